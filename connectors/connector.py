@@ -1,0 +1,96 @@
+"""What every source and every sink promises; `tests/contract/` holds each connector to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from connectors.message import (
+    Answer,
+    Arrived,
+    Documents,
+    Lost,
+    Message,
+    Opened,
+    Outcomes,
+    Properties,
+)
+
+
+class Consumer(Protocol):
+    """One subscription: hands messages over, and settles them when their outcomes come home.
+
+    No method waits, but for `close`. `take` belongs to the dataflow's thread; `settle` and
+    `drain` may be called from any thread.
+    """
+
+    def start(self) -> None:
+        """Begin to connect and to consume, in the background, and for ever."""
+
+    def take(self) -> list[Opened | Arrived | Lost]:
+        """Hand over everything that has happened since the last call, in order.
+
+        `Opened` precedes the first message; after `Lost`, nothing of that origin comes any more.
+        """
+
+    def settle(self, outcomes: Outcomes) -> None:
+        """Acknowledge what was stored and park what was rejected, as soon as possible.
+
+        Outcomes of an origin whose connection is gone are counted and forgotten: the broker has
+        taken those messages back. A tag may be named twice; the second time is ignored.
+        """
+
+    def drain(self) -> None:
+        """Stop consuming; what has arrived is still handed over. Again is allowed."""
+
+    @property
+    def drained(self) -> bool:
+        """Told to drain, and everything that will ever arrive has been taken."""
+
+    def close(self) -> None:
+        """Settle what was handed in, give the rest back, and wait until the broker knows it all."""
+
+
+class Source(Protocol):
+    """A service that messages come from."""
+
+    def consumers(self) -> list[str]:
+        """Names of all consumers of the cluster, the same in every process."""
+
+    def consumer(self, name: str) -> Consumer:
+        """The consumer of that name in this process; the same object each time."""
+
+    def check(self) -> None:
+        """Reach the service once, and prepare what the spec wants prepared.
+
+        Raises:
+            Unavailable: it cannot be reached, or what the job needs is not there.
+        """
+
+    def properties(self, message: Message) -> Properties:
+        """Decode a message's envelope."""
+
+
+class Sink(Protocol):
+    """A service that stores documents."""
+
+    def check(self) -> None:
+        """Ask once whether we are let in; a service that is down is waited for later.
+
+        Raises:
+            Unavailable: it answers, and does not let us in.
+        """
+
+    def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
+        """Store these documents, in the background, however long it takes; never waits.
+
+        `reply` is called from any thread, as often as there is news; each position is named in
+        exactly one `Answer`. The function that is returned withdraws what has not been answered:
+        it is not sent again, and `reply` is not called for it any more.
+        """
+
+    def flush(self) -> None:
+        """Send without delay what waits for company. Never waits."""
+
+    def close(self) -> None:
+        """Forget what is not stored yet, and end the background work."""

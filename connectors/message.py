@@ -1,0 +1,147 @@
+"""The values that travel between the steps; nothing here decides, waits or knows a service.
+
+They are light, because there is one `Message` and one `Member` for each delivery; and they
+pickle, because a batch of them may cross from one process to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """Which connection of which consumer delivered a message: only there can it be settled."""
+
+    consumer: str
+    """Name of the consumer, for example `task_queue/000`; also its partition in Bytewax."""
+    generation: int
+    """Counts the consumer's connections; the delivery tags of an older one are void."""
+
+
+class Message(NamedTuple):
+    """One delivery, as it came; `route` and `properties` stay in the connector's own form."""
+
+    tag: int
+    """Delivery tag: names the message within its `Origin`; ascending in order of arrival."""
+    redelivered: bool
+    """The broker has handed this message out before."""
+    route: bytes
+    properties: bytes
+    body: bytes
+
+
+class Properties(NamedTuple):
+    """A message's envelope in decoded form; what the sender left out is `None`."""
+
+    exchange: str = ""
+    routing_key: str = ""
+    content_type: str | None = None
+    content_encoding: str | None = None
+    headers: dict[str, Any] | None = None
+    delivery_mode: int | None = None
+    priority: int | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    expiration: str | None = None
+    message_id: str | None = None
+    timestamp: int | None = None
+    """Seconds since 1970, as AMQP has it."""
+    type: str | None = None
+    user_id: str | None = None
+    app_id: str | None = None
+    cluster_id: str | None = None
+
+
+class Member(NamedTuple):
+    """A message that has been read: from here on nobody looks into its body again."""
+
+    origin: Origin
+    message: Message
+    document: bytes
+    """One JSON object on one line: `message.body` itself wherever that is one already."""
+    index: str | None
+    """Where it is stored; `None`: where the sink's spec says, for all documents alike."""
+    id: str | None
+    """The document's `_id`; `None`: the sink makes one up."""
+
+
+class Group(NamedTuple):
+    """The members that one window gathered, in order, complete and ready to be written."""
+
+    key: str | None
+    members: list[Member]
+    completed_by: str
+    """Which rule completed it: `count`, `bytes`, `time` or `stop`."""
+
+
+class Rejection(NamedTuple):
+    """Why a message will never be stored, for the person who looks at the parked message."""
+
+    reason: str
+    """One line: what is wrong, in the words of whoever refused it."""
+    status: int | None = None
+    """The sink's status (HTTP's numbers), where the sink refused it."""
+    index: str | None = None
+    id: str | None = None
+    attempts: int = 0
+    """How often it was sent to the sink; 0 when it never got that far."""
+
+
+class Rejected(NamedTuple):
+    """A rejected message on its way home, whole, so that it can be parked as it came."""
+
+    message: Message
+    rejection: Rejection
+
+
+class Outcomes(NamedTuple):
+    """What became of messages of one origin; each message gets exactly one outcome, once."""
+
+    origin: Origin
+    stored: list[int]
+    """Delivery tags that the sink has stored."""
+    rejected: list[Rejected]
+
+
+class Arrived(NamedTuple):
+    """Everything one consumer received since it was last asked."""
+
+    origin: Origin
+    messages: list[Message]
+
+
+class Opened(NamedTuple):
+    """A consumer has a connection: sent once, ahead of its first message."""
+
+    origin: Origin
+
+
+class Lost(NamedTuple):
+    """A consumer's connection is gone: what it delivered and is not stored will come again."""
+
+    origin: Origin
+
+
+class Drain(NamedTuple):
+    """The whole job shall end: addressed to every consumer of the cluster."""
+
+    reason: str
+
+
+class Documents(NamedTuple):
+    """What a sink is asked to store together, in columns: position i of each is one document."""
+
+    sources: list[bytes]
+    """One JSON object on one line, each."""
+    indices: list[str | None] | None
+    """`None`: all go where the sink's spec says."""
+    ids: list[str | None] | None
+    """`None`: the sink makes up all of them."""
+
+
+class Answer(NamedTuple):
+    """What a sink says of some of the documents that it was given, by their positions."""
+
+    stored: Sequence[int]
+    rejected: list[tuple[int, Rejection]]
