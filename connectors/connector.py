@@ -47,6 +47,10 @@ class Consumer(Protocol):
     def drained(self) -> bool:
         """Told to drain, and everything that will ever arrive has been taken."""
 
+    @property
+    def unsettled(self) -> int:
+        """Messages that the broker waits to hear about."""
+
     def close(self) -> None:
         """Settle what was handed in, give the rest back, and wait until the broker knows it all."""
 

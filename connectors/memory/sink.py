@@ -1,0 +1,124 @@
+"""A store in memory that keeps Elasticsearch's promises: an outcome for each document, in its time.
+
+Everything happens within the calls; there is no thread. Faults are methods of `Store`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from connectors.memory.spec import MemorySink
+from connectors.message import Answer, Documents, Rejection
+
+
+class Stored(NamedTuple):
+    """A document in the store."""
+
+    index: str | None
+    id: str | None
+    source: bytes
+
+
+class Store:
+    """What was written; `windows` has the number of documents of each `submit`, in order."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._documents: dict[object, Stored] = {}
+        self.windows: list[int] = []
+        self._refusals: list[tuple[bytes, str]] = []
+        self._down = False
+        self._waiting: list[_Submission] = []
+
+    @property
+    def documents(self) -> list[Stored]:
+        """Everything that is stored, in order of its first writing."""
+        with self.lock:
+            return list(self._documents.values())
+
+    def refuse(self, text: bytes, reason: str) -> None:
+        """From now on, reject each document that contains this text."""
+        with self.lock:
+            self._refusals.append((text, reason))
+
+    def go_down(self) -> None:
+        """Answer nothing, until `come_up`."""
+        with self.lock:
+            self._down = True
+
+    def come_up(self) -> None:
+        """Answer what has waited, and everything that follows."""
+        with self.lock:
+            self._down = False
+            waiting, self._waiting = self._waiting, []
+        for submission in waiting:
+            self.write(submission)
+
+    def write(self, submission: _Submission) -> None:
+        """Store a submission's documents, or let it wait."""
+        with self.lock:
+            if self._down:
+                self._waiting.append(submission)
+                return
+            if submission.withdrawn:
+                return
+            answer = self._store(submission.documents)
+        submission.reply(answer)
+
+    def _store(self, documents: Documents) -> Answer:
+        stored, rejected = [], []
+        for position, source in enumerate(documents.sources):
+            index = documents.indices[position] if documents.indices else None
+            id = documents.ids[position] if documents.ids else None
+            reason = next((reason for text, reason in self._refusals if text in source), None)
+            if reason is None:
+                stored.append(position)
+                key = object() if id is None else (index, id)
+                self._documents[key] = Stored(index, id, source)
+            else:
+                rejected.append((position, Rejection(reason, 400, index, id, 1)))
+        self.windows.append(len(documents.sources))
+        return Answer(stored, rejected)
+
+
+class _Submission:
+    """The documents of one `submit`, and whom to tell."""
+
+    def __init__(self, documents: Documents, reply: Callable[[Answer], None]) -> None:
+        self.documents, self.reply = documents, reply
+        self.withdrawn = False
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
+
+
+class Memory:
+    """A store in memory as a sink (see `connectors.connector.Sink`)."""
+
+    def __init__(self, spec: MemorySink) -> None:
+        self._store = store(spec.name)
+
+    def check(self) -> None:
+        """See `Sink`; there is nobody who could refuse."""
+
+    def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
+        """See `Sink`."""
+        submission = _Submission(documents, reply)
+        self._store.write(submission)
+        return submission.withdraw
+
+    def flush(self) -> None:
+        """See `Sink`; nothing waits for company."""
+
+    def close(self) -> None:
+        """See `Sink`; what waits is forgotten with the process."""
+
+
+def store(name: str) -> Store:
+    """The store of that name in this process."""
+    return _STORES.setdefault(name, Store())
+
+
+_STORES: dict[str, Store] = {}

@@ -1,0 +1,192 @@
+"""A broker in memory that keeps RabbitMQ's promises: prefetch, redelivery, tags that die.
+
+Everything happens within the calls; there is no thread. Faults are methods of `Queue`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+
+from connectors.memory.spec import MemorySource
+from connectors.message import (
+    Arrived,
+    Lost,
+    Message,
+    Opened,
+    Origin,
+    Outcomes,
+    Properties,
+    Rejected,
+)
+
+
+class Delivery(NamedTuple):
+    """A message in the queue."""
+
+    body: bytes
+    properties: Properties = Properties()
+    redelivered: bool = False
+
+
+class Queue:
+    """One queue; `acknowledged` and `parked` tell what became of its messages."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.waiting: deque[Delivery] = deque()
+        self.acknowledged: list[bytes] = []
+        self.parked: list[Rejected] = []
+        self.consumers: list[MemoryConsumer] = []
+
+    def publish(self, *bodies: bytes, properties: Properties = Properties()) -> None:
+        """Put messages at the end of the queue."""
+        with self.lock:
+            self.waiting.extend(Delivery(body, properties) for body in bodies)
+
+    def cut(self) -> None:
+        """Break the connections of all consumers; they come back at once."""
+        with self.lock:
+            for consumer in self.consumers:
+                consumer.lose()
+                consumer.connect()
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages that consumers hold."""
+        with self.lock:
+            return sum(consumer.unsettled for consumer in self.consumers)
+
+
+class MemoryConsumer:
+    """One subscription to a `Queue` (see `connectors.connector.Consumer`)."""
+
+    def __init__(self, name: str, queue: Queue, prefetch: int) -> None:
+        self._name, self._queue, self._prefetch = name, queue, prefetch
+        self._origin = Origin(name, 0)
+        self._held: dict[int, Delivery] = {}
+        self._last_tag = 0
+        self._events: list[Opened | Arrived | Lost] = []
+        self._draining = self._connected = False
+
+    def start(self) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            self._queue.consumers.append(self)
+            self.connect()
+
+    def take(self) -> list[Opened | Arrived | Lost]:
+        """See `Consumer`."""
+        with self._queue.lock:
+            events, self._events = self._events, []
+            messages = []
+            while self._may_receive():
+                delivery = self._queue.waiting.popleft()
+                self._last_tag += 1
+                self._held[self._last_tag] = delivery
+                messages.append(
+                    Message(
+                        self._last_tag,
+                        delivery.redelivered,
+                        b"",
+                        _encode(delivery.properties),
+                        delivery.body,
+                    )
+                )
+            return [*events, Arrived(self._origin, messages)] if messages else events
+
+    def settle(self, outcomes: Outcomes) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if outcomes.origin != self._origin:
+                return
+            for tag in outcomes.stored:
+                delivery = self._held.pop(tag, None)
+                if delivery is not None:
+                    self._queue.acknowledged.append(delivery.body)
+            for rejected in outcomes.rejected:
+                if self._held.pop(rejected.message.tag, None) is not None:
+                    self._queue.parked.append(rejected)
+
+    def drain(self) -> None:
+        """See `Consumer`."""
+        self._draining = True
+
+    @property
+    def drained(self) -> bool:
+        """See `Consumer`."""
+        return self._draining and not self._events
+
+    @property
+    def unsettled(self) -> int:
+        """See `Consumer`."""
+        return len(self._held)
+
+    def close(self) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if self in self._queue.consumers:
+                self._queue.consumers.remove(self)
+                self.lose()
+
+    def connect(self) -> None:
+        """Begin a new generation."""
+        self._origin = Origin(self._name, self._origin.generation + 1)
+        self._last_tag, self._connected = 0, True
+        self._events.append(Opened(self._origin))
+
+    def lose(self) -> None:
+        """Give everything back to the queue, as a broker does when a connection breaks."""
+        self._queue.waiting.extendleft(
+            delivery._replace(redelivered=True) for delivery in reversed(self._held.values())
+        )
+        self._held, self._connected = {}, False
+        self._events.append(Lost(self._origin))
+
+    def _may_receive(self) -> bool:
+        return (
+            self._connected
+            and not self._draining
+            and bool(self._queue.waiting)
+            and len(self._held) < self._prefetch
+        )
+
+
+class Memory:
+    """A queue in memory as a source (see `connectors.connector.Source`)."""
+
+    def __init__(self, spec: MemorySource, workers: int) -> None:
+        self._spec = spec
+        count = workers if spec.consumers == "auto" else spec.consumers
+        self._names = [f"{spec.name}/{number:03d}" for number in range(count)]
+        self._consumers: dict[str, MemoryConsumer] = {}
+
+    def consumers(self) -> list[str]:
+        """See `Source`."""
+        return self._names
+
+    def consumer(self, name: str) -> MemoryConsumer:
+        """See `Source`."""
+        if name not in self._consumers:
+            self._consumers[name] = MemoryConsumer(name, queue(self._spec.name), self._spec.prefetch)
+        return self._consumers[name]
+
+    def check(self) -> None:
+        """See `Source`; there is nothing that could be missing."""
+
+    def properties(self, message: Message) -> Properties:
+        """See `Source`."""
+        return _decode(message.properties)
+
+
+def queue(name: str) -> Queue:
+    """The queue of that name in this process."""
+    return _QUEUES.setdefault(name, Queue())
+
+
+_QUEUES: dict[str, Queue] = {}
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Properties).decode

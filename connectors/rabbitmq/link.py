@@ -1,0 +1,172 @@
+"""A connection to RabbitMQ that comes back by itself: connects, prepares, and starts over when lost.
+
+All of it runs on the thread of its I/O loop. It consumes and publishes nothing itself.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import pika
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+
+from connectors.rabbitmq.wire import BatchConnection
+from connectors.retry import Backoff
+
+Done = Callable[[object], None]
+
+
+class Preparation(NamedTuple):
+    """One request to the broker before the link is ready, on a channel of its own."""
+
+    ask: Callable[[Channel, Done], object]
+    """Sends the request, and passes `Done` on as its callback."""
+    if_missing: Callable[[Channel, Done], object] | None = None
+    """What to ask instead, on a new channel, when the broker says 404 NOT_FOUND."""
+
+
+class LinkOwner(Protocol):
+    """Who is told; every `link_ready` is followed by one `link_down`."""
+
+    def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
+        """Everything is prepared; the channel is fresh."""
+
+    def link_down(self, reason: str, was_ready: bool) -> None:
+        """The connection is gone, or could not be made; unless closed, the link tries again."""
+
+
+class Link:
+    """One connection and its successors, to the first of several URLs that lets us in."""
+
+    STEADY = 60.0
+    """Seconds a link must have been ready before its loss starts the back-off from the beginning:
+    RabbitMQ's default heartbeat, so that a link it just dropped again is not hammered."""
+
+    def __init__(
+        self,
+        loop: IOLoop,
+        urls: Sequence[str],
+        name: str,
+        preparations: Sequence[Preparation],
+        owner: LinkOwner,
+        backoff: Backoff,
+    ) -> None:
+        """`name` is shown in the broker's list of connections."""
+        self._loop, self._urls, self._name = loop, urls, name
+        self._preparations, self._owner, self._backoff = preparations, owner, backoff
+        self._connection: BatchConnection | None = None
+        self._reason = ""
+        self._ready_at: float | None = None
+        self._attempts = 0
+        self._closing = False
+        self._on_closed: Callable[[], None] | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the current attempt goes, for people; without the password."""
+        return place(self._urls[self._attempts % len(self._urls)])
+
+    def open(self) -> None:
+        """Connect now; `link_ready` or `link_down` will be called."""
+        parameters = pika.URLParameters(self._urls[self._attempts % len(self._urls)])
+        parameters.client_properties = {"connection_name": self._name, "product": "Hopper"}
+        self._reason, self._ready_at = "", None
+        self._connection = BatchConnection(
+            parameters,
+            on_open_callback=lambda _: self._prepare(0),
+            on_open_error_callback=lambda _, error: self._down(error),
+            on_close_callback=lambda _, error: self._down(error),
+            custom_ioloop=self._loop,
+        )
+
+    def drop(self, reason: str) -> None:
+        """Give this connection up, and try again."""
+        self._reason = self._reason or reason
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close(reply_text=reason[:200])
+
+    def close(self, on_closed: Callable[[], None]) -> None:
+        """Leave for good; `on_closed` is called when the broker has confirmed (or is gone)."""
+        self._closing, self._on_closed = True, on_closed
+        if self._connection is None:
+            self._closed()
+        elif self._connection.is_open:
+            self._connection.close()
+        elif not self._connection.is_closing and not self._connection.is_closed:
+            self._connection.close()  # still opening: on_open_error_callback follows
+
+    def _prepare(self, at: int, missing: bool = False) -> None:
+        """Ask for preparation number `at`, then the next; after the last one the link is ready."""
+        connection = self._connection
+        assert connection is not None
+        if at == len(self._preparations):
+            connection.channel(on_open_callback=self._ready)
+            return
+        step = self._preparations[at]
+        ask = step.if_missing if missing and step.if_missing is not None else step.ask
+
+        def opened(channel: Channel) -> None:
+            channel.add_on_close_callback(closed)
+            ask(channel, lambda _: channel.close())
+
+        def closed(_channel: Channel, error: BaseException) -> None:
+            if isinstance(error, pika.exceptions.ChannelClosedByClient):
+                self._prepare(at + 1)
+            elif _code(error) == 404 and step.if_missing is not None and not missing:
+                self._prepare(at, missing=True)
+            else:
+                self.drop(describe(error))
+
+        connection.channel(on_open_callback=opened)
+
+    def _ready(self, channel: Channel) -> None:
+        assert self._connection is not None
+        channel.add_on_close_callback(lambda _, error: self.drop(describe(error)))
+        self._ready_at = time.monotonic()
+        self._owner.link_ready(self._connection, channel)
+
+    def _down(self, error: BaseException) -> None:
+        was_ready = self._ready_at is not None
+        if self._ready_at is not None and time.monotonic() - self._ready_at >= self.STEADY:
+            self._attempts = 0
+        self._connection = None
+        self._owner.link_down(self._reason or describe(error), was_ready)
+        if self._closing:
+            self._closed()
+            return
+        delay = self._backoff.delay(self._attempts, random.random())
+        self._attempts += 1
+        self._loop.call_later(delay, self._retry)
+
+    def _closed(self) -> None:
+        if self._on_closed is not None:
+            on_closed, self._on_closed = self._on_closed, None
+            on_closed()
+
+    def _retry(self) -> None:
+        if not self._closing:
+            self.open()
+
+
+def place(url: str) -> str:
+    """`host:port, virtual host "name"` of an AMQP URL: what an error may show of it."""
+    parameters = pika.URLParameters(url)
+    return f'{parameters.host}:{parameters.port}, virtual host "{parameters.virtual_host}"'
+
+
+def describe(error: BaseException) -> str:
+    """What pika's error says, in one line and without its wrapping."""
+    if isinstance(error, (pika.exceptions.ConnectionClosed, pika.exceptions.ChannelClosed)):
+        return f"{error.reply_text} ({error.reply_code})"
+    nested: Any = getattr(error, "exceptions", None) or [getattr(error, "exception", None)]
+    if nested[-1] is not None:
+        return describe(nested[-1])
+    return str(error) or type(error).__name__
+
+
+def _code(error: BaseException) -> int | None:
+    return error.reply_code if isinstance(error, pika.exceptions.ChannelClosed) else None

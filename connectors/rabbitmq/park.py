@@ -1,0 +1,167 @@
+"""Publishes rejected messages where a person can look at them, and tells when the broker has them.
+
+Runs on the I/O thread of a consumer, over a connection of its own: RabbitMQ stops reading from a
+connection that publishes while it is short of memory, and acknowledgements must go on.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import NamedTuple
+
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+
+from connectors.message import Message, Origin, Rejected
+from connectors.rabbitmq.link import Link, Preparation
+from connectors.rabbitmq.spec import RabbitMQDeadLetter
+from connectors.rabbitmq.wire import BatchConnection, basic_properties, decode
+from connectors.retry import Backoff
+
+LOG = logging.getLogger("hopper.rabbitmq")
+
+REASON_LENGTH_MOST = 2000
+"""Characters of a reason in its header: Elasticsearch quotes documents in some of its reasons, and
+the headers of a message must fit into one frame (128 KiB by default)."""
+
+
+class Parking(NamedTuple):
+    """One message that is being parked."""
+
+    origin: Origin
+    rejected: Rejected
+    attempts: int = 0
+
+
+class Parker:
+    """Parks for one consumer; connects when there is something to park for the first time."""
+
+    def __init__(
+        self,
+        loop: IOLoop,
+        urls: Sequence[str],
+        name: str,
+        queue: str,
+        spec: RabbitMQDeadLetter,
+        parked: Callable[[Origin, int], None],
+    ) -> None:
+        """`parked` is called with the origin and tag of each message once it is safe."""
+        self._loop, self._queue, self._spec, self._parked = loop, queue, spec, parked
+        self._link = Link(loop, urls, name, preparations(spec), self, Backoff(0.2, 30.0))
+        self._backoff = Backoff(0.2, 30.0)
+        self._opened = False
+        self._channel: Channel | None = None
+        self._published = 0
+        self._unconfirmed: dict[int, Parking] = {}
+        self._returned: set[int] = set()
+        self._waiting: list[Parking] = []
+
+    def __len__(self) -> int:
+        """Messages that are not safe yet."""
+        return len(self._unconfirmed) + len(self._waiting)
+
+    def park(self, origin: Origin, rejected: Rejected) -> None:
+        """Publish a message, again and again until the broker has confirmed it."""
+        self._publish(Parking(origin, rejected))
+
+    def forget(self, origin: Origin) -> None:
+        """The origin's connection is gone: the broker hands those messages out again."""
+        self._waiting = [parking for parking in self._waiting if parking.origin != origin]
+        self._unconfirmed = {
+            number: parking
+            for number, parking in self._unconfirmed.items()
+            if parking.origin != origin
+        }
+
+    def close(self, on_closed: Callable[[], None]) -> None:
+        """Leave; `on_closed` follows."""
+        self._link.close(on_closed)
+
+    def link_ready(self, _connection: BatchConnection, channel: Channel) -> None:
+        """Publish what has waited for the connection."""
+        self._channel, self._published = channel, 0
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm)
+        self._publish_waiting()
+
+    def link_down(self, reason: str, was_ready: bool) -> None:
+        """Whether the broker has what it did not confirm, nobody knows: publish it again."""
+        self._channel = None
+        self._waiting = [*self._unconfirmed.values(), *self._waiting]
+        self._unconfirmed, self._returned = {}, set()
+        if self._waiting:
+            LOG.error("%d rejected messages wait to be parked: %s: %s", len(self), self._link.place, reason)
+
+    def _publish_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for parking in waiting:
+            self._publish(parking)
+
+    def _publish(self, parking: Parking) -> None:
+        if self._channel is None:
+            self._waiting.append(parking)
+            if not self._opened:
+                self._opened = True
+                self._link.open()
+            return
+        self._published += 1
+        self._unconfirmed[self._published] = parking
+        message = parking.rejected.message
+        properties = basic_properties(
+            message, self._headers(parking.rejected) | {_NUMBER: self._published}
+        )
+        _keep_in_place(properties)
+        self._channel.basic_publish(
+            self._spec.exchange, self._spec.routing_key, message.body, properties, mandatory=True
+        )
+
+    def _headers(self, rejected: Rejected) -> dict[str, object]:
+        message, rejection = rejected
+        envelope = decode(message)
+        headers = {
+            "x-hopper-reason": rejection.reason[:REASON_LENGTH_MOST],
+            "x-hopper-status": rejection.status,
+            "x-hopper-index": rejection.index,
+            "x-hopper-id": rejection.id,
+            "x-hopper-attempts": rejection.attempts,
+            "x-hopper-time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "x-hopper-queue": self._queue,
+            "x-hopper-exchange": envelope.exchange,
+            "x-hopper-routing-key": envelope.routing_key,
+        }
+        return {name: value for name, value in headers.items() if value is not None}
+
+    def _on_return(
+        self, _channel: Channel, method: spec.Basic.Return, properties: BasicProperties, _: bytes
+    ) -> None:
+        """No queue takes it; the broker confirms it all the same, right after this."""
+        self._returned.add(properties.headers[_NUMBER])
+        self._reason = f"{method.reply_text} ({method.reply_code})"
+
+    def _on_confirm(self, frame: Method) -> None:
+        last, multiple = frame.method.delivery_tag, frame.method.multiple
+        numbers = [n for n in self._unconfirmed if n <= last] if multiple else [last]
+        confirmed = isinstance(frame.method, spec.Basic.Ack)
+        for number in numbers:
+            parking = self._unconfirmed.pop(number, None)
+            if parking is None:
+                continue  # its origin's connection is gone
+            if confirmed and number not in self._returned:
+                self._parked(parking.origin, parking.rejected.message.tag)
+            else:
+                self._again(parking)
+        self._returned.difference_update(numbers)
+
+    def _again(self, parking: Parking) -> None:
+        if not self._waiting:
+            self._loop.call_later(
+                self._backoff.delay(parking.attempts, random.random()), self._publish_waiting
+            )
+        self._waiting.append(parking._replace(attempts=parking.attempts + 1))
+
+
+_NUMBER = "x-hopper-number"
+"""Header that tells which of the unconfirmed messages was returned."""

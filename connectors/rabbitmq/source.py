@@ -1,0 +1,81 @@
+"""RabbitMQ as a source (see `connectors.connector.Source`): its consumers, and a first look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+
+from connectors.errors import Unavailable
+from connectors.message import Message, Properties
+from connectors.rabbitmq import topology
+from connectors.rabbitmq.client import RabbitMQConsumer
+from connectors.rabbitmq.link import Link, Preparation
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from connectors.rabbitmq.wire import BatchConnection, decode
+from connectors.retry import Backoff
+
+
+class RabbitMQ:
+    """The consumers of one queue."""
+
+    def __init__(
+        self, spec: RabbitMQSource, dead_letter: RabbitMQDeadLetter | None, workers: int
+    ) -> None:
+        """`workers` of the whole cluster: with `consumers: auto` each gets a consumer."""
+        self._spec, self._dead_letter = spec, dead_letter
+        count = workers if spec.consumers == "auto" else spec.consumers
+        self._names = [f"{spec.queue}/{number:03d}" for number in range(count)]
+        self._consumers: dict[str, RabbitMQConsumer] = {}
+
+    def consumers(self) -> list[str]:
+        """See `Source`."""
+        return self._names
+
+    def consumer(self, name: str) -> RabbitMQConsumer:
+        """See `Source`."""
+        if name not in self._consumers:
+            self._consumers[name] = RabbitMQConsumer(name, self._spec, self._dead_letter)
+        return self._consumers[name]
+
+    def check(self) -> None:
+        """See `Source`; tries five times, to bridge a broker that is just starting."""
+        preparations = topology.of_source(self._spec)
+        _FirstLook(self._spec.url, preparations).take()
+        if self._dead_letter is not None:
+            urls = self._dead_letter.url or self._spec.url
+            _FirstLook(urls, topology.of_dead_letter(self._dead_letter)).take()
+
+    def properties(self, message: Message) -> Properties:
+        """See `Source`."""
+        return decode(message)
+
+
+class _FirstLook:
+    """Connects once, and asks for what the consumers will ask for again."""
+
+    TRIES = 5
+    WAIT = Backoff(0.25, 2.0)
+
+    def __init__(self, urls: Sequence[str], preparations: Sequence[Preparation]) -> None:
+        self._loop = IOLoop()
+        self._link = Link(self._loop, urls, "hopper check", preparations, self, self.WAIT)
+        self._failures: list[str] = []
+
+    def take(self) -> None:
+        self._link.open()
+        self._loop.start()
+        self._loop.close()
+        if len(self._failures) >= self.TRIES:
+            places = "; ".join(dict.fromkeys(self._failures))
+            raise Unavailable(f"RabbitMQ, after {self.TRIES} tries: {places}")
+
+    def link_ready(self, _connection: BatchConnection, _channel: Channel) -> None:
+        self._link.close(self._loop.stop)
+
+    def link_down(self, reason: str, was_ready: bool) -> None:
+        if not was_ready:
+            self._failures.append(f"{self._link.place}: {reason}")
+            if len(self._failures) >= self.TRIES:
+                self._link.close(self._loop.stop)

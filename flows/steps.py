@@ -1,0 +1,278 @@
+"""The Bytewax classes around the pure core: they hand over, take the time and wait; no decisions."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.operators import StatefulBatchLogic
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from connectors.connector import Consumer, Sink, Source
+from connectors.message import (
+    Answer,
+    Arrived,
+    Drain,
+    Group,
+    Lost,
+    Member,
+    Opened,
+    Origin,
+    Outcomes,
+)
+from flows import reduce
+from flows.aggregate import Shard
+from flows.correlate import Correlate
+from flows.stop import Stop
+
+LOG = logging.getLogger("hopper")
+
+ARRIVALS_EVERY = 0.001
+"""Seconds between two looks at a consumer that had something; up to `IDLE` when it had nothing."""
+IDLE = 0.005
+
+ANSWERS_EVERY = 0.002
+"""Seconds between two looks for the sink's answers while some are outstanding."""
+
+Event = Opened | Arrived | Lost | Drain
+ForShard = list[Member] | Lost
+"""What concerns open groups, and goes to `aggregate`."""
+ForConsumer = Opened | Outcomes | Drain
+"""What concerns a consumer, and goes home to it: to `acknowledge`."""
+
+
+class Deliveries(FixedPartitionedSource[Event, None]):
+    """The `source` step: a partition is a consumer."""
+
+    def __init__(self, source: Source, stop: Stop) -> None:
+        self._source, self._stop = source, stop
+
+    def list_parts(self) -> list[str]:
+        """All consumers of the cluster; Bytewax gives each to one worker."""
+        return self._source.consumers()
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Deliveries:
+        """Start the consumer."""
+        consumer = self._source.consumer(for_part)
+        consumer.start()
+        return _Deliveries(consumer, self._stop)
+
+
+class _Deliveries(StatefulSourcePartition[Event, None]):
+    def __init__(self, consumer: Consumer, stop: Stop) -> None:
+        self._consumer, self._stop = consumer, stop
+        self._told = False
+        self._pause = ARRIVALS_EVERY
+
+    def next_batch(self) -> list[Event]:
+        events: list[Event] = [*self._consumer.take()]
+        if self._stop.reason is not None and not self._told:
+            self._told = True
+            self._consumer.drain()
+            events.append(Drain(self._stop.reason))
+        elif not events and self._consumer.drained:
+            raise StopIteration
+        self._pause = ARRIVALS_EVERY if events else min(2 * self._pause, IDLE)
+        return events
+
+    def next_awake(self) -> datetime:
+        return _now() + timedelta(seconds=self._pause)
+
+    def snapshot(self) -> None:
+        """The broker remembers what is not acknowledged; there is nothing else to remember."""
+
+
+def correlate(
+    core: Correlate, consumers: list[str]
+) -> Callable[[list[Event]], Iterable[tuple[str, ForShard | ForConsumer]]]:
+    """The `correlate` step: what concerns a shard, and what concerns a consumer."""
+
+    def step(events: list[Event]) -> Iterable[tuple[str, ForShard | ForConsumer]]:
+        for event in events:
+            if isinstance(event, Arrived):
+                members, rejected = core.read(event, time.time())
+                if members:
+                    yield event.origin.consumer, members
+                if rejected:
+                    yield event.origin.consumer, Outcomes(event.origin, [], rejected)
+            elif isinstance(event, Drain):
+                for consumer in consumers:
+                    yield consumer, event
+            else:
+                yield event.origin.consumer, event
+
+    return step
+
+
+def concerns_a_shard(item: tuple[str, ForShard | ForConsumer]) -> bool:
+    """Whether a value goes on to `aggregate`, or straight home."""
+    return isinstance(item[1], (list, Lost))
+
+
+class Aggregate(StatefulBatchLogic[ForShard, Group | Lost, None]):
+    """The `aggregate` step, for one shard."""
+
+    def __init__(self, shard: Shard, on_stop: str) -> None:
+        self._shard, self._on_stop = shard, on_stop
+
+    def on_batch(self, values: list[ForShard]) -> tuple[list[Group | Lost], bool]:
+        """Take messages in, or forget those of a lost connection."""
+        out: list[Group | Lost] = []
+        now = time.monotonic()
+        for value in values:
+            if isinstance(value, Lost):
+                self._shard.purge(value.origin)
+                out.append(value)
+            else:
+                out += self._shard.add(value, now)
+        return out, self.RETAIN
+
+    def on_notify(self) -> tuple[list[Group | Lost], bool]:
+        """Complete what has come of age."""
+        return [*self._shard.complete_due(time.monotonic())], self.RETAIN
+
+    def on_eof(self) -> tuple[list[Group | Lost], bool]:
+        """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
+        if self._on_stop == "requeue":
+            return [], self.DISCARD
+        return [*self._shard.complete_all("stop")], self.DISCARD
+
+    def notify_at(self) -> datetime | None:
+        """When the next group comes of age."""
+        due_at = self._shard.due_at
+        if due_at is None:
+            return None
+        return _now() + timedelta(seconds=due_at - time.monotonic())
+
+    def snapshot(self) -> None:
+        """Open groups are not saved: their messages are unacknowledged, and will come again."""
+
+
+class _Submission(NamedTuple):
+    group: Group
+    withdraw: Callable[[], None]
+    unanswered: int
+
+
+class Write(StatefulBatchLogic[Group | Lost, Outcomes, None]):
+    """The `write` step, for one shard: groups go to the sink, and their outcomes come back."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
+        self._submissions: dict[int, _Submission] = {}
+        self._count = 0
+
+    def on_batch(self, values: list[Group | Lost]) -> tuple[list[Outcomes], bool]:
+        """Submit groups, withdraw those of a lost connection, and hand on what is answered."""
+        for value in values:
+            if isinstance(value, Lost):
+                self._withdraw(value.origin)
+            else:
+                self._submit(value)
+        return self._take_outcomes(), self.RETAIN
+
+    def on_notify(self) -> tuple[list[Outcomes], bool]:
+        """Hand on what has been answered."""
+        return self._take_outcomes(), self.RETAIN
+
+    def on_eof(self) -> tuple[list[Outcomes], bool]:
+        """Wait for every answer: this is the last call that may hand anything on."""
+        self._sink.flush()
+        out = self._take_outcomes()
+        while self._submissions:
+            out += self._outcomes(*self._answers.get())
+        return out, self.DISCARD
+
+    def notify_at(self) -> datetime | None:
+        """Soon, while answers are outstanding."""
+        return _now() + timedelta(seconds=ANSWERS_EVERY) if self._submissions else None
+
+    def snapshot(self) -> None:
+        """See `Aggregate.snapshot`."""
+
+    def _submit(self, group: Group) -> None:
+        self._count += 1
+        number = self._count
+        # The answer may come before `submit` returns, but nobody looks at it before the next line.
+        withdraw = self._sink.submit(
+            reduce.documents(group), lambda answer: self._answers.put((number, answer))
+        )
+        self._submissions[number] = _Submission(group, withdraw, len(group.members))
+
+    def _withdraw(self, origin: Origin) -> None:
+        for number, submission in list(self._submissions.items()):
+            if submission.group.members[0].origin == origin:
+                submission.withdraw()
+                del self._submissions[number]
+
+    def _take_outcomes(self) -> list[Outcomes]:
+        out: list[Outcomes] = []
+        while not self._answers.empty():
+            out += self._outcomes(*self._answers.get())
+        return out
+
+    def _outcomes(self, number: int, answer: Answer) -> list[Outcomes]:
+        submission = self._submissions.get(number)
+        if submission is None:
+            return []  # withdrawn while the answer was under way
+        unanswered = submission.unanswered - len(answer.stored) - len(answer.rejected)
+        if unanswered:
+            self._submissions[number] = submission._replace(unanswered=unanswered)
+        else:
+            del self._submissions[number]
+        return reduce.outcomes(submission.group, answer)
+
+
+class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
+    """The `acknowledge` step: its partitions are the source's, so outcomes come home.
+
+    Bytewax places partitions by their names and the workers alone, so the sink's partition is on
+    the worker of the source's partition of the same name. That is how its release 0.21.1 does it,
+    not what it promises: `build_part` checks it.
+    """
+
+    def __init__(self, source: Source, stop: Stop) -> None:
+        self._source, self._stop = source, stop
+        self._parts = source.consumers()
+
+    def list_parts(self) -> list[str]:
+        """The same names as `Deliveries` lists."""
+        return self._parts
+
+    def part_fn(self, item_key: str) -> int:
+        """The consumer's own partition."""
+        return self._parts.index(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Acknowledge:
+        """Find the consumer that the source has started."""
+        consumer = self._source.consumer(for_part)
+        assert consumer.started, f"{for_part} consumes in another process than it acknowledges"
+        return _Acknowledge(consumer, self._stop)
+
+
+class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
+    def __init__(self, consumer: Consumer, stop: Stop) -> None:
+        self._consumer, self._stop = consumer, stop
+
+    def write_batch(self, items: list[ForConsumer]) -> None:
+        for item in items:
+            if isinstance(item, Outcomes):
+                self._consumer.settle(item)
+            elif isinstance(item, Drain):
+                self._stop.request(item.reason)
+
+    def snapshot(self) -> None:
+        """Nothing is kept here."""
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,57 @@
+"""How the job ends before its input does: signals ask for a drain, and a clock limits it.
+
+Nothing stops a Bytewax dataflow gracefully but the end of its input. So a signal only leaves word
+here; the sources find it, stop consuming, and end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+LOG = logging.getLogger("hopper")
+
+EXIT_NOT_DRAINED = 3
+"""Exit code when the drain has taken too long; a second signal ends with 128 + its number."""
+
+
+class Stop:
+    """Whether the job shall end; a drain that takes too long ends the process."""
+
+    def __init__(self, timeout: float, unsettled: Callable[[], int]) -> None:
+        """`timeout` in seconds; `unsettled` counts the messages that are not acknowledged yet."""
+        self._timeout, self._unsettled = timeout, unsettled
+        self.reason: str | None = None
+        """Why the job shall end, once it shall."""
+
+    def on_signals(self) -> None:
+        """Let SIGTERM and Ctrl-C drain the job, and the second of them end it at once."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _frame: self._on_signal(signal.Signals(number)))
+
+    def request(self, reason: str) -> None:
+        """Ask for a drain; only the first request counts."""
+        if self.reason is None:
+            self.reason = reason
+            timer = threading.Timer(self._timeout, self._give_up)
+            timer.daemon = True
+            timer.start()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        # No logging here: the signal may have interrupted the very code that holds its lock.
+        if self.reason is not None:
+            os._exit(128 + number)
+        self.request(number.name)
+
+    def _give_up(self) -> None:
+        LOG.error(
+            "not drained after %g s: %d messages are left unacknowledged, and will be delivered "
+            "again",
+            self._timeout,
+            self._unsettled(),
+        )
+        logging.shutdown()
+        os._exit(EXIT_NOT_DRAINED)

@@ -1,0 +1,131 @@
+"""What becomes of a body: as it came, printed on one line, wrapped as text, or refused."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from flows.formats import (
+    Unreadable,
+    read_json,
+    read_json_or_text,
+    read_msgpack,
+    read_text,
+    reader,
+)
+
+NOW = 1767225600.5
+
+
+def test_a_json_object_on_one_line_is_handed_on_as_it_came() -> None:
+    """The very object: nothing is copied, and no digit or blank changes."""
+    body = b' {"a": 1.0, "b": 12345678901234567890123, "c": "\xc3\xa9"} '
+
+    assert read_json(body, NOW) is body
+
+
+def test_a_json_object_on_several_lines_is_put_on_one() -> None:
+    """A newline would end the document in the middle of a bulk request."""
+    body = b'{\n  "a": 1.0,\n  "b": 12345678901234567890123\r\n}\n'
+
+    document = read_json(body, NOW)
+
+    assert b"\n" not in document
+    assert document == b'{"a":1.0,"b":12345678901234567890123}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"a":1} {"b":2}',
+        b'{"a":1}\n{"index":{"_index":"other"}}\n{"b":2}',
+        b'{"a":"x\ny"}',
+        b'{"a":NaN}',
+        b'{"a":"\xff"}',
+        b"[1,2]",
+        b'"text"',
+        b"17",
+        b"null",
+        b"Hello World!",
+        b'{"a":' * 100_000,
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+    """Whatever a sender thinks of: it is told apart here, and cannot break a bulk request."""
+    with pytest.raises(Unreadable, match="not a JSON object"):
+        read_json(body, NOW)
+
+
+def test_text_becomes_a_document_with_the_time_of_arrival() -> None:
+    assert json.loads(read_text(b"Hello World!", NOW)) == {
+        "message": "Hello World!",
+        "@timestamp": "2026-01-01T00:00:00.500Z",
+    }
+
+
+def test_text_may_hold_anything_that_is_utf_8() -> None:
+    """Quotes, newlines and zeros are escaped, not lost."""
+    text = 'a "quoted"\nline \\ \x00 é'
+
+    document = read_text(text.encode(), NOW)
+
+    assert b"\n" not in document
+    assert json.loads(document)["message"] == text
+
+
+def test_text_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(Unreadable, match="not text in UTF-8"):
+        read_text(b"\xff\xfe", NOW)
+
+
+def test_a_messagepack_map_is_printed_as_json() -> None:
+    body = msgspec.msgpack.encode({"a": [1, 2.5, None], "b": {"c": "é"}})
+
+    assert json.loads(read_msgpack(body, NOW)) == {"a": [1, 2.5, None], "b": {"c": "é"}}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\x93\x01\x02\x03", b"\x81\x01\x02", b"\x81\xa1\xff\x01", b"\x81\xa1a\xd4\x01\x02"]
+)
+def test_what_is_no_messagepack_map_is_refused(body: bytes) -> None:
+    with pytest.raises(Unreadable, match="not a MessagePack map"):
+        read_msgpack(body, NOW)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        ("application/json", read_json),
+        ("application/json; charset=utf-8", read_json),
+        ("Application/JSON", read_json),
+        ("application/cloudevents+json", read_json),
+        ("application/msgpack", read_msgpack),
+        ("application/x-msgpack", read_msgpack),
+        ("text/plain", read_text),
+        (None, read_json_or_text),
+        ("", read_json_or_text),
+        ("application/octet-stream", read_json_or_text),
+    ],
+)
+def test_auto_goes_by_the_content_type(content_type: str | None, expected: object) -> None:
+    assert reader("auto", content_type) is expected
+
+
+def test_a_format_in_the_spec_outranks_the_content_type() -> None:
+    assert reader("text", "application/json") is read_text
+    assert reader("json", None) is read_json
+    assert reader("msgpack", "text/plain") is read_msgpack
+
+
+@pytest.mark.parametrize("body", [b"Hello World!", b"[1]", b"{oops}", b""])
+def test_without_a_content_type_what_is_no_json_object_is_text(body: bytes) -> None:
+    assert json.loads(read_json_or_text(body, NOW))["message"] == body.decode()
+
+
+def test_without_a_content_type_a_json_object_is_one() -> None:
+    assert read_json_or_text(b'{"a":1}', NOW) == b'{"a":1}'
