@@ -1,0 +1,110 @@
+"""Decides where a document goes: its index, by a template, and its `_id`.
+
+Pure: the time of arrival is an argument. An index that cannot be told is not an error here, but a
+rejection of that one message. Elasticsearch would refuse some of these addresses by itself, but
+some of them together with all other documents of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from connectors.elasticsearch.template import Missing, lookup, parse_template
+from connectors.message import Properties, Rejection
+
+ID_BYTES_MAX = 512
+"""Elasticsearch refuses the whole request when one `_id` in it is longer."""
+
+
+class IdSpec(Protocol):
+    """One of both is given."""
+
+    @property
+    def field(self) -> str | None:
+        """Dotted path of a field of the document."""
+
+    @property
+    def hash(self) -> str | None:
+        """What is hashed: `body`."""
+
+
+class AddressSpec(Protocol):
+    """What `ElasticsearchSink` says about addresses."""
+
+    @property
+    def index(self) -> str:
+        """A name or a template."""
+
+    @property
+    def index_fallback(self) -> str | None:
+        """Where documents go whose name cannot be told."""
+
+    @property
+    def id(self) -> str | IdSpec:
+        """`auto`, or where the `_id` comes from."""
+
+
+class Addressing:
+    """The address of each document, as the spec says."""
+
+    def __init__(self, spec: AddressSpec) -> None:
+        """Prepare everything that is the same for all documents.
+
+        Raises:
+            ValueError: the template is none.
+        """
+        template = parse_template(spec.index)
+        self.index = None if template.places else spec.index
+        """Where all documents go; `None`: each has its own."""
+        self._template, self._fallback = template, spec.index_fallback
+        self._id = spec.id
+        field = None if isinstance(spec.id, str) else spec.id.field
+        self.needs_document = template.needs_document or field is not None
+        """`address` looks into the document."""
+        self.needs_properties = template.needs_properties or isinstance(spec.id, str)
+        """`address` looks into the properties."""
+
+    def address(
+        self,
+        document: Mapping[str, Any] | None,
+        properties: Properties | None,
+        body: bytes,
+        now: float,
+    ) -> tuple[str | None, str | None] | Rejection:
+        """See `connectors.connector.Addressing`."""
+        document, properties = document or _NO_FIELDS, properties or _NO_PROPERTIES
+        index = None
+        if self.index is None:
+            index = self._template.render(document, properties, now)
+            if isinstance(index, Missing):
+                if self._fallback is None:
+                    return Rejection(f"no_index: {index.reason}")
+                index = self._fallback
+        name = self._name(document, properties, body)
+        return name if isinstance(name, Rejection) else (index, name)
+
+    def _name(
+        self, document: Mapping[str, Any], properties: Properties, body: bytes
+    ) -> str | Rejection | None:
+        if isinstance(self._id, str):
+            # An empty message_id is what some clients send who have none.
+            return _short(properties.message_id) if properties.message_id else None
+        if self._id.field is None:
+            return blake2b(body, digest_size=16).hexdigest()
+        name = lookup(document, self._id.field)
+        if name is None:
+            return Rejection(f"missing_id: no text and no number in the field {self._id.field}")
+        return _short(name)
+
+
+def _short(name: str) -> str | Rejection:
+    # No character has more than four bytes.
+    if len(name) * 4 > ID_BYTES_MAX and len(name.encode()) > ID_BYTES_MAX:
+        return Rejection(f"long_id: an _id has at most {ID_BYTES_MAX} bytes")
+    return name
+
+
+_NO_FIELDS: Mapping[str, Any] = {}
+_NO_PROPERTIES = Properties()

@@ -1,0 +1,214 @@
+"""What a bulk request looks like, and what its answer says; it neither sends nor decides.
+
+Pure. After the Bulk API of Elasticsearch 8 and 9; `tests/connectors/answers/` holds real answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from connectors.message import Documents
+
+FILTER_PATH = "errors,items.*.status,items.*.error"
+"""What the answer shall hold. `items.*.error` alone would say as much in a few bytes, but then
+the errors have lost the positions that they belong to."""
+
+
+class Lines:
+    """How documents become the lines of a request."""
+
+    def __init__(self, action: str) -> None:
+        """`action`: index or create."""
+        self._action = action
+        self._head = b'{"%s":{}}' % action.encode()
+        self._separator = b"\n%s\n" % self._head
+        self.overhead = len(self._separator)
+        """Bytes that are added to a document without a head of its own."""
+
+    def heads(self, documents: Documents) -> list[bytes] | None:
+        """The line above each document; `None`: all have the same, which says nothing."""
+        indices, ids = documents.indices, documents.ids
+        nothing = [None] * len(documents.sources)
+        if (indices is None or indices == nothing) and (ids is None or ids == nothing):
+            return None
+        return [
+            self._head if index is None and name is None else self._address(index, name)
+            for index, name in zip(indices or nothing, ids or nothing, strict=True)
+        ]
+
+    def body(self, sources: list[bytes], heads: list[bytes] | None) -> bytes:
+        """A request body, or a part of one: heads and sources in turn, a line each.
+
+        Raises:
+            AssertionError: a source is not one line. It could smuggle in actions of its own.
+        """
+        if heads is None:
+            # One join without a look at the documents; only the first and the last are copied
+            # once more.
+            lines = sources.copy()
+            lines[0] = b"%s\n%s" % (self._head, lines[0])
+            lines[-1] += b"\n"
+            body = self._separator.join(lines)
+        else:
+            lines = [b""] * (2 * len(sources) + 1)
+            lines[0:-1:2], lines[1::2] = heads, sources
+            body = b"\n".join(lines)
+        if body.count(b"\n") != 2 * len(sources):
+            raise AssertionError("a document is more than one line")
+        return body
+
+    def _address(self, index: str | None, name: str | None) -> bytes:
+        address = {}
+        if index is not None:
+            address["_index"] = index
+        if name is not None:
+            address["_id"] = name
+        return msgspec.json.encode({self._action: address})
+
+
+class Reply(NamedTuple):
+    """What came back of a request."""
+
+    status: int | None
+    """HTTP's; `None`: nothing came back, and `body` says why."""
+    body: bytes
+
+
+class Refusal(NamedTuple):
+    """Elasticsearch did not store a document."""
+
+    position: int
+    status: int
+    reason: str
+
+
+class Items(NamedTuple):
+    """The request was worked on, and each document has a verdict of its own."""
+
+    stored: Sequence[int]
+    throttled: Sequence[Refusal] = ()
+    """Too much, or too early: to be sent again."""
+    failed: Sequence[Refusal] = ()
+    """Elasticsearch's fault, as it says: worth another attempt."""
+    rejected: Sequence[Refusal] = ()
+    """The document's fault: it will never be stored."""
+
+
+class Again(NamedTuple):
+    """The request as a whole was not worked on, for reasons that may pass."""
+
+    status: int | None
+    reason: str
+
+
+class Indigestible(NamedTuple):
+    """The request as a whole was refused for what is in it: a part of it may spoil the rest."""
+
+    status: int
+    reason: str
+
+
+def read(reply: Reply, documents: int) -> Items | Again | Indigestible:
+    """What Elasticsearch says of a request with that many documents."""
+    status, body = reply
+    if status == 200:
+        return _read_items(body, documents)
+    if status is None:
+        return Again(None, body.decode(errors="replace"))
+    if status == 413:
+        return Indigestible(413, _reason_of_request(body) or "the request is too large")
+    reason = _reason_of_request(body)
+    if status == 400 and reason:
+        return Indigestible(400, reason)
+    # Whoever answers without a reason is not Elasticsearch, but something on the way to it. So is
+    # whoever does not find (404) or know (405) what we ask for: the documents are innocent.
+    return Again(status, reason or _one_line(body.decode(errors="replace")) or "no reason given")
+
+
+class _Error(msgspec.Struct):
+    type: str = ""
+    reason: str | None = None
+    caused_by: _Error | None = None
+
+
+class _Item(msgspec.Struct):
+    status: int
+    error: _Error | None = None
+
+
+class _Summary(msgspec.Struct):
+    errors: bool
+    items: msgspec.Raw
+
+
+class _RequestError(msgspec.Struct):
+    error: _Error
+
+
+_read_summary = msgspec.json.Decoder(_Summary).decode
+_read_each_item = msgspec.json.Decoder(list[dict[str, _Item]]).decode
+_read_request_error = msgspec.json.Decoder(_RequestError).decode
+
+
+def _read_items(body: bytes, documents: int) -> Items | Again:
+    try:
+        summary = _read_summary(body)
+        if not summary.errors:
+            # Nearly all answers end here: the items are counted, not looked at.
+            found = bytes(summary.items).count(b'"status":')
+            return Items(range(documents)) if found == documents else _incomplete(found, documents)
+        items = [item for entry in _read_each_item(summary.items) for item in entry.values()]
+    except msgspec.DecodeError as error:
+        return Again(200, f"not an answer to a bulk request: {error}")
+    if len(items) != documents:
+        return _incomplete(len(items), documents)
+    stored: list[int] = []
+    throttled, failed, rejected = [], [], []
+    for position, item in enumerate(items):
+        refusal = Refusal(position, item.status, _reason(item.error))
+        if item.status < 300 or item.status == 409:
+            # Only `create` is answered by 409: the document is there already.
+            stored.append(position)
+        elif item.status in (429, 503):
+            throttled.append(refusal)
+        elif item.status >= 500:
+            failed.append(refusal)
+        else:
+            rejected.append(refusal)
+    return Items(stored, throttled, failed, rejected)
+
+
+def _incomplete(found: int, documents: int) -> Again:
+    return Again(200, f"the answer names {found} documents, {documents} were sent")
+
+
+def _reason_of_request(body: bytes) -> str:
+    try:
+        return _reason(_read_request_error(body).error)
+    except msgspec.DecodeError:
+        return ""
+
+
+def _reason(error: _Error | None) -> str:
+    """Type and reason, and whatever its causes say besides."""
+    if error is None:
+        return "no reason given"
+    text = f"{error.type}: {error.reason}" if error.reason else error.type
+    cause = error.caused_by
+    while cause is not None:
+        if cause.reason and cause.reason not in text:
+            text += f": {cause.reason}"
+        cause = cause.caused_by
+    return _one_line(text)
+
+
+_REASON_LENGTH_MAX = 1000
+"""Characters. A reason may quote the document; it travels in a header of the parked message."""
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _REASON_LENGTH_MAX else line[:_REASON_LENGTH_MAX] + "…"

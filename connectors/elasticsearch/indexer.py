@@ -1,0 +1,257 @@
+"""Sends documents in the background until Elasticsearch has stored or refused each of them.
+
+The threads, and nothing but the threads: what is sent next is decided in `backlog`, how many
+requests may be under way in `pace`, what an answer means in `bulk` and `settle`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from connectors.elasticsearch.backlog import Backlog, Batch, Request
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Lines, Reply, read
+from connectors.elasticsearch.pace import Pace
+from connectors.elasticsearch.settle import condemn, divide, settle
+from connectors.elasticsearch.trouble import Trouble
+from connectors.message import Answer, Documents
+from connectors.retry import Backoff
+
+log = logging.getLogger("hopper.elasticsearch")
+
+REQUESTS = Backoff(0.1, 5.0)
+"""Pauses after requests that failed as a whole. One request at a time asks whether the service is
+back; one in five seconds is no burden, and nobody waits long for a service that came back."""
+
+DOCUMENTS = Backoff(0.1, 30.0)
+"""Waits of documents that are to be sent again; 0.1 s is about what a full bulk takes."""
+
+
+class Observer(Protocol):
+    """Whoever counts; called from the threads of the indexer."""
+
+    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
+        """A request has ended, well or not."""
+
+    def again(self, documents: int, status: int | None) -> None:
+        """Documents are to be sent again; `None`: there was no answer."""
+
+    def rejected(self, documents: int, status: int) -> None:
+        """Documents will never be stored."""
+
+
+class Indexer:
+    """Sends what is submitted, by a fixed number of threads."""
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Reply],
+        *,
+        action: str,
+        index: str | None,
+        concurrency: int,
+        bytes_max: int,
+        linger: float,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """`send` returns when the request has ended; `index`: of documents that name none.
+
+        With a `concurrency` of 1 documents are stored in the order in which they were submitted.
+        """
+        self._send, self._index, self._clock, self._draw = send, index, clock, draw
+        self._observer = observer or _Nobody()
+        self._lines = Lines(action)
+        self._backlog = Backlog(bytes_max, linger, ordered=concurrency == 1)
+        self._pace = Pace(concurrency, REQUESTS)
+        self._trouble = Trouble()
+        self._changed = threading.Condition()
+        self._closed = self._broken = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"indexer-{number}", daemon=True)
+            for number in range(concurrency)
+        ]
+
+    def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
+        """See `connectors.connector.Sink`.
+
+        Raises:
+            AssertionError: a thread has died of a defect, which it has printed.
+        """
+        if self._broken:
+            raise AssertionError("a thread of the indexer has died")
+        batch = _Submitted(documents, self._lines, reply)
+        if documents.sources:
+            with self._changed:
+                due_at = self._backlog.due_at()
+                self._backlog.add(batch, self._clock())
+                if self._backlog.due_at() != due_at:
+                    self._changed.notify()
+                self._start()
+        return batch.withdraw
+
+    def flush(self) -> None:
+        """See `connectors.connector.Sink`."""
+        with self._changed:
+            self._backlog.flush()
+            self._changed.notify()
+
+    def close(self) -> None:
+        """See `connectors.connector.Sink`. A request that is under way is not waited for."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout=0.1)
+
+    def _start(self) -> None:
+        if self._threads[0].ident is None:
+            for thread in self._threads:
+                thread.start()
+
+    def _work(self) -> None:
+        try:
+            while (request := self._next()) is not None:
+                self._process(request)
+        finally:
+            self._broken = not self._closed
+
+    def _next(self) -> Request | None:
+        """Wait until something is to be sent; `None` when the indexer is closed."""
+        with self._changed:
+            while not self._closed:
+                now = self._clock()
+                request = self._backlog.take(now) if self._pace.allows(now) else None
+                due_at = None if self._pace.full else self._backlog.due_at()
+                if request is not None:
+                    self._pace.start()
+                    if due_at is not None:
+                        # Whoever leaves with work sees to it that somebody watches the rest.
+                        self._changed.notify()
+                    return request
+                resume_at = self._pace.resume_at
+                self._changed.wait(None if due_at is None else max(due_at, resume_at) - now)
+        return None
+
+    def _process(self, request: Request) -> None:
+        body = b"".join(
+            [self._lines.body(*part.batch.columns(part.positions)) for part in request.parts]
+        )
+        started_at = self._clock()
+        reply = self._send(body)
+        now = self._clock()
+        self._observer.requested(request.documents, len(body), now - started_at)
+        reading = read(reply, request.documents)
+        if isinstance(reading, Indigestible) and request.documents == 1:
+            reading = condemn(reading)
+        with self._changed:
+            if isinstance(reading, Items):
+                answers = self._settle(request, reading, now)
+            else:
+                answers = []
+                self._put_back(request, reading, now)
+            line = self._line(reading, now)
+        if line is not None:
+            log.log(*line)
+        self._count(request, reading)
+        for batch, answer in answers:
+            # Only what `submit` made is in the backlog.
+            assert isinstance(batch, _Submitted)
+            batch.answer(answer)
+
+    def _settle(self, request: Request, items: Items, now: float) -> list[tuple[Batch, Answer]]:
+        settlement = settle(request, items, self._index)
+        for part in settlement.again:
+            wait = DOCUMENTS.delay(part.attempts - 1, self._draw())
+            self._backlog.again(part, now + wait)
+        if items.throttled:
+            self._pace.throttle()
+        else:
+            self._pace.succeed()
+        return settlement.answers
+
+    def _put_back(self, request: Request, reading: Again | Indigestible, now: float) -> None:
+        self._backlog.put_back(*(divide(request, reading) or (request,)))
+        if isinstance(reading, Again):
+            self._pace.fail(now, self._draw())
+        else:
+            self._pace.succeed()
+
+    def _line(self, reading: Items | Again | Indigestible, now: float) -> tuple[int, str] | None:
+        """Level and text of what the log should say now, if anything."""
+        reason = _trouble(reading)
+        if reason is None:
+            lasted = self._trouble.ends(now)
+            if lasted is None:
+                return None
+            return logging.INFO, f"Elasticsearch takes documents again, after {lasted:.1f} s"
+        since = self._trouble.begins_or_goes_on(now)
+        if since is None:
+            return None
+        level = logging.WARNING
+        if isinstance(reading, Again) and reading.status in (401, 403):
+            level = logging.ERROR  # It will not pass by itself.
+        next_try = max(self._backlog.due_at() or now, self._pace.resume_at, now) - now
+        return level, (
+            f"Elasticsearch does not take all documents, for {since:.1f} s now: {reason}; "
+            f"{self._backlog.documents} wait, next try in {next_try:.1f} s"
+        )
+
+    def _count(self, request: Request, reading: Items | Again | Indigestible) -> None:
+        if isinstance(reading, Items):
+            for refusal in [*reading.throttled, *reading.failed]:
+                self._observer.again(1, refusal.status)
+            for refusal in reading.rejected:
+                self._observer.rejected(1, refusal.status)
+        else:
+            self._observer.again(request.documents, reading.status)
+
+
+class _Submitted(Batch):
+    """A batch, and where its answers go."""
+
+    __slots__ = ("_lock", "_reply")
+
+    def __init__(self, documents: Documents, lines: Lines, reply: Callable[[Answer], None]) -> None:
+        super().__init__(documents, lines.heads(documents), lines.overhead)
+        self._reply = reply
+        # After `withdraw` has returned no reply may be on its way any more. Reentrant, because a
+        # reply may withdraw the rest.
+        self._lock = threading.RLock()
+
+    def withdraw(self) -> None:
+        with self._lock:
+            self.withdrawn = True
+
+    def answer(self, answer: Answer) -> None:
+        with self._lock:
+            if not self.withdrawn:
+                self._reply(answer)
+
+
+class _Nobody:
+    """An observer that looks away."""
+
+    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
+        pass
+
+    def again(self, documents: int, status: int | None) -> None:
+        pass
+
+    def rejected(self, documents: int, status: int) -> None:
+        pass
+
+
+def _trouble(reading: Items | Again | Indigestible) -> str | None:
+    """Why documents have to be sent again, if Elasticsearch is why."""
+    if isinstance(reading, Again):
+        return reading.reason if reading.status is None else f"{reading.status} {reading.reason}"
+    if isinstance(reading, Items) and (refused := reading.throttled or reading.failed):
+        return f"{refused[0].status} {refused[0].reason}"
+    return None

@@ -1,0 +1,109 @@
+"""Decides what becomes of each document of a request, now that its answer has been read.
+
+Pure; it knows no clock: when something is sent again is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from connectors.elasticsearch.backlog import Batch, Part, Request
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+from connectors.message import Answer, Rejection
+
+ERRORS_MAX = 10
+"""A document at which Elasticsearch itself fails (5xx, but not 503) is rejected after that many
+times. With the indexer's back-off that is half a minute: as long as a cluster takes to notice a
+node that is gone (three checks, ten seconds each) and to put another in its place."""
+
+PATIENCE = 3
+"""A request that Elasticsearch has no memory for is sent that often before it is halved: usually
+the memory is free a moment later."""
+
+HALVES_BYTES_MIN = 16 * 1024
+"""A request below this is not halved for want of memory: many tiny ones need more of it."""
+
+
+class Settlement(NamedTuple):
+    """What is known for good, and what is to be sent again."""
+
+    answers: list[tuple[Batch, Answer]]
+    again: list[Part]
+
+
+def settle(request: Request, items: Items, index: str | None) -> Settlement:
+    """Give every document what its item says; `index` is for those that name none."""
+    if len(items.stored) == request.documents:
+        return Settlement([(part.batch, Answer(part.positions, [])) for part in request.parts], [])
+    settlement = Settlement([], [])
+    start = 0
+    for part in request.parts:
+        end = start + len(part.positions)
+        _settle_part(part, _within(items, start, end), index, settlement)
+        start = end
+    return settlement
+
+
+def divide(request: Request, reading: Again | Indigestible) -> tuple[Request, Request] | None:
+    """The halves of a request that will not get through as it is; `None`: leave it whole."""
+    if request.documents == 1:
+        return None
+    if isinstance(reading, Again):
+        attempts = min(part.attempts for part in request.parts)
+        if reading.status != 429 or attempts < PATIENCE or request.size < 2 * HALVES_BYTES_MIN:
+            return None
+    return request.halves()
+
+
+def condemn(indigestible: Indigestible) -> Items:
+    """The verdict on a document that was alone in an indigestible request."""
+    return Items([], rejected=[Refusal(0, indigestible.status, indigestible.reason)])
+
+
+def _within(items: Items, start: int, end: int) -> Items:
+    """The items from `start` to `end`, counted from `start`."""
+
+    def cut(refusals: Sequence[Refusal]) -> list[Refusal]:
+        return [
+            refusal._replace(position=refusal.position - start)
+            for refusal in refusals
+            if start <= refusal.position < end
+        ]
+
+    return Items(
+        [position - start for position in items.stored if start <= position < end],
+        cut(items.throttled),
+        cut(items.failed),
+        cut(items.rejected),
+    )
+
+
+def _settle_part(part: Part, items: Items, index: str | None, settlement: Settlement) -> None:
+    def again(refusals: Sequence[Refusal], errors: int) -> None:
+        if refusals:
+            positions = [part.positions[refusal.position] for refusal in refusals]
+            settlement.again.append(Part(part.batch, positions, part.attempts, errors))
+
+    again(items.throttled, part.errors)
+    rejected = items.rejected
+    if part.errors + 1 < ERRORS_MAX:
+        again(items.failed, part.errors + 1)
+    else:
+        rejected = sorted([*rejected, *items.failed])
+    stored: Sequence[int] = [part.positions[position] for position in items.stored]
+    if stored or rejected:
+        answer = Answer(stored, [_rejection(part, refusal, index) for refusal in rejected])
+        settlement.answers.append((part.batch, answer))
+
+
+def _rejection(part: Part, refusal: Refusal, index: str | None) -> tuple[int, Rejection]:
+    position = part.positions[refusal.position]
+    documents = part.batch.documents
+    return position, Rejection(
+        reason=refusal.reason,
+        status=refusal.status,
+        index=(documents.indices[position] if documents.indices else None) or index,
+        id=documents.ids[position] if documents.ids else None,
+        attempts=part.attempts,
+    )

@@ -1,0 +1,198 @@
+"""Names of indices with places in them that each document fills, such as `events-{tenant}`.
+
+Pure. A place is one of
+
+    {tenant} {a.b}            a field of the document: a text or a number
+    {header.x} {property.x}   of the message
+    {@timestamp:%Y.%m.%d}     a date, in UTC: the document's @timestamp, else the time that the
+                              message was sent, else the time that it arrived
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from connectors.message import Properties
+
+
+class Missing(NamedTuple):
+    """A name cannot be told, and why."""
+
+    reason: str
+
+
+Field = Callable[[Mapping[str, Any], Properties, float], "str | Missing | None"]
+"""(document, properties, time of arrival) -> text; `None`: there is none."""
+
+
+class Place(NamedTuple):
+    """A place in a template."""
+
+    name: str
+    field: Field
+
+
+class Template(NamedTuple):
+    """`texts` and `places` in turn; there is one text more."""
+
+    texts: list[str]
+    places: list[Place]
+
+    @property
+    def needs_document(self) -> bool:
+        """Some place is filled by the document."""
+        return any(not place.name.startswith(_OF_MESSAGE) for place in self.places)
+
+    @property
+    def needs_properties(self) -> bool:
+        """Some place is filled by the message's properties."""
+        return any(place.name.startswith((*_OF_MESSAGE, "@timestamp")) for place in self.places)
+
+    def render(
+        self, document: Mapping[str, Any], properties: Properties, now: float
+    ) -> str | Missing:
+        """The name of a document's index: one that Elasticsearch allows.
+
+        It has the template's texts in it. So whoever sends documents, and writes their fields,
+        cannot reach an index that the template does not mean.
+        """
+        name = self.texts[0]
+        for place, text in zip(self.places, self.texts[1:], strict=True):
+            value = place.field(document, properties, now)
+            if isinstance(value, Missing):
+                return value
+            if value is None:
+                return Missing(f"nothing that names an index in {place.name}")
+            name += value + text
+        problem = problem_of_name(name)
+        if problem is None and name.startswith(".") and not self.texts[0]:
+            problem = "names that start with a dot are Elasticsearch's own"
+        return name if problem is None else Missing(f"{name!r:.300} names no index: {problem}")
+
+
+def parse_template(text: str) -> Template:
+    """Read a name of an index, with or without places in it.
+
+    Raises:
+        ValueError: it can never name an index; the text says what helps.
+    """
+    pieces = re.split(r"\{([^{}]*)\}", text)
+    texts, inner = pieces[0::2], pieces[1::2]
+    if any("{" in text or "}" in text for text in texts):
+        raise ValueError("every { of a template needs its }: write events-{tenant}")
+    places = [_parse_place(place) for place in inner]
+    sample = texts[0]
+    for place, after in zip(places, texts[1:], strict=True):
+        value = place.field({}, Properties(), 0.0) if place.name.startswith("@timestamp:") else "x"
+        sample += f"{value}{after}"
+    problem = problem_of_name(sample)
+    if problem is not None:
+        raise ValueError(problem)
+    return Template(texts, places)
+
+
+@lru_cache(maxsize=1024)  # The documents of a job go to few indices.
+def problem_of_name(name: str) -> str | None:
+    """Why Elasticsearch allows no index of that name ("Create index" in its API reference)."""
+    if name != name.lower():
+        return "the name of an index is in lowercase"
+    if any(character in '\\/*?"<>| ,#:' or character < " " for character in name):
+        return r'the name of an index has no \ / * ? " < > | , # : and no space in it'
+    if name.startswith(("-", "_", "+")) or name in ("", ".", ".."):
+        return "the name of an index does not start with - _ +, and is not . or .."
+    if len(name.encode(errors="replace")) > _NAME_BYTES_MAX:
+        return f"the name of an index has at most {_NAME_BYTES_MAX} bytes"
+    return None
+
+
+def lookup(document: Mapping[str, Any], path: str) -> str | None:
+    """The text or number at a dotted path, as text; `None`: there is none, or an empty one.
+
+    As in Elasticsearch, `{"a": {"b": 1}}` and `{"a.b": 1}` both have an `a.b`.
+    """
+    value: Any = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return _text(document.get(path) if value is None else value)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return repr(value)
+    return None
+
+
+def _parse_place(place: str) -> Place:
+    name, colon, dates = place.partition(":")
+    if name == "@timestamp":
+        return Place(place, _date(dates))
+    if colon:
+        raise ValueError(f"only @timestamp takes a format: write {{{name}}}")
+    if name == "" or "" in name.split("."):
+        raise ValueError("a template names fields as in {tenant} or {a.b}")
+    kind, _, rest = name.partition(".")
+    if kind == "header" and rest:
+        return Place(name, lambda _, properties, __: _text((properties.headers or {}).get(rest)))
+    if kind == "property" and rest:
+        if rest not in Properties._fields or rest == "headers":
+            known = ", ".join(field for field in Properties._fields if field != "headers")
+            raise ValueError(f"there is no property.{rest}, but property. one of {known}")
+        return Place(name, lambda _, properties, __: _text(getattr(properties, rest)))
+    return Place(name, lambda document, _, __: lookup(document, name))
+
+
+def _date(dates: str) -> Field:
+    directives = re.findall("%(.?)", dates)
+    if not directives or any(directive not in _DATE_DIRECTIVES for directive in directives):
+        allowed = " ".join(f"%{directive}" for directive in _DATE_DIRECTIVES)
+        raise ValueError(
+            f"@timestamp takes a format made of {allowed}: write {{@timestamp:%Y.%m.%d}}"
+        )
+
+    @lru_cache(maxsize=1024)
+    def render(hour: int) -> str:
+        return (_EPOCH + timedelta(hours=hour)).strftime(dates)
+
+    def field(
+        document: Mapping[str, Any], properties: Properties, now: float
+    ) -> str | Missing | None:
+        try:
+            return render(int(_seconds(document, properties, now) // 3600))
+        except (ValueError, OverflowError):
+            return Missing(f"@timestamp is no date: {document.get('@timestamp')!r:.100}")
+
+    return field
+
+
+def _seconds(document: Mapping[str, Any], properties: Properties, now: float) -> float:
+    """When the document happened, in seconds since 1970.
+
+    Raises:
+        ValueError: it has an `@timestamp`, but not one that is a date.
+    """
+    value = document.get("@timestamp")
+    if value is None:
+        return now if properties.timestamp is None else properties.timestamp
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value / 1000 if abs(value) > _MILLISECONDS_FROM else value
+    if isinstance(value, str) and len(value) == len("2026-01-31"):
+        value += "T00:00:00"
+    moment = msgspec.convert(value, datetime)  # its error is a ValueError
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+_OF_MESSAGE = ("header.", "property.")
+_DATE_DIRECTIVES = "YymdHjGV"
+"""Numbers only, and nothing below the hour: an index a minute is an accident."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MILLISECONDS_FROM = 1e11
+"""A number above it is milliseconds: in seconds it would be the year 5138."""
+_NAME_BYTES_MAX = 255
