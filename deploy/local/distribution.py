@@ -1,0 +1,119 @@
+"""The files of Elasticsearch: fetched from Maven Central once, checked, unpacked, completed.
+
+Elastic publishes the real server there with fewer modules than in its own packages; a plugin of
+ours, `StandIns.java`, stands in for those that writing needs. The files are under the licences of
+Elastic (AGPL-3.0, SSPL or Elastic License 2.0): fetched by whoever runs this, never passed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+from deploy.local import packages
+from deploy.local.folders import CannotStart, locked, root_folder
+from deploy.local.java import oldest_java
+
+log = logging.getLogger(__name__)
+
+SHA256 = {
+    "9.5.0": "db0e275fd790f723eca7bcde96069fd6fed304ad23afdb70c8c09553dd9e8b1b",
+    "8.19.21": "215d5f3dbf0609a149f6218a9e47b6ae2df34ebbff3c5754e35f15a5e5393c8a",
+}
+"""The versions that can be had, each with the checksum of its archive."""
+STAND_INS = Path(__file__).with_name("StandIns.java")
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
+"""Pinned, so that Maven asks nobody for the newest; it is the one that Maven 3 itself names."""
+
+
+def fetch(version: str, java: Path) -> Path:
+    """The home of that version of Elasticsearch; the first call on a machine downloads 130 MB.
+
+    Raises:
+        CannotStart: Maven is missing or cannot fetch it, or what it fetched is something else.
+    """
+    # A changed plugin makes another home: the old one may be in use by a running server.
+    plugin = hashlib.sha256(STAND_INS.read_bytes()).hexdigest()[:8]
+    home = root_folder() / f"elasticsearch-{version}-{plugin}"
+    with locked(root_folder() / "elasticsearch.lock"):
+        if not home.exists():
+            with tempfile.TemporaryDirectory(dir=root_folder(), prefix="unfinished-") as folder:
+                unpacked = _unpack(_download(version, Path(folder)), version)
+                _add_stand_ins(unpacked, version, java)
+                unpacked.rename(home)
+    return home
+
+
+def _download(version: str, folder: Path) -> Path:
+    if shutil.which("mvn") is None:
+        packages.install("maven")
+    artifact = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{version}:zip"
+    log.info("fetching Elasticsearch %s from Maven Central (130 MB, once)", version)
+    done = subprocess.run(
+        ["mvn", "-B", "-q", COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    archive = folder / f"elasticsearch-{version}.zip"
+    if done.returncode != 0 or not archive.exists():
+        raise CannotStart(f"mvn could not fetch {artifact}:\n{done.stdout[-2000:]}")
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != SHA256[version]:
+        raise CannotStart(f"{artifact} has the sha256 {found}, and should have {SHA256[version]}")
+    return archive
+
+
+def _unpack(archive: Path, version: str) -> Path:
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(archive.parent)
+    home = archive.parent / f"elasticsearch-{version}"
+    for program in (home / "bin").iterdir():
+        program.chmod(0o755)  # zip files of Java know no permissions
+    return home
+
+
+def _add_stand_ins(home: Path, version: str, java: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "StandIns.java")
+        source.write_text(source_for(version, STAND_INS.read_text()))
+        classes = Path(folder, "classes")
+        release = str(oldest_java(version))
+        command = [java / "bin" / "javac", "-nowarn", "-proc:none", "--release", release]
+        done = subprocess.run(
+            [*command, "-cp", home / "lib" / "*", "-d", classes, source],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise CannotStart(f"StandIns.java does not compile:\n{done.stdout[-4000:]}")
+        plugin = home / "plugins" / "stand-ins"
+        plugin.mkdir(parents=True)
+        shutil.make_archive(os.fspath(plugin / "stand-ins"), "zip", classes)
+        (plugin / "stand-ins.zip").rename(plugin / "stand-ins.jar")
+    (plugin / "plugin-descriptor.properties").write_text(
+        "description=Stands in for modules that this distribution lacks\n"
+        "version=1\nname=stand-ins\nclassname=hopper.StandIns\n"
+        f"java.version={release}\nelasticsearch.version={version}\n"
+    )
+
+
+def source_for(version: str, source: str) -> str:
+    """The plugin's source without the lines that are marked as only for another major version.
+
+    They are emptied, not taken out, so that the compiler's line numbers stay true.
+    """
+    major = version.split(".")[0]
+    return re.sub(rf"^.*// only (?!{major}$)\d+$", "", source, flags=re.MULTILINE)

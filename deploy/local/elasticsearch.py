@@ -1,0 +1,183 @@
+"""A single-node Elasticsearch of our own, on loopback; where its files come from is elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.distribution import fetch
+from deploy.local.folders import CannotStart, give, run_as
+from deploy.local.java import find_or_install_java, oldest_java
+from deploy.local.server import START_SECONDS_MAX, Server
+
+log = logging.getLogger(__name__)
+
+VERSION = "9.5.0"
+VERSION_FOR_OLD_JAVA = "8.19.21"
+"""Debian 12 offers Java 17 only, and this is the last line of versions that runs on it."""
+
+
+def start(
+    name: str | None = None,
+    *,
+    version: str | None = None,
+    heap: str = "512m",
+    settings: Mapping[str, str] | None = None,
+    password: str | None = None,
+) -> Elasticsearch:
+    """Have an Elasticsearch that answers: the shared one, or an empty private one if it has a name.
+
+    Raises:
+        CannotStart: it cannot be had here, or did not come up; the message says why.
+    """
+    return Elasticsearch(
+        name, version=version, heap=heap, settings=settings, password=password
+    ).start()
+
+
+class Elasticsearch(Server):
+    """One node, on loopback, that a nearly full disk does not keep from writing."""
+
+    kind = "elasticsearch"
+    account = "nobody"  # it refuses to run as root
+    ports_needed = 2
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        version: str | None = None,
+        heap: str = "512m",
+        settings: Mapping[str, str] | None = None,
+        password: str | None = None,
+    ) -> None:
+        """Describe it; nothing is fetched or started yet.
+
+        `version`: one of `distribution.SHA256`; when it is left out, the newest for which there is
+        a Java. `heap`: as Java's `-Xmx`. `settings`: of `elasticsearch.yml`, for example
+        `{"thread_pool.write.queue_size": "2"}`. `password`: of the user `elastic`; when it is left
+        out, everybody may do everything.
+        """
+        options = {"version": version, "heap": heap, "settings": dict(settings or {})}
+        super().__init__(name, {**options, "password": password})
+
+    def answers(self) -> bool:
+        """It has elected itself and opened its indices."""
+        try:
+            health = self._get("/_cluster/health?wait_for_status=yellow&timeout=5s")
+        except (OSError, CannotStart):
+            return False
+        return health["timed_out"] is False
+
+    def log_file(self) -> Path:
+        """What it prints while it starts, and the log that follows."""
+        return self.folder / "start.log"
+
+    def _url_at(self, ports: list[int]) -> str:
+        return f"http://127.0.0.1:{ports[0]}"
+
+    def _get(self, path: str) -> dict[str, object]:
+        request = urllib.request.Request(self.url + path)
+        if self.options["password"]:
+            login = base64.b64encode(f"elastic:{self.options['password']}".encode()).decode()
+            request.add_header("Authorization", f"Basic {login}")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body: dict[str, object] = json.load(answer)
+            return body
+
+    def _launch(self, ports: list[int]) -> None:
+        version: str = self.options["version"] or _newest_version()
+        java = find_or_install_java(oldest_java(version))
+        home = fetch(version, java)
+        self._configure(home, ports)
+        environment = self._environment(java)
+        if self.options["password"]:
+            self._keep_password(home, environment)
+        give(self.folder, self.account)
+        with self.log_file().open("w") as printed:
+            # It returns when the server is ready, and leaves it in the background.
+            done = subprocess.run(
+                [home / "bin" / "elasticsearch", "-d", "-p", self.folder / "pid"],
+                env=environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                check=False,
+                timeout=START_SECONDS_MAX,
+                start_new_session=True,
+                **run_as(self.account),
+            )
+        if done.returncode != 0:
+            raise CannotStart(self._last_words("did not start"))
+
+    def _configure(self, home: Path, ports: list[int]) -> None:
+        configuration = self.folder / "config"
+        shutil.rmtree(configuration, ignore_errors=True)
+        shutil.copytree(home / "config", configuration)
+        for name in ("data", "logs", "tmp"):
+            (self.folder / name).mkdir(exist_ok=True)
+        settings = {
+            "cluster.name": "hopper",
+            "node.name": "hopper",
+            "path.data": str(self.folder / "data"),
+            "path.logs": str(self.folder / "logs"),
+            "network.host": "127.0.0.1",
+            "http.port": str(ports[0]),
+            "transport.port": str(ports[1]),
+            "discovery.type": "single-node",
+            "xpack.security.enabled": "true" if self.options["password"] else "false",
+            "xpack.security.enrollment.enabled": "false",
+            "cluster.routing.allocation.disk.threshold_enabled": "false",
+            "action.destructive_requires_name": "false",
+            **self.options["settings"],
+        }
+        lines = (f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
+        (configuration / "elasticsearch.yml").write_text("".join(lines))
+        heap = self.options["heap"]
+        own = f"-Xms{heap}\n-Xmx{heap}\n-XX:-AlwaysPreTouch\n"  # untouched memory costs nothing
+        (configuration / "jvm.options.d" / "hopper.options").write_text(own)
+
+    def _environment(self, java: Path) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(self.folder),
+            "ES_JAVA_HOME": str(java),
+            "ES_PATH_CONF": str(self.folder / "config"),
+            "ES_TMPDIR": str(self.folder / "tmp"),  # also a part of the server's command line
+            "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1",  # the launcher lives for seconds only
+        }
+
+    def _keep_password(self, home: Path, environment: dict[str, str]) -> None:
+        keystore = home / "bin" / "elasticsearch-keystore"
+        give(self.folder, self.account)
+        for arguments in (["create"], ["add", "-x", "-f", "bootstrap.password"]):
+            subprocess.run(
+                [keystore, *arguments],
+                input=self.options["password"],
+                env=environment,
+                cwd=self.folder,
+                check=True,
+                capture_output=True,
+                text=True,
+                **run_as(self.account),
+            )
+
+
+def _newest_version() -> str:
+    try:
+        find_or_install_java(oldest_java(VERSION))
+    except CannotStart:
+        find_or_install_java(oldest_java(VERSION_FOR_OLD_JAVA))
+        log.info("no Java for Elasticsearch %s: taking %s", VERSION, VERSION_FOR_OLD_JAVA)
+        return VERSION_FOR_OLD_JAVA
+    return VERSION

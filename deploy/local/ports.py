@@ -1,0 +1,28 @@
+"""Free ports on loopback."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+PORTS = range(15000, 32768)
+"""Above most servers, and below those that Linux gives to outgoing connections: a client that
+tries again and again to reach a stopped server may be given, from among those, the very port that
+it calls; then it is connected to itself, and the server cannot come back."""
+
+
+def free_ports(number: int) -> list[int]:
+    """As many different ports that nothing listens on."""
+    return [port for port, _ in zip(filter(is_free, random.sample(PORTS, 1000)), range(number))]
+
+
+def is_free(port: int) -> bool:
+    """Nothing listens on that port of loopback."""
+    with socket.socket() as probe:
+        # Without this, connections that a server has just closed would count as the server.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,136 @@
+"""A RabbitMQ node of our own, from the package of Debian or Ubuntu; knows no other node.
+
+It has a node name, a cookie, data and even a port mapper (`epmd`) of its own, so it neither sees
+nor can be seen by a RabbitMQ that is already on the machine. All of it listens on loopback only.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local import packages
+from deploy.local.folders import CannotStart, give, run_as
+from deploy.local.server import START_SECONDS_MAX, Server
+
+PROGRAMS = Path("/usr/lib/rabbitmq/bin")
+"""Where the package keeps the programs themselves: those on the path insist on being root."""
+
+
+def start(name: str | None = None, *, settings: Mapping[str, str] | None = None) -> RabbitMQ:
+    """Have a RabbitMQ that answers: the shared one, or an empty private one if it has a name.
+
+    `settings` are lines of `rabbitmq.conf`, for example `{"consumer_timeout": "5000"}`.
+
+    Raises:
+        CannotStart: it cannot be had here, or did not come up; the message says why.
+    """
+    return RabbitMQ(name, settings=settings).start()
+
+
+class RabbitMQ(Server):
+    """One node; the user `guest` with the password `guest` may do everything on it."""
+
+    kind = "rabbitmq"
+    account = "rabbitmq"
+    ports_needed = 3
+
+    def __init__(
+        self, name: str | None = None, *, settings: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(name, {"settings": dict(settings or {})})
+
+    def answers(self) -> bool:
+        """The node opens its listener last of all, and greets whoever speaks AMQP 0-9-1."""
+        try:
+            with socket.create_connection(("127.0.0.1", self._ports[0]), timeout=5) as link:
+                link.sendall(b"AMQP\x00\x00\x09\x01")
+                return link.recv(1) == b"\x01"  # the type of a method frame: Connection.Start
+        except OSError:
+            return False
+
+    def ctl(self, *arguments: str) -> str:
+        """What `rabbitmqctl` prints, without headings; takes one to two seconds.
+
+        Raises:
+            subprocess.CalledProcessError: the command failed; `stderr` says why.
+        """
+        return subprocess.run(
+            [PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
+            env=self._environment(self._ports),
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            **run_as(self.account),
+        ).stdout
+
+    def log_file(self) -> Path:
+        """The node's own log."""
+        return self.folder / "node.log"
+
+    def _url_at(self, ports: list[int]) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{ports[0]}/"
+
+    def _launch(self, ports: list[int]) -> None:
+        if not (PROGRAMS / "rabbitmq-server").exists():
+            packages.install("rabbitmq-server")
+        settings = {"listeners.tcp.1": f"127.0.0.1:{ports[0]}", **self.options["settings"]}
+        lines = (f"{key} = {value}\n" for key, value in settings.items())
+        (self.folder / "rabbitmq.conf").write_text("".join(lines))
+        (self.folder / "enabled_plugins").write_text("[].\n")
+        give(self.folder, self.account)
+        done = subprocess.run(
+            [PROGRAMS / "rabbitmq-server", "-detached"],
+            env=self._environment(ports),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=START_SECONDS_MAX,
+            start_new_session=True,
+            **run_as(self.account),
+        )
+        if done.returncode != 0:
+            raise CannotStart(f"rabbitmq-server failed:\n{done.stderr[-2000:]}")
+
+    def _ended(self) -> None:
+        recorded = self._recorded()
+        if recorded is not None:
+            # The port mapper refuses while a node is registered, and that is how it should be.
+            subprocess.run(
+                ["epmd", "-kill"],
+                env=self._environment(recorded["ports"]),
+                check=False,
+                capture_output=True,
+            )
+
+    def _environment(self, ports: list[int]) -> dict[str, str]:
+        _, distribution_port, mapper_port = ports
+        settings = self.folder / "rabbitmq.conf"
+        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+        return {
+            "PATH": os.environ["PATH"] + ":/usr/sbin:/usr/bin",
+            "LANG": "C.UTF-8",
+            "HOME": str(self.folder),  # the cookie's place, and a part of the command line
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(mapper_port),
+            "RABBITMQ_NODENAME": "hopper@localhost",
+            "RABBITMQ_DIST_PORT": str(distribution_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
+            "RABBITMQ_CTL_ERL_ARGS": loopback,
+            # Nothing of /etc/rabbitmq, which belongs to another node.
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "environment"),
+            "RABBITMQ_CONFIG_FILE": str(settings),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder),
+            "RABBITMQ_LOGS": str(self.folder / "node.log"),
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+        }

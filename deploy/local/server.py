@@ -1,0 +1,226 @@
+"""What every local server can do; what makes it RabbitMQ or Elasticsearch is its subclass."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+import shutil
+import signal
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
+
+from deploy.local.folders import CannotStart, give, locked, root_folder, take_lock
+from deploy.local.ports import free_ports, is_free
+
+log = logging.getLogger(__name__)
+
+ServerT = TypeVar("ServerT", bound="Server")
+
+START_SECONDS_MAX = 120
+"""Ten times what the slower of the two takes on two cores."""
+STOP_SECONDS_MAX = 30
+"""After this a server that was asked to end is killed; both need one to five seconds."""
+POLL_SECONDS = 0.1
+
+
+class Server(ABC):
+    """A server of ours, known by its folder; it outlives the process that started it.
+
+    Without a name it is the shared one of its kind: whoever starts it finds it running, and it is
+    left running. With a name it is private to this process: it begins empty, on ports of its
+    own, and whoever made it calls `remove`, or uses it in a `with` statement. One that was
+    forgotten, because its process was killed, is removed when the name is used again.
+    """
+
+    kind: ClassVar[str]
+    """Name of the service, also the beginning of the folder's name."""
+    account: ClassVar[str]
+    """Who it runs as, when we are root."""
+    ports_needed: ClassVar[int]
+
+    def __init__(self, name: str | None, options: dict[str, Any]) -> None:
+        self.options = options
+        self._claim: int | None = None
+        servers = root_folder() / "servers"
+        if name is None:
+            self.folder = servers / self.kind
+            return
+        for number in itertools.count(1):
+            self.folder = servers / f"{self.kind}-{name}-{number}"
+            try:
+                self._claim = take_lock(self._lock, wait=False)
+            except BlockingIOError:
+                continue
+            self._end_and_delete()
+            return
+
+    @property
+    def url(self) -> str:
+        """Where it is reached; stays the same when it is stopped or killed and started again.
+
+        Raises:
+            CannotStart: it has never been started.
+        """
+        return self._url_at(self._ports)
+
+    @property
+    def _ports(self) -> list[int]:
+        recorded = self._recorded()
+        if recorded is None:
+            raise CannotStart(f"{self.kind} has not been started")
+        ports: list[int] = recorded["ports"]
+        return ports
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; `None` when it does not run."""
+        try:
+            pid = int((self.folder / "pid").read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        # The number alone proves nothing: another process may have been given it since. The
+        # slash keeps one folder apart from another that begins with the same name.
+        return pid if f"{self.folder}/".encode() in command.replace(b"\0", b"/") else None
+
+    def start(self: ServerT) -> ServerT:
+        """Start it on the data it left, unless it runs, and wait until it answers.
+
+        A server that was started with other options is replaced, together with its data.
+
+        Raises:
+            CannotStart: it cannot be had here, or did not come up; the message says why.
+        """
+        with self._exclusively():
+            recorded = self._recorded()
+            if recorded is not None and recorded["options"] != self.options:
+                self._end_and_delete()
+                recorded = None
+            if self.pid is None:
+                ports = recorded["ports"] if recorded else []
+                if not ports or not all(map(is_free, ports)):
+                    ports = free_ports(self.ports_needed)
+                self._boot(ports)
+            self._wait_until_it_answers()
+        return self
+
+    def stop(self) -> None:
+        """End it in order, as an operator does; its data stays. Not running is fine."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut does (`kill -9`); its data stays as it happens to be."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it and start it again, on the same data and the same URL."""
+        self.stop()
+        self.start()
+
+    def remove(self) -> None:
+        """Stop it and delete its data."""
+        with self._exclusively():
+            self._end_and_delete()
+        if self._claim is not None:
+            os.close(self._claim)
+            self._claim = None
+
+    def __enter__(self: ServerT) -> ServerT:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """It takes requests; does not wait for it."""
+
+    @abstractmethod
+    def log_file(self) -> Path:
+        """Where it says what is wrong."""
+
+    @abstractmethod
+    def _url_at(self, ports: list[int]) -> str: ...
+
+    @abstractmethod
+    def _launch(self, ports: list[int]) -> None:
+        """Let it run in the background, with its folder in its command line, and write `pid`."""
+
+    def _ended(self) -> None:
+        """Clear away what a server leaves behind that has ended."""
+
+    def _boot(self, ports: list[int]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "pid").unlink(missing_ok=True)
+        unfinished = self.folder / "server.json.unfinished"
+        unfinished.write_text(json.dumps({"ports": ports, "options": self.options}))
+        unfinished.replace(self.folder / "server.json")
+        log.info("starting %s in %s", self.kind, self.folder)
+        self._launch(ports)
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while not self.answers():
+            if self.pid is None and self._has_written_its_pid():
+                raise CannotStart(self._last_words("ended while it started"))
+            if time.monotonic() > deadline:
+                self._end(signal.SIGKILL)
+                raise CannotStart(self._last_words(f"did not answer in {START_SECONDS_MAX} s"))
+            time.sleep(POLL_SECONDS)
+
+    def _has_written_its_pid(self) -> bool:
+        try:
+            return (self.folder / "pid").stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def _last_words(self, what: str) -> str:
+        try:
+            words = self.log_file().read_text(errors="replace")[-3000:]
+        except OSError:
+            words = ""
+        return f"{self.kind} {what}; {self.log_file()} ends:\n{words}"
+
+    def _end(self, how: signal.Signals) -> None:
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        pid = self.pid
+        if pid is not None:
+            os.kill(pid, how)
+        while self.pid is not None:
+            if time.monotonic() > deadline:
+                log.info("%s did not end in %d s: killing it", self.kind, STOP_SECONDS_MAX)
+                os.kill(pid, signal.SIGKILL)
+                deadline += STOP_SECONDS_MAX
+            time.sleep(POLL_SECONDS)
+        self._ended()
+
+    def _end_and_delete(self) -> None:
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Let one process at a time start or remove the shared server; a private one is ours."""
+        with nullcontext() if self._claim is not None else locked(self._lock):
+            yield
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.lock")
+
+    def _recorded(self) -> dict[str, Any] | None:
+        """The ports it listens on, and the options it was started with."""
+        try:
+            recorded: dict[str, Any] = json.loads((self.folder / "server.json").read_text())
+        except OSError:
+            return None
+        return recorded

@@ -1,0 +1,102 @@
+"""The RabbitMQ and the Elasticsearch that demo, tests and trials share; how, is in `local/`.
+
+    python deploy/services.py start     have both answer, and print where, as lines for a shell
+    python deploy/services.py stop      end those that were started, and forget what they hold
+    python deploy/services.py status    say what runs
+
+A service whose URL is in the environment (`RABBITMQ_URL`, `ELASTICSEARCH_URL`) is not started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+# A script sees only what lies beside it; this one belongs to a package.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from deploy.local.elasticsearch import Elasticsearch
+from deploy.local.folders import CannotStart
+from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.server import Server
+
+SERVERS: dict[str, Callable[[], Server]] = {
+    "RABBITMQ_URL": RabbitMQ,
+    "ELASTICSEARCH_URL": Elasticsearch,
+}
+"""What is started where the variable of that name does not say where one is."""
+
+
+def urls() -> dict[str, str]:
+    """Where each service is, by the name of its variable; starts those that are not up.
+
+    Raises:
+        CannotStart: one of them cannot be had on this machine.
+    """
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(SERVERS, pool.map(_url, SERVERS)))
+
+
+def _url(variable: str) -> str:
+    return os.environ.get(variable) or SERVERS[variable]().start().url
+
+
+def start() -> None:
+    """Start both, and print `export NAME=url` for each."""
+    for variable, url in urls().items():
+        print(f"export {variable}={shlex.quote(url)}")
+
+
+def stop() -> None:
+    """End both, and delete their data."""
+    for server in SERVERS.values():
+        server().remove()
+
+
+def status() -> None:
+    """Print a line for each."""
+    for variable, server in SERVERS.items():
+        one = server()
+        if os.environ.get(variable):
+            print(f"{one.kind}: {variable} names {os.environ[variable]}")
+        elif one.pid is None:
+            print(f"{one.kind}: not running")
+        else:
+            answers = "answers at" if one.answers() else "does not answer at"
+            print(f"{one.kind}: process {one.pid} {answers} {one.url}, files in {one.folder}")
+
+
+ADVICE = """
+Hopper needs a RabbitMQ and an Elasticsearch, and this machine cannot run its own. Name yours:
+
+    export RABBITMQ_URL=amqp://user:password@host:5672/
+    export ELASTICSEARCH_URL=http://host:9200
+
+or start both with Docker (docker compose -f deploy/compose.yaml up --wait) and name those:
+
+    export RABBITMQ_URL=amqp://guest:guest@127.0.0.1:5672/
+    export ELASTICSEARCH_URL=http://127.0.0.1:9200"""
+
+
+def main() -> None:
+    """Run the command that is named on the command line."""
+    commands = {command.__name__: command for command in (start, stop, status)}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=commands)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        commands[parser.parse_args().command]()
+    except CannotStart as error:
+        sys.exit(f"{error}\n{ADVICE}")
+
+
+if __name__ == "__main__":
+    main()
