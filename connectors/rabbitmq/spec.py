@@ -1,0 +1,140 @@
+"""What `pipeline.yaml` says about RabbitMQ: the queue to consume, and where messages are parked.
+
+It connects to nothing; what only the broker can know is asked when the job starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
+
+from connectors.spec import Consumers, Format, Prefetch, Problem, Spec
+from connectors.url import Url, parse
+
+
+def _amqp_url(text: str) -> Url:
+    """Check what pika would misread, or fail on only when it connects."""
+    parts = parse(text, ("amqp", "amqps"))
+    if parts.username is not None and parts.password is None:
+        raise ValueError("the user has no password: write amqp://user:password@host/")
+    if "/" in parts.path[1:]:
+        raise ValueError("a / in the name of the virtual host is written %2F")
+    for name, values in parse_qs(parts.query, keep_blank_values=True).items():
+        if name not in _NUMBERS_IN_QUERY and name not in _TEXTS_IN_QUERY:
+            known = ", ".join(_NUMBERS_IN_QUERY + _TEXTS_IN_QUERY)
+            raise ValueError(f"what follows the ? must be one of: {known}")
+        if len(values) > 1:
+            raise ValueError(f"{name} stands twice after the ?")
+        if name in _NUMBERS_IN_QUERY and not values[0].isdecimal():
+            raise ValueError(f"{name} after the ? must be a whole number")
+    return Url(text)
+
+
+_NUMBERS_IN_QUERY = (
+    "heartbeat",
+    "frame_max",
+    "socket_timeout",
+    "stack_timeout",
+    "blocked_connection_timeout",
+)
+_TEXTS_IN_QUERY = ("ssl_options", "tcp_options")
+"""Parameters of pika's `URLParameters`, but for those that would repeat what the job does itself:
+it makes its own attempts to connect, and uses two channels."""
+
+AmqpUrls = Annotated[
+    tuple[Annotated[str, AfterValidator(_amqp_url)], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(strict=False, min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]
+
+ShortText = Annotated[str, AfterValidator(lambda text: _short(text))]
+"""AMQP carries names in at most 255 bytes."""
+
+
+class Binding(Spec):
+    """A binding of the queue."""
+
+    exchange: Annotated[ShortText, Field(min_length=1)]
+    """Name of an exchange that exists."""
+    routing_key: ShortText = ""
+    """Binding key, as the exchange's type understands it."""
+    arguments: dict[str, Any] = {}
+    """What a headers exchange matches, for example."""
+
+
+class Declare(Spec):
+    """How the queue is made when it does not exist; one that does must be the same."""
+
+    durable: bool = True
+    """The queue outlives a restart of the broker."""
+    arguments: dict[str, Any] = {}
+    """Passed to the broker with the types they have here: `{x-queue-type: quorum}`."""
+    bind: tuple[Binding, ...] = Field((), strict=False)
+    """Exchanges that feed the queue."""
+
+
+class RabbitMQSource(Spec):
+    """A queue to consume."""
+
+    url: AmqpUrls
+    """`amqp://user:password@host:5672/virtual-host`, or `amqps://`, or a list for a cluster.
+    After a lost connection the next one of the list is tried."""
+    queue: Annotated[ShortText, Field(min_length=1)]
+    """Name of the queue."""
+    consumers: Consumers = "auto"
+    """How many consumers share the queue; `auto`: one for each Bytewax worker.
+    More consumers on one classic queue do not make it faster."""
+    prefetch: Prefetch = 4000
+    """Messages that one consumer may hold unacknowledged: the bound on memory.
+    Enough is what arrives while a window fills and is written; less than that slows the job down."""
+    # fmt: off
+    declare: Annotated[
+        Annotated[Declare, Tag("mapping")] | Annotated[Literal["passive"], Tag("text")],
+        Discriminator(lambda value: "text" if isinstance(value, str) else "mapping"),
+    ] | None = None
+    # fmt: on
+    """How to make the queue; `passive` or omitted: it must exist."""
+    format: Format = "auto"
+    """What the bodies are: `json`, `text`, `msgpack`, or `auto`: what the content type says; where
+    it says nothing, a JSON object, and what is none becomes
+    `{"message": text, "@timestamp": arrival}`."""
+
+
+class RabbitMQDeadLetter(Spec):
+    """Where messages are published that will never be stored."""
+
+    url: AmqpUrls | None = None
+    """The broker; omitted: the source's."""
+    exchange: ShortText = ""
+    """Name of an exchange that exists; empty: the default one, which finds queues by name."""
+    routing_key: ShortText = ""
+    """On the default exchange, the name of a queue; it is made, durable, if it does not exist."""
+
+    def problems(self) -> Iterator[Problem]:
+        """See `Spec`."""
+        if not self.exchange and not self.routing_key:
+            yield Problem((), "needs a routing_key: the name of the queue to park messages in")
+
+
+def _short(text: str) -> str:
+    if len(text.encode()) > 255:
+        raise ValueError("must be at most 255 bytes long")
+    return text

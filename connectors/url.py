@@ -1,0 +1,73 @@
+"""URLs of services: checked when the spec is loaded, and shown without their password.
+
+It connects to nothing, and knows no service: which schemes and parts are allowed is an argument.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from urllib.parse import SplitResult, urlsplit
+
+
+class Url(str):
+    """A URL that can be used like any text, but whose printed form hides what is secret in it.
+
+    Slicing, joining and parsing see the whole URL; `str()`, `repr()`, formatting and logging see
+    `amqp://guest:***@host/`.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return without_password(self)
+
+    def __repr__(self) -> str:
+        return repr(without_password(self))
+
+    def __format__(self, format_spec: str) -> str:
+        return format(without_password(self), format_spec)
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown: `***` in place of the password, and of everything after `?`.
+
+    The text need not be a correct URL: whatever stands where a password could is hidden.
+    """
+    # str.__str__ would return the same object, whose own formatting calls this function again.
+    plain = "".join(url)
+    shown = _PASSWORD.sub(r"\1***@", plain)
+    return _QUERY.sub("?***", shown)
+
+
+def parse(url: str, schemes: Collection[str]) -> SplitResult:
+    """Take a URL apart.
+
+    Raises:
+        ValueError: it is not a URL of these schemes with a host; the text does not quote it,
+            because a URL that is read wrongly may show its password anywhere.
+    """
+    if any(character <= " " for character in url):
+        raise ValueError("a URL has no spaces in it")
+    try:
+        parts = urlsplit("".join(url))
+    except ValueError:
+        raise ValueError(f"not a URL; {_ESCAPE}") from None
+    if parts.scheme not in schemes or not url.lower().startswith(f"{parts.scheme}://"):
+        raise ValueError(f"a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError(f"the port is not a number from 1 to 65535; {_ESCAPE}")
+    if not parts.hostname:
+        raise ValueError(f"the host is missing; {_ESCAPE}")
+    if parts.fragment or url.endswith("#"):
+        raise ValueError(f"nothing may follow a #; {_ESCAPE}")
+    return parts
+
+
+_PASSWORD = re.compile(r"(//[^:@/]*:).*@", re.DOTALL)
+_QUERY = re.compile(r"\?.*", re.DOTALL)
+_ESCAPE = "in a name or password, write / ? # @ : % as %2F %3F %23 %40 %3A %25"

@@ -1,0 +1,59 @@
+"""Puts environment variables and secret files in the place of `${…}`.
+
+It works on the text of one scalar, after YAML has been read: a value can never become syntax.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def substitute(text: str, environment: Mapping[str, str]) -> str:
+    """Replace `${NAME}`, `${NAME:-default}` and `${file:/path}`; `$$` is a dollar.
+
+    As in a shell, the default stands for a variable that is not set, and for an empty one.
+    A file loses its final newline.
+
+    Raises:
+        ValueError: a variable without a default is not set, a file cannot be read, or what stands
+            in the braces is none of these. The text names the variable or the file.
+    """
+    return _PLACE.sub(lambda place: _value(place, environment), text)
+
+
+def _value(place: re.Match[str], environment: Mapping[str, str]) -> str:
+    if place[0] == "$$":
+        return "$"
+    content = place["content"]
+    if content is None:
+        raise ValueError("${ is never closed; a dollar is written $$")
+    if content.startswith("file:"):
+        return _read(content[len("file:") :])
+    variable = _VARIABLE.fullmatch(content)
+    if not variable:
+        raise ValueError(
+            f"${{{content}}} is none of ${{NAME}}, ${{NAME:-default}}, ${{file:/path}}"
+        )
+    name, default = variable["name"], variable["default"]
+    value = environment.get(name)
+    if default is not None:
+        return value or default
+    if value is None:
+        raise ValueError(f"the environment variable {name} is not set")
+    return value
+
+
+def _read(path: str) -> str:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the file {path} is not text in UTF-8") from None
+    return text.removesuffix("\n")
+
+
+_PLACE = re.compile(r"\$\$|\$\{(?:(?P<content>[^}]*)\})?")
+_VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
