@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from connectors.message import (
     Answer,
@@ -14,6 +14,7 @@ from connectors.message import (
     Opened,
     Outcomes,
     Properties,
+    Rejection,
 )
 
 
@@ -44,6 +45,10 @@ class Consumer(Protocol):
         """Stop consuming; what has arrived is still handed over. Again is allowed."""
 
     @property
+    def started(self) -> bool:
+        """It consumes in this process."""
+
+    @property
     def drained(self) -> bool:
         """Told to drain, and everything that will ever arrive has been taken."""
 
@@ -64,6 +69,9 @@ class Source(Protocol):
     def consumer(self, name: str) -> Consumer:
         """The consumer of that name in this process; the same object each time."""
 
+    def unsettled(self) -> int:
+        """Messages of this process that the broker waits to hear about."""
+
     def check(self) -> None:
         """Reach the service once, and prepare what the spec wants prepared.
 
@@ -75,8 +83,32 @@ class Source(Protocol):
         """Decode a message's envelope."""
 
 
+class Addressing(Protocol):
+    """A sink's rule for where a message's document goes, and what it is called there."""
+
+    @property
+    def needs_document(self) -> bool:
+        """`address` looks into the document."""
+
+    @property
+    def needs_properties(self) -> bool:
+        """`address` looks into the envelope."""
+
+    def address(
+        self, document: Mapping[str, Any], message: Message, properties: Properties, now: float
+    ) -> tuple[str | None, str | None] | Rejection:
+        """Index and `_id` (see `Member`), or why there are none; `now` is the time of arrival.
+
+        What is not needed may be left empty.
+        """
+
+
 class Sink(Protocol):
     """A service that stores documents."""
+
+    @property
+    def addressing(self) -> Addressing:
+        """Where documents go."""
 
     def check(self) -> None:
         """Ask once whether we are let in; a service that is down is waited for later.

@@ -6,11 +6,11 @@ to go to, becomes a rejection, not an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
 
 import msgspec
 
+from connectors.connector import Addressing
 from connectors.message import (
     Arrived,
     Member,
@@ -21,19 +21,6 @@ from connectors.message import (
     Rejection,
 )
 from flows.formats import Format, reader
-
-
-class Addressing(Protocol):
-    """A sink's rule for where a document goes, and what it is called there."""
-
-    @property
-    def needs_document(self) -> bool:
-        """`address` looks into the document."""
-
-    def address(
-        self, document: Mapping[str, Any], message: Message, properties: Properties, now: float
-    ) -> tuple[str | None, str | None] | Rejection:
-        """Index and `_id` (see `Member`), or why there are none."""
 
 
 class Correlate:
@@ -62,13 +49,10 @@ class Correlate:
         try:
             properties = self._properties(message)
             document = reader(self._format, properties.content_type)(message.body, now)
+            fields = msgspec.json.decode(document) if self._addressing.needs_document else {}
         except ValueError as error:
             return Rejection(f"unreadable: {error}")
-        fields = msgspec.json.decode(document) if self._addressing.needs_document else _NO_FIELDS
         address = self._addressing.address(fields, message, properties, now)
         if isinstance(address, Rejection):
             return address
         return Member(origin, message, document, *address)
-
-
-_NO_FIELDS: Mapping[str, Any] = {}

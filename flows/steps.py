@@ -7,7 +7,7 @@ import queue
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
@@ -114,16 +114,24 @@ def concerns_a_shard(item: tuple[str, ForShard | ForConsumer]) -> bool:
     return isinstance(item[1], (list, Lost))
 
 
+def homeward(item: tuple[str, Outcomes]) -> tuple[str, ForConsumer]:
+    """From a shard to the consumer whose messages these are."""
+    outcomes = item[1]
+    return outcomes.origin.consumer, outcomes
+
+
 class Aggregate(StatefulBatchLogic[ForShard, Group | Lost, None]):
     """The `aggregate` step, for one shard."""
 
-    def __init__(self, shard: Shard, on_stop: str) -> None:
-        self._shard, self._on_stop = shard, on_stop
+    def __init__(
+        self, shard: Shard, on_stop: Literal["write", "requeue"], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._shard, self._on_stop, self._clock = shard, on_stop, clock
 
     def on_batch(self, values: list[ForShard]) -> tuple[list[Group | Lost], bool]:
         """Take messages in, or forget those of a lost connection."""
         out: list[Group | Lost] = []
-        now = time.monotonic()
+        now = self._clock()
         for value in values:
             if isinstance(value, Lost):
                 self._shard.purge(value.origin)
@@ -134,7 +142,7 @@ class Aggregate(StatefulBatchLogic[ForShard, Group | Lost, None]):
 
     def on_notify(self) -> tuple[list[Group | Lost], bool]:
         """Complete what has come of age."""
-        return [*self._shard.complete_due(time.monotonic())], self.RETAIN
+        return [*self._shard.complete_due(self._clock())], self.RETAIN
 
     def on_eof(self) -> tuple[list[Group | Lost], bool]:
         """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
@@ -147,7 +155,7 @@ class Aggregate(StatefulBatchLogic[ForShard, Group | Lost, None]):
         due_at = self._shard.due_at
         if due_at is None:
             return None
-        return _now() + timedelta(seconds=due_at - time.monotonic())
+        return _now() + timedelta(seconds=due_at - self._clock())
 
     def snapshot(self) -> None:
         """Open groups are not saved: their messages are unacknowledged, and will come again."""

@@ -6,11 +6,11 @@ Everything happens within the calls; there is no thread. Faults are methods of `
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from connectors.memory.spec import MemorySink
-from connectors.message import Answer, Documents, Rejection
+from connectors.message import Answer, Documents, Message, Properties, Rejection
 
 
 class Stored(NamedTuple):
@@ -94,11 +94,25 @@ class _Submission:
         self.withdrawn = True
 
 
+class ByMessageId:
+    """An `Addressing`: the message's own id, and the store's only index."""
+
+    needs_document = False
+    needs_properties = True
+
+    def address(
+        self, document: Mapping[str, Any], message: Message, properties: Properties, now: float
+    ) -> tuple[str | None, str | None]:
+        """See `Addressing`."""
+        return None, properties.message_id
+
+
 class Memory:
     """A store in memory as a sink (see `connectors.connector.Sink`)."""
 
     def __init__(self, spec: MemorySink) -> None:
         self._store = store(spec.name)
+        self.addressing = ByMessageId()
 
     def check(self) -> None:
         """See `Sink`; there is nobody who could refuse."""

@@ -116,6 +116,11 @@ class MemoryConsumer:
         self._draining = True
 
     @property
+    def started(self) -> bool:
+        """See `Consumer`."""
+        return self._origin.generation > 0
+
+    @property
     def drained(self) -> bool:
         """See `Consumer`."""
         return self._draining and not self._events
@@ -173,6 +178,10 @@ class Memory:
         if name not in self._consumers:
             self._consumers[name] = MemoryConsumer(name, queue(self._spec.name), self._spec.prefetch)
         return self._consumers[name]
+
+    def unsettled(self) -> int:
+        """See `Source`."""
+        return sum(consumer.unsettled for consumer in self._consumers.values())
 
     def check(self) -> None:
         """See `Source`; there is nothing that could be missing."""

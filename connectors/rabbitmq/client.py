@@ -100,6 +100,11 @@ class RabbitMQConsumer:
         self._loop.add_callback_threadsafe(self._stop_consuming)
 
     @property
+    def started(self) -> bool:
+        """See `Consumer`."""
+        return self._thread.ident is not None
+
+    @property
     def drained(self) -> bool:
         """See `Consumer`."""
         return self._ended and not self._ready

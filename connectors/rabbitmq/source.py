@@ -39,6 +39,10 @@ class RabbitMQ:
             self._consumers[name] = RabbitMQConsumer(name, self._spec, self._dead_letter)
         return self._consumers[name]
 
+    def unsettled(self) -> int:
+        """See `Source`."""
+        return sum(consumer.unsettled for consumer in self._consumers.values())
+
     def check(self) -> None:
         """See `Source`; tries five times, to bridge a broker that is just starting."""
         preparations = topology.of_source(self._spec)

@@ -1,0 +1,82 @@
+"""Everything that is counted, in one place; each help text is what the README says of it.
+
+Counting costs about a microsecond a call, so callers count a batch at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+LOG = logging.getLogger("hopper")
+
+RECEIVED = Counter("hopper_received", "Messages that the broker has delivered to this process.")
+STORED = Counter("hopper_stored", "Messages that the sink has stored.")
+REJECTED = Counter("hopper_rejected", "Messages that will never be stored.")
+PARKED = Counter("hopper_parked", "Rejected messages that are safely parked.")
+DISCARDED = Counter(
+    "hopper_discarded", "Rejected messages left to the queue's own dead lettering, for want of ours."
+)
+UNSETTLED = Gauge(
+    "hopper_unsettled", "Messages the broker waits to hear about: open, being written or parked."
+)
+STALE = Counter(
+    "hopper_stale",
+    "Outcomes that came after their connection was lost: those messages are delivered again.",
+)
+CONNECTIONS = Counter("hopper_connections", "Connections that consumers have made to the broker.")
+GROUPS = Counter("hopper_groups", "Groups, by the rule that completed them.", ["completed_by"])
+GROUP_SIZE = Histogram(
+    "hopper_group_size", "Messages in a completed group.", buckets=[1, 10, 100, 500, 1000, 5000]
+)
+BULK_DOCUMENTS = Histogram(
+    "hopper_bulk_documents", "Documents in a bulk request.", buckets=[1, 10, 100, 500, 1000, 5000]
+)
+BULK_BYTES = Histogram(
+    "hopper_bulk_bytes", "Bytes of a bulk request.", buckets=[1e3, 1e4, 1e5, 1e6, 1e7]
+)
+BULK_SECONDS = Histogram("hopper_bulk_seconds", "Seconds from a bulk request to its answer.")
+AGAIN = Counter(
+    "hopper_again",
+    "Documents sent once more, by the status that asked for it; none: there was no answer.",
+    ["status"],
+)
+REFUSED = Counter("hopper_refused", "Documents that the sink has rejected, by status.", ["status"])
+
+
+class Bulks:
+    """Counts bulk requests: an observer of `connectors.elasticsearch.indexer`."""
+
+    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
+        """A request has ended."""
+        BULK_DOCUMENTS.observe(documents)
+        BULK_BYTES.observe(size_bytes)
+        BULK_SECONDS.observe(seconds)
+
+    def again(self, documents: int, status: int | None) -> None:
+        """Documents will be sent again; `None`: there was no answer."""
+        AGAIN.labels(status or "none").inc(documents)
+
+    def rejected(self, documents: int, status: int) -> None:
+        """Documents will never be stored."""
+        REFUSED.labels(status).inc(documents)
+
+
+PORTS = 100
+"""How many ports `serve` tries: one for each process of a large cluster on one host."""
+
+
+def serve(host: str, port: int) -> None:
+    """Answer Prometheus at the first free port from `port` on; each process has its own."""
+    for candidate in range(port, port + PORTS):
+        try:
+            start_http_server(candidate, host)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            LOG.info("metrics: http://%s:%d/metrics", host, candidate)
+            return
+    raise OSError(errno.EADDRINUSE, f"no free port from {port} to {port + PORTS - 1}")

@@ -1,0 +1,50 @@
+"""The flow: what `pipeline.yaml` declares, as a Bytewax dataflow.
+
+    source ──▶ correlate ──▶ aggregate ──▶ write ──▶ acknowledge
+                   │                                    ▲
+                   └──────────── rejected ──────────────┘
+
+Run it with `python -m bytewax.run flows.pipeline`.
+"""
+
+from __future__ import annotations
+
+import os
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from connectors.connector import Sink, Source
+from flows import steps
+from flows.aggregate import Shard
+from flows.correlate import Correlate
+from flows.spec import Pipeline
+from flows.start import start
+from flows.stop import Stop
+
+
+def flow(path: str | None = None) -> Dataflow:
+    """The job of a file: of `path`, else of $HOPPER_PIPELINE, else of `pipeline.yaml`.
+
+    Ends the process, with a message and no traceback, when the file is wrong (exit code 2) or when
+    a service does not let us in (exit code 1).
+    """
+    return ring(*start(path or os.environ.get("HOPPER_PIPELINE", "pipeline.yaml")))
+
+
+def ring(spec: Pipeline, source: Source, sink: Sink, stop: Stop) -> Dataflow:
+    """What comes in at `source` leaves at `acknowledge`, stored or parked: nowhere else."""
+    reading = Correlate(spec.source.chosen.format, source.properties, sink.addressing)
+    window, on_stop = spec.aggregate.window, spec.aggregate.on_stop
+
+    flow = Dataflow(spec.name)
+    events = op.input("source", flow, steps.Deliveries(source, stop))
+    correlated = op.flat_map_batch("correlate", events, steps.correlate(reading, source.consumers()))
+    readable = op.branch("readable", correlated, steps.concerns_a_shard)
+    groups = op.stateful_batch(
+        "aggregate", readable.trues, lambda _: steps.Aggregate(Shard(window), on_stop)
+    )
+    written = op.stateful_batch("write", groups, lambda _: steps.Write(sink))
+    outcomes = op.merge("outcomes", readable.falses, op.map("home", written, steps.homeward))
+    op.output("acknowledge", outcomes, steps.Acknowledge(source, stop))
+    return flow

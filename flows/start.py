@@ -1,0 +1,91 @@
+"""How the job begins: reads the spec, makes the connectors, and looks once whether they are there.
+
+What is wrong ends the process here, with a message for the one who started it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import bytewax.run
+
+from connectors import metrics
+from connectors.connector import Sink, Source
+from connectors.errors import SpecError, Unavailable
+from flows.spec import Pipeline, load, warnings
+from flows.stop import Stop
+
+LOG = logging.getLogger("hopper")
+
+EXIT_UNAVAILABLE, EXIT_SPEC = 1, 2
+
+
+def start(path: str) -> tuple[Pipeline, Source, Sink, Stop]:
+    """Everything the flow is made of, ready to go.
+
+    Raises:
+        SystemExit: with the message printed; 2 when the file is wrong, 1 when a service is.
+    """
+    _log_to_stderr()
+    try:
+        spec = load(path)
+        for warning in warnings(spec):
+            LOG.warning("%s: %s", path, warning)
+        source, sink = _source(spec, workers()), _sink(spec)
+        source.check()
+        sink.check()
+    except SpecError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_SPEC)
+    except Unavailable as error:
+        LOG.error("%s", error)
+        sys.exit(EXIT_UNAVAILABLE)
+    stop = Stop(spec.drain_timeout, source.unsettled)
+    stop.on_signals()
+    if spec.metrics is not None:
+        metrics.serve(spec.metrics.host, spec.metrics.port)
+    return spec, source, sink, stop
+
+
+def workers() -> int:
+    """Workers of the whole cluster, as `python -m bytewax.run` was told; else one."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is None or main.__spec__.name != "bytewax.run":
+        return 1
+    arguments = bytewax.run._parse_args()
+    processes = len(arguments.addresses.split(";")) if arguments.addresses else 1
+    return processes * int(arguments.workers_per_process or 1)
+
+
+# Only the connectors that a job uses are imported: a dry run in memory needs no pika.
+
+
+def _source(spec: Pipeline, workers: int) -> Source:
+    if spec.source.rabbitmq is not None:
+        from connectors.rabbitmq.source import RabbitMQ  # noqa: PLC0415
+
+        dead_letter = spec.dead_letter and spec.dead_letter.rabbitmq
+        return RabbitMQ(spec.source.rabbitmq, dead_letter, workers)
+    from connectors.memory.source import Memory  # noqa: PLC0415
+
+    assert spec.source.memory is not None
+    return Memory(spec.source.memory, workers)
+
+
+def _sink(spec: Pipeline) -> Sink:
+    if spec.sink.elasticsearch is not None:
+        from connectors.elasticsearch.sink import Elasticsearch  # noqa: PLC0415
+
+        return Elasticsearch(spec.sink.elasticsearch, metrics.Bulks())
+    from connectors.memory.sink import Memory  # noqa: PLC0415
+
+    assert spec.sink.memory is not None
+    return Memory(spec.sink.memory)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level="INFO")
+    # Both report at length what our own lines say in one sentence.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)

@@ -1,0 +1,136 @@
+"""What every sink promises. A connector subclasses `SinkContract` and gives it a `rig`."""
+
+from __future__ import annotations
+
+import json
+import queue
+from typing import Any, Protocol
+
+from connectors.connector import Sink
+from connectors.message import Answer, Documents
+from tests.waiting import until
+
+
+class SinkRig(Protocol):
+    """An empty store, and what a test does to it behind the connector's back."""
+
+    def sink(self) -> Sink: ...
+
+    def stored(self) -> list[dict[str, Any]]:
+        """All documents that a reader would find."""
+
+    def poison(self) -> bytes:
+        """A document that the store will refuse."""
+
+    def go_down(self) -> None: ...
+
+    def come_up(self) -> None: ...
+
+
+class Answers:
+    """Collects what a sink says of one submission."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Answer] = queue.Queue()
+        self.stored: list[int] = []
+        self.rejected: dict[int, str] = {}
+
+    def __call__(self, answer: Answer) -> None:
+        self._queue.put(answer)
+
+    def take(self) -> int:
+        """Take in what has been said; how many positions have been named so far."""
+        while not self._queue.empty():
+            answer = self._queue.get()
+            self.stored += answer.stored
+            self.rejected |= {position: why.reason for position, why in answer.rejected}
+        return len(self.stored) + len(self.rejected)
+
+    def wait_for(self, count: int) -> None:
+        until(lambda: self.take() >= count, timeout=60)
+
+
+def documents(count: int, ids: bool = False) -> Documents:
+    return Documents(
+        [b'{"n":%d}' % number for number in range(count)],
+        None,
+        [f"id-{number}" for number in range(count)] if ids else None,
+    )
+
+
+class SinkContract:
+    """Subclasses define the fixture `rig`."""
+
+    def test_stored_means_readable(self, rig: SinkRig) -> None:
+        answers = Answers()
+        rig.sink().submit(documents(1000), answers)
+
+        answers.wait_for(1000)
+
+        assert sorted(answers.stored) == list(range(1000))
+        assert sorted(document["n"] for document in rig.stored()) == list(range(1000))
+
+    def test_one_answer_for_each_document(self, rig: SinkRig) -> None:
+        """Each submission hears of its own positions, each once."""
+        sink, answers = rig.sink(), [Answers() for _ in range(20)]
+        for n, each in enumerate(answers):
+            sink.submit(documents(n + 1), each)
+        sink.flush()
+
+        for n, each in enumerate(answers):
+            each.wait_for(n + 1)
+
+        assert [sorted(each.stored) for each in answers] == [list(range(n + 1)) for n in range(20)]
+
+    def test_one_bad_document_rejects_only_itself(self, rig: SinkRig) -> None:
+        sources = documents(1000).sources
+        sources[500] = rig.poison()
+        answers = Answers()
+
+        rig.sink().submit(Documents(sources, None, None), answers)
+        answers.wait_for(1000)
+
+        assert list(answers.rejected) == [500]
+        assert answers.rejected[500]
+        assert len(rig.stored()) == 999
+
+    def test_the_same_id_twice_is_one_document(self, rig: SinkRig) -> None:
+        """Both times it is stored: a message that was delivered twice is settled twice."""
+        sink = rig.sink()
+        for _ in range(2):
+            answers = Answers()
+            sink.submit(documents(10, ids=True), answers)
+            answers.wait_for(10)
+            assert sorted(answers.stored) == list(range(10))
+
+        assert len(rig.stored()) == 10
+
+    def test_a_store_that_is_down_is_waited_for(self, rig: SinkRig) -> None:
+        """Nothing is answered while it is, and everything afterwards."""
+        sink, answers = rig.sink(), Answers()
+        rig.go_down()
+        sink.submit(documents(10), answers)
+        sink.flush()
+        assert answers.take() == 0
+
+        rig.come_up()
+        answers.wait_for(10)
+
+        assert len(rig.stored()) == 10
+
+    def test_what_is_withdrawn_is_not_heard_of_again(self, rig: SinkRig) -> None:
+        """And what has not been sent never is."""
+        sink, withdrawn, kept = rig.sink(), Answers(), Answers()
+        rig.go_down()
+        withdraw = sink.submit(documents(10), withdrawn)
+        sink.submit(documents(5), kept)
+
+        withdraw()
+        rig.come_up()
+        kept.wait_for(5)
+
+        assert withdrawn.take() == 0
+
+
+def parsed(sources: list[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(source) for source in sources]

@@ -1,0 +1,239 @@
+"""What every source promises. A connector subclasses `SourceContract` and gives it a `rig`."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from connectors.connector import Consumer, Source
+from connectors.message import Arrived, Lost, Message, Opened, Origin, Outcomes, Rejected, Rejection
+from tests.waiting import until
+
+
+class SourceRig(Protocol):
+    """An empty queue, and what a test does to it behind the connector's back."""
+
+    def source(self, consumers: int = 1, prefetch: int = 100) -> Source: ...
+
+    def publish(self, *bodies: bytes) -> None: ...
+
+    def left(self) -> int:
+        """Messages in the queue that no consumer holds."""
+
+    def parked(self) -> list[tuple[bytes, str]]:
+        """Body and reason of what is parked."""
+
+    def cut(self) -> None:
+        """Break all connections."""
+
+
+class Taking:
+    """A consumer, and what it has handed over."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self.consumer = consumer
+        self.events: list[Opened | Arrived | Lost] = []
+        consumer.start()
+
+    def take(self) -> list[Opened | Arrived | Lost]:
+        self.events += self.consumer.take()
+        return self.events
+
+    def messages(self) -> list[tuple[Origin, Message]]:
+        return [(e.origin, m) for e in self.take() if isinstance(e, Arrived) for m in e.messages]
+
+    def bodies(self) -> list[bytes]:
+        return [message.body for _, message in self.messages()]
+
+    def wait_for(self, count: int) -> list[tuple[Origin, Message]]:
+        return until(lambda: len(self.messages()) >= count and self.messages())
+
+    def store(self, messages: list[tuple[Origin, Message]]) -> None:
+        for origin, message in messages:
+            self.consumer.settle(Outcomes(origin, [message.tag], []))
+
+
+def bodies(count: int, start: int = 0) -> list[bytes]:
+    return [b"%d" % number for number in range(start, start + count)]
+
+
+class SourceContract:
+    """Subclasses define the fixture `rig`."""
+
+    def taking(self, rig: SourceRig, **options: int) -> Taking:
+        source = rig.source(**options)
+        return Taking(source.consumer(source.consumers()[0]))
+
+    def test_delivers_each_message_in_order(self, rig: SourceRig) -> None:
+        rig.publish(*bodies(250))
+        taking = self.taking(rig, prefetch=1000)
+
+        taking.wait_for(250)
+
+        assert taking.bodies() == bodies(250)
+        taking.consumer.close()
+
+    def test_opened_comes_first(self, rig: SourceRig) -> None:
+        """And tells the origin of all that follows."""
+        rig.publish(b"1")
+        taking = self.taking(rig)
+
+        [(origin, _)] = taking.wait_for(1)
+
+        assert taking.events[0] == Opened(origin)
+        taking.consumer.close()
+
+    def test_taking_never_waits(self, rig: SourceRig) -> None:
+        """An empty queue answers at once with nothing."""
+        taking = self.taking(rig)
+        until(taking.take)
+
+        before = time.monotonic()
+        events = taking.consumer.take()
+
+        assert events == []
+        assert time.monotonic() - before < 0.1
+        taking.consumer.close()
+
+    def test_never_holds_more_than_prefetch(self, rig: SourceRig) -> None:
+        """Room is made by settling, one for one."""
+        rig.publish(*bodies(30))
+        taking = self.taking(rig, prefetch=10)
+        first = taking.wait_for(10)
+        until(lambda: rig.left() == 20)
+        assert len(taking.messages()) == 10
+
+        taking.store(first[:4])
+
+        taking.wait_for(14)
+        until(lambda: rig.left() == 16)
+        assert len(taking.messages()) == 14
+        taking.consumer.close()
+
+    def test_what_is_settled_does_not_come_back_and_all_else_does(self, rig: SourceRig) -> None:
+        """In any order, and with holes."""
+        rig.publish(*bodies(10))
+        taking = self.taking(rig)
+        messages = taking.wait_for(10)
+        taking.store([messages[position] for position in (9, 0, 1, 5)])
+        taking.consumer.close()
+        until(lambda: rig.left() == 6)
+
+        again = self.taking(rig)
+        again.wait_for(6)
+
+        assert sorted(again.bodies()) == [b"2", b"3", b"4", b"6", b"7", b"8"]
+        assert all(message.redelivered for _, message in again.messages())
+        again.consumer.close()
+
+    def test_settling_twice_is_settling_once(self, rig: SourceRig) -> None:
+        rig.publish(*bodies(3))
+        taking = self.taking(rig)
+        messages = taking.wait_for(3)
+
+        taking.store(messages[:2])
+        taking.store(messages[:2])
+        taking.consumer.close()
+
+        until(lambda: rig.left() == 1)
+
+    def test_a_cut_connection_comes_back_as_a_new_generation(self, rig: SourceRig) -> None:
+        """`Lost` names the old one, and what it delivered and was not settled comes again."""
+        rig.publish(*bodies(5))
+        taking = self.taking(rig)
+        old = taking.wait_for(5)
+        taking.store(old[:2])
+        until(lambda: taking.consumer.unsettled == 3)
+
+        rig.cut()
+        until(lambda: Lost(old[0][0]) in taking.take())
+        taking.wait_for(8)
+
+        new = taking.messages()[5:]
+        assert sorted(message.body for _, message in new) == [b"2", b"3", b"4"]
+        assert {origin.generation for origin, _ in new} == {old[0][0].generation + 1}
+        taking.store(new)
+        taking.consumer.close()
+        until(lambda: rig.left() == 0)
+
+    def test_outcomes_of_an_older_connection_are_ignored(self, rig: SourceRig) -> None:
+        """Their tags mean other messages now."""
+        rig.publish(*bodies(3))
+        taking = self.taking(rig)
+        old = taking.wait_for(3)
+        rig.cut()
+        taking.wait_for(6)
+
+        taking.store(old)
+        taking.consumer.close()
+
+        until(lambda: rig.left() == 3)
+
+    def test_rejected_messages_are_parked_with_their_reason(self, rig: SourceRig) -> None:
+        """And only they; then they are gone from the queue."""
+        rig.publish(*bodies(5))
+        taking = self.taking(rig)
+        messages = taking.wait_for(5)
+        origin, poison = messages[2]
+
+        taking.consumer.settle(
+            Outcomes(origin, [], [Rejected(poison, Rejection("no such field", 400))])
+        )
+
+        assert until(rig.parked) == [(b"2", "no such field")]
+        taking.store([messages[position] for position in (0, 1, 3, 4)])
+        taking.consumer.close()
+        until(lambda: rig.left() == 0)
+
+    def test_closing_waits_for_what_was_handed_in(self, rig: SourceRig) -> None:
+        """When `close` returns, the broker knows every outcome, and has the rest back."""
+        rig.publish(*bodies(50))
+        taking = self.taking(rig)
+        messages = taking.wait_for(50)
+        taking.store(messages[:20])
+        origin, poison = messages[20]
+        taking.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
+
+        taking.consumer.close()
+
+        assert rig.left() == 29
+        assert rig.parked() == [(b"20", "bad")]
+
+    def test_a_drained_consumer_receives_nothing_more(self, rig: SourceRig) -> None:
+        """It still settles what it has."""
+        rig.publish(*bodies(3))
+        taking = self.taking(rig)
+        messages = taking.wait_for(3)
+
+        taking.consumer.drain()
+        taking.consumer.drain()
+        until(lambda: taking.take() and taking.consumer.drained)
+        rig.publish(b"late")
+
+        until(lambda: rig.left() == 1)
+        assert len(taking.messages()) == 3
+        taking.store(messages)
+        taking.consumer.close()
+        assert rig.left() == 1
+
+    def test_each_message_goes_to_one_consumer(self, rig: SourceRig) -> None:
+        """Of several on one queue; each settles its own."""
+        rig.publish(*bodies(200))
+        source = rig.source(consumers=2, prefetch=20)
+        both = [Taking(source.consumer(name)) for name in source.consumers()]
+        done: list[bytes] = []
+
+        def settle_all() -> bool:
+            for taking in both:
+                new = taking.messages()
+                taking.events = []
+                done.extend(message.body for _, message in new)
+                taking.store(new)
+            return len(done) >= 200
+
+        until(settle_all)
+
+        assert sorted(done) == sorted(bodies(200))
+        for taking in both:
+            taking.consumer.close()
+        assert rig.left() == 0

@@ -1,0 +1,73 @@
+"""The memory connector keeps the contracts: what other tests rely on does not lie."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from connectors.connector import Sink, Source
+from connectors.memory import sink as memory_sink
+from connectors.memory import source as memory_source
+from connectors.memory.spec import MemorySink, MemorySource
+from tests.contract.sink import SinkContract, parsed
+from tests.contract.source import SourceContract
+
+_numbers = itertools.count()
+
+
+class MemorySourceRig:
+    def __init__(self) -> None:
+        self._name = f"contract-{next(_numbers)}"
+        self._queue = memory_source.queue(self._name)
+
+    def source(self, consumers: int = 1, prefetch: int = 100) -> Source:
+        spec = MemorySource(name=self._name, consumers=consumers, prefetch=prefetch)
+        return memory_source.Memory(spec, workers=1)
+
+    def publish(self, *bodies: bytes) -> None:
+        self._queue.publish(*bodies)
+
+    def left(self) -> int:
+        return len(self._queue.waiting)
+
+    def parked(self) -> list[tuple[bytes, str]]:
+        return [(r.message.body, r.rejection.reason) for r in self._queue.parked]
+
+    def cut(self) -> None:
+        self._queue.cut()
+
+
+class MemorySinkRig:
+    def __init__(self) -> None:
+        self._name = f"contract-{next(_numbers)}"
+        self._store = memory_sink.store(self._name)
+
+    def sink(self) -> Sink:
+        return memory_sink.Memory(MemorySink(name=self._name))
+
+    def stored(self) -> list[dict[str, Any]]:
+        return parsed([document.source for document in self._store.documents])
+
+    def poison(self) -> bytes:
+        self._store.refuse(b"poison", "it is poison")
+        return b'{"n":"poison"}'
+
+    def go_down(self) -> None:
+        self._store.go_down()
+
+    def come_up(self) -> None:
+        self._store.come_up()
+
+
+class TestMemorySource(SourceContract):
+    @pytest.fixture
+    def rig(self) -> MemorySourceRig:
+        return MemorySourceRig()
+
+
+class TestMemorySink(SinkContract):
+    @pytest.fixture
+    def rig(self) -> MemorySinkRig:
+        return MemorySinkRig()

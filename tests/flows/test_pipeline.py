@@ -1,0 +1,170 @@
+"""The whole ring on Bytewax, with the memory connector: one worker, three, and two processes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from bytewax.testing import cluster_main, run_main
+
+from connectors.memory import sink, source
+from connectors.message import Properties
+from flows.pipeline import ring
+from flows.spec import Pipeline
+from flows.stop import Stop
+from tests.waiting import until
+
+
+def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
+    return Pipeline.model_validate(
+        {
+            "version": 1,
+            "name": name,
+            "source": {"memory": {"name": name, "consumers": consumers, "prefetch": 1000}},
+            "aggregate": {"window": {"count": 100, "time": "200ms"}} | aggregate,
+            "sink": {"memory": {"name": name}},
+        }
+    )
+
+
+def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1) -> None:
+    """Run a job until `done`, then drain it."""
+    assert spec.source.memory
+    assert spec.sink.memory
+    stop = Stop(timeout=3600, unsettled=lambda: 0)
+    flow = ring(
+        spec, source.Memory(spec.source.memory, workers), sink.Memory(spec.sink.memory), stop
+    )
+
+    def drain_when_done() -> None:
+        try:
+            until(done)
+        finally:
+            stop.request("the test has seen enough")
+
+    with ThreadPoolExecutor() as threads:
+        watch = threads.submit(drain_when_done)
+        if workers == 1:
+            run_main(flow)
+        else:
+            cluster_main(flow, [], 0, worker_count_per_proc=workers)
+    watch.result()
+
+
+def publish(queue: source.Queue, count: int) -> None:
+    for number in range(count):
+        queue.publish(b'{"n":%d}' % number, properties=Properties(message_id=str(number)))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_message_is_stored_and_settled_once(workers: int) -> None:
+    """By its own consumer, whichever worker that is on."""
+    name = f"settled-{workers}"
+    queue, store = source.queue(name), sink.store(name)
+    publish(queue, 2050)
+
+    run(pipeline(name, consumers=workers), lambda: len(queue.acknowledged) == 2050, workers)
+
+    numbers = [json.loads(document.source)["n"] for document in store.documents]
+    assert sorted(numbers) == list(range(2050))
+    assert queue.unacknowledged == 0
+    assert not queue.waiting
+
+
+def test_windows_are_exact() -> None:
+    """Full ones by count; the tail by time."""
+    queue = source.queue("exact")
+    publish(queue, 250)
+
+    run(pipeline("exact"), lambda: len(queue.acknowledged) == 250)
+
+    assert sink.store("exact").windows == [100, 100, 50]
+
+
+def test_a_poison_document_and_an_unreadable_body_are_parked_alone() -> None:
+    queue, store = source.queue("poison"), sink.store("poison")
+    store.refuse(b"poison", "it is poison")
+    queue.publish(b'{"is":"fine"}', b'{"is":"poison"}', b"\xff", b'{"is":"fine"}')
+
+    run(pipeline("poison"), lambda: len(queue.parked) == 2 and len(queue.acknowledged) == 2)
+
+    reasons = {rejected.message.body: rejected.rejection.reason for rejected in queue.parked}
+    assert reasons[b'{"is":"poison"}'] == "it is poison"
+    assert reasons[b"\xff"].startswith("unreadable: ")
+    assert len(store.documents) == 2
+
+
+def test_a_drain_writes_what_is_open() -> None:
+    """Although neither its count nor its time has come."""
+    queue = source.queue("open")
+    publish(queue, 130)
+    spec = pipeline("open", window={"count": 100, "time": "20m"})
+
+    run(spec, lambda: queue.unacknowledged == 30)
+
+    assert sink.store("open").windows == [100, 30]
+    assert len(queue.acknowledged) == 130
+
+
+def test_a_drain_gives_back_what_is_open_where_the_spec_says_so() -> None:
+    queue = source.queue("given-back")
+    publish(queue, 130)
+    spec = pipeline("given-back", window={"count": 100, "time": "20m"}, on_stop="requeue")
+
+    run(spec, lambda: queue.unacknowledged == 30)
+
+    assert len(queue.acknowledged) == 100
+    assert len(queue.waiting) == 30
+
+
+def test_a_store_that_is_down_holds_back_and_loses_nothing() -> None:
+    """No more is taken in than `prefetch`, and everything is stored when it is back."""
+    queue, store = source.queue("down"), sink.store("down")
+    store.go_down()
+    publish(queue, 1500)
+
+    def is_full_then_empty() -> bool:
+        if queue.unacknowledged == 1000:
+            store.come_up()
+        return len(queue.acknowledged) == 1500
+
+    run(pipeline("down"), is_full_then_empty)
+
+    assert len(store.documents) == 1500
+
+
+def test_two_processes_end_together() -> None:
+    """A drain of one of them goes round the ring to the consumers of the other."""
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
+    both = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "bytewax.run", "-a", addresses, "-i", str(process)),
+                f"tests.flows.two_processes:flow({process == 0})",
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for process in range(2)
+    ]
+
+    output = [process.communicate(timeout=60)[0] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0]
+    stored, acknowledged, held = zip(*[map(int, line.split()) for line in output], strict=True)
+    assert sum(stored) == sum(acknowledged) > 500
+    assert held == (0, 0)
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,43 @@
+"""A job in memory for two processes: each has 500 messages of its own; only one is told to drain.
+
+Which process aggregates and stores a consumer's messages is Bytewax's choice; where they are
+acknowledged is not.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+
+from bytewax.dataflow import Dataflow
+
+from connectors.memory import sink, source
+from flows.pipeline import ring
+from flows.start import workers
+from flows.stop import Stop
+from tests.flows.test_pipeline import pipeline, publish
+from tests.waiting import until
+
+
+def flow(drains: bool) -> Dataflow:
+    queue, store = source.queue("cluster"), sink.store("cluster")
+    publish(queue, 500)
+    spec = pipeline("cluster")
+    assert spec.source.memory
+    assert spec.sink.memory
+    stop = Stop(timeout=3600, unsettled=lambda: 0)
+
+    def drain() -> None:
+        until(lambda: len(queue.acknowledged) == 500)
+        stop.request("the first process is done")
+
+    if drains:
+        threading.Thread(target=drain, daemon=True).start()
+    atexit.register(
+        lambda: sys.stdout.write(
+            f"{len(store.documents)} {len(queue.acknowledged)} {queue.unacknowledged}\n"
+        )
+    )
+    memory = source.Memory(spec.source.memory.model_copy(update={"consumers": "auto"}), workers())
+    return ring(spec, memory, sink.Memory(spec.sink.memory), stop)
