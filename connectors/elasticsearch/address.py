@@ -75,13 +75,13 @@ class Addressing:
     ) -> tuple[str | None, str | None] | Rejection:
         """See `connectors.connector.Addressing`."""
         document, properties = document or _NO_FIELDS, properties or _NO_PROPERTIES
-        index = None
+        index: str | Missing | None = None
         if self.index is None:
             index = self._template.render(document, properties, now)
-            if isinstance(index, Missing):
-                if self._fallback is None:
-                    return Rejection(f"no_index: {index.reason}")
-                index = self._fallback
+        if isinstance(index, Missing):
+            if self._fallback is None:
+                return Rejection(f"no_index: {index.reason}")
+            index = self._fallback
         name = self._name(document, properties, body)
         return name if isinstance(name, Rejection) else (index, name)
 

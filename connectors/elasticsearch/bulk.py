@@ -22,21 +22,23 @@ class Lines:
 
     def __init__(self, action: str) -> None:
         """`action`: index or create."""
-        self._action = action
-        self._head = b'{"%s":{}}' % action.encode()
+        self._opening = b'{"%s":{' % action.encode()
+        self._head = self._opening + b"}}"
         self._separator = b"\n%s\n" % self._head
         self.overhead = len(self._separator)
         """Bytes that are added to a document without a head of its own."""
 
     def heads(self, documents: Documents) -> list[bytes] | None:
         """The line above each document; `None`: all have the same, which says nothing."""
-        indices, ids = documents.indices, documents.ids
-        nothing = [None] * len(documents.sources)
-        if (indices is None or indices == nothing) and (ids is None or ids == nothing):
-            return None
+        opening = self._opening
+        indices, ids = _column(documents.indices), _column(documents.ids)
+        if indices is None:
+            return None if ids is None else [b'%s"_id":%s}}' % (opening, name) for name in ids]
+        if ids is None:
+            return [b'%s"_index":%s}}' % (opening, index) for index in indices]
         return [
-            self._head if index is None and name is None else self._address(index, name)
-            for index, name in zip(indices or nothing, ids or nothing, strict=True)
+            b'%s"_index":%s,"_id":%s}}' % (opening, index, name)
+            for index, name in zip(indices, ids, strict=True)
         ]
 
     def body(self, sources: list[bytes], heads: list[bytes] | None) -> bytes:
@@ -45,28 +47,33 @@ class Lines:
         Raises:
             AssertionError: a source is not one line. It could smuggle in actions of its own.
         """
+        for start in range(0, len(sources), _CHECKED_AT_ONCE):
+            if b"\n" in b"".join(sources[start : start + _CHECKED_AT_ONCE]):
+                raise AssertionError("a document is more than one line")
         if heads is None:
             # One join without a look at the documents; only the first and the last are copied
             # once more.
             lines = sources.copy()
             lines[0] = b"%s\n%s" % (self._head, lines[0])
             lines[-1] += b"\n"
-            body = self._separator.join(lines)
-        else:
-            lines = [b""] * (2 * len(sources) + 1)
-            lines[0:-1:2], lines[1::2] = heads, sources
-            body = b"\n".join(lines)
-        if body.count(b"\n") != 2 * len(sources):
-            raise AssertionError("a document is more than one line")
-        return body
+            return self._separator.join(lines)
+        lines = [b""] * (2 * len(sources) + 1)
+        lines[0:-1:2], lines[1::2] = heads, sources
+        return b"\n".join(lines)
 
-    def _address(self, index: str | None, name: str | None) -> bytes:
-        address = {}
-        if index is not None:
-            address["_index"] = index
-        if name is not None:
-            address["_id"] = name
-        return msgspec.json.encode({self._action: address})
+
+def _column(values: list[str | None] | None) -> list[bytes] | None:
+    """Each value as JSON; Elasticsearch takes null for left out. `None`: all are."""
+    if values is None or values == [None] * len(values):
+        return None
+    # JSON has no newline in it but as \n, so this splits where one value ends.
+    return _encode_lines(values).split(b"\n")[:-1]
+
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+_CHECKED_AT_ONCE = 256
+"""Documents. Joining some and searching the whole takes a sixth of the time of counting the lines
+of the body, as long as what is joined is small."""
 
 
 class Reply(NamedTuple):
@@ -168,11 +175,12 @@ def _read_items(body: bytes, documents: int) -> Items | Again:
     stored: list[int] = []
     throttled, failed, rejected = [], [], []
     for position, item in enumerate(items):
-        refusal = Refusal(position, item.status, _reason(item.error))
         if item.status < 300 or item.status == 409:
             # Only `create` is answered by 409: the document is there already.
             stored.append(position)
-        elif item.status in (429, 503):
+            continue
+        refusal = Refusal(position, item.status, _reason(item.error))
+        if item.status in (429, 503):
             throttled.append(refusal)
         elif item.status >= 500:
             failed.append(refusal)
