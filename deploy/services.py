@@ -40,7 +40,7 @@ def urls() -> dict[str, str]:
         CannotStart: one of them cannot be had on this machine.
     """
     with ThreadPoolExecutor() as pool:
-        return dict(zip(SERVERS, pool.map(_url, SERVERS)))
+        return dict(zip(SERVERS, pool.map(_url, SERVERS), strict=True))
 
 
 def _url(variable: str) -> str:

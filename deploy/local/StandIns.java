@@ -41,11 +41,17 @@ import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.cluster.ClusterState;
 import org.elasticsearch.cluster.ClusterStateUpdateTask;
 import org.elasticsearch.cluster.metadata.DataStream;
+import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver; // only 8
 import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
 import org.elasticsearch.cluster.metadata.ProjectId; // only 9
 import org.elasticsearch.cluster.node.DiscoveryNodes;
 import org.elasticsearch.cluster.service.ClusterService;
+import org.elasticsearch.common.io.stream.NamedWriteableRegistry; // only 8
 import org.elasticsearch.common.regex.Regex;
+import org.elasticsearch.common.settings.ClusterSettings; // only 8
+import org.elasticsearch.common.settings.IndexScopedSettings; // only 8
+import org.elasticsearch.common.settings.Settings; // only 8
+import org.elasticsearch.common.settings.SettingsFilter; // only 8
 import org.elasticsearch.features.NodeFeature;
 import org.elasticsearch.index.IndexNotFoundException;
 import org.elasticsearch.index.IndexVersion;
@@ -64,6 +70,7 @@ import org.elasticsearch.plugins.IngestPlugin;
 import org.elasticsearch.plugins.Plugin;
 import org.elasticsearch.rest.BaseRestHandler;
 import org.elasticsearch.rest.RestChannel;
+import org.elasticsearch.rest.RestController; // only 8
 import org.elasticsearch.rest.RestHandler;
 import org.elasticsearch.rest.RestRequest;
 import org.elasticsearch.rest.RestRequest.Method;
@@ -86,7 +93,16 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
 
     @Override
     public Collection<RestHandler> getRestHandlers(
-            RestHandlersServices services, Supplier<DiscoveryNodes> nodes, Predicate<NodeFeature> features) {
+            RestHandlersServices services, // only 9
+            Settings settings, // only 8
+            NamedWriteableRegistry registry, // only 8
+            RestController controller, // only 8
+            ClusterSettings clusterSettings, // only 8
+            IndexScopedSettings indexSettings, // only 8
+            SettingsFilter filter, // only 8
+            IndexNameExpressionResolver resolver, // only 8
+            Supplier<DiscoveryNodes> nodes,
+            Predicate<NodeFeature> features) {
         return List.of(
             new Handler("root", List.of(Method.GET, Method.HEAD), "/", this::tellWhoThisIs),
             new Handler("list_all", List.of(Method.GET), "/_data_stream", this::listDataStreams),

@@ -12,12 +12,12 @@ import logging
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
 
 from deploy.local import packages
+from deploy.local.commands import run
 from deploy.local.folders import CannotStart, locked, root_folder
 from deploy.local.java import oldest_java
 
@@ -56,18 +56,8 @@ def _download(version: str, folder: Path) -> Path:
         packages.install("maven")
     artifact = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{version}:zip"
     log.info("fetching Elasticsearch %s from Maven Central (130 MB, once)", version)
-    done = subprocess.run(
-        ["mvn", "-B", "-q", COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    run(["mvn", "-B", "-q", COPY, f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"])
     archive = folder / f"elasticsearch-{version}.zip"
-    if done.returncode != 0 or not archive.exists():
-        raise CannotStart(f"mvn could not fetch {artifact}:\n{done.stdout[-2000:]}")
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != SHA256[version]:
         raise CannotStart(f"{artifact} has the sha256 {found}, and should have {SHA256[version]}")
@@ -89,16 +79,8 @@ def _add_stand_ins(home: Path, version: str, java: Path) -> None:
         source.write_text(source_for(version, STAND_INS.read_text()))
         classes = Path(folder, "classes")
         release = str(oldest_java(version))
-        command = [java / "bin" / "javac", "-nowarn", "-proc:none", "--release", release]
-        done = subprocess.run(
-            [*command, "-cp", home / "lib" / "*", "-d", classes, source],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise CannotStart(f"StandIns.java does not compile:\n{done.stdout[-4000:]}")
+        options = ["-nowarn", "-proc:none", "--release", release, "-cp", f"{home}/lib/*"]
+        run([java / "bin" / "javac", *options, "-d", classes, source])
         plugin = home / "plugins" / "stand-ins"
         plugin.mkdir(parents=True)
         shutil.make_archive(os.fspath(plugin / "stand-ins"), "zip", classes)
@@ -111,9 +93,9 @@ def _add_stand_ins(home: Path, version: str, java: Path) -> None:
 
 
 def source_for(version: str, source: str) -> str:
-    """The plugin's source without the lines that are marked as only for another major version.
+    """Empty the lines of the plugin's source that are only for another major version.
 
-    They are emptied, not taken out, so that the compiler's line numbers stay true.
+    They are not removed, so that the compiler's line numbers stay true.
     """
-    major = version.split(".")[0]
+    major = version.partition(".")[0]
     return re.sub(rf"^.*// only (?!{major}$)\d+$", "", source, flags=re.MULTILINE)

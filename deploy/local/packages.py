@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.local.commands import run
 from deploy.local.folders import CannotStart, locked, root_folder
 
 log = logging.getLogger(__name__)
@@ -58,15 +59,5 @@ def _services_left_alone() -> Iterator[None]:
 
 def _apt_get(*arguments: str) -> None:
     # Two minutes for whoever else installs something at the moment, usually the system itself.
-    command = ["apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=120", *arguments]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CannotStart(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}")
+    options = ["--quiet", "-o", "DPkg::Lock::Timeout=120"]
+    run(["apt-get", *options, *arguments], {"DEBIAN_FRONTEND": "noninteractive"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from itertools import islice
 
 PORTS = range(15000, 32768)
 """Above most servers, and below those that Linux gives to outgoing connections: a client that
@@ -13,7 +14,7 @@ it calls; then it is connected to itself, and the server cannot come back."""
 
 def free_ports(number: int) -> list[int]:
     """As many different ports that nothing listens on."""
-    return [port for port, _ in zip(filter(is_free, random.sample(PORTS, 1000)), range(number))]
+    return list(islice(filter(is_free, random.sample(PORTS, 1000)), number))
 
 
 def is_free(port: int) -> bool:

@@ -7,28 +7,18 @@ nor can be seen by a RabbitMQ that is already on the machine. All of it listens 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import packages
-from deploy.local.folders import CannotStart, give, run_as
-from deploy.local.server import START_SECONDS_MAX, Server
+from deploy.local.folders import give, run_as
+from deploy.local.server import Server
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Where the package keeps the programs themselves: those on the path insist on being root."""
-
-
-def start(name: str | None = None, *, settings: Mapping[str, str] | None = None) -> RabbitMQ:
-    """Have a RabbitMQ that answers: the shared one, or an empty private one if it has a name.
-
-    `settings` are lines of `rabbitmq.conf`, for example `{"consumer_timeout": "5000"}`.
-
-    Raises:
-        CannotStart: it cannot be had here, or did not come up; the message says why.
-    """
-    return RabbitMQ(name, settings=settings).start()
 
 
 class RabbitMQ(Server):
@@ -41,10 +31,16 @@ class RabbitMQ(Server):
     def __init__(
         self, name: str | None = None, *, settings: Mapping[str, str] | None = None
     ) -> None:
+        """Describe it; `start` starts it.
+
+        Args:
+            name: a private one, for the caller alone; without a name it is the shared one.
+            settings: of `rabbitmq.conf`, for example `{"consumer_timeout": "5000"}`.
+        """
         super().__init__(name, {"settings": dict(settings or {})})
 
     def answers(self) -> bool:
-        """The node opens its listener last of all, and greets whoever speaks AMQP 0-9-1."""
+        """Tell whether it greets who speaks AMQP 0-9-1: a node opens its listener last of all."""
         try:
             with socket.create_connection(("127.0.0.1", self._ports[0]), timeout=5) as link:
                 link.sendall(b"AMQP\x00\x00\x09\x01")
@@ -53,12 +49,12 @@ class RabbitMQ(Server):
             return False
 
     def ctl(self, *arguments: str) -> str:
-        """What `rabbitmqctl` prints, without headings; takes one to two seconds.
+        """Run `rabbitmqctl` on this node, and return what it prints.
 
         Raises:
             subprocess.CalledProcessError: the command failed; `stderr` says why.
         """
-        return subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
             env=self._environment(self._ports),
             cwd=self.folder,
@@ -66,8 +62,10 @@ class RabbitMQ(Server):
             capture_output=True,
             text=True,
             **run_as(self.account),
-        ).stdout
+        )
+        return done.stdout
 
+    @property
     def log_file(self) -> Path:
         """The node's own log."""
         return self.folder / "node.log"
@@ -83,36 +81,18 @@ class RabbitMQ(Server):
         (self.folder / "rabbitmq.conf").write_text("".join(lines))
         (self.folder / "enabled_plugins").write_text("[].\n")
         give(self.folder, self.account)
-        done = subprocess.run(
-            [PROGRAMS / "rabbitmq-server", "-detached"],
-            env=self._environment(ports),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=START_SECONDS_MAX,
-            start_new_session=True,
-            **run_as(self.account),
-        )
-        if done.returncode != 0:
-            raise CannotStart(f"rabbitmq-server failed:\n{done.stderr[-2000:]}")
+        self._run([PROGRAMS / "rabbitmq-server", "-detached"], self._environment(ports))
 
-    def _ended(self) -> None:
+    def _end(self, how: signal.Signals) -> None:
+        super()._end(how)
         recorded = self._recorded()
         if recorded is not None:
             # The port mapper refuses while a node is registered, and that is how it should be.
-            subprocess.run(
-                ["epmd", "-kill"],
-                env=self._environment(recorded["ports"]),
-                check=False,
-                capture_output=True,
-            )
+            environment = self._environment(recorded["ports"])
+            subprocess.run(["epmd", "-kill"], env=environment, check=False, capture_output=True)
 
     def _environment(self, ports: list[int]) -> dict[str, str]:
         _, distribution_port, mapper_port = ports
-        settings = self.folder / "rabbitmq.conf"
         loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
         return {
             "PATH": os.environ["PATH"] + ":/usr/sbin:/usr/bin",
@@ -126,7 +106,7 @@ class RabbitMQ(Server):
             "RABBITMQ_CTL_ERL_ARGS": loopback,
             # Nothing of /etc/rabbitmq, which belongs to another node.
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "environment"),
-            "RABBITMQ_CONFIG_FILE": str(settings),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),

@@ -6,17 +6,18 @@ import itertools
 import json
 import logging
 import os
+import select
 import shutil
 import signal
+import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
-from deploy.local.folders import CannotStart, give, locked, root_folder, take_lock
+from deploy.local.folders import CannotStart, locked, root_folder, run_as, take_lock
 from deploy.local.ports import free_ports, is_free
 
 log = logging.getLogger(__name__)
@@ -35,8 +36,8 @@ class Server(ABC):
 
     Without a name it is the shared one of its kind: whoever starts it finds it running, and it is
     left running. With a name it is private to this process: it begins empty, on ports of its
-    own, and whoever made it calls `remove`, or uses it in a `with` statement. One that was
-    forgotten, because its process was killed, is removed when the name is used again.
+    own, and whoever made it calls `remove`, which the end of a `with` statement does. One that
+    was forgotten, because its process was killed, is removed when the name is used again.
     """
 
     kind: ClassVar[str]
@@ -133,17 +134,17 @@ class Server(ABC):
             self._claim = None
 
     def __enter__(self: ServerT) -> ServerT:
-        return self
+        return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.remove()
+    def __exit__(self, *_: object) -> None:
+        if self._claim is not None:
+            self.remove()
 
     @abstractmethod
     def answers(self) -> bool:
-        """It takes requests; does not wait for it."""
+        """Tell whether it takes requests by now."""
 
+    @property
     @abstractmethod
     def log_file(self) -> Path:
         """Where it says what is wrong."""
@@ -155,8 +156,25 @@ class Server(ABC):
     def _launch(self, ports: list[int]) -> None:
         """Let it run in the background, with its folder in its command line, and write `pid`."""
 
-    def _ended(self) -> None:
-        """Clear away what a server leaves behind that has ended."""
+    def _run(self, command: list[str | Path], environment: dict[str, str]) -> None:
+        """Run a command as the server's account, apart from our terminal, until it returns."""
+        printed = self.folder / "start.log"
+        try:
+            with printed.open("w") as file:
+                subprocess.run(
+                    command,
+                    env=environment,
+                    cwd=self.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                    check=True,
+                    timeout=START_SECONDS_MAX,
+                    start_new_session=True,
+                    **run_as(self.account),
+                )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            raise CannotStart(f"{error}\n{_end_of(printed)}") from error
 
     def _boot(self, ports: list[int]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -169,12 +187,12 @@ class Server(ABC):
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
-        while not self.answers():
+        while self.pid is None or not self.answers():
             if self.pid is None and self._has_written_its_pid():
-                raise CannotStart(self._last_words("ended while it started"))
+                raise CannotStart(f"{self.kind} ended while it started:\n{_end_of(self.log_file)}")
             if time.monotonic() > deadline:
                 self._end(signal.SIGKILL)
-                raise CannotStart(self._last_words(f"did not answer in {START_SECONDS_MAX} s"))
+                raise CannotStart(f"{self.kind} never answered:\n{_end_of(self.log_file)}")
             time.sleep(POLL_SECONDS)
 
     def _has_written_its_pid(self) -> bool:
@@ -183,25 +201,24 @@ class Server(ABC):
         except FileNotFoundError:
             return False
 
-    def _last_words(self, what: str) -> str:
-        try:
-            words = self.log_file().read_text(errors="replace")[-3000:]
-        except OSError:
-            words = ""
-        return f"{self.kind} {what}; {self.log_file()} ends:\n{words}"
-
     def _end(self, how: signal.Signals) -> None:
-        deadline = time.monotonic() + STOP_SECONDS_MAX
         pid = self.pid
-        if pid is not None:
-            os.kill(pid, how)
-        while self.pid is not None:
-            if time.monotonic() > deadline:
-                log.info("%s did not end in %d s: killing it", self.kind, STOP_SECONDS_MAX)
-                os.kill(pid, signal.SIGKILL)
-                deadline += STOP_SECONDS_MAX
-            time.sleep(POLL_SECONDS)
-        self._ended()
+        if pid is None:
+            return
+        try:
+            process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            for one in (how, signal.SIGKILL):
+                signal.pidfd_send_signal(process, one)
+                # Readable means gone: its ports are free again, and its files closed.
+                if select.select([process], [], [], STOP_SECONDS_MAX)[0]:
+                    return
+        except ProcessLookupError:
+            log.debug("%s was gone before it could be ended", self.kind)
+        finally:
+            os.close(process)
 
     def _end_and_delete(self) -> None:
         self._end(signal.SIGTERM)
@@ -224,3 +241,10 @@ class Server(ABC):
         except OSError:
             return None
         return recorded
+
+
+def _end_of(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")[-3000:]
+    except OSError:
+        return f"(there is no {file})"
