@@ -1,18 +1,15 @@
-"""What the spec of every connector is made of: the base model, and types that carry their unit.
+"""What the spec of every connector is made of: the base model, and the keys that all sources have.
 
 It knows no connector and reads no file; what is wrong is told in the words of a user's remedy.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -42,22 +39,21 @@ class Spec(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,  # YAML has types: "5" is not 5, and true is not 1
-        validate_default=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
 
     def problems(self) -> Iterator[Problem]:
-        """Rules over several keys that this mapping breaks; each key by itself is right."""
+        """Tell the rules over several keys that are broken; each key by itself is right."""
         yield from ()
 
     def warnings(self) -> Iterator[Problem]:
-        """What is allowed, but may not do what one expects."""
+        """Tell what is allowed, but may not do what one expects."""
         yield from ()
 
     @classmethod
     def mapping_at(cls, key: str) -> type[Spec] | None:
-        """The model of the mapping, or of the mappings in the list, at a key; `None`: a scalar."""
+        """Find the model of the mapping, or of those in the list, at a key; `None`: a scalar."""
         return next(_models(cls.model_fields[key].annotation), None)
 
     @model_validator(mode="after")
@@ -87,33 +83,7 @@ def _models(annotation: Any) -> Iterator[type[Spec]]:
         yield from _models(part)
 
 
-def _seconds(value: Any) -> float:
-    """Read a duration."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if value == 0:
-            return 0.0
-        raise ValueError("write the unit: 5s")
-    matched = isinstance(value, str) and re.fullmatch(_DURATION, value)
-    if not matched:
-        raise ValueError("must be a number and a unit without a space: 500ms, 5s, 5m, 1h or 1d")
-    return float(Decimal(matched[1]) * _SECONDS[matched[2]])
-
-
-def _bytes(value: Any) -> int:
-    """Read a size."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    matched = isinstance(value, str) and re.fullmatch(_SIZE, value)
-    if not matched:
-        raise ValueError("must be a number and a unit without a space: 512B, 64KiB, 5MiB or 10MB")
-    size = Decimal(matched[1]) * _BYTES[matched[2]]
-    if size != int(size):
-        raise ValueError("must be a whole number of bytes")
-    return int(size)
-
-
 def _consumers(value: Any) -> int | Literal["auto"]:
-    """Read a number of consumers."""
     if value == "auto":
         return "auto"
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= CONSUMERS_MOST:
@@ -123,46 +93,6 @@ def _consumers(value: Any) -> int | Literal["auto"]:
 
 CONSUMERS_MOST = 1000
 """Consumers are named `queue/000` to `queue/999`."""
-
-_SECONDS = {
-    "ms": Decimal("0.001"),
-    "s": Decimal(1),
-    "m": Decimal(60),
-    "h": Decimal(3600),
-    "d": Decimal(86400),
-}
-_DURATION = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
-
-_BYTES = {
-    "B": 1,
-    "kB": 1000,
-    "KB": 1000,
-    "MB": 1000**2,
-    "GB": 1000**3,
-    "KiB": 1024,
-    "MiB": 1024**2,
-    "GiB": 1024**3,
-}
-_SIZE = rf"([0-9]+(?:\.[0-9]+)?)({'|'.join(_BYTES)})"
-
-Duration = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    WithJsonSchema({"title": "duration", "type": "string", "pattern": f"^({_DURATION}|0)$"}),
-]
-"""Seconds in code; `500ms`, `5s`, `5m`, `1h`, `1d` in YAML."""
-
-Size = Annotated[
-    int,
-    BeforeValidator(_bytes),
-    WithJsonSchema(
-        {
-            "title": "size",
-            "anyOf": [{"type": "string", "pattern": f"^{_SIZE}$"}, {"type": "integer"}],
-        }
-    ),
-]
-"""Bytes in code; `512B`, `64KiB`, `5MiB`, `10MB`, or a bare number of bytes, in YAML."""
 
 Consumers = Annotated[
     int | Literal["auto"],

@@ -30,7 +30,7 @@ class Url(str):
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: `***` in place of the password, and of everything after `?`.
+    """Make of a URL what may be shown: `***` for the password, and for everything after a `?`.
 
     The text need not be a correct URL: whatever stands where a password could is hidden.
     """

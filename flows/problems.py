@@ -38,8 +38,18 @@ def validate(model: type[S], document: Document, file: str) -> S:
             broken = {problem.path for problem in found}
             found += [f for f in _translate(model, document, error) if f.path not in broken]
     if found or spec is None:
-        raise SpecError([_line(file, problem) for problem in sorted(found)])
+        raise SpecError([_line(file, problem) for problem in sorted(found, key=_by_place)])
     return spec
+
+
+def warnings_of(spec: Spec, path: Path = ()) -> Iterator[Problem]:
+    """Collect the warnings of a model and of all models in it, each with its whole path."""
+    for problem in spec.warnings():
+        yield Problem((*path, *problem.at), problem.text)
+    for key in type(spec).model_fields:
+        part = getattr(spec, key)
+        if isinstance(part, Spec):
+            yield from warnings_of(part, (*path, key))
 
 
 def path_text(path: Path) -> str:
@@ -52,6 +62,10 @@ def _line(file: str, found: Found) -> str:
     where = f"{file}:{found.place.line}:{found.place.column}"
     path = path_text(found.path)
     return f"{where}: {path}: {found.text}" if path else f"{where}: {found.text}"
+
+
+def _by_place(found: Found) -> Place:
+    return found.place
 
 
 def _validate(model: type[S], document: Document) -> S:
@@ -114,9 +128,9 @@ def _place(document: Document, path: Path) -> Place:
     """Of the value; of what is not there, the key of the nearest mapping around it."""
     if path in document.places:
         return document.places[path]
-    while path and path not in document.keys:
+    while path not in document.keys and path not in document.places:
         path = path[:-1]
-    return document.keys.get(path, Place(1, 1))
+    return document.keys.get(path) or document.places[path]
 
 
 def _mapping(model: type[Spec], path: Path) -> type[Spec]:

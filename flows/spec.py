@@ -15,14 +15,11 @@ from pydantic import Field
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError
 from connectors.memory.spec import MemorySink, MemorySource
-from connectors.rabbitmq.spec import Declare, RabbitMQDeadLetter, RabbitMQSource
-from connectors.spec import Duration, OneOf, Problem, Size, Spec
-from flows.problems import path_text, validate
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from connectors.spec import OneOf, Problem, Spec
+from connectors.units import Duration, Size, duration_text
+from flows.problems import path_text, validate, warnings_of
 from flows.yaml import read
-
-CONSUMER_TIMEOUT = 1800.0
-"""Seconds after which RabbitMQ closes the channel of a consumer that does not acknowledge, unless
-the broker's `consumer_timeout` or the queue's `x-consumer-timeout` says otherwise."""
 
 
 class Source(OneOf):
@@ -44,11 +41,11 @@ class Source(OneOf):
 class Window(Spec):
     """When a group is complete: whichever comes first. At least one is needed."""
 
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Annotated[int, Field(ge=1, examples=[1000])] | None = None
     """Messages. Elasticsearch takes a few hundred to a few thousand documents a request best."""
-    bytes: Annotated[Size, Field(ge=1)] | None = None
+    bytes: Annotated[Size, Field(ge=1, examples=["5MiB"])] | None = None
     """Bytes of the bodies as received; the message that crosses the limit is in."""
-    time: Annotated[Duration, Field(gt=0)] | None = None
+    time: Annotated[Duration, Field(gt=0, examples=["1s"])] | None = None
     """Age, from the first message: how late a document may become visible when messages are rare.
     A message at exactly the end belongs to the next group."""
 
@@ -123,7 +120,7 @@ class Pipeline(Spec):
     dead_letter: DeadLetter | None = None
     """Where messages are parked that will never be stored; omitted: they are rejected without
     requeue, and the queue's own dead lettering, if it has one, gets them without the reason."""
-    drain_timeout: Duration = Field("30s")
+    drain_timeout: Duration = 30.0
     """How long a stop may take to write and acknowledge what is open; what is not done by then is
     left to the broker, which delivers it again. Shorter than the patience of who stops the job."""
     metrics: Metrics | None = None
@@ -156,17 +153,19 @@ class Pipeline(Spec):
                 f"is never reached: a consumer holds at most prefetch ({prefetch}) messages, "
                 "so each window waits for its time",
             )
-        timeout = self._consumer_timeout()
+        timeout = self.source.rabbitmq and self.source.rabbitmq.consumer_timeout
         if timeout and window.time and window.time > timeout / 2:
             yield Problem(
                 ("aggregate", "window", "time"),
-                f"is more than half of the broker's consumer timeout ({timeout:g}s)",
+                f"is more than half of the broker's consumer timeout ({duration_text(timeout)})",
             )
         if self.source.rabbitmq and not self.dead_letter:
-            yield Problem(("dead_letter",), f"is missing: {_fate(self.source.rabbitmq)}")
+            yield Problem(
+                ("dead_letter",), f"is missing: {self.source.rabbitmq.without_dead_letter}"
+            )
 
     def _window_problems(self) -> Iterator[Problem]:
-        """A window must be completable with what one consumer can hold, and in time."""
+        """See whether a window completes with what one consumer can hold, and in time."""
         window, prefetch = self.aggregate.window, self.source.chosen.prefetch
         if window.time is None and window.count is None:
             yield Problem(
@@ -180,24 +179,13 @@ class Pipeline(Spec):
                 f"is more than a consumer holds: add a time, lower it to {prefetch}, "
                 f"or raise prefetch to {window.count}",
             )
-        timeout = self._consumer_timeout()
+        timeout = self.source.rabbitmq and self.source.rabbitmq.consumer_timeout
         if timeout and window.time and window.time >= timeout:
             yield Problem(
                 ("aggregate", "window", "time"),
-                f"must stay well under the broker's consumer timeout ({timeout:g}s), after which "
-                "it takes the messages back",
+                f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), "
+                "after which it takes the messages back",
             )
-
-    def _consumer_timeout(self) -> float | None:
-        """Seconds; `None` where the source has none."""
-        rabbitmq = self.source.rabbitmq
-        if not rabbitmq:
-            return None
-        if isinstance(rabbitmq.declare, Declare):
-            milliseconds = rabbitmq.declare.arguments.get("x-consumer-timeout")
-            if isinstance(milliseconds, int):
-                return milliseconds / 1000
-        return CONSUMER_TIMEOUT
 
 
 def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> Pipeline:
@@ -221,29 +209,8 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
 
 
 def warnings(pipeline: Pipeline) -> list[str]:
-    """What is allowed in a pipeline, but may not do what one expects: `path: text`, each."""
-    return [f"{path_text(problem.at)}: {problem.text}" for problem in _warnings(pipeline, ())]
-
-
-def _warnings(spec: Spec, at: tuple[str | int, ...]) -> Iterator[Problem]:
-    for problem in spec.warnings():
-        yield Problem((*at, *problem.at), problem.text)
-    for key in type(spec).model_fields:
-        part = getattr(spec, key)
-        if isinstance(part, Spec):
-            yield from _warnings(part, (*at, key))
-
-
-def _fate(source: RabbitMQSource) -> str:
-    """What the broker does with a message that is rejected without requeue."""
-    arguments = source.declare.arguments if isinstance(source.declare, Declare) else {}
-    exchange = arguments.get("x-dead-letter-exchange")
-    if exchange is None:
-        return (
-            "rejected messages are lost, unless a policy of the broker gives the queue a dead "
-            "letter exchange"
-        )
-    return "rejected messages go to the queue's x-dead-letter-exchange, without the reason"
+    """Tell what is allowed, but may not do what one expects; each as `path: text`."""
+    return [f"{path_text(problem.at)}: {problem.text}" for problem in warnings_of(pipeline)]
 
 
 def main(arguments: list[str]) -> int:

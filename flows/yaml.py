@@ -74,27 +74,43 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """Finds the type of plain scalars as YAML 1.2's core schema does."""
-
-    yaml_implicit_resolvers: dict[Any, Any] = {}
+    """Finds the type of plain scalars by the rules of YAML 1.2's core schema."""
 
 
-_STR, _NULL, _BOOL, _INT, _FLOAT, _MERGE = (
-    f"tag:yaml.org,2002:{name}" for name in ("str", "null", "bool", "int", "float", "merge")
-)
+_Loader.yaml_implicit_resolvers = {}  # none of YAML 1.1, where `on` is true and 1:30 is 90
 
-for _tag, _pattern in (
-    (_NULL, r"null|~|"),
-    (_BOOL, r"true|false"),
-    (_INT, r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"),
-    (_FLOAT, r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan"),
-    (_MERGE, r"<<"),
+
+def _int(text: str) -> int:
+    return int(text, 0) if text.startswith(("0x", "0o")) else int(text)
+
+
+def _float(text: str) -> float:
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_TAG = "tag:yaml.org,2002:"
+_STR, _MERGE = _TAG + "str", _TAG + "merge"
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    _STR: str,
+    _TAG + "null": lambda _: None,
+    _TAG + "bool": lambda text: text == "true",
+    _TAG + "int": _int,
+    _TAG + "float": _float,
+    _MERGE: str,  # as a value, << is text
+}
+
+for _name, _pattern in (
+    ("null", r"null|~|"),
+    ("bool", r"true|false"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan"),
+    ("merge", r"<<"),
 ):
-    _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), None)
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
 
 _OTHER_SPELLING = re.compile(r"True|TRUE|False|FALSE|Null|NULL")
-"""The core schema takes these for `true`, `false` and `null`; everywhere else in this file there
-is one spelling, so we neither guess nor hand them over as text."""
+"""YAML 1.2 takes these for `true`, `false` and `null`, which stand here in one spelling only; and
+as text they would be a surprise, for a broker that is handed one of them, for example."""
 
 
 class _Reading:
@@ -103,7 +119,7 @@ class _Reading:
     def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
         self._document, self._environment = document, environment
         self._open: list[yaml.Node] = []
-        self._resolver = _Loader("")
+        self._resolve: Callable[..., str] = _Loader("").resolve
 
     def value(self, node: yaml.Node, path: Path) -> Any:
         """Read a node, and everything below it."""
@@ -112,11 +128,13 @@ class _Reading:
             return self._problem(node, path, "contains itself")
         self._open.append(node)
         try:
+            if isinstance(node, yaml.ScalarNode):
+                return self._scalar(node, path)
+            if node.tag not in (_TAG + "map", _TAG + "seq"):
+                return self._problem(node, path, f"unknown tag {node.tag}")
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, path)
-            if isinstance(node, yaml.SequenceNode):
-                return [self.value(item, (*path, at)) for at, item in enumerate(node.value)]
-            return self._scalar(node, path)
+            return [self.value(item, (*path, at)) for at, item in enumerate(node.value)]
         finally:
             self._open.pop()
 
@@ -163,16 +181,15 @@ class _Reading:
                 return self._problem(node, path, str(error))
             self._document.substituted[path] = text
             if node.style is None:
-                tag = self._resolver.resolve(yaml.ScalarNode, text, (True, False))
+                tag = self._resolve(yaml.ScalarNode, text, (True, False))
         elif node.style is None and tag == _STR and _OTHER_SPELLING.fullmatch(text):
             return self._problem(node, path, f"write {text.lower()}, or quote it if it is text")
-        convert = _CONVERT.get(tag)
-        if convert is None:
-            return self._problem(node, path, f"unknown tag {tag}")
         try:
-            return convert(text)
+            return _FROM_TEXT[tag](text)
+        except KeyError:
+            return self._problem(node, path, f"unknown tag {tag}")
         except ValueError:
-            return self._problem(node, path, f"is not of type {tag}")
+            return self._problem(node, path, f"is no {tag.removeprefix(_TAG)}")
 
     def _problem(self, node: yaml.Node, path: Path, text: str) -> None:
         self._document.problems.append(Found(_place(node.start_mark), path, text))
@@ -180,25 +197,3 @@ class _Reading:
 
 def _place(mark: Any) -> Place:
     return Place(mark.line + 1, mark.column + 1)
-
-
-def _bool(text: str) -> bool:
-    return text == "true"
-
-
-def _int(text: str) -> int:
-    return int(text, 0) if text.startswith(("0x", "0o")) else int(text)
-
-
-def _float(text: str) -> float:
-    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
-
-
-_CONVERT: dict[str, Callable[[str], Any]] = {
-    _STR: str,
-    _NULL: lambda _: None,
-    _BOOL: _bool,
-    _INT: _int,
-    _FLOAT: _float,
-    _MERGE: str,
-}

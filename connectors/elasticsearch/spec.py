@@ -21,7 +21,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from connectors.elasticsearch.template import parse_template, problem_of_name
-from connectors.spec import Duration, OneOf, Problem, Size, Spec
+from connectors.spec import OneOf, Problem, Spec
+from connectors.units import Duration, Size
 from connectors.url import Url, parse
 
 
@@ -76,12 +77,12 @@ class DocumentId(OneOf):
 
 
 class Bulk(Spec):
-    """The size and the timing of `_bulk` requests."""
+    """How windows are put into `_bulk` requests."""
 
-    max_bytes: Annotated[Size, Field(ge=1)] = Field("10MiB")
+    max_bytes: Annotated[Size, Field(ge=1)] = 10 * 1024**2
     """Larger windows are sent in several requests; a larger document is sent by itself.
     Elasticsearch recommends a few MiB, and refuses more than 100MB unless it is told otherwise."""
-    linger: Annotated[Duration, Field(ge=0, le=60)] = Field("50ms")
+    linger: Annotated[Duration, Field(ge=0, le=60)] = 0.05
     """How long a small window waits for others to share a request; `0`: not at all."""
 
 
@@ -115,7 +116,8 @@ class ElasticsearchSink(Spec):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     """Bulk requests under way at once in one process; `1` writes windows strictly in order."""
     bulk: Bulk = Bulk()
-    request_timeout: Annotated[Duration, Field(gt=0)] = Field("60s")
+    """The size and the timing of requests."""
+    request_timeout: Annotated[Duration, Field(gt=0)] = 60.0
     """How long an answer may take before the request is sent again."""
 
     def problems(self) -> Iterator[Problem]:

@@ -40,6 +40,12 @@ def _amqp_url(text: str) -> Url:
     return Url(text)
 
 
+def _short(text: str) -> str:
+    if len(text.encode()) > 255:
+        raise ValueError("must be at most 255 bytes long")
+    return text
+
+
 _NUMBERS_IN_QUERY = (
     "heartbeat",
     "frame_max",
@@ -65,7 +71,7 @@ AmqpUrls = Annotated[
     ),
 ]
 
-ShortText = Annotated[str, AfterValidator(lambda text: _short(text))]
+ShortText = Annotated[str, AfterValidator(_short)]
 """AMQP carries names in at most 255 bytes."""
 
 
@@ -76,7 +82,7 @@ class Binding(Spec):
     """Name of an exchange that exists."""
     routing_key: ShortText = ""
     """Binding key, as the exchange's type understands it."""
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     """What a headers exchange matches, for example."""
 
 
@@ -85,7 +91,7 @@ class Declare(Spec):
 
     durable: bool = True
     """The queue outlives a restart of the broker."""
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     """Passed to the broker with the types they have here: `{x-queue-type: quorum}`."""
     bind: tuple[Binding, ...] = Field((), strict=False)
     """Exchanges that feed the queue."""
@@ -104,7 +110,7 @@ class RabbitMQSource(Spec):
     More consumers on one classic queue do not make it faster."""
     prefetch: Prefetch = 4000
     """Messages that one consumer may hold unacknowledged: the bound on memory.
-    Enough is what arrives while a window fills and is written; less than that slows the job down."""
+    Enough is what arrives while a window fills and is written; less makes the job slower."""
     # fmt: off
     declare: Annotated[
         Annotated[Declare, Tag("mapping")] | Annotated[Literal["passive"], Tag("text")],
@@ -116,6 +122,32 @@ class RabbitMQSource(Spec):
     """What the bodies are: `json`, `text`, `msgpack`, or `auto`: what the content type says; where
     it says nothing, a JSON object, and what is none becomes
     `{"message": text, "@timestamp": arrival}`."""
+
+    @property
+    def consumer_timeout(self) -> float:
+        """Seconds after which the broker takes a message back that is not acknowledged.
+
+        It closes the channel then. A `consumer_timeout` of the broker itself is not known here.
+        """
+        milliseconds = self._argument("x-consumer-timeout")
+        return milliseconds / 1000 if isinstance(milliseconds, int) else CONSUMER_TIMEOUT
+
+    @property
+    def without_dead_letter(self) -> str:
+        """What the broker does with messages that are rejected without requeue."""
+        if self._argument("x-dead-letter-exchange") is None:
+            return (
+                "rejected messages are lost, unless declare.arguments or a policy of the broker "
+                "gives the queue an x-dead-letter-exchange"
+            )
+        return "rejected messages go to the queue's x-dead-letter-exchange, without their reason"
+
+    def _argument(self, name: str) -> Any:
+        return self.declare.arguments.get(name) if isinstance(self.declare, Declare) else None
+
+
+CONSUMER_TIMEOUT = 1800.0
+"""Seconds; RabbitMQ's default ("Consumers", delivery acknowledgement timeout)."""
 
 
 class RabbitMQDeadLetter(Spec):
@@ -132,9 +164,3 @@ class RabbitMQDeadLetter(Spec):
         """See `Spec`."""
         if not self.exchange and not self.routing_key:
             yield Problem((), "needs a routing_key: the name of the queue to park messages in")
-
-
-def _short(text: str) -> str:
-    if len(text.encode()) > 255:
-        raise ValueError("must be at most 255 bytes long")
-    return text

@@ -1,0 +1,109 @@
+"""Durations and sizes: numbers that carry their unit where a person reads or writes them.
+
+In code they are plain numbers, of seconds and of bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+
+def duration_text(seconds: float) -> str:
+    """`30s` for 30.0, in the largest unit that needs no fraction."""
+    return _text(Decimal(str(seconds)), _SECONDS)
+
+
+def size_text(size: int) -> str:
+    """`10MiB` for 10485760, in the largest unit that needs no fraction."""
+    return _text(Decimal(size), _BYTES)
+
+
+def _text(amount: Decimal, units: Mapping[str, Decimal]) -> str:
+    if amount == 0:
+        return "0"
+    # The smallest unit comes first, and serves when none divides the amount.
+    unit = max(units, key=lambda unit: units[unit] if amount % units[unit] == 0 else 0)
+    return f"{(amount / units[unit]).normalize():f}{unit}"
+
+
+def _duration(value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value == 0:
+            return 0.0
+        raise ValueError("write the unit: 5s")
+    amount = _amount(value, _SECONDS)
+    if amount is None:
+        raise ValueError("must be a number and a unit without a space: 500ms, 5s, 5m, 1h or 1d")
+    return float(amount)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    amount = _amount(value, _BYTES)
+    if amount is None:
+        raise ValueError("must be a number and a unit without a space: 512B, 64KiB, 5MiB or 10MB")
+    if amount != int(amount):
+        raise ValueError("must be a whole number of bytes")
+    return int(amount)
+
+
+def _amount(value: Any, units: Mapping[str, Decimal]) -> Decimal | None:
+    matched = re.fullmatch(_pattern(units), value) if isinstance(value, str) else None
+    return Decimal(matched[1]) * units[matched[2]] if matched else None
+
+
+def _pattern(units: Mapping[str, Decimal]) -> str:
+    return rf"([0-9]+(?:\.[0-9]+)?)({'|'.join(units)})"
+
+
+_SECONDS = {
+    "ms": Decimal("0.001"),
+    "s": Decimal(1),
+    "m": Decimal(60),
+    "h": Decimal(3600),
+    "d": Decimal(86400),
+}
+_BYTES = {
+    "B": Decimal(1),
+    "KiB": Decimal(1024),
+    "MiB": Decimal(1024**2),
+    "GiB": Decimal(1024**3),
+    "kB": Decimal(1000),
+    "KB": Decimal(1000),
+    "MB": Decimal(1000**2),
+    "GB": Decimal(1000**3),
+}
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"title": "duration", "type": "string", "pattern": f"^{_pattern(_SECONDS)}$"},
+                {"title": "duration", "const": 0},
+            ],
+        }
+    ),
+]
+"""Seconds in code; `500ms`, `5s`, `5m`, `1h`, `1d` or `0` in YAML."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"title": "size", "type": "string", "pattern": f"^{_pattern(_BYTES)}$"},
+                {"title": "size", "type": "integer", "minimum": 0},
+            ],
+        }
+    ),
+]
+"""Bytes in code; `512B`, `64KiB`, `5MiB`, `10MB`, or a bare number of bytes, in YAML."""

@@ -1,0 +1,188 @@
+"""The reference of all keys and the JSON Schema of `pipeline.yaml`, made from the models.
+
+`python -m flows.reference --write` brings `README.md` and `flows/pipeline.schema.json` up to date;
+without `--write` it tells whether they are. It adds no words of its own about any key.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from connectors.units import duration_text, size_text
+from flows.spec import Pipeline
+
+FOLDER = Path(__file__).parent
+README, SCHEMA = FOLDER.parent / "README.md", FOLDER / "pipeline.schema.json"
+BEGIN, END = "<!-- reference -->\n", "<!-- /reference -->"
+
+Node = dict[str, Any]
+"""A part of a JSON Schema."""
+
+
+def schema() -> Node:
+    """Make the JSON Schema that editors check and complete `pipeline.yaml` with."""
+    root = _plain_schema()
+    for mapping in (root, *root["$defs"].values()):
+        for node in mapping["properties"].values():
+            _allow_substitution(node)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **root, "title": "pipeline.yaml"}
+
+
+def reference() -> str:
+    """Make the reference of all keys, in Markdown: a table for each mapping."""
+    root = _plain_schema()
+    return "\n".join(_section(root, root["$defs"], ""))
+
+
+class _Generator(GenerateJsonSchema):
+    """Leaves out the titles that only repeat the keys."""
+
+    def field_title_should_be_set(self, _schema: Any) -> bool:
+        return False
+
+
+def _plain_schema() -> Node:
+    """Simplify pydantic's schema: each key has one flat list of alternatives, if it has several.
+
+    `null` is none of them: whoever wants to leave a key out can do so.
+    """
+    root = Pipeline.model_json_schema(schema_generator=_Generator)
+    for mapping in (root, *root["$defs"].values()):
+        mapping["description"] = _one_line(mapping["description"])
+        for node in mapping["properties"].values():
+            node["description"] = _one_line(node["description"])
+            alternatives = [part for part in _flat(node) if part.get("type") != "null"]
+            node.pop("anyOf", None)
+            node.pop("oneOf", None)
+            if alternatives == [node]:
+                pass
+            elif len(alternatives) == 1:
+                node |= alternatives[0]
+            else:
+                node["anyOf"] = alternatives
+            write = _WRITTEN.get(alternatives[0].get("title", ""))
+            if node.get("default") is None or isinstance(node["default"], dict):
+                node.pop("default", None)  # its keys have theirs
+            elif write:
+                node["default"] = write(node["default"])
+    return root
+
+
+_WRITTEN: dict[str, Callable[[Any], str]] = {"duration": duration_text, "size": size_text}
+"""How the defaults are written that code has as numbers."""
+
+
+def _flat(node: Node) -> Iterator[Node]:
+    parts = node.get("anyOf") or node.get("oneOf")
+    if parts is None:
+        yield node
+    for part in parts or ():
+        yield from _flat(part)
+
+
+def _allow_substitution(node: Node) -> None:
+    """Let `${NAME}` stand where a number, or one of a few words, is expected."""
+    alternatives = node.get("anyOf", [node])
+    rules = {"enum", "const", "pattern", "minimum", "maximum"}
+    if any(rules & part.keys() or part.get("type") == "boolean" for part in alternatives):
+        about = {key: node[key] for key in ("description", "default", "examples") if key in node}
+        rule = {key: node[key] for key in node if key not in about}
+        node.clear()
+        node |= about
+        node["anyOf"] = [*rule.get("anyOf", [rule]), {"type": "string", "pattern": r"\$\{.+\}"}]
+
+
+def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator[str]:
+    """The table of a mapping, and those of the mappings in it."""
+    if path:
+        yield f"\n### `{path}`\n\n{mapping['description']}\n"
+    yield "| Key | Value | Default | |"
+    yield "|---|---|---|---|"
+    below = []
+    for key, node in mapping["properties"].items():
+        values = []
+        for part in node.get("anyOf", [node]):
+            values.append(_value(part))
+            name = _reference(part)
+            if name is not None:
+                suffix = "[]" if part.get("type") == "array" else ""
+                below.append((definitions[name], f"{path}.{key}{suffix}".removeprefix(".")))
+        kinds = " or ".join(dict.fromkeys(values))
+        if key in mapping.get("required", ()):
+            default = "required"
+        else:
+            default = _code(node["default"]) if "default" in node else ""
+        yield f"| `{key}` | {kinds} | {default} | {node['description']} |"
+    for inner, inner_path in below:
+        yield from _section(inner, definitions, inner_path)
+
+
+def _reference(node: Node) -> str | None:
+    """The name of the mapping that a value is, or that the items of a list are."""
+    name = node.get("$ref") or node.get("items", {}).get("$ref")
+    return str(name).removeprefix("#/$defs/") if name else None
+
+
+def _value(node: Node) -> str:
+    """What may stand behind a key, in words."""
+    if "$ref" in node or node.get("type") == "object":
+        return "mapping"
+    if "title" in node:
+        return str(node["title"])
+    if "enum" in node:
+        return " or ".join(_code(word) for word in node["enum"])
+    if "const" in node:
+        return _code(node["const"])
+    if node["type"] == "array":
+        return f"list of {_value(node['items'])}s"
+    if node["type"] == "integer":
+        least, most = node.get("minimum"), node.get("maximum")
+        return f"{least} to {most}" if most is not None else f"number from {least}"
+    return {"string": "text", "boolean": "`true` or `false`"}[node["type"]]
+
+
+def _code(value: Any) -> str:
+    return f"`{json.dumps(value) if not value or not isinstance(value, str) else value}`"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _files() -> dict[Path, str]:
+    """The generated files, as they should be."""
+    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return {
+        README: f"{before}{BEGIN}\n{reference()}\n\n{END}{after}",
+        SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+    }
+
+
+def stale() -> list[Path]:
+    """Tell which files are not what the models say."""
+    return [
+        path
+        for path, text in _files().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or tell which are stale; returns the exit code, 1 if some are."""
+    if arguments == ["--write"]:
+        for path, text in _files().items():
+            path.write_text(text, encoding="utf-8")
+    for path in stale():
+        sys.stdout.write(f"{path.name} is stale: python -m flows.reference --write\n")
+    return 1 if stale() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
