@@ -64,6 +64,17 @@ class Bulks:
         REFUSED.labels(status).inc(documents)
 
 
+def summary() -> str:
+    """What this process has done, in one line."""
+    counters = {"received": RECEIVED, "stored": STORED, "rejected": REJECTED, "parked": PARKED}
+    return ", ".join(f"{_total(counter)} {verb}" for verb, counter in counters.items())
+
+
+def _total(counter: Counter) -> int:
+    [metric] = counter.collect()
+    return int(sum(s.value for s in metric.samples if s.name.endswith("_total")))
+
+
 PORTS = 100
 """How many ports `serve` tries: one for each process of a large cluster on one host."""
 

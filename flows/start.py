@@ -5,6 +5,7 @@ What is wrong ends the process here, with a message for the one who started it.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 
@@ -43,9 +44,16 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop]:
         sys.exit(EXIT_UNAVAILABLE)
     stop = Stop(spec.drain_timeout, source.unsettled)
     stop.on_signals()
+    metrics.UNSETTLED.set_function(source.unsettled)
+    atexit.register(_report, stop)
     if spec.metrics is not None:
         metrics.serve(spec.metrics.host, spec.metrics.port)
     return spec, source, sink, stop
+
+
+def _report(stop: Stop) -> None:
+    if stop.reason is not None:
+        LOG.info("drained: %s", metrics.summary())
 
 
 def workers() -> int:

@@ -13,6 +13,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from connectors import metrics
 from connectors.connector import Consumer, Sink, Source
 from connectors.message import (
     Answer,
@@ -71,8 +72,12 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
 
     def next_batch(self) -> list[Event]:
         events: list[Event] = [*self._consumer.take()]
+        for event in events:
+            if isinstance(event, Arrived):
+                metrics.RECEIVED.inc(len(event.messages))
         if self._stop.reason is not None and not self._told:
             self._told = True
+            LOG.info("draining: %s", self._stop.reason)
             self._consumer.drain()
             events.append(Drain(self._stop.reason))
         elif not events and self._consumer.drained:
@@ -137,18 +142,18 @@ class Aggregate(StatefulBatchLogic[ForShard, Group | Lost, None]):
                 self._shard.purge(value.origin)
                 out.append(value)
             else:
-                out += self._shard.add(value, now)
+                out += _counted(self._shard.add(value, now))
         return out, self.RETAIN
 
     def on_notify(self) -> tuple[list[Group | Lost], bool]:
         """Complete what has come of age."""
-        return [*self._shard.complete_due(self._clock())], self.RETAIN
+        return [*_counted(self._shard.complete_due(self._clock()))], self.RETAIN
 
     def on_eof(self) -> tuple[list[Group | Lost], bool]:
         """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
         if self._on_stop == "requeue":
             return [], self.DISCARD
-        return [*self._shard.complete_all("stop")], self.DISCARD
+        return [*_counted(self._shard.complete_all("stop"))], self.DISCARD
 
     def notify_at(self) -> datetime | None:
         """When the next group comes of age."""
@@ -271,6 +276,8 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
     def write_batch(self, items: list[ForConsumer]) -> None:
         for item in items:
             if isinstance(item, Outcomes):
+                metrics.STORED.inc(len(item.stored))
+                metrics.REJECTED.inc(len(item.rejected))
                 self._consumer.settle(item)
             elif isinstance(item, Drain):
                 self._stop.request(item.reason)
@@ -280,6 +287,13 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _counted(groups: list[Group]) -> list[Group]:
+    for group in groups:
+        metrics.GROUPS.labels(group.completed_by).inc()
+        metrics.GROUP_SIZE.observe(len(group.members))
+    return groups
 
 
 def _now() -> datetime:

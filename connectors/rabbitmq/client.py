@@ -14,6 +14,7 @@ from collections import deque
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
+from connectors import metrics
 from connectors.message import Arrived, Lost, Message, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.link import Link
@@ -133,6 +134,7 @@ class RabbitMQConsumer:
         self._connection, self._channel = connection, channel
         self._ledger = Ledger(channel.basic_ack, channel.basic_nack)
         self._ready.append(Opened(self._origin))
+        metrics.CONNECTIONS.inc()
         LOG.info("%s: consuming, %s", self._name, self._link.place)
         channel.add_on_cancel_callback(
             lambda _: self._link.drop("the broker has cancelled the consumer")
@@ -181,6 +183,7 @@ class RabbitMQConsumer:
         while self._outcomes:
             origin, stored, rejected = self._outcomes.popleft()
             if self._ledger is None or origin != self._origin:
+                metrics.STALE.inc(len(stored) + len(rejected))
                 continue  # the broker has taken those messages back
             self._ledger.stored(stored)
             for message in rejected:
@@ -192,10 +195,12 @@ class RabbitMQConsumer:
         assert self._ledger is not None
         if self._parker is None:
             self._ledger.reject(rejected.message.tag, requeue=False)
+            metrics.DISCARDED.inc()
         else:
             self._parker.park(self._origin, rejected)
 
     def _on_parked(self, origin: Origin, tag: int) -> None:
+        metrics.PARKED.inc()
         self.settle(Outcomes(origin, [tag], []))
         if self._closing:
             self._close()

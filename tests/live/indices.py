@@ -1,0 +1,91 @@
+"""An index of a real Elasticsearch, as its readers see it; and who was asked for what."""
+
+from __future__ import annotations
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from elasticsearch import Elasticsearch
+from typing_extensions import Self
+
+
+class Index:
+    """What is in one index."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self.url, self.name = url, name
+        self._client = Elasticsearch(url, request_timeout=30)
+
+    def create(self, properties: dict[str, Any]) -> None:
+        """With a mapping, so that some documents do not fit."""
+        self._client.indices.create(index=self.name, mappings={"properties": properties})
+
+    def count(self) -> int:
+        """Documents that a reader finds now."""
+        return len(self.documents())
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All of them, up to 10,000."""
+        self._client.indices.refresh(index=self.name, ignore_unavailable=True)
+        answer = self._client.search(
+            index=self.name, size=10_000, ignore_unavailable=True, track_total_hits=True
+        )
+        hits: list[dict[str, Any]] = answer["hits"]["hits"]
+        assert answer["hits"]["total"]["value"] == len(hits) if hits else True
+        return hits
+
+    def numbers(self) -> list[int]:
+        """The field `n` of every document, in order."""
+        return sorted(document["_source"]["n"] for document in self.documents())
+
+
+class Watcher:
+    """Stands before Elasticsearch, passes everything on, and counts documents by request."""
+
+    def __init__(self, url: str) -> None:
+        target, pool = urlsplit(url), urllib3.PoolManager(maxsize=16)
+        bulks: list[int] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                answer = pool.request(
+                    "POST",
+                    f"http://{target.netloc}{self.path}",
+                    body=body,
+                    headers={"content-type": self.headers["content-type"]},
+                )
+                if "_bulk" in self.path and body.strip():
+                    bulks.append(body.count(b"\n") // 2)
+                self.send_response(answer.status)
+                self.send_header("content-type", answer.headers["content-type"])
+                self.send_header("content-length", str(len(answer.data)))
+                self.end_headers()
+                self.wfile.write(answer.data)
+
+            def log_message(self, format: str, *arguments: Any) -> None:
+                pass
+
+        self.bulks = bulks
+        """Documents in each bulk request, in order of the answers."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,105 @@
+"""The job as its users run it: a process on a `pipeline.yaml`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
+
+from tests.waiting import until
+
+SPEC = """
+version: 1
+name: test
+source:
+  rabbitmq:
+    url: {rabbitmq}
+    queue: {queue}
+    prefetch: {prefetch}
+aggregate:
+  window: {window}
+  on_stop: {on_stop}
+sink:
+  elasticsearch:
+    url: {elasticsearch}
+    index: {index}
+    action: {action}
+    bulk: {bulk}
+dead_letter:
+  rabbitmq: {{exchange: "", routing_key: {queue}.parked}}
+drain_timeout: {drain_timeout}
+"""
+
+DEFAULTS = {
+    "prefetch": "4000",
+    "window": "{count: 100, time: 500ms}",
+    "on_stop": "write",
+    "action": "index",
+    "bulk": "{linger: 0}",
+    "drain_timeout": "30s",
+}
+
+
+def spec_file(folder: Path, **values: str) -> Path:
+    """Write a `pipeline.yaml`; what is not given is as in `DEFAULTS`."""
+    path = folder / "pipeline.yaml"
+    path.write_text(SPEC.format(**(DEFAULTS | values)))
+    return path
+
+
+class Job:
+    """One process, or one of a cluster; leaving the `with` block ends it, if it has not ended."""
+
+    def __init__(self, spec: Path, *arguments: str, name: str = "job") -> None:
+        self._log = spec.parent / f"{name}.log"
+        self._file = self._log.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bytewax.run", "flows.pipeline", *arguments],
+            env=os.environ | {"HOPPER_PIPELINE": str(spec)},
+            stderr=self._file,
+            stdout=self._file,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._file.close()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_for_log(self, text: str, timeout: float = 30) -> None:
+        until(lambda: text in self.log, timeout)
+
+    def drain(self, timeout: float = 40) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,81 @@
+"""A queue on a real broker, reached through a forwarder, and what a test does to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pika
+
+from connectors.connector import Source
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from tests.live.forwarder import Forwarder
+
+
+class RabbitMQRig:
+    """A queue of its own on a real broker, reached through a forwarder."""
+
+    def __init__(self, url: str, forwarder: Forwarder, arguments: dict[str, Any]) -> None:
+        parts = urlsplit(url)
+        self.url = parts._replace(
+            netloc=f"{parts.username}:{parts.password}@127.0.0.1:{forwarder.port}"
+        ).geturl()
+        self._forwarder = forwarder
+        self.connection = pika.BlockingConnection(pika.URLParameters(url))
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
+        self.queue = f"test-{uuid.uuid4()}"
+        self.parking = f"{self.queue}.parked"
+        self.channel.queue_declare(self.queue, durable=True, arguments=arguments)
+        self._parked: list[tuple[bytes, pika.BasicProperties]] = []
+
+    def spec(self, **options: Any) -> RabbitMQSource:
+        return RabbitMQSource.model_validate({"url": self.url, "queue": self.queue, **options})
+
+    def source(self, consumers: int = 1, prefetch: int = 100) -> Source:
+        dead_letter = RabbitMQDeadLetter(routing_key=self.parking)
+        return RabbitMQ(self.spec(consumers=consumers, prefetch=prefetch), dead_letter, workers=1)
+
+    def publish(self, *bodies: bytes, properties: pika.BasicProperties | None = None) -> None:
+        for body in bodies:
+            self.channel.basic_publish("", self.queue, body, properties)
+
+    def left(self) -> int:
+        answer = self.channel.queue_declare(self.queue, passive=True)
+        count: int = answer.method.message_count
+        return count
+
+    def parked(self) -> list[tuple[bytes, str]]:
+        """Takes them out of their queue, once that is there."""
+        return [(body, p.headers["x-hopper-reason"]) for body, p in self.parked_whole()]
+
+    def parked_whole(self) -> list[tuple[bytes, pika.BasicProperties]]:
+        self.channel.queue_declare(self.parking, durable=True)
+        while True:
+            method, properties, body = self.channel.basic_get(self.parking, auto_ack=True)
+            if method is None:
+                return self._parked
+            self._parked.append((body, properties))
+
+    def cut(self) -> None:
+        assert self._forwarder.cut() > 0
+
+    def close(self) -> None:
+        self.channel.queue_delete(self.queue)
+        self.channel.queue_delete(self.parking)
+        self.connection.close()
+
+
+@contextmanager
+def rabbitmq_rig(url: str, **arguments: Any) -> Iterator[RabbitMQRig]:
+    """A queue of its own, durable, with these arguments; deleted afterwards."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    with Forwarder(parts.hostname, parts.port or 5672) as forwarder:
+        rig = RabbitMQRig(url, forwarder, arguments)
+        yield rig
+        rig.close()

@@ -1,0 +1,309 @@
+"""The job from end to end, on a real RabbitMQ and a real Elasticsearch: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from tests.live.indices import Index, Watcher
+from tests.live.job import Job, free_ports, spec_file
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        yield rig
+
+
+@pytest.fixture
+def events(elasticsearch_url: str, index: str) -> Index:
+    return Index(elasticsearch_url, index)
+
+
+def publish(rig: RabbitMQRig, count: int, start: int = 0) -> None:
+    """Numbered messages, each with an id."""
+    for number in range(start, start + count):
+        rig.publish(
+            b'{"n":%d}' % number,
+            properties=pika.BasicProperties(message_id=str(uuid.uuid4()), delivery_mode=2),
+        )
+
+
+def spec(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
+    """The job of a test."""
+    return spec_file(
+        folder,
+        **{
+            "rabbitmq": rig.url,
+            "queue": rig.queue,
+            "elasticsearch": events.url,
+            "index": events.name,
+            **values,
+        },
+    )
+
+
+
+
+def test_every_message_arrives_once_in_exact_windows(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """As Elasticsearch sees them: full ones by count, the tail by time."""
+    publish(rig, 1050)
+
+    with Watcher(events.url) as watcher:
+        path = spec(tmp_path, rig, events, elasticsearch=watcher.url)
+        with Job(path) as job:
+            until(lambda: events.count() == 1050)
+            assert job.drain() == 0
+
+    assert events.numbers() == list(range(1050))
+    assert sorted(watcher.bulks) == [50] + [100] * 10
+    assert rig.left() == 0
+
+
+def test_small_windows_share_a_request(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """A request for every ten documents would be a waste; they wait for company, but not long."""
+    publish(rig, 1000)
+
+    with Watcher(events.url) as watcher:
+        path = spec(
+            tmp_path,
+            rig,
+            events,
+            elasticsearch=watcher.url,
+            window="{count: 10, time: 1s}",
+            bulk="{linger: 50ms}",
+        )
+        with Job(path) as job:
+            until(lambda: events.count() == 1000)
+            assert job.drain() == 0
+
+    assert sum(watcher.bulks) == 1000
+    assert len(watcher.bulks) < 50
+    assert all(size % 10 == 0 for size in watcher.bulks), "a window was torn apart"
+
+
+def test_one_poison_document_is_parked_and_its_neighbours_are_stored(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """One among a thousand in the same request."""
+    events.create({"n": {"type": "integer"}})
+    publish(rig, 500)
+    rig.publish(b'{"n":"many"}')
+    publish(rig, 499, start=500)
+
+    with Job(spec(tmp_path, rig, events, window="{count: 1000, time: 2s}")) as job:
+        until(lambda: events.count() == 999)
+        [(body, properties)] = until(rig.parked_whole)
+        assert job.drain() == 0
+
+    assert events.numbers() == list(range(999))
+    assert body == b'{"n":"many"}'
+    assert properties.headers["x-hopper-reason"].startswith("document_parsing_exception")
+    assert properties.headers["x-hopper-status"] == 400
+    assert rig.left() == 0
+
+
+def test_a_body_that_cannot_be_read_is_parked(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Before Elasticsearch is asked."""
+    json = pika.BasicProperties(content_type="application/json")
+    rig.publish(b'{"n":', properties=json)
+    publish(rig, 1)
+
+    with Job(spec(tmp_path, rig, events)) as job:
+        until(lambda: events.count() == 1)
+        [(body, reason)] = until(rig.parked)
+        assert job.drain() == 0
+
+    assert body == b'{"n":'
+    assert reason.startswith("unreadable: not a JSON object")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-w", "2")])
+def test_a_kill_in_the_middle_loses_nothing(
+    rig: RabbitMQRig, events: Index, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """And with ids nothing is there twice: the messages come again and are stored again."""
+    publish(rig, 3000)
+    path = spec(tmp_path, rig, events, prefetch="500")
+
+    with Job(path, *arguments) as job:
+        until(lambda: events.count() >= 300)
+        job.kill()
+    publish(rig, 1000, start=3000)
+    with Job(path, *arguments) as job:
+        until(lambda: events.count() == 4000)
+        assert job.drain() == 0
+
+    assert events.numbers() == list(range(4000))
+    assert rig.left() == 0
+
+
+def test_a_cut_connection_in_the_middle_loses_nothing(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Twice, while messages are open and being written."""
+    path = spec(tmp_path, rig, events, window="{count: 300, time: 300ms}", prefetch="700")
+    with Job(path) as job:
+        for start in (0, 1500):
+            publish(rig, 1500, start=start)
+            until(lambda start=start: events.count() >= start + 300)  # type: ignore[misc]
+            rig.cut()
+        until(lambda: events.count() == 3000)
+        assert job.drain() == 0
+
+    assert events.numbers() == list(range(3000))
+    assert rig.left() == 0
+
+
+def test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    publish(rig, 130)
+    with Job(spec(tmp_path, rig, events, window="{count: 100, time: 10m}")) as job:
+        until(lambda: events.count() == 100 and rig.left() == 0)
+        assert events.count() == 100
+
+        assert job.drain() == 0
+
+    assert events.count() == 130
+    assert rig.left() == 0
+
+
+def test_a_drain_hands_back_what_is_open_where_the_spec_says_so(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    publish(rig, 130)
+    path = spec(tmp_path, rig, events, window="{count: 100, time: 10m}", on_stop="requeue")
+    with Job(path) as job:
+        until(lambda: events.count() == 100 and rig.left() == 0)
+
+        assert job.drain() == 0
+
+    assert events.count() == 100
+    assert rig.left() == 30
+
+
+def test_ctrl_c_drains_too(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    publish(rig, 30)
+    with Job(spec(tmp_path, rig, events, window="{count: 100, time: 10m}")) as job:
+        until(lambda: rig.left() == 0)
+
+        job.process.send_signal(signal.SIGINT)
+
+        assert job.process.wait(30) == 0
+        assert "Traceback" not in job.log
+    assert events.count() == 30
+
+
+def test_a_drain_that_takes_too_long_says_so(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """What is not stored by then stays with the broker; the exit code is 3."""
+    publish(rig, 30)
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    path = spec(tmp_path, rig, events, elasticsearch=nobody, drain_timeout="1s")
+    with Job(path) as job:
+        until(lambda: rig.left() == 0)
+
+        assert job.drain() == 3
+        assert "30 messages are left unacknowledged" in job.log
+    until(lambda: rig.left() == 30)
+
+
+def test_a_second_signal_ends_at_once(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    publish(rig, 30)
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    with Job(spec(tmp_path, rig, events, elasticsearch=nobody)) as job:
+        until(lambda: rig.left() == 0)
+        job.process.send_signal(signal.SIGTERM)
+        job.wait_for_log("draining")
+
+        job.process.send_signal(signal.SIGTERM)
+
+        assert job.process.wait(5) == 128 + signal.SIGTERM
+    until(lambda: rig.left() == 30)
+
+
+def test_two_processes_share_the_work_and_every_outcome_comes_home(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """One is told to stop, and both end."""
+    path = spec(tmp_path, rig, events, prefetch="200")
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
+    with (
+        Job(path, "-a", addresses, "-i", "0", name="first") as first,
+        Job(path, "-a", addresses, "-i", "1", name="second") as second,
+    ):
+        for job in (first, second):
+            job.wait_for_log("consuming")
+        publish(rig, 3000)
+        until(lambda: events.count() == 3000)
+        assert first.drain() == 0
+        assert second.process.wait(30) == 0
+
+    assert events.numbers() == list(range(3000))
+    assert rig.left() == 0
+
+
+def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Fail-stop: whoever supervises them starts them all again."""
+    path = spec(tmp_path, rig, events, prefetch="200")
+    publish(rig, 3000)
+    for attempt in ("killed", "again"):
+        addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
+        with (
+            Job(path, "-a", addresses, "-i", "0", name=f"first-{attempt}") as first,
+            Job(path, "-a", addresses, "-i", "1", name=f"second-{attempt}") as second,
+        ):
+            if attempt == "killed":
+                until(lambda: events.count() >= 300)
+                second.kill()
+                assert first.process.wait(30) != 0
+            else:
+                until(lambda: events.count() == 3000)
+                assert second.drain() == 0
+                assert first.process.wait(30) == 0
+
+    assert events.numbers() == list(range(3000))
+    assert rig.left() == 0
+
+
+def test_a_wrong_spec_is_told_without_a_traceback(tmp_path: Path) -> None:
+    """Exit code 2, and where the mistake is."""
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("version: 1\nname: x\nsauce: {}\n")
+
+    with Job(path) as job:
+        assert job.process.wait(30) == 2
+        assert f"{path}:3:1: " in job.log
+        assert "Traceback" not in job.log
+
+
+def test_a_broker_that_is_not_there_is_told_without_a_traceback(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Exit code 1, after five tries, with host, port and virtual host."""
+    port = free_ports(1)[0]
+    path = spec(tmp_path, rig, events, rabbitmq=f"amqp://guest:s3cret@127.0.0.1:{port}/")
+
+    with Job(path) as job:
+        assert job.process.wait(30) == 1
+        assert f'127.0.0.1:{port}, virtual host "/"' in job.log
+        assert "s3cret" not in job.log
+        assert "Traceback" not in job.log
