@@ -1,6 +1,6 @@
 """The RabbitMQ and the Elasticsearch that demo, tests and trials share; how, is in `local/`.
 
-    python deploy/services.py start     have both answer, and print where, as lines for a shell
+    python deploy/services.py start     have both answer, and print where, for a shell to `eval`
     python deploy/services.py stop      end those that were started, and forget what they hold
     python deploy/services.py status    say what runs
 
@@ -33,24 +33,21 @@ SERVERS: dict[str, Callable[[], Server]] = {
 """What is started where the variable of that name does not say where one is."""
 
 
-def urls() -> dict[str, str]:
-    """Where each service is, by the name of its variable; starts those that are not up.
+def url(variable: str) -> str:
+    """Where the service of that variable is; starts it when the variable is not set.
 
     Raises:
-        CannotStart: one of them cannot be had on this machine.
+        CannotStart: it cannot be had on this machine.
     """
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(SERVERS, pool.map(_url, SERVERS), strict=True))
-
-
-def _url(variable: str) -> str:
     return os.environ.get(variable) or SERVERS[variable]().start().url
 
 
 def start() -> None:
-    """Start both, and print `export NAME=url` for each."""
-    for variable, url in urls().items():
-        print(f"export {variable}={shlex.quote(url)}")
+    """Start what the environment does not name, all at once; print `export NAME=url` for each."""
+    missing = [variable for variable in SERVERS if not os.environ.get(variable)]
+    with ThreadPoolExecutor() as pool:
+        for variable, where in zip(missing, pool.map(url, missing), strict=True):
+            print(f"export {variable}={shlex.quote(where)}")
 
 
 def stop() -> None:
@@ -64,7 +61,7 @@ def status() -> None:
     for variable, server in SERVERS.items():
         one = server()
         if os.environ.get(variable):
-            print(f"{one.kind}: {variable} names {os.environ[variable]}")
+            print(f"{one.kind}: {variable} names another")  # with its password, so not shown
         elif one.pid is None:
             print(f"{one.kind}: not running")
         else:

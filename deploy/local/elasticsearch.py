@@ -118,10 +118,10 @@ class Elasticsearch(Server):
         (configuration / "elasticsearch.yml").write_text("".join(lines))
         heap = self.options["heap"]
         # Memory that is not touched yet costs nothing; nobody reads the collector's log.
-        lines = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-AlwaysPreTouch", "-Xlog:disable"]
+        options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-AlwaysPreTouch", "-Xlog:disable"]
         if self.options["fast"]:
-            lines.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
-        (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(lines))
+            options.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
+        (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(options))
 
     def _environment(self, java: Path) -> dict[str, str]:
         return {

@@ -110,6 +110,7 @@ class Server(ABC):
                     ports = free_ports(self.ports_needed)
                 self._boot(ports)
             self._wait_until_it_answers()
+        log.info("%s answers at %s", self.kind, self.url)
         return self
 
     def stop(self) -> None:
@@ -182,7 +183,7 @@ class Server(ABC):
         unfinished = self.folder / "server.json.unfinished"
         unfinished.write_text(json.dumps({"ports": ports, "options": self.options}))
         unfinished.replace(self.folder / "server.json")
-        log.info("starting %s in %s", self.kind, self.folder)
+        log.info("%s starts, with its files in %s", self.kind, self.folder)
         self._launch(ports)
 
     def _wait_until_it_answers(self) -> None:

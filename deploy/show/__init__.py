@@ -1,0 +1,1 @@
+"""The parts of the demo; `deploy/demo.py` puts them together."""

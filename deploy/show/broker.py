@@ -1,0 +1,110 @@
+"""RabbitMQ as the demo needs it: fills the queue as a shop would, and looks at what was parked.
+
+It is not a part of the job, and does not share its code: the job gets messages from strangers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import NamedTuple
+
+import pika
+from pika.exceptions import AMQPError
+from typing_extensions import Self
+
+from connectors.url import without_password
+from deploy.show.shop import Event
+from deploy.show.trouble import Trouble
+
+
+class Parked(NamedTuple):
+    """A message that will never be stored."""
+
+    id: str
+    reason: str
+    """In the words of whoever refused it."""
+
+
+class Broker:
+    """A connection to RabbitMQ, and the two queues of the demo on it."""
+
+    def __init__(self, url: str, queue: str) -> None:
+        """Connect, and begin with an empty queue and nothing parked.
+
+        Raises:
+            Trouble: RabbitMQ cannot be reached, as may be the case for every method.
+        """
+        self._place = without_password(url)
+        self._queue, self._parking = queue, f"{queue}.parked"
+        with self._translated():
+            self._connection = pika.BlockingConnection(pika.URLParameters(url))
+            self._channel = self._connection.channel()
+            self._publishing = self._connection.channel()
+            self._publishing.tx_select()
+            self._delete_queues()
+            self._channel.queue_declare(queue, durable=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._connection.is_open:
+            with self._translated():
+                self._delete_queues()
+                self._connection.close()
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Return when all of them are in the queue, and on disk.
+
+        A transaction says so once for many messages; it would take a confirm for each of them.
+        """
+        if not events:
+            return
+        with self._translated():
+            for event in events:
+                properties = pika.BasicProperties(
+                    app_id="shop",
+                    content_type="application/json",
+                    delivery_mode=pika.DeliveryMode.Persistent.value,
+                    message_id=event.id,
+                    timestamp=int(time.time()),
+                    type=event.type,
+                )
+                self._publishing.basic_publish("", self._queue, event.body, properties)
+            self._publishing.tx_commit()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and answer heartbeats meanwhile."""
+        with self._translated():
+            self._connection.sleep(seconds)
+
+    def take_parked(self) -> list[Parked]:
+        """Take all parked messages out of their queue, once the job has made it."""
+        parked = []
+        with self._translated():
+            while True:
+                method, properties, _ = self._channel.basic_get(self._parking, auto_ack=True)
+                if method is None:
+                    return parked
+                reason = properties.headers["x-hopper-reason"]
+                parked.append(Parked(properties.message_id, reason))
+
+    def _delete_queues(self) -> None:
+        self._channel.queue_delete(self._queue)
+        self._channel.queue_delete(self._parking)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except AMQPError as error:
+            reason = str(error) or type(error).__name__
+            raise Trouble(f"RabbitMQ at {self._place}: {reason}") from error

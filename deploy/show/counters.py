@@ -1,0 +1,84 @@
+"""What the job has counted so far, from its endpoint for Prometheus."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import inf
+from typing import NamedTuple
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+TIMEOUT_SECONDS = 5
+"""It answers within milliseconds; only a machine in trouble needs more."""
+
+
+class Counters(NamedTuple):
+    """A look at the job."""
+
+    received: int = 0
+    stored: int = 0
+    parked: int = 0
+    open: int = 0
+    """Messages that have been received, and are neither stored nor parked yet."""
+    bulks: int = 0
+    bulks_by_size: Sequence[tuple[str, int]] = ()
+    """How many bulk requests had how many documents (`101–500`), smallest first."""
+    windows: Sequence[tuple[str, int]] = ()
+    """How many windows were completed by which rule."""
+
+    @property
+    def settled(self) -> int:
+        """Messages of which nothing more is to be expected."""
+        return self.stored + self.parked
+
+
+def look(port: int) -> Counters:
+    """Ask a job on this machine; one that does not answer yet has counted nothing."""
+    url = f"http://127.0.0.1:{port}/metrics"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
+            return read(answer.read().decode())
+    except OSError:
+        return Counters()
+
+
+def read(text: str) -> Counters:
+    """Read the answer of the endpoint."""
+    families = text_string_to_metric_families(text)
+    samples = [sample for family in families for sample in family.samples]
+    value = {sample.name: int(sample.value) for sample in samples if not sample.labels}
+    return Counters(
+        received=value["hopper_received_total"],
+        stored=value["hopper_stored_total"],
+        parked=value["hopper_parked_total"],
+        open=value["hopper_unsettled"],
+        bulks=value["hopper_bulk_documents_count"],
+        bulks_by_size=list(_by_size(samples)),
+        windows=[
+            (sample.labels["completed_by"], int(sample.value))
+            for sample in samples
+            if sample.name == "hopper_groups_total"
+        ],
+    )
+
+
+def _by_size(samples: Sequence[Sample]) -> Iterator[tuple[str, int]]:
+    """Each bucket by itself: Prometheus has all the smaller ones in it as well."""
+    buckets = [
+        (float(sample.labels["le"]), int(sample.value))
+        for sample in samples
+        if sample.name == "hopper_bulk_documents_bucket"
+    ]
+    for (lower, fewer), (upper, count) in pairwise([(0.0, 0), *buckets]):
+        if count > fewer:
+            yield _range(lower, upper), count - fewer
+
+
+def _range(lower: float, upper: float) -> str:
+    if upper == inf:
+        return f"over {lower:,.0f}"
+    first = lower + 1
+    return f"{upper:,.0f}" if first == upper else f"{first:,.0f}–{upper:,.0f}"  # noqa: RUF001

@@ -1,0 +1,60 @@
+"""What live tests get: where the services are, and a queue and an index of their own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import elasticsearch
+import pika
+import pytest
+
+from deploy import services
+from deploy.local.folders import CannotStart
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> str:
+    """A RabbitMQ to be shared: only queues of one's own are one's own."""
+    return _url("RABBITMQ_URL")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url() -> str:
+    """An Elasticsearch to be shared: only indices of one's own are one's own."""
+    return _url("ELASTICSEARCH_URL")
+
+
+@pytest.fixture
+def queue(rabbitmq_url: str) -> Iterator[str]:
+    """A name for a queue; it, and the one for what is parked from it, are deleted afterwards."""
+    name = f"test-{uuid.uuid4()}"
+    yield name
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        channel = connection.channel()
+        channel.queue_delete(name)
+        channel.queue_delete(f"{name}.parked")
+
+
+@pytest.fixture
+def index(elasticsearch_url: str) -> Iterator[str]:
+    """A name for an index; it, and those whose names begin with it, are deleted afterwards."""
+    name = f"test-{uuid.uuid4()}"
+    yield name
+    # Plain JSON is what every version speaks; the client's own media types are for its own.
+    plain = {"accept": "application/json"}
+    with elasticsearch.Elasticsearch(elasticsearch_url) as client:
+        found = client.perform_request("GET", f"/_cat/indices/{name}*?format=json", headers=plain)
+        for row in found.body:
+            client.perform_request("DELETE", f"/{row['index']}", headers=plain)
+
+
+def _url(variable: str) -> str:
+    """Be quiet about a missing service at home, where it is known, and loud where it counts."""
+    try:
+        return services.url(variable)
+    except CannotStart as error:
+        if "CI" in os.environ or "HOPPER_LIVE" in os.environ:
+            raise
+        pytest.skip(str(error))
