@@ -1,36 +1,36 @@
-"""A day of a web shop, through the real job: from RabbitMQ to Elasticsearch in half a minute.
+"""A day of a web shop in half a minute: from RabbitMQ to Elasticsearch, through the real job.
 
-    python deploy/demo.py
+    python -m deploy.demo
 
 Starts a RabbitMQ and an Elasticsearch where `RABBITMQ_URL` and `ELASTICSEARCH_URL` name none,
 publishes events, runs `python -m bytewax.run flows.pipeline` on them, and asks Elasticsearch what
-arrived. The exit code is 0 when every event is stored or parked.
+arrived. The exit code is 0 when each event is either stored or parked.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from itertools import takewhile
+from operator import attrgetter
 from pathlib import Path
-
-# A script sees only what lies beside it; this one belongs to a package.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from connectors.url import without_password
 from deploy import services
 from deploy.local.folders import CannotStart
 from deploy.local.ports import free_ports
-from deploy.show import counters, display, shop
-from deploy.show.broker import Broker, Parked
+from deploy.show import counters, report, shop
+from deploy.show.broker import Broker
 from deploy.show.counters import Counters
 from deploy.show.index import Index
-from deploy.show.job import COMMAND, ROOT, Job
+from deploy.show.job import COMMAND, Job
+from deploy.show.progress import Progress
 from deploy.show.trouble import Trouble
 
 SPEC = Path("deploy/demo.yaml")
@@ -38,36 +38,123 @@ NAME = "hopper-demo"
 """Of the queue and of the index, as `SPEC` has them."""
 
 SECONDS_MAX = 90
-"""From the first event on; without trouble it takes less than twenty."""
+"""From the first event on; it takes less than twenty where nothing is in the way."""
 
 PUBLISH_EVERY = 0.05
-"""Seconds in which due events gather: a transaction costs a few milliseconds, however many."""
+"""Seconds in which events gather before they are published together."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at the job."""
 
+EXIT_INTERRUPTED = 130
+"""As a shell says it of what Ctrl-C has ended."""
+
 
 def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
-    """Show it all; returns whether every event arrived.
+    """Show all of it; return whether each event is either stored or parked.
 
     Raises:
-        Trouble: something kept it from its end.
+        Trouble: something has kept it from its end.
     """
     index = Index(urls["ELASTICSEARCH_URL"], NAME)
     index.make_anew(shop.MAPPING)
     [port] = free_ports(1)
     job = Job(SPEC, {**urls, "DEMO_METRICS_PORT": str(port)})
+    day = list(shop.day(events, seconds, datetime.now(timezone.utc)))
+
     with Broker(urls["RABBITMQ_URL"], NAME) as broker:
-        introduce(urls, events, seconds)
+        tell(report.introduction(events, seconds, _places(urls)))
         with job:
-            day = shop.day(events, seconds, datetime.now(timezone.utc))
-            last = watch(broker, job, day, events, port)
-            print(
-                f"\nEvery event is stored or parked. The job is told to stop (SIGTERM) ...", end=" "
-            )
-            code = job.drain()
-            print(f"and has left with exit code {code}.")
+            last = watch(broker, job, day, port)
+            print("\nEach event is stored or parked. The job is told to stop (SIGTERM), drains,")
+            job.drain()
+            print("and has left with exit code 0.")
         parked = broker.take_parked()
+
     index.refresh()
     stored = index.count()
-    report(index, stored, last, parked)
-    return conclude(index, events, stored, len(parked)) and code == 0
+    tell(report.arrived(stored, index.first("order"), index.bulks()))
+    tell(report.gathered(last))
+    tell(report.put_aside(parked))
+    tell(report.conclusion(events, stored, len(parked)))
+    print(f"Look further: {index.search_command}")
+    return events == stored + len(parked)
+
+
+def watch(broker: Broker, job: Job, day: Sequence[shop.Event], port: int) -> Counters:
+    """Publish each event when it is due, and show the job at work until it is done with all."""
+    began_at = look_at = time.monotonic()
+    published = 0
+    with Progress(sys.stdout) as progress:
+        while True:
+            now = time.monotonic()
+            due = bisect_right(day, now - began_at, key=attrgetter("due_at"))
+            broker.publish(day[published:due])
+            published = due
+            if now >= look_at:
+                look_at = now + LOOK_EVERY
+                seen = counters.look(port)
+                progress.show(seen, now)
+                for warning in job.take_warnings():
+                    progress.say(warning)
+                job.check()
+                if seen.settled >= len(day) and not seen.open:
+                    return seen
+                if now - began_at > SECONDS_MAX:
+                    raise Trouble(
+                        f"After {SECONDS_MAX} s only {seen.settled:,} of {len(day):,} events are "
+                        f"stored or parked. What the job says is in {job.log}."
+                    )
+            broker.wait(PUBLISH_EVERY)
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print lines."""
+    for line in lines:
+        print(line)
+
+
+def main() -> int:
+    """Run the demo as the command line says; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=20_000, help="how many (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=12, help="in which time (%(default)s)")
+    arguments = parser.parse_args()
+    _set_up()
+    try:
+        urls = {variable: services.url(variable) for variable in services.SERVERS}
+        return 0 if demo(urls, arguments.events, arguments.seconds) else 1
+    except CannotStart as error:
+        sys.exit(f"{error}\n{services.ADVICE}")
+    except Trouble as error:
+        sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        print("\nStopped early. The job has left.")
+        return EXIT_INTERRUPTED
+
+
+def _set_up() -> None:
+    # Whoever ends the demo ends its job too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What is shown is of now, in a pipe as well; and a terminal may know fewer characters than
+    # Elasticsearch does.
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # It reports at length what we say in one sentence.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _places(urls: dict[str, str]) -> dict[str, str]:
+    rabbitmq = without_password(urls["RABBITMQ_URL"])
+    elasticsearch = without_password(urls["ELASTICSEARCH_URL"])
+    return {
+        "from": f"queue {NAME}, RabbitMQ at {rabbitmq}",
+        "by": f"python {' '.join(COMMAND)}, as {SPEC} says",
+        "to": f"index {NAME}, Elasticsearch at {elasticsearch}",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pika
 from pika.exceptions import AMQPError
-from typing_extensions import Self
 
 from connectors.url import without_password
 from deploy.show.shop import Event
@@ -47,7 +46,7 @@ class Broker:
             self._delete_queues()
             self._channel.queue_declare(queue, durable=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Broker:
         return self
 
     def __exit__(
@@ -88,7 +87,7 @@ class Broker:
 
     def take_parked(self) -> list[Parked]:
         """Take all parked messages out of their queue, once the job has made it."""
-        parked = []
+        parked: list[Parked] = []
         with self._translated():
             while True:
                 method, properties, _ = self._channel.basic_get(self._parking, auto_ack=True)

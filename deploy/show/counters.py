@@ -25,7 +25,7 @@ class Counters(NamedTuple):
     """Messages that have been received, and are neither stored nor parked yet."""
     bulks: int = 0
     bulks_by_size: Sequence[tuple[str, int]] = ()
-    """How many bulk requests had how many documents (`101–500`), smallest first."""
+    """How many bulk requests had how many documents (`101 to 500`), smallest first."""
     windows: Sequence[tuple[str, int]] = ()
     """How many windows were completed by which rule."""
 
@@ -81,4 +81,4 @@ def _range(lower: float, upper: float) -> str:
     if upper == inf:
         return f"over {lower:,.0f}"
     first = lower + 1
-    return f"{upper:,.0f}" if first == upper else f"{first:,.0f}–{upper:,.0f}"  # noqa: RUF001
+    return f"{upper:,.0f}" if first == upper else f"{first:,.0f} to {upper:,.0f}"

@@ -22,8 +22,9 @@ TIMEOUT_SECONDS = 30
 class Bulks(NamedTuple):
     """What Elasticsearch has counted of the bulk requests to an index."""
 
-    count: int
-    average_bytes: int
+    requests: int
+    size_bytes: int
+    """Of all of them together."""
 
 
 class Index:
@@ -62,9 +63,9 @@ class Index:
         count: int = self._ask("GET", "/_count")["count"]
         return count
 
-    def first(self, type: str) -> dict[str, Any]:
+    def first(self, kind: str) -> dict[str, Any]:
         """Return the oldest document of a type, or an empty one when there is none."""
-        query = {"size": 1, "query": {"term": {"type": type}}, "sort": ["@timestamp"]}
+        query = {"size": 1, "query": {"term": {"type": kind}}, "sort": ["@timestamp"]}
         hits = self._ask("POST", "/_search", query)["hits"]["hits"]
         source: dict[str, Any] = hits[0]["_source"] if hits else {}
         return source
@@ -72,8 +73,7 @@ class Index:
     def bulks(self) -> Bulks:
         """Return what Elasticsearch has counted since the index was made."""
         bulk = self._ask("GET", "/_stats/bulk")["_all"]["primaries"]["bulk"]
-        count = bulk["total_operations"]
-        return Bulks(count, round(bulk["total_size_in_bytes"] / max(count, 1)))
+        return Bulks(bulk["total_operations"], bulk["total_size_in_bytes"])
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(

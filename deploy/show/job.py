@@ -10,8 +10,6 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from typing_extensions import Self
-
 from deploy.show.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +34,7 @@ class Job:
         self.log = Path(name)
         """What it says; removed when it was started and has left with exit code 0."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Job:
         self._process = subprocess.Popen(
             [sys.executable, *COMMAND],
             cwd=ROOT,
@@ -57,7 +55,7 @@ class Job:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self.drain()
+            self._end()
         finally:
             if self._process.poll() is None:
                 self._process.kill()
@@ -66,14 +64,17 @@ class Job:
             if self._process.returncode == 0 and not isinstance(error, Trouble):
                 self.log.unlink()
 
-    def drain(self) -> int:
-        """Send SIGTERM, wait until it has left, and return its exit code."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(DRAIN_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            raise self._trouble(f"the job did not leave within {DRAIN_SECONDS_MAX} s") from None
+    def drain(self) -> None:
+        """Send SIGTERM, and wait until it has left with exit code 0.
+
+        Raises:
+            Trouble: it has not; with the end of its log.
+        """
+        code = self._end()
+        if code is None:
+            raise self._trouble(f"The job has not left within {DRAIN_SECONDS_MAX} s")
+        if code != 0:
+            raise self._trouble(f"The job has left with exit code {code}")
 
     def check(self) -> None:
         """See that it runs.
@@ -83,7 +84,7 @@ class Job:
         """
         code = self._process.poll()
         if code is not None:
-            raise self._trouble(f"the job has ended by itself, with exit code {code}")
+            raise self._trouble(f"The job has ended by itself, with exit code {code}")
 
     def take_warnings(self) -> list[str]:
         """Return the warnings and errors that it has logged since the last call."""
@@ -94,6 +95,14 @@ class Job:
         self._seen += len(whole)
         lines = whole.decode(errors="replace").splitlines()
         return [line for line in lines if " WARNING " in line or " ERROR " in line]
+
+    def _end(self) -> int | None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(DRAIN_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            return None
 
     def _trouble(self, what: str) -> Trouble:
         end = self.log.read_text(errors="replace").splitlines()[-15:]

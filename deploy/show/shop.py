@@ -65,7 +65,7 @@ class Event(NamedTuple):
 
 
 def day(events: int, seconds: float, begins_at: datetime, seed: int = 1) -> Iterator[Event]:
-    """The events of one day, in order."""
+    """Make the events of one day, in order."""
     shop = _Shop(Random(seed))
     broken = {(number + 1) * events // (BROKEN + 1): number for number in range(BROKEN)}
     for position, due_at in enumerate(_times(events, seconds)):
@@ -73,11 +73,10 @@ def day(events: int, seconds: float, begins_at: datetime, seed: int = 1) -> Iter
         event["@timestamp"] = (begins_at + timedelta(seconds=due_at)).isoformat(
             timespec="milliseconds"
         )
+        body = json.dumps(event).encode()
         if position in broken:
             body = _break(event, broken[position])
-        else:
-            body = json.dumps(event).encode()
-        yield Event(due_at, f"{seed}-{position:06d}", event["type"], body)
+        yield Event(due_at, f"event-{position:05d}", event["type"], body)
 
 
 def _times(events: int, seconds: float) -> Iterator[float]:
@@ -121,7 +120,7 @@ class _Shop:
 
     def order(self) -> dict[str, Any]:
         """Somebody orders one to three things."""
-        items = [
+        items: list[dict[str, Any]] = [
             {"sku": sku, "quantity": self._random.randint(1, 6), "price": PRICES[sku]}
             for sku in self._random.sample(list(PRICES), self._random.randint(1, 3))
         ]
