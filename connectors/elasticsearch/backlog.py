@@ -33,9 +33,9 @@ class Batch:
     __slots__ = ("documents", "heads", "overhead", "withdrawn")
 
     def __init__(self, documents: Documents, heads: list[bytes] | None, overhead: int) -> None:
-        """`heads`: the line above each document; `None`: the same for all.
+        """`heads`: the line above each document.
 
-        `overhead` is what a request adds to a document and its head, in bytes.
+        `None`: it is the same for all, and `overhead` is what a request adds to each, in bytes.
         """
         self.documents, self.heads, self.overhead = documents, heads, overhead
         self.withdrawn = False
@@ -43,8 +43,10 @@ class Batch:
     def size(self, positions: Sequence[int]) -> int:
         """Bytes that these documents take up in a request."""
         sources, heads = self.columns(positions)
-        size = sum(map(len, sources)) + self.overhead * len(sources)
-        return size if heads is None else size + sum(map(len, heads))
+        size = sum(map(len, sources))
+        if heads is None:
+            return size + self.overhead * len(sources)
+        return size + sum(map(len, heads)) + 2 * len(sources)  # a newline after each
 
     def columns(self, positions: Sequence[int]) -> tuple[list[bytes], list[bytes] | None]:
         """Sources and heads of these documents."""

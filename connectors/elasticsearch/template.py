@@ -150,11 +150,11 @@ def _parse_place(place: str) -> Place:
 
 
 def _date(dates: str) -> Field:
-    directives = re.findall("%(.?)", dates)
+    directives = re.findall("%.?", dates)
     if not directives or any(directive not in _DATE_DIRECTIVES for directive in directives):
-        allowed = " ".join(f"%{directive}" for directive in _DATE_DIRECTIVES)
         raise ValueError(
-            f"@timestamp takes a format made of {allowed}: write {{@timestamp:%Y.%m.%d}}"
+            f"@timestamp takes a format made of {' '.join(_DATE_DIRECTIVES)}: "
+            "write {@timestamp:%Y.%m.%d}"
         )
 
     @lru_cache(maxsize=1024)
@@ -190,7 +190,7 @@ def _seconds(document: Mapping[str, Any], properties: Properties, now: float) ->
 
 
 _OF_MESSAGE = ("header.", "property.")
-_DATE_DIRECTIVES = "YymdHjGV"
+_DATE_DIRECTIVES = ("%Y", "%y", "%m", "%d", "%H", "%j", "%G", "%V")
 """Numbers only, and nothing below the hour: an index a minute is an accident."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECONDS_FROM = 1e11

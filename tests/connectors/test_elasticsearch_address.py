@@ -1,0 +1,102 @@
+"""Where a document goes, and what it is called there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.spec import DocumentId, ElasticsearchSink
+from connectors.message import Properties, Rejection
+
+
+def addressing(**spec: Any) -> Addressing:
+    spec.setdefault("index", "events")
+    return Addressing(ElasticsearchSink(url=("http://localhost:9200",), **spec))
+
+
+def address(
+    some: Addressing,
+    document: dict[str, Any] | None = None,
+    properties: Properties | None = None,
+    body: bytes = b"{}",
+) -> tuple[str | None, str | None] | Rejection:
+    return some.address(document, properties, body, 0.0)
+
+
+def test_what_is_the_same_for_all_documents_is_not_said_of_each() -> None:
+    some = addressing()
+
+    assert some.index == "events"
+    assert not some.needs_document
+    assert address(some, properties=Properties()) == (None, None)
+
+
+def test_auto_is_the_message_id_when_there_is_one() -> None:
+    some = addressing()
+
+    assert some.needs_properties
+    assert address(some, properties=Properties(message_id="m-1")) == (None, "m-1")
+    assert address(some, properties=Properties(message_id="")) == (None, None)
+
+
+def test_a_field_is_an_id() -> None:
+    some = addressing(id=DocumentId(field="order.id"))
+
+    assert (some.needs_document, some.needs_properties) == (True, False)
+    assert address(some, {"order": {"id": "o-1"}}) == (None, "o-1")
+    assert address(some, {"order": {"id": 12345678901234567890}}) == (None, "12345678901234567890")
+    assert address(some, {"order": {"id": 0.1}}) == (None, "0.1")
+
+
+@pytest.mark.parametrize("order", [None, {}, {"id": None}, {"id": ""}, {"id": True}, {"id": [1]}])
+def test_a_document_without_its_id_is_rejected(order: object) -> None:
+    """Elasticsearch would make up another one at each attempt."""
+    rejection = address(addressing(id=DocumentId(field="order.id")), {"order": order})
+
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason.startswith("missing_id: ")
+    assert "order.id" in rejection.reason
+
+
+def test_equal_bodies_have_equal_hashes() -> None:
+    some = addressing(id=DocumentId(hash="body"))
+
+    assert not some.needs_document
+    assert not some.needs_properties
+    first, again, other = (address(some, body=body) for body in (b"a", b"a", b"b"))
+    assert first == again != other
+    assert first == (None, "27c35e6e9373877f29e562464e46497e")
+
+
+@pytest.mark.parametrize("name", ["x" * 512, "ü" * 256, "🐰" * 128])
+def test_an_id_has_at_most_512_bytes(name: str) -> None:
+    """A longer one would cost all its neighbours their place in the request."""
+    some = addressing()
+
+    assert address(some, properties=Properties(message_id=name)) == (None, name)
+    rejection = address(some, properties=Properties(message_id=name + "x"))
+    assert isinstance(rejection, Rejection)
+    assert rejection.reason.startswith("long_id: ")
+
+
+def test_a_template_names_an_index_for_each() -> None:
+    some = addressing(index="events-{tenant}")
+
+    assert some.index is None
+    assert some.needs_document
+    assert address(some, {"tenant": "a"}, Properties(message_id="1")) == ("events-a", "1")
+
+
+def test_a_document_that_names_no_index_goes_to_the_fallback() -> None:
+    some = addressing(index="events-{tenant}", index_fallback="events-other")
+
+    assert address(some, {}, Properties()) == ("events-other", None)
+    assert address(some, {"tenant": "A/B"}, Properties()) == ("events-other", None)
+
+
+def test_without_a_fallback_it_is_rejected() -> None:
+    rejection = address(addressing(index="events-{tenant}"), {}, Properties())
+
+    assert rejection == Rejection("no_index: nothing that names an index in tenant")

@@ -1,0 +1,304 @@
+"""Which documents are sent next, and which of them share a request."""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog, Batch, Part, Request
+from connectors.elasticsearch.bulk import Lines
+from connectors.message import Documents
+
+MAX = 10 * SMALL_BYTES
+OVERHEAD = 14
+LINGER = 0.05
+
+
+def batch(*sizes: int) -> Batch:
+    """Documents that take up that many bytes each in a request."""
+    sources = [b"x" * (size - OVERHEAD) for size in sizes]
+    return Batch(Documents(sources, None, None), None, OVERHEAD)
+
+
+def backlog(bytes_max: int = MAX, linger: float = LINGER, ordered: bool = False) -> Backlog:
+    return Backlog(bytes_max, linger, ordered)
+
+
+def content(request: Request | None) -> list[tuple[Batch, list[int]]] | None:
+    if request is None:
+        return None
+    return [(part.batch, list(part.positions)) for part in request.parts]
+
+
+def take_all(some: Backlog, now: float) -> list[list[tuple[Batch, list[int]]]]:
+    found = []
+    while (request := some.take(now)) is not None:
+        found.append([(part.batch, list(part.positions)) for part in request.parts])
+    return found
+
+
+def test_an_empty_backlog_has_nothing_to_send() -> None:
+    some = backlog()
+
+    assert some.take(0.0) is None
+    assert some.due_at() is None
+    assert some.documents == 0
+
+
+def test_a_batch_is_one_request_at_once() -> None:
+    some, window = backlog(), batch(SMALL_BYTES // 2, SMALL_BYTES // 2)
+    some.add(window, 1.0)
+
+    assert some.due_at() == float("-inf")
+    assert content(some.take(1.0)) == [(window, [0, 1])]
+
+
+def test_first_come_first_served() -> None:
+    some = backlog()
+    windows = [batch(SMALL_BYTES) for _ in range(5)]
+    for window in windows:
+        some.add(window, 1.0)
+
+    assert take_all(some, 1.0) == [[(window, [0])] for window in windows]
+
+
+def test_small_ones_wait_for_company_and_share() -> None:
+    some, first, second = backlog(), batch(100), batch(100, 100)
+    some.add(first, 1.0)
+    some.add(second, 1.04)
+
+    assert some.due_at() == 1.0 + LINGER
+    assert some.take(1.04) is None
+    assert content(some.take(1.0 + LINGER)) == [(first, [0]), (second, [0, 1])]
+
+
+def test_small_ones_wait_until_they_are_not_small_any_more() -> None:
+    some, windows = backlog(), [batch(SMALL_BYTES // 4) for _ in range(5)]
+    for window in windows:
+        some.add(window, 1.0)
+
+    assert take_all(some, 1.0) == [[(window, [0]) for window in windows[:4]]]
+    assert some.documents == 1
+
+
+def test_a_large_one_does_not_overtake_a_small_one() -> None:
+    some, small, large = backlog(), batch(100), batch(SMALL_BYTES)
+    some.add(small, 1.0)
+    some.add(large, 1.0)
+
+    assert take_all(some, 1.0) == [[(small, [0])], [(large, [0])]]
+
+
+def test_flush_ends_the_waiting() -> None:
+    some, small = backlog(), batch(100)
+    some.add(small, 1.0)
+
+    some.flush()
+
+    assert content(some.take(1.0)) == [(small, [0])]
+
+
+def test_without_linger_nothing_is_shared() -> None:
+    some, windows = backlog(linger=0.0), [batch(100) for _ in range(3)]
+    for window in windows:
+        some.add(window, 1.0)
+
+    assert take_all(some, 1.0) == [[(window, [0])] for window in windows]
+
+
+def test_a_large_batch_is_cut_where_it_would_grow_too_large() -> None:
+    some, window = backlog(bytes_max=1000), batch(400, 400, 400, 1000, 5000, 20, 980, 20)
+    some.add(window, 1.0)
+
+    cuts = [positions for ((_, positions),) in take_all(some, 1.0)]
+
+    assert cuts == [[0, 1], [2], [3], [4], [5, 6], [7]]
+
+
+@pytest.mark.parametrize("ids", [None, ["a", "bb", "ccc", "d"], ["a", None, "ü", '"']])
+def test_sizes_are_those_of_the_request(ids: list[str | None] | None) -> None:
+    lines, documents = Lines("create"), Documents([b"{}", b'{"n":1}', b"{}", b"{}"], None, ids)
+    window = Batch(documents, lines.heads(documents), lines.overhead)
+
+    for positions in (range(4), range(1, 3), [0, 3], [2]):
+        assert window.size(positions) == len(lines.body(*window.columns(positions)))
+
+
+def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
+    some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 3), batch(SMALL_BYTES)
+    some.add(window, 1.0)
+    taken = some.take(1.0)
+    assert taken is not None
+    some.again(Part(window, [1], attempts=1), 3.0)
+    some.add(next_one, 2.0)
+    some.add(next_one, 2.0)
+
+    assert content(some.take(2.9)) == [(next_one, [0])]
+    again = some.take(3.0)
+    assert content(again) == [(window, [1])]
+    assert again is not None
+    assert again.parts[0].attempts == 2
+
+
+def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
+    some, one, other = backlog(bytes_max=1000), batch(400), batch(400)
+    for due_at, part in ((3.0, Part(one, [0])), (2.0, Part(other, [0])), (2.5, Part(one, [0]))):
+        some.again(part, due_at)
+
+    assert some.due_at() == 2.0
+    assert content(some.take(4.0)) == [(other, [0]), (one, [0])]
+    assert content(some.take(4.0)) == [(one, [0])]
+
+
+def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
+    some, window, next_one = backlog(ordered=True), batch(SMALL_BYTES), batch(SMALL_BYTES)
+    some.again(Part(window, [0]), 3.0)
+    some.add(next_one, 1.0)
+
+    assert some.take(2.0) is None
+    assert some.due_at() == 3.0
+    assert take_all(some, 3.0) == [[(window, [0])], [(next_one, [0])]]
+
+
+def test_what_was_put_back_is_next() -> None:
+    some, first, second = backlog(), batch(SMALL_BYTES, SMALL_BYTES), batch(SMALL_BYTES)
+    some.add(first, 1.0)
+    some.add(second, 1.0)
+    request = some.take(1.0)
+    assert request is not None
+
+    some.put_back(*request.halves())
+
+    assert take_all(some, 1.0) == [[(first, [0])], [(first, [1])], [(second, [0])]]
+
+
+def test_halves_are_of_parts_first_and_of_documents_then() -> None:
+    one, other = batch(1000, 1000, 1000), batch(1000)
+
+    first, second = Request([Part(one, range(3), 5, 2), Part(other, range(1))]).halves()
+
+    assert (content(first), content(second)) == ([(one, [0, 1, 2])], [(other, [0])])
+    a, b = first.halves()
+    assert (content(a), content(b)) == ([(one, [0])], [(one, [1, 2])])
+    assert [(part.attempts, part.errors) for part in a.parts + b.parts] == [(5, 2)] * 2
+
+
+def test_what_was_withdrawn_vanishes() -> None:
+    some, gone, kept = backlog(), batch(100), batch(100)
+    large = batch(SMALL_BYTES)
+    some.add(gone, 1.0)
+    some.add(kept, 1.0)
+    some.add(large, 1.0)
+    some.again(Part(gone, [0]), 0.0)
+    gone.withdrawn = large.withdrawn = True
+
+    assert some.documents == 1
+    assert take_all(some, 2.0) == [[(kept, [0])]]
+    assert some.due_at() is None
+
+
+class AgainstAModel(RuleBasedStateMachine):
+    """Whatever happens, each document is sent until it is answered, and not once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.open: set[tuple[Batch, int]] = set()
+        self.under_way: list[Request] = []
+        self.batches: list[Batch] = []
+
+    @hypothesis.stateful.initialize(ordered=st.booleans(), linger=st.sampled_from([0.0, LINGER]))
+    def begin(self, ordered: bool, linger: float) -> None:
+        self.bytes_max, self.linger, self.ordered = 2 * SMALL_BYTES, linger, ordered
+        self.backlog = Backlog(self.bytes_max, linger, ordered)
+
+    @rule(sizes=st.lists(st.sampled_from([100, 20_000, 70_000, 200_000]), min_size=1, max_size=6))
+    def add(self, sizes: list[int]) -> None:
+        window = batch(*sizes)
+        self.backlog.add(window, self.now)
+        self.batches.append(window)
+        self.open |= {(window, position) for position in range(len(sizes))}
+
+    @rule()
+    def flush(self) -> None:
+        self.backlog.flush()
+
+    @rule(after=st.sampled_from([0.0, 0.01, LINGER, 5.0]))
+    def wait(self, after: float) -> None:
+        self.now += after
+
+    @precondition(lambda self: not (self.ordered and self.under_way))
+    @rule()
+    def take(self) -> None:
+        due_at = self.backlog.due_at()
+        request = self.backlog.take(self.now)
+        if request is None:
+            return
+        assert due_at is not None
+        assert due_at <= self.now
+        assert request.size <= self.bytes_max or request.documents == 1
+        first_times = [part for part in request.parts if part.attempts == 1]
+        assert not first_times or len(first_times) == len(request.parts)
+        assert all(part.attempts >= 1 for part in request.parts)
+        if len(first_times) > 1:
+            assert all(part.size < SMALL_BYTES for part in first_times)
+            assert self.linger
+        self.under_way.append(request)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        request = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        what = data.draw(st.sampled_from(["stored", "again", "put back", "halves"]))
+        if what == "put back" or (what == "halves" and request.documents == 1):
+            self.backlog.put_back(request)
+        elif what == "halves":
+            self.backlog.put_back(*request.halves())
+        else:
+            for part in request.parts:
+                kept = [p for p in part.positions if what == "again" and data.draw(st.booleans())]
+                self.open -= {(part.batch, p) for p in part.positions if p not in kept}
+                if kept:
+                    again = Part(part.batch, kept, part.attempts, part.errors)
+                    self.backlog.again(again, self.now + data.draw(st.sampled_from([0.0, 1.0])))
+
+    @precondition(lambda self: self.batches)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        gone = data.draw(st.sampled_from(self.batches))
+        gone.withdrawn = True
+        self.open = {(window, position) for window, position in self.open if window is not gone}
+
+    @invariant()
+    def each_open_document_is_in_exactly_one_place(self) -> None:
+        if not hasattr(self, "backlog"):
+            return
+        under_way = [
+            (part.batch, position)
+            for request in self.under_way
+            for part in request.parts
+            for position in part.positions
+            if not part.batch.withdrawn
+        ]
+        assert len(under_way) == len(set(under_way))
+        assert set(under_way) <= self.open
+        assert self.backlog.documents == len(self.open) - len(under_way)
+
+    def teardown(self) -> None:
+        """In the end everything is sent."""
+        if not hasattr(self, "backlog"):
+            return
+        for request in self.under_way:
+            self.backlog.put_back(request)
+        self.now += 100.0
+        sent = []
+        for request_content in take_all(self.backlog, self.now):
+            sent += [(window, p) for window, positions in request_content for p in positions]
+        assert len(sent) == len(set(sent))
+        assert set(sent) == self.open
+
+
+TestAgainstAModel = AgainstAModel.TestCase
+TestAgainstAModel.settings = hypothesis.settings(max_examples=100, stateful_step_count=30)

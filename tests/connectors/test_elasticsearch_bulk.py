@@ -1,0 +1,220 @@
+"""What a bulk request looks like, and what its answer says; the answers are real ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Lines, Reply, read
+from connectors.message import Documents
+
+VERSIONS = ("8.19.21", "9.5.0")
+
+
+class Recorded(NamedTuple):
+    """A real answer, and how many documents it answers."""
+
+    reply: Reply
+    documents: int
+
+    def read(self) -> Items | Again | Indigestible:
+        return read(self.reply, self.documents)
+
+    def items(self) -> Items:
+        reading = self.read()
+        assert isinstance(reading, Items)
+        return reading
+
+
+@pytest.fixture(params=VERSIONS)
+def recorded(request: pytest.FixtureRequest) -> Callable[[str], Recorded]:
+    def load(name: str) -> Recorded:
+        file = Path(__file__).parent / "answers" / f"{request.param}-{name}.json"
+        answer = json.loads(file.read_text())
+        return Recorded(Reply(answer["status"], answer["body"].encode()), answer["documents"])
+
+    return load
+
+
+Load = Callable[[str], Recorded]
+
+
+def test_all_stored(recorded: Load) -> None:
+    assert recorded("all-stored").items() == Items(range(5))
+
+
+def test_one_bad_document_rejects_only_itself(recorded: Load) -> None:
+    items = recorded("one-bad-document").items()
+
+    assert items.stored == [*range(7), *range(8, 20)]
+    (refusal,) = items.rejected
+    assert (refusal.position, refusal.status) == (7, 400)
+    assert refusal.reason.startswith("document_parsing_exception: [1:6] failed to parse field [n]")
+
+
+def test_a_reason_says_what_its_causes_say_besides(recorded: Load) -> None:
+    (refusal,) = recorded("one-bad-document").items().rejected
+    assert refusal.reason.endswith(': For input string: "seven"')
+
+    (refusal,) = recorded("bad-json").items().rejected
+    assert refusal.reason.count("Unexpected end of file") == 1
+    assert "\n" not in refusal.reason
+
+
+def test_what_create_finds_there_already_is_stored(recorded: Load) -> None:
+    assert recorded("created-before").items().stored == [0, 1]
+
+
+def test_throttled_documents_are_to_be_sent_again(recorded: Load) -> None:
+    items = recorded("some-throttled").items()
+
+    assert items.stored
+    assert {refusal.status for refusal in items.throttled} == {429}
+    assert not items.rejected
+    everything = sorted([*items.stored, *(refusal.position for refusal in items.throttled)])
+    assert everything == list(range(12))
+
+
+def test_a_full_disk_and_absent_shards_may_pass(recorded: Load) -> None:
+    full_disk, no_shards = recorded("blocked-by-a-full-disk"), recorded("shards-unavailable")
+
+    assert [refusal.status for refusal in full_disk.items().throttled] == [429, 429]
+    assert [refusal.status for refusal in no_shards.items().throttled] == [503]
+
+
+def test_a_block_that_somebody_put_there_rejects(recorded: Load) -> None:
+    items = recorded("blocked-for-writing").items()
+
+    assert [refusal.status for refusal in items.rejected] == [403, 403]
+    assert items.rejected[0].reason.startswith("cluster_block_exception: index [b] blocked by")
+
+
+def test_a_failure_of_elasticsearch_at_one_document_is_neither_of_these() -> None:
+    body = b'{"errors":true,"items":[{"index":{"status":500,"error":{"type":"null_pointer"}}}]}'
+
+    items = read(Reply(200, body), 1)
+
+    assert isinstance(items, Items)
+    assert [refusal.reason for refusal in items.failed] == ["null_pointer"]
+
+
+@pytest.mark.parametrize("name", ["malformed-action", "id-too-long"])
+def test_one_document_can_spoil_the_whole_request(recorded: Load, name: str) -> None:
+    reading = recorded(name).read()
+
+    assert isinstance(reading, Indigestible)
+    assert reading.status == 400
+    assert len(reading.reason) <= 1001
+
+
+def test_a_request_can_be_too_large(recorded: Load) -> None:
+    assert recorded("too-large").read() == Indigestible(413, "the request is too large")
+
+
+def test_want_of_memory_and_of_permission_may_pass(recorded: Load) -> None:
+    for name, status in (("no-memory", 429), ("not-let-in", 401)):
+        reading = recorded(name).read()
+        assert isinstance(reading, Again)
+        assert reading.status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (502, b"<html>Bad Gateway</html>"),
+        (503, b""),
+        (504, b"upstream\r\ntimed out"),
+        (404, b'{"error":"Not Found"}'),
+        (400, b"The plain HTTP request was sent to HTTPS port"),
+        (302, b""),
+    ],
+)
+def test_what_stands_between_us_and_elasticsearch_rejects_nothing(status: int, body: bytes) -> None:
+    reading = read(Reply(status, body), 3)
+
+    assert isinstance(reading, Again)
+    assert reading.status == status
+    assert reading.reason
+
+
+def test_no_answer_says_why() -> None:
+    assert read(Reply(None, b"refused"), 3) == Again(None, "refused")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20, -1])
+def test_half_an_answer_stores_nothing(recorded: Load, cut: int) -> None:
+    for name in ("all-stored", "one-bad-document"):
+        answer = recorded(name)
+        assert isinstance(read(Reply(200, answer.reply.body[:cut]), answer.documents), Again)
+
+
+@pytest.mark.parametrize("documents", [4, 6])
+def test_an_answer_to_another_number_of_documents_stores_nothing(
+    recorded: Load, documents: int
+) -> None:
+    reading = read(recorded("all-stored").reply, documents)
+
+    assert reading == Again(200, f"the answer names 5 documents, {documents} were sent")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"errors":false}', b"\xff"])
+def test_a_different_answer_stores_nothing(body: bytes) -> None:
+    assert isinstance(read(Reply(200, body), 1), Again)
+
+
+def body_of(documents: Documents, action: str = "index") -> bytes:
+    lines = Lines(action)
+    return lines.body(documents.sources, lines.heads(documents))
+
+
+def test_documents_without_an_address_get_the_shortest_lines() -> None:
+    documents = Documents([b'{"n":1}', b'{"n":2}'], None, None)
+
+    assert body_of(documents) == b'{"index":{}}\n{"n":1}\n{"index":{}}\n{"n":2}\n'
+    assert body_of(documents, "create") == b'{"create":{}}\n{"n":1}\n{"create":{}}\n{"n":2}\n'
+
+
+def test_columns_of_nothing_are_no_columns() -> None:
+    assert Lines("index").heads(Documents([b"{}", b"{}"], [None, None], [None, None])) is None
+
+
+def test_the_overhead_is_what_a_document_costs_beside_itself() -> None:
+    lines = Lines("create")
+
+    assert len(lines.body([b"{}"] * 7, None)) == 7 * (2 + lines.overhead)
+
+
+texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(
+    st.lists(st.tuples(st.dictionaries(st.text("ab\n"), st.integers()), texts, texts), min_size=1),
+    st.sampled_from(["index", "create"]),
+)
+def test_elasticsearch_reads_what_was_meant(
+    rows: list[tuple[dict[str, int], str | None, str | None]], action: str
+) -> None:
+    sources = [json.dumps(source).encode() for source, _, _ in rows]
+    documents = Documents(sources, [index for _, index, _ in rows], [name for _, _, name in rows])
+
+    lines = [json.loads(line) for line in body_of(documents, action).split(b"\n")[:-1]]
+
+    assert lines[1::2] == [source for source, _, _ in rows]
+    addresses = [line[action] for line in lines[0::2]]
+    assert [(a.get("_index"), a.get("_id")) for a in addresses] == [row[1:] for row in rows]
+
+
+@pytest.mark.parametrize("heads", [None, [b'{"index":{}}'] * 1000])
+@pytest.mark.parametrize("position", [0, 499, 999])
+def test_a_document_cannot_smuggle_in_an_action(heads: list[bytes] | None, position: int) -> None:
+    sources = [b"{}"] * 1000
+    sources[position] = b'{}\n{"delete":{"_id":"1"}}'
+
+    with pytest.raises(AssertionError, match="more than one line"):
+        Lines("index").body(sources, heads)

@@ -1,0 +1,110 @@
+"""How many requests may be under way."""
+
+from __future__ import annotations
+
+from connectors.elasticsearch.pace import Pace
+from connectors.retry import Backoff
+
+
+def pace(concurrency: int = 4) -> Pace:
+    return Pace(concurrency, Backoff(1.0, 8.0))
+
+
+def starts(pace: Pace, now: float = 0.0) -> int:
+    """Start as many as may; how many these are."""
+    number = 0
+    while pace.allows(now):
+        pace.start()
+        number += 1
+    return number
+
+
+def test_as_many_as_configured() -> None:
+    assert starts(pace(4)) == 4
+
+
+def test_whoever_ends_makes_room_for_one() -> None:
+    some = pace(4)
+    starts(some)
+
+    some.succeed()
+
+    assert starts(some) == 1
+
+
+def test_overload_halves_and_success_restores() -> None:
+    some = pace(4)
+    starts(some)
+    for _ in range(2):
+        some.throttle()
+    assert starts(some) == 0  # two are under way, one is allowed
+
+    for _ in range(20):
+        some.succeed()
+        starts(some)
+
+    for _ in range(4):
+        some.succeed()
+    assert starts(some) == 4
+
+
+def test_one_is_always_allowed() -> None:
+    some = pace(2)
+    for _ in range(10):
+        some.start()
+        some.throttle()
+
+    assert starts(some) == 1
+
+
+def test_after_a_failure_all_pause() -> None:
+    some = pace(4)
+    some.start()
+
+    some.fail(10.0, random=0.5)
+
+    assert not some.allows(10.4)
+    assert some.resume_at == 10.5
+    assert some.allows(10.5)
+
+
+def test_after_the_pause_one_goes_ahead_and_the_others_follow_when_it_was_answered() -> None:
+    some = pace(4)
+    some.start()
+    some.fail(0.0, random=0.5)
+    assert starts(some, now=1.0) == 1
+
+    for _ in range(10):
+        some.succeed()
+        assert some.allows(1.0)
+        some.start()
+
+    some.succeed()
+    assert starts(some, now=1.0) == 4
+
+
+def test_pauses_grow_while_it_goes_on() -> None:
+    some, now, pauses = pace(1), 0.0, []
+    for _ in range(5):
+        some.start()
+        some.fail(now, random=1.0)
+        pauses.append(some.resume_at - now)
+        now = some.resume_at
+
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 8.0]
+
+    some.start()
+    some.succeed()
+    some.start()
+    some.fail(now, random=1.0)
+    assert some.resume_at == now + 1.0
+
+
+def test_those_that_fail_together_are_one_failure() -> None:
+    some = pace(4)
+    starts(some)
+
+    for _ in range(4):
+        some.fail(0.0, random=1.0)
+
+    assert some.resume_at == 1.0

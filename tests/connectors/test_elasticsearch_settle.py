@@ -1,0 +1,105 @@
+"""What becomes of each document of a request, once its answer has been read."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.elasticsearch.backlog import Batch, Part, Request
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+from connectors.elasticsearch.settle import (
+    ERRORS_MAX,
+    HALVES_BYTES_MIN,
+    PATIENCE,
+    condemn,
+    divide,
+    settle,
+)
+from connectors.message import Answer, Documents, Rejection
+
+
+def batch(documents: int, size: int = 2) -> Batch:
+    sources = [b"x" * size] * documents
+    ids: list[str | None] = [f"id-{n}" for n in range(documents)]
+    return Batch(Documents(sources, ["own", *[None] * (documents - 1)], ids), None, 0)
+
+
+def test_all_stored_is_told_as_it_was_sent() -> None:
+    one, other = batch(3), batch(2)
+    request = Request([Part(one, range(3)), Part(other, [1])])
+
+    settlement = settle(request, Items(range(4)), "events")
+
+    assert settlement == ([(one, Answer(range(3), [])), (other, Answer([1], []))], [])
+
+
+def test_positions_are_those_of_the_batch() -> None:
+    one, other = batch(9), batch(9)
+    request = Request([Part(one, [2, 4, 8], attempts=3), Part(other, [0, 7], attempts=1)])
+    items = Items(
+        [0, 4],
+        throttled=[Refusal(1, 429, "busy")],
+        rejected=[Refusal(2, 400, "bad"), Refusal(3, 404, "gone")],
+    )
+
+    settlement = settle(request, items, "events")
+
+    assert settlement.answers == [
+        (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))])),
+        (other, Answer([7], [(0, Rejection("gone", 404, "own", "id-0", 1))])),
+    ]
+    (again,) = settlement.again
+    assert (again.batch, again.positions, again.attempts) == (one, [4], 3)
+
+
+def test_throttling_is_tried_again_for_ever() -> None:
+    part = Part(batch(1), [0], attempts=10**6, errors=ERRORS_MAX - 1)
+
+    settlement = settle(Request([part]), Items([], throttled=[Refusal(0, 503, "no")]), None)
+
+    assert settlement.answers == []
+    assert (settlement.again[0].attempts, settlement.again[0].errors) == (10**6, ERRORS_MAX - 1)
+
+
+def test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end() -> None:
+    part, times = Part(batch(2), [1]), 1
+    items = Items([], failed=[Refusal(0, 500, "null_pointer_exception")])
+
+    while (settlement := settle(Request([part]), items, "events")).again:
+        assert settlement.answers == []
+        (part,) = settlement.again
+        part.attempts += 1
+        times += 1
+
+    assert times == ERRORS_MAX
+    ((_, answer),) = settlement.answers
+    assert answer.rejected[0][0] == 1
+    assert answer.rejected[0][1].reason == "null_pointer_exception"
+
+
+def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() -> None:
+    indigestible = Indigestible(400, "malformed")
+    halves = divide(Request([Part(batch(5), range(5))]), indigestible)
+
+    assert halves is not None
+    assert [half.documents for half in halves] == [2, 3]
+    guilty = Request([Part(batch(5), [3], attempts=4)])
+    assert divide(guilty, indigestible) is None
+    ((_, answer),) = settle(guilty, condemn(indigestible), "events").answers
+    assert answer.rejected == [(3, Rejection("malformed", 400, "events", "id-3", 4))]
+
+
+@pytest.mark.parametrize("status", [None, 401, 403, 404, 500, 502, 503, 504])
+def test_what_has_nothing_to_do_with_the_request_leaves_it_whole(status: int | None) -> None:
+    request = Request([Part(batch(1000, size=1000), range(1000), attempts=1000)])
+
+    assert divide(request, Again(status, "")) is None
+
+
+def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
+    """`indexing_pressure.memory.limit` may be below the size of one request."""
+    busy = Again(429, "es_rejected_execution_exception")
+    large, small = batch(1000, size=1000), batch(2, size=HALVES_BYTES_MIN - 1)
+
+    assert divide(Request([Part(large, range(1000), attempts=PATIENCE - 1)]), busy) is None
+    assert divide(Request([Part(large, range(1000), attempts=PATIENCE)]), busy) is not None
+    assert divide(Request([Part(small, range(2), attempts=10**6)]), busy) is None

@@ -1,0 +1,92 @@
+"""What a spec may say about Elasticsearch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from elastic_transport.client_utils import url_to_node_config
+from pydantic import ValidationError
+
+from connectors.elasticsearch.spec import DocumentId, ElasticsearchSink
+
+
+def sink(**keys: Any) -> ElasticsearchSink:
+    return ElasticsearchSink(**{"url": "http://host", "index": "events"} | keys)
+
+
+def test_defaults() -> None:
+    spec = sink()
+
+    assert (spec.action, spec.id, spec.concurrency) == ("index", "auto", 4)
+    assert (spec.bulk.max_bytes, spec.bulk.linger, spec.request_timeout) == (10485760, 0.05, 60.0)
+    assert (spec.api_key, spec.basic_auth, spec.ca_certs, spec.index_fallback) == (None,) * 4
+
+
+def test_a_url_and_a_list_of_urls_are_urls_in_code() -> None:
+    assert sink(url="http://a").url == ("http://a",)
+    assert sink(url=["http://a", "https://b:9200/c"]).url == ("http://a", "https://b:9200/c")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://host", "https://host:9200", "http://[::1]:9200/", "https://u:p@host/a/b"]
+)
+def test_what_is_accepted_the_client_can_read(url: str) -> None:
+    url_to_node_config(sink(url=url).url[0], use_default_ports_for_scheme=True)
+
+
+@pytest.mark.parametrize("name", ["events", ".hidden", "a-b_c+1", "é", "e" * 255])
+def test_a_legal_name_of_an_index(name: str) -> None:
+    assert sink(index=name, index_fallback=name).index == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "-a", "_a", "+a", "A", "a b", "a/b", "a*", "a?", "a,b", "a#", "a:b", "e" * 256],
+)
+def test_an_illegal_name_of_an_index(name: str) -> None:
+    with pytest.raises(ValidationError, match="the name of an index"):
+        sink(index=name)
+    with pytest.raises(ValidationError, match="the name of an index"):
+        sink(index="events-{a}", index_fallback=name)
+
+
+def test_a_template_is_kept_as_it_is_written() -> None:
+    assert sink(index="events-{@timestamp:%Y.%m.%d}").index == "events-{@timestamp:%Y.%m.%d}"
+
+
+@pytest.mark.parametrize(
+    ("id", "expected"),
+    [
+        ("auto", "auto"),
+        ({"field": "order.id"}, DocumentId(field="order.id")),
+        ({"hash": "body"}, DocumentId(hash="body")),
+    ],
+)
+def test_where_an_id_comes_from(id: Any, expected: Any) -> None:
+    assert sink(id=id).id == expected
+
+
+def test_credentials_are_not_shown() -> None:
+    spec = sink(api_key="a2V5OnNlY3JldA==")
+
+    assert "a2V5" not in repr(spec)
+    assert spec.api_key
+    assert spec.api_key.get_secret_value() == "a2V5OnNlY3JldA=="
+    assert "hidden" not in repr(sink(basic_auth="user:hidden"))
+
+
+@pytest.mark.parametrize("key", ["", "a b", "key\n", "kéy"])
+def test_a_key_that_would_break_the_header_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="must be the encoded key"):
+        sink(api_key=key)
+
+
+def test_a_certificate_is_a_file_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    with pytest.raises(ValidationError, match="there is no such file"):
+        sink(ca_certs=str(path))
+
+    path.touch()
+    assert sink(ca_certs=str(path)).ca_certs == str(path)
