@@ -55,6 +55,11 @@ class Elasticsearch(Server):
         options = {"version": version, "heap": heap, "settings": dict(settings or {})}
         super().__init__(name, {**options, "password": password, "fast": fast})
 
+    @property
+    def url(self) -> str:
+        """Where it is reached; the password is not part of it."""
+        return f"http://127.0.0.1:{self.ports[0]}"
+
     def answers(self) -> bool:
         """Tell whether it has elected itself and opened its indices."""
         try:
@@ -68,9 +73,6 @@ class Elasticsearch(Server):
         """The server's own log."""
         return self.folder / "logs" / "hopper.log"
 
-    def _url_at(self, ports: list[int]) -> str:
-        return f"http://127.0.0.1:{ports[0]}"
-
     def _get(self, path: str) -> dict[str, object]:
         request = urllib.request.Request(self.url + path)
         if self.options["password"]:
@@ -80,11 +82,11 @@ class Elasticsearch(Server):
             body: dict[str, object] = json.load(answer)
             return body
 
-    def _launch(self, ports: list[int]) -> None:
+    def _launch(self) -> None:
         version: str = self.options["version"] or _newest_version()
         java = find_or_install_java(oldest_java(version))
         home = fetch(version, java)
-        self._configure(home, ports)
+        self._configure(home)
         environment = self._environment(java)
         if self.options["password"]:
             self._keep_password(home, environment)
@@ -93,7 +95,7 @@ class Elasticsearch(Server):
         launcher = home / "bin" / "elasticsearch"
         self._run([launcher, "-d", "-p", self.folder / "pid"], environment)
 
-    def _configure(self, home: Path, ports: list[int]) -> None:
+    def _configure(self, home: Path) -> None:
         configuration = self.folder / "config"
         shutil.rmtree(configuration, ignore_errors=True)
         shutil.copytree(home / "config", configuration)
@@ -105,8 +107,8 @@ class Elasticsearch(Server):
             "path.data": str(self.folder / "data"),
             "path.logs": str(self.folder / "logs"),
             "network.host": "127.0.0.1",
-            "http.port": str(ports[0]),
-            "transport.port": str(ports[1]),
+            "http.port": str(self.ports[0]),
+            "transport.port": str(self.ports[1]),
             "discovery.type": "single-node",
             "xpack.security.enabled": "true" if self.options["password"] else "false",
             "xpack.security.enrollment.enabled": "false",

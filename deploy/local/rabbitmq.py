@@ -39,10 +39,15 @@ class RabbitMQ(Server):
         """
         super().__init__(name, {"settings": dict(settings or {})})
 
+    @property
+    def url(self) -> str:
+        """Where it is reached, with user and password."""
+        return f"amqp://guest:guest@127.0.0.1:{self.ports[0]}/"
+
     def answers(self) -> bool:
         """Tell whether it greets who speaks AMQP 0-9-1: a node opens its listener last of all."""
         try:
-            with socket.create_connection(("127.0.0.1", self._ports[0]), timeout=5) as link:
+            with socket.create_connection(("127.0.0.1", self.ports[0]), timeout=5) as link:
                 link.sendall(b"AMQP\x00\x00\x09\x01")
                 return link.recv(1) == b"\x01"  # the type of a method frame: Connection.Start
         except OSError:
@@ -56,7 +61,7 @@ class RabbitMQ(Server):
         """
         done: subprocess.CompletedProcess[str] = subprocess.run(
             [PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
-            env=self._environment(self._ports),
+            env=self._environment(),
             cwd=self.folder,
             check=True,
             capture_output=True,
@@ -70,29 +75,25 @@ class RabbitMQ(Server):
         """The node's own log."""
         return self.folder / "node.log"
 
-    def _url_at(self, ports: list[int]) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{ports[0]}/"
-
-    def _launch(self, ports: list[int]) -> None:
+    def _launch(self) -> None:
         if not (PROGRAMS / "rabbitmq-server").exists():
             packages.install("rabbitmq-server")
-        settings = {"listeners.tcp.1": f"127.0.0.1:{ports[0]}", **self.options["settings"]}
+        settings = {"listeners.tcp.1": f"127.0.0.1:{self.ports[0]}", **self.options["settings"]}
         lines = (f"{key} = {value}\n" for key, value in settings.items())
         (self.folder / "rabbitmq.conf").write_text("".join(lines))
         (self.folder / "enabled_plugins").write_text("[].\n")
         give(self.folder, self.account)
-        self._run([PROGRAMS / "rabbitmq-server", "-detached"], self._environment(ports))
+        self._run([PROGRAMS / "rabbitmq-server", "-detached"], self._environment())
 
     def _end(self, how: signal.Signals) -> None:
         super()._end(how)
-        recorded = self._recorded()
-        if recorded is not None:
+        if self._recorded() is not None:
             # The port mapper refuses while a node is registered, and that is how it should be.
-            environment = self._environment(recorded["ports"])
+            environment = self._environment()
             subprocess.run(["epmd", "-kill"], env=environment, check=False, capture_output=True)
 
-    def _environment(self, ports: list[int]) -> dict[str, str]:
-        _, distribution_port, mapper_port = ports
+    def _environment(self) -> dict[str, str]:
+        _, distribution_port, mapper_port = self.ports
         loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
         return {
             "PATH": os.environ["PATH"] + ":/usr/sbin:/usr/bin",

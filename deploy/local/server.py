@@ -6,7 +6,6 @@ import itertools
 import json
 import logging
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from deploy.local import process
 from deploy.local.folders import CannotStart, locked, root_folder, run_as, take_lock
 from deploy.local.ports import free_ports, is_free
 
@@ -63,16 +63,17 @@ class Server(ABC):
             return
 
     @property
+    @abstractmethod
     def url(self) -> str:
-        """Where it is reached; stays the same when it is stopped or killed and started again.
+        """Where it is reached; stays the same when it is stopped or killed and started again."""
+
+    @property
+    def ports(self) -> list[int]:
+        """All ports of loopback that it listens on; the first one is for clients.
 
         Raises:
             CannotStart: it has never been started.
         """
-        return self._url_at(self._ports)
-
-    @property
-    def _ports(self) -> list[int]:
         recorded = self._recorded()
         if recorded is None:
             raise CannotStart(f"{self.kind} has not been started")
@@ -82,14 +83,7 @@ class Server(ABC):
     @property
     def pid(self) -> int | None:
         """Its process; `None` when it does not run."""
-        try:
-            pid = int((self.folder / "pid").read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (OSError, ValueError):
-            return None
-        # The number alone proves nothing: another process may have been given it since. The
-        # slash keeps one folder apart from another that begins with the same name.
-        return pid if f"{self.folder}/".encode() in command.replace(b"\0", b"/") else None
+        return process.find(self.folder / "pid", self.folder)
 
     def start(self: ServerT) -> ServerT:
         """Start it on the data it left, unless it runs, and wait until it answers.
@@ -105,10 +99,9 @@ class Server(ABC):
                 self._end_and_delete()
                 recorded = None
             if self.pid is None:
-                ports = recorded["ports"] if recorded else []
-                if not ports or not all(map(is_free, ports)):
-                    ports = free_ports(self.ports_needed)
-                self._boot(ports)
+                known = recorded["ports"] if recorded else []
+                again = bool(known) and all(map(is_free, known))
+                self._boot(known if again else free_ports(self.ports_needed))
             self._wait_until_it_answers()
         log.info("%s answers at %s", self.kind, self.url)
         return self
@@ -135,7 +128,11 @@ class Server(ABC):
             self._claim = None
 
     def __enter__(self: ServerT) -> ServerT:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self._claim is not None:
@@ -151,10 +148,7 @@ class Server(ABC):
         """Where it says what is wrong."""
 
     @abstractmethod
-    def _url_at(self, ports: list[int]) -> str: ...
-
-    @abstractmethod
-    def _launch(self, ports: list[int]) -> None:
+    def _launch(self) -> None:
         """Let it run in the background, with its folder in its command line, and write `pid`."""
 
     def _run(self, command: list[str | Path], environment: dict[str, str]) -> None:
@@ -184,7 +178,7 @@ class Server(ABC):
         unfinished.write_text(json.dumps({"ports": ports, "options": self.options}))
         unfinished.replace(self.folder / "server.json")
         log.info("%s starts, with its files in %s", self.kind, self.folder)
-        self._launch(ports)
+        self._launch()
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -203,23 +197,8 @@ class Server(ABC):
             return False
 
     def _end(self, how: signal.Signals) -> None:
-        pid = self.pid
-        if pid is None:
-            return
-        try:
-            process = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        try:
-            for one in (how, signal.SIGKILL):
-                signal.pidfd_send_signal(process, one)
-                # Readable means gone: its ports are free again, and its files closed.
-                if select.select([process], [], [], STOP_SECONDS_MAX)[0]:
-                    return
-        except ProcessLookupError:
-            log.debug("%s was gone before it could be ended", self.kind)
-        finally:
-            os.close(process)
+        if (pid := self.pid) is not None:
+            process.end(pid, how, STOP_SECONDS_MAX)
 
     def _end_and_delete(self) -> None:
         self._end(signal.SIGTERM)

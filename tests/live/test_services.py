@@ -1,0 +1,114 @@
+"""Local services are what tests take them for: found again, private, and safe to kill."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import elasticsearch
+import pika
+import pytest
+
+from deploy.local.elasticsearch import Elasticsearch
+from deploy.local.rabbitmq import RabbitMQ
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RABBITMQ_URL", raising=False)
+    monkeypatch.delenv("ELASTICSEARCH_URL", raising=False)
+
+
+@pytest.fixture(scope="module")
+def own_rabbitmq() -> Iterator[RabbitMQ]:
+    with RabbitMQ("services", settings={"consumer_timeout": "123456"}) as server:
+        yield server
+
+
+def test_starting_again_finds_what_runs() -> None:
+    """From another folder, by another process: same processes, same URLs."""
+    RabbitMQ().start()
+    Elasticsearch().start()
+    before = RabbitMQ().pid, Elasticsearch().pid
+
+    command = [sys.executable, str(ROOT / "deploy" / "services.py"), "start"]
+    lines = subprocess.check_output(command, cwd="/", text=True).splitlines()
+
+    assert lines == [
+        f"export RABBITMQ_URL={RabbitMQ().url}",
+        f"export ELASTICSEARCH_URL={Elasticsearch().url}",
+    ]
+    assert (RabbitMQ().pid, Elasticsearch().pid) == before
+
+
+def test_stored_documents_survive_a_kill() -> None:
+    """On the same data and the same URL; and the shared server is another."""
+    with Elasticsearch("services", fast=True) as server:
+        assert server.url != Elasticsearch().start().url
+        with elasticsearch.Elasticsearch(server.url) as client:
+            client.index(index="survivors", id="1", document={"here": True})
+            url = server.url
+
+            server.kill()
+            with pytest.raises(elasticsearch.ConnectionError):
+                client.get(index="survivors", id="1")
+
+            server.start()
+            assert server.url == url
+            assert client.get(index="survivors", id="1")["_source"] == {"here": True}
+
+
+def test_persistent_messages_survive_a_restart(own_rabbitmq: RabbitMQ) -> None:
+    def channel() -> pika.adapters.blocking_connection.BlockingChannel:
+        parameters = pika.URLParameters(own_rabbitmq.url)
+        return pika.BlockingConnection(parameters).channel()
+
+    first = channel()
+    first.confirm_delivery()
+    first.queue_declare("survivors", durable=True)
+    first.basic_publish("", "survivors", b"here", pika.BasicProperties(delivery_mode=2))
+    first.connection.close()
+
+    own_rabbitmq.restart()
+
+    second = channel()
+    assert second.basic_get("survivors", auto_ack=True)[2] == b"here"
+    second.connection.close()
+
+
+def test_a_private_node_has_its_own_settings_and_is_not_the_shared_one(
+    own_rabbitmq: RabbitMQ,
+) -> None:
+    assert "{consumer_timeout,123456}" in own_rabbitmq.ctl("environment")
+    shared = RabbitMQ().start()
+    assert own_rabbitmq.ctl("eval", "os:getpid().").strip() == f'"{own_rabbitmq.pid}"'
+    assert shared.ctl("eval", "os:getpid().").strip() == f'"{shared.pid}"'
+
+
+def test_everything_listens_on_loopback_only(own_rabbitmq: RabbitMQ) -> None:
+    """The port mapper too, and the port on which nodes would talk."""
+    ours = {f"{port:04X}" for port in own_rabbitmq.ports}
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            address, port = line.split()[1].split(":")
+            if port in ours and line.split()[3] == "0A":  # the kernel's number for listening
+                found.add((port, address))
+
+    assert {port for port, _ in found} == ours
+    assert {address for _, address in found} <= {"0100007F", "00000000000000000000000001000000"}
+
+
+def test_what_is_started_outlives_the_shell(tmp_path: Path) -> None:
+    """It is in no session of a terminal that may hang up."""
+    pid = RabbitMQ().start().pid
+    assert pid is not None
+
+    assert os.getsid(pid) != os.getsid(0)
