@@ -15,7 +15,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from connectors.connector import Sink, Source
-from flows import steps
+from flows import consumers, steps
 from flows.aggregate import Shard
 from flows.correlate import Correlate
 from flows.spec import Pipeline
@@ -38,13 +38,15 @@ def ring(spec: Pipeline, source: Source, sink: Sink, stop: Stop) -> Dataflow:
     window, on_stop = spec.aggregate.window, spec.aggregate.on_stop
 
     flow = Dataflow(spec.name)
-    events = op.input("source", flow, steps.Deliveries(source, stop))
-    correlated = op.flat_map_batch("correlate", events, steps.correlate(reading, source.consumers()))
+    events = op.input("source", flow, consumers.Deliveries(source, stop))
+    correlated = op.flat_map_batch(
+        "correlate", events, steps.correlate(reading, source.consumers())
+    )
     readable = op.branch("readable", correlated, steps.concerns_a_shard)
     groups = op.stateful_batch(
         "aggregate", readable.trues, lambda _: steps.Aggregate(Shard(window), on_stop)
     )
     written = op.stateful_batch("write", groups, lambda _: steps.Write(sink))
     outcomes = op.merge("outcomes", readable.falses, op.map("home", written, steps.homeward))
-    op.output("acknowledge", outcomes, steps.Acknowledge(source, stop))
+    op.output("acknowledge", outcomes, consumers.Acknowledge(source, stop))
     return flow

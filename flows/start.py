@@ -27,6 +27,7 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop]:
 
     Raises:
         SystemExit: with the message printed; 2 when the file is wrong, 1 when a service is.
+
     """
     _log_to_stderr()
     try:

@@ -19,9 +19,10 @@ from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.message import Group, Lost, Outcomes, Properties
 from flows.aggregate import Shard
+from flows.consumers import ForConsumer
 from flows.correlate import Correlate
 from flows.spec import Window
-from flows.steps import Aggregate, ForConsumer, ForShard, Write, concerns_a_shard, correlate
+from flows.steps import Aggregate, ForShard, Write, concerns_a_shard, correlate
 
 SEEDS = [int(os.environ["HOPPER_SEED"])] if "HOPPER_SEED" in os.environ else range(200)
 _worlds = itertools.count()

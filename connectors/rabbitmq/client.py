@@ -16,19 +16,26 @@ from pika.channel import Channel
 
 from connectors import metrics
 from connectors.message import Arrived, Lost, Message, Opened, Origin, Outcomes, Rejected
+from connectors.rabbitmq import topology
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from connectors.rabbitmq import topology
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 LOG = logging.getLogger("hopper.rabbitmq")
 
+RECONNECT = Backoff(0.5, 30.0)
+"""Between two tries to connect: soon enough after a restart, and no burden in a long outage."""
+
 SETTLE_AFTER = 0.005
 """Seconds in which outcomes gather before they are acknowledged together: a wake-up of the thread
 costs 2.5 µs, and RabbitMQ takes a run of acknowledgements three times as fast as single ones."""
+
+SPILL_AFTER = 1.0
+"""Seconds that finished messages wait behind an open one, to be acknowledged together with it:
+those behind it take a frame each, so they go when they are half of the prefetch, or this old."""
 
 NAP = 0.001
 """Seconds the thread sleeps after a turn that brought little, so that the next one brings more:
@@ -49,7 +56,12 @@ class RabbitMQConsumer:
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
         self._link = Link(
-            self._loop, spec.url, f"hopper {name}", topology.of_source(spec), self, Backoff(0.5, 30.0)
+            self._loop,
+            spec.url,
+            f"hopper {name}",
+            topology.of_source(spec),
+            self,
+            Backoff(0.5, 30.0),
         )
         self._parker = dead_letter and Parker(
             self._loop, name, spec, dead_letter, parked=self._on_parked
@@ -57,6 +69,7 @@ class RabbitMQConsumer:
         self._ready: deque[Opened | Arrived | Lost] = deque()
         self._outcomes: deque[Outcomes] = deque()
         self._armed = False  # `_settle` has been asked for, and has not run yet
+        self._spilling = False  # the same, of `_spill`
         self._origin = Origin(name, 0)
         self._connection: BatchConnection | None = None
         self._channel: Channel | None = None
@@ -140,7 +153,8 @@ class RabbitMQConsumer:
             lambda _: self._link.drop("the broker has cancelled the consumer")
         )
         channel.basic_qos(
-            prefetch_count=self._spec.prefetch, callback=lambda _: self._consume(connection, channel)
+            prefetch_count=self._spec.prefetch,
+            callback=lambda _: self._consume(connection, channel),
         )
 
     def _consume(self, connection: BatchConnection, channel: Channel) -> None:
@@ -189,7 +203,18 @@ class RabbitMQConsumer:
             for message in rejected:
                 self._reject(message)
         if self._ledger is not None:
-            self._ledger.flush(spill=self._closing)
+            self._ledger.flush(
+                spill=self._closing or self._ledger.unsent > self._spec.prefetch // 2
+            )
+            if self._ledger.unsent and not self._spilling:
+                self._spilling = True
+                self._loop.call_later(SPILL_AFTER, self._spill)
+
+    def _spill(self) -> None:
+        """Acknowledge one by one what is finished behind a message that is still open."""
+        self._spilling = False
+        if self._ledger is not None:
+            self._ledger.flush(spill=True)
 
     def _reject(self, rejected: Rejected) -> None:
         assert self._ledger is not None

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pika import spec
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
-from connectors.message import Message, Origin, Rejected
-from connectors.rabbitmq.link import Link, Preparation
-from connectors.rabbitmq.spec import RabbitMQDeadLetter
-from connectors.rabbitmq.wire import BatchConnection, basic_properties, decode
+from connectors.message import Message, Origin, Properties, Rejected
+from connectors.rabbitmq import topology
+from connectors.rabbitmq.link import Link
+from connectors.rabbitmq.properties import basic_properties, decode
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 LOG = logging.getLogger("hopper.rabbitmq")
@@ -26,6 +29,9 @@ LOG = logging.getLogger("hopper.rabbitmq")
 REASON_LENGTH_MOST = 2000
 """Characters of a reason in its header: Elasticsearch quotes documents in some of its reasons, and
 the headers of a message must fit into one frame (128 KiB by default)."""
+
+AGAIN = Backoff(0.2, 30.0)
+"""Between two tries to park a message, and between two to connect."""
 
 
 class Parking(NamedTuple):
@@ -42,21 +48,26 @@ class Parker:
     def __init__(
         self,
         loop: IOLoop,
-        urls: Sequence[str],
         name: str,
-        queue: str,
-        spec: RabbitMQDeadLetter,
+        source: RabbitMQSource,
+        dead_letter: RabbitMQDeadLetter,
         parked: Callable[[Origin, int], None],
     ) -> None:
-        """`parked` is called with the origin and tag of each message once it is safe."""
-        self._loop, self._queue, self._spec, self._parked = loop, queue, spec, parked
-        self._link = Link(loop, urls, name, preparations(spec), self, Backoff(0.2, 30.0))
-        self._backoff = Backoff(0.2, 30.0)
+        """`parked` is called with origin and tag of each message once it is safe."""
+        self._loop, self._queue, self._spec, self._parked = loop, source.queue, dead_letter, parked
+        self._link = Link(
+            loop,
+            dead_letter.url or source.url,
+            f"hopper {name} parking",
+            topology.of_dead_letter(dead_letter),
+            self,
+            AGAIN,
+        )
         self._opened = False
         self._channel: Channel | None = None
-        self._published = 0
+        self._published = 0  # numbers the messages of one channel, as the broker does
         self._unconfirmed: dict[int, Parking] = {}
-        self._returned: set[int] = set()
+        self._returned: dict[int, str] = {}  # why, of unconfirmed ones that no queue takes
         self._waiting: list[Parking] = []
 
     def __len__(self) -> int:
@@ -93,7 +104,10 @@ class Parker:
         self._waiting = [*self._unconfirmed.values(), *self._waiting]
         self._unconfirmed, self._returned = {}, set()
         if self._waiting:
-            LOG.error("%d rejected messages wait to be parked: %s: %s", len(self), self._link.place, reason)
+            LOG.error(
+                "%d rejected messages wait to be parked, %s: %s",
+                *(len(self), self._link.place, reason),
+            )
 
     def _publish_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -109,18 +123,19 @@ class Parker:
             return
         self._published += 1
         self._unconfirmed[self._published] = parking
+        headers = self._headers(parking.rejected) | {_NUMBER: self._published}
         message = parking.rejected.message
-        properties = basic_properties(
-            message, self._headers(parking.rejected) | {_NUMBER: self._published}
-        )
-        _keep_in_place(properties)
+        properties = basic_properties(message, headers, without=_NOT_COPIED)
+        # The broker refuses to publish as somebody else, and an expiration would make the parked
+        # message disappear. Both are among the headers.
+        properties.user_id = properties.expiration = None
         self._channel.basic_publish(
             self._spec.exchange, self._spec.routing_key, message.body, properties, mandatory=True
         )
 
     def _headers(self, rejected: Rejected) -> dict[str, object]:
         message, rejection = rejected
-        envelope = decode(message)
+        envelope = _envelope(message)
         headers = {
             "x-hopper-reason": rejection.reason[:REASON_LENGTH_MOST],
             "x-hopper-status": rejection.status,
@@ -131,37 +146,50 @@ class Parker:
             "x-hopper-queue": self._queue,
             "x-hopper-exchange": envelope.exchange,
             "x-hopper-routing-key": envelope.routing_key,
+            "x-hopper-user-id": envelope.user_id,
+            "x-hopper-expiration": envelope.expiration,
         }
         return {name: value for name, value in headers.items() if value is not None}
 
-    def _on_return(
-        self, _channel: Channel, method: spec.Basic.Return, properties: BasicProperties, _: bytes
-    ) -> None:
+    def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
         """No queue takes it; the broker confirms it all the same, right after this."""
-        self._returned.add(properties.headers[_NUMBER])
-        self._reason = f"{method.reply_text} ({method.reply_code})"
+        self._returned[properties.headers[_NUMBER]] = f"{method.reply_text} ({method.reply_code})"
 
-    def _on_confirm(self, frame: Method) -> None:
+    def _on_confirm(self, frame: Any) -> None:
         last, multiple = frame.method.delivery_tag, frame.method.multiple
         numbers = [n for n in self._unconfirmed if n <= last] if multiple else [last]
-        confirmed = isinstance(frame.method, spec.Basic.Ack)
+        refused = None if isinstance(frame.method, spec.Basic.Ack) else "the broker refuses it"
         for number in numbers:
             parking = self._unconfirmed.pop(number, None)
+            reason = self._returned.pop(number, refused)
             if parking is None:
                 continue  # its origin's connection is gone
-            if confirmed and number not in self._returned:
+            if reason is None:
                 self._parked(parking.origin, parking.rejected.message.tag)
             else:
-                self._again(parking)
-        self._returned.difference_update(numbers)
+                self._again(parking, reason)
 
-    def _again(self, parking: Parking) -> None:
+    def _again(self, parking: Parking, reason: str) -> None:
         if not self._waiting:
-            self._loop.call_later(
-                self._backoff.delay(parking.attempts, random.random()), self._publish_waiting
+            delay = AGAIN.delay(parking.attempts, random.random())
+            self._loop.call_later(delay, self._publish_waiting)
+            LOG.error(
+                'cannot park a rejected message, exchange "%s", routing key "%s": %s; next try in '
+                "%.1f s",
+                *(self._spec.exchange, self._spec.routing_key, reason, delay),
             )
         self._waiting.append(parking._replace(attempts=parking.attempts + 1))
 
 
+def _envelope(message: Message) -> Properties:
+    try:
+        return decode(message)
+    except ValueError:
+        return Properties()  # that may be the very reason why it is parked
+
+
 _NUMBER = "x-hopper-number"
 """Header that tells which of the unconfirmed messages was returned."""
+
+_NOT_COPIED = ("CC", "BCC")
+"""Headers that would make the broker send copies elsewhere."""

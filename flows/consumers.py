@@ -1,0 +1,120 @@
+"""The two ends of the ring, `source` and `acknowledge`: both are the consumers of the source.
+
+They hand over what arrives, and hand back what became of it; no decisions.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from connectors import metrics
+from connectors.connector import Consumer, Source
+from connectors.message import Arrived, Drain, Lost, Opened, Outcomes
+from flows.stop import Stop
+
+LOG = logging.getLogger("hopper")
+
+ARRIVALS_EVERY = 0.001
+"""Seconds between two looks at a consumer that had something; up to `IDLE` when it had nothing."""
+IDLE = 0.005
+
+Event = Opened | Arrived | Lost | Drain
+"""What a consumer may have to tell."""
+ForConsumer = Opened | Outcomes | Drain
+"""What is told to a consumer."""
+
+
+class Deliveries(FixedPartitionedSource[Event, None]):
+    """The `source` step: a partition is a consumer."""
+
+    def __init__(self, source: Source, stop: Stop) -> None:
+        self._source, self._stop = source, stop
+
+    def list_parts(self) -> list[str]:
+        """All consumers of the cluster; Bytewax gives each to one worker."""
+        return self._source.consumers()
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Deliveries:
+        """Start the consumer."""
+        consumer = self._source.consumer(for_part)
+        consumer.start()
+        return _Deliveries(consumer, self._stop)
+
+
+class _Deliveries(StatefulSourcePartition[Event, None]):
+    def __init__(self, consumer: Consumer, stop: Stop) -> None:
+        self._consumer, self._stop = consumer, stop
+        self._told = False
+        self._pause = ARRIVALS_EVERY
+
+    def next_batch(self) -> list[Event]:
+        events: list[Event] = [*self._consumer.take()]
+        for event in events:
+            if isinstance(event, Arrived):
+                metrics.RECEIVED.inc(len(event.messages))
+        if self._stop.reason is not None and not self._told:
+            self._told = True
+            LOG.info("draining: %s", self._stop.reason)
+            self._consumer.drain()
+            events.append(Drain(self._stop.reason))
+        elif not events and self._consumer.drained:
+            raise StopIteration
+        self._pause = ARRIVALS_EVERY if events else min(2 * self._pause, IDLE)
+        return events
+
+    def next_awake(self) -> datetime:
+        return datetime.now(timezone.utc) + timedelta(seconds=self._pause)
+
+    def snapshot(self) -> None:
+        """The broker remembers what is not acknowledged; there is nothing else to remember."""
+
+
+class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
+    """The `acknowledge` step: its partitions are the source's, so outcomes come home.
+
+    Bytewax places partitions by their names and the workers alone, so the sink's partition is on
+    the worker of the source's partition of the same name. That is how its release 0.21.1 does it,
+    not what it promises: `build_part` checks it.
+    """
+
+    def __init__(self, source: Source, stop: Stop) -> None:
+        self._source, self._stop = source, stop
+        self._parts = source.consumers()
+
+    def list_parts(self) -> list[str]:
+        """The same names as `Deliveries` lists."""
+        return self._parts
+
+    def part_fn(self, item_key: str) -> int:
+        """The consumer's own partition."""
+        return self._parts.index(item_key)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Acknowledge:
+        """Find the consumer that the source has started."""
+        consumer = self._source.consumer(for_part)
+        assert consumer.started, f"{for_part} consumes in another process than it acknowledges"
+        return _Acknowledge(consumer, self._stop)
+
+
+class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
+    def __init__(self, consumer: Consumer, stop: Stop) -> None:
+        self._consumer, self._stop = consumer, stop
+
+    def write_batch(self, items: list[ForConsumer]) -> None:
+        for item in items:
+            if isinstance(item, Outcomes):
+                metrics.STORED.inc(len(item.stored))
+                metrics.REJECTED.inc(len(item.rejected))
+                self._consumer.settle(item)
+            elif isinstance(item, Drain):
+                self._stop.request(item.reason)
+
+    def snapshot(self) -> None:
+        """Nothing is kept here."""
+
+    def close(self) -> None:
+        self._consumer.close()

@@ -1,0 +1,138 @@
+"""What of the architecture can be seen in the source: who imports whom, and how long things get."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(p for folder in ("flows", "connectors") for p in (ROOT / folder).rglob("*.py"))
+
+ONLY_IN = {
+    "bytewax": ("flows/pipeline.py", "flows/consumers.py", "flows/steps.py", "flows/start.py"),
+    "pika": ("connectors/rabbitmq/",),
+    "elastic_transport": ("connectors/elasticsearch/client.py",),
+    "elasticsearch": (),
+    "flows": ("flows/",),
+    "yaml": ("flows/yaml.py", "flows/substitution.py"),
+    "prometheus_client": ("connectors/metrics.py",),
+    "msgspec": ("flows/formats.py", "flows/correlate.py", "connectors/"),
+}
+"""Who may import what: the beginning of the paths."""
+
+PURE = [
+    "flows/aggregate.py",
+    "flows/correlate.py",
+    "flows/formats.py",
+    "flows/reduce.py",
+    "connectors/message.py",
+    "connectors/retry.py",
+    "connectors/rabbitmq/delivery.py",
+    "connectors/rabbitmq/ledger.py",
+    "connectors/rabbitmq/table.py",
+    "connectors/elasticsearch/address.py",
+    "connectors/elasticsearch/backlog.py",
+    "connectors/elasticsearch/bulk.py",
+    "connectors/elasticsearch/pace.py",
+    "connectors/elasticsearch/settle.py",
+    "connectors/elasticsearch/template.py",
+]
+"""These decide: they get the time as an argument, and wait for nothing."""
+WAITING = {"time", "threading", "socket", "select", "queue", "asyncio", "subprocess", "random"}
+
+LINES_OF_A_FUNCTION_MOST = 50
+LINES_OF_A_MODULE_MOST = 250
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of all modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)}: a relative import"
+            yield f"{node.module}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_each_package_is_known_only_where_it_belongs() -> None:
+    """A change of one of them then is a change of one place."""
+    strangers = [
+        f"{name(path)} imports {package}"
+        for path in SOURCES
+        for package, places in ONLY_IN.items()
+        if package in {imported.partition(".")[0] for imported in imports(path)}
+        and not name(path).startswith(places or "nowhere")
+    ]
+    assert strangers == []
+
+
+def test_no_connector_knows_another() -> None:
+    connectors = {p.name for p in (ROOT / "connectors").iterdir() if (p / "__init__.py").exists()}
+    strangers = [
+        f"{name(path)} imports {imported}"
+        for path in SOURCES
+        for imported in imports(path)
+        for other in connectors
+        if name(path).startswith("connectors/")
+        and imported.startswith(f"connectors.{other}")
+        and not name(path).startswith(f"connectors/{other}/")
+    ]
+    assert strangers == []
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_who_decides_does_not_wait(path: str) -> None:
+    """And takes no time but the one it is given."""
+    assert not {imported.partition(".")[0] for imported in imports(ROOT / path)} & WAITING
+
+
+def test_importing_does_nothing_but_define() -> None:
+    """No thread, no connection, no file: a fresh interpreter is none the worse for it."""
+    modules = [name(p)[:-3].replace("/", ".") for p in SOURCES if p.name != "__main__.py"]
+    code = (
+        "import sys, threading, socket\n"
+        "def refuse(*_): raise AssertionError('a connection')\n"
+        "socket.socket.connect = refuse\n"
+        f"for module in {modules!r}: __import__(module)\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_things_fit_on_a_screen(path: Path) -> None:
+    """Functions and modules; and each module says what it is for."""
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "no docstring"
+    assert text.count("\n") <= LINES_OF_A_MODULE_MOST
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno:
+            length = node.end_lineno - node.lineno + 1
+            assert length <= LINES_OF_A_FUNCTION_MOST, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_nothing_is_swallowed(path: Path) -> None:
+    """A crash is a safe answer; an error that nobody hears of is not."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ExceptHandler):
+            caught = ast.unparse(node.type) if node.type else "everything"
+            assert caught not in ("everything", "Exception", "BaseException"), node.lineno
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_nothing_is_left_for_later(path: Path) -> None:
+    words = re.findall(r"\b(TODO|FIXME|XXX|HACK)\b", path.read_text())
+    assert words == []
