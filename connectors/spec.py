@@ -26,7 +26,7 @@ class Problem(NamedTuple):
     at: tuple[str | int, ...]
     """Path of the key, from the model that noticed it."""
     text: str
-    """What is wrong and what helps; it never quotes a value, since any value may be a secret."""
+    """What is wrong and what helps. It may quote numbers, but no text, which may be a secret."""
 
 
 class Spec(BaseModel):
@@ -67,6 +67,8 @@ class Spec(BaseModel):
 
 class OneOf(Spec):
     """A mapping of which exactly one key is given."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""

@@ -24,10 +24,9 @@ def size_text(size: int) -> str:
 
 
 def _text(amount: Decimal, units: Mapping[str, Decimal]) -> str:
-    if amount == 0:
-        return "0"
     # The smallest unit comes first, and serves when none divides the amount.
-    unit = max(units, key=lambda unit: units[unit] if amount % units[unit] == 0 else 0)
+    exact = [unit for unit in units if amount % units[unit] == 0] or list(units)[:1]
+    unit = max(exact, key=units.__getitem__) if amount else exact[0]
     return f"{(amount / units[unit]).normalize():f}{unit}"
 
 

@@ -48,13 +48,13 @@ def parse(url: str, schemes: Collection[str]) -> SplitResult:
             because a URL that is read wrongly may show its password anywhere.
     """
     if any(character <= " " for character in url):
-        raise ValueError("a URL has no spaces in it")
+        raise ValueError("must be a URL, without spaces")
     try:
         parts = urlsplit("".join(url))
     except ValueError:
-        raise ValueError(f"not a URL; {_ESCAPE}") from None
+        raise ValueError(f"must be a URL; {_ESCAPE}") from None
     if parts.scheme not in schemes or not url.lower().startswith(f"{parts.scheme}://"):
-        raise ValueError(f"a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        raise ValueError(f"must start with {' or '.join(f'{s}://' for s in schemes)}")
     try:
         port = parts.port
     except ValueError:

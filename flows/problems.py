@@ -1,6 +1,6 @@
 """Says what is wrong with a spec: pydantic's findings, at their place in the file and in our words.
 
-It knows no key of any spec, and never quotes a value: any value may be a secret.
+It knows no key of any spec, and quotes no text that stands behind one: any may be a secret.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def validate(model: type[S], document: Document, file: str) -> S:
 
     Raises:
         SpecError: with all problems, those of the document and those of the model.
+
     """
     found = list(document.problems)
     spec = None
@@ -173,7 +174,7 @@ _WORDS = {
     "model_type": "must be a mapping: a key and a value on each line",
     "string_pattern_mismatch": "must match {pattern}",
     "string_too_short": "must not be empty",
-    "string_type": "must be text: quote it if it looks like a number, a date or true",
+    "string_type": "must be text; a number, true, false and null are text in quotes",
     "too_short": "must not be empty",
     "tuple_type": "must be a list",
 }

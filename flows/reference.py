@@ -58,14 +58,10 @@ def _plain_schema() -> Node:
         for node in mapping["properties"].values():
             node["description"] = _one_line(node["description"])
             alternatives = [part for part in _flat(node) if part.get("type") != "null"]
-            node.pop("anyOf", None)
-            node.pop("oneOf", None)
-            if alternatives == [node]:
-                pass
-            elif len(alternatives) == 1:
-                node |= alternatives[0]
-            else:
-                node["anyOf"] = alternatives
+            if alternatives != [node]:
+                node.pop("anyOf", None)
+                node.pop("oneOf", None)
+                node.update(alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives})
             write = _WRITTEN.get(alternatives[0].get("title", ""))
             if node.get("default") is None or isinstance(node["default"], dict):
                 node.pop("default", None)  # its keys have theirs
@@ -91,11 +87,12 @@ def _allow_substitution(node: Node) -> None:
     alternatives = node.get("anyOf", [node])
     rules = {"enum", "const", "pattern", "minimum", "maximum"}
     if any(rules & part.keys() or part.get("type") == "boolean" for part in alternatives):
-        about = {key: node[key] for key in ("description", "default", "examples") if key in node}
-        rule = {key: node[key] for key in node if key not in about}
-        node.clear()
-        node |= about
+        rule = {key: node.pop(key) for key in list(node) if key not in _ABOUT}
         node["anyOf"] = [*rule.get("anyOf", [rule]), {"type": "string", "pattern": r"\$\{.+\}"}]
+
+
+_ABOUT = ("description", "default", "examples")
+"""What a schema says about a value without a rule."""
 
 
 def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator[str]:
@@ -131,20 +128,20 @@ def _reference(node: Node) -> str | None:
 
 def _value(node: Node) -> str:
     """What may stand behind a key, in words."""
-    if "$ref" in node or node.get("type") == "object":
-        return "mapping"
     if "title" in node:
         return str(node["title"])
-    if "enum" in node:
-        return " or ".join(_code(word) for word in node["enum"])
-    if "const" in node:
-        return _code(node["const"])
-    if node["type"] == "array":
+    words = node.get("enum", [node["const"]] if "const" in node else [])
+    if words:
+        return " or ".join(_code(word) for word in words)
+    if node.get("type") == "array":
         return f"list of {_value(node['items'])}s"
-    if node["type"] == "integer":
+    if node.get("type") == "integer":
         least, most = node.get("minimum"), node.get("maximum")
         return f"{least} to {most}" if most is not None else f"number from {least}"
-    return {"string": "text", "boolean": "`true` or `false`"}[node["type"]]
+    return _TYPES[node.get("type", "object")]
+
+
+_TYPES = {"string": "text", "boolean": "`true` or `false`", "object": "mapping"}
 
 
 def _code(value: Any) -> str:

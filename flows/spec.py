@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError
@@ -40,6 +40,8 @@ class Source(OneOf):
 
 class Window(Spec):
     """When a group is complete: whichever comes first. At least one is needed."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     count: Annotated[int, Field(ge=1, examples=[1000])] | None = None
     """Messages. Elasticsearch takes a few hundred to a few thousand documents a request best."""
@@ -104,10 +106,14 @@ class Metrics(Spec):
     """Address to listen on; `0.0.0.0` lets other machines in."""
 
 
+def _number(value: object) -> object:
+    return None if value is True else value  # to Python, True is 1
+
+
 class Pipeline(Spec):
     """One job: from a source, in windows, to a sink."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_number)]
     """Of this format."""
     name: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
     """What the job is called in logs, metrics and the broker's list of connections."""
@@ -193,6 +199,7 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
 
     Raises:
         SpecError: the file cannot be read, or is not a pipeline; lists all problems, in order.
+
     """
     name = os.fspath(path)
     try:

@@ -19,6 +19,7 @@ def substitute(text: str, environment: Mapping[str, str]) -> str:
     Raises:
         ValueError: a variable without a default is not set, a file cannot be read, or what stands
             in the braces is none of these. The text names the variable or the file.
+
     """
     return _PLACE.sub(lambda place: _value(place, environment), text)
 
@@ -33,9 +34,8 @@ def _value(place: re.Match[str], environment: Mapping[str, str]) -> str:
         return _read(content[len("file:") :])
     variable = _VARIABLE.fullmatch(content)
     if not variable:
-        raise ValueError(
-            f"${{{content}}} is none of ${{NAME}}, ${{NAME:-default}}, ${{file:/path}}"
-        )
+        # What is there instead is not quoted: it may be the middle of a password.
+        raise ValueError("write ${NAME}, ${NAME:-default} or ${file:/path}; a dollar is written $$")
     name, default = variable["name"], variable["default"]
     value = environment.get(name)
     if default is not None:
@@ -52,7 +52,7 @@ def _read(path: str) -> str:
         raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"the file {path} is not text in UTF-8") from None
-    return text.removesuffix("\n")
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 _PLACE = re.compile(r"\$\$|\$\{(?:(?P<content>[^}]*)\})?")

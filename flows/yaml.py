@@ -62,7 +62,7 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        document.problems.append(Found(_place(mark), (), f"not YAML: {error.problem}"))
+        document.problems.append(Found(_place(mark), (), f"not YAML: {_syntax(error, text)}"))
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -193,6 +193,16 @@ class _Reading:
 
     def _problem(self, node: yaml.Node, path: Path, text: str) -> None:
         self._document.problems.append(Found(_place(node.start_mark), path, text))
+
+
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
+    """Say what PyYAML says, but for what our own syntax invites."""
+    at = error.problem_mark.index if error.problem_mark else 0
+    if text[max(at - 1, 0) : at + 1] == "${":
+        return "inside { } and [ ], quote ${…}, or write each key on a line of its own"
+    if error.problem and error.problem.startswith("but "):
+        return f"{error.context}, {error.problem}"
+    return str(error.problem)
 
 
 def _place(mark: Any) -> Place:

@@ -6,8 +6,9 @@ It connects to nothing; what only the server can know is asked when the job star
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,8 +23,10 @@ from pydantic_core import PydanticCustomError
 
 from connectors.elasticsearch.template import parse_template, problem_of_name
 from connectors.spec import OneOf, Problem, Spec
-from connectors.units import Duration, Size
+from connectors.units import Duration, Size, duration_text, size_text
 from connectors.url import Url, parse
+
+_API_KEY = re.compile("[A-Za-z0-9+/_=-]+")
 
 
 def _http_url(text: str) -> Url:
@@ -34,7 +37,7 @@ def _http_url(text: str) -> Url:
 
 
 def _static_index(name: str) -> str:
-    problem = problem_of_name(name)
+    problem = "must be a name, not a template" if "{" in name else problem_of_name(name)
     if problem is not None:
         raise ValueError(problem)
     return name
@@ -76,14 +79,51 @@ class DocumentId(OneOf):
     """`body`: a hash of the message's body, so that equal messages are one document."""
 
 
+def _shape_of_id(value: Any) -> str | None:
+    if isinstance(value, (dict, DocumentId)):
+        return "mapping"
+    return "auto" if value == "auto" else None
+
+
+Id = Annotated[
+    Annotated[Literal["auto"], Tag("auto")] | Annotated[DocumentId, Tag("mapping")],
+    Discriminator(
+        _shape_of_id,
+        custom_error_type="id",
+        custom_error_message="must be auto, {field: name} or {hash: body}",
+    ),
+]
+
+
 class Bulk(Spec):
     """How windows are put into `_bulk` requests."""
 
     max_bytes: Annotated[Size, Field(ge=1)] = 10 * 1024**2
     """Larger windows are sent in several requests; a larger document is sent by itself.
-    Elasticsearch recommends a few MiB, and refuses more than 100MB unless it is told otherwise."""
-    linger: Annotated[Duration, Field(ge=0, le=60)] = 0.05
+    Elasticsearch is fastest at a few MiB."""
+    linger: Duration = 0.05
     """How long a small window waits for others to share a request; `0`: not at all."""
+
+    def problems(self) -> Iterator[Problem]:
+        """See `Spec`."""
+        if self.linger > LINGER_MOST:
+            yield Problem(("linger",), f"must be at most {duration_text(LINGER_MOST)}")
+
+    def warnings(self) -> Iterator[Problem]:
+        """See `Spec`."""
+        if self.max_bytes > CONTENT_LENGTH_MOST:
+            yield Problem(
+                ("max_bytes",),
+                f"is more than Elasticsearch takes ({size_text(CONTENT_LENGTH_MOST)}), "
+                "unless its http.max_content_length is higher",
+            )
+
+
+LINGER_MOST = 60.0
+"""Seconds. What lingers is already complete: longer waits belong into the window's time."""
+
+CONTENT_LENGTH_MOST = 100 * 1024**2
+"""Bytes; Elasticsearch's default of `http.max_content_length`."""
 
 
 class ElasticsearchSink(Spec):
@@ -105,12 +145,7 @@ class ElasticsearchSink(Spec):
     action: Literal["index", "create"] = "index"
     """`index` replaces a document of the same `_id`, `create` leaves it as it is.
     Data streams need `create`."""
-    # fmt: off
-    id: Annotated[
-        Annotated[Literal["auto"], Tag("text")] | Annotated[DocumentId, Tag("mapping")],
-        Discriminator(lambda value: "text" if isinstance(value, str) else "mapping"),
-    ] = "auto"
-    # fmt: on
+    id: Id = "auto"
     """The document's `_id`, which is what makes a message that comes twice one document.
     `auto`: the message's `message_id` when it has one, else Elasticsearch makes one up."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
@@ -122,9 +157,11 @@ class ElasticsearchSink(Spec):
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
-        if self.api_key and self.basic_auth:
+        if self.api_key is not None and self.basic_auth is not None:
             yield Problem(("basic_auth",), "api_key is there too: write only one of them")
-        if self.basic_auth and ":" not in self.basic_auth.get_secret_value():
+        if self.api_key is not None and not _API_KEY.fullmatch(self.api_key.get_secret_value()):
+            yield Problem(("api_key",), "must be the encoded key: letters, digits and - _ + / =")
+        if self.basic_auth is not None and ":" not in self.basic_auth.get_secret_value():
             yield Problem(("basic_auth",), "must be user:password")
         if self.ca_certs is not None and not os.path.isfile(self.ca_certs):
             yield Problem(("ca_certs",), "there is no such file")

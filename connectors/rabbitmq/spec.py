@@ -5,6 +5,7 @@ It connects to nothing; what only the broker can know is asked when the job star
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
@@ -30,14 +31,24 @@ def _amqp_url(text: str) -> Url:
     if "/" in parts.path[1:]:
         raise ValueError("a / in the name of the virtual host is written %2F")
     for name, values in parse_qs(parts.query, keep_blank_values=True).items():
-        if name not in _NUMBERS_IN_QUERY and name not in _TEXTS_IN_QUERY:
-            known = ", ".join(_NUMBERS_IN_QUERY + _TEXTS_IN_QUERY)
+        if name not in _NUMBERS_IN_QUERY and name not in _MAPPINGS_IN_QUERY:
+            known = ", ".join(_NUMBERS_IN_QUERY + _MAPPINGS_IN_QUERY)
             raise ValueError(f"what follows the ? must be one of: {known}")
         if len(values) > 1:
             raise ValueError(f"{name} stands twice after the ?")
         if name in _NUMBERS_IN_QUERY and not values[0].isdecimal():
             raise ValueError(f"{name} after the ? must be a whole number")
+        if name in _MAPPINGS_IN_QUERY and not _is_mapping(values[0]):
+            raise ValueError(f"{name} after the ? must be as in Python: {{'name': 'value'}}")
     return Url(text)
+
+
+def _is_mapping(text: str) -> bool:
+    """Tell whether pika, which reads it with the same function, finds a mapping."""
+    try:
+        return isinstance(ast.literal_eval(text), dict)
+    except (ValueError, SyntaxError):
+        return False
 
 
 def _short(text: str) -> str:
@@ -53,7 +64,7 @@ _NUMBERS_IN_QUERY = (
     "stack_timeout",
     "blocked_connection_timeout",
 )
-_TEXTS_IN_QUERY = ("ssl_options", "tcp_options")
+_MAPPINGS_IN_QUERY = ("ssl_options", "tcp_options")
 """Parameters of pika's `URLParameters`, but for those that would repeat what the job does itself:
 it makes its own attempts to connect, and uses two channels."""
 
@@ -97,6 +108,22 @@ class Declare(Spec):
     """Exchanges that feed the queue."""
 
 
+def _shape_of_declaration(value: Any) -> str | None:
+    if isinstance(value, (dict, Declare)):
+        return "mapping"
+    return "passive" if value == "passive" else None
+
+
+Declaration = Annotated[
+    Annotated[Declare, Tag("mapping")] | Annotated[Literal["passive"], Tag("passive")],
+    Discriminator(
+        _shape_of_declaration,
+        custom_error_type="declaration",
+        custom_error_message="must be passive, or a mapping such as {durable: true}",
+    ),
+]
+
+
 class RabbitMQSource(Spec):
     """A queue to consume."""
 
@@ -111,12 +138,7 @@ class RabbitMQSource(Spec):
     prefetch: Prefetch = 4000
     """Messages that one consumer may hold unacknowledged: the bound on memory.
     Enough is what arrives while a window fills and is written; less makes the job slower."""
-    # fmt: off
-    declare: Annotated[
-        Annotated[Declare, Tag("mapping")] | Annotated[Literal["passive"], Tag("text")],
-        Discriminator(lambda value: "text" if isinstance(value, str) else "mapping"),
-    ] | None = None
-    # fmt: on
+    declare: Declaration | None = None
     """How to make the queue; `passive` or omitted: it must exist."""
     format: Format = "auto"
     """What the bodies are: `json`, `text`, `msgpack`, or `auto`: what the content type says; where

@@ -57,15 +57,15 @@ def test_a_template_is_kept_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("id", "expected"),
+    ("written", "expected"),
     [
         ("auto", "auto"),
         ({"field": "order.id"}, DocumentId(field="order.id")),
         ({"hash": "body"}, DocumentId(hash="body")),
     ],
 )
-def test_where_an_id_comes_from(id: Any, expected: Any) -> None:
-    assert sink(id=id).id == expected
+def test_where_an_id_comes_from(written: Any, expected: Any) -> None:
+    assert sink(id=written).id == expected
 
 
 def test_credentials_are_not_shown() -> None:

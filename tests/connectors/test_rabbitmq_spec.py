@@ -1,0 +1,108 @@
+"""What a spec may say about RabbitMQ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pika
+import pytest
+from pydantic import ValidationError
+
+from connectors.rabbitmq.spec import Declare, RabbitMQDeadLetter, RabbitMQSource
+
+
+def source(**keys: Any) -> RabbitMQSource:
+    return RabbitMQSource(**{"url": "amqp://host", "queue": "q"} | keys)
+
+
+def test_a_url_and_a_list_of_urls_are_urls_in_code() -> None:
+    assert source(url="amqp://a").url == ("amqp://a",)
+    assert source(url=["amqp://a", "amqps://b"]).url == ("amqp://a", "amqps://b")
+
+
+@pytest.mark.parametrize(
+    ("url", "virtual_host"),
+    [
+        ("amqp://host", "/"),
+        ("amqp://host/", "/"),
+        ("amqp://host/%2F", "/"),
+        ("amqp://host/%2f", "/"),
+        ("amqp://host/name", "name"),
+        ("amqp://host/a%2Fb", "a/b"),
+    ],
+)
+def test_a_virtual_host_is_what_pika_reads(url: str, virtual_host: str) -> None:
+    (accepted,) = source(url=url).url
+
+    assert pika.URLParameters(accepted).virtual_host == virtual_host
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://us%40er:p%2Fw@host:5673/v?heartbeat=30&blocked_connection_timeout=60",
+        "amqps://host/?tcp_options={'TCP_KEEPIDLE':60}",
+        "amqp://host/?frame_max=131072&socket_timeout=5&stack_timeout=10",
+        "amqp://[::1]:5672/",
+        "amqp://:@host/",
+    ],
+)
+def test_what_is_accepted_pika_can_read(url: str) -> None:
+    pika.URLParameters(source(url=url).url[0])
+
+
+@pytest.mark.parametrize("options", ["", "x", "[1]", "None", "{'ca_certs': open('f')}"])
+def test_options_are_a_mapping_of_plain_values(options: str) -> None:
+    source(url="amqps://host/?ssl_options={'ca_certs':'/etc/ca.pem'}")
+    with pytest.raises(ValidationError, match=r"ssl_options after the \? must be as in Python"):
+        source(url=f"amqps://host/?ssl_options={options.replace(' ', '')}")
+
+
+@pytest.mark.parametrize("name", ["connection_attempts", "retry_delay", "channel_max", "locale"])
+def test_parameters_that_would_interfere_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=r"what follows the \? must be one of"):
+        source(url=f"amqp://host/?{name}=1")
+
+
+def test_arguments_keep_the_types_they_have() -> None:
+    arguments = {"x-max-length": 1000, "x-queue-type": "quorum", "x-flag": True, "x-list": [1.5]}
+    spec = source(declare={"arguments": arguments})
+
+    assert isinstance(spec.declare, Declare)
+    assert spec.declare.arguments == arguments
+    assert [type(value) for value in spec.declare.arguments.values()] == [int, str, bool, list]
+
+
+def test_a_queue_is_declared_or_must_exist() -> None:
+    assert source().declare is None
+    assert source(declare="passive").declare == "passive"
+    assert source(declare={}).declare == Declare(durable=True, arguments={}, bind=())
+
+
+def test_names_fit_into_255_bytes() -> None:
+    source(queue="é" * 127)
+    with pytest.raises(ValidationError, match="must be at most 255 bytes long"):
+        source(queue="é" * 128)
+
+
+def test_parked_messages_go_to_a_queue_or_to_an_exchange() -> None:
+    assert RabbitMQDeadLetter(routing_key="parked").url is None
+    assert RabbitMQDeadLetter(exchange="dead").routing_key == ""
+    with pytest.raises(ValidationError, match="needs a routing_key"):
+        RabbitMQDeadLetter()
+
+
+@pytest.mark.parametrize(
+    ("declare", "seconds"),
+    [
+        (None, 1800.0),
+        ("passive", 1800.0),
+        ({}, 1800.0),
+        ({"arguments": {"x-consumer-timeout": 60_000}}, 60.0),
+        ({"arguments": {"x-consumer-timeout": "soon"}}, 1800.0),
+    ],
+)
+def test_the_consumer_timeout_is_the_queues_or_rabbitmqs_default(
+    declare: Any, seconds: float
+) -> None:
+    assert source(declare=declare).consumer_timeout == seconds

@@ -1,0 +1,136 @@
+"""The generated reference and schema are there, up to date and right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from connectors.spec import Spec
+from flows.reference import SCHEMA, reference, schema, stale
+from flows.spec import Pipeline
+
+TOP = Path(__file__).parents[2]
+
+
+def models(model: type[Spec]) -> Iterator[type[Spec]]:
+    """Every model that a pipeline is made of."""
+    yield model
+    for key in model.model_fields:
+        inner = model.mapping_at(key)
+        if inner:
+            yield from models(inner)
+
+
+def errors(spec: Any) -> list[str]:
+    return [error.json_path for error in Draft202012Validator(schema()).iter_errors(spec)]
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    """If not: `python -m flows.reference --write`."""
+    assert stale() == []
+
+
+def test_every_key_is_explained() -> None:
+    bare = [
+        f"{model.__name__}.{key}"
+        for model in models(Pipeline)
+        for key, field in model.model_fields.items()
+        if not (field.description or "").rstrip().endswith(".")
+    ]
+    assert bare == []
+
+
+def test_every_key_is_in_the_reference() -> None:
+    text = reference()
+    for model in models(Pipeline):
+        for key in model.model_fields:
+            assert f"| `{key}` |" in text
+
+
+def test_the_tables_of_the_reference_have_four_columns() -> None:
+    for line in reference().splitlines():
+        if line.startswith("|"):
+            assert line.count("|") == 5, line
+
+
+def test_defaults_are_written_with_their_units() -> None:
+    text = reference()
+
+    assert "| `drain_timeout` | duration | `30s` |" in text
+    assert "| `max_bytes` | size | `10MiB` |" in text
+    assert '| `routing_key` | text | `""` |' in text
+    assert "| `consumers` | `auto` or 1 to 1000 | `auto` |" in text
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
+
+
+def test_an_editor_finds_the_schema_and_nothing_wrong_in_the_pipeline() -> None:
+    text = (TOP / "pipeline.yaml").read_text()
+
+    assert text.startswith("# yaml-language-server: $schema=flows/pipeline.schema.json\n")
+    assert (TOP / "flows/pipeline.schema.json").samefile(SCHEMA)
+    assert errors(yaml.safe_load(text)) == []
+
+
+@pytest.fixture
+def spec() -> dict[str, Any]:
+    return {
+        "version": 1,
+        "name": "a",
+        "source": {"rabbitmq": {"url": ["amqp://h"], "queue": "q"}},
+        "aggregate": {"window": {"time": "1s"}},
+        "sink": {"elasticsearch": {"url": "http://h", "index": "a", "id": {"field": "a"}}},
+    }
+
+
+def test_an_editor_lets_substitution_stand_anywhere(spec: dict[str, Any]) -> None:
+    spec["version"] = spec["name"] = spec["drain_timeout"] = "${A}"
+    spec["metrics"] = {"port": "${PORT:-9100}", "host": "${A}"}
+    spec["source"]["rabbitmq"] |= {
+        "consumers": "${A}",
+        "prefetch": "${A:-4000}",
+        "format": "${A}",
+        "declare": {"durable": "${A}"},
+    }
+    spec["aggregate"] = {
+        "window": {"count": "${A}", "bytes": "${A}", "time": "${A}s"},
+        "on_stop": "${A}",
+    }
+    spec["sink"]["elasticsearch"] |= {"action": "${A}", "id": "${A}", "bulk": {"max_bytes": "${A}"}}
+
+    assert errors(spec) == []
+
+
+def test_an_editor_marks_what_is_wrong(spec: dict[str, Any]) -> None:
+    spec["source"]["rabbitmq"] |= {"prefetch": 0, "prefech": 1, "declare": "active"}
+    spec["aggregate"]["window"] = {"count": "many", "bytes": "5M", "time": 5}
+    del spec["sink"]["elasticsearch"]["index"]
+
+    assert sorted(errors(spec)) == [
+        "$.aggregate.window.bytes",
+        "$.aggregate.window.count",
+        "$.aggregate.window.time",
+        "$.sink.elasticsearch",
+        "$.source.rabbitmq",
+        "$.source.rabbitmq.declare",
+        "$.source.rabbitmq.prefetch",
+    ]
+
+
+@pytest.mark.parametrize("path", ["aggregate.window", "source", "sink"])
+def test_an_editor_marks_a_mapping_that_needs_a_key(spec: dict[str, Any], path: str) -> None:
+    *above, key = path.split(".")
+    parent = spec
+    for name in above:
+        parent = parent[name]
+    parent[key] = {}
+
+    assert errors(spec) == [f"$.{path}"]
