@@ -24,7 +24,6 @@ def validate(model: type[S], document: Document, file: str) -> S:
 
     Raises:
         SpecError: with all problems, those of the document and those of the model.
-
     """
     found = list(document.problems)
     spec = None

@@ -199,7 +199,6 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
 
     Raises:
         SpecError: the file cannot be read, or is not a pipeline; lists all problems, in order.
-
     """
     name = os.fspath(path)
     try:

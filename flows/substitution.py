@@ -19,7 +19,6 @@ def substitute(text: str, environment: Mapping[str, str]) -> str:
     Raises:
         ValueError: a variable without a default is not set, a file cannot be read, or what stands
             in the braces is none of these. The text names the variable or the file.
-
     """
     return _PLACE.sub(lambda place: _value(place, environment), text)
 

@@ -80,13 +80,14 @@ class DocumentId(OneOf):
 
 
 def _shape_of_id(value: Any) -> str | None:
+    # Pydantic puts the tag into the paths of errors, where it must not look like a key.
     if isinstance(value, (dict, DocumentId)):
-        return "mapping"
-    return "auto" if value == "auto" else None
+        return "<mapping>"
+    return "<auto>" if value == "auto" else None
 
 
 Id = Annotated[
-    Annotated[Literal["auto"], Tag("auto")] | Annotated[DocumentId, Tag("mapping")],
+    Annotated[Literal["auto"], Tag("<auto>")] | Annotated[DocumentId, Tag("<mapping>")],
     Discriminator(
         _shape_of_id,
         custom_error_type="id",

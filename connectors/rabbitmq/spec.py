@@ -109,13 +109,14 @@ class Declare(Spec):
 
 
 def _shape_of_declaration(value: Any) -> str | None:
+    # Pydantic puts the tag into the paths of errors, where it must not look like a key.
     if isinstance(value, (dict, Declare)):
-        return "mapping"
-    return "passive" if value == "passive" else None
+        return "<mapping>"
+    return "<passive>" if value == "passive" else None
 
 
 Declaration = Annotated[
-    Annotated[Declare, Tag("mapping")] | Annotated[Literal["passive"], Tag("passive")],
+    Annotated[Declare, Tag("<mapping>")] | Annotated[Literal["passive"], Tag("<passive>")],
     Discriminator(
         _shape_of_declaration,
         custom_error_type="declaration",
