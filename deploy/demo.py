@@ -83,7 +83,7 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
 def watch(broker: Broker, job: Job, day: Sequence[shop.Event], port: int) -> Counters:
     """Publish each event when it is due, and show the job at work until it is done with all."""
     began_at = look_at = time.monotonic()
-    published = 0
+    published, seen = 0, Counters()
     with Progress(sys.stdout) as progress:
         while True:
             now = time.monotonic()
@@ -92,7 +92,7 @@ def watch(broker: Broker, job: Job, day: Sequence[shop.Event], port: int) -> Cou
             published = due
             if now >= look_at:
                 look_at = now + LOOK_EVERY
-                seen = counters.look(port)
+                seen = counters.look(port) or seen
                 progress.show(seen, now)
                 for warning in job.take_warnings():
                     progress.say(warning)

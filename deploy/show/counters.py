@@ -35,14 +35,14 @@ class Counters(NamedTuple):
         return self.stored + self.parked
 
 
-def look(port: int) -> Counters:
-    """Ask a job on this machine; one that does not answer yet has counted nothing."""
+def look(port: int) -> Counters | None:
+    """Ask a job on this machine; `None`: it does not answer, or not yet."""
     url = f"http://127.0.0.1:{port}/metrics"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             return read(answer.read().decode())
     except OSError:
-        return Counters()
+        return None
 
 
 def read(text: str) -> Counters:

@@ -1,4 +1,4 @@
-"""The job as its users run it: a process of its own, whose log goes to a file."""
+"""The job as its users run it: a process of its own; its log goes to a file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ COMMAND = ["-m", "bytewax.run", "flows.pipeline"]
 DRAIN_SECONDS_MAX = 40
 """More than the job gives itself, which is 30 s unless its spec says otherwise."""
 
+LEAVE_SECONDS_MAX = 5
+"""For a job that nobody waits for any more: a drain with nothing in its way takes a second."""
+
 
 class Job:
-    """One process; leaving the `with` block drains it, if it still runs."""
+    """One process; leaving the `with` block ends it, if it still runs."""
 
     def __init__(self, spec: Path, environment: dict[str, str]) -> None:
         """Describe it; `with` starts it. `environment` is added to ours."""
@@ -55,7 +58,7 @@ class Job:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._end()
+            self._end(LEAVE_SECONDS_MAX)
         finally:
             if self._process.poll() is None:
                 self._process.kill()
@@ -70,7 +73,7 @@ class Job:
         Raises:
             Trouble: it has not; with the end of its log.
         """
-        code = self._end()
+        code = self._end(DRAIN_SECONDS_MAX)
         if code is None:
             raise self._trouble(f"The job has not left within {DRAIN_SECONDS_MAX} s")
         if code != 0:
@@ -96,14 +99,15 @@ class Job:
         lines = whole.decode(errors="replace").splitlines()
         return [line for line in lines if " WARNING " in line or " ERROR " in line]
 
-    def _end(self) -> int | None:
+    def _end(self, seconds_max: float) -> int | None:
+        """Let it drain; the exit code, or nothing if that takes too long."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(DRAIN_SECONDS_MAX)
+            return self._process.wait(seconds_max)
         except subprocess.TimeoutExpired:
             return None
 
     def _trouble(self, what: str) -> Trouble:
-        end = self.log.read_text(errors="replace").splitlines()[-15:]
+        end = self.log.read_text(errors="replace").splitlines()[-25:]
         return Trouble("\n".join([f"{what}; its log, {self.log}, ends with:", "", *end]))

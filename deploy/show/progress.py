@@ -10,8 +10,8 @@ from typing import TextIO
 from deploy.show.counters import Counters
 
 RATE_SECONDS = 2.0
-"""Over how long the rate is taken: in quiet times windows complete a second apart, and a rate over
-less than two of them would jump."""
+"""Over how long the rate is taken, at least: in quiet times windows complete a second apart, and
+over less than two of them it would jump."""
 
 PLAIN_SECONDS = 1.0
 """Between two lines where they cannot be refreshed."""
@@ -29,7 +29,7 @@ class Progress:
     def show(self, counters: Counters, now: float) -> None:
         """Show a look that was taken `now`, in seconds of a clock that only goes forward."""
         self._looks.append((now, counters.settled))
-        while now - self._looks[0][0] > RATE_SECONDS:
+        while len(self._looks) > 2 and now - self._looks[1][0] >= RATE_SECONDS:
             self._looks.popleft()
         self._line = _line(counters, self._rate())
         if self._refreshes:

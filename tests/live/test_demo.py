@@ -1,0 +1,69 @@
+"""`make demo` keeps its word."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.show.job import ROOT
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def environment(rabbitmq_url: str, elasticsearch_url: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "RABBITMQ_URL": rabbitmq_url,
+        "ELASTICSEARCH_URL": elasticsearch_url,
+        "TMPDIR": str(tmp_path),
+    }
+
+
+def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "deploy.demo", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_every_event_of_the_demo_arrives(environment: dict[str, str], tmp_path: Path) -> None:
+    """It says so itself, with the numbers of Elasticsearch, and leaves no file behind."""
+    demo = start(environment, "--events", "3000", "--seconds", "4")
+
+    output, _ = demo.communicate(timeout=60)
+
+    assert demo.returncode == 0, output
+    assert "Elasticsearch has 2,995 documents" in output
+    assert "has left with exit code 0" in output
+    assert "3,000 published, 2,995 stored + 5 parked: nothing is lost" in output
+    assert len(re.findall(r"document_parsing_exception", output)) == 3
+    assert len(re.findall(r"unreadable: not a JSON object", output)) == 2
+    assert re.search(r"completed by +windows\n.* count +\d", output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_the_demo_and_its_job(environment: dict[str, str], tmp_path: Path) -> None:
+    """In order, and without a traceback."""
+    with start(environment, "--events", "3000", "--seconds", "60") as demo:
+        assert demo.stdout
+        lines = iter(demo.stdout.readline, "")
+        next(line for line in lines if re.search(r"stored +[1-9]", line))
+
+        demo.send_signal(signal.SIGINT)
+
+        rest = "".join(lines)
+    assert demo.returncode == 130
+    assert "Stopped early" in rest
+    assert "Traceback" not in rest
+    assert not list(tmp_path.iterdir()), "the job has not left in order"
