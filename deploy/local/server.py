@@ -153,6 +153,7 @@ class Server(ABC):
 
     def _run(self, command: list[str | Path], environment: dict[str, str]) -> None:
         """Run a command as the server's account, apart from our terminal, until it returns."""
+        log.info("%s starts, with its files in %s", self.kind, self.folder)
         printed = self.folder / "start.log"
         try:
             with printed.open("w") as file:
@@ -177,7 +178,6 @@ class Server(ABC):
         unfinished = self.folder / "server.json.unfinished"
         unfinished.write_text(json.dumps({"ports": ports, "options": self.options}))
         unfinished.replace(self.folder / "server.json")
-        log.info("%s starts, with its files in %s", self.kind, self.folder)
         self._launch()
 
     def _wait_until_it_answers(self) -> None:
