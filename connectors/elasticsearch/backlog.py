@@ -15,10 +15,10 @@ Rule 6: What has been withdrawn vanishes.
 
 from __future__ import annotations
 
+import itertools
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import count
 
 from connectors.message import Documents
 
@@ -62,17 +62,22 @@ class Batch:
 class Part:
     """Documents of one batch that have the same past."""
 
-    __slots__ = ("attempts", "batch", "errors", "positions")
+    __slots__ = ("attempts", "batch", "errors", "positions", "refusals")
 
-    def __init__(
-        self, batch: Batch, positions: Sequence[int], attempts: int = 0, errors: int = 0
-    ) -> None:
-        self.batch = batch
-        self.positions = positions
-        self.attempts = attempts
-        """How often it has been taken to be sent."""
-        self.errors = errors
-        """How often Elasticsearch failed at just these documents."""
+    def __init__(self, batch: Batch, positions: Sequence[int]) -> None:
+        self.batch, self.positions = batch, positions
+        self.attempts = 0
+        """How often they have been taken to be sent."""
+        self.refusals = 0
+        """How often Elasticsearch said of just these documents: again."""
+        self.errors = 0
+        """How many of these were failures of Elasticsearch itself."""
+
+    def only(self, positions: Sequence[int]) -> Part:
+        """Some of these documents, with the same past."""
+        part = Part(self.batch, positions)
+        part.attempts, part.refusals, part.errors = self.attempts, self.refusals, self.errors
+        return part
 
     @property
     def size(self) -> int:
@@ -106,10 +111,7 @@ class Request:
         (part,) = self.parts
         middle = len(part.positions) // 2
         first, second = part.positions[:middle], part.positions[middle:]
-        return (
-            Request([Part(part.batch, first, part.attempts, part.errors)]),
-            Request([Part(part.batch, second, part.attempts, part.errors)]),
-        )
+        return Request([part.only(first)]), Request([part.only(second)])
 
 
 class Backlog:
@@ -124,7 +126,7 @@ class Backlog:
         self._company_bytes = 0
         self._company_due_at = 0.0
         self._again: list[tuple[float, int, Part]] = []
-        self._numbers = count()
+        self._numbers = itertools.count()
 
     def add(self, batch: Batch, now: float) -> None:
         """Take in a batch of at least one document."""
@@ -181,9 +183,8 @@ class Backlog:
         """Have these sent next, as they are, in this order."""
         self._requests.extendleft(reversed(requests))
 
-    @property
-    def documents(self) -> int:
-        """How many wait."""
+    def count(self) -> int:
+        """How many documents wait."""
         waiting = [*self._requests, Request(self._company)]
         waiting.append(Request([part for _, _, part in self._again]))
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)

@@ -10,11 +10,12 @@ import logging
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
 from connectors.elasticsearch.backlog import Backlog, Batch, Request
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Lines, Reply, read
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Lines, Reply, check, read
 from connectors.elasticsearch.pace import Pace
 from connectors.elasticsearch.settle import condemn, divide, settle
 from connectors.elasticsearch.trouble import Trouble
@@ -81,10 +82,10 @@ class Indexer:
         """See `connectors.connector.Sink`.
 
         Raises:
-            AssertionError: a thread has died of a defect, which it has printed.
+            AssertionError: a document is not one line, or see `flush`.
         """
-        if self._broken:
-            raise AssertionError("a thread of the indexer has died")
+        self._check_threads()
+        check(documents.sources)
         batch = _Submitted(documents, self._lines, reply)
         if documents.sources:
             with self._changed:
@@ -96,7 +97,12 @@ class Indexer:
         return batch.withdraw
 
     def flush(self) -> None:
-        """See `connectors.connector.Sink`."""
+        """See `connectors.connector.Sink`.
+
+        Raises:
+            AssertionError: a thread has died of a defect, which it has printed.
+        """
+        self._check_threads()
         with self._changed:
             self._backlog.flush()
             self._changed.notify()
@@ -109,6 +115,10 @@ class Indexer:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(timeout=0.1)
+
+    def _check_threads(self) -> None:
+        if self._broken:
+            raise AssertionError("a thread of the indexer has died")
 
     def _start(self) -> None:
         if self._threads[0].ident is None:
@@ -151,12 +161,15 @@ class Indexer:
         if isinstance(reading, Indigestible) and request.documents == 1:
             reading = condemn(reading)
         with self._changed:
+            if self._closed:
+                return
             if isinstance(reading, Items):
                 answers = self._settle(request, reading, now)
             else:
                 answers = []
                 self._put_back(request, reading, now)
-            line = self._line(reading, now)
+            next_try_at = max(self._backlog.due_at() or now, self._pace.resume_at)
+            line = self._trouble.hear(reading, now, next_try_at, self._backlog.count)
         if line is not None:
             log.log(*line)
         self._count(request, reading)
@@ -168,7 +181,7 @@ class Indexer:
     def _settle(self, request: Request, items: Items, now: float) -> list[tuple[Batch, Answer]]:
         settlement = settle(request, items, self._index)
         for part in settlement.again:
-            wait = DOCUMENTS.delay(part.attempts - 1, self._draw())
+            wait = DOCUMENTS.delay(part.refusals - 1, self._draw())
             self._backlog.again(part, now + wait)
         if items.throttled:
             self._pace.throttle()
@@ -183,32 +196,14 @@ class Indexer:
         else:
             self._pace.succeed()
 
-    def _line(self, reading: Items | Again | Indigestible, now: float) -> tuple[int, str] | None:
-        """Level and text of what the log should say now, if anything."""
-        reason = _trouble(reading)
-        if reason is None:
-            lasted = self._trouble.ends(now)
-            if lasted is None:
-                return None
-            return logging.INFO, f"Elasticsearch takes documents again, after {lasted:.1f} s"
-        since = self._trouble.begins_or_goes_on(now)
-        if since is None:
-            return None
-        level = logging.WARNING
-        if isinstance(reading, Again) and reading.status in (401, 403):
-            level = logging.ERROR  # It will not pass by itself.
-        next_try = max(self._backlog.due_at() or now, self._pace.resume_at, now) - now
-        return level, (
-            f"Elasticsearch does not take all documents, for {since:.1f} s now: {reason}; "
-            f"{self._backlog.documents} wait, next try in {next_try:.1f} s"
-        )
-
     def _count(self, request: Request, reading: Items | Again | Indigestible) -> None:
         if isinstance(reading, Items):
-            for refusal in [*reading.throttled, *reading.failed]:
-                self._observer.again(1, refusal.status)
-            for refusal in reading.rejected:
-                self._observer.rejected(1, refusal.status)
+            again = Counter(refusal.status for refusal in [*reading.throttled, *reading.failed])
+            for status, documents in again.items():
+                self._observer.again(documents, status)
+            rejected = Counter(refusal.status for refusal in reading.rejected)
+            for status, documents in rejected.items():
+                self._observer.rejected(documents, status)
         else:
             self._observer.again(request.documents, reading.status)
 
@@ -246,12 +241,3 @@ class _Nobody:
 
     def rejected(self, documents: int, status: int) -> None:
         pass
-
-
-def _trouble(reading: Items | Again | Indigestible) -> str | None:
-    """Why documents have to be sent again, if Elasticsearch is why."""
-    if isinstance(reading, Again):
-        return reading.reason if reading.status is None else f"{reading.status} {reading.reason}"
-    if isinstance(reading, Items) and (refused := reading.throttled or reading.failed):
-        return f"{refused[0].status} {refused[0].reason}"
-    return None

@@ -80,17 +80,15 @@ def _within(items: Items, start: int, end: int) -> Items:
 
 
 def _settle_part(part: Part, items: Items, index: str | None, settlement: Settlement) -> None:
-    def again(refusals: Sequence[Refusal], errors: int) -> None:
-        if refusals:
-            positions = [part.positions[refusal.position] for refusal in refusals]
-            settlement.again.append(Part(part.batch, positions, part.attempts, errors))
-
-    again(items.throttled, part.errors)
-    rejected = items.rejected
-    if part.errors + 1 < ERRORS_MAX:
-        again(items.failed, part.errors + 1)
-    else:
-        rejected = sorted([*rejected, *items.failed])
+    failed, rejected = items.failed, items.rejected
+    if part.errors + 1 >= ERRORS_MAX:
+        failed, rejected = [], sorted([*rejected, *failed])
+    for refused, errors in ((items.throttled, 0), (failed, 1)):
+        if refused:
+            again = part.only([part.positions[refusal.position] for refusal in refused])
+            again.refusals += 1
+            again.errors += errors
+            settlement.again.append(again)
     stored: Sequence[int] = [part.positions[position] for position in items.stored]
     if stored or rejected:
         answer = Answer(stored, [_rejection(part, refusal, index) for refusal in rejected])

@@ -44,7 +44,7 @@ def test_an_empty_backlog_has_nothing_to_send() -> None:
 
     assert some.take(0.0) is None
     assert some.due_at() is None
-    assert some.documents == 0
+    assert some.count() == 0
 
 
 def test_a_batch_is_one_request_at_once() -> None:
@@ -80,7 +80,7 @@ def test_small_ones_wait_until_they_are_not_small_any_more() -> None:
         some.add(window, 1.0)
 
     assert take_all(some, 1.0) == [[(window, [0]) for window in windows[:4]]]
-    assert some.documents == 1
+    assert some.count() == 1
 
 
 def test_a_large_one_does_not_overtake_a_small_one() -> None:
@@ -131,7 +131,7 @@ def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
     some.add(window, 1.0)
     taken = some.take(1.0)
     assert taken is not None
-    some.again(Part(window, [1], attempts=1), 3.0)
+    some.again(taken.parts[0].only([1]), 3.0)
     some.add(next_one, 2.0)
     some.add(next_one, 2.0)
 
@@ -177,12 +177,21 @@ def test_what_was_put_back_is_next() -> None:
 def test_halves_are_of_parts_first_and_of_documents_then() -> None:
     one, other = batch(1000, 1000, 1000), batch(1000)
 
-    first, second = Request([Part(one, range(3), 5, 2), Part(other, range(1))]).halves()
+    first, second = Request([Part(one, range(3)), Part(other, range(1))]).halves()
 
     assert (content(first), content(second)) == ([(one, [0, 1, 2])], [(other, [0])])
     a, b = first.halves()
     assert (content(a), content(b)) == ([(one, [0])], [(one, [1, 2])])
-    assert [(part.attempts, part.errors) for part in a.parts + b.parts] == [(5, 2)] * 2
+
+
+def test_a_part_of_a_part_has_the_same_past() -> None:
+    part = Part(batch(100, 100), range(2))
+    part.attempts, part.refusals, part.errors = 9, 5, 2
+
+    only = part.only([1])
+
+    assert only.positions == [1]
+    assert (only.attempts, only.refusals, only.errors) == (9, 5, 2)
 
 
 def test_what_was_withdrawn_vanishes() -> None:
@@ -194,7 +203,7 @@ def test_what_was_withdrawn_vanishes() -> None:
     some.again(Part(gone, [0]), 0.0)
     gone.withdrawn = large.withdrawn = True
 
-    assert some.documents == 1
+    assert some.count() == 1
     assert take_all(some, 2.0) == [[(kept, [0])]]
     assert some.due_at() is None
 
@@ -261,8 +270,9 @@ class AgainstAModel(RuleBasedStateMachine):
                 kept = [p for p in part.positions if what == "again" and data.draw(st.booleans())]
                 self.open -= {(part.batch, p) for p in part.positions if p not in kept}
                 if kept:
-                    again = Part(part.batch, kept, part.attempts, part.errors)
-                    self.backlog.again(again, self.now + data.draw(st.sampled_from([0.0, 1.0])))
+                    self.backlog.again(
+                        part.only(kept), self.now + data.draw(st.sampled_from([0.0, 1.0]))
+                    )
 
     @precondition(lambda self: self.batches)
     @rule(data=st.data())
@@ -284,7 +294,7 @@ class AgainstAModel(RuleBasedStateMachine):
         ]
         assert len(under_way) == len(set(under_way))
         assert set(under_way) <= self.open
-        assert self.backlog.documents == len(self.open) - len(under_way)
+        assert self.backlog.count() == len(self.open) - len(under_way)
 
     def teardown(self) -> None:
         """In the end everything is sent."""

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Lines, Reply, read
+from connectors.elasticsearch.bulk import (
+    Again,
+    Indigestible,
+    Items,
+    Lines,
+    Reply,
+    check,
+    read,
+)
 from connectors.message import Documents
 
 VERSIONS = ("8.19.21", "9.5.0")
@@ -210,11 +218,12 @@ def test_elasticsearch_reads_what_was_meant(
     assert [(a.get("_index"), a.get("_id")) for a in addresses] == [row[1:] for row in rows]
 
 
-@pytest.mark.parametrize("heads", [None, [b'{"index":{}}'] * 1000])
-@pytest.mark.parametrize("position", [0, 499, 999])
-def test_a_document_cannot_smuggle_in_an_action(heads: list[bytes] | None, position: int) -> None:
+@pytest.mark.parametrize("position", [0, 255, 256, 999])
+def test_a_document_cannot_smuggle_in_an_action(position: int) -> None:
     sources = [b"{}"] * 1000
+    check(sources)
+
     sources[position] = b'{}\n{"delete":{"_id":"1"}}'
 
     with pytest.raises(AssertionError, match="more than one line"):
-        Lines("index").body(sources, heads)
+        check(sources)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from connectors.elasticsearch.backlog import Batch, Part, Request
@@ -23,6 +25,12 @@ def batch(documents: int, size: int = 2) -> Batch:
     return Batch(Documents(sources, ["own", *[None] * (documents - 1)], ids), None, 0)
 
 
+def part(batch: Batch, positions: Sequence[int], attempts: int = 1) -> Part:
+    some = Part(batch, positions)
+    some.attempts = attempts
+    return some
+
+
 def test_all_stored_is_told_as_it_was_sent() -> None:
     one, other = batch(3), batch(2)
     request = Request([Part(one, range(3)), Part(other, [1])])
@@ -34,7 +42,7 @@ def test_all_stored_is_told_as_it_was_sent() -> None:
 
 def test_positions_are_those_of_the_batch() -> None:
     one, other = batch(9), batch(9)
-    request = Request([Part(one, [2, 4, 8], attempts=3), Part(other, [0, 7], attempts=1)])
+    request = Request([part(one, [2, 4, 8], attempts=3), part(other, [0, 7])])
     items = Items(
         [0, 4],
         throttled=[Refusal(1, 429, "busy")],
@@ -52,22 +60,23 @@ def test_positions_are_those_of_the_batch() -> None:
 
 
 def test_throttling_is_tried_again_for_ever() -> None:
-    part = Part(batch(1), [0], attempts=10**6, errors=ERRORS_MAX - 1)
+    tired = part(batch(1), [0], attempts=10**6)
+    tired.refusals, tired.errors = 1000, ERRORS_MAX - 1
 
-    settlement = settle(Request([part]), Items([], throttled=[Refusal(0, 503, "no")]), None)
+    settlement = settle(Request([tired]), Items([], throttled=[Refusal(0, 503, "no")]), None)
 
     assert settlement.answers == []
-    assert (settlement.again[0].attempts, settlement.again[0].errors) == (10**6, ERRORS_MAX - 1)
+    (again,) = settlement.again
+    assert (again.attempts, again.refusals, again.errors) == (10**6, 1001, ERRORS_MAX - 1)
 
 
 def test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end() -> None:
-    part, times = Part(batch(2), [1]), 1
+    some, times = part(batch(2), [1]), 1
     items = Items([], failed=[Refusal(0, 500, "null_pointer_exception")])
 
-    while (settlement := settle(Request([part]), items, "events")).again:
+    while (settlement := settle(Request([some]), items, "events")).again:
         assert settlement.answers == []
-        (part,) = settlement.again
-        part.attempts += 1
+        (some,) = settlement.again
         times += 1
 
     assert times == ERRORS_MAX
@@ -82,7 +91,7 @@ def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() 
 
     assert halves is not None
     assert [half.documents for half in halves] == [2, 3]
-    guilty = Request([Part(batch(5), [3], attempts=4)])
+    guilty = Request([part(batch(5), [3], attempts=4)])
     assert divide(guilty, indigestible) is None
     ((_, answer),) = settle(guilty, condemn(indigestible), "events").answers
     assert answer.rejected == [(3, Rejection("malformed", 400, "events", "id-3", 4))]
@@ -90,7 +99,7 @@ def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() 
 
 @pytest.mark.parametrize("status", [None, 401, 403, 404, 500, 502, 503, 504])
 def test_what_has_nothing_to_do_with_the_request_leaves_it_whole(status: int | None) -> None:
-    request = Request([Part(batch(1000, size=1000), range(1000), attempts=1000)])
+    request = Request([part(batch(1000, size=1000), range(1000), attempts=1000)])
 
     assert divide(request, Again(status, "")) is None
 
@@ -100,6 +109,6 @@ def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
     busy = Again(429, "es_rejected_execution_exception")
     large, small = batch(1000, size=1000), batch(2, size=HALVES_BYTES_MIN - 1)
 
-    assert divide(Request([Part(large, range(1000), attempts=PATIENCE - 1)]), busy) is None
-    assert divide(Request([Part(large, range(1000), attempts=PATIENCE)]), busy) is not None
-    assert divide(Request([Part(small, range(2), attempts=10**6)]), busy) is None
+    assert divide(Request([part(large, range(1000), attempts=PATIENCE - 1)]), busy) is None
+    assert divide(Request([part(large, range(1000), attempts=PATIENCE)]), busy) is not None
+    assert divide(Request([part(small, range(2), attempts=10**6)]), busy) is None

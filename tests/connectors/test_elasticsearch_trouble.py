@@ -1,36 +1,76 @@
-"""When trouble is worth a line in the log."""
+"""What the log says about trouble, and when."""
 
 from __future__ import annotations
 
+import logging
+
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
 from connectors.elasticsearch.trouble import EVERY, Trouble
+
+DOWN = Again(None, "refused")
+WELL = Items(range(3))
+
+
+def hear(
+    trouble: Trouble, reading: Items | Again | Indigestible, now: float
+) -> tuple[int, str] | None:
+    return trouble.hear(reading, now, now + 1.5, lambda: 4000)
+
+
+def test_it_says_what_is_wrong_and_what_that_means() -> None:
+    assert hear(Trouble(), Again(503, "no master"), 5.0) == (
+        logging.WARNING,
+        "Elasticsearch has not taken all documents for 0.0 s: 503 no master; "
+        "4000 wait, next try in 1.5 s",
+    )
 
 
 def test_trouble_is_spoken_of_at_once_and_then_seldom() -> None:
     trouble = Trouble()
 
-    said = [trouble.begins_or_goes_on(now) for now in (100.0, 101.0, 109.9, 110.0, 111.0, 120.5)]
+    said = [hear(trouble, DOWN, now) for now in (100.0, 101.0, 109.9, 110.0, 111.0, 120.5)]
 
-    assert said == [0.0, None, None, 10.0, None, 20.5]
+    assert [line is not None for line in said] == [True, False, False, True, False, True]
+    assert said[-1] is not None
+    assert "for 20.5 s: refused" in said[-1][1]
 
 
 def test_its_end_is_told_once() -> None:
     trouble = Trouble()
-    trouble.begins_or_goes_on(100.0)
+    hear(trouble, DOWN, 100.0)
 
-    assert trouble.ends(103.5) == 3.5
-    assert trouble.ends(104.0) is None
+    assert hear(trouble, WELL, 103.5) == (
+        logging.INFO,
+        "Elasticsearch takes documents again, after 3.5 s",
+    )
+    assert hear(trouble, WELL, 104.0) is None
 
 
 def test_no_trouble_has_no_end() -> None:
-    assert Trouble().ends(1.0) is None
+    assert hear(Trouble(), WELL, 1.0) is None
 
 
 def test_trouble_that_comes_and_goes_is_spoken_of_seldom_too() -> None:
-    """What was not heard of does not end."""
-    trouble = Trouble()
-    lines = 0
+    trouble, lines = Trouble(), 0
     for now in range(100):
-        lines += trouble.begins_or_goes_on(float(now)) is not None
-        lines += trouble.ends(now + 0.5) is not None
+        lines += hear(trouble, DOWN, float(now)) is not None
+        lines += hear(trouble, WELL, now + 0.5) is not None
 
     assert lines == 2 * 100 / EVERY
+
+
+def test_to_be_shut_out_is_an_error() -> None:
+    for status in (401, 403):
+        line = hear(Trouble(), Again(status, "security_exception"), 1.0)
+        assert line is not None
+        assert line[0] == logging.ERROR
+
+
+def test_throttled_documents_are_trouble_and_rejected_ones_are_not() -> None:
+    """Those are told of where they are parked."""
+    refusals = [Refusal(0, 429, "busy")]
+
+    assert hear(Trouble(), Items([], throttled=refusals), 1.0) is not None
+    assert hear(Trouble(), Items([], failed=refusals), 1.0) is not None
+    assert hear(Trouble(), Items([], rejected=refusals), 1.0) is None
+    assert hear(Trouble(), Indigestible(413, "too large"), 1.0) is None
