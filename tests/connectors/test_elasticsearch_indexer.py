@@ -1,0 +1,482 @@
+"""Documents are sent in the background until each is stored or refused, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from connectors.elasticsearch.bulk import Reply
+from connectors.elasticsearch.indexer import Indexer
+from connectors.message import Answer, Documents
+from tests.waiting import until
+
+STORED = Reply(200, b"")
+"""A script's word for: store it, and say so."""
+SMALL = 100
+"""Documents of this size wait for company."""
+
+
+class Cluster:
+    """Answers bulk requests as scripted, and else as Elasticsearch does when all is well."""
+
+    def __init__(self) -> None:
+        self.script: list[Callable[[list[Any]], Reply] | Reply] = []
+        self.requests: list[list[Any]] = []
+        """The documents of each request, in order of arrival."""
+        self.stored: Counter[int] = Counter()
+        self.open = threading.Event()
+        self.open.set()
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
+
+    def send(self, body: bytes) -> Reply:
+        documents = [json.loads(line) for line in body.split(b"\n")[1::2]]
+        with self._lock:
+            self.requests.append(documents)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            answer = self.script.pop(0) if self.script else STORED
+        self.open.wait(20)
+        with self._lock:
+            self._at_once -= 1
+            reply = answer(documents) if callable(answer) else answer
+            return self.store(documents) if reply is STORED else reply
+
+    def store(self, documents: list[Any], statuses: dict[int, int] | None = None) -> Reply:
+        """Store all but those, by their numbers, which get another status than 201."""
+        items = []
+        for document in documents:
+            status = (statuses or {}).get(document["n"], 201)
+            self.stored[document["n"]] += status == 201
+            error = {} if status < 300 else {"error": {"type": f"because_{status}"}}
+            items.append({"index": {"status": status, **error}})
+        errors = any("error" in item["index"] for item in items)
+        return Reply(200, json.dumps({"errors": errors, "items": items}).encode())
+
+
+class Answers:
+    """What was said of one submission."""
+
+    def __init__(self) -> None:
+        self.stored: list[int] = []
+        self.rejected: dict[int, str] = {}
+
+    def __call__(self, answer: Answer) -> None:
+        self.stored += answer.stored
+        self.rejected |= {position: why.reason for position, why in answer.rejected}
+
+    def __len__(self) -> int:
+        return len(self.stored) + len(self.rejected)
+
+
+def documents(first: int, count: int, size: int = 100_000) -> Documents:
+    padding = "x" * (size // count)
+    sources = [
+        json.dumps({"n": n, "padding": padding}).encode() for n in range(first, first + count)
+    ]
+    return Documents(sources, None, None)
+
+
+Build = Callable[..., Indexer]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def build(cluster: Cluster) -> Iterator[Build]:
+    """Makes an indexer that never waits when something is to be sent again."""
+    built = []
+
+    def make(concurrency: int = 4, linger: float = 60.0, **options: Any) -> Indexer:
+        options = {"bytes_max": 10**6, "draw": lambda: 0.0, **options}
+        built.append(
+            Indexer(
+                cluster.send,
+                action="index",
+                index="events",
+                concurrency=concurrency,
+                linger=linger,
+                **options,
+            )
+        )
+        return built[-1]
+
+    yield make
+    cluster.open.set()
+    for indexer in built:
+        indexer.close()
+
+
+def test_a_window_is_one_request(cluster: Cluster, build: Build) -> None:
+    answers = Answers()
+
+    build().submit(documents(0, 1000), answers)
+
+    until(lambda: len(answers) == 1000)
+    assert answers.stored == [*range(1000)]
+    assert [len(request) for request in cluster.requests] == [1000]
+
+
+def test_small_windows_share_a_request_and_hear_of_their_own_documents(
+    cluster: Cluster, build: Build
+) -> None:
+    indexer, answers = build(), [Answers() for _ in range(3)]
+    for n, each in enumerate(answers):
+        indexer.submit(documents(n * 10, n + 1, SMALL), each)
+
+    indexer.flush()
+
+    until(lambda: all(answers))
+    assert [each.stored for each in answers] == [[0], [0, 1], [0, 1, 2]]
+    assert [[document["n"] for document in request] for request in cluster.requests] == [
+        [0, 10, 11, 20, 21, 22]
+    ]
+
+
+def test_linger_ends_by_itself(build: Build) -> None:
+    answers = Answers()
+
+    build(linger=0.01).submit(documents(0, 1, SMALL), answers)
+
+    until(lambda: len(answers) == 1)
+
+
+def test_no_documents_are_no_request(cluster: Cluster, build: Build) -> None:
+    indexer, answers = build(), Answers()
+    indexer.submit(Documents([], None, None), answers)
+    indexer.submit(documents(0, 1), answers)
+
+    until(lambda: len(answers) == 1)
+    assert len(cluster.requests) == 1
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_as_many_requests_at_once_as_configured(
+    cluster: Cluster, build: Build, concurrency: int
+) -> None:
+    indexer, answers = build(concurrency), [Answers() for _ in range(10)]
+    cluster.open.clear()
+    for each in answers:
+        indexer.submit(documents(0, 1), each)
+
+    until(lambda: len(cluster.requests) == concurrency)
+    cluster.open.set()
+    until(lambda: all(answers))
+    assert cluster.most_at_once == concurrency
+
+
+def test_submitting_never_waits(cluster: Cluster, build: Build) -> None:
+    indexer = build()
+    cluster.open.clear()
+
+    for n in range(1000):
+        indexer.submit(documents(n, 1, SMALL), Answers())
+
+    assert not cluster.stored
+
+
+def test_one_at_a_time_keeps_the_order_whatever_fails(cluster: Cluster, build: Build) -> None:
+    """A document of an earlier window is never written over one of a later window."""
+    indexer, answers = build(concurrency=1), [Answers() for _ in range(20)]
+    stored: list[int] = []
+
+    def store(documents: list[Any]) -> Reply:
+        statuses = {d["n"]: 429 for d in documents if d["n"] % 2 and random.random() < 0.7}
+        stored.extend(d["n"] // 2 for d in documents if d["n"] not in statuses)
+        return cluster.store(documents, statuses)
+
+    cluster.script = [store if n % 4 else Reply(503, b"") for n in range(400)]
+    for n, each in enumerate(answers):
+        indexer.submit(documents(2 * n, 2), each)
+
+    until(lambda: all(len(each) == 2 for each in answers))
+    assert stored == sorted(stored)
+
+
+def test_only_what_was_throttled_is_sent_again(cluster: Cluster, build: Build) -> None:
+    cluster.script = [lambda documents: cluster.store(documents, {1: 429, 3: 503})] * 3
+    answers = Answers()
+
+    build().submit(documents(0, 5), answers)
+
+    until(lambda: len(answers) == 5)
+    assert sorted(answers.stored) == [0, 1, 2, 3, 4]
+    assert [[d["n"] for d in request] for request in cluster.requests] == [
+        [0, 1, 2, 3, 4],
+        *[[1, 3]] * 3,
+    ]
+
+
+def test_one_bad_document_rejects_only_itself(cluster: Cluster, build: Build) -> None:
+    cluster.script = [lambda documents: cluster.store(documents, {7: 400})]
+    answers = Answers()
+
+    build().submit(documents(0, 10), answers)
+
+    until(lambda: len(answers) == 10)
+    assert answers.rejected == {7: "because_400"}
+
+
+def test_a_request_that_is_too_large_is_halved(cluster: Cluster, build: Build) -> None:
+    def store(documents: list[Any]) -> Reply:
+        size = sum(len(document["padding"]) for document in documents)
+        return Reply(413, b"") if size > 30_000 else cluster.store(documents)
+
+    cluster.script = [store] * 1000
+    small, large = Answers(), Answers()
+    indexer = build()
+    indexer.submit(documents(0, 100), small)
+    indexer.submit(documents(100, 2, size=100_000), large)
+
+    until(lambda: len(small) + len(large) == 102)
+    assert sorted(small.stored) == [*range(100)]
+    assert large.rejected == dict.fromkeys((0, 1), "the request is too large")
+
+
+def test_one_document_cannot_keep_its_neighbours_from_being_stored(
+    cluster: Cluster, build: Build
+) -> None:
+    def store(documents: list[Any]) -> Reply:
+        if any(document["n"] == 600 for document in documents):
+            return Reply(400, b'{"error":{"type":"malformed"}}')
+        return cluster.store(documents)
+
+    cluster.script = [store] * 1000
+    answers = Answers()
+
+    build().submit(documents(0, 1000), answers)
+
+    until(lambda: len(answers) == 1000)
+    assert answers.rejected == {600: "malformed"}
+    assert set(cluster.stored.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Reply(None, b"ConnectionError: refused"),
+        Reply(429, b""),
+        Reply(503, b""),
+        Reply(404, b""),
+        Reply(200, b"<html>"),
+        Reply(200, b'{"errors":false,"items":[]}'),
+    ],
+)
+def test_a_cluster_that_is_down_is_waited_for(
+    cluster: Cluster, build: Build, failure: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.script = [failure] * 50
+    answers = Answers()
+    with caplog.at_level(logging.INFO, "hopper.elasticsearch"):
+        build().submit(documents(0, 10), answers)
+        until(lambda: len(answers) == 10)
+        until(lambda: len(caplog.messages) == 2)
+
+    assert answers.stored == [*range(10)]
+    assert "10 wait" in caplog.messages[0]
+    assert "takes documents again" in caplog.messages[1]
+
+
+def test_who_is_shut_out_says_so_loudly(
+    cluster: Cluster, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster.script = [Reply(401, b'{"error":{"type":"security_exception"}}')]
+    answers = Answers()
+
+    build().submit(documents(0, 1), answers)
+
+    until(lambda: len(answers) == 1)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "security_exception" in caplog.text
+
+
+def test_while_it_is_down_one_request_at_a_time_asks(cluster: Cluster, build: Build) -> None:
+    down = [Reply(503, b"")] * 40
+    cluster.script = [*down]
+    indexer, answers = build(), [Answers() for _ in range(8)]
+    cluster.open.clear()
+    for n, each in enumerate(answers):
+        indexer.submit(documents(n, 1), each)
+    until(lambda: len(cluster.requests) == 4)
+    cluster.open.set()
+    until(lambda: len(cluster.requests) > 8)
+    cluster.most_at_once = 0
+
+    until(lambda: all(answers))
+    assert len(cluster.requests) == 48
+    assert len(cluster.stored) == 8
+
+
+def test_what_was_withdrawn_is_not_sent(cluster: Cluster, build: Build) -> None:
+    indexer, gone, kept = build(), Answers(), Answers()
+    withdraw = indexer.submit(documents(0, 1, SMALL), gone)
+    indexer.submit(documents(1, 1, SMALL), kept)
+
+    withdraw()
+    indexer.flush()
+
+    until(lambda: len(kept) == 1)
+    assert list(cluster.stored) == [1]
+    assert len(gone) == 0
+
+
+def test_what_was_withdrawn_on_its_way_is_not_heard_of(cluster: Cluster, build: Build) -> None:
+    indexer, gone, kept = build(concurrency=1), Answers(), Answers()
+    cluster.open.clear()
+    cluster.script = [lambda documents: cluster.store(documents, {1: 429})]
+    withdraw = indexer.submit(documents(0, 2), gone)
+    indexer.submit(documents(2, 1), kept)
+    until(lambda: cluster.requests)
+
+    withdraw()
+    cluster.open.set()
+
+    until(lambda: len(kept) == 1)
+    assert len(gone) == 0
+    assert sorted(cluster.stored.elements()) == [0, 2]
+
+
+def test_a_reply_may_withdraw_the_rest(cluster: Cluster, build: Build) -> None:
+    heard: list[Answer] = []
+    indexer = build(bytes_max=60_000)
+
+    def reply(answer: Answer) -> None:
+        heard.append(answer)
+        withdraw()
+
+    withdraw = indexer.submit(documents(0, 2, 100_000), reply)
+    other = Answers()
+    indexer.submit(documents(2, 1), other)
+
+    until(lambda: len(other) == 1 and heard)
+    assert len(heard) == 1
+
+
+def test_a_document_of_more_than_one_line_is_refused_at_once(build: Build) -> None:
+    with pytest.raises(AssertionError, match="more than one line"):
+        build().submit(Documents([b'{"n":\n1}'], None, None), Answers())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_ends_the_job(cluster: Cluster, build: Build) -> None:
+    def defect(documents: list[Any]) -> Reply:
+        raise ZeroDivisionError
+
+    cluster.script = [defect]
+    indexer = build(concurrency=1)
+    indexer.submit(documents(0, 1), Answers())
+
+    def broken() -> bool:
+        try:
+            indexer.flush()
+        except AssertionError:
+            return True
+        return False
+
+    until(broken)
+    with pytest.raises(AssertionError, match="died"):
+        indexer.submit(documents(1, 1), Answers())
+
+
+def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> None:
+    indexer, answers = build(), Answers()
+    before = threading.active_count()
+    indexer.submit(documents(0, 1, SMALL), answers)
+    assert threading.active_count() == before + 4
+
+    indexer.close()
+
+    until(lambda: threading.active_count() == before)
+    assert not cluster.requests
+    assert len(answers) == 0
+
+
+def test_closed_without_having_been_used(build: Build) -> None:
+    build().close()
+
+
+def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
+    cluster: Cluster, build: Build
+) -> None:
+    heard: list[tuple[str, int, int | None]] = []
+
+    class Observer:
+        def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
+            assert size_bytes > 100_000
+            assert seconds >= 0
+            heard.append(("requested", documents, None))
+
+        def again(self, documents: int, status: int | None) -> None:
+            heard.append(("again", documents, status))
+
+        def rejected(self, documents: int, status: int) -> None:
+            heard.append(("rejected", documents, status))
+
+    cluster.script = [
+        Reply(None, b"refused"),
+        lambda documents: cluster.store(documents, {0: 400, 1: 400, 2: 404}),
+    ]
+    answers = Answers()
+    build(observer=Observer()).submit(documents(0, 4), answers)
+
+    until(lambda: len(answers) == 4)
+    assert heard == [
+        ("requested", 4, None),
+        ("again", 4, None),
+        ("requested", 4, None),
+        ("rejected", 2, 400),
+        ("rejected", 1, 404),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_each_document_is_answered_once_whatever_happens(
+    cluster: Cluster, build: Build, seed: int
+) -> None:
+    """Four threads submit windows of all sizes to a cluster that fails in every way it can."""
+    chance = random.Random(seed)
+
+    def misbehave(documents: list[Any]) -> Reply:
+        what = chance.random()
+        if what < 0.3:
+            return chance.choice([Reply(None, b""), Reply(429, b""), Reply(503, b"")])
+        if what < 0.4:
+            return chance.choice([Reply(413, b""), Reply(200, b"{")])
+        statuses = {d["n"]: 429 for d in documents if chance.random() < 0.2}
+        statuses |= {d["n"]: 400 for d in documents if d["n"] % 17 == 0}
+        return cluster.store(documents, statuses)
+
+    cluster.script = [misbehave] * 300
+    indexer = build(linger=0.001, bytes_max=200_000)
+    submitted: list[tuple[int, int, Answers]] = []
+    for first in range(0, 4000, 40):
+        submitted.append((first, chance.randint(1, 40), Answers()))
+
+    def submit(some: list[tuple[int, int, Answers]]) -> None:
+        for first, count, answers in some:
+            size = 100_000 if first % 3 else SMALL
+            indexer.submit(documents(first, count, size), answers)
+
+    threads = [threading.Thread(target=submit, args=(submitted[n::4],)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    until(lambda: all(len(answers) == count for _, count, answers in submitted))
+    for first, count, answers in submitted:
+        assert sorted([*answers.stored, *answers.rejected]) == [*range(count)]
+        assert all(cluster.stored[first + position] == 1 for position in answers.stored)
+        for position, reason in answers.rejected.items():
+            assert "large" in reason or (reason == "because_400" and (first + position) % 17 == 0)
