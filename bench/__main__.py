@@ -1,0 +1,81 @@
+"""`python -m bench`: each scenario in rounds, in which every contender has its turn.
+
+Reports go to the standard output as Markdown, progress goes to the standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bench.report import medians, table
+from bench.run import Contender, Measurement, Queue, run
+from bench.scenarios import ACKNOWLEDGES, BY_HAND, HOPPER, HOPPER_WITH_IDS, SCENARIOS, Scenario
+from bench.sinks import INDEX, Real, Sink, Stub
+from deploy.services import url
+
+QUEUE = "hopper.bench"
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    options = _options()
+    rabbitmq = url("RABBITMQ_URL")
+    contenders = [ACKNOWLEDGES, HOPPER, BY_HAND]
+    if options.ids:
+        contenders.insert(2, HOPPER_WITH_IDS)
+    for scenario in SCENARIOS:
+        if scenario.name in options.only:
+            sink = Real(url("ELASTICSEARCH_URL")) if scenario.real else Stub()
+            measure(scenario, contenders, options, rabbitmq, sink)
+
+
+def measure(
+    scenario: Scenario,
+    contenders: Sequence[Contender],
+    options: argparse.Namespace,
+    rabbitmq: str,
+    sink: Sink,
+) -> None:
+    """Measure one scenario, and print what came out."""
+    rounds: dict[Contender, list[Measurement]] = {contender: [] for contender in contenders}
+    queue = Queue(rabbitmq, QUEUE, scenario.queue_arguments)
+    with sink:
+        for number in range(options.rounds):
+            # Each is the first one once, so that none always follows the same other one.
+            first = number % len(contenders)
+            for contender in [*contenders[first:], *contenders[:first]]:
+                sink.clear()
+                environment = {
+                    "RABBITMQ_URL": rabbitmq,
+                    "ELASTICSEARCH_URL": sink.url,
+                    "BENCH_INDEX": INDEX,
+                    "HOPPER_PIPELINE": "bench/pipeline.yaml",
+                }
+                measurement = run(contender, queue, options.messages, environment)
+                rounds[contender].append(measurement)
+                print(f"{scenario.name} {contender.name}: {measurement}", file=sys.stderr)
+        documents = options.messages * options.rounds * (len(contenders) - 1)
+        for line in table(scenario, medians(rounds), sink.remark(documents)):
+            print(line)
+    queue.delete()
+
+
+def _options() -> argparse.Namespace:
+    names = [scenario.name for scenario in SCENARIOS]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")
+    parser.add_argument("--only", choices=names, nargs="+", default=names)
+    parser.add_argument(
+        "--ids", action="store_true", help="measure Hopper on messages with a message_id too"
+    )
+    options = parser.parse_args()
+    if options.messages < 1000 or options.messages % 1000:
+        parser.error("--messages: a multiple of 1000, or the last window waits for its time")
+    return options
+
+
+if __name__ == "__main__":
+    main()

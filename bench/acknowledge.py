@@ -1,0 +1,40 @@
+"""The bound on any job: our own reader, with nothing behind it but acknowledgements.
+
+It takes what has arrived, says at once that it is stored, and looks again a millisecond later.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from connectors.message import Arrived, Outcomes
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQSource
+from flows.consumers import ARRIVALS_EVERY
+
+PREFETCH = 10_000
+"""As in `pipeline.yaml`."""
+
+
+def main() -> None:
+    """Acknowledge until SIGTERM, and drain."""
+    spec = RabbitMQSource(
+        url=(os.environ["RABBITMQ_URL"],), queue=os.environ["BENCH_QUEUE"], prefetch=PREFETCH
+    )
+    source = RabbitMQ(spec, None, workers=1)
+    consumer = source.consumer(source.consumers()[0])
+    signal.signal(signal.SIGTERM, lambda *_: consumer.drain())
+    consumer.start()
+    while not consumer.drained:
+        for event in consumer.take():
+            if isinstance(event, Arrived):
+                tags = [message.tag for message in event.messages]
+                consumer.settle(Outcomes(event.origin, tags, []))
+        time.sleep(ARRIVALS_EVERY)
+    consumer.close()
+
+
+if __name__ == "__main__":
+    main()

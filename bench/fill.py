@@ -1,0 +1,138 @@
+"""Fills a queue as fast as the broker takes it: the frames of all messages are made beforehand.
+
+Publishing through pika would take twice as long, and the queue is filled anew for each run.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import select
+import socket
+from collections.abc import Iterator
+from functools import lru_cache
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+import pika
+from pika import frame, spec
+from typing_extensions import Self
+
+BLOCK = 2000
+"""Messages in one write: some 600 KB."""
+
+
+@lru_cache(1)
+def publishings(queue: str, count: int, ids: bool) -> list[bytes]:
+    """All messages as frames on channel 1, `BLOCK` of them together.
+
+    They are persistent JSON objects of about 235 bytes, no two alike; `ids`: each has a
+    message_id, a UUID.
+    """
+    method = frame.Method(1, spec.Basic.Publish(exchange="", routing_key=queue)).marshal()
+    one_by_one = [
+        method
+        + frame.Header(1, len(body), _properties(message_id)).marshal()
+        + frame.Body(1, body).marshal()
+        for body, message_id in messages(count, ids)
+    ]
+    return [b"".join(one_by_one[at : at + BLOCK]) for at in range(0, count, BLOCK)]
+
+
+def _properties(message_id: str | None) -> pika.BasicProperties:
+    return pika.BasicProperties("application/json", delivery_mode=2, message_id=message_id)
+
+
+def messages(count: int, ids: bool) -> Iterator[tuple[bytes, str | None]]:
+    """Bodies, and message_ids: the same ones for the same `count`."""
+    draw = random.Random(count)
+    for number in range(count):
+        order = {
+            "@timestamp": f"2026-03-{1 + number % 28:02}T{number % 24:02}:15:30.{number % 999:03}Z",
+            "order": number,
+            "customer": f"customer-{draw.randrange(10_000):05}",
+            "country": draw.choice(("DE", "FR", "IT", "ES", "PL")),
+            "items": draw.randrange(1, 20),
+            "total": draw.randrange(100, 100_000) / 100,
+            "status": draw.choice(("placed", "paid", "shipped", "returned")),
+            "note": draw.choice(_NOTES),
+        }
+        message_id = str(UUID(int=draw.getrandbits(128), version=4)) if ids else None
+        yield json.dumps(order, separators=(",", ":")).encode(), message_id
+
+
+_NOTES = (
+    "please leave it with the neighbours when nobody opens the door at that time, thank you",
+    "a present: wrap it, please, and put the card of the shop inside as well, not the price",
+    "ring twice, the bell is a quiet one and the house is a large one; it is on the left",
+)
+
+
+class Publisher:
+    """A connection that writes frames, and reads confirmations."""
+
+    def __init__(self, url: str) -> None:
+        """Connect, over plain TCP, and open channel 1 with confirmations."""
+        parameters = pika.URLParameters(url)
+        self._socket = socket.create_connection((parameters.host, parameters.port))
+        self._buffer = b""
+        self._confirmed_below = 1
+        self._socket.sendall(frame.ProtocolHeader().marshal())
+        start = self._receive()
+        mechanism, response = parameters.credentials.response_for(start)
+        self._send(0, spec.Connection.StartOk({}, mechanism, response.decode(), "en_US"))
+        tune = self._receive()
+        self._send(0, spec.Connection.TuneOk(tune.channel_max, tune.frame_max, heartbeat=0))
+        self._ask(0, spec.Connection.Open(parameters.virtual_host))
+        self._ask(1, spec.Channel.Open())
+        self._ask(1, spec.Confirm.Select())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ask(0, spec.Connection.Close(200, "done", 0, 0))
+        self._socket.close()
+
+    def publish(self, blocks: list[bytes], count: int) -> None:
+        """Write all blocks, and wait until the broker has confirmed each message."""
+        confirmed: set[int] = set()
+        for block in blocks:
+            self._socket.sendall(block)
+            while select.select([self._socket], [], [], 0)[0]:
+                self._confirm(confirmed)
+        while len(confirmed) < count:
+            self._confirm(confirmed)
+
+    def _confirm(self, confirmed: set[int]) -> None:
+        ack = self._receive()
+        assert isinstance(ack, spec.Basic.Ack), ack
+        tag = ack.delivery_tag
+        if ack.multiple:
+            confirmed.update(range(self._confirmed_below, tag))
+            self._confirmed_below = tag
+        confirmed.add(tag)
+
+    def _ask(self, channel: int, method: Any) -> None:
+        self._send(channel, method)
+        self._receive()
+
+    def _send(self, channel: int, method: Any) -> None:
+        self._socket.sendall(frame.Method(channel, method).marshal())
+
+    def _receive(self) -> Any:
+        """Return the next method of the broker, wait for it if need be."""
+        while True:
+            consumed, received = frame.decode_frame(self._buffer)
+            if received is not None:
+                self._buffer = self._buffer[consumed:]
+                return received.method
+            data = self._socket.recv(65536)
+            assert data, "the broker has closed the connection"
+            self._buffer += data

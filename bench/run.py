@@ -1,0 +1,162 @@
+"""One run: a queue is filled, a contender empties it, and what that took is measured.
+
+The clock runs from the moment when the first message has left the queue to the moment when the
+last acknowledgement has left the contender: nothing was sent after it, and when the contender has
+ended there is nothing in the queue. Its start, and its end after that moment, are not counted;
+neither in time nor in CPU.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
+
+import pika
+
+from bench.fill import Publisher, publishings
+from bench.watch import Watched
+
+ROOT = Path(__file__).resolve().parents[1]
+
+START_SECONDS_MAX = 30
+RUN_SECONDS_MAX = 300
+END_SECONDS_MAX = 40
+"""More than `drain_timeout` of `pipeline.yaml`, 30 s."""
+
+LOOK_EVERY = 0.002
+"""Seconds between two looks at the queue before the first message: the error of the beginning."""
+SAMPLE_EVERY = 0.02
+"""Seconds between two looks afterwards. A look asks the queue for its length, as `queue.declare`
+does; fifty of them in a second are no burden for it."""
+SILENCE = 1.0
+"""Seconds. Who has sent nothing for so long has no acknowledgements left to send: the job gathers
+them for 5 ms, and a bulk of a thousand documents takes 20 to 100 ms."""
+
+
+class Contender(NamedTuple):
+    """A way to do the job."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """For the Python interpreter."""
+    ids: bool = False
+    """Its messages have a message_id."""
+
+
+class Measurement(NamedTuple):
+    """What one run took."""
+
+    rate: float
+    """Messages a second."""
+    cpu_microseconds: float
+    """For each message."""
+    memory_bytes: int
+
+
+class Queue:
+    """The queue that is filled and emptied."""
+
+    def __init__(self, url: str, name: str, arguments: Mapping[str, Any]) -> None:
+        """Make it anew."""
+        self.name, self._url = name, url
+        self.port: int = pika.URLParameters(url).port
+        self._connection = pika.BlockingConnection(pika.URLParameters(url))
+        self._channel = self._connection.channel()
+        self._channel.queue_delete(name)
+        self._channel.queue_declare(name, durable=True, arguments=dict(arguments))
+
+    def fill(self, messages: int, ids: bool) -> None:
+        """Publish so many messages, and wait until the broker has confirmed all of them."""
+        with Publisher(self._url) as publisher:
+            publisher.publish(publishings(self.name, messages, ids), messages)
+
+    def length(self) -> int:
+        """Messages that no consumer holds."""
+        answer = self._channel.queue_declare(self.name, passive=True)
+        count: int = answer.method.message_count
+        return count
+
+    def delete(self) -> None:
+        """Remove it, and where the job would have parked messages."""
+        self._channel.queue_delete(self.name)
+        self._channel.queue_delete(f"{self.name}.parked")
+        self._connection.close()
+
+
+def run(
+    contender: Contender, queue: Queue, messages: int, environment: dict[str, str]
+) -> Measurement:
+    """Fill the queue and let the contender empty it.
+
+    Raises:
+        AssertionError: it did not, or not in time; the message ends with what it has printed.
+    """
+    queue.fill(messages, contender.ids)
+    with TemporaryFile("w+") as printed:
+        process = subprocess.Popen(
+            [sys.executable, *contender.arguments],
+            cwd=ROOT,
+            env=os.environ | {"BENCH_QUEUE": queue.name} | environment,
+            stdout=printed,
+            stderr=printed,
+        )
+        try:
+            measurement = _measure(process, queue, messages)
+            _end(process)
+        except AssertionError as error:
+            printed.seek(0)
+            raise AssertionError(f"{contender.name}: {error}\n{printed.read()}") from error
+        finally:
+            process.kill()
+            process.wait()
+    assert not queue.length(), f"{contender.name} has left messages unacknowledged"
+    return measurement
+
+
+def _measure(process: subprocess.Popen[bytes], queue: Queue, messages: int) -> Measurement:
+    watched = Watched(process.pid, queue.port)
+    _wait(process, lambda: queue.length() < messages, LOOK_EVERY, START_SECONDS_MAX)
+    samples = [(time.monotonic(), watched.cpu_seconds())]
+
+    def emptied() -> bool:
+        samples.append((time.monotonic(), watched.cpu_seconds()))
+        return not queue.length() and watched.silent_seconds() >= SILENCE
+
+    _wait(process, emptied, SAMPLE_EVERY, RUN_SECONDS_MAX)
+    ended = time.monotonic() - watched.silent_seconds()
+    began, cpu_at_first = samples[0]
+    cpu_at_last = next(cpu for at, cpu in samples if at >= ended)
+    return Measurement(
+        rate=messages / (ended - began),
+        cpu_microseconds=1e6 * (cpu_at_last - cpu_at_first) / messages,
+        memory_bytes=watched.memory_bytes(),
+    )
+
+
+def _wait(
+    process: subprocess.Popen[bytes],
+    condition: Callable[[], bool],
+    look_every: float,
+    seconds_max: float,
+) -> None:
+    deadline = time.monotonic() + seconds_max
+    while not condition():
+        assert process.poll() is None, f"ended with {process.returncode}"
+        assert time.monotonic() < deadline, f"was not ready after {seconds_max:g} s"
+        time.sleep(look_every)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"did not end within {END_SECONDS_MAX} s") from None
+    assert process.returncode in (0, -signal.SIGTERM), f"ended with {process.returncode}"

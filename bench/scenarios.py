@@ -1,0 +1,107 @@
+"""What is measured: three ways from a queue into Elasticsearch, who goes them, and what we want."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from bench.run import Contender, Measurement
+
+ACKNOWLEDGES = Contender("acknowledges only", ("-m", "bench.acknowledge"))
+HOPPER = Contender("Hopper", ("-m", "bytewax.run", "flows.pipeline"))
+HOPPER_WITH_IDS = HOPPER._replace(name="Hopper, messages with ids", ids=True)
+BY_HAND = Contender("script by hand", ("-m", "bench.by_hand"))
+
+Results = Mapping[Contender, Measurement]
+"""The medians of all rounds."""
+
+
+class Target(NamedTuple):
+    """What Hopper shall reach."""
+
+    text: str
+    limit: float
+    at_least: bool
+    """Else at most."""
+    value: Callable[[Results], float]
+
+    def reached(self, results: Results) -> bool:
+        """Whether it is."""
+        value = self.value(results)
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+class Scenario(NamedTuple):
+    """A queue and a sink."""
+
+    name: str
+    title: str
+    queue_arguments: Mapping[str, Any]
+    real: bool
+    """The sink is the real Elasticsearch, not the stub."""
+    targets: tuple[Target, ...]
+
+
+def _cpu(limit: float) -> Target:
+    return Target(
+        f"at most {limit:g} µs of CPU a message",
+        limit,
+        False,
+        lambda results: results[HOPPER].cpu_microseconds,
+    )
+
+
+_MEMORY = Target(
+    "at most 60 MB resident", 60, False, lambda results: results[HOPPER].memory_bytes / 1e6
+)
+
+SCENARIOS = (
+    Scenario(
+        "classic-stub",
+        "Durable classic queue → stub",
+        {},
+        False,
+        (
+            Target(
+                "at least 0.97 of the rate of the consumer that only acknowledges",
+                0.97,
+                True,
+                lambda results: results[HOPPER].rate / results[ACKNOWLEDGES].rate,
+            ),
+            _cpu(5),
+            _MEMORY,
+        ),
+    ),
+    Scenario(
+        "quorum-stub",
+        "Quorum queue → stub",
+        {"x-queue-type": "quorum"},
+        False,
+        (
+            Target(
+                "at least 100,000 messages a second, where the consumer that only acknowledges "
+                "has 200,000; else half of what it has",
+                0.5,
+                True,
+                lambda results: results[HOPPER].rate / min(200_000, results[ACKNOWLEDGES].rate),
+            ),
+            _cpu(5),
+            _MEMORY,
+        ),
+    ),
+    Scenario(
+        "classic-elasticsearch",
+        "Durable classic queue → Elasticsearch",
+        {},
+        True,
+        (
+            Target(
+                "at least 1.3 of the rate of the script by hand",
+                1.3,
+                True,
+                lambda results: results[HOPPER].rate / results[BY_HAND].rate,
+            ),
+            _cpu(7),
+        ),
+    ),
+)

@@ -1,0 +1,103 @@
+"""Where the documents go: a stub that only answers, or the real Elasticsearch, warmed up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from itertools import islice
+from types import TracebackType
+from typing import Protocol
+
+from typing_extensions import Self
+
+from bench.fill import messages
+from bench.run import ROOT
+from bench.watch import cpu_seconds
+
+INDEX = "hopper-bench"
+
+WARM_UP = 200_000
+"""Documents after which Java has compiled what it needs; before, everything takes twice as long."""
+
+
+class Sink(Protocol):
+    """Open, while its `with` block lasts."""
+
+    url: str
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def clear(self) -> None:
+        """Forget all documents."""
+
+    def remark(self, documents: int) -> str:
+        """What to know of it, after so many documents."""
+
+
+class Stub:
+    """See `stub.py`."""
+
+    url = ""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.stub"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        self._cpu_at_start = cpu_seconds(self._process.pid)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def clear(self) -> None:
+        """See `Sink`."""
+
+    def remark(self, documents: int) -> str:
+        """See `Sink`."""
+        used = cpu_seconds(self._process.pid) - self._cpu_at_start
+        return f"The stub used {1e6 * used / documents:.1f} µs of CPU a document."
+
+
+class Real:
+    """The Elasticsearch at a URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def __enter__(self) -> Self:
+        sources = (body for body, _ in messages(WARM_UP, ids=False))
+        while bulk := list(islice(sources, 1000)):
+            self._request("POST", "/_bulk", b"".join(b'{"index":{}}\n%s\n' % body for body in bulk))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """See `Sink`."""
+        self._request("DELETE", "?ignore_unavailable=true")
+
+    def remark(self, _documents: int) -> str:
+        """See `Sink`."""
+        with urllib.request.urlopen(self.url) as answer:
+            version = json.load(answer)["version"]["number"]
+        return f"Elasticsearch {version}, warmed up with {WARM_UP:,} documents."
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> None:
+        request = urllib.request.Request(f"{self.url}/{INDEX}{path}", body, method=method)
+        request.add_header("content-type", "application/x-ndjson")
+        with urllib.request.urlopen(request) as answer:
+            answer.read()

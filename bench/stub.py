@@ -1,0 +1,73 @@
+"""An Elasticsearch that stores nothing: it counts the documents of a `_bulk`, and says yes to all.
+
+It answers as much as the real one would, item by item, and prepares each answer once. Its cost is
+shared by all that is measured, and told with the results.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from http import HTTPStatus
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+
+ITEM = {
+    "_index": "bench",
+    "_id": "tjT1GZoBq8mXb2oK3v0A",
+    "_version": 1,
+    "result": "created",
+    "_shards": {"total": 2, "successful": 1, "failed": 0},
+    "_seq_no": 123456,
+    "_primary_term": 1,
+    "status": 201,
+}
+"""What Elasticsearch 9 says of a document that it has stored."""
+
+
+class Stub(StreamRequestHandler):
+    """Serves one connection, as long as it lasts."""
+
+    def handle(self) -> None:
+        """Answer one request after the other."""
+        while request := self.rfile.readline():
+            length = 0
+            while (header := self.rfile.readline().lower()) != b"\r\n":
+                if header.startswith(b"content-length:"):
+                    length = int(header[15:])
+            # A document is two lines: what to do with it, and its source.
+            documents = self.rfile.read(length).count(b"\n") // 2
+            self.wfile.write(answer(documents, short=b"filter_path=" in request))
+
+
+@lru_cache(10_000)
+def answer(documents: int, short: bool) -> bytes:
+    """The whole HTTP answer to a request with that many documents."""
+    item = {"status": ITEM["status"]} if short else ITEM
+    content = {"took": 1, "errors": False, "items": [{"index": item}] * documents}
+    status = HTTPStatus.OK
+    if not documents:
+        content = {"error": {"type": "parse_exception", "reason": "request body is required"}}
+        status = HTTPStatus.BAD_REQUEST
+    body = json.dumps(content, separators=(",", ":")).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        "x-elastic-product: Elasticsearch\r\n"
+        "content-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class _Server(ThreadingTCPServer):
+    daemon_threads = True
+
+
+def main() -> None:
+    """Listen on a free port, print its number, and serve for ever."""
+    with _Server(("127.0.0.1", 0), Stub) as server:
+        print(server.server_address[1], flush=True)
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
