@@ -18,7 +18,7 @@ PLAIN_SECONDS = 1.0
 
 
 class Progress:
-    """Shows one look at the job after the other; at the end of the `with` block, the last stands."""
+    """Shows one look at the job after the other; the last stands when the `with` block ends."""
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._refreshes = out, out.isatty()

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from textwrap import shorten
+from textwrap import indent, wrap
 from typing import Any
 
 from deploy.show.broker import Parked
 from deploy.show.counters import Counters
 from deploy.show.index import Bulks
 
-REASON_LENGTH_MAX = 90
-"""Characters of a reason, so that it stays on one line; the parked message has all of it."""
+WIDTH = 80
+"""Columns that are filled, as far as it can be had: every terminal has them."""
+
+REASON_LINES_MAX = 3
+"""The parked message has all of its reason; the beginning is enough to see what is meant."""
 
 
 def introduction(events: int, seconds: float, places: Mapping[str, str]) -> Iterator[str]:
     """Tell what is going to happen, and where."""
-    yield (
-        f"A web shop's day in {seconds:g} seconds: {events:,} orders, payments and page views; "
-        "a few of them are broken."
-    )
+    yield ""
+    yield f"A web shop's day in {seconds:g} seconds: {events:,} orders, payments and page views."
     yield ""
     width = max(map(len, places))
     yield from (f"  {name:<{width}}   {place}" for name, place in places.items())
@@ -33,7 +34,7 @@ def arrived(stored: int, sample: Mapping[str, Any], bulks: Bulks) -> Iterator[st
     yield ""
     yield f"Elasticsearch has {stored:,} documents. The first order:"
     yield ""
-    yield from (f"  {line}" for line in _document(sample))
+    yield indent(_json(sample), "  ")
     yield ""
     average = bulks.size_bytes / max(bulks.requests, 1) / 1024
     yield f"It counts {bulks.requests:,} bulk requests, of {average:,.0f} KiB on average."
@@ -43,7 +44,8 @@ def gathered(counters: Counters) -> Iterator[str]:
     """Tell how messages were gathered, as two tables side by side."""
     yield ""
     left = _table("documents", "bulks", counters.bulks_by_size)
-    right = _table("completed by", "windows", counters.windows)
+    most_first = sorted(counters.windows, key=lambda row: -row[1])
+    right = _table("completed by", "windows", most_first)
     width = max(map(len, left))
     for one, other in zip_longest(left, right, fillvalue=""):
         yield f"  {one:<{width}}      {other}".rstrip()
@@ -55,7 +57,14 @@ def put_aside(parked: Sequence[Parked]) -> Iterator[str]:
     yield f"{len(parked)} messages could not be stored, and were parked with the reason:"
     yield ""
     for message_id, reason in parked:
-        yield f"  {message_id}   {shorten(reason, REASON_LENGTH_MAX, placeholder=' ...')}"
+        yield from wrap(
+            f"{message_id}   {reason}",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent=" " * (len(message_id) + 5),
+            max_lines=REASON_LINES_MAX,
+            placeholder=" ...",
+        )
 
 
 def conclusion(published: int, stored: int, parked: int) -> Iterator[str]:
@@ -68,10 +77,18 @@ def conclusion(published: int, stored: int, parked: int) -> Iterator[str]:
         yield f"{sum_}: the sum is WRONG by {stored + parked - published:+,}."
 
 
-def _document(fields: Mapping[str, Any]) -> list[str]:
-    """As JSON, a line for each field."""
-    lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in fields.items())
-    return ["{", *lines.splitlines(), "}"]
+def _json(value: Any) -> str:
+    """Print JSON with everything on one line that fits on one."""
+    line = json.dumps(value)
+    if len(line) < WIDTH - 20 or not isinstance(value, (dict, list)):
+        return line
+    if isinstance(value, list):
+        parts, brackets = [_json(part) for part in value], "[]"
+    else:
+        parts = [f"{json.dumps(key)}: {_json(part)}" for key, part in value.items()]
+        brackets = "{}"
+    inner = indent(",\n".join(parts), "  ")
+    return f"{brackets[0]}\n{inner}\n{brackets[1]}"
 
 
 def _table(name: str, number: str, rows: Sequence[tuple[str, int]]) -> list[str]:

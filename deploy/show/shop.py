@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import Any, NamedTuple
 
-DAY = [(0.15, 0.01), (0.50, 0.94), (0.35, 0.05)]
+DAY = [(0.15, 0.005), (0.50, 0.98), (0.35, 0.015)]
 """Share of the time, share of the events: a quiet morning, the rush of a sale, a quiet evening."""
 
 BROKEN = 5
