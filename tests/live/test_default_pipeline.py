@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pika
 import pytest
@@ -48,7 +49,12 @@ class Greetings:
         """As a reader finds them now."""
         self._post("/_refresh?ignore_unavailable=true")
         query = {"size": 100, "query": {"range": {"@timestamp": {"gte": self._since}}}}
-        answer = self._post("/_search?ignore_unavailable=true", json.dumps(query))
+        try:
+            answer = self._post("/_search?ignore_unavailable=true", json.dumps(query))
+        except HTTPError as error:
+            if error.code != 503:
+                raise
+            return []  # an index that is just being made cannot be searched yet
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
