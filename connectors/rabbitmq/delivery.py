@@ -1,0 +1,99 @@
+"""What a delivery looks like on the wire: a frame for method, header and each piece of the body.
+
+It cuts nothing out by itself (see `wire.py`) and decodes no properties (see `properties.py`).
+The layouts are those of AMQP 0-9-1, section 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct, pack
+from typing import Any, NamedTuple
+
+from pika import spec
+from pika.exceptions import BodyTooLongError
+
+from connectors.message import Message
+
+FRAME = Struct(">BHI")
+"""How each frame begins: kind, channel, size of the payload; after the payload comes one byte."""
+
+START = Struct(">BHII7s")
+"""How a delivery begins: frame, method, consumer tag (of six characters)."""
+
+BODY = Struct(">4sI")
+"""How a body frame begins: end of the frame before, kind and channel; size of the payload."""
+
+HEADER_FIXED_BYTES = 12
+"""Class, weight and length of the body: they precede the properties in a header frame."""
+
+_TAG = Struct(">Q?")  # follows `START`: delivery tag, redelivered; after it comes the route
+_LENGTH = Struct(">4xQ")  # of the body, in a header frame
+
+
+class Shape(NamedTuple):
+    """What does not change from one delivery to the next, and how to cut out what does."""
+
+    unpack: Callable[[bytes, int], tuple[Any, ...]]
+    """Start, tag, redelivered, route, middle, size of the header's payload, length of the body."""
+    size: int
+    """Bytes that `unpack` reads; then come the properties."""
+    middle: bytes
+    """End of the method frame; kind and channel of the header frame."""
+    last: bytes
+    """End of the header frame; kind and channel of the body frame."""
+
+
+@lru_cache(256)
+def shape(start: bytes) -> Shape:
+    """Tell how a delivery goes on that starts like this."""
+    _, channel, method_size, _, _ = START.unpack(start)
+    route_bytes = max(0, FRAME.size + method_size - START.size - _TAG.size)
+    struct = Struct(f">{START.size}s Q? {route_bytes}s 4sI 4xQ")
+    middle = pack(">BBH", spec.FRAME_END, spec.FRAME_HEADER, channel)
+    last = pack(">BBH", spec.FRAME_END, spec.FRAME_BODY, channel)
+    return Shape(struct.unpack_from, struct.size, middle, last)
+
+
+class Assembly:
+    """A message whose frames come one at a time."""
+
+    def __init__(self, method_frame: bytes) -> None:
+        """Begin with a method frame, without its last byte."""
+        self._tag, self._redelivered = _TAG.unpack_from(method_frame, START.size)
+        self._route = method_frame[START.size + _TAG.size :]
+        self._properties = b""
+        self._body: list[bytes] = []
+        self._length = self._received = 0
+
+    def add(self, kind: int, payload: bytes) -> Message | None:
+        """Return the message if this was its last frame.
+
+        Raises:
+            BodyTooLongError: there is more of the body than its header has announced.
+
+        """
+        if kind == spec.FRAME_HEADER:
+            (self._length,) = _LENGTH.unpack_from(payload)
+            self._properties = payload[HEADER_FIXED_BYTES:]
+        else:
+            self._body.append(payload)
+            self._received += len(payload)
+        if self._received > self._length:
+            raise BodyTooLongError(self._received, self._length)
+        if self._received < self._length:
+            return None
+        body = b"".join(self._body)
+        return Message(self._tag, self._redelivered, self._route, self._properties, body)
+
+
+def encode_route(exchange: str, routing_key: str) -> bytes:
+    """Encode a route as `Message.route` has it."""
+    return encode_short_string(exchange) + encode_short_string(routing_key)
+
+
+def encode_short_string(text: str) -> bytes:
+    """AMQP's `shortstr`: one byte of length, and UTF-8."""
+    encoded = text.encode()
+    return bytes([len(encoded)]) + encoded

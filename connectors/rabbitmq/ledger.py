@@ -1,0 +1,140 @@
+"""The ledger of one channel's delivery tags: acknowledges what is finished, in few frames.
+
+Pure: it sends through the functions it is given, and judges no message. It belongs to the thread
+that owns the channel, and ends with it: on another channel the tags mean nothing.
+
+Rule 1: a multiple acknowledgement names a tag only when every message up to it is finished.
+Rule 2: no frame names a tag that is settled already; RabbitMQ closes the channel for that (406).
+Rule 3: a rejection goes out at once, so that no later acknowledgement can sweep it along.
+Rule 4: a tag that is unknown, or finished already, is ignored: outcomes may come home twice.
+
+A rejected message that waits to be parked needs no rule: it stays open, and Rule 1 keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+_OPEN = 0  # delivered
+_FINISHED = 1  # stored or parked; its acknowledgement has not been sent
+_SETTLED = 2  # behind an open one; acknowledged by itself, or rejected
+
+
+class Reject(Protocol):
+    """What `Channel.basic_reject` and `Channel.basic_nack` both do."""
+
+    def __call__(self, tag: int, /, *, requeue: bool) -> object: ...
+
+
+class Ledger:
+    """Knows the state of each message from the oldest open one on, in one byte each."""
+
+    def __init__(
+        self,
+        acknowledge: Callable[[int, bool], object],
+        reject: Reject,
+        acknowledge_each: Callable[[Sequence[int]], object] | None = None,
+    ) -> None:
+        """Send by `acknowledge(tag, multiple)` and `reject(tag, requeue=…)`.
+
+        `acknowledge_each` can send many acknowledgements that are not multiple, cheaper than
+        `acknowledge` can one by one.
+        """
+        self._acknowledge, self._reject = acknowledge, reject
+        self._acknowledge_each = acknowledge_each or self._acknowledge_one_by_one
+        self._first = 1  # the tag of the first state; AMQP counts from one
+        self._states = bytearray()
+        self.open = 0
+        """Messages that the broker waits to hear about: it counts them against the prefetch."""
+        self.unsent = 0
+        """Those of them that are finished: their acknowledgements have not been sent."""
+
+    def delivered(self, last_tag: int) -> None:
+        """Enter all messages up to this tag; those that are entered already stay as they are."""
+        count = max(0, last_tag + 1 - self._first - len(self._states))
+        self._states.extend(bytes(count))
+        self.open += count
+
+    def stored(self, tags: Sequence[int]) -> int:
+        """Finish these messages; return how many of them were not finished until now.
+
+        They may come in any order; an ascending run without a gap costs a third of others.
+        """
+        states, first, size = self._states, self._first, len(self._states)
+        # The ends alone would not prove a run: [1, 1, 4, 4] has those of one.
+        if tags and list(tags) == list(range(tags[0], tags[-1] + 1)):
+            begin = max(0, tags[0] - first)
+            end = max(begin, min(size, tags[-1] + 1 - first))
+            finished = states.count(_OPEN, begin, end)
+            states[begin:end] = states[begin:end].translate(_FINISH_OPEN)  # Rule 4
+        else:
+            finished = 0
+            for tag in tags:
+                if 0 <= tag - first < size and states[tag - first] == _OPEN:  # Rule 4
+                    states[tag - first] = _FINISHED
+                    finished += 1
+        self.unsent += finished
+        return finished
+
+    def reject(self, tag: int, requeue: bool) -> bool:
+        """Settle this message now, without a place to park it; return whether it was open."""
+        index = tag - self._first
+        if not 0 <= index < len(self._states) or self._states[index] != _OPEN:
+            return False  # Rule 4: it may be finished
+        self._states[index] = _SETTLED
+        self.open -= 1
+        self._reject(tag, requeue=requeue)  # Rule 3
+        return True
+
+    @property
+    def oldest_open(self) -> int | None:
+        """The first tag that is neither finished nor settled."""
+        index = self._states.find(_OPEN)
+        return None if index < 0 else self._first + index
+
+    def flush(self, spill: bool) -> int:
+        """Send the acknowledgements that are due; return how many frames that took.
+
+        Messages that are finished behind an open one wait until `spill`: then each costs a frame,
+        whenever it is sent, and waiting saves all of them if the open one is finished meanwhile.
+        The price of waiting is their share of the prefetch window, and that they come again after a
+        crash: so spill when half of the window is `unsent`, or after a second.
+        """
+        states = self._states
+        finished = states.find(_OPEN)
+        if finished < 0:
+            finished = len(states)
+        # Rule 2: the last of them may be settled already, so the last one that is not is named.
+        last = states.rfind(_FINISHED, 0, finished)
+        frames = 0
+        if last >= 0:
+            self._sent(states.count(_FINISHED, 0, finished))
+            self._acknowledge(self._first + last, True)  # Rule 1
+            frames = 1
+        del states[:finished]
+        self._first += finished
+        return frames + (self._spill() if spill and self.unsent else 0)
+
+    def _spill(self) -> int:
+        tags = []
+        at = self._states.find(_FINISHED)
+        while at >= 0:
+            tags.append(self._first + at)
+            at = self._states.find(_FINISHED, at + 1)
+        self._states = self._states.translate(_SETTLE_FINISHED)  # Rule 2
+        self._sent(len(tags))
+        self._acknowledge_each(tags)
+        return len(tags)
+
+    def _acknowledge_one_by_one(self, tags: Sequence[int]) -> None:
+        for tag in tags:
+            self._acknowledge(tag, False)
+
+    def _sent(self, count: int) -> None:
+        self.unsent -= count
+        self.open -= count
+
+
+_FINISH_OPEN = bytes.maketrans(bytes([_OPEN]), bytes([_FINISHED]))
+_SETTLE_FINISHED = bytes.maketrans(bytes([_FINISHED]), bytes([_SETTLED]))

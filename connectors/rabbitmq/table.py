@@ -1,0 +1,154 @@
+"""Reads AMQP field tables, the form that the headers of a message have on the wire.
+
+Pure, and without pika: its decoder cuts floating-point numbers down to integers, and takes a table
+that ends in the middle for a whole one. The types of fields are those that RabbitMQ knows, and
+those that only pika does (https://www.rabbitmq.com/amqp-0-9-1-errata, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime, timezone
+from decimal import Decimal
+from struct import Struct
+from typing import Any
+
+DEPTH_MAX = 100
+"""Tables and arrays inside each other. People write three; Python's stack ends at 1000 calls."""
+
+
+def decode_table(encoded: bytes, start: int, depth: int = 1) -> tuple[dict[str, Any], int]:
+    """Decode the table that begins at `start`; return it, and where it ends.
+
+    Text that is not UTF-8 gets replacement characters. Timestamps are in UTC; those that a
+    `datetime` cannot hold stay numbers, in seconds since 1970.
+
+    Raises:
+        ValueError: it is cut off, or has a field of unknown type, or is nested too deeply.
+
+    """
+    end = _long_end(encoded, start, len(encoded))
+    table = {
+        encoded[name_at:value_at].decode(errors="replace"): _decode_value(
+            encoded, value_at, next_at, depth
+        )
+        for name_at, value_at, next_at in _fields(encoded, start + 4, end)
+    }
+    return table, end
+
+
+def fields_without(encoded: bytes, start: int, names: Collection[bytes]) -> bytes:
+    """Take the table that begins at `start`, as it is, but without its length and these fields.
+
+    Raises:
+        ValueError: it is cut off, or has a field of unknown type.
+
+    """
+    end = _long_end(encoded, start, len(encoded))
+    return b"".join(
+        encoded[name_at - 1 : value_end]
+        for name_at, value_at, value_end in _fields(encoded, start + 4, end)
+        if encoded[name_at:value_at] not in names
+    )
+
+
+def _fields(encoded: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Where each field's name, type and value, and the next field begin."""
+    while position < end:
+        name_at = position + 1
+        value_at = name_at + encoded[position]
+        position = _value_end(encoded, value_at, end)
+        yield name_at, value_at, position
+
+
+def _value_end(encoded: bytes, position: int, limit: int) -> int:
+    """Where the value ends whose type stands at `position`."""
+    if position >= limit:
+        raise ValueError("header table is cut off")
+    kind = encoded[position]
+    if kind in _LONG:
+        return _long_end(encoded, position + 1, limit)
+    size = _SIZES.get(kind)
+    if size is None:
+        raise ValueError(f"header of unknown type {chr(kind)!r}")
+    end = position + 1 + size
+    if end > limit:
+        raise ValueError("header table is cut off")
+    return end
+
+
+def _long_end(encoded: bytes, position: int, limit: int) -> int:
+    """Where that ends whose length, in four bytes, stands at `position`."""
+    end = position + 4 + int.from_bytes(encoded[position : position + 4], "big")
+    if position + 4 > limit or end > limit:
+        raise ValueError("header table is cut off")
+    return end
+
+
+def _decode_value(encoded: bytes, position: int, end: int, depth: int) -> Any:
+    kind = encoded[position]
+    if kind == _TEXT:
+        return encoded[position + 5 : end].decode(errors="replace")
+    if kind in _NUMBERS:
+        return _NUMBERS[kind].unpack_from(encoded, position + 1)[0]
+    return _DECODERS[kind](encoded, position + 1, end, depth)
+
+
+def _decode_bytes(encoded: bytes, position: int, end: int, _depth: int) -> bytes:
+    return encoded[position + 4 : end]
+
+
+def _decode_void(_encoded: bytes, _position: int, _end: int, _depth: int) -> None:
+    return None
+
+
+def _decode_timestamp(encoded: bytes, position: int, end: int, _depth: int) -> datetime | int:
+    seconds = int.from_bytes(encoded[position:end], "big")
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (OverflowError, ValueError, OSError):  # the platform decides which
+        return seconds
+
+
+def _decode_decimal(encoded: bytes, position: int, end: int, _depth: int) -> Decimal:
+    unscaled = int.from_bytes(encoded[position + 1 : end], "big", signed=True)
+    return Decimal(unscaled).scaleb(-encoded[position])
+
+
+def _decode_array(encoded: bytes, position: int, end: int, depth: int) -> list[Any]:
+    _check_depth(depth + 1)
+    values = []
+    position += 4
+    while position < end:
+        value_end = _value_end(encoded, position, end)
+        values.append(_decode_value(encoded, position, value_end, depth + 1))
+        position = value_end
+    return values
+
+
+def _decode_inner_table(encoded: bytes, position: int, _end: int, depth: int) -> dict[str, Any]:
+    _check_depth(depth + 1)
+    return decode_table(encoded, position, depth + 1)[0]
+
+
+def _check_depth(depth: int) -> None:
+    if depth > DEPTH_MAX:
+        raise ValueError(f"headers are nested more than {DEPTH_MAX} deep")
+
+
+_TEXT = ord("S")
+_LONG = frozenset(b"SxFA")
+_DECODERS: dict[int, Callable[[bytes, int, int, int], Any]] = {
+    ord("x"): _decode_bytes,
+    ord("F"): _decode_inner_table,
+    ord("A"): _decode_array,
+    ord("D"): _decode_decimal,
+    ord("T"): _decode_timestamp,
+    ord("V"): _decode_void,
+}
+_NUMBERS = {
+    kind: Struct(f">{code}") for kind, code in zip(b"tbBsUuIiLlfd", "?bBhhHiIqqfd", strict=True)
+}
+_SIZES = {ord("D"): 5, ord("T"): 8, ord("V"): 0} | {
+    kind: number.size for kind, number in _NUMBERS.items()
+}

@@ -1,0 +1,223 @@
+"""pika's connection with a fast path: cuts deliveries out of the byte stream, a list for each read.
+
+Everything else on the wire goes through pika's own path, one frame at a time and in order. It
+leaves properties undecoded (see `properties.py`), and knows nothing of acknowledgements.
+
+Of pika's internals it rests on one method, `Connection._on_data_available(bytes)`. Were it renamed,
+`BatchConnection` would still be right, only slower: each message would come through pika's own
+path, as a list of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pika
+from pika import spec
+from pika.channel import Channel
+
+from connectors.message import Message
+from connectors.rabbitmq.delivery import (
+    BODY,
+    FRAME,
+    HEADER_FIXED_BYTES,
+    START,
+    Assembly,
+    encode_route,
+    encode_short_string,
+    shape,
+)
+
+OnBatch = Callable[[list[Message]], None]
+
+
+class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has no types
+    """A `SelectConnection` that also hands over messages in lists."""
+
+    RECEIVE_BYTES = 131072
+    """Asked of the socket at once. pika's 4 KiB hold 15 small messages, and a read costs as much as
+    ten of them; from 128 KiB on, larger reads gain nothing more."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._partial = b""  # the beginning of a frame whose rest has not arrived
+        self._batch_consumers: dict[bytes, _Consumer] = {}  # by consumer tag, as on the wire
+        self._live: dict[bytes, _Consumer] = {}  # those of them that pika would deliver to now
+        self._assemblies: dict[int, tuple[_Consumer, Assembly]] = {}  # by channel
+        super().__init__(*arguments, **options)
+
+    def consume_batches(
+        self,
+        channel: Channel,
+        queue: str,
+        on_batch: OnBatch,
+        *,
+        exclusive: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        callback: Callable[[Any], None] | None = None,
+    ) -> str:
+        """Consume a queue, with acknowledgements; return the consumer tag.
+
+        `on_batch` gets lists that are never empty, in order of arrival, usually one for each read
+        of the socket; the list is the caller's to keep. After `channel.basic_cancel`, what is
+        under way is still handed over until the broker has confirmed (pika itself would send each
+        message back). `callback` is called with `Basic.ConsumeOk`.
+        """
+        transport: Any = getattr(self, "_transport", None)
+        if hasattr(transport, "_MAX_RECV_BYTES"):  # a private name of pika's: a help, not a need
+            transport._MAX_RECV_BYTES = max(self.RECEIVE_BYTES, transport._MAX_RECV_BYTES)
+        tag = f"{len(self._batch_consumers):06d}"
+        consumer = _Consumer(tag, channel, on_batch)
+        self._batch_consumers[encode_short_string(tag)] = consumer
+        channel.basic_consume(
+            queue,
+            consumer.on_message,
+            exclusive=exclusive,
+            consumer_tag=tag,
+            arguments=dict(arguments or {}),
+            callback=callback,
+        )
+        return tag
+
+    def _on_data_available(self, data: bytes) -> None:
+        """Override of pika's hook: what the socket has read, cut anywhere."""
+        buffer = self._partial + data if self._partial else data
+        self._find_live()
+        position = 0
+        while True:
+            cut = self._cut_deliveries(buffer, position)
+            # pika's heartbeat checker looks at this counter to see whether the broker is alive.
+            self.bytes_received += cut - position
+            position = self._take_frame(buffer, cut)
+            if position == cut:
+                break
+        self._partial = buffer[position:]
+        self._flush()
+
+    def _cut_deliveries(self, buffer: bytes, position: int) -> int:
+        """Cut out whole messages as long as one follows the other; return where they end.
+
+        This is the loop whose cost counts for each message. What stands between the variable parts
+        of a message of one body frame is known beforehand: comparing it is all the checking.
+        """
+        end, frame_end = len(buffer), spec.FRAME_END
+        unpack_body, new = BODY.unpack_from, tuple.__new__
+        while (consumer := self._consumer_at(buffer, position)) is not None:
+            start = buffer[position : position + START.size]
+            unpack, size, middle, last = shape(start)
+            append, began = consumer.batch.append, position
+            while position + size < end:
+                head, tag, redelivered, route, mark, header_size, length = unpack(buffer, position)
+                if head != start or mark != middle:
+                    break  # another consumer, a route of another length, or no delivery at all
+                properties_at = position + size
+                body_frame_at = properties_at + header_size - HEADER_FIXED_BYTES
+                body_at = body_frame_at + BODY.size
+                done = body_at + length
+                if (
+                    done >= end
+                    or unpack_body(buffer, body_frame_at) != (last, length)
+                    or buffer[done] != frame_end
+                ):
+                    return position
+                properties = buffer[properties_at:body_frame_at]
+                append(new(Message, (tag, redelivered, route, properties, buffer[body_at:done])))
+                position = done + 1
+            if position == began:
+                break
+        return position
+
+    def _consumer_at(self, buffer: bytes, position: int) -> _Consumer | None:
+        """Whose delivery begins here, if one does."""
+        if position + START.size > len(buffer):
+            return None
+        kind, channel, _, method, tag = START.unpack_from(buffer, position)
+        if kind != spec.FRAME_METHOD or method != spec.Basic.Deliver.INDEX:
+            return None
+        consumer = self._live.get(tag)
+        return consumer if consumer and consumer.channel.channel_number == channel else None
+
+    def _take_frame(self, buffer: bytes, position: int) -> int:
+        """Take one frame of any kind; return where it ends: at `position`, if it is not whole."""
+        if position + FRAME.size >= len(buffer):
+            return position
+        kind, _, size = FRAME.unpack_from(buffer, position)
+        # A broker that speaks another protocol answers with eight bytes that are no frame.
+        end = position + (8 if kind == _PROTOCOL_HEADER else FRAME.size + size + 1)
+        if end > len(buffer):
+            return position
+        if buffer[end - 1] == spec.FRAME_END and self._assemble(buffer, position, end):
+            self.bytes_received += end - position
+        else:
+            self._flush()  # what came before it comes first
+            super()._on_data_available(buffer[position:end])
+            self._find_live()
+        return end
+
+    def _assemble(self, buffer: bytes, position: int, end: int) -> bool:
+        """Add a frame to the message it belongs to; false, if it is none of ours.
+
+        Messages come here that have no body or a large one, that mix with other channels' frames,
+        or that a read has cut in two. pika could do it too, but it decodes the properties: a header
+        that it cannot read would end the connection, again and again.
+        """
+        kind, channel, _ = FRAME.unpack_from(buffer, position)
+        if kind == spec.FRAME_METHOD:
+            begun = self._consumer_at(buffer, position)
+            if begun is not None:
+                self._assemblies[channel] = begun, Assembly(buffer[position : end - 1])
+            return begun is not None
+        if channel not in self._assemblies:
+            return False
+        consumer, assembly = self._assemblies[channel]
+        if consumer.channel.is_closed:  # its number has gone to another channel
+            del self._assemblies[channel]
+            return False
+        message = assembly.add(kind, buffer[position + FRAME.size : end - 1])
+        if message is not None:
+            del self._assemblies[channel]
+            if consumer.wants_messages:
+                consumer.batch.append(message)
+        return True
+
+    def _find_live(self) -> None:
+        self._live = {
+            tag: consumer
+            for tag, consumer in self._batch_consumers.items()
+            if consumer.wants_messages
+        }
+
+    def _flush(self) -> None:
+        for consumer in tuple(self._batch_consumers.values()):  # a callback may add one
+            if consumer.batch:
+                batch, consumer.batch = consumer.batch, []
+                consumer.on_batch(batch)
+
+
+_PROTOCOL_HEADER = ord("A")
+"""First byte of `AMQP`, where a frame has its kind."""
+
+
+class _Consumer:
+    """Collects the messages of one read."""
+
+    def __init__(self, tag: str, channel: Channel, on_batch: OnBatch) -> None:
+        self.tag, self.channel, self.on_batch = tag, channel, on_batch
+        self.batch: list[Message] = []
+
+    @property
+    def wants_messages(self) -> bool:
+        """Neither has it been cancelled, nor is its channel being closed."""
+        return self.channel.is_open and self.tag in self.channel.consumer_tags
+
+    def on_message(
+        self,
+        _channel: Channel,
+        method: spec.Basic.Deliver,
+        properties: spec.BasicProperties,
+        body: bytes,
+    ) -> None:
+        """Hand over what comes through pika's own path: nothing, as long as our hook is called."""
+        route = encode_route(method.exchange, method.routing_key)
+        encoded = b"".join(properties.encode())
+        self.on_batch([Message(method.delivery_tag, method.redelivered, route, encoded, body)])
