@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from operator import attrgetter
 from pathlib import Path
 
-from connectors.url import without_password
+from connectors.url import parse, without_password
 from deploy import services
 from deploy.local.folders import CannotStart
 from deploy.local.ports import free_ports
@@ -36,6 +36,9 @@ from deploy.show.trouble import Trouble
 SPEC = Path("deploy/demo.yaml")
 NAME = "hopper-demo"
 """Of the queue and of the index, as `SPEC` has them."""
+
+SCHEMES = {"RABBITMQ_URL": ("amqp", "amqps"), "ELASTICSEARCH_URL": ("http", "https")}
+"""What the URLs of the services may begin with."""
 
 SECONDS_MAX = 90
 """From the first event on; it takes less than twenty where nothing is in the way."""
@@ -56,12 +59,12 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
         Trouble: something has kept it from its end.
     """
     index = Index(urls["ELASTICSEARCH_URL"], NAME)
-    index.make_anew(shop.MAPPING)
     [port] = free_ports(1)
     job = Job(SPEC, {**urls, "DEMO_METRICS_PORT": str(port)})
     day = list(shop.day(events, seconds, datetime.now(timezone.utc)))
 
     with Broker(urls["RABBITMQ_URL"], NAME) as broker:
+        index.make_anew(shop.MAPPING)
         tell(report.introduction(events, seconds, _places(urls)))
         with job:
             last = watch(broker, job, day, port)
@@ -123,8 +126,7 @@ def main() -> int:
     arguments = parser.parse_args()
     _set_up()
     try:
-        urls = {variable: services.url(variable) for variable in services.SERVERS}
-        return 0 if demo(urls, arguments.events, arguments.seconds) else 1
+        return 0 if demo(_urls(), arguments.events, arguments.seconds) else 1
     except CannotStart as error:
         sys.exit(f"{error}\n{services.ADVICE}")
     except Trouble as error:
@@ -144,6 +146,16 @@ def _set_up() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # It reports at length what we say in one sentence.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _urls() -> dict[str, str]:
+    urls = {variable: services.url(variable) for variable in SCHEMES}
+    for variable, schemes in SCHEMES.items():
+        try:
+            parse(urls[variable], schemes)
+        except ValueError as error:
+            raise Trouble(f"{variable}: {error}") from None
+    return urls
 
 
 def _places(urls: dict[str, str]) -> dict[str, str]:

@@ -34,7 +34,8 @@ class Broker:
         """Connect, and begin with an empty queue and nothing parked.
 
         Raises:
-            Trouble: RabbitMQ cannot be reached, as may be the case for every method.
+            Trouble: somebody consumes the queue already; or RabbitMQ cannot be reached, which
+                may be so for every method.
         """
         self._place = without_password(url)
         self._queue, self._parking = queue, f"{queue}.parked"
@@ -43,6 +44,11 @@ class Broker:
             self._channel = self._connection.channel()
             self._publishing = self._connection.channel()
             self._publishing.tx_select()
+            if self._channel.queue_declare(queue, durable=True).method.consumer_count:
+                raise Trouble(
+                    f"Somebody consumes the queue {queue}: another demo is running, or the job of "
+                    "one that was killed."
+                )
             self._delete_queues()
             self._channel.queue_declare(queue, durable=True)
 
@@ -104,6 +110,6 @@ class Broker:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except AMQPError as error:
-            reason = str(error) or type(error).__name__
-            raise Trouble(f"RabbitMQ at {self._place}: {reason}") from error
+        except (AMQPError, OSError) as error:
+            # Some of pika's errors say nothing, but hold another one that does.
+            raise Trouble(f"RabbitMQ at {self._place}: {str(error) or repr(error)}") from error

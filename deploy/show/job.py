@@ -31,13 +31,13 @@ class Job:
     def __init__(self, spec: Path, environment: dict[str, str]) -> None:
         """Describe it; `with` starts it. `environment` is added to ours."""
         self._environment = {**os.environ, **environment, "HOPPER_PIPELINE": str(spec)}
-        file, name = tempfile.mkstemp(prefix="hopper-demo-", suffix=".log")
-        self._file = os.fdopen(file, "wb")
         self._seen = 0  # bytes of the log that `take_warnings` has read
-        self.log = Path(name)
-        """What it says; removed when it was started and has left with exit code 0."""
 
     def __enter__(self) -> Job:
+        file, name = tempfile.mkstemp(prefix="hopper-demo-", suffix=".log")
+        self._file = os.fdopen(file, "wb")
+        self.log = Path(name)
+        """What it says; removed when nothing was wrong."""
         self._process = subprocess.Popen(
             [sys.executable, *COMMAND],
             cwd=ROOT,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pika
 import pytest
 
 from deploy.show.job import ROOT
@@ -51,6 +52,24 @@ def test_every_event_of_the_demo_arrives(environment: dict[str, str], tmp_path: 
     assert len(re.findall(r"unreadable: not a JSON object", output)) == 2
     assert re.search(r"completed by +windows\n.* count +\d", output)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_demo_does_not_begin_beside_another(
+    environment: dict[str, str], rabbitmq_url: str
+) -> None:
+    """Its sums would be wrong; and nobody's queue is deleted."""
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("hopper-demo", durable=True)
+        channel.basic_consume("hopper-demo", lambda *_: None)
+
+        demo = start(environment)
+        output, _ = demo.communicate(timeout=30)
+
+        assert demo.returncode == 1
+        assert "another demo is running" in output
+        assert "Traceback" not in output
+        channel.queue_delete("hopper-demo")
 
 
 def test_ctrl_c_ends_the_demo_and_its_job(environment: dict[str, str], tmp_path: Path) -> None:
