@@ -152,7 +152,10 @@ class _Item(msgspec.Struct):
 
 class _Summary(msgspec.Struct):
     errors: bool
-    items: msgspec.Raw
+
+
+class _Answer(msgspec.Struct):
+    items: list[dict[str, _Item]]
 
 
 class _RequestError(msgspec.Struct):
@@ -160,18 +163,17 @@ class _RequestError(msgspec.Struct):
 
 
 _read_summary = msgspec.json.Decoder(_Summary).decode
-_read_each_item = msgspec.json.Decoder(list[dict[str, _Item]]).decode
+_read_answer = msgspec.json.Decoder(_Answer).decode
 _read_request_error = msgspec.json.Decoder(_RequestError).decode
 
 
 def _read_items(body: bytes, documents: int) -> Items | Again:
     try:
-        summary = _read_summary(body)
-        if not summary.errors:
+        if not _read_summary(body).errors:
             # Nearly all answers end here: the items are counted, not looked at.
-            found = bytes(summary.items).count(b'"status":')
+            found = body.count(b'"status":')
             return Items(range(documents)) if found == documents else _incomplete(found, documents)
-        items = [item for entry in _read_each_item(summary.items) for item in entry.values()]
+        items = [item for entry in _read_answer(body).items for item in entry.values()]
     except msgspec.DecodeError as error:
         return Again(200, f"not an answer to a bulk request: {error}")
     if len(items) != documents:

@@ -16,11 +16,14 @@ import msgspec
 from elastic_transport import NodeConfig, Serializer, Transport, TransportError
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
 
-from connectors.elasticsearch.bulk import FILTER_PATH, Reply
+from connectors.elasticsearch.bulk import FILTER_PATH, Again, Reply, read
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 
 log = logging.getLogger("hopper.elasticsearch")
+
+CHECK_SECONDS_MAX = 10.0
+"""The job starts after that, and waits for Elasticsearch with everything else running."""
 
 
 class Client:
@@ -29,62 +32,62 @@ class Client:
     def __init__(self, spec: ElasticsearchSink, index: str | None) -> None:
         """`index`: where documents go that name none themselves."""
         _silence()
-        self._index = index
+        self._index, self._seconds = index, spec.request_timeout
         self._target = f"{_path(index)}/_bulk?filter_path={FILTER_PATH}"
         self._transport = Transport(
             [_node(url, spec) for url in spec.url],
-            serializers=dict.fromkeys(
-                ("application/json", "application/x-ndjson", "text/*"), _AS_IS
-            ),
+            serializers=dict.fromkeys((_JSON, _NDJSON, "application/*", "text/*"), _AS_IS),
             max_retries=0,
         )
 
     def send(self, body: bytes) -> Reply:
         """Send a bulk request, and wait for what comes of it; see `spec.request_timeout`."""
-        return self._request("POST", self._target, body, "application/x-ndjson")
+        return self._request(self._target, body, _NDJSON)
 
     def check(self) -> None:
         """See `connectors.connector.Sink`."""
-        # An empty bulk is a bad request from those who are let in, without any privilege.
-        reply = self.send(b"\n")
-        if reply.status is None:
-            log.warning("Elasticsearch is waited for: %s", reply.body.decode())
-        elif reply.status in (401, 403):
+        # An empty bulk is a bad request of those who are let in, whatever they may do inside.
+        reading = read(self._request(self._target, b"\n", _NDJSON, CHECK_SECONDS_MAX), 0)
+        if not isinstance(reading, Again):
+            self._check_privilege()
+        elif reading.status in (401, 403):
             raise Unavailable(
-                f"Elasticsearch at {self._nodes} does not let us in ({reply.status}): "
-                f"correct api_key or basic_auth of sink.elasticsearch"
+                f"Elasticsearch at {self._nodes} does not let us in ({reading.reason}): "
+                "correct api_key or basic_auth"
             )
-        elif self._index is not None and not self._may_write(self._index):
-            raise Unavailable(
-                f"Elasticsearch at {self._nodes} lets us in, but not write to the index "
-                f"{self._index}: its privilege create_doc is missing"
-            )
+        else:
+            log.warning("Elasticsearch at %s is waited for: %s", self._nodes, reading.reason)
 
     def close(self) -> None:
         """End the connections that are idle."""
         self._transport.close()
 
-    def _may_write(self, index: str) -> bool:
+    def _check_privilege(self) -> None:
         """Only a clear no is a no: a cluster without security does not know the question."""
-        question = {"index": [{"names": [index], "privileges": ["create_doc"]}]}
-        reply = self._request(
-            "POST",
-            "/_security/user/_has_privileges",
-            msgspec.json.encode(question),
-            "application/json",
-        )
-        if reply.status != 200:
-            return True
+        if self._index is None:
+            return
+        question = {"index": [{"names": [self._index], "privileges": ["create_doc"]}]}
+        reply = self._request(_PRIVILEGES, msgspec.json.encode(question), _JSON, CHECK_SECONDS_MAX)
         try:
-            return msgspec.json.decode(reply.body, type=_Privileges).has_all_requested
+            answer = msgspec.json.decode(reply.body, type=_Privileges)
         except msgspec.DecodeError:
-            return True
+            return
+        if not answer.has_all_requested:
+            raise Unavailable(
+                f"Elasticsearch at {self._nodes} lets us in, but not write to the index "
+                f"{self._index}: give the api_key or the user its privilege create_doc"
+            )
 
-    def _request(self, method: str, target: str, body: bytes, content_type: str) -> Reply:
-        headers = {"content-type": content_type, "accept": "application/json"}
+    def _request(
+        self, target: str, body: bytes, content_type: str, seconds: float | None = None
+    ) -> Reply:
         try:
             meta, answer = self._transport.perform_request(
-                method, target, body=body, headers=headers
+                "POST",
+                target,
+                body=body,
+                headers={"content-type": content_type, "accept": _JSON},
+                request_timeout=seconds or self._seconds,
             )
         except TransportError as error:
             return Reply(None, f"{type(error).__name__}: {error.message}".encode())
@@ -110,14 +113,15 @@ class _Privileges(msgspec.Struct):
 
 
 _AS_IS = _Bytes()
+_JSON, _NDJSON = "application/json", "application/x-ndjson"
+_PRIVILEGES = "/_security/user/_has_privileges"
 
 
 def _silence() -> None:
-    """Keep `elastic_transport` out of the log."""
-    # It would write a line for each request; what goes wrong is told by the indexer.
-    logging.getLogger("elastic_transport").propagate = False
-    # And it decodes each body for the log, even when it then is not logged, unless nobody at all
-    # listens. What is in there is nobody's business.
+    """Keep `elastic_transport` out of the log: what goes wrong is told by the indexer."""
+    logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
+    # It prepares each body for the log, even when it then is not logged, unless there is no log
+    # at all. That is time, and what is in there is nobody's business.
     logging.getLogger("elastic_transport.node").propagate = False
 
 
@@ -132,7 +136,6 @@ def _node(url: str, spec: ElasticsearchSink) -> NodeConfig:
     return node.replace(
         headers=headers,
         connections_per_node=spec.concurrency,
-        request_timeout=spec.request_timeout,
         ca_certs=spec.ca_certs,
     )
 
