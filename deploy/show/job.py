@@ -1,4 +1,4 @@
-"""The job as its users run it: a process of its own; its log goes to a file."""
+"""The job as its users run it: a process of its own, whose log goes to a file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Job:
         file, name = tempfile.mkstemp(prefix="hopper-demo-", suffix=".log")
         self._file = os.fdopen(file, "wb")
         self.log = Path(name)
-        """What it says; removed when nothing was wrong."""
+        """What it says; stays when there is trouble, and is removed when there is none."""
         self._process = subprocess.Popen(
             [sys.executable, *COMMAND],
             cwd=ROOT,
@@ -64,7 +64,7 @@ class Job:
                 self._process.kill()
                 self._process.wait()
             self._file.close()
-            if self._process.returncode == 0 and not isinstance(error, Trouble):
+            if not isinstance(error, Trouble):
                 self.log.unlink()
 
     def drain(self) -> None:

@@ -85,4 +85,4 @@ def test_ctrl_c_ends_the_demo_and_its_job(environment: dict[str, str], tmp_path:
     assert demo.returncode == 130
     assert "Stopped early" in rest
     assert "Traceback" not in rest
-    assert not list(tmp_path.iterdir()), "the job has not left in order"
+    assert not list(tmp_path.iterdir())
