@@ -68,11 +68,6 @@ class Elasticsearch(Server):
             return False
         return health["timed_out"] is False
 
-    @property
-    def log_file(self) -> Path:
-        """The server's own log."""
-        return self.folder / "logs" / "hopper.log"
-
     def _get(self, path: str) -> dict[str, object]:
         request = urllib.request.Request(self.url + path)
         if self.options["password"]:
@@ -132,7 +127,7 @@ class Elasticsearch(Server):
             "HOME": str(self.folder),
             "ES_JAVA_HOME": str(java),
             "ES_PATH_CONF": str(self.folder / "config"),
-            "ES_TMPDIR": str(self.folder / "tmp"),  # also a part of the server's command line
+            "ES_TMPDIR": str(self.folder / "tmp"),  # its path marks the process as this server
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1",  # the launcher lives for seconds only
         }
 

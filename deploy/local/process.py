@@ -8,19 +8,18 @@ import signal
 from pathlib import Path
 
 
-def find(pid_file: Path, folder: Path) -> int | None:
-    """Find the process that a file names, if it is still the one that works in `folder`.
+def find(pid_file: Path, mark: str) -> int | None:
+    """Find the process that a file names, if it is still the one with that mark.
 
-    The number alone proves nothing, because another process may have been given it since; the
-    folder has to be in the command line too.
+    The number alone proves nothing, because another process may have been given it since; so the
+    mark has to be in its command line too.
     """
     try:
         pid = int(pid_file.read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None
-    # The slash keeps the folder apart from others that begin with the same name.
-    return pid if f"{folder}/".encode() in command.replace(b"\0", b"/") else None
+    return pid if mark.encode() in command else None
 
 
 def end(pid: int, how: signal.Signals, patience: float) -> None:

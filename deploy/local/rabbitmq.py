@@ -70,11 +70,6 @@ class RabbitMQ(Server):
         )
         return done.stdout
 
-    @property
-    def log_file(self) -> Path:
-        """The node's own log."""
-        return self.folder / "node.log"
-
     def _launch(self) -> None:
         if not (PROGRAMS / "rabbitmq-server").exists():
             packages.install("rabbitmq-server")
@@ -83,7 +78,11 @@ class RabbitMQ(Server):
         (self.folder / "rabbitmq.conf").write_text("".join(lines))
         (self.folder / "enabled_plugins").write_text("[].\n")
         give(self.folder, self.account)
-        self._run([PROGRAMS / "rabbitmq-server", "-detached"], self._environment())
+        # Not with its own `-detached`, which hides what it says when it cannot start. The last
+        # argument means nothing to Erlang: it marks the process as this node.
+        node = [str(PROGRAMS / "rabbitmq-server"), "-noinput", "-hopper", self.mark]
+        environment = {**self._environment(), "RABBITMQ_ALLOW_INPUT": "true"}
+        self._run(["sh", "-c", '"$@" & echo $! >pid', "sh", *node], environment)
 
     def _end(self, how: signal.Signals) -> None:
         super()._end(how)
@@ -98,7 +97,7 @@ class RabbitMQ(Server):
         return {
             "PATH": os.environ["PATH"] + ":/usr/sbin:/usr/bin",
             "LANG": "C.UTF-8",
-            "HOME": str(self.folder),  # the cookie's place, and a part of the command line
+            "HOME": str(self.folder),  # the cookie's place
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(mapper_port),
             "RABBITMQ_NODENAME": "hopper@localhost",
@@ -112,6 +111,5 @@ class RabbitMQ(Server):
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder),
-            "RABBITMQ_LOGS": str(self.folder / "node.log"),
-            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "RABBITMQ_LOGS": "-",  # what it prints is its log
         }

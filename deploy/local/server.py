@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from deploy.local import process
+from deploy.local.commands import WORDS_MAX
 from deploy.local.folders import CannotStart, locked, root_folder, run_as, take_lock
 from deploy.local.ports import free_ports, is_free
 
@@ -83,7 +84,12 @@ class Server(ABC):
     @property
     def pid(self) -> int | None:
         """Its process; `None` when it does not run."""
-        return process.find(self.folder / "pid", self.folder)
+        return process.find(self.folder / "pid", self.mark)
+
+    @property
+    def mark(self) -> str:
+        """What its process has in its command line, and no other has."""
+        return f"{self.folder}/"  # the slash tells it from others that begin with the same name
 
     def start(self: ServerT) -> ServerT:
         """Start it on the data it left, unless it runs, and wait until it answers.
@@ -142,21 +148,15 @@ class Server(ABC):
     def answers(self) -> bool:
         """Tell whether it takes requests by now."""
 
-    @property
-    @abstractmethod
-    def log_file(self) -> Path:
-        """Where it says what is wrong."""
-
     @abstractmethod
     def _launch(self) -> None:
-        """Let it run in the background, with its folder in its command line, and write `pid`."""
+        """Let it run in the background, with its mark in its command line, and write `pid`."""
 
     def _run(self, command: list[str | Path], environment: dict[str, str]) -> None:
         """Run a command as the server's account, apart from our terminal, until it returns."""
         log.info("%s starts, with its files in %s", self.kind, self.folder)
-        printed = self.folder / "start.log"
         try:
-            with printed.open("w") as file:
+            with (self.folder / "server.log").open("w") as file:
                 subprocess.run(
                     command,
                     env=environment,
@@ -170,7 +170,7 @@ class Server(ABC):
                     **run_as(self.account),
                 )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            raise CannotStart(f"{error}\n{_end_of(printed)}") from error
+            raise CannotStart(self._last_words(str(error))) from error
 
     def _boot(self, ports: list[int]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -184,10 +184,10 @@ class Server(ABC):
         deadline = time.monotonic() + START_SECONDS_MAX
         while self.pid is None or not self.answers():
             if self.pid is None and self._has_written_its_pid():
-                raise CannotStart(f"{self.kind} ended while it started:\n{_end_of(self.log_file)}")
+                raise CannotStart(self._last_words("it ended while it started"))
             if time.monotonic() > deadline:
                 self._end(signal.SIGKILL)
-                raise CannotStart(f"{self.kind} never answered:\n{_end_of(self.log_file)}")
+                raise CannotStart(self._last_words("it never answered"))
             time.sleep(POLL_SECONDS)
 
     def _has_written_its_pid(self) -> bool:
@@ -195,6 +195,10 @@ class Server(ABC):
             return (self.folder / "pid").stat().st_size > 0
         except FileNotFoundError:
             return False
+
+    def _last_words(self, what: str) -> str:
+        words = (self.folder / "server.log").read_text(errors="replace")[-WORDS_MAX:]
+        return f"{self.kind} cannot start: {what}\n{words}"
 
     def _end(self, how: signal.Signals) -> None:
         if (pid := self.pid) is not None:
@@ -221,10 +225,3 @@ class Server(ABC):
         except OSError:
             return None
         return recorded
-
-
-def _end_of(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace")[-3000:]
-    except OSError:
-        return f"(there is no {file})"

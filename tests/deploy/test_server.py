@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shlex
 import socket
 import subprocess
 import sys
@@ -19,13 +18,12 @@ from deploy.local.folders import CannotStart, take_lock
 from deploy.local.server import Server
 
 LISTEN = """
-import pathlib, signal, socket, sys
-folder, port, how = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+import signal, socket, sys
+port, how = int(sys.argv[2]), sys.argv[3]
 if how == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if how == "broken":
-    (folder / "log").write_text("the disk is on fire")
-    sys.exit(1)
+    sys.exit("the disk is on fire")
 listener = socket.create_server(("127.0.0.1", port))
 while True:
     listener.accept()[0].close()
@@ -53,15 +51,9 @@ class Listener(Server):
             return False
         return True
 
-    @property
-    def log_file(self) -> Path:
-        return self.folder / "log"
-
     def _launch(self) -> None:
-        # With the slash, as a folder in the command line of a real server has it.
-        arguments: list[Any] = [sys.executable, "-c", LISTEN, f"{self.folder}/", self.ports[0]]
-        line = shlex.join(map(str, [*arguments, self.options["how"]]))
-        self._run(["sh", "-c", f"{line} & echo $! > pid"], dict(os.environ))
+        listen = [sys.executable, "-c", LISTEN, self.mark, str(self.ports[0]), self.options["how"]]
+        self._run(["sh", "-c", '"$@" & echo $! >pid', "sh", *listen], dict(os.environ))
 
 
 @pytest.fixture(autouse=True)
