@@ -30,6 +30,8 @@ HEADER_FIXED_BYTES = 12
 
 _TAG = Struct(">Q?")  # follows `START`: delivery tag, redelivered; after it comes the route
 _LENGTH = Struct(">4xQ")  # of the body, in a header frame
+_ACK = Struct(">BHIIQ?B")  # frame; method, delivery tag, multiple; end of the frame
+_ACK_BYTES = _ACK.size - FRAME.size - 1
 
 
 class Shape(NamedTuple):
@@ -86,6 +88,13 @@ class Assembly:
             return None
         body = b"".join(self._body)
         return Message(self._tag, self._redelivered, self._route, self._properties, body)
+
+
+def encode_ack(channel: int, tag: int) -> bytes:
+    """Encode the frame that acknowledges one message."""
+    return _ACK.pack(
+        spec.FRAME_METHOD, channel, _ACK_BYTES, spec.Basic.Ack.INDEX, tag, False, spec.FRAME_END
+    )
 
 
 def encode_route(exchange: str, routing_key: str) -> bytes:

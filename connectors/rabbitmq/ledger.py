@@ -24,7 +24,8 @@ _SETTLED = 2  # behind an open one; acknowledged by itself, or rejected
 class Reject(Protocol):
     """What `Channel.basic_reject` and `Channel.basic_nack` both do."""
 
-    def __call__(self, tag: int, /, *, requeue: bool) -> object: ...
+    def __call__(self, tag: int, /, *, requeue: bool) -> object:
+        """Send it."""
 
 
 class Ledger:
@@ -62,8 +63,7 @@ class Ledger:
         They may come in any order; an ascending run without a gap costs a third of others.
         """
         states, first, size = self._states, self._first, len(self._states)
-        # The ends alone would not prove a run: [1, 1, 4, 4] has those of one.
-        if tags and list(tags) == list(range(tags[0], tags[-1] + 1)):
+        if _is_run(tags):
             begin = max(0, tags[0] - first)
             end = max(begin, min(size, tags[-1] + 1 - first))
             finished = states.count(_OPEN, begin, end)
@@ -134,6 +134,13 @@ class Ledger:
     def _sent(self, count: int) -> None:
         self.unsent -= count
         self.open -= count
+
+
+def _is_run(tags: Sequence[int]) -> bool:
+    """Each tag is one more than the tag before."""
+    if not tags or tags[-1] - tags[0] + 1 != len(tags):
+        return False
+    return list(tags) == list(range(tags[0], tags[-1] + 1))  # [1, 1, 4, 4] has come this far
 
 
 _FINISH_OPEN = bytes.maketrans(bytes([_OPEN]), bytes([_FINISHED]))

@@ -5,12 +5,12 @@ leaves properties undecoded (see `properties.py`), and knows nothing of acknowle
 
 Of pika's internals it rests on one method, `Connection._on_data_available(bytes)`. Were it renamed,
 `BatchConnection` would still be right, only slower: each message would come through pika's own
-path, as a list of one.
+path, as a list of one. Two more names are used where they exist, and are not missed elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pika
@@ -24,6 +24,7 @@ from connectors.rabbitmq.delivery import (
     HEADER_FIXED_BYTES,
     START,
     Assembly,
+    encode_ack,
     encode_route,
     encode_short_string,
     shape,
@@ -64,7 +65,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         message back). `callback` is called with `Basic.ConsumeOk`.
         """
         transport: Any = getattr(self, "_transport", None)
-        if hasattr(transport, "_MAX_RECV_BYTES"):  # a private name of pika's: a help, not a need
+        if hasattr(transport, "_MAX_RECV_BYTES"):
             transport._MAX_RECV_BYTES = max(self.RECEIVE_BYTES, transport._MAX_RECV_BYTES)
         tag = f"{len(self._batch_consumers):06d}"
         consumer = _Consumer(tag, channel, on_batch)
@@ -78,6 +79,18 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
             callback=callback,
         )
         return tag
+
+    def acknowledge_each(self, channel: Channel, tags: Sequence[int]) -> None:
+        """Acknowledge these messages and no others, as so many `channel.basic_ack`, in one write.
+
+        pika would build an object and make a system call for each: 7 µs in place of 0.3.
+        """
+        write = getattr(self, "_output_marshaled_frames", None)
+        if channel.is_open and write is not None:
+            write([b"".join([encode_ack(channel.channel_number, tag) for tag in tags])])
+        else:
+            for tag in tags:
+                channel.basic_ack(tag)
 
     def _on_data_available(self, data: bytes) -> None:
         """Override of pika's hook: what the socket has read, cut anywhere."""
