@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
+from functools import partial
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
@@ -145,7 +146,9 @@ class RabbitMQConsumer:
         """Consume, as a new generation."""
         self._origin = Origin(self._name, self._origin.generation + 1)
         self._connection, self._channel = connection, channel
-        self._ledger = Ledger(channel.basic_ack, channel.basic_nack)
+        self._ledger = Ledger(
+            channel.basic_ack, channel.basic_reject, partial(connection.acknowledge_each, channel)
+        )
         self._ready.append(Opened(self._origin))
         metrics.CONNECTIONS.inc()
         LOG.info("%s: consuming, %s", self._name, self._link.place)

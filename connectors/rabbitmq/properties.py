@@ -7,7 +7,7 @@ put into an envelope ends the job.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -65,17 +65,20 @@ def message_id(properties: bytes) -> str | None:
     return properties[start:end].decode(errors="replace")
 
 
-def basic_properties(message: Message, extra_headers: Mapping[str, object]) -> pika.BasicProperties:
+def basic_properties(
+    message: Message, extra_headers: Mapping[str, object], without: Collection[str] = ()
+) -> pika.BasicProperties:
     """Make the properties of a persistent copy of a message, with headers added.
 
     The original headers travel as they came, since pika would change some (3.5 becomes 3) and stop
     at others; `headers` of what is returned holds the extra ones alone. An extra header replaces
-    an original one of its name. Properties that cannot be read are left out.
+    an original one of its name. Left out are the headers named in `without`, and properties that
+    cannot be read.
     """
     try:
-        copy = _Copy(message.properties, extra_headers)
+        copy = _Copy(message.properties, extra_headers, without)
     except (ValueError, IndexError, struct.error):  # pika's decoder raises the last one
-        copy = _Copy(_NO_PROPERTIES, extra_headers)
+        copy = _Copy(_NO_PROPERTIES, extra_headers, ())
     copy.delivery_mode = PERSISTENT
     return copy
 
@@ -83,14 +86,16 @@ def basic_properties(message: Message, extra_headers: Mapping[str, object]) -> p
 class _Copy(pika.BasicProperties):  # type: ignore[misc]  # pika has no types
     """Properties whose original headers stay encoded."""
 
-    def __init__(self, original: bytes, extra_headers: Mapping[str, object]) -> None:
+    def __init__(
+        self, original: bytes, extra_headers: Mapping[str, object], without: Collection[str]
+    ) -> None:
         super().__init__()
         self._original_headers = b""
         flags = int.from_bytes(original[:2], "big")
         if flags & _FLAGS["headers"]:
             start, end = _headers(original)
-            replaced = [name.encode() for name in extra_headers]
-            self._original_headers = fields_without(original, start, replaced)
+            dropped = [name.encode() for name in (*extra_headers, *without)]
+            self._original_headers = fields_without(original, start, dropped)
             original = (
                 struct.pack(">H", flags ^ _FLAGS["headers"]) + original[2:start] + original[end:]
             )

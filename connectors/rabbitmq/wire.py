@@ -107,6 +107,12 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         self._partial = buffer[position:]
         self._flush()
 
+    def _proto_connection_lost(self, error: BaseException | None) -> None:
+        """Override of pika's hook: a defect of ours is not a lost connection, to be made again."""
+        if error is not None and not isinstance(error, (OSError, pika.exceptions.AMQPError)):
+            raise error
+        super()._proto_connection_lost(error)
+
     def _cut_deliveries(self, buffer: bytes, position: int) -> int:
         """Cut out whole messages as long as one follows the other; return where they end.
 
