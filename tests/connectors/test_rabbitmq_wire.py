@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import pika
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pika import frame, spec
 from pika.channel import Channel
-from pika.exceptions import BodyTooLongError
+from pika.exceptions import BodyTooLongError, InvalidFrameError
 
 from connectors.message import Message
+from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.wire import BatchConnection
 from tests.connectors.amqp_stream import (
     FRAME_MAX,
@@ -110,6 +112,59 @@ def test_a_channel_that_is_being_closed_delivers_nothing_more(arrived: int) -> N
 
     assert messages == []
     assert channel.is_closed
+
+
+def test_a_channel_that_closes_in_the_middle_of_a_read_delivers_nothing_more() -> None:
+    connection, (channel, _) = connect(BatchConnection)
+    messages: list[Message] = []
+    tag = consume(connection, channel, messages.extend)
+    channel.add_on_return_callback(lambda *_: channel.close())
+    returned = content(1, spec.Basic.Return(312, "NO_ROUTE", "", "x"), b"back")
+
+    feed(connection, b"".join(delivery(tag, 1) + returned + delivery(tag, 2)))
+
+    assert [message.tag for message in messages] == [1]
+
+
+def test_a_consumer_of_the_same_name_on_another_channel_is_another_one() -> None:
+    connection, channels = connect(BatchConnection)
+    messages: list[Message] = []
+    tag = consume(connection, channels[0], messages.extend)
+    others: list[bytes] = []
+    channels[1].basic_consume("queue", lambda *a: others.append(a[-1]), consumer_tag=tag)
+    feed(connection, method(2, spec.Basic.ConsumeOk(tag)))
+
+    feed(connection, b"".join(delivery(tag, 1, b"theirs", channel=2)))
+
+    assert (messages, others) == ([], [b"theirs"])
+
+
+@pytest.mark.parametrize("turns", list(combinations(range(6), 3)))
+def test_messages_of_two_channels_are_not_mixed_up(turns: tuple[int, ...]) -> None:
+    """Frame by frame in any order, though they look alike."""
+    connection, channels = connect(BatchConnection)
+    messages: list[Message] = []
+    lanes = []
+    for channel, body in zip(channels, (b"one", b"two"), strict=True):
+        tag = consume(connection, channel, messages.extend)
+        properties = spec.BasicProperties(app_id=body.decode())
+        lanes.append(delivery(tag, 1, body, properties, channel.channel_number)[::-1])
+
+    feed(connection, b"".join(lanes[turn in turns].pop() for turn in range(6)))
+
+    pairs = {(decode(message).app_id, message.body) for message in messages}
+    assert pairs == {("one", b"one"), ("two", b"two")}
+
+
+@pytest.mark.parametrize("broken", range(3))
+def test_a_frame_without_its_end_is_an_error_as_it_is_in_pika(broken: int) -> None:
+    connection, (channel, _) = connect(BatchConnection)
+    tag = consume(connection, channel, lambda _: None)
+    frames = delivery(tag, 1)
+    frames[broken] = frames[broken][:-1] + b"?"
+
+    with pytest.raises(InvalidFrameError):
+        feed(connection, b"".join(frames + delivery(tag, 2)))
 
 
 def test_a_channel_inherits_no_half_message_from_one_of_its_number() -> None:

@@ -1,0 +1,182 @@
+"""The ledger against a broker that, as RabbitMQ does, closes the channel for a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from connectors.rabbitmq.ledger import Ledger
+
+
+class Broker:
+    """Keeps what it has delivered until it hears of it."""
+
+    def __init__(self) -> None:
+        self.delivered = 0
+        self.waiting: set[int] = set()
+        self.acknowledged: set[int] = set()
+        self.rejected: dict[int, bool] = {}
+        self.frames = 0
+
+    def deliver(self, count: int) -> int:
+        self.waiting |= set(range(self.delivered + 1, self.delivered + count + 1))
+        self.delivered += count
+        return self.delivered
+
+    def acknowledge(self, tag: int, multiple: bool) -> None:
+        assert tag in self.waiting, "406 PRECONDITION_FAILED - unknown delivery tag"
+        named = {waiting for waiting in self.waiting if waiting <= tag} if multiple else {tag}
+        self.waiting -= named
+        self.acknowledged |= named
+        self.frames += 1
+
+    def reject(self, tag: int, *, requeue: bool) -> None:
+        assert tag in self.waiting, "406 PRECONDITION_FAILED - unknown delivery tag"
+        self.waiting.remove(tag)
+        self.rejected[tag] = requeue
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Anything may happen to any tag, in any order, and more than once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broker = Broker()
+        self.ledger = Ledger(self.broker.acknowledge, self.broker.reject)
+        self.finished: set[int] = set()
+
+    @property
+    def open(self) -> set[int]:
+        """Delivered, and neither finished nor rejected."""
+        return set(range(1, self.broker.delivered + 1)) - self.finished - set(self.broker.rejected)
+
+    @rule(count=st.integers(1, 40))
+    def deliver(self, count: int) -> None:
+        self.ledger.delivered(self.broker.deliver(count))
+
+    @rule(tags=st.lists(st.integers(-3, 200), max_size=30))
+    def store(self, tags: list[int]) -> None:
+        """In any order; unknown ones, repetitions and old ones among them."""
+        self.stored(tags)
+
+    @rule(first=st.integers(-3, 200), count=st.integers(1, 60))
+    def store_run(self, first: int, count: int) -> None:
+        self.stored(list(range(first, first + count)))
+
+    @rule(tags=st.lists(st.integers(1, 12), min_size=2).map(sorted))
+    def store_what_resembles_a_run(self, tags: list[int]) -> None:
+        self.stored(tags)
+
+    def stored(self, tags: Sequence[int]) -> None:
+        newly = self.open & set(tags)
+        self.finished |= newly
+
+        assert self.ledger.stored(tags) == len(newly)
+
+    @rule(tag=st.integers(-3, 200), requeue=st.booleans())
+    def reject(self, tag: int, requeue: bool) -> None:
+        was_open = tag in self.open
+
+        assert self.ledger.reject(tag, requeue=requeue) == was_open
+        assert not was_open or self.broker.rejected[tag] == requeue
+
+    @precondition(lambda self: self.broker.delivered)
+    @rule(spill=st.booleans())
+    def flush(self, spill: bool) -> None:
+        """It takes one frame for all that precede the open ones, and one for each of the others."""
+        first_open = min(self.open, default=self.broker.delivered + 1)
+        unsent = self.finished & self.broker.waiting
+        together = {tag for tag in unsent if tag < first_open}
+        singly = unsent - together if spill else set()
+        before = self.broker.frames
+
+        frames = self.ledger.flush(spill)
+
+        assert frames == self.broker.frames - before == bool(together) + len(singly)
+        assert self.finished & self.broker.waiting == unsent - together - singly
+
+    @invariant()
+    def nothing_is_acknowledged_but_what_is_finished(self) -> None:
+        assert self.broker.acknowledged <= self.finished
+
+    @invariant()
+    def its_counts_are_the_brokers(self) -> None:
+        assert self.ledger.open == len(self.broker.waiting)
+        assert self.ledger.unsent == len(self.finished & self.broker.waiting)
+        assert self.ledger.oldest_open == min(self.open, default=None)
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestLedger = LedgerMachine.TestCase
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def ledger(broker: Broker) -> Ledger:
+    """Ten messages have been delivered."""
+    ledger = Ledger(broker.acknowledge, broker.reject)
+    ledger.delivered(broker.deliver(10))
+    return ledger
+
+
+def test_a_window_of_messages_takes_one_frame(broker: Broker, ledger: Ledger) -> None:
+    ledger.stored(range(1, 11))
+
+    assert ledger.flush(spill=False) == 1
+    assert broker.waiting == set()
+
+
+def test_a_rejected_message_that_waits_to_be_parked_is_swept_along_by_nothing(
+    broker: Broker, ledger: Ledger
+) -> None:
+    """It is told to the ledger when it is parked, as any other that is finished."""
+    ledger.stored([1, 2, 3, 5, 6, 7, 8, 9, 10])
+    ledger.flush(spill=True)
+    assert broker.waiting == {4}
+
+    ledger.stored([4])
+    ledger.flush(spill=False)
+    assert broker.waiting == set()
+
+
+def test_what_is_finished_behind_an_open_message_waits_for_it_until_spilled(
+    broker: Broker, ledger: Ledger
+) -> None:
+    ledger.stored(range(2, 11))
+
+    assert ledger.flush(spill=False) == 0
+    assert (ledger.open, ledger.unsent, ledger.oldest_open) == (10, 9, 1)
+    assert ledger.flush(spill=True) == 9
+    assert (ledger.open, ledger.unsent, ledger.oldest_open) == (1, 0, 1)
+
+
+def test_single_acknowledgements_can_leave_together() -> None:
+    sent: list[list[int]] = []
+    broker = Broker()
+    ledger = Ledger(broker.acknowledge, broker.reject, lambda tags: sent.append(list(tags)))
+    ledger.delivered(10)
+    ledger.stored([3, 7, 5])
+
+    ledger.flush(spill=True)
+
+    assert sent == [[3, 5, 7]]
+
+
+@pytest.mark.parametrize("tags", [[1, 1, 4, 4], [1, 2, 2, 4], [2, 1, 3], [1, 10**12], []])
+def test_what_is_no_run_is_not_taken_for_one(ledger: Ledger, tags: list[int]) -> None:
+    assert ledger.stored(tags) == len(set(tags) & set(range(1, 11)))
+
+
+def test_a_tag_of_another_channel_is_nothing(broker: Broker, ledger: Ledger) -> None:
+    assert ledger.stored([0, 11, 12]) == 0
+    assert not ledger.reject(11, requeue=False)
+    assert ledger.flush(spill=True) == 0
+    assert broker.waiting == set(range(1, 11))
