@@ -22,6 +22,22 @@ def find(pid_file: Path, mark: str) -> int | None:
     return pid if mark.encode() in command else None
 
 
+def has_ended(pid_file: Path) -> bool:
+    """Tell whether the process that a file names is gone; not when the file names none yet.
+
+    `find` cannot tell: while a process goes over to another program, it has no command line.
+    """
+    try:
+        pid = int(pid_file.read_text())
+    except (OSError, ValueError):
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return True
+    return state in "ZX"  # dead, but its parent has not been told yet
+
+
 def end(pid: int, how: signal.Signals, patience: float) -> None:
     """Send a signal, and wait until the process is gone: its ports are free, its files closed.
 

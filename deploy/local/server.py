@@ -183,18 +183,12 @@ class Server(ABC):
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
         while self.pid is None or not self.answers():
-            if self.pid is None and self._has_written_its_pid():
+            if process.has_ended(self.folder / "pid"):
                 raise CannotStart(self._last_words("it ended while it started"))
             if time.monotonic() > deadline:
                 self._end(signal.SIGKILL)
                 raise CannotStart(self._last_words("it never answered"))
             time.sleep(POLL_SECONDS)
-
-    def _has_written_its_pid(self) -> bool:
-        try:
-            return (self.folder / "pid").stat().st_size > 0
-        except FileNotFoundError:
-            return False
 
     def _last_words(self, what: str) -> str:
         words = (self.folder / "server.log").read_text(errors="replace")[-WORDS_MAX:]

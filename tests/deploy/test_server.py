@@ -59,6 +59,7 @@ class Listener(Server):
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HOPPER_LOCAL", str(tmp_path))
+    monkeypatch.setattr(server, "POLL_SECONDS", 0.01)
     yield
     Listener().remove()
 
