@@ -95,7 +95,7 @@ class Addressing(Protocol):
         """`address` looks into the envelope."""
 
     def address(
-        self, document: Mapping[str, Any], message: Message, properties: Properties, now: float
+        self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
     ) -> tuple[str | None, str | None] | Rejection:
         """Index and `_id` (see `Member`), or why there are none; `now` is the time of arrival.
 

@@ -1,8 +1,8 @@
 """The errors that end the job, each named after what helps; an error about one message is a value.
 
-    HopperError
-    ├── SpecError      fix pipeline.yaml
-    └── Unavailable    wait for the other side, or correct how it is reached
+HopperError
+├── SpecError      fix pipeline.yaml
+└── Unavailable    wait for the other side, or correct how it is reached
 """
 
 from __future__ import annotations

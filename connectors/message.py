@@ -60,7 +60,7 @@ class Member(NamedTuple):
     message: Message
     document: bytes
     """One JSON object on one line: `message.body` itself wherever that is one already."""
-    index: str | None
+    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
     """Where it is stored; `None`: where the sink's spec says, for all documents alike."""
     id: str | None
     """The document's `_id`; `None`: the sink makes one up."""
@@ -82,7 +82,7 @@ class Rejection(NamedTuple):
     """One line: what is wrong, in the words of whoever refused it."""
     status: int | None = None
     """The sink's status (HTTP's numbers), where the sink refused it."""
-    index: str | None = None
+    index: str | None = None  # type: ignore[assignment]
     id: str | None = None
     attempts: int = 0
     """How often it was sent to the sink; 0 when it never got that far."""

@@ -17,7 +17,8 @@ STORED = Counter("hopper_stored", "Messages that the sink has stored.")
 REJECTED = Counter("hopper_rejected", "Messages that will never be stored.")
 PARKED = Counter("hopper_parked", "Rejected messages that are safely parked.")
 DISCARDED = Counter(
-    "hopper_discarded", "Rejected messages left to the queue's own dead lettering, for want of ours."
+    "hopper_discarded",
+    "Rejected messages left to the queue's own dead lettering, for want of ours.",
 )
 UNSETTLED = Gauge(
     "hopper_unsettled", "Messages the broker waits to hear about: open, being written or parked."

@@ -52,7 +52,7 @@ class Correlate:
             fields = msgspec.json.decode(document) if self._addressing.needs_document else {}
         except ValueError as error:
             return Rejection(f"unreadable: {error}")
-        address = self._addressing.address(fields, message, properties, now)
+        address = self._addressing.address(fields, properties, message.body, now)
         if isinstance(address, Rejection):
             return address
         return Member(origin, message, document, *address)

@@ -47,6 +47,6 @@ def ring(spec: Pipeline, source: Source, sink: Sink, stop: Stop) -> Dataflow:
         "aggregate", readable.trues, lambda _: steps.Aggregate(Shard(window), on_stop)
     )
     written = op.stateful_batch("write", groups, lambda _: steps.Write(sink))
-    outcomes = op.merge("outcomes", readable.falses, op.map("home", written, steps.homeward))
-    op.output("acknowledge", outcomes, consumers.Acknowledge(source, stop))
+    settled = op.merge("settled", readable.falses, op.map("home", written, steps.homeward))
+    op.output("acknowledge", settled, consumers.Acknowledge(source, stop))  # type: ignore[misc]
     return flow

@@ -62,7 +62,7 @@ def workers() -> int:
     main = sys.modules["__main__"]
     if main.__spec__ is None or main.__spec__.name != "bytewax.run":
         return 1
-    arguments = bytewax.run._parse_args()
+    arguments = bytewax.run._parse_args()  # type: ignore[no-untyped-call]
     processes = len(arguments.addresses.split(";")) if arguments.addresses else 1
     return processes * int(arguments.workers_per_process or 1)
 
@@ -74,7 +74,7 @@ def _source(spec: Pipeline, workers: int) -> Source:
     if spec.source.rabbitmq is not None:
         from connectors.rabbitmq.source import RabbitMQ  # noqa: PLC0415
 
-        dead_letter = spec.dead_letter and spec.dead_letter.rabbitmq
+        dead_letter = spec.dead_letter.rabbitmq if spec.dead_letter is not None else None
         return RabbitMQ(spec.source.rabbitmq, dead_letter, workers)
     from connectors.memory.source import Memory  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ import queue
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeGuard
 
 from bytewax.operators import StatefulBatchLogic
 
@@ -56,7 +56,9 @@ def correlate(
     return step
 
 
-def concerns_a_shard(item: tuple[str, ForShard | ForConsumer]) -> bool:
+def concerns_a_shard(
+    item: tuple[str, ForShard | ForConsumer],
+) -> TypeGuard[tuple[str, ForShard]]:
     """Whether a value goes on to `aggregate`, or straight home."""
     return isinstance(item[1], (list, Lost))
 

@@ -52,10 +52,13 @@ class World:
         self.correlate = correlate(
             Correlate("json", source.properties, self.sink.addressing), source.consumers()
         )
-        self.window = Window(
-            count=self.random.choice([1, 3, 10]),
-            bytes=self.random.choice([None, 40, 1000]),
-            time=self.random.choice(["500ms", "2s"]),
+        self.count = self.random.choice([1, 3, 10])
+        self.window = Window.model_validate(
+            {
+                "count": self.count,
+                "bytes": self.random.choice([None, 40, 1000]),
+                "time": self.random.choice(["500ms", "2s"]),
+            }
         )
         self.on_stop: Literal["write", "requeue"] = self.random.choice(["write", "requeue"])
         self.aggregates = {name: self._aggregate() for name in self.consumers}
@@ -133,7 +136,7 @@ class World:
             consumer.connect()
             self.aggregates[name], self.writes[name] = self._aggregate(), Write(self.sink)
             for waiting in (self.to_aggregate, self.to_write, self.to_acknowledge):
-                waiting[name].clear()  # type: ignore[attr-defined]
+                waiting[name].clear()
 
     def move(self) -> None:
         moves = {
@@ -204,4 +207,4 @@ def test_every_message_has_exactly_one_place(seed: int) -> None:
     if world.on_stop == "write":
         stored = Counter(document.id for document in world.store.documents)
         assert all(times == 1 for times in stored.values()), "stored twice"
-    assert set(world.store.windows) <= set(range(1, world.window.count + 1))
+    assert set(world.store.windows) <= set(range(1, world.count + 1))

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from connectors.memory.spec import MemorySink
-from connectors.message import Answer, Documents, Message, Properties, Rejection
+from connectors.message import Answer, Documents, Properties, Rejection
 
 
 class Stored(NamedTuple):
     """A document in the store."""
 
-    index: str | None
+    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
     id: str | None
     source: bytes
 
@@ -101,7 +101,7 @@ class ByMessageId:
     needs_properties = True
 
     def address(
-        self, document: Mapping[str, Any], message: Message, properties: Properties, now: float
+        self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
     ) -> tuple[str | None, str | None]:
         """See `Addressing`."""
         return None, properties.message_id

@@ -24,11 +24,14 @@ from connectors.message import (
 )
 
 
+_PLAIN = Properties()
+
+
 class Delivery(NamedTuple):
     """A message in the queue."""
 
     body: bytes
-    properties: Properties = Properties()
+    properties: Properties = _PLAIN
     redelivered: bool = False
 
 
@@ -42,7 +45,7 @@ class Queue:
         self.parked: list[Rejected] = []
         self.consumers: list[MemoryConsumer] = []
 
-    def publish(self, *bodies: bytes, properties: Properties = Properties()) -> None:
+    def publish(self, *bodies: bytes, properties: Properties = _PLAIN) -> None:
         """Put messages at the end of the queue."""
         with self.lock:
             self.waiting.extend(Delivery(body, properties) for body in bodies)
@@ -176,7 +179,9 @@ class Memory:
     def consumer(self, name: str) -> MemoryConsumer:
         """See `Source`."""
         if name not in self._consumers:
-            self._consumers[name] = MemoryConsumer(name, queue(self._spec.name), self._spec.prefetch)
+            self._consumers[name] = MemoryConsumer(
+                name, queue(self._spec.name), self._spec.prefetch
+            )
         return self._consumers[name]
 
     def unsettled(self) -> int:

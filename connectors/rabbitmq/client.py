@@ -64,8 +64,10 @@ class RabbitMQConsumer:
             self,
             Backoff(0.5, 30.0),
         )
-        self._parker = dead_letter and Parker(
-            self._loop, name, spec, dead_letter, parked=self._on_parked
+        self._parker = (
+            Parker(self._loop, name, spec, dead_letter, parked=self._on_parked)
+            if dead_letter is not None
+            else None
         )
         self._ready: deque[Opened | Arrived | Lost] = deque()
         self._outcomes: deque[Outcomes] = deque()

@@ -1,4 +1,4 @@
-"""A connection to RabbitMQ that comes back by itself: connects, prepares, and starts over when lost.
+"""A connection to RabbitMQ that comes back: connects, prepares, and starts over when it is lost.
 
 All of it runs on the thread of its I/O loop. It consumes and publishes nothing itself.
 """

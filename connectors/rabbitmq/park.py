@@ -102,7 +102,7 @@ class Parker:
         """Whether the broker has what it did not confirm, nobody knows: publish it again."""
         self._channel = None
         self._waiting = [*self._unconfirmed.values(), *self._waiting]
-        self._unconfirmed, self._returned = {}, set()
+        self._unconfirmed, self._returned = {}, {}
         if self._waiting:
             LOG.error(
                 "%d rejected messages wait to be parked, %s: %s",

@@ -1,4 +1,4 @@
-"""RabbitMQ as a source (see `connectors.connector.Source`): its consumers, and a first look at it."""
+"""RabbitMQ as a `connectors.connector.Source`: its consumers, and a first look at it."""
 
 from __future__ import annotations
 

@@ -46,7 +46,8 @@ class Taking:
         return [message.body for _, message in self.messages()]
 
     def wait_for(self, count: int) -> list[tuple[Origin, Message]]:
-        return until(lambda: len(self.messages()) >= count and self.messages())
+        until(lambda: len(self.messages()) >= count)
+        return self.messages()
 
     def store(self, messages: list[tuple[Origin, Message]]) -> None:
         for origin, message in messages:

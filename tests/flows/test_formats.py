@@ -90,7 +90,8 @@ def test_a_messagepack_map_is_printed_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\x93\x01\x02\x03", b"\x81\x01\x02", b"\x81\xa1\xff\x01", b"\x81\xa1a\xd4\x01\x02"]
+    "body",
+    [b"", b"\x93\x01\x02\x03", b"\x81\x01\x02", b"\x81\xa1\xff\x01", b"\x81\xa1a\xd4\x01\x02"],
 )
 def test_what_is_no_messagepack_map_is_refused(body: bytes) -> None:
     with pytest.raises(Unreadable, match="not a MessagePack map"):

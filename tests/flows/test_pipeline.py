@@ -51,9 +51,11 @@ def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1) -> None:
     with ThreadPoolExecutor() as threads:
         watch = threads.submit(drain_when_done)
         if workers == 1:
-            run_main(flow)
+            run_main(flow)  # type: ignore[no-untyped-call]
         else:
-            cluster_main(flow, [], 0, worker_count_per_proc=workers)
+            cluster_main(  # type: ignore[no-untyped-call]
+                flow, [], 0, worker_count_per_proc=workers
+            )
     watch.result()
 
 

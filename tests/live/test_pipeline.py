@@ -1,4 +1,4 @@
-"""The job from end to end, on a real RabbitMQ and a real Elasticsearch: nothing lost, nothing twice."""
+"""The job from end to end, on real services: nothing lost, nothing twice, windows exact."""
 
 from __future__ import annotations
 
@@ -51,8 +51,6 @@ def spec(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
             **values,
         },
     )
-
-
 
 
 def test_every_message_arrives_once_in_exact_windows(
