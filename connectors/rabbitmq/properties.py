@@ -120,9 +120,9 @@ def _headers(properties: bytes) -> tuple[int, int]:
 
 
 def _decode(route: bytes, properties: bytes) -> Properties:
-    values: list[Any] = [*_decode_route(route), *_NOTHING]
-    position = 2
     try:
+        values: list[Any] = [*_decode_route(route), *_NOTHING]
+        position = 2
         for index, kind in _layout(properties[0] << 8 | properties[1]):
             start = position
             if kind == "s":

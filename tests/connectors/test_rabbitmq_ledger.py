@@ -110,7 +110,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.oldest_open == min(self.open, default=None)
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestLedger = LedgerMachine.TestCase
 
 

@@ -1,0 +1,156 @@
+"""Envelopes as pika writes them, as it cannot write them, and as nobody should."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pika import spec
+
+from connectors.message import Message, Properties
+from connectors.rabbitmq.delivery import encode_route
+from connectors.rabbitmq.properties import basic_properties, decode, message_id
+
+short_texts = st.text(max_size=30)
+octets = st.integers(0, 255)
+envelopes = st.fixed_dictionaries(
+    {},
+    optional={
+        name: short_texts
+        for name in spec.BasicProperties().__dict__
+        if name not in ("headers", "delivery_mode", "priority", "timestamp")
+    }
+    | {
+        "headers": st.dictionaries(short_texts, st.integers(0, 9) | short_texts, max_size=3),
+        "delivery_mode": octets,
+        "priority": octets,
+        "timestamp": st.integers(0, 2**64 - 1),
+    },
+)
+FLOAT = b"\x05floatd" + struct.pack(">d", 0.5)
+"""A header that pika can neither read right nor write at all."""
+
+
+def encoded(**properties: Any) -> bytes:
+    return b"".join(spec.BasicProperties(**properties).encode())
+
+
+def message(properties: bytes) -> Message:
+    return Message(1, False, encode_route("exchange", "key"), properties, b"body")
+
+
+def message_with_headers(*fields: bytes) -> Message:
+    """Of fields that are encoded already; its content type is `a/b`, its id `m-1`."""
+    table = b"".join(fields)
+    headers = struct.pack(">I", len(table)) + table
+    return message(b"\xa0\x80" + b"\x03a/b" + headers + b"\x03m-1")
+
+
+def test_floats_stay_floats() -> None:
+    """In pika they become integers."""
+    decoded = decode(message_with_headers(FLOAT))
+
+    assert decoded.headers == {"float": 0.5}
+    assert (decoded.content_type, decoded.message_id) == ("a/b", "m-1")
+
+
+@given(short_texts, short_texts, envelopes)
+def test_decodes_what_pika_encodes(exchange: str, key: str, envelope: dict[str, Any]) -> None:
+    route, properties = encode_route(exchange, key), encoded(**envelope)
+
+    decoded = decode(Message(1, False, route, properties, b""))
+
+    assert decoded == Properties(exchange, key, **envelope)
+    assert message_id(properties) == envelope.get("message_id")
+
+
+def test_text_that_is_not_utf_8_gets_replacement_characters() -> None:
+    properties = encoded(content_type=b"\xff", message_id=b"\xff-1")
+    decoded = decode(Message(1, False, b"\x01\xff\x01\xff", properties, b""))
+
+    replaced = "\N{REPLACEMENT CHARACTER}"
+    assert decoded == Properties(
+        replaced, replaced, content_type=replaced, message_id=f"{replaced}-1"
+    )
+    assert message_id(properties) == f"{replaced}-1"
+
+
+@given(envelopes, st.data())
+def test_properties_that_are_cut_off_are_none(envelope: dict[str, Any], data: Any) -> None:
+    properties = encoded(**envelope)
+    broken = properties[: data.draw(st.integers(0, len(properties) - 1))]
+
+    with pytest.raises(ValueError, match="cut off"):
+        decode(message(broken))
+
+
+@pytest.mark.parametrize("flag", [0x0001, 0x0002])
+def test_properties_that_no_broker_knows_are_named(flag: int) -> None:
+    with pytest.raises(ValueError, match="unknown"):
+        decode(message(struct.pack(">H", 0x8000 | flag) + b"\x01a"))
+
+
+@given(st.binary(max_size=60))
+def test_whatever_comes_is_an_envelope_or_a_value_error(noise: bytes) -> None:
+    """And can be parked, in any case."""
+    with contextlib.suppress(ValueError):
+        assert isinstance(decode(message(noise)), Properties)
+    with contextlib.suppress(ValueError):
+        assert isinstance(message_id(noise), str | None)
+    copy = spec.BasicProperties().decode(b"".join(basic_properties(message(noise), {}).encode()))
+    assert copy.delivery_mode == 2
+
+
+@given(envelopes)
+def test_a_copy_keeps_everything_and_is_persistent(envelope: dict[str, Any]) -> None:
+    extra = {"x-reason": "why", "x-status": 400}
+
+    copy = b"".join(basic_properties(message(encoded(**envelope)), extra).encode())
+
+    changed = {"headers": envelope.get("headers", {}) | extra, "delivery_mode": 2}
+    assert decode(message(copy)) == decode(message(encoded(**envelope)))._replace(**changed)
+
+
+def test_a_copys_headers_are_those_that_came_byte_for_byte() -> None:
+    """With pika 0.5 would become 0, and ten thousand levels of an array would be too many."""
+    deep = b"V"
+    for _ in range(10_000):
+        deep = b"A" + struct.pack(">I", len(deep)) + deep
+    fields = [FLOAT, b"\x04deep" + deep, b"\x05largei\xff\xff\xff\xff"]
+    original = message_with_headers(*fields)
+
+    copy = b"".join(basic_properties(original, {"x-reason": "why"}).encode())
+
+    assert copy.endswith(b"\x02\x03m-1")
+    start = 2 + len(b"\x03a/b")
+    assert copy[start + 4 :].startswith(b"".join(fields) + b"\x08x-reasonS\x00\x00\x00\x03why")
+
+
+def test_an_extra_header_replaces_one_of_its_name() -> None:
+    original = message_with_headers(b"\x08x-reasonV", FLOAT, b"\x08x-reasonV")
+
+    copy = basic_properties(original, {"x-reason": "why"})
+
+    assert decode(message(b"".join(copy.encode()))).headers == {"float": 0.5, "x-reason": "why"}
+
+
+def test_a_copy_can_still_be_changed() -> None:
+    """A parked message shall not expire, for example."""
+    copy = basic_properties(message(encoded(expiration="60000", content_type="a/b")), {})
+
+    copy.expiration = copy.content_type = None
+    copy.headers["x-number"] = 1
+
+    decoded = decode(message(b"".join(copy.encode())))
+    assert (decoded.expiration, decoded.content_type) == (None, None)
+    assert decoded.headers == {"x-number": 1}
+
+
+def test_text_that_is_not_utf_8_is_copied_as_it_is() -> None:
+    original = message(encoded(message_id=b"\xff"))
+
+    assert b"".join(basic_properties(original, {}).encode()).endswith(b"\x01\xff")
