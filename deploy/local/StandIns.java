@@ -12,6 +12,10 @@
  */
 package hopper;
 
+import static org.elasticsearch.ingest.ConfigurationUtils.readBooleanProperty;
+import static org.elasticsearch.ingest.ConfigurationUtils.readObject;
+import static org.elasticsearch.ingest.ConfigurationUtils.readStringProperty;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -50,7 +54,7 @@ import org.elasticsearch.common.io.stream.NamedWriteableRegistry; // only 8
 import org.elasticsearch.common.regex.Regex;
 import org.elasticsearch.common.settings.ClusterSettings; // only 8
 import org.elasticsearch.common.settings.IndexScopedSettings; // only 8
-import org.elasticsearch.common.settings.Settings; // only 8
+import org.elasticsearch.common.settings.Settings;
 import org.elasticsearch.common.settings.SettingsFilter; // only 8
 import org.elasticsearch.features.NodeFeature;
 import org.elasticsearch.index.IndexNotFoundException;
@@ -60,7 +64,6 @@ import org.elasticsearch.index.analysis.PreConfiguredTokenizer;
 import org.elasticsearch.index.analysis.TokenFilterFactory;
 import org.elasticsearch.indices.analysis.AnalysisModule.AnalysisProvider;
 import org.elasticsearch.ingest.AbstractProcessor;
-import org.elasticsearch.ingest.ConfigurationUtils;
 import org.elasticsearch.ingest.IngestDocument;
 import org.elasticsearch.ingest.Processor;
 import org.elasticsearch.node.Node;
@@ -79,6 +82,9 @@ import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.xcontent.XContentBuilder;
 
 public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, AnalysisPlugin {
+    private static final String ALL_STREAMS = "/_data_stream";
+    private static final String ONE_STREAM = "/_data_stream/{name}";
+
     private ClusterService cluster;
     private Client client;
 
@@ -105,10 +111,10 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
             Predicate<NodeFeature> features) {
         return List.of(
             new Handler("root", List.of(Method.GET, Method.HEAD), "/", this::tellWhoThisIs),
-            new Handler("list_all", List.of(Method.GET), "/_data_stream", this::listDataStreams),
-            new Handler("list", List.of(Method.GET), "/_data_stream/{name}", this::listDataStreams),
-            new Handler("create", List.of(Method.PUT), "/_data_stream/{name}", this::createDataStream),
-            new Handler("delete", List.of(Method.DELETE), "/_data_stream/{name}", this::deleteDataStreams));
+            new Handler("list_all", List.of(Method.GET), ALL_STREAMS, this::listDataStreams),
+            new Handler("list", List.of(Method.GET), ONE_STREAM, this::listDataStreams),
+            new Handler("create", List.of(Method.PUT), ONE_STREAM, this::createDataStream),
+            new Handler("delete", List.of(Method.DELETE), ONE_STREAM, this::deleteDataStreams));
     }
 
     private void tellWhoThisIs(String ignored, RestChannel channel) throws IOException {
@@ -151,26 +157,33 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
         if (dataStreams().containsKey(name)) {
             throw new ResourceAlreadyExistsException("data_stream [" + name + "] already exists");
         }
-        client.execute(AutoCreateAction.INSTANCE, new CreateIndexRequest(name), then(channel, () -> {
-            if (dataStreams().containsKey(name)) {
-                acknowledge(channel);
-                return;
-            }
-            // No template made a data stream of the name, so an index was created: take it back.
-            client.admin().indices().delete(new DeleteIndexRequest(name), then(channel, () -> {
-                throw new IllegalArgumentException("no matching index template found for data stream [" + name + "]");
-            }));
+        CreateIndexRequest request = new CreateIndexRequest(name);
+        client.execute(AutoCreateAction.INSTANCE, request, then(channel, () -> {
+            if (dataStreams().containsKey(name)) acknowledge(channel);
+            else takeBackIndex(name, channel);
+        }));
+    }
+
+    /** No template makes a data stream of the name, so an index was created. */
+    private void takeBackIndex(String name, RestChannel channel) {
+        String reason = "no matching index template found for data stream [" + name + "]";
+        client.admin().indices().delete(new DeleteIndexRequest(name), then(channel, () -> {
+            throw new IllegalArgumentException(reason);
         }));
     }
 
     private void deleteDataStreams(String names, RestChannel channel) {
         Set<DataStream> doomed = new HashSet<>(dataStreams(names));
-        cluster.submitUnbatchedStateUpdateTask("delete data streams", new ClusterStateUpdateTask() {
+        Settings settings = cluster.getSettings();
+        cluster.submitUnbatchedStateUpdateTask("delete streams", new ClusterStateUpdateTask() {
             @Override
             public ClusterState execute(ClusterState state) {
                 if (doomed.isEmpty()) return state;
-                return MetadataDataStreamsService.deleteDataStreams(state.projectState(ProjectId.DEFAULT), doomed, cluster.getSettings()); // only 9
-                return MetadataDataStreamsService.deleteDataStreams(state, doomed, cluster.getSettings()); // only 8
+                return MetadataDataStreamsService.deleteDataStreams(
+                    state.projectState(ProjectId.DEFAULT), // only 9
+                    state, // only 8
+                    doomed,
+                    settings);
             }
 
             @Override
@@ -198,7 +211,8 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
             for (DataStream stream : dataStreams().values()) {
                 if (Regex.simpleMatch(pattern, stream.getName())) found.add(stream);
             }
-            if (pattern.contains("*") == false && found.size() == before) throw new IndexNotFoundException(name);
+            boolean missing = found.size() == before && pattern.contains("*") == false;
+            if (missing) throw new IndexNotFoundException(name);
         }
         return found;
     }
@@ -231,7 +245,7 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
         @Override
         protected RestChannelConsumer prepareRequest(RestRequest request, NodeClient node) {
             String name = request.param("name", "*");
-            request.param("expand_wildcards"); // clients send it; a parameter that nobody reads is refused
+            request.param("expand_wildcards"); // a parameter that nobody reads is refused
             return channel -> answer.to(name, channel);
         }
     }
@@ -259,7 +273,8 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
     }
 
     private static void acknowledge(RestChannel channel) throws IOException {
-        XContentBuilder body = channel.newBuilder().startObject().field("acknowledged", true).endObject();
+        XContentBuilder body = channel.newBuilder().startObject();
+        body.field("acknowledged", true).endObject();
         channel.sendResponse(new RestResponse(RestStatus.OK, body));
     }
 
@@ -276,28 +291,36 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
     @Override
     public Map<String, Processor.Factory> getProcessors(Processor.Parameters parameters) {
         return Map.of(
-            "set", processors("set", (tag, options) -> {
-                String field = ConfigurationUtils.readStringProperty("set", tag, options, "field");
-                Object value = ConfigurationUtils.readObject("set", tag, options, "value");
-                boolean override = ConfigurationUtils.readBooleanProperty("set", tag, options, "override", true);
-                return document -> {
-                    if (override || document.hasField(field) == false) document.setFieldValue(field, value);
-                    return document;
-                };
-            }),
-            "remove", processors("remove", (tag, options) -> {
-                String field = ConfigurationUtils.readStringProperty("remove", tag, options, "field");
-                boolean lenient = ConfigurationUtils.readBooleanProperty("remove", tag, options, "ignore_missing", false);
-                return document -> {
-                    if (lenient == false || document.hasField(field)) document.removeField(field);
-                    return document;
-                };
-            }),
-            "drop", processors("drop", (tag, options) -> document -> null),
-            "fail", processors("fail", (tag, options) -> {
-                String message = ConfigurationUtils.readStringProperty("fail", tag, options, "message");
-                return document -> { throw new FailProcessorException(message); };
-            }));
+            "set", factory("set", this::set),
+            "remove", factory("remove", this::remove),
+            "drop", factory("drop", (tag, options) -> document -> null),
+            "fail", factory("fail", this::refuse));
+    }
+
+    private Change set(String tag, Map<String, Object> options) {
+        String field = readStringProperty("set", tag, options, "field");
+        Object value = readObject("set", tag, options, "value");
+        boolean override = readBooleanProperty("set", tag, options, "override", true);
+        return document -> {
+            if (override || document.hasField(field) == false) document.setFieldValue(field, value);
+            return document;
+        };
+    }
+
+    private Change remove(String tag, Map<String, Object> options) {
+        String field = readStringProperty("remove", tag, options, "field");
+        boolean lenient = readBooleanProperty("remove", tag, options, "ignore_missing", false);
+        return document -> {
+            if (lenient == false || document.hasField(field)) document.removeField(field);
+            return document;
+        };
+    }
+
+    private Change refuse(String tag, Map<String, Object> options) {
+        String message = readStringProperty("fail", tag, options, "message");
+        return document -> {
+            throw new FailProcessorException(message);
+        };
     }
 
     /** Named as the real one: clients see the name as fail_processor_exception. */
@@ -315,9 +338,15 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
         Change by(String tag, Map<String, Object> options);
     }
 
-    private static Processor.Factory processors(String type, Configured configured) {
-        return (others, tag, description, options, project) -> processor(type, tag, description, configured.by(tag, options)); // only 9
-        return (others, tag, description, options) -> processor(type, tag, description, configured.by(tag, options)); // only 8
+    private static Processor.Factory factory(String type, Configured configured) {
+        return (
+            others,
+            tag,
+            description,
+            options // only 8
+            options, // only 9
+            project // only 9
+        ) -> processor(type, tag, description, configured.by(tag, options));
     }
 
     private static Processor processor(String type, String tag, String description, Change change) {
@@ -338,21 +367,25 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
 
     @Override
     public Map<String, AnalysisProvider<TokenFilterFactory>> getTokenFilters() {
-        return Map.of("pattern_capture", AnalysisPlugin.requiresAnalysisSettings((index, environment, name, settings) -> {
-            boolean keep = settings.getAsBoolean("preserve_original", true);
-            Pattern[] patterns = settings.getAsList("patterns").stream().map(Pattern::compile).toArray(Pattern[]::new);
-            return new TokenFilterFactory() {
-                @Override
-                public String name() {
-                    return name;
-                }
+        return Map.of("pattern_capture", AnalysisPlugin.requiresAnalysisSettings(
+            (index, environment, name, settings) -> patternCapture(name, settings)));
+    }
 
-                @Override
-                public TokenStream create(TokenStream input) {
-                    return new PatternCaptureGroupTokenFilter(input, keep, patterns);
-                }
-            };
-        }));
+    private static TokenFilterFactory patternCapture(String name, Settings settings) {
+        boolean keep = settings.getAsBoolean("preserve_original", true);
+        List<String> written = settings.getAsList("patterns");
+        Pattern[] patterns = written.stream().map(Pattern::compile).toArray(Pattern[]::new);
+        return new TokenFilterFactory() {
+            @Override
+            public String name() {
+                return name;
+            }
+
+            @Override
+            public TokenStream create(TokenStream input) {
+                return new PatternCaptureGroupTokenFilter(input, keep, patterns);
+            }
+        };
     }
 
     @Override
@@ -362,7 +395,8 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
 
     @Override
     public List<PreConfiguredTokenizer> getPreConfiguredTokenizers() {
-        return List.of(PreConfiguredTokenizer.singleton("uax_url_email", UAX29URLEmailTokenizer::new));
+        return List.of(
+            PreConfiguredTokenizer.singleton("uax_url_email", UAX29URLEmailTokenizer::new));
     }
 
     /** Drops a token that the same text has had before. */
