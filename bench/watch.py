@@ -37,7 +37,8 @@ class Watched:
         ).stdout.splitlines()
         own = [line for line in sockets if f"pid={self._pid}," in line]
         assert own, "it has lost its connection to the broker"
-        return min(int(re.findall(r"lastsnd:(\d+)", line)[0]) for line in own) / 1000
+        # What is zero is not printed.
+        return min(int((re.findall(r"lastsnd:(\d+)", line) or [0])[0]) for line in own) / 1000
 
 
 def cpu_seconds(pid: int) -> float:
