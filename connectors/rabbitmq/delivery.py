@@ -7,7 +7,6 @@ The layouts are those of AMQP 0-9-1, section 4.2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from struct import Struct, pack
 from typing import Any, NamedTuple
 
@@ -34,6 +33,17 @@ _ACK = Struct(">BHIIQ?B")  # frame; method, delivery tag, multiple; end of the f
 _ACK_BYTES = _ACK.size - FRAME.size - 1
 
 
+def start_of_deliveries(channel: int, consumer_tag: str) -> bytes:
+    """Tell how all deliveries to a consumer start, but for the size of the frame."""
+    tag = _encode_short_string(consumer_tag)
+    return without_size(START.pack(spec.FRAME_METHOD, channel, 0, spec.Basic.Deliver.INDEX, tag))
+
+
+def without_size(start: bytes) -> bytes:
+    """Leave out the size of a frame, which stands between its channel and its payload."""
+    return start[:3] + start[FRAME.size :]
+
+
 class Shape(NamedTuple):
     """What does not change from one delivery to the next, and how to cut out what does."""
 
@@ -47,7 +57,6 @@ class Shape(NamedTuple):
     """End of the header frame; kind and channel of the body frame."""
 
 
-@lru_cache(256)
 def shape(start: bytes) -> Shape:
     """Tell how a delivery goes on that starts like this."""
     _, channel, method_size, _, _ = START.unpack(start)
@@ -99,10 +108,10 @@ def encode_ack(channel: int, tag: int) -> bytes:
 
 def encode_route(exchange: str, routing_key: str) -> bytes:
     """Encode a route as `Message.route` has it."""
-    return encode_short_string(exchange) + encode_short_string(routing_key)
+    return _encode_short_string(exchange) + _encode_short_string(routing_key)
 
 
-def encode_short_string(text: str) -> bytes:
+def _encode_short_string(text: str) -> bytes:
     """AMQP's `shortstr`: one byte of length, and UTF-8."""
     encoded = text.encode()
     return bytes([len(encoded)]) + encoded

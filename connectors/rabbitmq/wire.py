@@ -24,10 +24,12 @@ from connectors.rabbitmq.delivery import (
     HEADER_FIXED_BYTES,
     START,
     Assembly,
+    Shape,
     encode_ack,
     encode_route,
-    encode_short_string,
     shape,
+    start_of_deliveries,
+    without_size,
 )
 
 OnBatch = Callable[[list[Message]], None]
@@ -42,8 +44,9 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._partial = b""  # the beginning of a frame whose rest has not arrived
-        self._batch_consumers: dict[bytes, _Consumer] = {}  # by consumer tag, as on the wire
-        self._live: dict[bytes, _Consumer] = {}  # those of them that pika would deliver to now
+        self._batch_consumers: list[_Consumer] = []
+        self._live: dict[bytes, _Consumer] = {}  # those that want messages now
+        self._expected: dict[bytes, tuple[_Consumer, Shape]] = {}  # by the start of a delivery
         self._assemblies: dict[int, tuple[_Consumer, Assembly]] = {}  # by channel
         super().__init__(*arguments, **options)
 
@@ -69,7 +72,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
             transport._MAX_RECV_BYTES = max(self.RECEIVE_BYTES, transport._MAX_RECV_BYTES)
         tag = f"{len(self._batch_consumers):06d}"
         consumer = _Consumer(tag, channel, on_batch)
-        self._batch_consumers[encode_short_string(tag)] = consumer
+        self._batch_consumers.append(consumer)
         channel.basic_consume(
             queue,
             consumer.on_message,
@@ -121,9 +124,12 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         """
         end, frame_end = len(buffer), spec.FRAME_END
         unpack_body, new = BODY.unpack_from, tuple.__new__
-        while (consumer := self._consumer_at(buffer, position)) is not None:
+        while True:
             start = buffer[position : position + START.size]
-            unpack, size, middle, last = shape(start)
+            expected = self._expected.get(start) or self._expect(start)
+            if expected is None:
+                return position
+            consumer, (unpack, size, middle, last) = expected
             append, began = consumer.batch.append, position
             while position + size < end:
                 head, tag, redelivered, route, mark, header_size, length = unpack(buffer, position)
@@ -143,18 +149,15 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
                 append(new(Message, (tag, redelivered, route, properties, buffer[body_at:done])))
                 position = done + 1
             if position == began:
-                break
-        return position
+                return position
 
-    def _consumer_at(self, buffer: bytes, position: int) -> _Consumer | None:
-        """Whose delivery begins here, if one does."""
-        if position + START.size > len(buffer):
+    def _expect(self, start: bytes) -> tuple[_Consumer, Shape] | None:
+        """Whose delivery starts like this, and how it goes on; if it is one of ours."""
+        consumer = self._live.get(without_size(start))
+        if consumer is None:
             return None
-        kind, channel, _, method, tag = START.unpack_from(buffer, position)
-        if kind != spec.FRAME_METHOD or method != spec.Basic.Deliver.INDEX:
-            return None
-        consumer = self._live.get(tag)
-        return consumer if consumer and consumer.channel.channel_number == channel else None
+        self._expected[start] = consumer, shape(start)
+        return self._expected[start]
 
     def _take_frame(self, buffer: bytes, position: int) -> int:
         """Take one frame of any kind; return where it ends: at `position`, if it is not whole."""
@@ -182,9 +185,10 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         """
         kind, channel, _ = FRAME.unpack_from(buffer, position)
         if kind == spec.FRAME_METHOD:
-            begun = self._consumer_at(buffer, position)
+            method_frame = buffer[position : end - 1]
+            begun = self._live.get(without_size(method_frame[: START.size]))
             if begun is not None:
-                self._assemblies[channel] = begun, Assembly(buffer[position : end - 1])
+                self._assemblies[channel] = begun, Assembly(method_frame)
             return begun is not None
         if channel not in self._assemblies:
             return False
@@ -200,14 +204,16 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         return True
 
     def _find_live(self) -> None:
-        self._live = {
-            tag: consumer
-            for tag, consumer in self._batch_consumers.items()
+        live = {
+            consumer.start: consumer
+            for consumer in self._batch_consumers
             if consumer.wants_messages
         }
+        if live != self._live:
+            self._live, self._expected = live, {}
 
     def _flush(self) -> None:
-        for consumer in tuple(self._batch_consumers.values()):  # a callback may add one
+        for consumer in self._batch_consumers:
             if consumer.batch:
                 batch, consumer.batch = consumer.batch, []
                 consumer.on_batch(batch)
@@ -222,6 +228,7 @@ class _Consumer:
 
     def __init__(self, tag: str, channel: Channel, on_batch: OnBatch) -> None:
         self.tag, self.channel, self.on_batch = tag, channel, on_batch
+        self.start = start_of_deliveries(channel.channel_number, tag)
         self.batch: list[Message] = []
 
     @property
