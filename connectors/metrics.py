@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
@@ -74,6 +76,26 @@ def summary() -> str:
 def _total(counter: Counter) -> int:
     [metric] = counter.collect()
     return int(sum(s.value for s in metric.samples if s.name.endswith("_total")))
+
+
+class Description(NamedTuple):
+    """What one metric is, for the README."""
+
+    name: str
+    """As Prometheus shows it."""
+    kind: str
+    """`counter`, `gauge` or `histogram`."""
+    labels: tuple[str, ...]
+    help: str
+
+
+def described() -> Iterator[Description]:
+    """Everything that is counted here, in the order of this file."""
+    for metric in globals().values():
+        if isinstance(metric, Counter | Gauge | Histogram):
+            [family] = metric.describe()
+            name = family.name + ("_total" if family.type == "counter" else "")
+            yield Description(name, family.type, metric._labelnames, family.documentation)
 
 
 PORTS = 100

@@ -1,7 +1,8 @@
-"""The reference of all keys and the JSON Schema of `pipeline.yaml`, made from the models.
+"""What is generated of the documents: the reference of all keys, the schema, the table of metrics.
 
 `python -m flows.reference --write` brings `README.md` and `flows/pipeline.schema.json` up to date;
-without `--write` it tells whether they are. It adds no words of its own about any key.
+without `--write` it tells whether they are. It adds no words of its own: those about the keys of
+`pipeline.yaml` are the models', those about metrics are what Prometheus is told.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from connectors import metrics
 from connectors.units import duration_text, size_text
 from flows.spec import Pipeline
 
 FOLDER = Path(__file__).parent
 README, SCHEMA = FOLDER.parent / "README.md", FOLDER / "pipeline.schema.json"
-BEGIN, END = "<!-- reference -->\n", "<!-- /reference -->"
 
 Node = dict[str, Any]
 """A part of a JSON Schema."""
@@ -38,6 +39,14 @@ def reference() -> str:
     """Make the reference of all keys, in Markdown: a table for each mapping."""
     root = _plain_schema()
     return "\n".join(_section(root, root["$defs"], ""))
+
+
+def counted() -> str:
+    """Make the table of all metrics, in Markdown."""
+    lines = ["| Metric | Kind | Labels | |", "|---|---|---|---|"]
+    for name, kind, labels, text in metrics.described():
+        lines.append(f"| `{name}` | {kind} | {', '.join(map(_code, labels))} | {text} |")
+    return "\n".join(lines)
 
 
 class _Generator(GenerateJsonSchema):
@@ -154,12 +163,12 @@ def _one_line(text: str) -> str:
 
 def _files() -> dict[Path, str]:
     """The generated files, as they should be."""
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return {
-        README: f"{before}{BEGIN}\n{reference()}\n\n{END}{after}",
-        SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
-    }
+    readme = README.read_text(encoding="utf-8")
+    for mark, text in {"reference": reference(), "metrics": counted()}.items():
+        before, _, rest = readme.partition(f"<!-- {mark} -->\n")
+        _, end, after = rest.partition(f"<!-- /{mark} -->\n")
+        readme = f"{before}<!-- {mark} -->\n\n{text}\n\n{end}{after}"
+    return {README: readme, SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"}
 
 
 def stale() -> list[Path]:
