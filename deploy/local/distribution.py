@@ -1,7 +1,7 @@
 """The files of Elasticsearch: fetched from Maven Central once, checked, unpacked, completed.
 
 Elastic publishes the real server there with fewer modules than in its own packages; a plugin of
-ours, `StandIns.java`, stands in for those that writing needs. The files are under the licences of
+ours, in `plugin/`, stands in for those that writing needs. The files are under the licences of
 Elastic (AGPL-3.0, SSPL or Elastic License 2.0): fetched by whoever runs this, never passed on.
 """
 
@@ -28,7 +28,7 @@ SHA256 = {
     "8.19.21": "215d5f3dbf0609a149f6218a9e47b6ae2df34ebbff3c5754e35f15a5e5393c8a",
 }
 """The versions that can be had, each with the checksum of its archive."""
-STAND_INS = Path(__file__).with_name("StandIns.java")
+PLUGIN = sorted(Path(__file__).with_name("plugin").glob("*.java"))
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
 """Pinned, so that Maven asks nobody for the newest; it is the one that Maven 3 itself names."""
 
@@ -39,14 +39,16 @@ def fetch(version: str, java: Path) -> Path:
     Raises:
         CannotStart: Maven is missing or cannot fetch it, or what it fetched is something else.
     """
+    if version not in SHA256:
+        raise CannotStart(f"Elasticsearch {version} is not among {', '.join(SHA256)}")
     # A changed plugin makes another home: the old one may be in use by a running server.
-    plugin = hashlib.sha256(STAND_INS.read_bytes()).hexdigest()[:8]
-    home = root_folder() / f"elasticsearch-{version}-{plugin}"
+    plugin = hashlib.sha256(b"".join(source.read_bytes() for source in PLUGIN)).hexdigest()
+    home = root_folder() / f"elasticsearch-{version}-{plugin[:8]}"
     with locked(root_folder() / "elasticsearch.lock"):
         if not home.exists():
             with tempfile.TemporaryDirectory(dir=root_folder(), prefix="unfinished-") as folder:
                 unpacked = _unpack(_download(version, Path(folder)), version)
-                _add_stand_ins(unpacked, version, java)
+                _add_plugin(unpacked, version, java)
                 unpacked.rename(home)
     return home
 
@@ -73,14 +75,14 @@ def _unpack(archive: Path, version: str) -> Path:
     return home
 
 
-def _add_stand_ins(home: Path, version: str, java: Path) -> None:
+def _add_plugin(home: Path, version: str, java: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "StandIns.java")
-        source.write_text(source_for(version, STAND_INS.read_text()))
+        for source in PLUGIN:
+            Path(folder, source.name).write_text(source_for(version, source.read_text()))
         classes = Path(folder, "classes")
         release = str(oldest_java(version))
         options = ["-nowarn", "-proc:none", "--release", release, "-cp", f"{home}/lib/*"]
-        run([java / "bin" / "javac", *options, "-d", classes, source])
+        run([java / "bin" / "javac", *options, "-d", classes, *Path(folder).glob("*.java")])
         plugin = home / "plugins" / "stand-ins"
         plugin.mkdir(parents=True)
         shutil.make_archive(os.fspath(plugin / "stand-ins"), "zip", classes)
@@ -93,7 +95,7 @@ def _add_stand_ins(home: Path, version: str, java: Path) -> None:
 
 
 def source_for(version: str, source: str) -> str:
-    """Empty the lines of the plugin's source that are only for another major version.
+    """Empty the lines of a source of the plugin that are only for another major version.
 
     They are not removed, so that the compiler's line numbers stay true.
     """

@@ -11,7 +11,7 @@ import pytest
 
 from deploy import services
 from deploy.local import packages
-from deploy.local.distribution import SHA256, STAND_INS, source_for
+from deploy.local.distribution import PLUGIN, SHA256, fetch, source_for
 from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 from deploy.local.folders import CannotStart, root_folder
 from deploy.local.java import find_java, java_version, oldest_java
@@ -137,11 +137,17 @@ def test_versions_are_pinned_and_fit_their_java() -> None:
     assert {VERSION, VERSION_FOR_OLD_JAVA} <= SHA256.keys()
 
 
+def test_a_version_without_a_checksum_is_not_fetched(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match=r"7\.17\.0 is not among 9\.5\.0"):
+        fetch("7.17.0", tmp_path)
+
+
 @pytest.mark.parametrize(("version", "other"), [("9.5.0", 8), ("8.19.21", 9)])
 def test_the_plugin_is_compiled_for_one_major_version(version: str, other: int) -> None:
     """Lines that are for the other are empty, and all others stay where they were."""
-    written = STAND_INS.read_text().splitlines()
-    compiled = source_for(version, STAND_INS.read_text()).splitlines()
+    source = "\n".join(file.read_text() for file in PLUGIN)
+    written = source.splitlines()
+    compiled = source_for(version, source).splitlines()
 
     differing = [line for line, kept in zip(written, compiled, strict=True) if line != kept]
     assert differing

@@ -10,10 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pika
 import pytest
 
+from deploy.local.distribution import SHA256
 from deploy.local.elasticsearch import Elasticsearch
 from deploy.local.rabbitmq import RabbitMQ
 
@@ -65,14 +67,34 @@ def test_stored_documents_survive_a_kill() -> None:
         assert _call("GET", document)["_source"] == {"here": True}
 
 
-def _call(method: str, url: str, body: object = None) -> dict[str, object]:
+def _call(method: str, url: str, body: object = None) -> dict[str, Any]:
     """Speak plain JSON, which the client of one version does not to a server of another."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data, headers, method=method)
     with urllib.request.urlopen(request) as answer:
-        told: dict[str, object] = json.load(answer)
+        told: dict[str, Any] = json.load(answer)
         return told
+
+
+def test_what_the_distribution_lacks_is_stood_in_for(index: str) -> None:
+    """What a writer's client asks first, and data streams from their making to their end."""
+    url = Elasticsearch().start().url
+    version = _call("GET", url)["version"]
+    template = {"index_patterns": [index], "data_stream": {}, "priority": 1}
+    _call("PUT", f"{url}/_index_template/{index}", template)
+    stream = f"{url}/_data_stream/{index}"
+
+    made = _call("PUT", stream)
+    [found] = _call("GET", stream)["data_streams"]
+    deleted = _call("DELETE", stream)
+    _call("DELETE", f"{url}/_index_template/{index}")
+
+    assert version["number"] in SHA256
+    assert made == deleted == {"acknowledged": True}
+    assert (found["name"], found["generation"]) == (index, 1)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        _call("GET", stream)
 
 
 def test_persistent_messages_survive_a_restart(own_rabbitmq: RabbitMQ) -> None:
