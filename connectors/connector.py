@@ -91,8 +91,11 @@ class Addressing(Protocol):
         """`address` looks into the document."""
 
     @property
-    def needs_properties(self) -> bool:
-        """`address` looks into the envelope."""
+    def needs_body(self) -> bool:
+        """`address` looks into the body as it came.
+
+        Where it looks into neither, messages of the same envelope have the same address.
+        """
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float

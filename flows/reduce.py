@@ -15,23 +15,22 @@ def documents(group: Group) -> Documents:
     ids = [member.id for member in members]
     return Documents(
         [member.document for member in members],
-        indices if any(index is not None for index in indices) else None,
-        ids if any(id is not None for id in ids) else None,
+        None if indices.count(None) == len(members) else indices,
+        None if ids.count(None) == len(members) else ids,
     )
 
 
 def outcomes(group: Group, answer: Answer) -> list[Outcomes]:
     """What a sink's answer about a group's documents means for its messages, by origin."""
     members = group.members
-    by_origin: dict[object, Outcomes] = {}
+    origins = [member.origin for member in members]
+    if len(answer.stored) == len(members) == origins.count(origins[0]):
+        # Nearly all answers end here: everything is stored, and came from one consumer.
+        return [Outcomes(origins[0], [member.message.tag for member in members], [])]
+    by_origin = {origin: Outcomes(origin, [], []) for origin in origins}
     for position in answer.stored:
-        member = members[position]
-        home = by_origin.get(member.origin)
-        if home is None:
-            home = by_origin[member.origin] = Outcomes(member.origin, [], [])
-        home.stored.append(member.message.tag)
+        by_origin[origins[position]].stored.append(members[position].message.tag)
     for position, rejection in answer.rejected:
-        member = members[position]
-        home = by_origin.setdefault(member.origin, Outcomes(member.origin, [], []))
-        home.rejected.append(Rejected(member.message, rejection))
-    return list(by_origin.values())
+        rejected = Rejected(members[position].message, rejection)
+        by_origin[origins[position]].rejected.append(rejected)
+    return [home for home in by_origin.values() if home.stored or home.rejected]

@@ -63,6 +63,8 @@ class Addressing:
         field = None if isinstance(spec.id, str) else spec.id.field
         self.needs_document = template.needs_document or field is not None
         """`address` looks into the document."""
+        self.needs_body = not isinstance(spec.id, str) and spec.id.hash is not None
+        """`address` looks into the body as it came."""
         self.needs_properties = template.needs_properties or isinstance(spec.id, str)
         """`address` looks into the properties."""
 

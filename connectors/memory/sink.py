@@ -97,8 +97,7 @@ class _Submission:
 class ByMessageId:
     """An `Addressing`: the message's own id, and the store's only index."""
 
-    needs_document = False
-    needs_properties = True
+    needs_document = needs_body = False
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
