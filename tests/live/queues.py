@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,13 +25,22 @@ class RabbitMQRig:
             netloc=f"{parts.username}:{parts.password}@127.0.0.1:{forwarder.port}"
         ).geturl()
         self._forwarder = forwarder
-        self.connection = pika.BlockingConnection(pika.URLParameters(url))
-        self.channel = self.connection.channel()
-        self.channel.confirm_delivery()
+        self._direct = url
+        self.connection: Any = None
         self.queue = f"test-{uuid.uuid4()}"
         self.parking = f"{self.queue}.parked"
+        self.reconnect()
         self.channel.queue_declare(self.queue, durable=True, arguments=arguments)
         self._parked: list[tuple[bytes, pika.BasicProperties]] = []
+
+    def reconnect(self) -> None:
+        """Connect, past the forwarder; after a restart of the broker, anew."""
+        if self.connection is not None:
+            with suppress(pika.exceptions.AMQPError):
+                self.connection.close()
+        self.connection = pika.BlockingConnection(pika.URLParameters(self._direct))
+        self.channel = self.connection.channel()
+        self.channel.confirm_delivery()
 
     def spec(self, **options: Any) -> RabbitMQSource:
         return RabbitMQSource.model_validate({"url": self.url, "queue": self.queue, **options})

@@ -1,0 +1,83 @@
+"""The job while one of its services is away: it waits, goes on, and nothing is lost or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.elasticsearch import Elasticsearch
+from deploy.local.rabbitmq import RabbitMQ
+from tests.live.indices import Index
+from tests.live.job import Job
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.test_pipeline import publish, spec
+from tests.waiting import until
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        yield rig
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_elasticsearch_goes_away_for_ten_seconds(
+    rig: RabbitMQRig, tmp_path: Path, how: str
+) -> None:
+    """In the middle of the stream; it takes about that long to start again."""
+    with Elasticsearch("outage", fast=True) as server:
+        events = Index(server.url, "outage")
+        with Job(spec(tmp_path, rig, events, prefetch="300")) as job:
+            publish(rig, 700)
+            until(lambda: events.count() >= 100)
+            getattr(server, how)()
+            publish(rig, 700, start=700)
+            job.wait_for_log("has not taken all documents")
+
+            server.start()
+            until(lambda: events.count() == 1400, timeout=60)
+            assert job.drain() == 0
+
+        assert "takes documents again" in job.log
+        assert events.numbers() == list(range(1400))
+        assert rig.left() == 0
+
+
+def test_the_broker_is_restarted(tmp_path: Path, elasticsearch_url: str, index: str) -> None:
+    """Messages are persistent, so is the queue; the job comes back by itself."""
+    events = Index(elasticsearch_url, index)
+    with RabbitMQ("outage") as broker:
+        with rabbitmq_rig(broker.url) as rig:
+            with Job(spec(tmp_path, rig, events, rabbitmq=broker.url, prefetch="300")) as job:
+                publish(rig, 700)
+                until(lambda: events.count() >= 100)
+
+                broker.restart()
+                rig.reconnect()
+                publish(rig, 700, start=700)
+                until(lambda: events.count() == 1400, timeout=90)
+
+                assert job.drain() == 0
+            assert "no connection" in job.log
+            assert events.numbers() == list(range(1400))
+            assert rig.left() == 0
+
+
+def test_elasticsearch_8(rig: RabbitMQRig, tmp_path: Path) -> None:
+    """The version before takes the same requests."""
+    with Elasticsearch("version-8", version="8.19.21", fast=True) as server:
+        events = Index(server.url, "events")
+        publish(rig, 950)
+        rig.publish(b'{"n":{"not":"a number"}}')
+        with Job(spec(tmp_path, rig, events)) as job:
+            until(lambda: events.count() == 950)
+            [(body, reason)] = until(rig.parked)
+            assert job.drain() == 0
+
+        assert body == b'{"n":{"not":"a number"}}'
+        assert reason.startswith("document_parsing_exception")
+        assert events.numbers() == list(range(950))
