@@ -5,7 +5,7 @@ leaves properties undecoded (see `properties.py`), and knows nothing of acknowle
 
 Of pika's internals it rests on one method, `Connection._on_data_available(bytes)`. Were it renamed,
 `BatchConnection` would still be right, only slower: each message would come through pika's own
-path, as a list of one. Two more names are used where they exist, and are not missed elsewhere.
+path, as a list of one. A few more names are used where they exist, and not missed elsewhere.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
     """A `SelectConnection` that also hands over messages in lists."""
 
     RECEIVE_BYTES = 131072
-    """Asked of the socket at once. pika's 4 KiB hold 15 small messages, and a read costs as much as
-    ten of them; from 128 KiB on, larger reads gain nothing more."""
+    """Asked of the socket at once. pika asks for 4 KiB, which is eleven small messages, and a read
+    costs as much as ten of them; from 128 KiB on nothing more is gained."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._partial = b""  # the beginning of a frame whose rest has not arrived
@@ -67,9 +67,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         under way is still handed over until the broker has confirmed (pika itself would send each
         message back). `callback` is called with `Basic.ConsumeOk`.
         """
-        transport: Any = getattr(self, "_transport", None)
-        if hasattr(transport, "_MAX_RECV_BYTES"):
-            transport._MAX_RECV_BYTES = max(self.RECEIVE_BYTES, transport._MAX_RECV_BYTES)
+        self._read_more_at_once()
         tag = f"{len(self._batch_consumers):06d}"
         consumer = _Consumer(tag, channel, on_batch)
         self._batch_consumers.append(consumer)
@@ -94,6 +92,15 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         else:
             for tag in tags:
                 channel.basic_ack(tag)
+
+    def _read_more_at_once(self) -> None:
+        transport: Any = getattr(self, "_transport", None)
+        if hasattr(transport, "_MAX_RECV_BYTES"):
+            transport._MAX_RECV_BYTES = max(self.RECEIVE_BYTES, transport._MAX_RECV_BYTES)
+        if hasattr(transport, "_MAX_CONSUME_BYTES") and self.params.ssl_options is None:
+            # One read a turn of the loop: pika would go on until a read brings nothing, and let
+            # timers wait while messages trickle in. TLS has more than what the socket shows.
+            transport._MAX_CONSUME_BYTES = 1
 
     def _on_data_available(self, data: bytes) -> None:
         """Override of pika's hook: what the socket has read, cut anywhere."""
@@ -236,13 +243,7 @@ class _Consumer:
         """Neither has it been cancelled, nor is its channel being closed."""
         return self.channel.is_open and self.tag in self.channel.consumer_tags
 
-    def on_message(
-        self,
-        _channel: Channel,
-        method: spec.Basic.Deliver,
-        properties: spec.BasicProperties,
-        body: bytes,
-    ) -> None:
+    def on_message(self, _: Channel, method: Any, properties: Any, body: bytes) -> None:
         """Hand over what comes through pika's own path: nothing, as long as our hook is called."""
         route = encode_route(method.exchange, method.routing_key)
         encoded = b"".join(properties.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import ssl
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
@@ -205,16 +206,21 @@ def test_more_body_than_announced_is_an_error_as_it_is_in_pika() -> None:
         feed(connection, b"".join([*begun, frame.Body(1, b"more than five").marshal()]))
 
 
-def test_reads_more_at_once_where_pika_lets_it() -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_reads_much_and_without_tls_once_in_a_turn_where_pika_lets_it(tls: bool) -> None:
     class Transport:
         _MAX_RECV_BYTES = 4096
+        _MAX_CONSUME_BYTES = 102400
 
     connection, (channel, _) = connect(BatchConnection)
-    connection._transport = Transport()
+    transport = connection._transport = Transport()
+    if tls:
+        connection.params.ssl_options = pika.SSLOptions(ssl.create_default_context())
 
     consume(connection, channel, lambda _: None)
 
-    assert connection._transport._MAX_RECV_BYTES == BatchConnection.RECEIVE_BYTES
+    assert transport._MAX_RECV_BYTES == BatchConnection.RECEIVE_BYTES
+    assert (transport._MAX_CONSUME_BYTES == 1) is not tls
     assert Transport._MAX_RECV_BYTES == 4096, "other connections keep theirs"
 
 
