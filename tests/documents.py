@@ -1,0 +1,101 @@
+"""The README files, taken apart: what tests look at. It judges nothing."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def files() -> list[Path]:
+    """Every file of the repository, those too that are about to be added."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
+    return [path for name in names if (path := ROOT / name).is_file()]
+
+
+README = ROOT / "README.md"
+READMES = sorted(path for path in files() if path.name == "README.md")
+
+
+class Block(NamedTuple):
+    """What stands between two fences."""
+
+    path: Path
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def is_test(self) -> bool:
+        """It is for pytest."""
+        return "def test_" in self.text or "class Test" in self.text
+
+    @property
+    def needs_services(self) -> bool:
+        """It is a program that talks to a server, or starts one."""
+        return any(word in self.text for word in ("RABBITMQ_URL", "deploy.local", "tests.live"))
+
+
+def blocks(*languages: str) -> list[Block]:
+    """All fenced blocks, or those of some languages, in the order of the files."""
+    return [
+        block
+        for path in READMES
+        for block in _blocks(path)
+        if not languages or block.language in languages
+    ]
+
+
+def prose(path: Path) -> str:
+    """The text of a README, without its blocks."""
+    return _FENCED.sub("", path.read_text(encoding="utf-8"))
+
+
+def code(path: Path) -> list[str]:
+    """What is marked as code in the prose of a README."""
+    return re.findall(r"`([^`\n]+)`", prose(path))
+
+
+def table(path: Path, first_head: str) -> list[list[str]]:
+    """The rows of the table whose first column has this head; each a list of its cells."""
+    _, _, rest = path.read_text(encoding="utf-8").partition(f"\n| {first_head} |")
+    rows = re.match(r".*\n\|[-|]+\n((?:\|.*\n)*)", rest)
+    assert rows, f"{path}: no table of {first_head}"
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows[1].splitlines()]
+
+
+def commands(script: str) -> Iterator[list[str]]:
+    """The words of each simple command of a script, without what is put into its environment."""
+    for line in script.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if word not in ("&&", "||", "|", ";"):
+                words.append(word)
+                continue
+            while words and re.match(r"[A-Z_]+=", words[0]):
+                del words[0]
+            if words and words[0] == "eval":
+                yield from commands(words[1].removeprefix("$(").removesuffix(")"))
+            elif words:
+                yield words
+            words = []
+
+
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(path: Path) -> Iterator[Block]:
+    text = path.read_text(encoding="utf-8")
+    for match in _FENCED.finditer(text):
+        yield Block(path, text.count("\n", 0, match.start()) + 1, match[1], match[2])

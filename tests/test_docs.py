@@ -1,0 +1,183 @@
+"""Each block of a README is run or checked: programs, tests, pipelines, commands and pictures."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.errors import SpecError
+from flows import start
+from flows.spec import load
+from tests.documents import README, READMES, ROOT, Block, blocks, code, commands
+
+[WHOLE, *_] = [block for block in blocks("yaml") if block.path == README]
+"""The pipeline to begin with; what is not a whole pipeline is a part of it."""
+
+ENVIRONMENT = {"RABBITMQ_URL": "amqp://localhost/", "ELASTICSEARCH_URL": "http://localhost:9200"}
+
+
+# Blocks
+
+
+def test_each_block_is_in_a_language_that_is_checked() -> None:
+    """Blocks without a language are pictures."""
+    assert {block.language for block in blocks()} <= {"", "yaml", "text", "sh", "python"}
+
+
+@pytest.mark.parametrize("block", blocks(""), ids=str)
+def test_a_picture_shows_the_steps_of_the_flow(block: Block) -> None:
+    steps = re.findall(r'op\.\w+\(\s*"(\w+)"', (ROOT / "flows/pipeline.py").read_text())
+
+    [line] = [line for line in block.text.splitlines() if line.lstrip().startswith("source ")]
+
+    shown = [step.strip() for step in line.split("──▶")]
+    assert shown == [step for step in steps if step in shown]
+    assert len(shown) == 5
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_a_pipeline_is_right_or_what_is_wrong_with_it_stands_below(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("pipeline.yaml")
+    path.write_text(block.text)
+    if "version" not in yaml.safe_load(block.text):
+        path.write_text(yaml.safe_dump(merged(yaml.safe_load(WHOLE.text), block.text)))
+
+    try:
+        load(path, ENVIRONMENT)
+        told = ""
+    except SpecError as error:
+        told = f"{error}\n"
+
+    below = [each for each in blocks() if each.path == block.path and each.line > block.line][:1]
+    assert told == "".join(each.text for each in below if each.language == "text")
+
+
+def merged(whole: Any, part: str) -> Any:
+    """A whole pipeline, with what a part of one says otherwise."""
+
+    def merge(old: Any, new: Any) -> Any:
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            return new
+        return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
+
+    return merge(whole, yaml.safe_load(part))
+
+
+def test_each_text_is_what_is_said_of_the_yaml_above_it() -> None:
+    every = blocks()
+    for above, block in itertools.pairwise(every):
+        if block.language == "text":
+            assert (above.path, above.language) == (block.path, "yaml"), str(block)
+
+
+PROGRAMS = [block for block in blocks("python") if not block.needs_services]
+
+
+@pytest.mark.parametrize("block", [block for block in PROGRAMS if not block.is_test], ids=str)
+def test_a_program_runs(block: Block) -> None:
+    exec(compile(block.text, str(block), "exec"), {"__name__": "example"})
+
+
+for _block in PROGRAMS:
+    if _block.is_test:
+        # What it defines is a test of this module from here on, and pytest finds it.
+        exec(compile(_block.text, str(_block), "exec"), globals())
+
+
+# Commands
+
+
+def inline_commands() -> list[list[str]]:
+    """Those that stand in a sentence."""
+    lines = [line for path in READMES for line in code(path)]
+    return [
+        words for line in lines if re.match(r"(make|python) ", line) for words in commands(line)
+    ]
+
+
+WORDS = [words for block in blocks("sh") for words in commands(block.text)] + inline_commands()
+
+
+@pytest.mark.parametrize("words", sorted({tuple(words) for words in WORDS}), ids=" ".join)
+def test_a_command_can_be_given(words: tuple[str, ...]) -> None:
+    """Its program, its options and the files that it names exist."""
+    program, *arguments = words
+    if program == "make":
+        subprocess.run(["make", "-n", *arguments], cwd=ROOT, check=True, capture_output=True)
+    elif program == "docker":
+        assert (ROOT / arguments[arguments.index("-f") + 1]).is_file()
+    elif program == "export":
+        assert re.match("|".join(ENVIRONMENT), arguments[0])
+    elif Path(program).name in ("python", "python3"):
+        check_python(arguments)
+    else:
+        pytest.fail(f"nobody has said how {program} is checked")
+
+
+def check_python(arguments: list[str]) -> None:
+    """A module or a script; what it knows is in its help or in its source."""
+    if arguments[0] == "-m":
+        _, module, *rest = arguments
+        command: tuple[str, ...] = ("-m", module)
+        spec = importlib.util.find_spec(module)
+        assert spec, module
+        source = Path(spec.origin or "").read_text()
+    else:
+        script, *rest = arguments
+        command = (script,)
+        source = (ROOT / script).read_text()
+    for word in rest:
+        if word.startswith("-"):
+            assert word in source or word in help_of(*command), word
+        elif re.search(r"\.(py|yaml)$|/$", word):
+            assert (ROOT / word).exists(), word
+        elif word.startswith("flows."):
+            assert word in ("flows.pipeline", 'flows.pipeline:flow("orders.yaml")')
+
+
+@cache
+def help_of(*command: str) -> str:
+    command = (sys.executable, *command, "--help")
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "flow"),
+    [
+        ({}, "flows.pipeline"),
+        ({"HOPPER_PIPELINE": "orders.yaml"}, "flows.pipeline"),
+        ({}, 'flows.pipeline:flow("orders.yaml")'),
+    ],
+)
+def test_the_file_that_is_named_is_the_one_that_is_run(
+    tmp_path: Path, environment: dict[str, str], flow: str
+) -> None:
+    """Of the working directory; told by what is said about it."""
+    right = environment.get("HOPPER_PIPELINE") or ("orders" in flow and "orders.yaml")
+    (tmp_path / (right or "pipeline.yaml")).write_text("version: 2\n")
+    clean = {key: value for key, value in os.environ.items() if key != "HOPPER_PIPELINE"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "bytewax.run", flow],
+        cwd=tmp_path,
+        env=clean | environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == start.EXIT_SPEC
+    assert done.stderr.startswith(f"{right or 'pipeline.yaml'}:1:")
