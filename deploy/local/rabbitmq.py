@@ -71,7 +71,7 @@ class RabbitMQ(Server):
         return done.stdout
 
     def _launch(self) -> None:
-        if not (PROGRAMS / "rabbitmq-server").exists():
+        if not PROGRAMS.exists():
             packages.install("rabbitmq-server")
         settings = {"listeners.tcp.1": f"127.0.0.1:{self.ports[0]}", **self.options["settings"]}
         lines = (f"{key} = {value}\n" for key, value in settings.items())
@@ -86,7 +86,7 @@ class RabbitMQ(Server):
 
     def _end(self, how: signal.Signals) -> None:
         super()._end(how)
-        if self._recorded() is not None:
+        if PROGRAMS.exists() and self._recorded() is not None:
             # The port mapper refuses while a node is registered, and that is how it should be.
             environment = self._environment()
             subprocess.run(["epmd", "-kill"], env=environment, check=False, capture_output=True)
