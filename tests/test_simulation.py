@@ -171,6 +171,8 @@ class World:
             self.home(self.writes[name].on_eof()[0])
             while self.to_acknowledge[name]:
                 self.acknowledge()
+        if self.on_stop == "write":
+            assert self.queue.unacknowledged == 0, "a message got stuck on its way"
         for consumer in self.consumers.values():
             consumer.close()
 

@@ -39,8 +39,8 @@ SPILL_AFTER = 1.0
 those behind it take a frame each, so they go when they are half of the prefetch, or this old."""
 
 NAP = 0.001
-"""Seconds the thread sleeps after a turn that brought little, so that the next one brings more:
-half the CPU of a message is the cost of a turn."""
+"""Seconds the thread sleeps after a read that brought little, so that the next one brings more:
+half the CPU of a message is the cost of a read."""
 
 LITTLE = 32768
 """Bytes."""
@@ -79,7 +79,7 @@ class RabbitMQConsumer:
         self._consumer_tag = ""
         self._ledger: Ledger | None = None  # one for each channel: tags die with it
         self._draining = self._ended = self._closing = False
-        self._napping, self._bytes = False, 0
+        self._bytes = 0
 
     # What the dataflow calls.
 
@@ -185,17 +185,10 @@ class RabbitMQConsumer:
         assert self._ledger is not None
         self._ledger.delivered(messages[-1].tag)
         self._ready.append(Arrived(self._origin, messages))
-        if not self._napping:
-            self._napping = True
-            self._loop.call_later(0, self._nap)
-
-    def _nap(self) -> None:
-        """Once per turn of the loop."""
-        self._napping = False
-        if self._connection is not None:
-            before, self._bytes = self._bytes, self._connection.bytes_received
-            if self._bytes - before < LITTLE:
-                time.sleep(NAP)
+        assert self._connection is not None
+        before, self._bytes = self._bytes, self._connection.bytes_received
+        if self._bytes - before < LITTLE:
+            time.sleep(NAP)
 
     def _settle(self) -> None:
         self._armed = False  # first: outcomes that arrive from now on ask again

@@ -27,7 +27,7 @@ class Index:
         return len(self.documents())
 
     def documents(self) -> list[dict[str, Any]]:
-        """All of them, up to 10,000; none while there is no index, or one that is just being made."""
+        """All of them, up to 10,000; none as long as the index is not there or just being made."""
         self._ask("POST", "/_refresh")
         answer = self._ask("POST", "/_search", {"size": 10_000})
         hits: list[dict[str, Any]] = answer.get("hits", {}).get("hits", [])
