@@ -13,9 +13,12 @@ from connectors.elasticsearch import backlog, indexer, trouble
 from connectors.rabbitmq import park
 from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
+from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 from flows import start, stop
 from flows.spec import Pipeline
 from tests.documents import README, READMES, ROOT, blocks, code, files, prose, table
+
+PYPROJECT = ROOT / "pyproject.toml"
 
 SHOWN = {
     f"{yaml.safe_load(block.text)['name']}.yaml"
@@ -94,6 +97,39 @@ def test_what_one_sees_of_a_fault_is_in_the_source() -> None:
             assert word.partition("{")[0].removesuffix("_total") in sources, word
 
 
+SHOWN_BY = {
+    "The process is killed": "test_a_kill_in_the_middle_loses_nothing",
+    "The connection to the broker is cut": "test_a_cut_connection_in_the_middle_loses_nothing",
+    "The broker cancels the consumer": "test_a_consumer_that_the_broker_cancels_comes_back",
+    "Elasticsearch is down": "test_a_cluster_that_is_down_is_waited_for",
+    "Elasticsearch says 429": "test_only_what_was_throttled_is_sent_again",
+    "A request is too large": "test_a_request_that_is_too_large_is_halved",
+    "Elasticsearch lets nobody in": "test_who_is_shut_out_says_so_loudly",
+    "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",
+    "Elasticsearch itself fails": (
+        "test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end"
+    ),
+    "A body cannot be read": "test_a_body_that_cannot_be_read_is_parked",
+    "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",
+    "SIGTERM or Ctrl-C": "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged",
+    "That takes longer": "test_a_drain_that_takes_too_long_says_so",
+    "One process of a cluster dies": (
+        "test_a_killed_process_brings_the_others_down_and_nothing_is_lost"
+    ),
+}
+"""The beginning of each row of the table of faults, and the test that holds it."""
+
+
+def test_each_fault_has_its_test() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    told = [row[0] for row in table(README, "What happens")]
+
+    assert len(told) == len(SHOWN_BY)
+    for fault, (beginning, test) in zip(told, SHOWN_BY.items(), strict=True):
+        assert fault.startswith(beginning)
+        assert f"def {test}(" in tests, test
+
+
 def test_the_headers_of_a_parked_message_are_all_told() -> None:
     source = Path(park.__file__).read_text()
 
@@ -126,7 +162,31 @@ def test_a_number_is_that_of_the_code(sentence: str, number: float, is_so: float
     assert number == is_so
 
 
+def test_the_versions_are_those_that_are_tested() -> None:
+    told = {row[0]: row[1] for row in table(README, "Runs on")}
+
+    least, below = re.findall(r"3\.(\d+)", requirement())
+    pythons = ", ".join(f"3.{minor}" for minor in range(int(least), int(below)))
+    assert told["Python"].startswith(f"{pythons}:")
+    assert f"{VERSION_FOR_OLD_JAVA} and {VERSION}" in told["Elasticsearch"]
+
+
+def requirement() -> str:
+    [line] = re.findall("^requires-python = .*$", PYPROJECT.read_text(), re.MULTILINE)
+    return str(line)
+
+
 # Words
+
+
+@pytest.mark.parametrize("path", READMES, ids=name)
+def test_a_line_is_a_sentence(path: Path) -> None:
+    """So that a change shows what has changed; what is generated is as it is."""
+    written = re.sub(r"(?s)<!-- (\w+) -->.*?<!-- /\1 -->", "", prose(path))
+    for line in written.splitlines():
+        if not line.startswith("|"):
+            assert not re.search(r"[.?!] [A-Z]", line), line
+
 
 FORBIDDEN = re.compile(
     r"/work/|/root/|\.\./shared|\bBRIEF\b|\bissues? #?\d|(?<![\w&/])#\d+\b|\bgithub issue\b",
