@@ -41,9 +41,7 @@ those behind it take a frame each, so they go when they are half of the prefetch
 NAP = 0.001
 """Seconds the thread sleeps after a read that brought little, so that the next one brings more:
 half the CPU of a message is the cost of a read."""
-
-LITTLE = 32768
-"""Bytes."""
+LITTLE_BYTES = 32768
 
 
 class RabbitMQConsumer:
@@ -187,7 +185,7 @@ class RabbitMQConsumer:
         self._ready.append(Arrived(self._origin, messages))
         assert self._connection is not None
         before, self._bytes = self._bytes, self._connection.bytes_received
-        if self._bytes - before < LITTLE:
+        if self._bytes - before < LITTLE_BYTES:
             time.sleep(NAP)
 
     def _settle(self) -> None:
