@@ -20,7 +20,7 @@ LOG = logging.getLogger("hopper")
 
 ARRIVALS_EVERY = 0.001
 """Seconds between two looks at a consumer that had something; up to `IDLE` when it had nothing."""
-IDLE = 0.005
+IDLE = 0.02
 
 Event = Opened | Arrived | Lost | Drain
 """What a consumer may have to tell."""

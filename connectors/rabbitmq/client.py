@@ -54,14 +54,8 @@ class RabbitMQConsumer:
         self._name, self._spec = name, spec
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
-        self._link = Link(
-            self._loop,
-            spec.url,
-            f"hopper {name}",
-            topology.of_source(spec),
-            self,
-            Backoff(0.5, 30.0),
-        )
+        wanted = topology.of_source(spec)
+        self._link = Link(self._loop, spec.url, f"hopper {name}", wanted, self, RECONNECT)
         self._parker = (
             Parker(self._loop, name, spec, dead_letter, parked=self._on_parked)
             if dead_letter is not None
