@@ -12,8 +12,8 @@ from connectors.message import Message, Properties
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
 from connectors.rabbitmq.link import Link, Preparation
-from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.rabbitmq.properties import decode
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
