@@ -10,6 +10,7 @@ import pytest
 from tests.documents import README, Block, blocks
 from tests.live.indices import Index
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
 
 pytestmark = pytest.mark.live
 
@@ -85,6 +86,27 @@ def test_what_is_moved_back_is_as_it_was(rig: RabbitMQRig) -> None:
 @pytest.mark.parametrize("block", OTHERS, ids=str)
 def test_a_program_runs(block: Block) -> None:
     exec(compile(block.text, str(block), "exec"), {"__name__": "example"})
+
+
+def test_a_delivery_limit_counts_lost_connections(rig: RabbitMQRig) -> None:
+    """The README warns of it; a dead letter exchange of the queue keeps the message."""
+    limited = {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 2,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": rig.parking,
+    }
+    rig.channel.queue_delete(rig.queue)
+    rig.channel.queue_declare(rig.queue, durable=True, arguments=limited)
+    rig.channel.queue_declare(rig.parking, durable=True)
+    rig.publish(b"unlucky")
+
+    for _ in range(3):
+        until(rig.left)
+        with pika.BlockingConnection(pika.URLParameters(rig.url)) as connection:
+            assert connection.channel().basic_get(rig.queue)[2] == b"unlucky"
+
+    assert until(lambda: rig.channel.basic_get(rig.parking, auto_ack=True)[2]) == b"unlucky"
 
 
 def test_the_programs_are_those_of_the_readme() -> None:
