@@ -32,7 +32,7 @@ class Client:
     def __init__(self, spec: ElasticsearchSink, index: str | None) -> None:
         """`index`: where documents go that name none themselves."""
         _silence()
-        self._index, self._seconds = index, spec.request_timeout
+        self._index, self._action, self._seconds = index, spec.action, spec.request_timeout
         self._target = f"{_path(index)}/_bulk?filter_path={FILTER_PATH}"
         self._transport = Transport(
             [_node(url, spec) for url in spec.url],
@@ -66,7 +66,9 @@ class Client:
         """Only a clear no is a no: a cluster without security does not know the question."""
         if self._index is None:
             return
-        question = {"index": [{"names": [self._index], "privileges": ["create_doc"]}]}
+        # The least that the action needs: whoever may do more has these as well.
+        least = "create_doc" if self._action == "create" else "create"
+        question = {"index": [{"names": [self._index], "privileges": [least]}]}
         reply = self._request(_PRIVILEGES, msgspec.json.encode(question), _JSON, CHECK_SECONDS_MAX)
         try:
             answer = msgspec.json.decode(reply.body, type=_Privileges)
@@ -75,7 +77,8 @@ class Client:
         if not answer.has_all_requested:
             raise Unavailable(
                 f"Elasticsearch at {self._nodes} lets us in, but not write to the index "
-                f"{self._index}: give the api_key or the user its privilege create_doc"
+                f"{self._index}: give the api_key or the user its privilege "
+                f"{'create_doc' if self._action == 'create' else 'index'}"
             )
 
     def _request(

@@ -28,7 +28,7 @@ REQUESTS = Backoff(0.1, 5.0)
 """Pauses after requests that failed as a whole. One request at a time asks whether the service is
 back; one in five seconds is no burden, and nobody waits long for a service that came back."""
 
-DOCUMENTS = Backoff(0.1, 30.0)
+DOCUMENTS = Backoff(0.1, 10.0)
 """Waits of documents that are to be sent again; 0.1 s is about what a full bulk takes."""
 
 

@@ -12,17 +12,15 @@ from connectors.elasticsearch.backlog import Batch, Part, Request
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
 from connectors.message import Answer, Rejection
 
-ERRORS_MAX = 10
+ERRORS_MAX = 12
 """A document at which Elasticsearch itself fails (5xx, but not 503) is rejected after that many
 times. With the indexer's back-off that is half a minute: as long as a cluster takes to notice a
 node that is gone (three checks, ten seconds each) and to put another in its place."""
 
 PATIENCE = 3
-"""A request that Elasticsearch has no memory for is sent that often before it is halved: usually
-the memory is free a moment later."""
-
-HALVES_BYTES_MIN = 16 * 1024
-"""A request below this is not halved for want of memory: many tiny ones need more of it."""
+"""A request that Elasticsearch has no memory for is sent that often before it is halved, and so
+is each half: mostly there is memory a moment later, but never for a request that takes more than
+`indexing_pressure.memory.limit`. Only the request in front of all others is ever tried so often."""
 
 
 class Settlement(NamedTuple):
@@ -50,8 +48,8 @@ def divide(request: Request, reading: Again | Indigestible) -> tuple[Request, Re
     if request.documents == 1:
         return None
     if isinstance(reading, Again):
-        attempts = min(part.attempts for part in request.parts)
-        if reading.status != 429 or attempts < PATIENCE or request.size < 2 * HALVES_BYTES_MIN:
+        attempts = max(part.attempts for part in request.parts)
+        if reading.status != 429 or attempts % PATIENCE:
             return None
     return request.halves()
 

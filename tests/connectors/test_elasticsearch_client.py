@@ -221,7 +221,7 @@ def test_check_fails_when_we_are_not_let_in(node: Node, status: int) -> None:
 def test_check_fails_when_we_may_not_write(node: Node) -> None:
     """Else each and every message would be rejected."""
     node.answers = [LET_IN, (200, b'{"has_all_requested": false}')]
-    with closing(client(node.url)) as some, pytest.raises(Unavailable, match="create_doc"):
+    with closing(client(node.url)) as some, pytest.raises(Unavailable, match="privilege index"):
         some.check()
 
 

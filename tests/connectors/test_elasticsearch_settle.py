@@ -10,7 +10,6 @@ from connectors.elasticsearch.backlog import Batch, Part, Request
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
 from connectors.elasticsearch.settle import (
     ERRORS_MAX,
-    HALVES_BYTES_MIN,
     PATIENCE,
     condemn,
     divide,
@@ -99,16 +98,22 @@ def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() 
 
 @pytest.mark.parametrize("status", [None, 401, 403, 404, 500, 502, 503, 504])
 def test_what_has_nothing_to_do_with_the_request_leaves_it_whole(status: int | None) -> None:
-    request = Request([part(batch(1000, size=1000), range(1000), attempts=1000)])
+    request = Request([part(batch(1000, size=1000), range(1000), attempts=3)])
 
     assert divide(request, Again(status, "")) is None
 
 
 def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
-    """`indexing_pressure.memory.limit` may be below the size of one request."""
-    busy = Again(429, "es_rejected_execution_exception")
-    large, small = batch(1000, size=1000), batch(2, size=HALVES_BYTES_MIN - 1)
+    """Each size is tried three times: `indexing_pressure.memory.limit` may be below it."""
+    window, halved_at = batch(4), []
+    request = Request([part(window, range(4), attempts=0)])
 
-    assert divide(Request([part(large, range(1000), attempts=PATIENCE - 1)]), busy) is None
-    assert divide(Request([part(large, range(1000), attempts=PATIENCE)]), busy) is not None
-    assert divide(Request([part(small, range(2), attempts=10**6)]), busy) is None
+    for attempt in range(1, 10):
+        request.parts[0].attempts = attempt
+        halves = divide(request, Again(429, "es_rejected_execution_exception"))
+        if halves is not None:
+            halved_at.append(attempt)
+            request = halves[0]
+
+    assert halved_at == [PATIENCE, 2 * PATIENCE]
+    assert request.documents == 1

@@ -1,0 +1,344 @@
+"""The sink on real clusters of two major versions: its contract, and what they really refuse."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+import urllib3
+from pydantic import SecretStr
+
+from connectors.connector import Sink
+from connectors.elasticsearch.sink import Elasticsearch
+from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
+from connectors.errors import Unavailable
+from connectors.message import Documents
+from deploy.local import elasticsearch as local
+from tests.contract.sink import Answers, SinkContract, documents
+from tests.live.forwarder import Forwarder
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+VERSIONS = ("9.5.0", "8.19.21")
+PASSWORD = "of-tests"
+
+
+class Store:
+    """What is in a cluster, asked in plain JSON, which every version speaks."""
+
+    def __init__(self, url: str, **headers: str) -> None:
+        self.url, self._headers = url, {"content-type": "application/json", **headers}
+        self._pool = urllib3.PoolManager(maxsize=8)
+
+    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        answer = self._pool.request(
+            method,
+            self.url + path,
+            body=None if body is None else json.dumps(body),
+            headers=self._headers,
+        )
+        assert answer.status < 300, answer.data
+        found: dict[str, Any] = json.loads(answer.data)
+        return found
+
+    def documents(self, index: str) -> list[dict[str, Any]]:
+        """What a reader finds, up to 10,000."""
+        self.ask("POST", f"/{index}/_refresh?ignore_unavailable=true")
+        answer = self.ask("GET", f"/{index}/_search?size=10000&ignore_unavailable=true")
+        return [hit["_source"] for hit in answer["hits"]["hits"]]
+
+    def numbers(self, index: str) -> list[int]:
+        return sorted(document["n"] for document in self.documents(index))
+
+
+class Observer:
+    """Remembers what was answered."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.requests = 0
+        self.again_by_status: Counter[int | None] = Counter()
+
+    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
+        with self._lock:
+            self.requests += 1
+
+    def again(self, documents: int, status: int | None) -> None:
+        with self._lock:
+            self.again_by_status[status] += documents
+
+    def rejected(self, documents: int, status: int) -> None:
+        pass
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test-{uuid.uuid4()}"
+
+
+class SinkRig:
+    """A sink that reaches its cluster over a forwarder, which can be cut."""
+
+    def __init__(self, url: str, index: str, forwarder: Forwarder) -> None:
+        self._store, self._index, self._forwarder = Store(url), index, forwarder
+        self._sinks: list[Sink] = []
+        properties = {"n": {"type": "long"}}
+        self._store.ask("PUT", f"/{index}", {"mappings": {"properties": properties}})
+
+    def sink(self) -> Sink:
+        url = f"http://127.0.0.1:{self._forwarder.port}"
+        self._sinks.append(Elasticsearch(ElasticsearchSink(url=(url,), index=self._index)))
+        self._sinks[-1].check()
+        return self._sinks[-1]
+
+    def stored(self) -> list[dict[str, Any]]:
+        return self._store.documents(self._index)
+
+    def poison(self) -> bytes:
+        return b'{"n":"poison"}'
+
+    def go_down(self) -> None:
+        self._forwarder.refuse(True)
+        self._forwarder.cut()
+
+    def come_up(self) -> None:
+        self._forwarder.refuse(False)
+
+    def close(self) -> None:
+        for sink in self._sinks:
+            sink.close()
+        self._store.ask("DELETE", f"/{self._index}")
+
+
+def rig_at(url: str, index: str) -> Iterator[SinkRig]:
+    parts = urlsplit(url)
+    with Forwarder(str(parts.hostname), parts.port or 9200) as forwarder:
+        rig = SinkRig(url, index, forwarder)
+        yield rig
+        rig.close()
+
+
+class TestContract(SinkContract):
+    """On the cluster that is there."""
+
+    @pytest.fixture
+    def rig(self, elasticsearch_url: str, name: str) -> Iterator[SinkRig]:
+        yield from rig_at(elasticsearch_url, name)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def narrow(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A cluster that has little of everything."""
+    settings = {
+        "http.max_content_length": "128kb",
+        "indexing_pressure.memory.limit": "256kb",
+        "thread_pool.write.size": "1",
+        "thread_pool.write.queue_size": "2",
+    }
+    server = local.Elasticsearch("narrow", version=request.param, settings=settings)
+    with server.start():
+        yield server.url
+
+
+class TestContractWhereEverythingIsNarrow(SinkContract):
+    """On both versions."""
+
+    @pytest.fixture
+    def rig(self, narrow: str, name: str) -> Iterator[SinkRig]:
+        yield from rig_at(narrow, name)
+
+
+def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -> None:
+    """Sixteen who write to a queue of two, with memory for two: 429 for documents and requests."""
+    store, observer = Store(narrow), Observer()
+    store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 5}})
+    spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=Bulk(linger=0))
+    sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(40)]
+    for each in answers:
+        sink.submit(documents(250), each)
+
+    for each in answers:
+        each.wait_for(250)
+    sink.close()
+
+    assert observer.again_by_status[429] > 0
+    assert not any(each.rejected for each in answers)
+    assert store.numbers(name) == sorted([*range(250)] * 40)
+
+
+def test_what_there_is_never_memory_for_is_halved(narrow: str, name: str) -> None:
+    """Small documents take up several times their size."""
+    sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
+
+    sink.submit(documents(5000), answers)
+    answers.wait_for(5000)
+    sink.close()
+
+    assert Store(narrow).numbers(name) == [*range(5000)]
+
+
+def test_what_is_too_large_is_halved(narrow: str, name: str) -> None:
+    padding = "x" * 1000
+    sources = [json.dumps({"n": n, "padding": padding}).encode() for n in range(500)]
+    sources[123] = json.dumps({"n": 123, "padding": "x" * 200_000}).encode()
+    sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
+
+    sink.submit(Documents(sources, None, None), answers)
+    answers.wait_for(500)
+    sink.close()
+
+    assert list(answers.rejected) == [123]
+    assert "too large" in answers.rejected[123]
+    assert Store(narrow).numbers(name) == [n for n in range(500) if n != 123]
+
+
+def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, name: str) -> None:
+    """Elasticsearch refuses the whole request for one `_id` that is too long."""
+    answers = Answers()
+    sink = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name))
+    batch = documents(100, ids=True)
+    assert batch.ids is not None
+    batch.ids[42] = "x" * 513
+
+    sink.submit(batch, answers)
+    answers.wait_for(100)
+    sink.close()
+
+    assert list(answers.rejected) == [42]
+    assert Store(narrow).numbers(name) == [n for n in range(100) if n != 42]
+
+
+def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) -> None:
+    spec = ElasticsearchSink(url=(narrow,), index=name, action="create")
+    sink = Elasticsearch(spec)
+    for _ in range(2):
+        answers = Answers()
+        sink.submit(documents(10, ids=True), answers)
+        sink.flush()
+        answers.wait_for(10)
+        assert sorted(answers.stored) == [*range(10)]
+    sink.close()
+
+    assert Store(narrow).numbers(name) == [*range(10)]
+
+
+def test_documents_go_where_they_say(narrow: str, name: str) -> None:
+    spec = ElasticsearchSink(url=(narrow,), index=name + "-{tenant}")
+    sink, answers = Elasticsearch(spec), Answers()
+    sources = documents(4).sources
+    indices: list[str | None] = [f"{name}-a", f"{name}-b", f"{name}-A", f"{name}-a"]
+
+    sink.submit(Documents(sources, indices, ["1", None, None, "2"]), answers)
+    sink.flush()
+    answers.wait_for(4)
+    sink.close()
+
+    assert answers.rejected[2].startswith("invalid_index_name_exception")
+    store = Store(narrow)
+    assert (store.numbers(f"{name}-a"), store.numbers(f"{name}-b")) == ([0, 3], [1])
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def secured(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A cluster that asks who one is."""
+    server = local.Elasticsearch("secured", version=request.param, password=PASSWORD)
+    with server.start():
+        yield Store(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
+
+
+def key(secured: Store, index: str, *privileges: str) -> SecretStr:
+    """A new key with these privileges on one index."""
+    role = {"indices": [{"names": [index], "privileges": privileges}]}
+    body = {"name": str(uuid.uuid4()), "role_descriptors": {"writer": role}}
+    return SecretStr(secured.ask("POST", "/_security/api_key", body)["encoded"])
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [{}, {"api_key": SecretStr("bm8tc3VjaDprZXk=")}, {"basic_auth": SecretStr("elastic:no")}],
+)
+def test_who_is_not_let_in_learns_it_at_the_start(
+    secured: Store, name: str, credentials: dict[str, Any]
+) -> None:
+    sink = Elasticsearch(ElasticsearchSink(url=(secured.url,), index=name, **credentials))
+
+    with pytest.raises(Unavailable, match="does not let us in"):
+        sink.check()
+
+
+@pytest.mark.parametrize(
+    ("action", "privilege"), [("create", "read"), ("index", "create_doc"), ("index", "none")]
+)
+def test_and_so_does_who_may_not_write(
+    secured: Store, name: str, action: Literal["create", "index"], privilege: str
+) -> None:
+    api_key = key(secured, name, privilege)
+    sink = Elasticsearch(
+        ElasticsearchSink(url=(secured.url,), index=name, action=action, api_key=api_key)
+    )
+
+    with pytest.raises(Unavailable, match=f"not write to the index {name}"):
+        sink.check()
+
+
+@pytest.mark.parametrize(("action", "privilege"), [("create", "create_doc"), ("index", "index")])
+def test_a_key_that_may_only_write_is_enough(
+    secured: Store, name: str, action: Literal["create", "index"], privilege: str
+) -> None:
+    api_key = key(secured, name, privilege, "auto_configure")
+    sink = Elasticsearch(
+        ElasticsearchSink(url=(secured.url,), index=name, action=action, api_key=api_key)
+    )
+    answers = Answers()
+
+    sink.check()
+    sink.submit(documents(10), answers)
+    answers.wait_for(10)
+    sink.close()
+
+    assert secured.numbers(name) == [*range(10)]
+
+
+def test_an_index_that_is_forbidden_rejects_only_its_documents(secured: Store, name: str) -> None:
+    api_key = key(secured, f"{name}-a", "index", "auto_configure")
+    spec = ElasticsearchSink(url=(secured.url,), index=name + "-{tenant}", api_key=api_key)
+    sink, answers = Elasticsearch(spec), Answers()
+    sink.check()
+
+    indices: list[str | None] = [f"{name}-a", f"{name}-b"]
+    sink.submit(Documents(documents(2).sources, indices, None), answers)
+    sink.flush()
+    answers.wait_for(2)
+    sink.close()
+
+    assert answers.stored == [0]
+    assert answers.rejected[1].startswith("security_exception")
+
+
+def test_a_cluster_that_is_killed_loses_nothing_that_was_said_to_be_stored(name: str) -> None:
+    """Killed with requests under way, and started again: the rest is stored then."""
+    with local.Elasticsearch("killed").start() as server:
+        sink = Elasticsearch(ElasticsearchSink(url=(server.url,), index=name))
+        answers = [Answers() for _ in range(100)]
+        for n, each in enumerate(answers):
+            batch = [b'{"n":%d}' % number for number in range(n * 100, n * 100 + 100)]
+            ids: list[str | None] = [str(number) for number in range(n * 100, n * 100 + 100)]
+            sink.submit(Documents(batch, None, ids), each)
+        sink.flush()
+        until(lambda: sum(each.take() for each in answers) > 1000, timeout=60)
+
+        server.kill()
+        server.start()
+
+        for each in answers:
+            each.wait_for(100)
+        sink.close()
+        assert not any(each.rejected for each in answers)
+        assert Store(server.url).numbers(name) == [*range(10_000)]
