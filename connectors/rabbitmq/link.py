@@ -59,7 +59,7 @@ class Link:
         self._loop, self._urls, self._name = loop, urls, name
         self._preparations, self._owner, self._backoff = preparations, owner, backoff
         self._connection: BatchConnection | None = None
-        self._reason = ""
+        self._told = False
         self._ready_at: float | None = None
         self._attempts = 0
         self._closing = False
@@ -74,7 +74,7 @@ class Link:
         """Connect now; `link_ready` or `link_down` will be called."""
         parameters = pika.URLParameters(self._urls[self._attempts % len(self._urls)])
         parameters.client_properties = {"connection_name": self._name, "product": "Hopper"}
-        self._reason, self._ready_at = "", None
+        self._told, self._ready_at = False, None
         self._connection = BatchConnection(
             parameters,
             on_open_callback=lambda _: self._prepare(0),
@@ -85,7 +85,8 @@ class Link:
 
     def drop(self, reason: str) -> None:
         """Give this connection up, and try again."""
-        self._reason = self._reason or reason
+        # Its owner must not use the channel any more, although the connection takes a moment yet.
+        self._tell(reason)
         if self._connection is not None and self._connection.is_open:
             self._connection.close(reply_text=reason[:200])
 
@@ -130,17 +131,22 @@ class Link:
         self._owner.link_ready(self._connection, channel)
 
     def _down(self, error: BaseException) -> None:
-        was_ready = self._ready_at is not None
+        self._tell(describe(error))
         if self._ready_at is not None and time.monotonic() - self._ready_at >= self.STEADY:
             self._attempts = 0
         self._connection = None
-        self._owner.link_down(self._reason or describe(error), was_ready)
         if self._closing:
             self._closed()
             return
         delay = self._backoff.delay(self._attempts, random.random())
         self._attempts += 1
         self._loop.call_later(delay, self._retry)
+
+    def _tell(self, reason: str) -> None:
+        """Once for each connection, and with the first reason, which explains the others."""
+        if not self._told:
+            self._told = True
+            self._owner.link_down(reason, was_ready=self._ready_at is not None)
 
     def _closed(self) -> None:
         if self._on_closed is not None:

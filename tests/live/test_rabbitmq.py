@@ -95,6 +95,36 @@ def test_a_message_that_cannot_be_parked_stays_unacknowledged(rig: RabbitMQRig) 
     rig.channel.exchange_delete(exchange)
 
 
+def test_an_exchange_that_is_deleted_is_waited_for(
+    rig: RabbitMQRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broker closes the channel that publishes to it; the message is parked when it is back."""
+    exchange = f"{rig.queue}.exchange"
+    rig.channel.exchange_declare(exchange, "fanout")
+    rig.channel.queue_declare(rig.parking, durable=True)
+    rig.channel.queue_bind(rig.parking, exchange)
+    rig.publish(*(b"poison %d" % number for number in range(10)))
+    source = RabbitMQ(rig.spec(), RabbitMQDeadLetter(exchange=exchange), workers=1)
+    taking = Taking(source.consumer(source.consumers()[0]))
+    origin, first = taking.wait_for(10)[0]
+    poison = [message for _, message in taking.messages()]
+
+    taking.consumer.settle(Outcomes(origin, [], [Rejected(first, Rejection("bad"))]))
+    until(lambda: taking.consumer.unsettled == 9)
+    rig.channel.exchange_delete(exchange)
+    for message in poison[1:]:
+        taking.consumer.settle(Outcomes(origin, [], [Rejected(message, Rejection("bad"))]))
+    until(lambda: "no exchange" in caplog.text)
+    rig.channel.exchange_declare(exchange, "fanout")
+    rig.channel.queue_bind(rig.parking, exchange)
+
+    until(lambda: len(set(rig.parked())) == 10)
+    until(lambda: taking.consumer.unsettled == 0)
+    taking.consumer.close()
+    assert rig.left() == 0
+    rig.channel.exchange_delete(exchange)
+
+
 def test_without_a_dead_letter_the_queue_gets_its_own(rig: RabbitMQRig) -> None:
     """Rejected without requeue: its dead letter exchange has the message."""
     rig.channel.queue_declare(rig.parking, durable=True)
