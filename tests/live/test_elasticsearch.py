@@ -158,7 +158,7 @@ class TestContractWhereEverythingIsNarrow(SinkContract):
 def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -> None:
     """Sixteen who write to a queue of two, with memory for two: 429 for documents and requests."""
     store, observer = Store(narrow), Observer()
-    store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 5}})
+    store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=Bulk(linger=0))
     sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(40)]
     for each in answers:
