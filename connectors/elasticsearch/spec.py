@@ -150,7 +150,7 @@ class ElasticsearchSink(Spec):
     """The document's `_id`, which is what makes a message that comes twice one document.
     `auto`: the message's `message_id` when it has one, else Elasticsearch makes one up."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
-    """Bulk requests under way at once in one process; `1` writes windows strictly in order."""
+    """Bulk requests under way at once in one process; `1` writes windows one after the other."""
     bulk: Bulk = Bulk()
     """The size and the timing of requests."""
     request_timeout: Annotated[Duration, Field(gt=0)] = 60.0

@@ -23,7 +23,6 @@ from connectors.message import (
     Rejected,
 )
 
-
 _PLAIN = Properties()
 
 

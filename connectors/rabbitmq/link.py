@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -168,10 +168,13 @@ def describe(error: BaseException) -> str:
     """What pika's error says, in one line and without its wrapping."""
     if isinstance(error, (pika.exceptions.ConnectionClosed, pika.exceptions.ChannelClosed)):
         return f"{error.reply_text} ({error.reply_code})"
-    nested: Any = getattr(error, "exceptions", None) or [getattr(error, "exception", None)]
-    if nested[-1] is not None:
-        return describe(nested[-1])
-    return str(error) or type(error).__name__
+    nested = [*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args]
+    for inner in nested:
+        if isinstance(inner, BaseException):
+            return describe(inner)
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error.args[0]) if error.args else type(error).__name__
 
 
 def _code(error: BaseException) -> int | None:

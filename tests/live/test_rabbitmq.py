@@ -188,6 +188,7 @@ def test_a_broker_that_is_not_there_is_named_without_the_password(rig: RabbitMQR
 
     text = str(error.value)
     assert '127.0.0.1:1, virtual host "team/a"' in text
+    assert "Connection refused" in text
     assert "s3cret" not in text
     assert "5 tries" in text
 
