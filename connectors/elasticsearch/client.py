@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from elastic_transport import NodeConfig, Serializer, Transport, TransportError
+from elastic_transport import NodeConfig, Serializer, TlsError, Transport, TransportError
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
 
 from connectors.elasticsearch.bulk import FILTER_PATH, Again, Reply, read
@@ -42,21 +42,33 @@ class Client:
 
     def send(self, body: bytes) -> Reply:
         """Send a bulk request, and wait for what comes of it; see `spec.request_timeout`."""
-        return self._request(self._target, body, _NDJSON)
+        try:
+            return self._request(self._target, body, _NDJSON, self._seconds)
+        except TransportError as error:
+            return _no_answer(error)
 
     def check(self) -> None:
         """See `connectors.connector.Sink`."""
-        # An empty bulk is a bad request of those who are let in, whatever they may do inside.
-        reading = read(self._request(self._target, b"\n", _NDJSON, CHECK_SECONDS_MAX), 0)
+        try:
+            # An empty bulk is a bad request of those who are let in, whatever they may do inside.
+            reading = read(self._request(self._target, b"\n", _NDJSON, CHECK_SECONDS_MAX), 0)
+            if not isinstance(reading, Again):
+                self._check_privilege()
+        except TlsError as error:
+            raise Unavailable(
+                f"Elasticsearch at {self._nodes} cannot be trusted ({error.message}): "
+                "correct url or ca_certs"
+            ) from error
+        except TransportError as error:
+            reading = read(_no_answer(error), 0)
         if not isinstance(reading, Again):
-            self._check_privilege()
-        elif reading.status in (401, 403):
+            return
+        if reading.status in (401, 403):
             raise Unavailable(
                 f"Elasticsearch at {self._nodes} does not let us in ({reading.reason}): "
                 "correct api_key or basic_auth"
             )
-        else:
-            log.warning("Elasticsearch at %s is waited for: %s", self._nodes, reading.reason)
+        log.warning("Elasticsearch at %s is waited for: %s", self._nodes, reading.reason)
 
     def close(self) -> None:
         """End the connections that are idle."""
@@ -81,19 +93,19 @@ class Client:
                 f"{'create_doc' if self._action == 'create' else 'index'}"
             )
 
-    def _request(
-        self, target: str, body: bytes, content_type: str, seconds: float | None = None
-    ) -> Reply:
-        try:
-            meta, answer = self._transport.perform_request(
-                "POST",
-                target,
-                body=body,
-                headers={"content-type": content_type, "accept": _JSON},
-                request_timeout=seconds or self._seconds,
-            )
-        except TransportError as error:
-            return Reply(None, f"{type(error).__name__}: {error.message}".encode())
+    def _request(self, target: str, body: bytes, content_type: str, seconds: float) -> Reply:
+        """Post once.
+
+        Raises:
+            TransportError: there is no answer.
+        """
+        meta, answer = self._transport.perform_request(
+            "POST",
+            target,
+            body=body,
+            headers={"content-type": content_type, "accept": _JSON},
+            request_timeout=seconds,
+        )
         return Reply(meta.status, answer)
 
     @property
@@ -118,6 +130,10 @@ class _Privileges(msgspec.Struct):
 _AS_IS = _Bytes()
 _JSON, _NDJSON = "application/json", "application/x-ndjson"
 _PRIVILEGES = "/_security/user/_has_privileges"
+
+
+def _no_answer(error: TransportError) -> Reply:
+    return Reply(None, f"{type(error).__name__}: {error.message}".encode())
 
 
 def _silence() -> None:

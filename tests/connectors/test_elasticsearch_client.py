@@ -245,6 +245,18 @@ def test_a_cluster_that_is_down_is_only_spoken_of(
     assert all("is waited for" in message for message in caplog.messages)
 
 
+def test_who_cannot_prove_who_it_is_is_not_waited_for(node: Node) -> None:
+    """Here: a server without TLS. It would go on for ever, and what helps is in the spec."""
+    url = node.url.replace("http:", "https:")
+    with closing(client(url)) as some:
+        with pytest.raises(Unavailable, match="correct url or ca_certs"):
+            some.check()
+        reply = some.send(b"\n")
+
+    assert reply.status is None
+    assert reply.body.startswith(b"TlsError")
+
+
 def test_documents_are_not_logged(node: Node, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), closing(client(node.url)) as some:
         some.send(b"private\n")
