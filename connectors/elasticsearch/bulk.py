@@ -5,8 +5,9 @@ Pure. After the Bulk API of Elasticsearch 8 and 9; `tests/connectors/answers/` h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -128,7 +129,7 @@ def read(reply: Reply, documents: int) -> Items | Again | Indigestible:
     if status == 200:
         return _read_items(body, documents)
     if status is None:
-        return Again(None, body.decode(errors="replace"))
+        return Again(None, _one_line(body.decode(errors="replace")))
     if status == 413:
         return Indigestible(413, _reason_of_request(body) or "the request is too large")
     reason = _reason_of_request(body)
@@ -162,19 +163,20 @@ class _RequestError(msgspec.Struct):
     error: _Error
 
 
-_read_summary = msgspec.json.Decoder(_Summary).decode
-_read_answer = msgspec.json.Decoder(_Answer).decode
-_read_request_error = msgspec.json.Decoder(_RequestError).decode
+_summary = msgspec.json.Decoder(_Summary)
+_answer = msgspec.json.Decoder(_Answer)
+_request_error = msgspec.json.Decoder(_RequestError)
+T = TypeVar("T")
 
 
 def _read_items(body: bytes, documents: int) -> Items | Again:
     try:
-        if not _read_summary(body).errors:
+        if not _decode(_summary, body).errors:
             # Nearly all answers end here: the items are counted, not looked at.
             found = body.count(b'"status":')
             return Items(range(documents)) if found == documents else _incomplete(found, documents)
-        items = [item for entry in _read_answer(body).items for item in entry.values()]
-    except msgspec.DecodeError as error:
+        items = [item for entry in _decode(_answer, body).items for item in entry.values()]
+    except ValueError as error:
         return Again(200, f"not an answer to a bulk request: {error}")
     if len(items) != documents:
         return _incomplete(len(items), documents)
@@ -201,9 +203,23 @@ def _incomplete(found: int, documents: int) -> Again:
 
 def _reason_of_request(body: bytes) -> str:
     try:
-        return _reason(_read_request_error(body).error)
-    except msgspec.DecodeError:
+        return _reason(_decode(_request_error, body).error)
+    except ValueError:
         return ""
+
+
+def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Read JSON.
+
+    Raises:
+        ValueError: it is not JSON, or not what the decoder is for.
+    """
+    try:
+        return decoder.decode(body)
+    except ValueError:
+        # A reason may quote a document that has half a surrogate pair in it. Elasticsearch spells
+        # it out again, and that is JSON, although it is no text; not every reader takes it.
+        return msgspec.convert(json.loads(body), decoder.type)
 
 
 def _reason(error: _Error | None) -> str:
@@ -224,5 +240,6 @@ _REASON_LENGTH_MAX = 1000
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    """It is quoted from anywhere, and goes to terminals: nothing but what can be printed."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _REASON_LENGTH_MAX else line[:_REASON_LENGTH_MAX] + "…"

@@ -84,7 +84,7 @@ class Client:
         reply = self._request(_PRIVILEGES, msgspec.json.encode(question), _JSON, CHECK_SECONDS_MAX)
         try:
             answer = msgspec.json.decode(reply.body, type=_Privileges)
-        except msgspec.DecodeError:
+        except ValueError:
             return
         if not answer.has_all_requested:
             raise Unavailable(

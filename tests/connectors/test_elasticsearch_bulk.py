@@ -75,6 +75,25 @@ def test_a_reason_says_what_its_causes_say_besides(recorded: Load) -> None:
     assert "\n" not in refusal.reason
 
 
+def test_a_reason_may_quote_half_a_character(recorded: Load) -> None:
+    """Else a text that was cut within an emoji would keep its neighbours from being settled."""
+    items = recorded("half-a-character").items()
+
+    assert items.stored == [0]
+    (refusal,) = items.rejected
+    assert refusal.reason.startswith("document_parsing_exception")
+    assert refusal.reason.isprintable()
+    assert refusal.reason.encode()
+
+
+@pytest.mark.parametrize("reason", [rb"\ud83d", rb"\u0000\u001b[31m", b"\xff", b"\xed\xa0\x80"])
+def test_what_cannot_be_printed_is_not_in_a_reason(reason: bytes) -> None:
+    reading = read(Reply(400, b'{"error":{"type":"a","reason":"b%sc"}}' % reason), 1)
+
+    assert isinstance(reading, (Indigestible, Again))
+    assert reading.reason.isprintable()
+
+
 def test_what_create_finds_there_already_is_stored(recorded: Load) -> None:
     assert recorded("created-before").items().stored == [0, 1]
 
@@ -171,7 +190,10 @@ def test_an_answer_to_another_number_of_documents_stores_nothing(
     assert reading == Again(200, f"the answer names 5 documents, {documents} were sent")
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b'{"errors":false}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b"[]", b"null", b'{"errors":false}', b"\xff", b'{"errors":true,"items":["\xff"]}'],
+)
 def test_a_different_answer_stores_nothing(body: bytes) -> None:
     assert isinstance(read(Reply(200, body), 1), Again)
 

@@ -428,7 +428,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
         lambda documents: cluster.store(documents, {0: 400, 1: 400, 2: 404}),
     ]
     answers = Answers()
-    build(observer=Observer()).submit(documents(0, 4), answers)
+    build(concurrency=1, observer=Observer()).submit(documents(0, 4), answers)
 
     until(lambda: len(answers) == 4)
     assert heard == [

@@ -215,6 +215,21 @@ def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, 
     assert Store(narrow).numbers(name) == [n for n in range(100) if n != 42]
 
 
+def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> None:
+    """It is JSON, and Elasticsearch quotes it in its answer."""
+    Store(narrow).ask("PUT", f"/{name}", {"mappings": {"properties": {"n": {"type": "long"}}}})
+    sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
+    sources = [*documents(10).sources, rb'{"n":"\ud83d"}']
+
+    sink.submit(Documents(sources, None, None), answers)
+    sink.flush()
+    answers.wait_for(11)
+    sink.close()
+
+    assert list(answers.rejected) == [10]
+    assert Store(narrow).numbers(name) == [*range(10)]
+
+
 def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) -> None:
     spec = ElasticsearchSink(url=(narrow,), index=name, action="create")
     sink = Elasticsearch(spec)
