@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
+from connectors.errors import Unavailable
+
 LOG = logging.getLogger("hopper")
 
 RECEIVED = Counter("hopper_received", "Messages that the broker has delivered to this process.")
@@ -103,14 +105,20 @@ PORTS = 100
 
 
 def serve(host: str, port: int) -> None:
-    """Answer Prometheus at the first free port from `port` on; each process has its own."""
+    """Answer Prometheus at the first free port from `port` on; each process has its own.
+
+    Raises:
+        Unavailable: the host is not one of this machine's, or no port is free.
+    """
     for candidate in range(port, port + PORTS):
         try:
             start_http_server(candidate, host)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise
+                raise Unavailable(
+                    f"metrics: cannot listen on {host}, port {candidate}: {error.strerror}"
+                ) from None
         else:
             LOG.info("metrics: http://%s:%d/metrics", host, candidate)
             return
-    raise OSError(errno.EADDRINUSE, f"no free port from {port} to {port + PORTS - 1}")
+    raise Unavailable(f"metrics: no port is free on {host} from {port} to {port + PORTS - 1}")

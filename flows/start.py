@@ -37,6 +37,8 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop]:
         source, sink = _source(spec, workers()), _sink(spec)
         source.check()
         sink.check()
+        if spec.metrics is not None:
+            metrics.serve(spec.metrics.host, spec.metrics.port)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
@@ -47,8 +49,6 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop]:
     stop.on_signals()
     metrics.UNSETTLED.set_function(source.unsettled)
     atexit.register(_report, stop)
-    if spec.metrics is not None:
-        metrics.serve(spec.metrics.host, spec.metrics.port)
     return spec, source, sink, stop
 
 

@@ -198,7 +198,7 @@ def take_some(waiting: deque, chance: random.Random) -> list:  # type: ignore[ty
 def test_every_message_has_exactly_one_place(seed: int) -> None:
     """At every moment; and after a drain nothing is held, and all that left is stored or parked."""
     world = World(seed)
-    for _ in range(300):
+    for _ in range(200):
         world.move()
         world.check()
 

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -160,8 +161,9 @@ class Link:
 
 def place(url: str) -> str:
     """`host:port, virtual host "name"` of an AMQP URL: what an error may show of it."""
-    parameters = pika.URLParameters(url)
-    return f'{parameters.host}:{parameters.port}, virtual host "{parameters.virtual_host}"'
+    parts = urlsplit(url)
+    port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
+    return f'{parts.hostname}:{port}, virtual host "{unquote(parts.path[1:]) or "/"}"'
 
 
 def describe(error: BaseException) -> str:

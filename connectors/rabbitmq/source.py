@@ -69,7 +69,11 @@ class _FirstLook:
         self._failures: list[str] = []
 
     def take(self) -> None:
-        self._link.open()
+        try:
+            self._link.open()
+        except (OSError, ValueError, SyntaxError) as error:
+            # What follows the ? of a URL is read by pika, certificates among it.
+            raise Unavailable(f"RabbitMQ, {self._link.place}: {error}") from None
         self._loop.start()
         self._loop.close()
         if len(self._failures) >= self.TRIES:

@@ -10,6 +10,7 @@ import urllib.request
 import pytest
 
 from connectors import metrics
+from connectors.errors import Unavailable
 
 
 def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture) -> None:
@@ -25,8 +26,8 @@ def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture
     assert b"# TYPE hopper_received_total counter" in urllib.request.urlopen(url).read()
 
 
-def test_another_error_than_a_port_that_is_taken_is_one() -> None:
-    with pytest.raises(OSError, match="assign requested address"):
+def test_a_host_that_is_not_ours_is_told() -> None:
+    with pytest.raises(Unavailable, match=r"192\.0\.2\.1, port 9100: .*assign requested address"):
         metrics.serve("192.0.2.1", 9100)
 
 

@@ -1,0 +1,59 @@
+"""What is said of a broker: where it is, and what is wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+from pika.adapters.utils.connection_workflow import (
+    AMQPConnectionWorkflowFailed,
+    AMQPConnectorSocketConnectError,
+)
+from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
+
+from connectors.errors import Unavailable
+from connectors.rabbitmq.link import describe, place
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQSource
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("amqp://guest:secret@localhost", 'localhost:5672, virtual host "/"'),
+        ("amqp://guest:secret@localhost/", 'localhost:5672, virtual host "/"'),
+        ("amqp://guest:secret@localhost:5673/%2F", 'localhost:5673, virtual host "/"'),
+        ("amqps://guest:secret@broker/team%2Fa", 'broker:5671, virtual host "team/a"'),
+    ],
+)
+def test_a_place_has_host_port_and_virtual_host(url: str, expected: str) -> None:
+    """And no password."""
+    assert place(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            AMQPConnectionWorkflowFailed(
+                [AMQPConnectorSocketConnectError(ConnectionRefusedError(111, "Connection refused"))]
+            ),
+            "Connection refused",
+        ),
+        (ChannelClosedByBroker(404, "NOT_FOUND - no queue"), "NOT_FOUND - no queue (404)"),
+        (ProbableAuthenticationError("ACCESS_REFUSED"), "ACCESS_REFUSED"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_an_error_is_told_without_its_wrapping(error: Exception, expected: str) -> None:
+    assert describe(error) == expected
+
+
+def test_a_certificate_that_is_not_there_is_told() -> None:
+    """Before anything is tried; with the place, and without the password."""
+    url = "amqps://guest:s3cret@127.0.0.1:1/?ssl_options={'cafile':'/no/such/file'}"
+    spec = RabbitMQSource.model_validate({"url": url, "queue": "q"})
+
+    with pytest.raises(Unavailable, match="No such file") as error:
+        RabbitMQ(spec, None, workers=1).check()
+
+    assert '127.0.0.1:1, virtual host "/"' in str(error.value)
+    assert "s3cret" not in str(error.value)
