@@ -71,11 +71,12 @@ class _FirstLook:
     def take(self) -> None:
         try:
             self._link.open()
+            self._loop.start()
         except (OSError, ValueError, SyntaxError) as error:
             # What follows the ? of a URL is read by pika, certificates among it.
             raise Unavailable(f"RabbitMQ, {self._link.place}: {error}") from None
-        self._loop.start()
-        self._loop.close()
+        finally:
+            self._loop.close()
         if len(self._failures) >= self.TRIES:
             places = "; ".join(dict.fromkeys(self._failures))
             raise Unavailable(f"RabbitMQ, after {self.TRIES} tries: {places}")
