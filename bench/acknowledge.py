@@ -12,7 +12,7 @@ import time
 from connectors.message import Arrived, Outcomes
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
-from flows.consumers import ARRIVALS_EVERY
+from flows.consumers import BUSY
 
 PREFETCH = 10_000
 """As in `pipeline.yaml`."""
@@ -32,7 +32,7 @@ def main() -> None:
             if isinstance(event, Arrived):
                 tags = [message.tag for message in event.messages]
                 consumer.settle(Outcomes(event.origin, tags, []))
-        time.sleep(ARRIVALS_EVERY)
+        time.sleep(BUSY)
     consumer.close()
 
 

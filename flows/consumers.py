@@ -18,9 +18,11 @@ from flows.stop import Stop
 
 LOG = logging.getLogger("hopper")
 
-ARRIVALS_EVERY = 0.001
-"""Seconds between two looks at a consumer that had something; up to `IDLE` when it had nothing."""
-IDLE = 0.02
+BUSY, STEADY, IDLE = 0.001, 0.005, 0.02
+"""Seconds between two looks at a consumer that had much, something, and nothing for some time: a
+look costs as much as 50 messages, and what waits meanwhile is bounded by the prefetch."""
+MUCH = 500
+"""Messages: what comes in 5 ms at 100,000 a second, where a prefetch of 4000 is filled in 40 ms."""
 
 Event = Opened | Arrived | Lost | Drain
 """What a consumer may have to tell."""
@@ -49,13 +51,13 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
     def __init__(self, consumer: Consumer, stop: Stop) -> None:
         self._consumer, self._stop = consumer, stop
         self._told = False
-        self._pause = ARRIVALS_EVERY
+        self._pause = BUSY
 
     def next_batch(self) -> list[Event]:
         events: list[Event] = [*self._consumer.take()]
-        for event in events:
-            if isinstance(event, Arrived):
-                metrics.RECEIVED.inc(len(event.messages))
+        messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
+        if messages:
+            metrics.RECEIVED.inc(messages)
         if self._stop.reason is not None and not self._told:
             self._told = True
             LOG.info("draining: %s", self._stop.reason)
@@ -63,7 +65,10 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             events.append(Drain(self._stop.reason))
         elif not events and self._consumer.drained:
             raise StopIteration
-        self._pause = ARRIVALS_EVERY if events else min(2 * self._pause, IDLE)
+        if messages >= MUCH:
+            self._pause = BUSY
+        else:
+            self._pause = min(2 * self._pause, STEADY if events else IDLE)
         return events
 
     def next_awake(self) -> datetime:
