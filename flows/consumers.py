@@ -18,11 +18,11 @@ from flows.stop import Stop
 
 LOG = logging.getLogger("hopper")
 
-BUSY, STEADY, IDLE = 0.001, 0.005, 0.02
+BUSY, STEADY, IDLE = 0.001, 0.01, 0.02
 """Seconds between two looks at a consumer that had much, something, and nothing for some time: a
 look costs as much as 50 messages, and what waits meanwhile is bounded by the prefetch."""
 MUCH = 500
-"""Messages: what comes in 5 ms at 100,000 a second, where a prefetch of 4000 is filled in 40 ms."""
+"""Messages: what comes in 10 ms at 50,000 a second, where a prefetch of 4000 lasts for 80 ms."""
 
 Event = Opened | Arrived | Lost | Drain
 """What a consumer may have to tell."""

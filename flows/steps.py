@@ -27,7 +27,7 @@ from flows.aggregate import Shard
 from flows.consumers import Event, ForConsumer
 from flows.correlate import Correlate
 
-ANSWERS_EVERY = 0.005
+ANSWERS_EVERY = 0.01
 """Seconds between two looks for the sink's answers while some are outstanding."""
 
 ForShard = list[Member] | Lost

@@ -38,10 +38,10 @@ SPILL_AFTER = 1.0
 """Seconds that finished messages wait behind an open one, to be acknowledged together with it:
 those behind it take a frame each, so they go when they are half of the prefetch, or this old."""
 
-NAP = 0.002
+NAP = 0.003
 """Seconds the thread sleeps after a read that brought little, so that the next one brings more:
 half the CPU of a message is the cost of a read."""
-LITTLE_BYTES = 32768
+LITTLE_BYTES = 65536
 
 
 class RabbitMQConsumer:
