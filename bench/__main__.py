@@ -55,7 +55,7 @@ def measure(
                 }
                 measurement = run(contender, queue, options.messages, environment)
                 rounds[contender].append(measurement)
-                print(f"{scenario.name} {contender.name}: {measurement}", file=sys.stderr)
+                print(f"{scenario.name}, {contender.name}: {measurement}", file=sys.stderr)
         documents = options.messages * options.rounds * (len(contenders) - 1)
         for line in table(scenario, medians(rounds), sink.remark(documents)):
             print(line)

@@ -25,13 +25,13 @@ def table(scenario: Scenario, results: Results, remark: str) -> Iterator[str]:
     """Lines: who did how well, and which targets are reached."""
     yield f"### {scenario.title}"
     yield ""
-    yield "| | messages/s | of the bound | µs CPU a message | MB |"
+    yield "| | messages/s | of the bound | µs CPU a message | MiB |"
     yield "|---|--:|--:|--:|--:|"
     bound = results[ACKNOWLEDGES].rate
     for contender, result in results.items():
         yield (
             f"| {contender.name} | {result.rate:,.0f} | {result.rate / bound:.2f} "
-            f"| {result.cpu_microseconds:.1f} | {result.memory_bytes / 1e6:.0f} |"
+            f"| {result.cpu_microseconds:.1f} | {result.memory_bytes / 2**20:.0f} |"
         )
     yield ""
     yield remark

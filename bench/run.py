@@ -59,6 +59,12 @@ class Measurement(NamedTuple):
     """For each message."""
     memory_bytes: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.rate:,.0f} messages/s, {self.cpu_microseconds:.1f} µs, "
+            f"{self.memory_bytes / 2**20:.0f} MiB"
+        )
+
 
 class Queue:
     """The queue that is filled and emptied."""

@@ -52,7 +52,7 @@ def _cpu(limit: float) -> Target:
 
 
 _MEMORY = Target(
-    "at most 60 MB resident", 60, False, lambda results: results[HOPPER].memory_bytes / 1e6
+    "at most 60 MiB resident", 60, False, lambda results: results[HOPPER].memory_bytes / 2**20
 )
 
 SCENARIOS = (
