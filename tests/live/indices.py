@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import urllib3
 from typing_extensions import Self
 
+from tests.waiting import until
+
 
 class Index:
     """What is in one index."""
@@ -20,23 +22,34 @@ class Index:
 
     def create(self, properties: dict[str, Any]) -> None:
         """With a mapping, so that some documents do not fit."""
-        assert "error" not in self._ask("PUT", "", {"mappings": {"properties": properties}})
+        self._ask("PUT", "", {"mappings": {"properties": properties}})
 
     def count(self) -> int:
         """Documents that a reader finds now."""
         return len(self.documents())
 
     def documents(self) -> list[dict[str, Any]]:
-        """All of them, up to 10,000; none as long as the index is not there or just being made."""
-        self._ask("POST", "/_refresh")
-        answer = self._ask("POST", "/_search", {"size": 10_000})
-        hits: list[dict[str, Any]] = answer.get("hits", {}).get("hits", [])
+        """All of them, up to 10,000; none as long as the index is not there."""
+        if self._ask("POST", "/_refresh").get("status") == 404:
+            return []
+        answer = self._ask("GET", "/_search?size=10000")
+        hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        answer = _HTTP.request(method, f"{self.url}/{self.name}{path}", json=body or {})
+        """What the server says, once the index is not just being made: then it says 503."""
+        answer = until(lambda: self._answer(method, path, body))
+        assert answer is not None
+        assert answer.status in (200, 404), answer.data
         parsed: dict[str, Any] = answer.json()
         return parsed
+
+    def _answer(
+        self, method: str, path: str, body: dict[str, Any] | None
+    ) -> urllib3.BaseHTTPResponse | None:
+        # Elasticsearch 8 refuses to refresh when the request has a body.
+        answer = _HTTP.request(method, f"{self.url}/{self.name}{path}", json=body)
+        return None if answer.status == 503 else answer
 
     def numbers(self) -> list[int]:
         """The field `n` of every document, in order."""

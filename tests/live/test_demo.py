@@ -29,7 +29,8 @@ def environment(rabbitmq_url: str, elasticsearch_url: str, tmp_path: Path) -> di
 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "deploy.demo", *arguments],
+        # Whoever runs the tests in the background may have told us to ignore Ctrl-C.
+        ["env", "--default-signal=INT", sys.executable, "-m", "deploy.demo", *arguments],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

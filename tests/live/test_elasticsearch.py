@@ -20,13 +20,23 @@ from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
 from connectors.errors import Unavailable
 from connectors.message import Documents
 from deploy.local import elasticsearch as local
+from deploy.local.java import find_java, oldest_java
 from tests.contract.sink import Answers, SinkContract, documents
 from tests.live.forwarder import Forwarder
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
 
-VERSIONS = ("9.5.0", "8.19.21")
+VERSIONS = [
+    pytest.param(
+        version,
+        marks=pytest.mark.skipif(
+            find_java(oldest_java(version)) is None,
+            reason=f"Elasticsearch {version} needs Java {oldest_java(version)}",
+        ),
+    )
+    for version in ("9.5.0", "8.19.21")
+]
 PASSWORD = "of-tests"
 
 

@@ -269,6 +269,8 @@ def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
             Job(path, "-a", addresses, "-i", "0", name=f"first-{attempt}") as first,
             Job(path, "-a", addresses, "-i", "1", name=f"second-{attempt}") as second,
         ):
+            for job in (first, second):
+                job.wait_for_log("consuming")
             if attempt == "killed":
                 until(lambda: events.count() >= 300)
                 second.kill()
