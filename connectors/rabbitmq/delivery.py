@@ -7,6 +7,7 @@ The layouts are those of AMQP 0-9-1, section 4.2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct, pack
 from typing import Any, NamedTuple
 
@@ -21,14 +22,13 @@ FRAME = Struct(">BHI")
 START = Struct(">BHII7s")
 """How a delivery begins: frame, method, consumer tag (of six characters)."""
 
-BODY = Struct(">4sI")
-"""How a body frame begins: end of the frame before, kind and channel; size of the payload."""
-
 HEADER_FIXED_BYTES = 12
 """Class, weight and length of the body: they precede the properties in a header frame."""
 
 _TAG = Struct(">Q?")  # follows `START`: delivery tag, redelivered; after it comes the route
 _LENGTH = Struct(">4xQ")  # of the body, in a header frame
+_SIZE_AT = 3  # in a frame
+_BASIC = pack(">HH", spec.BasicProperties.INDEX, 0)  # class and weight, in a header frame
 _ACK = Struct(">BHIIQ?B")  # frame; method, delivery tag, multiple; end of the frame
 _ACK_BYTES = _ACK.size - FRAME.size - 1
 
@@ -48,23 +48,32 @@ class Shape(NamedTuple):
     """What does not change from one delivery to the next, and how to cut out what does."""
 
     unpack: Callable[[bytes, int], tuple[Any, ...]]
-    """Start, tag, redelivered, route, middle, size of the header's payload, length of the body."""
+    """Start, tag, redelivered, route, middle, length of the body, properties, last, size of the
+    body frame."""
     size: int
-    """Bytes that `unpack` reads; then come the properties."""
+    """Bytes that `unpack` reads; then comes the body."""
     middle: bytes
-    """End of the method frame; kind and channel of the header frame."""
+    """End of the method frame; the header frame up to the length of the body."""
     last: bytes
     """End of the header frame; kind and channel of the body frame."""
 
 
-def shape(start: bytes) -> Shape:
-    """Tell how a delivery goes on that starts like this."""
+@lru_cache(1024)
+def shape(start: bytes, header_size: bytes) -> Shape:
+    """Tell how a delivery goes on that starts like this, and has a header frame of that size."""
     _, channel, method_size, _, _ = START.unpack(start)
     route_bytes = max(0, FRAME.size + method_size - START.size - _TAG.size)
-    struct = Struct(f">{START.size}s Q? {route_bytes}s 4sI 4xQ")
-    middle = pack(">BBH", spec.FRAME_END, spec.FRAME_HEADER, channel)
+    properties_bytes = max(0, int.from_bytes(header_size, "big") - HEADER_FIXED_BYTES)
+    struct = Struct(f">{START.size}s Q? {route_bytes}s 12s Q {properties_bytes}s 4sI")
+    middle = pack(">BBH", spec.FRAME_END, spec.FRAME_HEADER, channel) + header_size + _BASIC
     last = pack(">BBH", spec.FRAME_END, spec.FRAME_BODY, channel)
     return Shape(struct.unpack_from, struct.size, middle, last)
+
+
+def header_size_at(start: bytes) -> int:
+    """Where the size of the header frame stands in a delivery that starts like this."""
+    _, _, method_size, _, _ = START.unpack(start)
+    return FRAME.size + int(method_size) + 1 + _SIZE_AT
 
 
 class Assembly:

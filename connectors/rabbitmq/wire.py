@@ -19,14 +19,12 @@ from pika.channel import Channel
 
 from connectors.message import Message
 from connectors.rabbitmq.delivery import (
-    BODY,
     FRAME,
-    HEADER_FIXED_BYTES,
     START,
     Assembly,
-    Shape,
     encode_ack,
     encode_route,
+    header_size_at,
     shape,
     start_of_deliveries,
     without_size,
@@ -46,7 +44,8 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         self._partial = b""  # the beginning of a frame whose rest has not arrived
         self._batch_consumers: list[_Consumer] = []
         self._live: dict[bytes, _Consumer] = {}  # those that want messages now
-        self._expected: dict[bytes, tuple[_Consumer, Shape]] = {}  # by the start of a delivery
+        # By the start of a delivery: whose it is, and where it tells the size of its header.
+        self._expected: dict[bytes, tuple[_Consumer, int]] = {}
         self._assemblies: dict[int, tuple[_Consumer, Assembly]] = {}  # by channel
         super().__init__(*arguments, **options)
 
@@ -129,41 +128,37 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         This is the loop whose cost counts for each message. What stands between the variable parts
         of a message of one body frame is known beforehand: comparing it is all the checking.
         """
-        end, frame_end = len(buffer), spec.FRAME_END
-        unpack_body, new = BODY.unpack_from, tuple.__new__
+        end, frame_end, new = len(buffer), spec.FRAME_END, tuple.__new__
         while True:
             start = buffer[position : position + START.size]
             expected = self._expected.get(start) or self._expect(start)
             if expected is None:
                 return position
-            consumer, (unpack, size, middle, last) = expected
+            consumer, size_at = expected
+            header_size = buffer[position + size_at : position + size_at + 4]
+            unpack, size, middle, last = shape(start, header_size)
             append, began = consumer.batch.append, position
             while position + size < end:
-                head, tag, redelivered, route, mark, header_size, length = unpack(buffer, position)
-                if head != start or mark != middle:
-                    break  # another consumer, a route of another length, or no delivery at all
-                properties_at = position + size
-                body_frame_at = properties_at + header_size - HEADER_FIXED_BYTES
-                body_at = body_frame_at + BODY.size
+                head, tag, redelivered, route, between, length, properties, mark, frame_size = (
+                    unpack(buffer, position)
+                )
+                if head != start or between != middle:
+                    break  # another consumer, route or properties of another length, no delivery
+                body_at = position + size
                 done = body_at + length
-                if (
-                    done >= end
-                    or unpack_body(buffer, body_frame_at) != (last, length)
-                    or buffer[done] != frame_end
-                ):
+                if done >= end or mark != last or frame_size != length or buffer[done] != frame_end:
                     return position
-                properties = buffer[properties_at:body_frame_at]
                 append(new(Message, (tag, redelivered, route, properties, buffer[body_at:done])))
                 position = done + 1
             if position == began:
                 return position
 
-    def _expect(self, start: bytes) -> tuple[_Consumer, Shape] | None:
-        """Whose delivery starts like this, and how it goes on; if it is one of ours."""
+    def _expect(self, start: bytes) -> tuple[_Consumer, int] | None:
+        """Whose delivery starts like this, and where it tells its header's size; if it is ours."""
         consumer = self._live.get(without_size(start))
         if consumer is None:
             return None
-        self._expected[start] = consumer, shape(start)
+        self._expected[start] = consumer, header_size_at(start)
         return self._expected[start]
 
     def _take_frame(self, buffer: bytes, position: int) -> int:
