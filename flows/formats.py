@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -20,6 +21,7 @@ class Unreadable(ValueError):
     """The body is not what its format says; the text says where."""
 
 
+@lru_cache(1024)
 def reader(format: Format, content_type: str | None) -> Read:
     """The reading of bodies that fits a message; a spec's `format` outranks the content type."""
     if format != "auto":
