@@ -27,8 +27,10 @@ from flows.aggregate import Shard
 from flows.consumers import Event, ForConsumer
 from flows.correlate import Correlate
 
-ANSWERS_EVERY = 0.01
-"""Seconds between two looks for the sink's answers while some are outstanding."""
+ANSWER_AFTER = 0.01
+"""Seconds until the next look for answers while one is outstanding; half of it while two are."""
+ANSWERS_COUNTED = 4
+"""More are no reason to look still sooner: they may all wait for a sink that is away."""
 
 ForShard = list[Member] | Lost
 """What concerns open groups, and goes to `aggregate`."""
@@ -150,8 +152,11 @@ class Write(StatefulBatchLogic[Group | Lost, Outcomes, None]):
         return out, self.DISCARD
 
     def notify_at(self) -> datetime | None:
-        """Soon, while answers are outstanding."""
-        return _now() + timedelta(seconds=ANSWERS_EVERY) if self._submissions else None
+        """Soon, while answers are outstanding: the more are, the sooner comes the next one."""
+        if not self._submissions:
+            return None
+        outstanding = min(len(self._submissions), ANSWERS_COUNTED)
+        return _now() + timedelta(seconds=ANSWER_AFTER / outstanding)
 
     def snapshot(self) -> None:
         """See `Aggregate.snapshot`."""
