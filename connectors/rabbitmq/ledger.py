@@ -87,12 +87,6 @@ class Ledger:
         self._reject(tag, requeue=requeue)  # Rule 3
         return True
 
-    @property
-    def oldest_open(self) -> int | None:
-        """The first tag that is neither finished nor settled."""
-        index = self._states.find(_OPEN)
-        return None if index < 0 else self._first + index
-
     def flush(self, spill: bool) -> int:
         """Send the acknowledgements that are due; return how many frames that took.
 

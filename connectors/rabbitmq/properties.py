@@ -37,34 +37,6 @@ def decode(message: Message) -> Properties:
     return _decode_shared(message.route, properties)
 
 
-def message_id(properties: bytes) -> str | None:
-    """Decode the message id alone, in half the time.
-
-    Raises:
-        ValueError: the properties are cut off.
-
-    """
-    try:
-        flags = properties[0] << 8 | properties[1]
-        if not flags & _MESSAGE_ID:
-            return None
-        position = 2
-        for _, kind in _layout(flags & _BEFORE_MESSAGE_ID):
-            if kind == "s":
-                position += 1 + properties[position]
-            elif kind == "o":
-                position += 1
-            else:
-                position += 4 + int.from_bytes(properties[position : position + 4], "big")
-        start = position + 1
-        end = start + properties[position]
-    except IndexError:
-        raise ValueError(_CUT_OFF) from None
-    if end > len(properties):
-        raise ValueError(_CUT_OFF)
-    return properties[start:end].decode(errors="replace")
-
-
 def basic_properties(
     message: Message, extra_headers: Mapping[str, object], without: Collection[str] = ()
 ) -> pika.BasicProperties:
@@ -168,8 +140,6 @@ _KINDS = "sstoossssnssss"  # short string, table, octet, number of eight bytes
 _FLAGS = {name: 0x8000 >> position for position, name in enumerate(Properties._fields[2:])}
 """AMQP 0-9-1, section 4.2.6.1: the first property has the highest bit."""
 _UNKNOWN = 0xFFFF & ~sum(_FLAGS.values())
-_MESSAGE_ID = _FLAGS["message_id"]
-_BEFORE_MESSAGE_ID = 0xFFFF & -(_MESSAGE_ID << 1)
 _OF_ONE_MESSAGE = sum(
     _FLAGS[name] for name in ("headers", "correlation_id", "message_id", "timestamp")
 )

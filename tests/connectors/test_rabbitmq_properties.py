@@ -13,7 +13,7 @@ from pika import spec
 
 from connectors.message import Message, Properties
 from connectors.rabbitmq.delivery import encode_route
-from connectors.rabbitmq.properties import basic_properties, decode, message_id
+from connectors.rabbitmq.properties import basic_properties, decode
 
 short_texts = st.text(max_size=30)
 octets = st.integers(0, 255)
@@ -65,7 +65,6 @@ def test_decodes_what_pika_encodes(exchange: str, key: str, envelope: dict[str, 
     decoded = decode(Message(1, False, route, properties, b""))
 
     assert decoded == Properties(exchange, key, **envelope)
-    assert message_id(properties) == envelope.get("message_id")
 
 
 def test_text_that_is_not_utf_8_gets_replacement_characters() -> None:
@@ -76,7 +75,6 @@ def test_text_that_is_not_utf_8_gets_replacement_characters() -> None:
     assert decoded == Properties(
         replaced, replaced, content_type=replaced, message_id=f"{replaced}-1"
     )
-    assert message_id(properties) == f"{replaced}-1"
 
 
 @given(envelopes, st.data())
@@ -99,8 +97,6 @@ def test_whatever_comes_is_an_envelope_or_a_value_error(noise: bytes) -> None:
     """And can be parked, in any case."""
     with contextlib.suppress(ValueError):
         assert isinstance(decode(message(noise)), Properties)
-    with contextlib.suppress(ValueError):
-        assert isinstance(message_id(noise), str | None)
     copy = spec.BasicProperties().decode(b"".join(basic_properties(message(noise), {}).encode()))
     assert copy.delivery_mode == 2
 
