@@ -1,0 +1,101 @@
+"""The values that travel between `correlate`, `aggregate` and `write`; nothing here decides.
+
+They pickle, because a batch of them may cross from one process to another.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, NamedTuple
+
+import msgspec
+
+from connectors.message import Message, Origin
+
+ABSENT = msgspec.UNSET
+"""What a path finds where there is nothing: not null, which a document may well have."""
+
+FIRST, LAST, ALONE = 1, 2, 4
+"""Marks of a member: it opens a group, completes its group, belongs to no group."""
+
+
+class Member(NamedTuple):
+    """A message that has been read: from here on nobody looks into its body again."""
+
+    origin: Origin
+    message: Message
+    document: bytes
+    """One JSON object on one line: `message.body` itself wherever that is one already."""
+    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    """Where it is stored; `None`: where the sink's spec says, for all documents alike."""
+    id: str | None
+    """The document's `_id`; `None`: the sink makes one up."""
+    key: str | None = None
+    """Canonical JSON of what `by` names; `None`: there is no `by`, or it goes alone."""
+    name: str | None = None
+    """The message's own id: by it a redelivered message is recognised."""
+    marks: int = 0
+    """Of `FIRST`, `LAST` and `ALONE`."""
+    size: int | None = None
+    """How many members its group will have, as it says."""
+    at: float | None = None
+    """Event time, in seconds since 1970."""
+    values: tuple[Any, ...] = ()
+    """What `until`, `order` and `reduce` look at; `ABSENT` where there is nothing."""
+    part: tuple[int, int] | None = None
+    """Of a message with several documents: which one of them, and how many there are."""
+
+
+class Summary(NamedTuple):
+    """What is left of the members of a group that are reduced as they come."""
+
+    values: dict[str, Any]
+    tags: dict[Origin, array[int]]
+    """Delivery tags of all members."""
+    count: int
+    name: str | None
+    """The first member's."""
+
+
+class Group(NamedTuple):
+    """What one window gathered, in order, complete and ready to be written."""
+
+    number: int
+    """Counts the groups that have left the shard."""
+    key: str | None
+    members: list[Member]
+    """Empty where there is a `summary`, which has taken their place."""
+    completed_by: str
+    """Which rule completed it: `count`, `bytes`, `time`, `stop`, …"""
+    start: float
+    """Of an aligned window, else when the first member came; in seconds since 1970."""
+    end: float
+    """Of an aligned window, else when the last member came."""
+    aligned: bool = False
+    summary: Summary | None = None
+
+
+class Twin(NamedTuple):
+    """A message that was delivered again after its first copy had left in a group."""
+
+    member: Member
+    number: int
+    """Of that group."""
+    position: int
+    """Of the first copy's document among the group's."""
+
+
+class Progress(NamedTuple):
+    """How far the event times of a source partition have come; for every shard."""
+
+    partition: str
+    at: float
+
+
+class Force(NamedTuple):
+    """Complete groups now."""
+
+    key: str | None = None
+    """Of this key; `None`: all."""
+    process: int | None = None
+    """Only in the process of this number; `None`: in all of them."""
