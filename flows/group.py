@@ -52,7 +52,7 @@ class Summary(NamedTuple):
     values: dict[str, Any]
     tags: dict[Origin, array[int]]
     """Delivery tags of all members."""
-    count: int
+    count: int  # type: ignore[assignment]
     name: str | None
     """The first member's."""
 
