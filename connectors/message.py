@@ -138,6 +138,16 @@ class Documents(NamedTuple):
     """`None`: all go where the sink's spec says."""
     ids: list[str | None] | None
     """`None`: the sink makes up all of them."""
+    versions: list[int | None] | None = None
+    """Of documents that an older one of the same `_id` must not replace; it counts as stored then.
+
+    `None`: the one that comes later replaces the one before, as the sink's spec says.
+    """
+    actions: list[str | None] | None = None
+    """`index`, `create`, `update` (the source is a part of the document) or `delete` (the source is
+    only there to be parked); `None`: what the sink's spec says."""
+    routings: list[str | None] | None = None
+    """Documents of the same routing lie together; `None`: what the sink's spec says."""
 
 
 class Answer(NamedTuple):
