@@ -35,7 +35,7 @@ class Consumer(Protocol):
         """
 
     def settle(self, outcomes: Outcomes) -> None:
-        """Acknowledge what was stored and park what was rejected, as soon as possible.
+        """Acknowledge what was stored or dropped, and park what was rejected, as soon as possible.
 
         Outcomes of an origin whose connection is gone are counted and forgotten: the broker has
         taken those messages back. A tag may be named twice; the second time is ignored.

@@ -95,6 +95,20 @@ class Rejected(NamedTuple):
     rejection: Rejection
 
 
+class PartOutcome(NamedTuple):
+    """What became of one document of a message that has several."""
+
+    tag: int
+    """The message's delivery tag."""
+    position: int
+    """Of the document in the message, from 0."""
+    count: int  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    """How many documents the message has."""
+    rejected: Rejected | None = None
+    """With the whole message in it; `None`: stored, or dropped."""
+    dropped: bool = False
+
+
 class Outcomes(NamedTuple):
     """What became of messages of one origin; each message gets exactly one outcome, once."""
 
@@ -102,6 +116,11 @@ class Outcomes(NamedTuple):
     stored: list[int]
     """Delivery tags that the sink has stored."""
     rejected: list[Rejected]
+    dropped: Sequence[int] = ()
+    """Delivery tags to acknowledge though nothing was stored: the spec says so, or they are
+    commands."""
+    parts: Sequence[PartOutcome] = ()
+    """Of messages with several documents: made one outcome again before a consumer sees them."""
 
 
 class Arrived(NamedTuple):

@@ -24,6 +24,10 @@ DISCARDED = Counter(
     "hopper_discarded",
     "Rejected messages left to the queue's own dead lettering, for want of ours.",
 )
+DROPPED = Counter(
+    "hopper_dropped",
+    "Messages acknowledged though nothing was stored: the spec says so, or they were commands.",
+)
 UNSETTLED = Gauge(
     "hopper_unsettled", "Messages the broker waits to hear about: open, being written or parked."
 )

@@ -105,7 +105,7 @@ class MemoryConsumer:
         with self._queue.lock:
             if outcomes.origin != self._origin:
                 return
-            for tag in outcomes.stored:
+            for tag in (*outcomes.stored, *outcomes.dropped):
                 delivery = self._held.pop(tag, None)
                 if delivery is not None:
                     self._queue.acknowledged.append(delivery.body)

@@ -185,11 +185,14 @@ class RabbitMQConsumer:
     def _settle(self) -> None:
         self._armed = False  # first: outcomes that arrive from now on ask again
         while self._outcomes:
-            origin, stored, rejected = self._outcomes.popleft()
+            origin, stored, rejected, dropped, parts = self._outcomes.popleft()
+            assert not parts, "outcomes of parts are made outcomes of messages before"
             if self._ledger is None or origin != self._origin:
-                metrics.STALE.inc(len(stored) + len(rejected))
+                metrics.STALE.inc(len(stored) + len(rejected) + len(dropped))
                 continue  # the broker has taken those messages back
             self._ledger.stored(stored)
+            if dropped:
+                metrics.DROPPED.inc(self._ledger.stored(dropped))
             for message in rejected:
                 self._reject(message)
         if self._ledger is not None:

@@ -170,6 +170,21 @@ class SourceContract:
 
         until(lambda: rig.left() == 3)
 
+    def test_dropped_messages_are_gone_for_good(self, rig: SourceRig) -> None:
+        """They are acknowledged like stored ones, beside them and by themselves, and not parked."""
+        rig.publish(*bodies(6))
+        taking = self.taking(rig)
+        messages = taking.wait_for(6)
+        origin, tags = messages[0][0], [message.tag for _, message in messages]
+
+        taking.consumer.settle(Outcomes(origin, tags[:2], [], dropped=tags[2:4]))
+        taking.consumer.settle(Outcomes(origin, [], [], dropped=tags[4:5]))
+        taking.consumer.settle(Outcomes(origin, [], [], dropped=tags[4:5]))
+        taking.consumer.close()
+
+        until(lambda: rig.left() == 1)
+        assert rig.parked() == []
+
     def test_rejected_messages_are_parked_with_their_reason(self, rig: SourceRig) -> None:
         """And only they; then they are gone from the queue."""
         rig.publish(*bodies(5))
