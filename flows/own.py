@@ -1,0 +1,73 @@
+"""Functions of the user's own, named as in `my_rules:is_complete`: found, and called with care.
+
+They may raise whatever they like: this is the one place where everything is caught, because what
+is wrong with them concerns the messages that they are asked about, and not the whole job.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+class Failed(Exception):
+    """A function of the user's own raised, or returned what it must not; the text is one line."""
+
+
+def names_function(text: str) -> bool:
+    """Whether it is spelled as a function's import path, and so is no expression."""
+    return _NAME(text) is not None
+
+
+def load(text: str) -> Callable[..., Any]:
+    """Import a function by `module:name`, from the working directory too.
+
+    Raises:
+        ValueError: there is none; the text says why.
+    """
+    match = _NAME(text)
+    if match is None:
+        raise ValueError("a function of your own is written module:function")
+    module_name, names = match.groups()
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)  # as python -m does
+    try:
+        found = importlib.import_module(module_name)
+    except Exception as error:  # the module is the user's
+        raise ValueError(f"{module_name} cannot be imported: {_told(error)}") from error
+    for name in names.split("."):
+        if not hasattr(found, name):
+            raise ValueError(f"there is no {names} in {module_name} ({found.__file__})")
+        found = getattr(found, name)
+    if not callable(found):
+        raise ValueError(f"{text} is no function")
+    return found
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it.
+
+    Raises:
+        Failed: it raised.
+    """
+    try:
+        return function(*arguments)
+    except Exception as error:  # the function is the user's
+        raise Failed(f"{_named(function)}: {_told(error)}") from error
+
+
+def _named(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_REASON_MOST]
+
+
+_NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)").fullmatch
+_REASON_MOST = 300
+"""A reason travels in a header."""
