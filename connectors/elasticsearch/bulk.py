@@ -1,4 +1,4 @@
-"""What a bulk request looks like, and what its answer says; it neither sends nor decides.
+"""What the answer to a bulk request says; it neither sends nor decides.
 
 Pure. After the Bulk API of Elasticsearch 8 and 9; `tests/connectors/answers/` holds real answers.
 """
@@ -11,74 +11,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from connectors.message import Documents
-
 FILTER_PATH = "errors,items.*.status,items.*.error"
 """What the answer shall hold. `items.*.error` alone would say as much in a few bytes, but then
 the errors have lost the positions that they belong to."""
-
-
-class Lines:
-    """How documents become the lines of a request."""
-
-    def __init__(self, action: str) -> None:
-        """`action`: index or create."""
-        self._opening = b'{"%s":{' % action.encode()
-        self._head = self._opening + b"}}"
-        self._separator = b"\n%s\n" % self._head
-        self.overhead = len(self._separator)
-        """Bytes that are added to a document without a head of its own."""
-
-    def heads(self, documents: Documents) -> list[bytes] | None:
-        """The line above each document; `None`: all have the same, which says nothing."""
-        opening = self._opening
-        indices, ids = _column(documents.indices), _column(documents.ids)
-        if indices is None:
-            return None if ids is None else [b'%s"_id":%s}}' % (opening, name) for name in ids]
-        if ids is None:
-            return [b'%s"_index":%s}}' % (opening, index) for index in indices]
-        return [
-            b'%s"_index":%s,"_id":%s}}' % (opening, index, name)
-            for index, name in zip(indices, ids, strict=True)
-        ]
-
-    def body(self, sources: list[bytes], heads: list[bytes] | None) -> bytes:
-        """A request body, or a part of one: heads and sources in turn, a line each."""
-        if heads is None:
-            # One join without a look at the documents; only the first and the last are copied
-            # once more.
-            lines = sources.copy()
-            lines[0] = b"%s\n%s" % (self._head, lines[0])
-            lines[-1] += b"\n"
-            return self._separator.join(lines)
-        lines = [b""] * (2 * len(sources) + 1)
-        lines[0:-1:2], lines[1::2] = heads, sources
-        return b"\n".join(lines)
-
-
-def check(sources: list[bytes]) -> None:
-    """Make sure that each document is one line: another line could be an action of its own.
-
-    Raises:
-        AssertionError: one of them is not.
-    """
-    for start in range(0, len(sources), _CHECKED_AT_ONCE):
-        if b"\n" in b"".join(sources[start : start + _CHECKED_AT_ONCE]):
-            raise AssertionError("a document is more than one line")
-
-
-def _column(values: list[str | None] | None) -> list[bytes] | None:
-    """Each value as JSON; Elasticsearch takes null for left out. `None`: all are."""
-    if values is None or values == [None] * len(values):
-        return None
-    # JSON has no newline in it but as \n, so this splits where one value ends.
-    return _encode_lines(values).split(b"\n")[:-1]
-
-
-_encode_lines = msgspec.json.Encoder().encode_lines
-_CHECKED_AT_ONCE = 256
-"""Documents. Joining some of them and searching the whole takes a tenth of the time of searching
-each, as long as what is joined is small."""
 
 
 class Reply(NamedTuple):
@@ -102,7 +37,7 @@ class Items(NamedTuple):
 
     stored: Sequence[int]
     throttled: Sequence[Refusal] = ()
-    """Too much, or too early: to be sent again."""
+    """Too much, or too early, or another writer came in between: to be sent again."""
     failed: Sequence[Refusal] = ()
     """Elasticsearch's fault, as it says: worth another attempt."""
     rejected: Sequence[Refusal] = ()
@@ -175,26 +110,33 @@ def _read_items(body: bytes, documents: int) -> Items | Again:
             # Nearly all answers end here: the items are counted, not looked at.
             found = body.count(b'"status":')
             return Items(range(documents)) if found == documents else _incomplete(found, documents)
-        items = [item for entry in _decode(_answer, body).items for item in entry.values()]
+        items = [item for entry in _decode(_answer, body).items for item in entry.items()]
     except ValueError as error:
         return Again(200, f"not an answer to a bulk request: {error}")
     if len(items) != documents:
         return _incomplete(len(items), documents)
     stored: list[int] = []
     throttled, failed, rejected = [], [], []
-    for position, item in enumerate(items):
-        if item.status < 300 or item.status == 409:
-            # Only `create` is answered by 409: the document is there already.
+    for position, (action, item) in enumerate(items):
+        if item.status < 300 or (action, item.status) in _AS_GOOD_AS_STORED:
             stored.append(position)
             continue
         refusal = Refusal(position, item.status, _reason(item.error))
-        if item.status in (429, 503):
+        if item.status in (429, 503) or (action, item.status) == ("update", 409):
             throttled.append(refusal)
         elif item.status >= 500:
             failed.append(refusal)
         else:
             rejected.append(refusal)
     return Items(stored, throttled, failed, rejected)
+
+
+_AS_GOOD_AS_STORED = {
+    ("create", 409),  # the document is there already
+    ("index", 409),  # a newer version of it is there
+    ("delete", 409),
+    ("delete", 404),  # it is not there
+}
 
 
 def _incomplete(found: int, documents: int) -> Again:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from connectors.elasticsearch.backlog import Backlog, Batch, Request
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Lines, Reply, check, read
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply, read
+from connectors.elasticsearch.lines import Lines, check
 from connectors.elasticsearch.pace import Pace
 from connectors.elasticsearch.settle import condemn, divide, settle
 from connectors.elasticsearch.trouble import Trouble
@@ -214,7 +215,8 @@ class _Submitted(Batch):
     __slots__ = ("_lock", "_reply")
 
     def __init__(self, documents: Documents, lines: Lines, reply: Callable[[Answer], None]) -> None:
-        super().__init__(documents, lines.heads(documents), lines.overhead)
+        sent = documents._replace(sources=lines.sources(documents))
+        super().__init__(sent, lines.heads(documents), lines.overhead)
         self._reply = reply
         # After `withdraw` has returned no reply may be on its way any more. Reentrant, because a
         # reply may withdraw the rest.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog, Batch, Part, Request
-from connectors.elasticsearch.bulk import Lines
+from connectors.elasticsearch.lines import Lines
 from connectors.message import Documents
 
 MAX = 10 * SMALL_BYTES
@@ -311,4 +311,4 @@ class AgainstAModel(RuleBasedStateMachine):
 
 
 TestAgainstAModel = AgainstAModel.TestCase
-TestAgainstAModel.settings = hypothesis.settings(max_examples=100, stateful_step_count=30)
+TestAgainstAModel.settings = hypothesis.settings(stateful_step_count=30)

@@ -1,4 +1,4 @@
-"""What a bulk request looks like, and what its answer says; the answers are real ones."""
+"""What the answer to a bulk request says; the answers are real ones."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from connectors.elasticsearch.bulk import (
     Again,
     Indigestible,
     Items,
-    Lines,
     Reply,
-    check,
     read,
 )
-from connectors.message import Documents
 
 VERSIONS = ("8.19.21", "9.5.0")
 
@@ -96,6 +91,31 @@ def test_what_cannot_be_printed_is_not_in_a_reason(reason: bytes) -> None:
 
 def test_what_create_finds_there_already_is_stored(recorded: Load) -> None:
     assert recorded("created-before").items().stored == [0, 1]
+
+
+def test_each_action_has_answers_of_its_own(recorded: Load) -> None:
+    """A newer version is there; nothing is there to be deleted, or to be updated."""
+    items = recorded("actions").items()
+
+    assert items.stored == [0, 1, 2, 4, 5]
+    assert [(refusal.position, refusal.status) for refusal in items.rejected] == [(3, 404)]
+    assert items.rejected[0].reason == "document_missing_exception: [3]: document missing"
+
+
+def test_an_index_that_has_to_be_an_alias_rejects(recorded: Load) -> None:
+    items = recorded("no-alias").items()
+
+    assert [(refusal.position, refusal.status) for refusal in items.rejected] == [(0, 404)]
+    assert "is not an alias" in items.rejected[0].reason
+
+
+def test_an_update_that_another_writer_came_in_between_is_sent_again() -> None:
+    body = b'{"errors":true,"items":[{"update":{"status":409,"error":{"type":"conflict"}}}]}'
+
+    items = read(Reply(200, body), 1)
+
+    assert isinstance(items, Items)
+    assert [refusal.reason for refusal in items.throttled] == ["conflict"]
 
 
 def test_throttled_documents_are_to_be_sent_again(recorded: Load) -> None:
@@ -196,56 +216,3 @@ def test_an_answer_to_another_number_of_documents_stores_nothing(
 )
 def test_a_different_answer_stores_nothing(body: bytes) -> None:
     assert isinstance(read(Reply(200, body), 1), Again)
-
-
-def body_of(documents: Documents, action: str = "index") -> bytes:
-    lines = Lines(action)
-    return lines.body(documents.sources, lines.heads(documents))
-
-
-def test_documents_without_an_address_get_the_shortest_lines() -> None:
-    documents = Documents([b'{"n":1}', b'{"n":2}'], None, None)
-
-    assert body_of(documents) == b'{"index":{}}\n{"n":1}\n{"index":{}}\n{"n":2}\n'
-    assert body_of(documents, "create") == b'{"create":{}}\n{"n":1}\n{"create":{}}\n{"n":2}\n'
-
-
-def test_columns_of_nothing_are_no_columns() -> None:
-    assert Lines("index").heads(Documents([b"{}", b"{}"], [None, None], [None, None])) is None
-
-
-def test_the_overhead_is_what_a_document_costs_beside_itself() -> None:
-    lines = Lines("create")
-
-    assert len(lines.body([b"{}"] * 7, None)) == 7 * (2 + lines.overhead)
-
-
-texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
-
-
-@given(
-    st.lists(st.tuples(st.dictionaries(st.text("ab\n"), st.integers()), texts, texts), min_size=1),
-    st.sampled_from(["index", "create"]),
-)
-def test_elasticsearch_reads_what_was_meant(
-    rows: list[tuple[dict[str, int], str | None, str | None]], action: str
-) -> None:
-    sources = [json.dumps(source).encode() for source, _, _ in rows]
-    documents = Documents(sources, [index for _, index, _ in rows], [name for _, _, name in rows])
-
-    lines = [json.loads(line) for line in body_of(documents, action).split(b"\n")[:-1]]
-
-    assert lines[1::2] == [source for source, _, _ in rows]
-    addresses = [line[action] for line in lines[0::2]]
-    assert [(a.get("_index"), a.get("_id")) for a in addresses] == [row[1:] for row in rows]
-
-
-@pytest.mark.parametrize("position", [0, 255, 256, 999])
-def test_a_document_cannot_smuggle_in_an_action(position: int) -> None:
-    sources = [b"{}"] * 1000
-    check(sources)
-
-    sources[position] = b'{}\n{"delete":{"_id":"1"}}'
-
-    with pytest.raises(AssertionError, match="more than one line"):
-        check(sources)

@@ -1,0 +1,134 @@
+"""What a bulk request looks like."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.elasticsearch.lines import Lines, check
+from connectors.message import Documents
+
+
+def body_of(documents: Documents, action: str = "index", upsert: bool = False) -> bytes:
+    lines = Lines(action, upsert)
+    return lines.body(lines.sources(documents), lines.heads(documents))
+
+
+def lines_of(documents: Documents, action: str = "index", upsert: bool = False) -> list[Any]:
+    return [json.loads(line) for line in body_of(documents, action, upsert).split(b"\n")[:-1]]
+
+
+def test_documents_without_an_address_get_the_shortest_lines() -> None:
+    documents = Documents([b'{"n":1}', b'{"n":2}'], None, None)
+
+    assert body_of(documents) == b'{"index":{}}\n{"n":1}\n{"index":{}}\n{"n":2}\n'
+    assert body_of(documents, "create") == b'{"create":{}}\n{"n":1}\n{"create":{}}\n{"n":2}\n'
+
+
+def test_columns_of_nothing_are_no_columns() -> None:
+    assert Lines("index").heads(Documents([b"{}", b"{}"], [None, None], [None, None])) is None
+
+
+def test_the_overhead_is_what_a_document_costs_beside_itself() -> None:
+    lines = Lines("create")
+
+    assert len(lines.body([b"{}"] * 7, None)) == 7 * (2 + lines.overhead)
+
+
+texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(
+    st.lists(st.tuples(st.dictionaries(st.text("ab\n"), st.integers()), texts, texts), min_size=1),
+    st.sampled_from(["index", "create"]),
+)
+def test_elasticsearch_reads_what_was_meant(
+    rows: list[tuple[dict[str, int], str | None, str | None]], action: str
+) -> None:
+    sources = [json.dumps(source).encode() for source, _, _ in rows]
+    documents = Documents(sources, [index for _, index, _ in rows], [name for _, _, name in rows])
+
+    lines = [json.loads(line) for line in body_of(documents, action).split(b"\n")[:-1]]
+
+    assert lines[1::2] == [source for source, _, _ in rows]
+    addresses = [line[action] for line in lines[0::2]]
+    assert [(a.get("_index"), a.get("_id")) for a in addresses] == [row[1:] for row in rows]
+
+
+def test_a_document_with_nothing_of_its_own_is_not_copied() -> None:
+    documents = Documents([b"{}"], None, None)
+
+    assert Lines("index").sources(documents) is documents.sources
+
+
+@pytest.mark.parametrize("upsert", [False, True])
+def test_an_update_is_a_part_of_a_document(upsert: bool) -> None:
+    head, source = lines_of(Documents([b'{"n":1}'], None, ["a"]), "update", upsert)
+
+    assert head == {"update": {"_id": "a", "retry_on_conflict": 3}}
+    assert source == {"doc": {"n": 1}} | ({"doc_as_upsert": True} if upsert else {})
+
+
+def test_what_is_deleted_has_no_line() -> None:
+    documents = Documents([b'{"n":1}', b'{"n":2}'], None, ["a", "b"])
+
+    assert lines_of(documents, "delete") == [{"delete": {"_id": "a"}}, {"delete": {"_id": "b"}}]
+
+
+def test_each_document_may_say_its_action() -> None:
+    """An action that is left out is that of all."""
+    actions: list[str | None] = [None, "create", "update", "delete"]
+    documents = Documents([b"{}", b"{}", b"{}", b"{}"], None, [*"abcd"], actions=actions)
+
+    lines = lines_of(documents)
+
+    assert [*lines[0]] == ["index"]
+    assert [*lines[2]] == ["create"]
+    assert [*lines[4]] == ["update"]
+    assert lines[5] == {"doc": {}}
+    assert [*lines[6]] == ["delete"]
+    assert len(lines) == 7
+
+
+def test_routing_and_version_stand_in_the_head() -> None:
+    documents = Documents([b"{}"] * 2, ["x", None], ["a", "b"], [7, None], None, [None, "r"])
+
+    assert body_of(documents).split(b"\n")[0::2] == [
+        b'{"index":{"_index":"x","_id":"a","version":7,"version_type":"external_gte"}}',
+        b'{"index":{"_index":null,"_id":"b","routing":"r"}}',
+        b"",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "said"),
+    [
+        ("index", "a", True),
+        ("delete", "a", True),
+        ("create", "a", False),
+        ("update", "a", False),
+        ("index", None, False),
+    ],
+)
+def test_a_version_stands_only_where_elasticsearch_takes_one(
+    action: str, name: str | None, said: bool
+) -> None:
+    """Anywhere else it would refuse the whole request."""
+    head = lines_of(Documents([b"{}"], None, [name], [7]), action)[0]
+
+    assert ("version" in head[action]) is said
+
+
+@pytest.mark.parametrize("position", [0, 255, 256, 999])
+def test_a_document_cannot_smuggle_in_an_action(position: int) -> None:
+    sources = [b"{}"] * 1000
+    check(sources)
+
+    sources[position] = b'{}\n{"delete":{"_id":"1"}}'
+
+    with pytest.raises(AssertionError, match="more than one line"):
+        check(sources)
