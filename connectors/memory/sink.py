@@ -5,6 +5,7 @@ Everything happens within the calls; there is no thread. Faults are methods of `
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ class Stored(NamedTuple):
     index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
     id: str | None
     source: bytes
+    version: int | None = None
 
 
 class Store:
@@ -28,7 +30,7 @@ class Store:
         self.lock = threading.RLock()
         self._documents: dict[object, Stored] = {}
         self.windows: list[int] = []
-        self._refusals: list[tuple[bytes, str]] = []
+        self._refusals: list[tuple[bytes, Rejection]] = []
         self._down = False
         self._waiting: list[_Submission] = []
 
@@ -41,7 +43,7 @@ class Store:
     def refuse(self, text: bytes, reason: str) -> None:
         """From now on, reject each document that contains this text."""
         with self.lock:
-            self._refusals.append((text, reason))
+            self._refusals.append((text, Rejection(reason, 400)))
 
     def go_down(self) -> None:
         """Answer nothing, until `come_up`."""
@@ -72,15 +74,32 @@ class Store:
         for position, source in enumerate(documents.sources):
             index = documents.indices[position] if documents.indices else None
             id = documents.ids[position] if documents.ids else None
-            reason = next((reason for text, reason in self._refusals if text in source), None)
-            if reason is None:
+            version = documents.versions[position] if documents.versions else None
+            action = documents.actions[position] if documents.actions else None
+            rejection = next((why for text, why in self._refusals if text in source), None)
+            if rejection is None:
+                rejection = self._apply(action, Stored(index, id, source, version))
+            if rejection is None:
                 stored.append(position)
-                key = object() if id is None else (index, id)
-                self._documents[key] = Stored(index, id, source)
             else:
-                rejected.append((position, Rejection(reason, 400, index, id, 1)))
+                rejected.append((position, rejection._replace(index=index, id=id, attempts=1)))
         self.windows.append(len(documents.sources))
         return Answer(stored, rejected)
+
+    def _apply(self, action: str | None, new: Stored) -> Rejection | None:
+        key = object() if new.id is None else (new.index, new.id)
+        old = self._documents.get(key)
+        if action == "update":
+            if old is None:
+                return Rejection("document_missing", 404)
+            self._documents[key] = old._replace(source=_merge_sources(old.source, new.source))
+        elif old is not None and new.version is not None and (old.version or 0) > new.version:
+            pass  # A newer one is there.
+        elif action == "delete":
+            self._documents.pop(key, None)
+        elif action != "create" or old is None:
+            self._documents[key] = new
+        return None
 
 
 class _Submission:
@@ -127,6 +146,17 @@ class Memory:
 
     def close(self) -> None:
         """See `Sink`; what waits is forgotten with the process."""
+
+
+def _merge_sources(old: bytes, new: bytes) -> bytes:
+    return json.dumps(_merged(json.loads(old), json.loads(new))).encode()
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """Objects are merged, as deep as they go; anything else is replaced."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return old | {name: _merged(old.get(name), value) for name, value in new.items()}
 
 
 def store(name: str) -> Store:

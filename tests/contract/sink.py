@@ -105,6 +105,44 @@ class SinkContract:
 
         assert len(rig.stored()) == 10
 
+    def test_an_older_version_does_not_replace_a_newer_one(self, rig: SinkRig) -> None:
+        """It is stored all the same: what it says is known already."""
+        sink = rig.sink()
+        for n, version in ((1, 7), (2, 6), (3, 7)):
+            submit(sink, Documents([b'{"n":%d}' % n], None, ["a"], versions=[version]))
+            assert [document["n"] for document in rig.stored()] == [3 if n == 3 else 1]
+
+    def test_each_document_may_say_what_is_done_with_it(self, rig: SinkRig) -> None:
+        sink = rig.sink()
+        sources = [b'{"n":%d,"o":{"a":1}}' % n for n in range(4)]
+        submit(sink, Documents(sources, None, [*"abcd"]))
+
+        sources = [b'{"n":10}', b'{"n":11}', b'{"o":{"b":2}}', b'{"n":13}', b'{"n":14}']
+        actions: list[str | None] = ["index", "create", "update", "delete", "create"]
+        submit(sink, Documents(sources, None, [*"abcde"], actions=actions))
+
+        assert sorted(rig.stored(), key=lambda document: int(document["n"])) == [
+            {"n": 1, "o": {"a": 1}},
+            {"n": 2, "o": {"a": 1, "b": 2}},
+            {"n": 10},
+            {"n": 14},
+        ]
+
+    def test_what_is_not_there_is_as_good_as_deleted_but_cannot_be_updated(
+        self, rig: SinkRig
+    ) -> None:
+        answers = Answers()
+        actions: list[str | None] = ["delete", "update"]
+
+        rig.sink().submit(
+            Documents([b'{"n":1}', b'{"n":2}'], None, [*"ab"], actions=actions), answers
+        )
+        answers.wait_for(2)
+
+        assert answers.stored == [0]
+        assert "document_missing" in answers.rejected[1]
+        assert rig.stored() == []
+
     def test_a_store_that_is_down_is_waited_for(self, rig: SinkRig) -> None:
         """Nothing is answered while it is, and everything afterwards."""
         sink, answers = rig.sink(), Answers()
@@ -130,6 +168,15 @@ class SinkContract:
         kept.wait_for(5)
 
         assert withdrawn.take() == 0
+
+
+def submit(sink: Sink, documents: Documents) -> None:
+    """Have all of them stored."""
+    answers = Answers()
+    sink.submit(documents, answers)
+    sink.flush()
+    answers.wait_for(len(documents.sources))
+    assert sorted(answers.stored) == list(range(len(documents.sources)))
 
 
 def parsed(sources: list[bytes]) -> list[dict[str, Any]]:
