@@ -16,19 +16,15 @@ from pika import spec
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
-from connectors.message import Message, Origin, Properties, Rejected
+from connectors.message import Origin, Rejected
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.link import Link
-from connectors.rabbitmq.properties import basic_properties, decode
+from connectors.rabbitmq.parked import NUMBER, envelope
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 LOG = logging.getLogger("hopper.rabbitmq")
-
-REASON_LENGTH_MOST = 2000
-"""Characters of a reason in its header: Elasticsearch quotes documents in some of its reasons, and
-the headers of a message must fit into one frame (128 KiB by default)."""
 
 AGAIN = Backoff(0.2, 30.0)
 """Between two tries to park a message, and between two to connect."""
@@ -65,6 +61,8 @@ class Parker:
         )
         self._opened = False
         self._channel: Channel | None = None
+        self._frame_bytes_most = 0  # as agreed with the broker; known once there is a channel
+        self._blocked = False  # the broker is short of memory or disk, and reads nothing
         self._published = 0  # numbers the messages of one channel, as the broker does
         self._unconfirmed: dict[int, Parking] = {}
         self._returned: dict[int, str] = {}  # why, of unconfirmed ones that no queue takes
@@ -91,9 +89,12 @@ class Parker:
         """Leave; `on_closed` follows."""
         self._link.close(on_closed)
 
-    def link_ready(self, _connection: BatchConnection, channel: Channel) -> None:
+    def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Publish what has waited for the connection."""
-        self._channel, self._published = channel, 0
+        self._channel, self._published, self._blocked = channel, 0, False
+        self._frame_bytes_most = connection.params.frame_max
+        connection.add_on_connection_blocked_callback(self._on_blocked)
+        connection.add_on_connection_unblocked_callback(self._on_unblocked)
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_confirm)
         self._publish_waiting()
@@ -109,13 +110,26 @@ class Parker:
                 *(len(self), self._link.place, reason),
             )
 
+    def _on_blocked(self, _connection: BatchConnection, frame: Any) -> None:
+        """What is published now would only fill our own memory: it waits, unacknowledged."""
+        self._blocked = True
+        LOG.error(
+            "the broker takes no messages, %s: %s; %d rejected messages wait to be parked",
+            *(self._link.place, frame.method.reason, len(self)),
+        )
+
+    def _on_unblocked(self, _connection: BatchConnection, _frame: object) -> None:
+        self._blocked = False
+        LOG.info("the broker takes messages again, %s", self._link.place)
+        self._publish_waiting()
+
     def _publish_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for parking in waiting:
             self._publish(parking)
 
     def _publish(self, parking: Parking) -> None:
-        if self._channel is None:
+        if self._channel is None or self._blocked:
             self._waiting.append(parking)
             if not self._opened:
                 self._opened = True
@@ -123,37 +137,21 @@ class Parker:
             return
         self._published += 1
         self._unconfirmed[self._published] = parking
-        headers = self._headers(parking.rejected) | {_NUMBER: self._published}
         message = parking.rejected.message
-        properties = basic_properties(message, headers, without=_NOT_COPIED)
-        # The broker refuses to publish as somebody else, and an expiration would make the parked
-        # message disappear. Both are among the headers.
-        properties.user_id = properties.expiration = None
+        properties = envelope(
+            parking.rejected,
+            self._queue,
+            self._published,
+            datetime.now(timezone.utc),
+            self._frame_bytes_most,
+        )
         self._channel.basic_publish(
             self._spec.exchange, self._spec.routing_key, message.body, properties, mandatory=True
         )
 
-    def _headers(self, rejected: Rejected) -> dict[str, object]:
-        message, rejection = rejected
-        envelope = _envelope(message)
-        headers = {
-            "x-hopper-reason": rejection.reason[:REASON_LENGTH_MOST],
-            "x-hopper-status": rejection.status,
-            "x-hopper-index": rejection.index,
-            "x-hopper-id": rejection.id,
-            "x-hopper-attempts": rejection.attempts,
-            "x-hopper-time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-            "x-hopper-queue": self._queue,
-            "x-hopper-exchange": envelope.exchange,
-            "x-hopper-routing-key": envelope.routing_key,
-            "x-hopper-user-id": envelope.user_id,
-            "x-hopper-expiration": envelope.expiration,
-        }
-        return {name: value for name, value in headers.items() if value is not None}
-
     def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
         """No queue takes it; the broker confirms it all the same, right after this."""
-        self._returned[properties.headers[_NUMBER]] = f"{method.reply_text} ({method.reply_code})"
+        self._returned[properties.headers[NUMBER]] = f"{method.reply_text} ({method.reply_code})"
 
     def _on_confirm(self, frame: Any) -> None:
         last, multiple = frame.method.delivery_tag, frame.method.multiple
@@ -179,17 +177,3 @@ class Parker:
                 *(self._spec.exchange, self._spec.routing_key, reason, delay),
             )
         self._waiting.append(parking._replace(attempts=parking.attempts + 1))
-
-
-def _envelope(message: Message) -> Properties:
-    try:
-        return decode(message)
-    except ValueError:
-        return Properties()  # that may be the very reason why it is parked
-
-
-_NUMBER = "x-hopper-number"
-"""Header that tells which of the unconfirmed messages was returned."""
-
-_NOT_COPIED = ("CC", "BCC")
-"""Headers that would make the broker send copies elsewhere."""

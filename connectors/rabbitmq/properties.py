@@ -14,7 +14,8 @@ from typing import Any
 import pika
 
 from connectors.message import Message, Properties
-from connectors.rabbitmq.table import decode_table, fields_without
+from connectors.rabbitmq.delivery import FRAME, HEADER_FIXED_BYTES
+from connectors.rabbitmq.table import decode_table, fields_where
 
 PERSISTENT = 2
 """The delivery mode of messages that outlive a restart of the broker."""
@@ -38,14 +39,14 @@ def decode(message: Message) -> Properties:
 
 
 def basic_properties(
-    message: Message, extra_headers: Mapping[str, object], without: Collection[str] = ()
+    message: Message, extra_headers: Mapping[str, object], without: Collection[str] | None = ()
 ) -> pika.BasicProperties:
     """Make the properties of a persistent copy of a message, with headers added.
 
     The original headers travel as they came, since pika would change some (3.5 becomes 3) and stop
     at others; `headers` of what is returned holds the extra ones alone. An extra header replaces
-    an original one of its name. Left out are the headers named in `without`, and properties that
-    cannot be read.
+    an original one of its name. Left out are the headers named in `without` (`None`: all of
+    them), and properties that cannot be read.
     """
     try:
         copy = _Copy(message.properties, extra_headers, without)
@@ -55,22 +56,47 @@ def basic_properties(
     return copy
 
 
+def readable(header_frame: bytes) -> bytes:
+    """Leave out those headers in a frame at which pika's decoder may stop.
+
+    At tables inside a thousand others, at a time after the year 9999, at a number that is none.
+    """
+    kind, channel, _ = FRAME.unpack_from(header_frame)
+    at = FRAME.size + HEADER_FIXED_BYTES
+    properties = header_frame[at:-1]
+    if not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
+        return header_frame
+    start, end = _headers(properties)
+    try:
+        headers = fields_where(properties, start, lambda _, kind: kind in _READABLE)
+    except (ValueError, IndexError):
+        headers = b""
+    if len(headers) == end - start - 4:
+        return header_frame
+    payload = header_frame[FRAME.size : at] + _with_headers(properties, start, end, headers)
+    return FRAME.pack(kind, channel, len(payload)) + payload + header_frame[-1:]
+
+
 class _Copy(pika.BasicProperties):  # type: ignore[misc]  # pika has no types
     """Properties whose original headers stay encoded."""
 
     def __init__(
-        self, original: bytes, extra_headers: Mapping[str, object], without: Collection[str]
+        self,
+        original: bytes,
+        extra_headers: Mapping[str, object],
+        without: Collection[str] | None,
     ) -> None:
         super().__init__()
         self._original_headers = b""
         flags = int.from_bytes(original[:2], "big")
         if flags & _FLAGS["headers"]:
             start, end = _headers(original)
-            dropped = [name.encode() for name in (*extra_headers, *without)]
-            self._original_headers = fields_without(original, start, dropped)
-            original = (
-                struct.pack(">H", flags ^ _FLAGS["headers"]) + original[2:start] + original[end:]
-            )
+            if without is not None:
+                dropped = [name.encode() for name in (*extra_headers, *without)]
+                self._original_headers = fields_where(
+                    original, start, lambda name, _: name not in dropped
+                )
+            original = _with_headers(original, start, end, b"")
         self.decode(original)
         self.headers = dict(extra_headers)
 
@@ -89,6 +115,15 @@ def _headers(properties: bytes) -> tuple[int, int]:
         if int.from_bytes(properties[:2], "big") & _FLAGS[name]:
             start += 1 + properties[start]
     return start, start + 4 + int.from_bytes(properties[start : start + 4], "big")
+
+
+def _with_headers(properties: bytes, start: int, end: int, headers: bytes) -> bytes:
+    """Put these encoded fields in the place of the header table; without any there is no table."""
+    flags = int.from_bytes(properties[:2], "big") & ~_FLAGS["headers"]
+    table = struct.pack(">I", len(headers)) + headers if headers else b""
+    if table:
+        flags |= _FLAGS["headers"]
+    return struct.pack(">H", flags) + properties[2:start] + table + properties[end:]
 
 
 def _decode(route: bytes, properties: bytes) -> Properties:
@@ -136,6 +171,8 @@ def _layout(flags: int) -> list[tuple[int, str]]:
     ]
 
 
+_READABLE = frozenset(b"tbBsUuIiLlSxV")
+"""The types of fields of which pika can read every value."""
 _KINDS = "sstoossssnssss"  # short string, table, octet, number of eight bytes
 _FLAGS = {name: 0x8000 >> position for position, name in enumerate(Properties._fields[2:])}
 """AMQP 0-9-1, section 4.2.6.1: the first property has the highest bit."""

@@ -7,7 +7,7 @@ those that only pika does (https://www.rabbitmq.com/amqp-0-9-1-errata, section 3
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
 from struct import Struct
@@ -37,8 +37,10 @@ def decode_table(encoded: bytes, start: int, depth: int = 1) -> tuple[dict[str, 
     return table, end
 
 
-def fields_without(encoded: bytes, start: int, names: Collection[bytes]) -> bytes:
-    """Take the table that begins at `start`, as it is, but without its length and these fields.
+def fields_where(encoded: bytes, start: int, wanted: Callable[[bytes, int], bool]) -> bytes:
+    """Take the table that begins at `start`, as it is, but without its length and unwanted fields.
+
+    `wanted` is asked with the name of each field and the letter of its type.
 
     Raises:
         ValueError: it is cut off, or has a field of unknown type.
@@ -48,7 +50,7 @@ def fields_without(encoded: bytes, start: int, names: Collection[bytes]) -> byte
     return b"".join(
         encoded[name_at - 1 : value_end]
         for name_at, value_at, value_end in _fields(encoded, start + 4, end)
-        if encoded[name_at:value_at] not in names
+        if wanted(encoded[name_at:value_at], encoded[value_at])
     )
 
 

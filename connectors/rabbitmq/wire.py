@@ -1,7 +1,8 @@
 """pika's connection with a fast path: cuts deliveries out of the byte stream, a list for each read.
 
-Everything else on the wire goes through pika's own path, one frame at a time and in order. It
-leaves properties undecoded (see `properties.py`), and knows nothing of acknowledgements.
+Everything else on the wire goes through pika's own path, one frame at a time and in order; of
+messages among it, that were returned, headers are left out that could end the connection.
+It leaves properties undecoded (see `properties.py`), and knows nothing of acknowledgements.
 
 Of pika's internals it rests on one method, `Connection._on_data_available(bytes)`. Were it renamed,
 `BatchConnection` would still be right, only slower: each message would come through pika's own
@@ -29,6 +30,7 @@ from connectors.rabbitmq.delivery import (
     start_of_deliveries,
     without_size,
 )
+from connectors.rabbitmq.properties import readable
 
 OnBatch = Callable[[list[Message]], None]
 
@@ -174,7 +176,10 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
             self.bytes_received += end - position
         else:
             self._flush()  # what came before it comes first
-            super()._on_data_available(buffer[position:end])
+            frame = buffer[position:end]
+            read = readable(frame) if kind == spec.FRAME_HEADER else frame
+            self.bytes_received += len(frame) - len(read)
+            super()._on_data_available(read)
             self._find_live()
         return end
 

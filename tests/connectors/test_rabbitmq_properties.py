@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pika import spec
+from pika.frame import decode_frame
 
 from connectors.message import Message, Properties
 from connectors.rabbitmq.delivery import encode_route
-from connectors.rabbitmq.properties import basic_properties, decode
+from connectors.rabbitmq.properties import basic_properties, decode, readable
 
 short_texts = st.text(max_size=30)
 octets = st.integers(0, 255)
@@ -150,3 +151,28 @@ def test_text_that_is_not_utf_8_is_copied_as_it_is() -> None:
     original = message(encoded(message_id=b"\xff"))
 
     assert b"".join(basic_properties(original, {}).encode()).endswith(b"\x01\xff")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"\x01nd" + struct.pack(">d", float("nan")),
+        b"\x01tT" + b"\xff" * 8,
+        b"\x01dD\xff\x7f\xff\xff\xff",
+        b"\x01u~",
+    ],
+    ids=["no number", "no time", "decimal", "unknown"],
+)
+def test_pika_can_read_what_is_left_of_a_header_frame(field: bytes) -> None:
+    """All other properties, and headers that it can read, unless the table itself is broken."""
+    text = b"\x01sS\x00\x00\x00\x01x"
+    properties = message_with_headers(b"\x01iI\x00\x00\x00\x07", field, text).properties
+    payload = struct.pack(">HHQ", spec.BasicProperties.INDEX, 0, 4) + properties
+    header_frame = struct.pack(">BHI", spec.FRAME_HEADER, 3, len(payload)) + payload + b"\xce"
+
+    size, read = decode_frame(readable(header_frame) + b"rest")
+
+    assert size == len(readable(header_frame))
+    assert (read.channel_number, read.body_size) == (3, 4)
+    assert (read.properties.content_type, read.properties.message_id) == ("a/b", "m-1")
+    assert read.properties.headers == (None if b"~" in field else {"i": 7, "s": "x"})

@@ -1,0 +1,151 @@
+"""Parking against all odds: headers that fill a frame, and a broker that takes nothing."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+import pytest
+
+from connectors.message import Message, Origin, Outcomes, Rejected, Rejection
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQDeadLetter
+from deploy.local.rabbitmq import RabbitMQ as Broker
+from tests.contract.source import Taking
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+FRAME_BYTES = 131072
+"""RabbitMQ's default for the largest frame."""
+
+
+@pytest.fixture(params=["classic", "quorum"])
+def rig(request: pytest.FixtureRequest, rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url, **{"x-queue-type": request.param}) as rig:
+        yield rig
+
+
+class EncodedHeaders(pika.BasicProperties):  # type: ignore[misc]  # pika has no types
+    """Headers in the form that travels: pika can write neither all types nor all depths."""
+
+    def __init__(self, fields: bytes) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def encode(self) -> list[bytes]:
+        return [b"\x20\x00" + struct.pack(">I", len(self._fields)) + self._fields]
+
+
+def deep(levels: int) -> bytes:
+    value = b"V"
+    for _ in range(levels):
+        value = b"A" + struct.pack(">I", len(value)) + value
+    return b"\x04deep" + value
+
+
+def blob(size: int) -> bytes:
+    return b"\x04blobS" + struct.pack(">I", size) + b"x" * size
+
+
+FULL = blob(FRAME_BYTES - 20 - 6 - 10)
+"""Nothing more fits: 20 bytes are the frame's, six the table's, ten the field's."""
+HEADERS = {
+    "full": FULL,
+    "ten thousand": b"".join(b"\x06%06db\x01" % number for number in range(10_000)),
+    "deep": deep(5000),
+    "decimal": b"\x01dD\xff\x7f\xff\xff\xff",
+    "no time": b"\x01tT" + b"\xff" * 8,
+    "no text": b"\x01\xffS\x00\x00\x00\x01\xff",
+}
+
+
+def reject(taking: Taking, origin: Origin, message: Message, reason: str = "bad") -> None:
+    taking.consumer.settle(Outcomes(origin, [], [Rejected(message, Rejection(reason))]))
+
+
+@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+def test_any_headers_can_be_parked(rig: RabbitMQRig, headers: bytes) -> None:
+    """The second time they are even larger: a quorum queue adds its count to them."""
+    rig.publish(b"poison", properties=EncodedHeaders(headers))
+    taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
+    taking.wait_for(1)
+    rig.cut()
+    origin, message = taking.wait_for(2)[1]
+
+    reject(taking, origin, message)
+
+    until(lambda: parked(rig))
+    taking.consumer.close()
+    assert rig.left() == 0
+
+
+def parked(rig: RabbitMQRig) -> int:
+    """How many are there; they are left there, since pika could not read their headers."""
+    answer = rig.channel.queue_declare(rig.parking, durable=True)
+    count: int = answer.method.message_count
+    return count
+
+
+def test_headers_that_fill_the_frame_stay_behind(rig: RabbitMQRig) -> None:
+    """Of all that belongs to the message only they do, and that is told."""
+    rig.publish(b"poison", properties=EncodedHeaders(FULL))
+    taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
+    [(origin, message)] = taking.wait_for(1)
+
+    reject(taking, origin, message, "why " * 1000)
+
+    [(body, properties)] = until(rig.parked_whole)
+    assert body == b"poison"
+    assert properties.headers["x-hopper-reason"] == ("why " * 1000)[:200]
+    assert properties.headers["x-hopper-left-out"] == "headers"
+    assert properties.headers["x-hopper-queue"] == rig.queue
+    taking.consumer.close()
+
+
+@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+def test_any_headers_can_come_back(rig: RabbitMQRig, headers: bytes) -> None:
+    """From an exchange without a queue; once it has one, they are parked."""
+    exchange = f"{rig.queue}.exchange"
+    rig.channel.exchange_declare(exchange, "fanout")
+    rig.publish(b"poison", properties=EncodedHeaders(headers))
+    source = RabbitMQ(rig.spec(), RabbitMQDeadLetter(exchange=exchange), workers=1)
+    taking = Taking(source.consumer(f"{rig.queue}/000"))
+    [(origin, message)] = taking.wait_for(1)
+
+    reject(taking, origin, message)
+    rig.channel.queue_declare(rig.parking, durable=True)
+    rig.channel.queue_bind(rig.parking, exchange)
+
+    until(lambda: parked(rig))
+    taking.consumer.close()
+    assert rig.left() == 0
+    rig.channel.exchange_delete(exchange)
+
+
+def test_a_broker_short_of_memory_is_waited_for(caplog: Any) -> None:
+    """What is rejected stays unacknowledged, what is stored does not; and the job says so."""
+    with Broker("memory") as broker, rabbitmq_rig(broker.url) as rig:
+        rig.publish(*(b"%d" % number for number in range(20)))
+        taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
+        messages = taking.wait_for(20)
+        broker.ctl("set_vm_memory_high_watermark", "absolute", "1")
+
+        for origin, message in messages[:10]:
+            reject(taking, origin, message)
+        taking.store(messages[10:15])
+        until(lambda: "the broker takes no messages" in caplog.text)
+        for origin, message in messages[15:]:
+            reject(taking, origin, message)
+        until(lambda: taking.consumer.unsettled == 15)
+        assert "low on memory" in caplog.text
+        broker.ctl("set_vm_memory_high_watermark", "0.4")
+
+        until(lambda: len(rig.parked()) == 15)
+        until(lambda: taking.consumer.unsettled == 0)
+        assert len(set(rig.parked())) == 15
+        taking.consumer.close()
+        assert rig.left() == 0
