@@ -163,8 +163,9 @@ class Documents(NamedTuple):
     `None`: the one that comes later replaces the one before, as the sink's spec says.
     """
     actions: list[str | None] | None = None
-    """`index`, `create`, `update` (the source is a part of the document) or `delete` (the source is
-    only there to be parked); `None`: what the sink's spec says."""
+    """`index`, `create`, `update` (the source is a part of the document), `upsert` (an update that
+    adds what is not there) or `delete` (the source is only there to be parked); `None`: what the
+    sink's spec says."""
     routings: list[str | None] | None = None
     """Documents of the same routing lie together; `None`: what the sink's spec says."""
 

@@ -20,12 +20,10 @@ costs less than to send it once more, which is what follows."""
 class Lines:
     """How documents become the lines of a request."""
 
-    def __init__(self, action: str, upsert: bool = False) -> None:
-        """`action`: of documents that say none; `upsert`: an update adds what is not there."""
-        self._action = action
-        self._update = b'{"doc":%s,"doc_as_upsert":true}' if upsert else b'{"doc":%s}'
-        self._opening = _OPENINGS[action]
-        self._head = b'{"%s":{}}' % action.encode()
+    def __init__(self, action: str) -> None:
+        """`action`: of documents that say none (see `Documents.actions`)."""
+        self._action, self._opening = action, _OPENINGS[action]
+        self._head = self._opening + b"}}"
         self._separator = b"\n%s\n" % self._head
         self.overhead = len(self._separator)
         """Bytes that are added to a document without a head of its own."""
@@ -36,7 +34,7 @@ class Lines:
         if documents.actions is None and self._action in ("index", "create"):
             return sources
         return [
-            b"" if action == "delete" else self._update % source if action == "update" else source
+            _FORMS[action] % source if action in _FORMS else source
             for source, action in zip(sources, self._actions(documents), strict=False)
         ]
 
@@ -118,8 +116,12 @@ def _column(values: list[str | None] | None) -> list[bytes] | None:
 
 
 _OPENINGS = {action: b'{"%s":{' % action.encode() for action in ("index", "create", "delete")}
-# Elsewhere Elasticsearch does not know the word.
-_OPENINGS["update"] = b'{"update":{"retry_on_conflict":%d,' % CONFLICTS_MAX
+_OPENINGS["update"] = _OPENINGS["upsert"] = b'{"update":{"retry_on_conflict":%d,' % CONFLICTS_MAX
+_FORMS = {
+    "update": b'{"doc":%s}',
+    "upsert": b'{"doc":%s,"doc_as_upsert":true}',
+    "delete": b"%.0s",  # nothing
+}
 _encode_lines = msgspec.json.Encoder().encode_lines
 _CHECKED_AT_ONCE = 256
 """Documents. Joining some of them and searching the whole takes a tenth of the time of searching

@@ -89,7 +89,7 @@ class Store:
     def _apply(self, action: str | None, new: Stored) -> Rejection | None:
         key = object() if new.id is None else (new.index, new.id)
         old = self._documents.get(key)
-        if action == "update":
+        if action == "update" or (action == "upsert" and old is not None):
             if old is None:
                 return Rejection("document_missing", 404)
             self._documents[key] = old._replace(source=_merge_sources(old.source, new.source))

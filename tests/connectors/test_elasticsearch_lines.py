@@ -13,13 +13,13 @@ from connectors.elasticsearch.lines import Lines, check
 from connectors.message import Documents
 
 
-def body_of(documents: Documents, action: str = "index", upsert: bool = False) -> bytes:
-    lines = Lines(action, upsert)
+def body_of(documents: Documents, action: str = "index") -> bytes:
+    lines = Lines(action)
     return lines.body(lines.sources(documents), lines.heads(documents))
 
 
-def lines_of(documents: Documents, action: str = "index", upsert: bool = False) -> list[Any]:
-    return [json.loads(line) for line in body_of(documents, action, upsert).split(b"\n")[:-1]]
+def lines_of(documents: Documents, action: str = "index") -> list[Any]:
+    return [json.loads(line) for line in body_of(documents, action).split(b"\n")[:-1]]
 
 
 def test_documents_without_an_address_get_the_shortest_lines() -> None:
@@ -65,12 +65,12 @@ def test_a_document_with_nothing_of_its_own_is_not_copied() -> None:
     assert Lines("index").sources(documents) is documents.sources
 
 
-@pytest.mark.parametrize("upsert", [False, True])
-def test_an_update_is_a_part_of_a_document(upsert: bool) -> None:
-    head, source = lines_of(Documents([b'{"n":1}'], None, ["a"]), "update", upsert)
+@pytest.mark.parametrize(("action", "more"), [("update", {}), ("upsert", {"doc_as_upsert": True})])
+def test_an_update_is_a_part_of_a_document(action: str, more: dict[str, bool]) -> None:
+    head, source = lines_of(Documents([b'{"n":1}'], None, ["a"]), action)
 
     assert head == {"update": {"_id": "a", "retry_on_conflict": 3}}
-    assert source == {"doc": {"n": 1}} | ({"doc_as_upsert": True} if upsert else {})
+    assert source == {"doc": {"n": 1}} | more
 
 
 def test_what_is_deleted_has_no_line() -> None:

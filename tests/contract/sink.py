@@ -117,15 +117,23 @@ class SinkContract:
         sources = [b'{"n":%d,"o":{"a":1}}' % n for n in range(4)]
         submit(sink, Documents(sources, None, [*"abcd"]))
 
-        sources = [b'{"n":10}', b'{"n":11}', b'{"o":{"b":2}}', b'{"n":13}', b'{"n":14}']
-        actions: list[str | None] = ["index", "create", "update", "delete", "create"]
-        submit(sink, Documents(sources, None, [*"abcde"], actions=actions))
+        sources = [
+            b'{"n":10}',
+            b'{"n":11}',
+            b'{"o":{"b":2}}',
+            b'{"n":13}',
+            b'{"n":14}',
+            b'{"n":15}',
+        ]
+        actions: list[str | None] = ["index", "create", "update", "delete", "create", "upsert"]
+        submit(sink, Documents(sources, None, [*"abcdef"], actions=actions))
 
         assert sorted(rig.stored(), key=lambda document: int(document["n"])) == [
             {"n": 1, "o": {"a": 1}},
             {"n": 2, "o": {"a": 1, "b": 2}},
             {"n": 10},
             {"n": 14},
+            {"n": 15},
         ]
 
     def test_what_is_not_there_is_as_good_as_deleted_but_cannot_be_updated(
