@@ -1,4 +1,4 @@
-"""What live tests get: where the services are, and a queue and an index of their own."""
+"""How hard Hypothesis tries; and what live tests get: services, a queue and an index of their own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from collections.abc import Iterator
 import elasticsearch
 import pika
 import pytest
+from hypothesis import settings
 
 from deploy import services
 from deploy.local.folders import CannotStart
+
+if "CI" not in os.environ:
+    # A fifth of Hypothesis' own 100, so that nobody waits: each run draws others at random.
+    settings.register_profile("home", max_examples=20, deadline=None)
+    settings.load_profile("home")
 
 
 @pytest.fixture(scope="session")

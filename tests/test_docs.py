@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import os
 import re
+import runpy
 import subprocess
 import sys
 from functools import cache
@@ -151,7 +152,9 @@ def check_python(arguments: list[str]) -> None:
 @cache
 def help_of(*command: str) -> str:
     command = (sys.executable, *command, "--help")
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    plain = os.environ | {"PYTEST_ADDOPTS": "--noconftest"}  # our own adds no option, but a second
+    done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -163,21 +166,26 @@ def help_of(*command: str) -> str:
     ],
 )
 def test_the_file_that_is_named_is_the_one_that_is_run(
-    tmp_path: Path, environment: dict[str, str], flow: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    environment: dict[str, str],
+    flow: str,
 ) -> None:
     """Of the working directory; told by what is said about it."""
     right = environment.get("HOPPER_PIPELINE") or ("orders" in flow and "orders.yaml")
     (tmp_path / (right or "pipeline.yaml")).write_text("version: 2\n")
-    clean = {key: value for key, value in os.environ.items() if key != "HOPPER_PIPELINE"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOPPER_PIPELINE", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["python -m bytewax.run", flow])
+    program = importlib.util.find_spec("bytewax.run")
+    assert program
+    assert program.origin
 
-    done = subprocess.run(
-        [sys.executable, "-m", "bytewax.run", flow],
-        cwd=tmp_path,
-        env=clean | environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(program.origin, run_name="__main__")
 
-    assert done.returncode == start.EXIT_SPEC
-    assert done.stderr.startswith(f"{right or 'pipeline.yaml'}:1:")
+    assert ended.value.code == start.EXIT_SPEC
+    assert capsys.readouterr().err.startswith(f"{right or 'pipeline.yaml'}:1:")

@@ -109,7 +109,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.ledger.unsent == len(self.finished & self.broker.waiting)
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+LedgerMachine.TestCase.settings = settings(stateful_step_count=40, deadline=None)
 TestLedger = LedgerMachine.TestCase
 
 

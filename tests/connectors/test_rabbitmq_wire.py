@@ -270,7 +270,7 @@ interruptions = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)  # the two of them, byte by byte
 @given(
     events=st.lists(st.one_of(*[deliveries] * 8, interruptions), max_size=40),
     order=st.randoms(use_true_random=False),
