@@ -1,4 +1,4 @@
-"""How hard Hypothesis tries; and what live tests get: services, a queue and an index of their own."""
+"""How hard Hypothesis tries; and for live tests: services, a queue and an index of their own."""
 
 from __future__ import annotations
 
