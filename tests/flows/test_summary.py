@@ -1,0 +1,373 @@
+"""What a reduced group is in the sink: its fields, and which document it is."""
+
+from __future__ import annotations
+
+import json
+import string
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.elasticsearch.address import Addressing
+from connectors.message import Message, Origin, Properties, Rejection
+from flows.group import Group, Member, Part, Summary
+from flows.keys import canonical
+from flows.summary import ID_BYTES_MAX, Summaries, Summarised
+
+MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
+ORIGIN = Origin("orders/000", 1)
+
+
+@dataclass(frozen=True)
+class Names:
+    key: str | None = "key"
+    start: str | None = "window_start"
+    end: str | None = "window_end"
+    count: str | None = "count"
+    completed_by: str | None = "completed_by"
+
+
+@dataclass(frozen=True)
+class Address:
+    index: str = "orders"
+    index_fallback: str | None = None
+    id: str = "auto"
+
+
+class Nowhere:
+    """Turns everything away."""
+
+    needs_document = needs_body = True
+
+    def address(
+        self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
+    ) -> tuple[str | None, str | None] | Rejection:
+        return Rejection(f"no_index: at {now}")
+
+
+ADDRESSING = Addressing(Address())
+
+
+def group(
+    key: str | None = '"a"',
+    *,
+    values: dict[str, Any] | None = None,
+    count: int = 2,
+    name: str | None = "first",
+    origin: Origin = ORIGIN,
+    completed_by: str = "count",
+    start: float = MINUTE + 1.25,
+    end: float = MINUTE + 5,
+    aligned: bool = False,
+    amends: bool = False,
+) -> Group:
+    summary = Summary(values or {}, {origin: array("Q", [1])}, count, name)
+    return Group(7, key, [], completed_by, start, end, aligned, summary, amends)
+
+
+def window(key: str | None = '"a"', *, completed_by: str = "window", **details: Any) -> Group:
+    times = {"start": MINUTE, "end": MINUTE + 60, "aligned": True}
+    return group(key, completed_by=completed_by, **{**times, **details})
+
+
+def summarised(group: Group, names: Names | None = None) -> Summarised:
+    made = Summaries(names or Names(), ADDRESSING).summarise(group)
+    assert isinstance(made, Summarised)
+    return made
+
+
+def fields(group: Group, names: Names | None = None) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(summarised(group, names).document)
+    return document
+
+
+# The document.
+
+
+def test_a_summary_says_what_the_group_was() -> None:
+    assert summarised(group(values={"total": 5, "order.lines": [1, None]})).document == (
+        b'{"key":"a","window_start":"2026-01-02T03:04:01.250Z",'
+        b'"window_end":"2026-01-02T03:04:05.000Z","count":2,"completed_by":"count",'
+        b'"total":5,"order.lines":[1,null]}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ('"1"', "1"),
+        ("1", 1),
+        ("true", True),
+        ('["a",2]', ["a", 2]),
+        ('{"a":[1]}', {"a": [1]}),
+        (str(2**70), 2**70),
+    ],
+)
+def test_the_key_has_its_own_kind(key: str, value: object) -> None:
+    assert fields(group(key))["key"] == value
+
+
+def test_without_a_key_there_is_no_field_for_it() -> None:
+    assert "key" not in fields(group(None))
+
+
+def test_the_fields_have_the_names_that_the_spec_gives_them() -> None:
+    names = Names(key="order", start="from", end=None, count=None, completed_by="why")
+
+    assert fields(group(values={"total": 5}), names) == {
+        "order": "a",
+        "from": "2026-01-02T03:04:01.250Z",
+        "why": "count",
+        "total": 5,
+    }
+
+
+def test_large_integers_are_written_to_the_last_digit_and_infinity_never() -> None:
+    document = summarised(group(values={"n": 3**60, "x": [float("inf"), float("nan")]})).document
+
+    assert f'"n":{3**60},"x":[null,null]'.encode() in document
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"a": "\ud800"}, {"\ud800": 1}, {"a": object()}, {"a": {(1, 2): 3}}],
+    ids=["half a character", "in a name", "no value", "no name"],
+)
+def test_what_json_cannot_say_is_a_rejection(values: dict[str, Any]) -> None:
+    made = Summaries(Names(), ADDRESSING).summarise(group(values=values))
+
+    assert isinstance(made, Rejection)
+    assert made.reason.startswith("no_summary: ")
+
+
+@pytest.mark.parametrize("start", [1e15, float("nan"), float("inf"), -1e15])
+def test_a_time_that_no_calendar_has_is_a_rejection(start: float) -> None:
+    made = Summaries(Names(), ADDRESSING).summarise(window(start=start))
+
+    assert isinstance(made, Rejection)
+    assert made.reason.startswith("no_summary: ")
+
+
+# Where it goes.
+
+
+def test_one_index_for_all_is_the_sinks_own() -> None:
+    assert summarised(group()).index is None
+
+
+def test_an_index_is_made_of_the_summarys_fields_and_the_end_of_the_window() -> None:
+    addressing = Addressing(Address("sums-{key}-{users.first}-{@timestamp:%Y-%m-%d}"))
+    made = Summaries(Names(), addressing).summarise(
+        group(values={"users": {"first": "ada"}}, end=MINUTE + 86400)
+    )
+
+    assert isinstance(made, Summarised)
+    assert made.index == "sums-a-ada-2026-01-03"
+
+
+def test_an_index_that_cannot_be_told_is_a_rejection() -> None:
+    made = Summaries(Names(), Nowhere()).summarise(group())
+
+    assert made == Rejection(f"no_index: at {MINUTE + 5}")
+
+
+# Which document it is.
+
+
+def test_the_whole_of_a_window_is_its_key_and_its_start_and_the_more_the_newer() -> None:
+    made = summarised(window(count=3))
+
+    assert (made.id, made.version) == ('"a"@2026-01-02T03:04:00.000Z', 3)
+
+
+def test_what_is_written_again_for_latecomers_is_the_same_document_but_newer() -> None:
+    whole = summarised(window(count=3))
+    amended = summarised(window(count=4, completed_by="late", amends=True, name="late one"))
+
+    assert (amended.id, amended.version) == (whole.id, 4)
+
+
+@pytest.mark.parametrize("completed_by", ["late", "stop", "room", "count", "forced", "last"])
+def test_less_than_the_whole_of_a_window_is_another_document(completed_by: str) -> None:
+    """It would be taken for the whole, and one of them lost: both have members of their own."""
+    made = summarised(window(completed_by=completed_by))
+
+    assert (made.id, made.version) == ('"a"@2026-01-02T03:04:00.000Z#first', None)
+    assert summarised(window(completed_by=completed_by, name=None)).id is None
+
+
+def test_without_keys_each_consumer_has_windows_of_its_own() -> None:
+    one, other = (summarised(window(None, origin=Origin(f"q/00{n}", 1))) for n in (0, 1))
+
+    assert (one.id, one.version) == ('"q/000"@2026-01-02T03:04:00.000Z', 2)
+    assert other.id == '"q/001"@2026-01-02T03:04:00.000Z'
+
+
+def test_a_new_connection_of_a_consumer_has_the_same_windows() -> None:
+    ids = {summarised(window(None, origin=Origin("q/000", n))).id for n in (1, 2)}
+
+    assert ids == {'"q/000"@2026-01-02T03:04:00.000Z'}
+
+
+def test_the_consumer_is_known_where_all_members_are_parts_of_messages() -> None:
+    parts = Summary({}, {}, 2, None, {ORIGIN: [Part(1, 0, 2), Part(1, 1, 2)]})
+
+    assert summarised(window(None)._replace(summary=parts)).id == (
+        '"orders/000"@2026-01-02T03:04:00.000Z'
+    )
+
+
+def test_any_other_group_is_its_key_and_its_first_member() -> None:
+    made = summarised(group())
+
+    assert (made.id, made.version) == ('"a"#first', None)
+    assert summarised(group(None)).id == "#first"
+
+
+def test_without_a_name_the_sink_makes_one_up() -> None:
+    assert summarised(group(name=None)).id is None
+    assert summarised(group(name="")).id is None
+
+
+NAMES = st.text(string.ascii_lowercase + '@#~"\\é0', min_size=1, max_size=4)
+KEYS = NAMES | st.integers(-5, 50) | st.lists(NAMES, max_size=2)
+STARTS = st.integers(0, 10_000).map(lambda n: MINUTE + n / 1000)
+
+
+@given(st.lists(st.tuples(KEYS.map(canonical), STARTS, NAMES), min_size=2))
+def test_different_groups_are_different_documents(those: list[tuple[str, float, str]]) -> None:
+    """Whatever their keys and their members' names look like."""
+    ids: dict[object, str | None] = {}
+    for key, start, name in those:
+        ids[key, start] = summarised(window(key, start=start, name=name)).id
+        late = window(key, start=start, name=name, completed_by="late")
+        ids[key, start, name] = summarised(late).id
+        ids[key, name] = summarised(group(key, name=name)).id
+        ids[name] = summarised(group(None, name=name, completed_by="alone")).id
+
+    assert len(set(ids.values())) == len(ids)
+
+
+@given(st.lists(st.tuples(NAMES, STARTS, NAMES), min_size=2))
+def test_different_windows_without_keys_are_too(those: list[tuple[str, float, str]]) -> None:
+    """Whatever their consumers are called."""
+    ids: dict[object, str | None] = {}
+    for consumer, start, name in those:
+        origin = Origin(consumer, 1)
+        whole = window(None, start=start, name=name, origin=origin)
+        ids[consumer, start] = summarised(whole).id
+        ids[consumer, start, name] = summarised(whole._replace(completed_by="late")).id
+
+    assert len(set(ids.values())) == len(ids)
+
+
+@given(st.lists(st.text("ab@#~", min_size=600, max_size=602), min_size=2, unique=True))
+def test_long_names_are_short_and_differ_all_the_same(keys: list[str]) -> None:
+    ids = [summarised(window(canonical(key))).id or "" for key in keys]
+
+    assert len(set(ids)) == len(keys)
+    assert all(len(id.encode()) <= ID_BYTES_MAX for id in ids)
+
+
+def test_a_name_of_just_the_length_stays_readable() -> None:
+    room = ID_BYTES_MAX - len('""@2026-01-02T03:04:00.000Z')
+
+    assert summarised(window(canonical("k" * room))).id == (
+        f'"{"k" * room}"@2026-01-02T03:04:00.000Z'
+    )
+    assert (summarised(window(canonical("k" * (room - 1) + "é"))).id or "").startswith("~")
+
+
+# A function of the user's own.
+
+
+def own_group(*documents: object, **details: Any) -> Group:
+    members = [
+        Member(
+            ORIGIN,
+            Message(tag, False, b"", b"", b""),
+            document if isinstance(document, bytes) else msgspec.json.encode(document),
+            None,
+            None,
+            name=f"m{tag}",
+        )
+        for tag, document in enumerate(documents, 1)
+    ]
+    return group()._replace(members=members, summary=None, **details)
+
+
+def merge_order(documents: list[dict[str, Any]]) -> Any:
+    return {"lines": [document["line"] for document in documents], "n": len(documents)}
+
+
+def test_a_function_of_ones_own_gets_the_documents_in_order_and_gives_the_fields() -> None:
+    summaries = Summaries(Names(), ADDRESSING, merge_order)
+    made = summaries.summarise(own_group({"line": 2}, {"line": 1}))
+
+    assert isinstance(made, Summarised)
+    assert json.loads(made.document) == {
+        "key": "a",
+        "window_start": "2026-01-02T03:04:01.250Z",
+        "window_end": "2026-01-02T03:04:05.000Z",
+        "count": 2,
+        "completed_by": "count",
+        "lines": [2, 1],
+        "n": 2,
+    }
+    assert (made.id, made.version) == ('"a"#m1', None)
+
+
+def test_its_windows_are_named_and_counted_like_any_others() -> None:
+    made = Summaries(Names(), ADDRESSING, merge_order).summarise(
+        own_group({"line": 2}, {"line": 1}, key=None, completed_by="window", aligned=True)
+    )
+
+    assert isinstance(made, Summarised)
+    assert (made.id, made.version) == ('"orders/000"@2026-01-02T03:04:01.250Z', 2)
+
+
+@pytest.mark.parametrize(
+    ("returned", "reason"),
+    [
+        (None, "reduce_failed: it returned no dict, but NoneType"),
+        ([{}], "reduce_failed: it returned no dict, but list"),
+        ({"key": 1, "a": 2, "count": 3}, "reduce_failed: it returned count, key, which every"),
+        ({"a": object()}, "no_summary: "),
+        ({"a": "\ud800"}, "no_summary: "),
+    ],
+)
+def test_what_it_must_not_return_is_a_rejection(returned: object, reason: str) -> None:
+    made = Summaries(Names(), ADDRESSING, lambda documents: returned).summarise(own_group({}))
+
+    assert isinstance(made, Rejection)
+    assert made.reason.startswith(reason)
+
+
+def test_what_it_raises_is_a_rejection() -> None:
+    made = Summaries(Names(), ADDRESSING, merge_order).summarise(own_group({}))
+
+    assert made == Rejection("reduce_failed: merge_order: KeyError: 'line'")
+
+
+@pytest.mark.parametrize("document", [b'{"a":"\\ud800"}', b'{"a":1e999}'])
+def test_a_document_that_cannot_be_read_whole_is_a_rejection(document: bytes) -> None:
+    made = Summaries(Names(), ADDRESSING, merge_order).summarise(own_group(document))
+
+    assert isinstance(made, Rejection)
+    assert made.reason.startswith("no_summary: ")
+
+
+def test_what_returns_itself_is_a_rejection() -> None:
+    endless: dict[str, Any] = {}
+    endless["endless"] = endless
+
+    made = Summaries(Names(), ADDRESSING, lambda documents: endless).summarise(own_group({}))
+
+    assert isinstance(made, Rejection)
+    assert made.reason.startswith("no_summary: ")
