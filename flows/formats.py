@@ -1,6 +1,7 @@
-"""Reads bodies: what arrives as JSON, MessagePack or text becomes one JSON object on one line.
+"""Reads bodies of one document: JSON, MessagePack or text becomes a JSON object on one line.
 
-Pure. A body that is such a line already is handed on as it came, not printed again.
+Pure. A body that is such a line already is handed on as it came, not printed again. It takes no
+body apart: `splitter.py` does.
 """
 
 from __future__ import annotations
@@ -8,13 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 
-Format = Literal["auto", "json", "text", "msgpack"]
+Format = Literal["auto", "json", "text", "msgpack", "ndjson", "es_bulk"]
+"""As a spec says it."""
+Kind = Literal["json", "text", "msgpack", "ndjson", "es_bulk", "unknown"]
+"""What a body is; `unknown`: a JSON object as such, anything else as text."""
 Read = Callable[[bytes, float], bytes]
 """(body, arrived_at in seconds since 1970) -> document; raises `Unreadable`."""
+DOCUMENTS_MOST = 100_000
+"""In one body: each takes some 500 bytes beside its own until it is stored, so these take 50 MB,
+where 16 MiB of nothing but `{},` would take 3 GB."""
+T = TypeVar("T")
+
+
+class Document(NamedTuple):
+    """One document of a body, and what the body says of it; `None`: nothing."""
+
+    source: bytes
+    """A JSON object on one line."""
+    index: str | None = None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    id: str | None = None
+    action: str | None = None
+    """`index`, `create`, `update`, `upsert` or `delete`; a document to delete is `{}`."""
+    routing: str | None = None
 
 
 class Unreadable(ValueError):
@@ -22,35 +42,52 @@ class Unreadable(ValueError):
 
 
 @lru_cache(1024)
-def reader(format: Format, content_type: str | None) -> Read:
-    """The reading of bodies that fits a message; a spec's `format` outranks the content type."""
+def kind_of(format: Format, content_type: str | None) -> Kind:
+    """What a message's body is; a spec's `format` outranks the content type."""
     if format != "auto":
-        return _READERS[format]
+        return format
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind in ("application/json", "text/json") or kind.endswith("+json"):
-        return read_json
+        return "json"
     if kind in ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack"):
-        return read_msgpack
+        return "msgpack"
+    if kind in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
+        return "ndjson"
     if kind.startswith("text/"):
-        return read_text
+        return "text"
     # Nothing is said, or nothing that helps: some clients call every body
     # application/octet-stream.
-    return read_json_or_text
+    return "unknown"
 
 
-def read_json(body: bytes, _arrived_at: float) -> bytes:
-    """The body itself if it is a JSON object on one line; the same object on one line if not."""
-    try:
-        # An empty struct makes msgspec check the syntax of everything and build nothing: 0.2 µs
-        # for 250 bytes, where building a dict costs three times as much.
-        _check_object(body)
-        if not body.isascii():
-            body.decode()  # msgspec passes over broken UTF-8 in what it skips
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"not a JSON object: {error}") from None
-    except RecursionError:
-        raise Unreadable("not a JSON object: nested too deeply") from None
-    return msgspec.json.format(body, indent=-1) if _NEWLINE in body else body
+def reader(format: Format, content_type: str | None) -> Read:
+    """The reading of bodies of one document that fits a message."""
+    return _READERS[kind_of(format, content_type)]
+
+
+def json_reader(
+    otherwise: Callable[[bytes, float, str], T],
+) -> Callable[[bytes, float], bytes | T]:
+    """A reading of JSON objects, and of whatever `otherwise(body, arrived_at, problem)` can read.
+
+    An object is handed on as it came if it is on one line, else it is put on one.
+    """
+
+    def read(body: bytes, arrived_at: float) -> bytes | T:
+        try:
+            # An empty struct makes msgspec check the syntax of everything and build nothing: 0.2 µs
+            # for 250 bytes, where building a dict costs three times as much.
+            _check_object(body)
+            if not body.isascii():
+                body.decode()  # msgspec passes over broken UTF-8 in what it skips
+            return on_one_line(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problem = str(error)
+        except RecursionError:
+            problem = _TOO_DEEP
+        return otherwise(body, arrived_at, problem)
+
+    return read
 
 
 def read_text(body: bytes, arrived_at: float) -> bytes:
@@ -63,14 +100,6 @@ def read_text(body: bytes, arrived_at: float) -> bytes:
     return msgspec.json.encode({"message": text, "@timestamp": at.replace("+00:00", "Z")})
 
 
-def read_json_or_text(body: bytes, arrived_at: float) -> bytes:
-    """A JSON object as such; anything else as text."""
-    try:
-        return read_json(body, arrived_at)
-    except Unreadable:
-        return read_text(body, arrived_at)
-
-
 def read_msgpack(body: bytes, _arrived_at: float) -> bytes:
     """A MessagePack map, printed as JSON."""
     try:
@@ -81,11 +110,60 @@ def read_msgpack(body: bytes, _arrived_at: float) -> bytes:
         raise Unreadable("not a MessagePack map: nested too deeply") from None
 
 
+def decode(document: bytes) -> dict[str, Any]:
+    """The fields of a JSON object.
+
+    It checks more than the readings do: a document with a number that no float can hold is a JSON
+    object, but its fields cannot be told.
+
+    Raises:
+        Unreadable: it is none, or they cannot be told.
+    """
+    try:
+        return _decode_object(document)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        _refuse(document, 0.0, str(error))
+    except RecursionError:
+        _refuse(document, 0.0, _TOO_DEEP)
+
+
+def on_one_line(document: bytes) -> bytes:
+    """A JSON object, itself if there is no newline in it."""
+    return msgspec.json.format(document, indent=-1) if _NEWLINE in document else document
+
+
+def lines_of(body: bytes) -> list[bytes]:
+    """The lines of a body of documents that have one or two lines each.
+
+    Raises:
+        Unreadable: there are too many.
+    """
+    if body.count(b"\n") > 2 * DOCUMENTS_MOST:
+        raise Unreadable(f"more than {2 * DOCUMENTS_MOST} lines")
+    return body.rstrip().split(b"\n")
+
+
+def _refuse(_body: bytes, _arrived_at: float, problem: str) -> NoReturn:
+    raise Unreadable(f"not a JSON object: {problem}")
+
+
 class _Object(msgspec.Struct):
     """Any JSON object: what it does not know, msgspec checks and skips."""
 
 
 _check_object = msgspec.json.Decoder(_Object).decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_map = msgspec.msgpack.Decoder(dict[str, object]).decode
 _NEWLINE = 10
-_READERS: dict[str, Read] = {"json": read_json, "text": read_text, "msgpack": read_msgpack}
+_TOO_DEEP = "nested too deeply"
+
+read_json: Read = json_reader(_refuse)
+"""The body itself if it is a JSON object on one line; the same object on one line if not."""
+read_json_or_text: Read = json_reader(lambda body, arrived_at, _: read_text(body, arrived_at))
+"""A JSON object as such; anything else as text."""
+_READERS: dict[str, Read] = {
+    "json": read_json,
+    "text": read_text,
+    "msgpack": read_msgpack,
+    "unknown": read_json_or_text,
+}

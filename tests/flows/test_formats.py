@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows.formats import (
+    DOCUMENTS_MOST,
     Unreadable,
+    decode,
+    kind_of,
+    lines_of,
     read_json,
     read_json_or_text,
     read_msgpack,
@@ -101,26 +108,37 @@ def test_what_is_no_messagepack_map_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("content_type", "expected"),
     [
-        ("application/json", read_json),
-        ("application/json; charset=utf-8", read_json),
-        ("Application/JSON", read_json),
-        ("application/cloudevents+json", read_json),
-        ("application/msgpack", read_msgpack),
-        ("application/x-msgpack", read_msgpack),
-        ("text/plain", read_text),
-        (None, read_json_or_text),
-        ("", read_json_or_text),
-        ("application/octet-stream", read_json_or_text),
+        ("application/json", "json"),
+        ("application/json; charset=utf-8", "json"),
+        ("Application/JSON", "json"),
+        ("application/cloudevents+json", "json"),
+        ("application/msgpack", "msgpack"),
+        ("application/x-msgpack", "msgpack"),
+        ("application/x-ndjson", "ndjson"),
+        ("application/ndjson;charset=utf-8", "ndjson"),
+        ("application/jsonl", "ndjson"),
+        ("text/plain", "text"),
+        (None, "unknown"),
+        ("", "unknown"),
+        ("application/octet-stream", "unknown"),
     ],
 )
-def test_auto_goes_by_the_content_type(content_type: str | None, expected: object) -> None:
-    assert reader("auto", content_type) is expected
+def test_auto_goes_by_the_content_type(content_type: str | None, expected: str) -> None:
+    assert kind_of("auto", content_type) == expected
 
 
 def test_a_format_in_the_spec_outranks_the_content_type() -> None:
+    assert kind_of("text", "application/json") == "text"
+    assert kind_of("json", None) == "json"
+    assert kind_of("msgpack", "text/plain") == "msgpack"
+    assert kind_of("es_bulk", "application/x-ndjson") == "es_bulk"
+
+
+def test_the_reader_fits_the_kind() -> None:
+    assert reader("auto", "application/json") is read_json
+    assert reader("auto", None) is read_json_or_text
     assert reader("text", "application/json") is read_text
-    assert reader("json", None) is read_json
-    assert reader("msgpack", "text/plain") is read_msgpack
+    assert reader("msgpack", None) is read_msgpack
 
 
 @pytest.mark.parametrize("body", [b"Hello World!", b"[1]", b"{oops}", b""])
@@ -130,3 +148,58 @@ def test_without_a_content_type_what_is_no_json_object_is_text(body: bytes) -> N
 
 def test_without_a_content_type_a_json_object_is_one() -> None:
     assert read_json_or_text(b'{"a":1}', NOW) == b'{"a":1}'
+
+
+def test_the_fields_of_a_document_are_its_values() -> None:
+    """Integers stay exact, however large."""
+    body = b'{"a":[1,2.5,null],"b":{"c":"\xc3\xa9"},"d":12345678901234567890123}'
+    assert decode(body) == {"a": [1, 2.5, None], "b": {"c": "é"}, "d": 12345678901234567890123}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b'{"a":"\xff"}', b'{"\xff":1}', b'{"a":' * 100_000, b'{"a":1e400}']
+)
+def test_fields_that_cannot_be_told_are_refused(body: bytes) -> None:
+    """A number that is too large for a float is JSON, and yet no value."""
+    with pytest.raises(Unreadable, match="not a JSON object"):
+        decode(body)
+
+
+def test_a_body_of_endless_lines_is_refused_before_they_are_many_values() -> None:
+    assert lines_of(b"1\n2\n") == [b"1", b"2"]
+    with pytest.raises(Unreadable, match="more than 200000 lines"):
+        lines_of(b"\n" * (2 * DOCUMENTS_MOST + 1))
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+BODIES = st.one_of(
+    st.binary(),
+    st.text(alphabet='{}[]",:\\\n 1eu-"é\ufeff').map(str.encode),
+    JSON.map(msgspec.msgpack.encode),
+    JSON.map(lambda value: json.dumps(value, indent=1).encode()),
+    st.integers(0, 3000).map(lambda depth: b'{"a":\n' * depth + b"1" + b"}" * depth),
+    st.integers(0, 3000).map(lambda depth: b"\x81\xa1a" * depth + b"\x01"),
+)
+
+
+@given(BODIES)
+def test_nothing_but_unreadable_is_raised(body: bytes) -> None:
+    """And what is read is a JSON object on one line."""
+    for read in (read_json, read_text, read_json_or_text, read_msgpack):
+        try:
+            document = read(body, NOW)
+        except Unreadable:
+            continue
+        assert b"\n" not in document
+        with contextlib.suppress(RecursionError):  # Python's own reading gives up sooner
+            assert isinstance(json.loads(document), dict)
+    with contextlib.suppress(Unreadable):
+        assert isinstance(decode(body), dict)

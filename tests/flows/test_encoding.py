@@ -1,0 +1,187 @@
+"""What is packed is unpacked, never to more than it may, and nothing else gets through."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import subprocess
+import sys
+import time
+import tracemalloc
+import zlib
+
+import pytest
+from backports import zstd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.encoding import CODINGS_MOST, STREAMS_MOST, codings, pack, unpack
+from flows.formats import Unreadable
+
+BODY = b'{"name":"value"}' * 10
+MOST = 1000
+
+
+def deflate_raw(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("content_encoding", "packed"),
+    [
+        ("gzip", gzip.compress(BODY)),
+        ("x-gzip", gzip.compress(BODY)),
+        ("GZip", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", deflate_raw(BODY)),
+        ("zstd", zstd.compress(BODY)),
+        ("gzip, zstd", zstd.compress(gzip.compress(BODY))),
+        ("gzip,deflate , zstd", zstd.compress(zlib.compress(gzip.compress(BODY)))),
+        ("gzip, identity", gzip.compress(BODY)),
+        ("gzip:UTF-8", gzip.compress(BODY)),
+    ],
+)
+def test_codings_are_undone_from_the_last_to_the_first(
+    content_encoding: str, packed: bytes
+) -> None:
+    assert unpack(packed, content_encoding, MOST) == BODY
+
+
+@pytest.mark.parametrize("content_encoding", [None, "", "identity", "utf-8", "UTF-8", "binary"])
+def test_a_body_without_a_coding_is_handed_on_as_it_came(content_encoding: str | None) -> None:
+    """However large it is, and if a client says nothing but its charset there."""
+    assert unpack(BODY, content_encoding, 1) is BODY
+
+
+@pytest.mark.parametrize("content_encoding", ["br", "gzip, br", "iso-8859-1", "gzip gzip"])
+def test_an_unknown_coding_is_refused_by_its_name(content_encoding: str) -> None:
+    with pytest.raises(
+        Unreadable,
+        match=f"^content_encoding '{content_encoding}': known are gzip, deflate, zstd$",
+    ):
+        unpack(BODY, content_encoding, MOST)
+
+
+def test_too_many_codings_are_refused() -> None:
+    """Each may cost as much work as one."""
+    names = ",".join(["gzip"] * (CODINGS_MOST + 1))
+    with pytest.raises(Unreadable, match="at most 4 of them are undone"):
+        unpack(BODY, names, MOST)
+
+
+def test_streams_end_to_end_are_one_body() -> None:
+    """As `cat` makes them; a skippable frame of zstd has nothing in it."""
+    skippable = b"\x50\x2a\x4d\x18\x02\x00\x00\x00ab"
+    assert unpack(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip", MOST) == b"one two"
+    packed = zstd.compress(b"one ") + skippable + zstd.compress(b"two")
+    assert unpack(packed, "zstd", MOST) == b"one two"
+
+
+def test_streams_longer_than_a_chunk_are_one_body() -> None:
+    """Wherever a chunk ends, within a stream or between two."""
+    bodies = [bytes(range(256)) * 600, b"x" * 10, bytes(range(255, -1, -1)) * 900]
+    for name in ("gzip", "zstd"):
+        stored = [gzip.compress(b, 0) if name == "gzip" else zstd.compress(b, -100) for b in bodies]
+        assert unpack(b"".join(stored), name, 10**6) == b"".join(bodies)
+
+
+def test_more_streams_than_anybody_needs_are_refused() -> None:
+    """Else a body of empty ones would cost seconds."""
+    assert unpack(gzip.compress(b"") * STREAMS_MOST, "gzip", MOST) == b""
+    with pytest.raises(Unreadable, match="something follows the end"):
+        unpack(gzip.compress(b"") * (STREAMS_MOST + 1), "gzip", MOST)
+
+
+PACKED = {
+    "gzip": gzip.compress(BODY),
+    "deflate": zlib.compress(BODY),
+    "zstd": zstd.compress(BODY, options={zstd.CompressionParameter.checksum_flag: 1}),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_body_that_is_cut_off_is_refused(name: str) -> None:
+    """Wherever it is: even if all of it can be unpacked, and only its end is not there."""
+    packed = PACKED[name]
+    for end in range(len(packed)):
+        with pytest.raises(Unreadable, match=f"^not {name}: "):
+            unpack(packed[:end], name, MOST)
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("garbage", [b"\0", b"x", b"\n", b"garbage that is long"])
+def test_a_body_with_something_behind_its_end_is_refused(name: str, garbage: bytes) -> None:
+    with pytest.raises(Unreadable, match=f"^not {name}: "):
+        unpack(PACKED[name] + garbage, name, MOST)
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_body_that_is_not_packed_so_is_refused(name: str) -> None:
+    for body in (b"", BODY, bz2.compress(BODY), PACKED["gzip" if name == "zstd" else "zstd"]):
+        with pytest.raises(Unreadable, match=f"^not {name}: "):
+            unpack(body, name, MOST)
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_body_may_unpack_to_just_as_much_as_is_allowed(name: str) -> None:
+    assert unpack(PACKED[name], name, len(BODY)) == BODY
+    with pytest.raises(Unreadable, match="unpacks to more than max_message"):
+        unpack(PACKED[name], name, len(BODY) - 1)
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_bomb_is_refused_before_it_has_unpacked(name: str) -> None:
+    """Thirty megabytes of zeros take no time, and no memory beyond what is allowed."""
+    bomb = pack(bytes(30_000_000), name)
+    tracemalloc.start()
+    started = time.thread_time()
+
+    with pytest.raises(Unreadable, match="unpacks to more than max_message"):
+        unpack(bomb, name, 1_000_000)
+
+    assert time.thread_time() - started < 0.2
+    assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    tracemalloc.stop()
+
+
+def test_the_limit_holds_for_each_coding_and_for_all_streams_together() -> None:
+    inner = gzip.compress(bytes(2000), 0)
+    with pytest.raises(Unreadable, match="unpacks to more than max_message"):
+        unpack(zstd.compress(inner), "gzip, zstd", 1000)
+    with pytest.raises(Unreadable, match="unpacks to more than max_message"):
+        unpack(gzip.compress(bytes(600)) * 2, "gzip", 1000)
+
+
+@given(
+    st.binary(max_size=300),
+    st.lists(st.sampled_from(["gzip", "deflate", "zstd", "identity"]), max_size=CODINGS_MOST),
+)
+def test_what_is_packed_again_unpacks_to_the_same(body: bytes, names: list[str]) -> None:
+    content_encoding = ", ".join(names)
+    assert unpack(pack(body, content_encoding), content_encoding, MOST) == body
+
+
+@given(st.binary(max_size=60), st.sampled_from(["gzip", "deflate", "zstd"]), st.data())
+def test_nothing_but_unreadable_is_raised(noise: bytes, name: str, data: st.DataObject) -> None:
+    """Whatever the body is: noise, or a packed one with a part of it changed."""
+    packed = pack(noise, name)
+    at = data.draw(st.integers(0, len(packed)))
+    for body in (noise, packed[:at] + noise + packed[at + len(noise) :]):
+        try:
+            unpacked = unpack(body, name, MOST)
+        except Unreadable:
+            continue
+        assert len(unpacked) <= MOST
+
+
+@given(st.text(max_size=30))
+def test_any_name_of_a_coding_is_known_or_refused(content_encoding: str) -> None:
+    with contextlib.suppress(Unreadable):
+        codings(content_encoding)
+
+
+def test_zstd_is_loaded_by_who_needs_it() -> None:
+    code = "import sys, flows.encoding; assert 'backports.zstd' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
