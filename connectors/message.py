@@ -93,6 +93,8 @@ class Rejected(NamedTuple):
 
     message: Message
     rejection: Rejection
+    others: Sequence[int] = ()
+    """Delivery tags of more messages that it stands for, and that are settled along with it."""
 
 
 class PartOutcome(NamedTuple):

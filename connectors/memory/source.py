@@ -112,6 +112,8 @@ class MemoryConsumer:
             for rejected in outcomes.rejected:
                 if self._held.pop(rejected.message.tag, None) is not None:
                     self._queue.parked.append(rejected)
+                for tag in rejected.others:
+                    self._held.pop(tag, None)
 
     def drain(self) -> None:
         """See `Consumer`."""

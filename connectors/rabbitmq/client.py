@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections import deque
-from functools import partial
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
@@ -18,10 +17,12 @@ from pika.channel import Channel
 from connectors import metrics
 from connectors.message import Arrived, Lost, Message, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import topology
-from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.park import Parker
+from connectors.rabbitmq.poison import Caution, any_redelivered
+from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
@@ -34,9 +35,8 @@ SETTLE_AFTER = 0.005
 """Seconds in which outcomes gather before they are acknowledged together: a wake-up of the thread
 costs 2.5 µs, and RabbitMQ takes a run of acknowledgements three times as fast as single ones."""
 
-SPILL_AFTER = 1.0
-"""Seconds that finished messages wait behind an open one, to be acknowledged together with it:
-those behind it take a frame each, so they go when they are half of the prefetch, or this old."""
+LOOK_AFTER = 1.0
+"""Seconds between two looks at what only time changes."""
 
 NAP = 0.003
 """Seconds the thread sleeps after a read that brought little, so that the next one brings more:
@@ -64,12 +64,14 @@ class RabbitMQConsumer:
         self._ready: deque[Opened | Arrived | Lost] = deque()
         self._outcomes: deque[Outcomes] = deque()
         self._armed = False  # `_settle` has been asked for, and has not run yet
-        self._spilling = False  # the same, of `_spill`
         self._origin = Origin(name, 0)
         self._connection: BatchConnection | None = None
-        self._channel: Channel | None = None
-        self._consumer_tag = ""
-        self._ledger: Ledger | None = None  # one for each channel: tags die with it
+        # Each channel has its own, since tags die with it.
+        self._subscription: Subscription | None = None
+        self._settlement: Settlement | None = None
+        self._caution = Caution(spec.prefetch)
+        if not spec.may_be_cautious:
+            self._caution.end()
         self._draining = self._ended = self._closing = False
         self._bytes = 0
 
@@ -98,6 +100,9 @@ class RabbitMQConsumer:
     def settle(self, outcomes: Outcomes) -> None:
         """See `Consumer`."""
         self._outcomes.append(outcomes)
+        self._arm()
+
+    def _arm(self) -> None:
         if not self._armed:
             self._armed = True
             self._loop.add_callback_threadsafe(
@@ -121,7 +126,8 @@ class RabbitMQConsumer:
     @property
     def unsettled(self) -> int:
         """See `Consumer`."""
-        return 0 if self._ledger is None else self._ledger.open
+        settlement = self._settlement  # the other thread may be about to forget it
+        return 0 if settlement is None else settlement.open
 
     def close(self) -> None:
         """See `Consumer`."""
@@ -139,9 +145,10 @@ class RabbitMQConsumer:
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Consume, as a new generation."""
         self._origin = Origin(self._name, self._origin.generation + 1)
-        self._connection, self._channel = connection, channel
-        self._ledger = Ledger(
-            channel.basic_ack, channel.basic_reject, partial(connection.acknowledge_each, channel)
+        self._connection = connection
+        self._subscription = Subscription(connection, channel, self._spec, self._on_messages)
+        self._settlement = Settlement(
+            self._loop, self._origin, connection, channel, self._spec.prefetch, self._parker
         )
         self._ready.append(Opened(self._origin))
         metrics.CONNECTIONS.inc()
@@ -149,22 +156,28 @@ class RabbitMQConsumer:
         channel.add_on_cancel_callback(
             lambda _: self._link.drop("the broker has cancelled the consumer")
         )
-        channel.basic_qos(
-            prefetch_count=self._spec.prefetch,
-            callback=lambda _: self._consume(connection, channel),
-        )
+        self._look(self._origin)
 
-    def _consume(self, connection: BatchConnection, channel: Channel) -> None:
+    def _look(self, origin: Origin) -> None:
+        """Again and again, as long as this connection is there."""
+        if self._settlement is not None and origin == self._origin:
+            self._adapt()
+            self._loop.call_later(LOOK_AFTER, lambda: self._look(origin))
+
+    def _adapt(self) -> None:
+        """Consume, with as many messages at a time as are wise now."""
+        assert self._settlement is not None
+        assert self._subscription is not None
+        self._caution.look(self._settlement.open, time.monotonic())
         if not self._draining:
-            self._consumer_tag = connection.consume_batches(
-                channel, self._spec.queue, self._on_messages
-            )
+            self._subscription.consume(self._caution.prefetch)
 
     def link_down(self, reason: str, was_ready: bool) -> None:
         """Void everything of this generation."""
-        self._channel = self._connection = self._ledger = None
-        self._consumer_tag, self._bytes = "", 0
+        self._connection = self._subscription = self._settlement = None
+        self._bytes = 0
         if was_ready:
+            self._caution.end()
             self._ready.append(Lost(self._origin))
             if self._parker is not None:
                 self._parker.forget(self._origin)
@@ -174,9 +187,15 @@ class RabbitMQConsumer:
             LOG.warning("%s: no connection, %s: %s", self._name, self._link.place, reason)
 
     def _on_messages(self, messages: list[Message]) -> None:
-        assert self._ledger is not None
-        self._ledger.delivered(messages[-1].tag)
-        self._ready.append(Arrived(self._origin, messages))
+        assert self._settlement is not None
+        self._settlement.delivered(messages[-1].tag)
+        if not self._caution.over:
+            self._caution.arrived(messages, time.monotonic())
+            self._adapt()
+        if any_redelivered(messages):
+            messages = self._settlement.without_poison(messages, self._spec.most_deliveries)
+        if messages:
+            self._ready.append(Arrived(self._origin, messages))
         assert self._connection is not None
         before, self._bytes = self._bytes, self._connection.bytes_received
         if self._bytes - before < LITTLE_BYTES:
@@ -184,42 +203,23 @@ class RabbitMQConsumer:
 
     def _settle(self) -> None:
         self._armed = False  # first: outcomes that arrive from now on ask again
+        settlement = self._settlement
         while self._outcomes:
-            origin, stored, rejected, dropped, parts = self._outcomes.popleft()
-            assert not parts, "outcomes of parts are made outcomes of messages before"
-            if self._ledger is None or origin != self._origin:
+            outcomes = self._outcomes.popleft()
+            if settlement is not None and outcomes.origin == self._origin:
+                settlement.settle(outcomes)
+            else:  # the broker has taken those messages back
+                _, stored, rejected, dropped, _ = outcomes
                 metrics.STALE.inc(len(stored) + len(rejected) + len(dropped))
-                continue  # the broker has taken those messages back
-            self._ledger.stored(stored)
-            if dropped:
-                metrics.DROPPED.inc(self._ledger.stored(dropped))
-            for message in rejected:
-                self._reject(message)
-        if self._ledger is not None:
-            self._ledger.flush(
-                spill=self._closing or self._ledger.unsent > self._spec.prefetch // 2
-            )
-            if self._ledger.unsent and not self._spilling:
-                self._spilling = True
-                self._loop.call_later(SPILL_AFTER, self._spill)
+        if settlement is not None:
+            settlement.flush(everything=self._closing)
+            if not self._caution.over:
+                self._adapt()
 
-    def _spill(self) -> None:
-        """Acknowledge one by one what is finished behind a message that is still open."""
-        self._spilling = False
-        if self._ledger is not None:
-            self._ledger.flush(spill=True)
-
-    def _reject(self, rejected: Rejected) -> None:
-        assert self._ledger is not None
-        if self._parker is None:
-            self._ledger.reject(rejected.message.tag, requeue=False)
-            metrics.DISCARDED.inc()
-        else:
-            self._parker.park(self._origin, rejected)
-
-    def _on_parked(self, origin: Origin, tag: int) -> None:
-        metrics.PARKED.inc()
-        self.settle(Outcomes(origin, [tag], []))
+    def _on_parked(self, origin: Origin, rejected: Rejected) -> None:
+        if self._settlement is not None and origin == self._origin:
+            self._settlement.parked(rejected)
+            self._arm()
         if self._closing:
             self._close()
 
@@ -227,19 +227,19 @@ class RabbitMQConsumer:
         if self._draining:
             return
         self._draining = True
-        if self._channel is not None and self._consumer_tag:
-            self._channel.basic_cancel(self._consumer_tag, callback=self._on_cancelled)
+        if self._subscription is not None:
+            self._subscription.end(self._on_ended)
         else:
             self._ended = True
 
-    def _on_cancelled(self, _frame: object) -> None:
+    def _on_ended(self) -> None:
         self._ended = True
 
     def _close(self) -> None:
         """Settle everything that was handed in; leave when nothing waits to be parked."""
         self._draining = self._closing = True
         self._settle()
-        if self._parker is not None and len(self._parker) and self._ledger is not None:
+        if self._parker is not None and len(self._parker) and self._settlement is not None:
             return  # `_on_parked` comes back here
         if self._parker is None:
             self._link.close(self._loop.stop)

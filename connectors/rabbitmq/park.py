@@ -47,9 +47,9 @@ class Parker:
         name: str,
         source: RabbitMQSource,
         dead_letter: RabbitMQDeadLetter,
-        parked: Callable[[Origin, int], None],
+        parked: Callable[[Origin, Rejected], None],
     ) -> None:
-        """`parked` is called with origin and tag of each message once it is safe."""
+        """`parked` is called with each message and its origin once it is safe."""
         self._loop, self._queue, self._spec, self._parked = loop, source.queue, dead_letter, parked
         self._link = Link(
             loop,
@@ -163,7 +163,7 @@ class Parker:
             if parking is None:
                 continue  # its origin's connection is gone
             if reason is None:
-                self._parked(parking.origin, parking.rejected.message.tag)
+                self._parked(parking.origin, parking.rejected)
             else:
                 self._again(parking, reason)
 

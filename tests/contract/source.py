@@ -201,6 +201,22 @@ class SourceContract:
         taking.consumer.close()
         until(lambda: rig.left() == 0)
 
+    def test_a_parked_message_may_stand_for_others(self, rig: SourceRig) -> None:
+        """One is parked that came from nowhere, a summary, and with it all of them are settled."""
+        rig.publish(*bodies(5))
+        taking = self.taking(rig)
+        messages = taking.wait_for(5)
+        origin, tags = messages[0][0], [message.tag for _, message in messages]
+        summary = Message(tags[0], False, b"", b"", b'{"n":4}')
+
+        taking.consumer.settle(
+            Outcomes(origin, [], [Rejected(summary, Rejection("bad"), others=tags[1:4])])
+        )
+
+        assert until(rig.parked) == [(b'{"n":4}', "bad")]
+        taking.consumer.close()
+        until(lambda: rig.left() == 1)
+
     def test_closing_waits_for_what_was_handed_in(self, rig: SourceRig) -> None:
         """When `close` returns, the broker knows every outcome, and has the rest back."""
         rig.publish(*bodies(50))
