@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 
@@ -46,6 +47,32 @@ def load(text: str) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"{text} is no function")
     return found
+
+
+def probe(function: Callable[..., Any], *sample: Any) -> tuple[Any] | None:
+    """Call it once at load, with a sample that is as empty as can be; return its answer.
+
+    `None`: it raised something that the emptiness may be the reason for.
+
+    Raises:
+        ValueError: it can never work: it takes other arguments, or names what there is not.
+    """
+    try:
+        signature(function).bind(*sample)
+    except TypeError as error:
+        raise ValueError(
+            f"{_named(function)} must take {len(sample)} argument(s): {error}"
+        ) from None
+    except ValueError:
+        pass  # What is written in C may have no signature.
+    try:
+        return (function(*sample),)
+    except Exception as error:  # the function is the user's
+        # A name that is not there is never the message's fault; nor is an attribute of ours.
+        misnamed = isinstance(error, AttributeError) and any(error.obj is one for one in sample)
+        if misnamed or isinstance(error, (NameError, ImportError, NotImplementedError)):
+            raise ValueError(f"{_named(function)}: {_told(error)}") from error
+        return None
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:

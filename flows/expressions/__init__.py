@@ -1,0 +1,1 @@
+"""The language of conditions: CEL, read here, and mostly evaluated here."""
