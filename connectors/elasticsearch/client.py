@@ -12,17 +12,14 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from elastic_transport import NodeConfig, Serializer, TlsError, Transport, TransportError
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
 
-from connectors.elasticsearch.bulk import FILTER_PATH, Again, Reply, read
+from connectors.elasticsearch.bulk import FILTER_PATH, Reply
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 
-log = logging.getLogger("hopper.elasticsearch")
-
-CHECK_SECONDS_MAX = 10.0
+LOOK_SECONDS_MAX = 10.0
 """The job starts after that, and waits for Elasticsearch with everything else running."""
 
 
@@ -32,8 +29,8 @@ class Client:
     def __init__(self, spec: ElasticsearchSink, index: str | None) -> None:
         """`index`: where documents go that name none themselves."""
         _silence()
-        self._index, self._action, self._seconds = index, spec.action, spec.request_timeout
-        self._target = f"{_path(index)}/_bulk?filter_path={FILTER_PATH}"
+        self._seconds = spec.request_timeout
+        self._target = f"{_path(index)}/_bulk?{_parameters(spec)}"
         self._transport = Transport(
             [_node(url, spec) for url in spec.url],
             serializers=dict.fromkeys((_JSON, _NDJSON, "application/*", "text/*"), _AS_IS),
@@ -43,73 +40,72 @@ class Client:
     def send(self, body: bytes) -> Reply:
         """Send a bulk request, and wait for what comes of it; see `spec.request_timeout`."""
         try:
-            return self._request(self._target, body, _NDJSON, self._seconds)
+            return self._request("POST", self._target, body, _NDJSON, self._seconds)
         except TransportError as error:
             return _no_answer(error)
 
-    def check(self) -> None:
-        """See `connectors.connector.Sink`."""
+    def exists(self, name: str) -> bool | Reply:
+        """Look for an index, an alias or a data stream; a `Reply` tells why nobody knows."""
         try:
-            # An empty bulk is a bad request of those who are let in, whatever they may do inside.
-            reading = read(self._request(self._target, b"\n", _NDJSON, CHECK_SECONDS_MAX), 0)
-            if not isinstance(reading, Again):
-                self._check_privilege()
+            reply = self._request("HEAD", _path(name), None, _JSON, LOOK_SECONDS_MAX)
+        except TransportError as error:
+            return _no_answer(error)
+        return reply.status == 200 if reply.status in (200, 404) else reply
+
+    def look(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> Reply:
+        """Ask for something else than documents to be stored, before the first of them.
+
+        Raises:
+            Unavailable: it cannot be trusted, so that waiting for it does not help.
+        """
+        try:
+            return self._request(method, target, body, content_type, LOOK_SECONDS_MAX)
         except TlsError as error:
             raise Unavailable(
-                f"Elasticsearch at {self._nodes} cannot be trusted ({error.message}): "
+                f"Elasticsearch at {self.nodes} cannot be trusted ({error.message}): "
                 "correct url or ca_certs"
             ) from error
         except TransportError as error:
-            reading = read(_no_answer(error), 0)
-        if not isinstance(reading, Again):
-            return
-        if reading.status in (401, 403):
-            raise Unavailable(
-                f"Elasticsearch at {self._nodes} does not let us in ({reading.reason}): "
-                "correct api_key or basic_auth"
-            )
-        log.warning("Elasticsearch at %s is waited for: %s", self._nodes, reading.reason)
+            return _no_answer(error)
+
+    def knock(self) -> Reply:
+        """Send an empty bulk: a bad request of those who are let in, whatever they may do inside.
+
+        Raises:
+            Unavailable: see `look`.
+        """
+        return self.look("POST", self._target, b"\n", _NDJSON)
 
     def close(self) -> None:
         """End the connections that are idle."""
         self._transport.close()
 
-    def _check_privilege(self) -> None:
-        """Only a clear no is a no: a cluster without security does not know the question."""
-        if self._index is None:
-            return
-        # The least that the action needs: whoever may do more has these as well.
-        least = "create_doc" if self._action == "create" else "create"
-        question = {"index": [{"names": [self._index], "privileges": [least]}]}
-        reply = self._request(_PRIVILEGES, msgspec.json.encode(question), _JSON, CHECK_SECONDS_MAX)
-        try:
-            answer = msgspec.json.decode(reply.body, type=_Privileges)
-        except ValueError:
-            return
-        if not answer.has_all_requested:
-            raise Unavailable(
-                f"Elasticsearch at {self._nodes} lets us in, but not write to the index "
-                f"{self._index}: give the api_key or the user its privilege "
-                f"{'create_doc' if self._action == 'create' else 'index'}"
-            )
-
-    def _request(self, target: str, body: bytes, content_type: str, seconds: float) -> Reply:
-        """Post once.
+    def _request(
+        self, method: str, target: str, body: bytes | None, content_type: str, seconds: float
+    ) -> Reply:
+        """Ask once.
 
         Raises:
             TransportError: there is no answer.
         """
         meta, answer = self._transport.perform_request(
-            "POST",
+            method,
             target,
             body=body,
             headers={"content-type": content_type, "accept": _JSON},
             request_timeout=seconds,
         )
-        return Reply(meta.status, answer)
+        return Reply(meta.status, answer or b"")
 
     @property
-    def _nodes(self) -> str:
+    def nodes(self) -> str:
+        """Where the cluster is, to be told."""
         return ", ".join(node.base_url for node in self._transport.node_pool.all())
 
 
@@ -123,13 +119,8 @@ class _Bytes(Serializer):
         return data
 
 
-class _Privileges(msgspec.Struct):
-    has_all_requested: bool
-
-
 _AS_IS = _Bytes()
 _JSON, _NDJSON = "application/json", "application/x-ndjson"
-_PRIVILEGES = "/_security/user/_has_privileges"
 
 
 def _no_answer(error: TransportError) -> Reply:
@@ -157,6 +148,13 @@ def _node(url: str, spec: ElasticsearchSink) -> NodeConfig:
         connections_per_node=spec.concurrency,
         ca_certs=spec.ca_certs,
     )
+
+
+def _parameters(spec: ElasticsearchSink) -> str:
+    parameters = f"filter_path={FILTER_PATH}"
+    if spec.pipeline is not None:
+        parameters += f"&pipeline={quote(spec.pipeline, safe='')}"
+    return parameters + "&require_alias=true" if spec.require_alias else parameters
 
 
 def _path(index: str | None) -> str:

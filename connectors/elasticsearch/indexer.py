@@ -10,13 +10,13 @@ import logging
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
 
-from connectors.elasticsearch.backlog import Backlog, Batch, Request
+from connectors.elasticsearch.backlog import Backlog, Batch, Part, Request
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply, read
+from connectors.elasticsearch.existence import Existence, without
 from connectors.elasticsearch.lines import Lines, check
+from connectors.elasticsearch.observer import Nobody, Observer, tell
 from connectors.elasticsearch.pace import Pace
 from connectors.elasticsearch.settle import condemn, divide, settle
 from connectors.elasticsearch.trouble import Trouble
@@ -33,19 +33,6 @@ DOCUMENTS = Backoff(0.1, 10.0)
 """Waits of documents that are to be sent again; 0.1 s is about what a full bulk takes."""
 
 
-class Observer(Protocol):
-    """Whoever counts; called from the threads of the indexer."""
-
-    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
-        """A request has ended, well or not."""
-
-    def again(self, documents: int, status: int | None) -> None:
-        """Documents are to be sent again; `None`: there was no answer."""
-
-    def rejected(self, documents: int, status: int) -> None:
-        """Documents will never be stored."""
-
-
 class Indexer:
     """Sends what is submitted, by a fixed number of threads."""
 
@@ -58,17 +45,23 @@ class Indexer:
         concurrency: int,
         bytes_max: int,
         linger: float,
+        exists: Callable[[str], bool | Reply] | None = None,
+        wait_for_index: bool = False,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
         """`send` returns when the request has ended; `index`: of documents that name none.
 
-        With a `concurrency` of 1 documents are stored in the order in which they were submitted.
+        `exists` looks for an index, or tells why it cannot; `None`: every index may be made. Then
+        `wait_for_index` tells whether documents wait for an index that is not there, or are
+        rejected. With a `concurrency` of 1 documents are stored in the order in which they were
+        submitted.
         """
         self._send, self._index, self._clock, self._draw = send, index, clock, draw
-        self._observer = observer or _Nobody()
+        self._observer = observer or Nobody()
         self._lines = Lines(action)
+        self._exists, self._existence = exists, Existence(index, wait_for_index)
         self._backlog = Backlog(bytes_max, linger, ordered=concurrency == 1)
         self._pace = Pace(concurrency, REQUESTS)
         self._trouble = Trouble()
@@ -151,14 +144,8 @@ class Indexer:
         return None
 
     def _process(self, request: Request) -> None:
-        body = b"".join(
-            [self._lines.body(*part.batch.columns(part.positions)) for part in request.parts]
-        )
-        started_at = self._clock()
-        reply = self._send(body)
+        reading = self._ask(request)
         now = self._clock()
-        self._observer.requested(request.documents, len(body), now - started_at)
-        reading = read(reply, request.documents)
         if isinstance(reading, Indigestible) and request.documents == 1:
             reading = condemn(reading)
         with self._changed:
@@ -173,18 +160,41 @@ class Indexer:
             line = self._trouble.hear(reading, now, next_try_at, self._backlog.count)
         if line is not None:
             log.log(*line)
-        self._count(request, reading)
+        tell(self._observer, reading, request.documents)
         for batch, answer in answers:
             # Only what `submit` made is in the backlog.
             assert isinstance(batch, _Submitted)
             batch.answer(answer)
+
+    def _ask(self, request: Request) -> Items | Again | Indigestible:
+        """Send a request, but for what has to stay out of it, and read the answer."""
+        if self._exists is None:
+            return self._send_parts(request.parts)
+        for name in self._existence.unknown(request, self._clock()):
+            answer = self._exists(name)
+            if isinstance(answer, Reply):
+                return read(answer, request.documents)
+            self._existence.learn(name, answer, self._clock())
+        absent = self._existence.absent(request)
+        reading = self._send_parts(without(request, absent))
+        return self._existence.join(reading, absent, request.documents)
+
+    def _send_parts(self, parts: list[Part]) -> Items | Again | Indigestible:
+        documents = Request(parts).documents
+        if not documents:
+            return Items([])
+        body = b"".join([self._lines.body(*part.batch.columns(part.positions)) for part in parts])
+        started_at = self._clock()
+        reply = self._send(body)
+        self._observer.requested(documents, len(body), self._clock() - started_at)
+        return read(reply, documents)
 
     def _settle(self, request: Request, items: Items, now: float) -> list[tuple[Batch, Answer]]:
         settlement = settle(request, items, self._index)
         for part in settlement.again:
             wait = DOCUMENTS.delay(part.refusals - 1, self._draw())
             self._backlog.again(part, now + wait)
-        if items.throttled:
+        if any(refusal.status in (429, 503) for refusal in items.throttled):
             self._pace.throttle()
         else:
             self._pace.succeed()
@@ -196,17 +206,6 @@ class Indexer:
             self._pace.fail(now, self._draw())
         else:
             self._pace.succeed()
-
-    def _count(self, request: Request, reading: Items | Again | Indigestible) -> None:
-        if isinstance(reading, Items):
-            again = Counter(refusal.status for refusal in [*reading.throttled, *reading.failed])
-            for status, documents in again.items():
-                self._observer.again(documents, status)
-            rejected = Counter(refusal.status for refusal in reading.rejected)
-            for status, documents in rejected.items():
-                self._observer.rejected(documents, status)
-        else:
-            self._observer.again(request.documents, reading.status)
 
 
 class _Submitted(Batch):
@@ -230,16 +229,3 @@ class _Submitted(Batch):
         with self._lock:
             if not self.withdrawn:
                 self._reply(answer)
-
-
-class _Nobody:
-    """An observer that looks away."""
-
-    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
-        pass
-
-    def again(self, documents: int, status: int | None) -> None:
-        pass
-
-    def rejected(self, documents: int, status: int) -> None:
-        pass

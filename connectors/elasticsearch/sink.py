@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client
-from connectors.elasticsearch.indexer import Indexer, Observer
+from connectors.elasticsearch.columns import Columns, Filled
+from connectors.elasticsearch.indexer import Indexer
+from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.message import Answer, Documents
 
@@ -18,24 +21,32 @@ class Elasticsearch:
         """Connects to nothing yet."""
         self.addressing = Addressing(spec)
         """See `Sink`."""
+        self._spec = spec
+        self._columns = Columns(spec)
         self._client = Client(spec, self.addressing.index)
         self._indexer = Indexer(
             self._client.send,
-            action=spec.action,
+            action=spec.default_action,
             index=self.addressing.index,
             concurrency=spec.concurrency,
             bytes_max=spec.bulk.max_bytes,
             linger=spec.bulk.linger,
+            exists=None if spec.on_missing_index == "create" else self._client.exists,
+            wait_for_index=spec.on_missing_index == "wait",
             observer=observer,
         )
 
     def check(self) -> None:
         """See `Sink`."""
-        self._client.check()
+        check(self._client, self._spec, self.addressing.index)
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
-        return self._indexer.submit(documents, reply)
+        filled = self._columns.fill(documents)
+        if filled.rejected:
+            reply(Answer([], filled.rejected))
+            reply = _places(filled, reply)
+        return self._indexer.submit(filled.documents, reply)
 
     def flush(self) -> None:
         """See `Sink`."""
@@ -45,3 +56,14 @@ class Elasticsearch:
         """See `Sink`."""
         self._indexer.close()
         self._client.close()
+
+
+def _places(filled: Filled, reply: Callable[[Answer], None]) -> Callable[[Answer], None]:
+    """A reply that names documents by their positions among all."""
+    places = filled.positions
+
+    def forward(answer: Answer) -> None:
+        rejected = [(places[position], why) for position, why in answer.rejected]
+        reply(Answer([places[position] for position in answer.stored], rejected))
+
+    return forward

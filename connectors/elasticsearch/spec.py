@@ -96,6 +96,13 @@ Id = Annotated[
 ]
 
 
+class FieldOfDocument(Spec):
+    """A field of each document."""
+
+    field: str
+    """Dotted path of the field; a document without it is parked."""
+
+
 class Bulk(Spec):
     """How windows are put into `_bulk` requests."""
 
@@ -143,12 +150,26 @@ class ElasticsearchSink(Spec):
     fields of the document (`{tenant}`, `{a.b}`), `{header.x}`, `{property.x}`, dates in UTC."""
     index_fallback: Annotated[str, AfterValidator(_static_index)] | None = None
     """For documents that lack a field of the template; omitted: their messages are parked."""
-    action: Literal["index", "create"] = "index"
-    """`index` replaces a document of the same `_id`, `create` leaves it as it is.
-    Data streams need `create`."""
+    action: Literal["index", "create", "update", "delete"] = "index"
+    """`index` replaces a document of the same `_id`, `create` leaves it as it is, `update` merges
+    the fields into it, `delete` deletes it. Data streams need `create`."""
+    upsert: bool = False
+    """With `update`: a document that is not there is added; `false`: its message is parked."""
     id: Id = "auto"
     """The document's `_id`, which is what makes a message that comes twice one document.
     `auto`: the message's `message_id` when it has one, else Elasticsearch makes one up."""
+    version: FieldOfDocument | None = None
+    """A whole number that grows with each change of the document: an older one never replaces a
+    newer one, in whatever order they come, and counts as stored."""
+    routing: FieldOfDocument | None = None
+    """What decides the shard; omitted: the `_id` does."""
+    pipeline: Annotated[str, Field(min_length=1)] | None = None
+    """The ingest pipeline to go through; omitted: the index's own, if it has one."""
+    require_alias: bool = False
+    """`index` must be an alias, else the messages are parked."""
+    on_missing_index: Literal["create", "reject", "wait"] = "create"
+    """`create`: Elasticsearch makes the index, if it may; `reject`: its messages are parked;
+    `wait`: they wait until it is there. It is looked for every five seconds."""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     """Bulk requests under way at once in one process; `1` writes windows one after the other."""
     bulk: Bulk = Bulk()
@@ -156,8 +177,14 @@ class ElasticsearchSink(Spec):
     request_timeout: Annotated[Duration, Field(gt=0)] = 60.0
     """How long an answer may take before the request is sent again."""
 
+    @property
+    def default_action(self) -> str:
+        """In the words of `connectors.message.Documents`."""
+        return "upsert" if self.action == "update" and self.upsert else self.action
+
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
+        yield from self._problems_of_actions()
         if self.api_key is not None and self.basic_auth is not None:
             yield Problem(("basic_auth",), "api_key is there too: write only one of them")
         if self.api_key is not None and not _API_KEY.fullmatch(self.api_key.get_secret_value()):
@@ -171,3 +198,16 @@ class ElasticsearchSink(Spec):
         """See `Spec`."""
         if self.index_fallback and "{" not in self.index:
             yield Problem(("index_fallback",), "is never used: index has no template in it")
+        if self.id == "auto" and (self.version or self.action in ("update", "delete")):
+            what = "version" if self.version else f"action: {self.action}"
+            yield Problem(("id",), f"auto parks messages without a message_id, because of {what}")
+
+    def _problems_of_actions(self) -> Iterator[Problem]:
+        if self.upsert and self.action != "update":
+            yield Problem(("upsert",), "is for action: update")
+        if self.version and self.action not in ("index", "delete"):
+            yield Problem(
+                ("version",), f"is for action: index or delete: {self.action} knows no versions"
+            )
+        if self.pipeline and self.action not in ("index", "create"):
+            yield Problem(("pipeline",), "is for action: index or create")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import random
@@ -316,6 +317,46 @@ def test_while_it_is_down_one_request_at_a_time_asks(cluster: Cluster, build: Bu
     until(lambda: all(answers))
     assert len(cluster.requests) == 48
     assert len(cluster.stored) == 8
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_an_index_that_is_not_there_is_not_made(cluster: Cluster, build: Build, wait: bool) -> None:
+    """Its documents are rejected, or wait until it is there."""
+    there, looks = {"a"}, Counter[str]()
+
+    def exists(name: str) -> bool | Reply:
+        looks[name] += 1
+        if looks[name] == 1:
+            return Reply(503, b"")
+        if wait and looks[name] > 3:
+            there.add(name)
+        return name in there
+
+    clock = itertools.count()  # so that nothing is known for long
+    indexer = build(
+        exists=exists, wait_for_index=wait, clock=lambda: next(clock) / 10, concurrency=1
+    )
+    answers = Answers()
+    indices: list[str | None] = ["a", "b", "a"]
+    indexer.submit(documents(0, 3)._replace(indices=indices), answers)
+
+    until(lambda: len(answers) == 3)
+    if wait:
+        assert sorted(answers.stored) == [0, 1, 2]
+    else:
+        assert sorted(answers.stored) == [0, 2]
+        assert answers.rejected == {1: "index_not_found_exception: no such index [b]"}
+    assert set(cluster.stored.values()) == {1}
+
+
+def test_where_no_index_is_there_nothing_is_sent(cluster: Cluster, build: Build) -> None:
+    answers = Answers()
+
+    build(exists=lambda _: False).submit(documents(0, 3), answers)
+
+    until(lambda: len(answers) == 3)
+    assert list(answers.rejected) == [0, 1, 2]
+    assert not cluster.requests
 
 
 def test_what_was_withdrawn_is_not_sent(cluster: Cluster, build: Build) -> None:

@@ -68,6 +68,46 @@ def test_where_an_id_comes_from(written: Any, expected: Any) -> None:
     assert sink(id=written).id == expected
 
 
+@pytest.mark.parametrize(
+    ("keys", "default"),
+    [
+        ({}, "index"),
+        ({"action": "create"}, "create"),
+        ({"action": "update"}, "update"),
+        ({"action": "update", "upsert": True}, "upsert"),
+        ({"action": "delete"}, "delete"),
+    ],
+)
+def test_what_is_done_with_documents_that_say_nothing(keys: dict[str, Any], default: str) -> None:
+    assert sink(**keys).default_action == default
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"upsert": True}, "is for action: update"),
+        ({"action": "create", "version": {"field": "v"}}, "create knows no versions"),
+        ({"action": "update", "version": {"field": "v"}}, "update knows no versions"),
+        ({"action": "update", "pipeline": "p"}, "is for action: index or create"),
+        ({"action": "delete", "pipeline": "p"}, "is for action: index or create"),
+    ],
+)
+def test_what_an_action_does_not_know_is_refused(keys: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        sink(**keys)
+
+
+@pytest.mark.parametrize(
+    "keys", [{"action": "update"}, {"action": "delete"}, {"version": {"field": "v"}}]
+)
+def test_an_id_that_may_be_missing_is_warned_of(keys: dict[str, Any]) -> None:
+    (warning,) = sink(**keys).warnings()
+
+    assert warning.at == ("id",)
+    assert "without a message_id" in warning.text
+    assert not [*sink(**keys, id={"field": "n"}).warnings()]
+
+
 def test_credentials_are_not_shown() -> None:
     spec = sink(api_key="a2V5OnNlY3JldA==")
 

@@ -1,0 +1,115 @@
+"""Decides which documents have to stay out of a request, because their index is not there.
+
+Elasticsearch makes every index that it is asked to write to, unless the cluster forbids it. Where
+the spec does not want that, indices are looked for first. Pure: `now` is an argument, in seconds
+of any clock that only goes forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connectors.elasticsearch.backlog import Part, Request
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+
+KNOWN_FOR = 5.0
+"""Seconds; an index that is deleted and still written to may come back within these."""
+
+ABSENT_FOR = 1.0
+"""Seconds; a document that waits for its index waits so much longer at the most."""
+
+
+class Existence:
+    """What is known of indices; may be used by several threads."""
+
+    def __init__(self, index: str | None, wait: bool) -> None:
+        """`index`: of documents that name none; `wait`: they are sent again, not rejected."""
+        self._index, self._wait = index, wait
+        self._known: dict[str, tuple[bool, float]] = {}
+
+    def unknown(self, request: Request, now: float) -> list[str]:
+        """Indices of these documents that have to be looked for."""
+        known, forgotten = self._known, (False, now)
+        if len(known) > _KNOWN_MOST:
+            self._known = known = {name: k for name, k in known.copy().items() if k[1] > now}
+        names = set(self._indices(request))
+        return [name for name in names if name and known.get(name, forgotten)[1] <= now]
+
+    def learn(self, name: str, exists: bool, now: float) -> None:
+        """An index has been looked for."""
+        self._known[name] = exists, now + (KNOWN_FOR if exists else ABSENT_FOR)
+
+    def absent(self, request: Request) -> list[Refusal]:
+        """The documents whose index was looked for, and not found."""
+        known = self._known
+        missing = {name for name, (exists, _) in known.items() if not exists}
+        if not missing:
+            return []
+        return [
+            Refusal(position, 404, f"index_not_found_exception: no such index [{name}]")
+            for position, name in enumerate(self._indices(request))
+            if name in missing
+        ]
+
+    def join(
+        self, reading: Items | Again | Indigestible, absent: list[Refusal], documents: int
+    ) -> Items | Again | Indigestible:
+        """What is to be read of a request, where `reading` is of those that were not absent."""
+        if not isinstance(reading, Items):
+            return reading
+        if absent:
+            reading = _spread(reading, present(absent, documents))
+        if not self._wait:
+            return reading._replace(rejected=sorted([*reading.rejected, *absent]))
+        # Nothing but a missing index is the fault of neither the document nor Elasticsearch.
+        late = [refusal for refusal in reading.rejected if refusal.reason.startswith(_MISSING)]
+        return reading._replace(
+            throttled=sorted([*reading.throttled, *absent, *late]),
+            rejected=[refusal for refusal in reading.rejected if refusal not in late],
+        )
+
+    def _indices(self, request: Request) -> list[str | None]:
+        names: list[str | None] = []
+        for part in request.parts:
+            indices = part.batch.documents.indices
+            if indices is None:
+                names += [self._index] * len(part.positions)
+            else:
+                names += [indices[position] or self._index for position in part.positions]
+        return names
+
+
+def present(absent: list[Refusal], documents: int) -> list[int]:
+    """Places in the request of the others."""
+    out = {refusal.position for refusal in absent}
+    return [position for position in range(documents) if position not in out]
+
+
+def without(request: Request, absent: list[Refusal]) -> list[Part]:
+    """The parts of a request, without those documents."""
+    if not absent:
+        return request.parts
+    out = {refusal.position for refusal in absent}
+    parts, start = [], 0
+    for part in request.parts:
+        kept = [p for place, p in enumerate(part.positions, start) if place not in out]
+        start += len(part.positions)
+        if kept:
+            parts.append(part.only(kept))
+    return parts
+
+
+def _spread(items: Items, places: list[int]) -> Items:
+    def move(refusals: Sequence[Refusal]) -> list[Refusal]:
+        return [refusal._replace(position=places[refusal.position]) for refusal in refusals]
+
+    return Items(
+        [places[position] for position in items.stored],
+        move(items.throttled),
+        move(items.failed),
+        move(items.rejected),
+    )
+
+
+_KNOWN_MOST = 10_000
+_MISSING = "index_not_found_exception"

@@ -1,0 +1,47 @@
+"""Whoever counts what is sent, and what comes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from connectors.elasticsearch.bulk import Again, Indigestible, Items
+
+
+class Observer(Protocol):
+    """Called from the threads of the indexer."""
+
+    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
+        """A request has ended, well or not."""
+
+    def again(self, documents: int, status: int | None) -> None:
+        """Documents are to be sent again; `None`: there was no answer."""
+
+    def rejected(self, documents: int, status: int) -> None:
+        """Documents will never be stored."""
+
+
+def tell(observer: Observer, reading: Items | Again | Indigestible, documents: int) -> None:
+    """What has been read of a request with that many documents."""
+    if not isinstance(reading, Items):
+        observer.again(documents, reading.status)
+        return
+    again = Counter(refusal.status for refusal in [*reading.throttled, *reading.failed])
+    for status, number in again.items():
+        observer.again(number, status)
+    rejected = Counter(refusal.status for refusal in reading.rejected)
+    for status, number in rejected.items():
+        observer.rejected(number, status)
+
+
+class Nobody:
+    """Looks away."""
+
+    def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
+        """See `Observer`."""
+
+    def again(self, documents: int, status: int | None) -> None:
+        """See `Observer`."""
+
+    def rejected(self, documents: int, status: int) -> None:
+        """See `Observer`."""

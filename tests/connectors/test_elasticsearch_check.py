@@ -1,0 +1,167 @@
+"""What the first look at a cluster finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import pytest
+
+from connectors.elasticsearch.check import check
+from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.errors import Unavailable
+from tests.connectors.http_node import Node, a_node, nobody
+
+LET_IN = (400, b'{"error":{"type":"action_request_validation_exception"}}')
+MAY = (200, b'{"has_all_requested": true}')
+ORDINARY = (200, b'{"indices":[{"name":"events"}],"aliases":[],"data_streams":[]}')
+
+
+class Look(NamedTuple):
+    client: Client
+    spec: ElasticsearchSink
+    index: str | None  # type: ignore[assignment]
+
+    def check(self) -> None:
+        check(*self)
+
+
+@contextmanager
+def looking(url: str, index: str | None = "events", **options: Any) -> Iterator[Look]:
+    spec = ElasticsearchSink(url=(url,), index=index or "{a}", **options)
+    client = Client(spec, index)
+    yield Look(client, spec, index)
+    client.close()
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    with a_node() as node:
+        yield node
+
+
+@pytest.fixture
+def nowhere() -> str:
+    return nobody()
+
+
+def test_check_is_content_when_we_are_let_in(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    node.answers = [LET_IN, MAY, ORDINARY]
+    with looking(node.url) as some:
+        some.check()
+
+    assert [path.partition("?")[0] for _, path, _, _ in node.requests] == [
+        "/events/_bulk",
+        "/_security/user/_has_privileges",
+        "/_resolve/index/events",
+    ]
+    assert not caplog.messages
+
+
+def test_a_cluster_without_security_has_no_privileges(node: Node) -> None:
+    node.answers = [LET_IN, (400, b'{"error": "no handler found for uri"}')]
+    with looking(node.url) as some:
+        some.check()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_check_fails_when_we_are_not_let_in(node: Node, status: int) -> None:
+    """Its text names where, and keeps the secrets."""
+    node.answers = [(status, b'{"error":{"type":"security_exception","reason":"no"}}')]
+    url = node.url.replace("//", "//user:secret@")
+    with looking(url) as some, pytest.raises(Unavailable, match="api_key") as raised:
+        some.check()
+
+    assert node.url in str(raised.value)
+    assert "security_exception: no" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_check_fails_when_we_may_not_write(node: Node) -> None:
+    """Else each and every message would be rejected."""
+    node.answers = [LET_IN, (200, b'{"has_all_requested": false}')]
+    with looking(node.url) as some, pytest.raises(Unavailable, match="privilege index"):
+        some.check()
+
+
+def test_indices_of_a_template_are_not_known_at_the_start(node: Node) -> None:
+    node.answers = [LET_IN]
+    with looking(node.url, index=None) as some:
+        some.check()
+
+    assert len(node.requests) == 1
+
+
+def test_a_cluster_that_is_down_is_only_spoken_of(
+    nowhere: str, node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.answers = [(503, b"")]
+    for url in (nowhere, node.url):
+        with looking(url) as some:
+            some.check()
+
+    assert len(caplog.messages) == 2
+    assert all("is waited for" in message for message in caplog.messages)
+
+
+def test_who_cannot_prove_who_it_is_is_not_waited_for(node: Node) -> None:
+    """Here: a server without TLS. It would go on for ever, and what helps is in the spec."""
+    url = node.url.replace("http:", "https:")
+    with looking(url) as some:
+        with pytest.raises(Unavailable, match="correct url or ca_certs"):
+            some.check()
+        reply = some.client.send(b"\n")
+
+    assert reply.status is None
+    assert reply.body.startswith(b"TlsError")
+
+
+@pytest.mark.parametrize(
+    ("action", "privilege"),
+    [("index", "create"), ("create", "create_doc"), ("update", "index"), ("delete", "delete")],
+)
+def test_it_asks_for_the_least_that_the_action_needs(
+    node: Node, action: str, privilege: str
+) -> None:
+    node.answers = [LET_IN, MAY, ORDINARY]
+    with looking(node.url, action=action) as some:
+        some.check()
+
+    assert f'"privileges":["{privilege}"]'.encode() in node.requests[1][3]
+
+
+def test_who_has_to_look_for_indices_may_do_so(node: Node) -> None:
+    node.answers = [LET_IN, MAY, (200, b'{"has_all_requested": false}')]
+    with (
+        looking(node.url, on_missing_index="wait") as some,
+        pytest.raises(Unavailable, match="view_index_metadata"),
+    ):
+        some.check()
+
+
+DATA_STREAM = (200, b'{"indices":[],"aliases":[],"data_streams":[{"name":"events"}]}')
+
+
+def test_a_data_stream_needs_another_action(node: Node) -> None:
+    """Else each and every message would be rejected."""
+    node.answers = [LET_IN, MAY, DATA_STREAM]
+    with (
+        looking(node.url) as some,
+        pytest.raises(Unavailable, match=r"events is a data stream, .*: write action: create"),
+    ):
+        some.check()
+
+
+def test_and_with_that_it_is_fine(node: Node) -> None:
+    node.answers = [LET_IN, MAY, DATA_STREAM]
+    with looking(node.url, action="create") as some:
+        some.check()
+
+
+@pytest.mark.parametrize("answer", [(404, b'{"error":{}}'), (403, b""), (200, b"{}"), (200, b"[]")])
+def test_what_an_index_is_need_not_be_known(node: Node, answer: tuple[int, bytes]) -> None:
+    node.answers = [LET_IN, MAY, answer]
+    with looking(node.url) as some:
+        some.check()

@@ -1,0 +1,185 @@
+"""What a real Elasticsearch does with each action, and with an index that is not as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from connectors.elasticsearch.sink import Elasticsearch
+from connectors.elasticsearch.spec import DocumentId, ElasticsearchSink, FieldOfDocument
+from connectors.errors import Unavailable
+from connectors.message import Documents
+from tests.contract.sink import Answers
+from tests.live.test_elasticsearch import Store
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def store(elasticsearch_url: str) -> Store:
+    return Store(elasticsearch_url)
+
+
+Build = Callable[..., Elasticsearch]
+
+
+@pytest.fixture
+def sink(store: Store) -> Iterator[Build]:
+    """Makes sinks for an index, and closes them."""
+    made = []
+
+    def make(index: str, **keys: Any) -> Elasticsearch:
+        made.append(Elasticsearch(ElasticsearchSink(url=(store.url,), index=index, **keys)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def write(some: Elasticsearch, *sources: bytes, **columns: Any) -> Answers:
+    """Answers to these documents, all there; the ids are a, b, c and so on."""
+    answers, ids = Answers(), [*"abcdefgh"[: len(sources)]]
+    some.submit(Documents([*sources], None, ids)._replace(**columns), answers)
+    some.flush()
+    answers.wait_for(len(sources))
+    return answers
+
+
+def by_id(store: Store, index: str) -> dict[str, Any]:
+    store.ask("POST", f"/{index}/_refresh")
+    answer = store.ask("GET", f"/{index}/_search?size=100")
+    return {hit["_id"]: hit for hit in answer["hits"]["hits"]}
+
+
+def test_an_update_is_a_part(store: Store, sink: Build, index: str) -> None:
+    write(sink(index), b'{"n":1,"o":{"x":1}}')
+
+    answers = write(sink(index, action="update"), b'{"o":{"y":2}}', b'{"n":3}')
+
+    assert answers.stored == [0]
+    assert answers.rejected[1].startswith("document_missing_exception")
+    assert by_id(store, index)["a"]["_source"] == {"n": 1, "o": {"x": 1, "y": 2}}
+
+
+def test_an_upsert_adds_what_is_not_there(store: Store, sink: Build, index: str) -> None:
+    some = sink(index, action="update", upsert=True)
+    for source in (b'{"n":1}', b'{"m":2}'):
+        assert write(some, source).stored == [0]
+
+    assert by_id(store, index)["a"]["_source"] == {"n": 1, "m": 2}
+
+
+def test_what_is_not_there_is_as_good_as_deleted(store: Store, sink: Build, index: str) -> None:
+    write(sink(index), b'{"n":1}')
+
+    answers = write(sink(index, action="delete"), b'{"n":1}', b'{"n":2}')
+
+    assert sorted(answers.stored) == [0, 1]
+    assert by_id(store, index) == {}
+
+
+def test_versions_decide_and_not_the_order(store: Store, sink: Build, index: str) -> None:
+    some = sink(index, version=FieldOfDocument(field="v"), id=DocumentId(field="k"))
+    for version in (2, 5, 3, 1, 4):
+        assert write(some, b'{"v":%d}' % version, b'{"n":0}').stored == [0]
+
+    assert by_id(store, index)["a"]["_source"] == {"v": 5}
+
+
+def test_an_old_version_deletes_nothing(store: Store, sink: Build, index: str) -> None:
+    version = FieldOfDocument(field="v")
+    write(sink(index, version=version), b'{"v":5}', b'{"v":5}')
+
+    answers = write(sink(index, version=version, action="delete"), b'{"v":4}', b'{"v":6}')
+
+    assert sorted(answers.stored) == [0, 1]
+    assert [*by_id(store, index)] == ["a"]
+
+
+def test_routing_leads_to_the_shard(store: Store, sink: Build, index: str) -> None:
+    store.ask("PUT", f"/{index}", {"settings": {"number_of_shards": 3}})
+    some = sink(index, routing=FieldOfDocument(field="customer"))
+
+    answers = write(some, b'{"customer":"acme"}', b'{"n":2}')
+
+    assert answers.stored == [0]
+    assert answers.rejected[1].startswith("missing_routing")
+    assert by_id(store, index)["a"]["_routing"] == "acme"
+
+
+def test_a_pipeline_is_gone_through(store: Store, sink: Build, index: str) -> None:
+    name = f"{index}-pipeline"
+    store.ask("PUT", f"/_ingest/pipeline/{name}", {"processors": [PROCESSOR]})
+    try:
+        assert write(sink(index, pipeline=name), b'{"n":1}').stored == [0]
+        assert by_id(store, index)["a"]["_source"] == {"n": 1, "seen": True}
+
+        answers = write(sink(index, pipeline=f"{name}-absent"), b'{"n":1}')
+        assert "does not exist" in answers.rejected[0]
+    finally:
+        store.ask("DELETE", f"/_ingest/pipeline/{name}")
+
+
+PROCESSOR = {"set": {"field": "seen", "value": True}}
+
+
+def test_an_alias_is_required(store: Store, sink: Build, index: str) -> None:
+    store.ask("PUT", f"/{index}", {"aliases": {f"{index}-alias": {}}})
+
+    assert write(sink(f"{index}-alias", require_alias=True), b'{"n":1}').stored == [0]
+    answers = write(sink(index, require_alias=True), b'{"n":1}')
+    assert "is not an alias" in answers.rejected[0]
+
+
+def test_an_index_that_is_missing_rejects(store: Store, sink: Build, index: str) -> None:
+    some = sink(index + "-{tenant}", on_missing_index="reject")
+    store.ask("PUT", f"/{index}-a")
+
+    indices = [f"{index}-a", f"{index}-b", f"{index}-a"]
+    answers = write(some, b'{"n":0}', b'{"n":1}', b'{"n":2}', indices=indices)
+
+    assert sorted(answers.stored) == [0, 2]
+    assert answers.rejected[1] == f"index_not_found_exception: no such index [{index}-b]"
+    assert store.numbers(f"{index}-*") == [0, 2]
+    assert store.documents(f"{index}-b") == []
+
+
+def test_or_is_waited_for(store: Store, sink: Build, index: str) -> None:
+    some, answers = sink(index, on_missing_index="wait"), Answers()
+    some.submit(Documents([b'{"n":1}'], None, None), answers)
+    some.flush()
+    assert answers.take() == 0
+
+    store.ask("PUT", f"/{index}")
+
+    answers.wait_for(1)
+    assert store.numbers(index) == [1]
+
+
+@pytest.fixture
+def data_stream(store: Store, index: str) -> Iterator[str]:
+    template = {"index_patterns": [f"{index}-stream"], "data_stream": {}, "priority": 500}
+    store.ask("PUT", f"/_index_template/{index}", template)
+    store.ask("PUT", f"/_data_stream/{index}-stream")
+    yield f"{index}-stream"
+    store.ask("DELETE", f"/_data_stream/{index}-stream")
+    store.ask("DELETE", f"/_index_template/{index}")
+
+
+def test_a_data_stream_takes_new_documents_only(
+    store: Store, sink: Build, data_stream: str
+) -> None:
+    with pytest.raises(Unavailable, match="is a data stream"):
+        sink(data_stream).check()
+
+    some = sink(data_stream, action="create")
+    some.check()
+    for _ in range(2):  # the second time, it is there already
+        answers = write(some, b'{"@timestamp":"2026-01-31T00:00:00Z","n":1}', b'{"n":2}')
+        assert answers.stored == [0]
+        assert "timestamp field [@timestamp] is missing" in answers.rejected[1]
+    until(lambda: store.numbers(data_stream) == [1])
