@@ -44,6 +44,19 @@ class Member(NamedTuple):
     """What `until`, `order` and `reduce` look at; `ABSENT` where there is nothing."""
     part: tuple[int, int] | None = None
     """Of a message with several documents: which one of them, and how many there are."""
+    action: str | None = None
+    """What is done with the document; `None`: what the sink's spec says."""
+    routing: str | None = None
+    """As the document says it; `None`: as the sink's spec does."""
+
+
+class Part(NamedTuple):
+    """A member of a summary that was one document of a message with several."""
+
+    tag: int
+    position: int
+    count: int  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    """How many documents the message has."""
 
 
 class Summary(NamedTuple):
@@ -51,10 +64,13 @@ class Summary(NamedTuple):
 
     values: dict[str, Any]
     tags: dict[Origin, array[int]]
-    """Delivery tags of all members."""
+    """Delivery tags of all members but those in `parts`."""
     count: int  # type: ignore[assignment]
+    """Members in all; more than there are tags where the group `amends`."""
     name: str | None
     """The first member's."""
+    parts: dict[Origin, list[Part]] = {}  # noqa: RUF012  # nobody changes what has left
+    """Members that are one document of a message with several."""
 
 
 class Group(NamedTuple):
@@ -73,6 +89,9 @@ class Group(NamedTuple):
     """Of an aligned window, else when the last member came."""
     aligned: bool = False
     summary: Summary | None = None
+    amends: bool = False
+    """The window was written before: the values and the count are of all its members, the tags
+    are those of the members that came late."""
 
 
 class Twin(NamedTuple):

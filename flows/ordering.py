@@ -1,0 +1,27 @@
+"""Sorts the members of a group by a value of theirs, whatever values those are.
+
+Pure. Numbers come first, as numbers; then texts; then whatever else there is, and last the members
+that have no such value. Equal ones stay as they came, and so do those that have no order.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from flows.group import ABSENT, Member
+
+
+def in_order(members: list[Member], position: int) -> list[Member]:
+    """The members by the value at this position of their values."""
+    return sorted(members, key=lambda member: rank(member.values[position]))
+
+
+def rank(value: Any) -> tuple[int, Any]:
+    """What values are sorted by."""
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return (0, value) if math.isfinite(value) else (2, 0)  # no number is beside NaN
+    if isinstance(value, str):
+        return 1, value
+    return (3, 0) if value is ABSENT else (2, 0)
