@@ -33,7 +33,7 @@ def cut(body: bytes) -> list[bytes]:
         try:
             names = list(_decode_name(line))
         except _BROKEN as error:
-            raise Unreadable(f"line {number}: no action: {error}") from None
+            raise Unreadable(f"line {number}: no action: {_told(error)}") from None
         if len(names) != 1:
             raise Unreadable(f"line {number}: no action: it has {len(names)} names")
         if names == ["delete"]:
@@ -83,7 +83,7 @@ def _read(piece: bytes) -> Document:
             update = _decode_update(source)
             action, source = "upsert" if update.doc_as_upsert else name, bytes(update.doc)
     except _BROKEN as error:
-        raise Unreadable(f"no action that is known here: {error}") from None
+        raise Unreadable(f"no action that is known here: {_told(error)}") from None
     id = _id(metadata, needed=name in ("update", "delete"))
     routing = None if metadata.routing is None else str(metadata.routing)
     return Document(read_json(source.rstrip(), 0.0), metadata.index, id, action, routing)
@@ -108,6 +108,11 @@ class _Update(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Anything(msgspec.Struct):
     pass
+
+
+def _told(error: Exception) -> str:
+    """Its text, which may hold what the sender has written, on one line."""
+    return " ".join(str(error)[:300].split())
 
 
 def _id(metadata: _Metadata, needed: bool) -> str | None:

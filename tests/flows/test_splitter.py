@@ -1,0 +1,325 @@
+"""What a body holds: one document as before, or many, of which each is read by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.elasticsearch.address import ID_BYTES_MAX
+from connectors.message import Properties
+from flows.encoding import pack
+from flows.formats import DOCUMENTS_MOST, Document, Format, Unreadable
+from flows.splitter import Pieces, Reading, Refused, Splitter, name_of_part
+
+NOW = 1767225600.5
+MOST = 16 * 1024 * 1024
+NDJSON = "application/x-ndjson"
+FORMATS: list[Format] = ["auto", "json", "text", "msgpack", "ndjson", "es_bulk"]
+
+
+def reading(
+    format: Format = "auto",
+    content_type: str | None = None,
+    content_encoding: str | None = None,
+) -> Reading:
+    properties = Properties(content_type=content_type, content_encoding=content_encoding)
+    return Splitter(format, MOST, ["*"]).reading(properties)
+
+
+def documents(*sources: bytes) -> list[Document]:
+    return [Document(source) for source in sources]
+
+
+@pytest.mark.parametrize("format", ["json", "auto"])
+def test_a_json_object_is_one_document_as_it_came(format: Format) -> None:
+    body = b'{"a": [1, {"b": 2}]}'
+    assert reading(format).read(body, NOW) is body
+
+
+@pytest.mark.parametrize("format", ["json", "auto"])
+def test_a_json_array_is_its_objects(format: Format) -> None:
+    """Each as it came, on one line."""
+    body = b' [ {"a": 1.0},\n{"b":\n"\xc3\xa9,[{"}\r\n,{}]\n'
+    assert reading(format).read(body, NOW) == documents(
+        b'{"a": 1.0}', '{"b":"é,[{"}'.encode(), b"{}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("format", "content_type"), [("ndjson", None), ("auto", NDJSON), ("ndjson", "text/plain")]
+)
+def test_ndjson_is_its_lines(format: Format, content_type: str | None) -> None:
+    """With a newline at the end or without; blank lines hold nothing."""
+    body = b'{"a": 1}\n\n{"b":2}\r\n  \n{"c":3}'
+    expected = documents(b'{"a": 1}', b'{"b":2}', b'{"c":3}')
+    assert reading(format, content_type).read(body, NOW) == expected
+    assert reading(format, content_type).read(body + b"\n", NOW) == expected
+
+
+def test_a_bulk_body_is_its_actions() -> None:
+    body = b'{"index":{"_index":"i","_id":"1"}}\n{"a":1}\n{"delete":{"_id":"2"}}\n'
+    assert reading("es_bulk").read(body, NOW) == [
+        Document(b'{"a":1}', "i", "1", "index"),
+        Document(b"{}", None, "2", "delete"),
+    ]
+
+
+def test_a_bulk_body_is_one_only_where_the_spec_says_so() -> None:
+    """No content type of a sender's makes documents name their index."""
+    body = b'{"index":{"_index":"i"}}\n{"a":1}\n'
+    assert reading("auto", NDJSON).read(body, NOW) == documents(*body.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("format", "body"), [("json", b'[{"a":1}]'), ("auto", b'[{"a":1}]'), ("ndjson", b'{"a":1}\n')]
+)
+def test_one_document_is_one_however_it_came(format: Format, body: bytes) -> None:
+    """So its message is settled like any other."""
+    assert reading(format).read(body, NOW) == b'{"a":1}'
+
+
+def test_one_document_of_which_something_is_said_is_a_list_of_one() -> None:
+    pieces = reading("es_bulk").read(b'{"index":{}}\n{"a":1}', NOW)
+    assert pieces == [Document(b'{"a":1}', action="index")]
+
+
+@pytest.mark.parametrize(
+    ("format", "body", "reason"),
+    [
+        ("json", b'[{"a":1},2,{"b":2}]', "not a JSON object: Expected `object`, got `int`"),
+        ("json", b'[{"a":1},"\xff",{"b":2}]', "not a JSON object: Expected `object`, got `str`"),
+        ("json", b'[{"a":1},{"c":"\xff"},{"b":2}]', "not a JSON object: 'utf-8' codec can't"),
+        ("auto", b'[{"a":1},null,{"b":2}]', "not a JSON object: Expected `object`, got `null`"),
+        ("ndjson", b'{"a":1}\n{"c":\n{"b":2}', "not a JSON object: Input data was truncated"),
+        ("ndjson", b'{"a":1}\n[{}]\n{"b":2}', "not a JSON object: Expected `object`, got `array`"),
+    ],
+)
+def test_one_that_cannot_be_read_hurts_only_itself(
+    format: Format, body: bytes, reason: str
+) -> None:
+    pieces = reading(format).read(body, NOW)
+
+    assert isinstance(pieces, list)
+    assert [pieces[0], pieces[2]] == documents(b'{"a":1}', b'{"b":2}')
+    assert isinstance(pieces[1], Refused)
+    assert pieces[1].reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("format", "body", "reason"),
+    [
+        ("json", b'[{"a":1},{"b":}]', r"not a JSON array: .*\(byte 14\)"),
+        ("json", b'[{"a":1}', "not a JSON array: Input data was truncated"),
+        ("json", b'[{"a":1}] [{"b":2}]', "not a JSON array: .*trailing"),
+        ("json", b"[" * 100_000, "not a JSON array: nested too deeply"),
+        ("json", b"17", "not a JSON object: "),
+        ("es_bulk", b'{"index":{}}\n{"a":1}\n{"a":2}\n{"b":3}\n', "line 3: no action: "),
+    ],
+)
+def test_a_body_that_cannot_be_taken_apart_is_refused_whole(
+    format: Format, body: bytes, reason: str
+) -> None:
+    with pytest.raises(Unreadable, match=f"^{reason}"):
+        reading(format).read(body, NOW)
+
+
+@pytest.mark.parametrize(
+    ("format", "body"),
+    [("json", b"[]"), ("json", b" [ ] "), ("ndjson", b""), ("ndjson", b"\n\n"), ("es_bulk", b"\n")],
+)
+def test_no_document_is_nothing_that_could_be_stored(format: Format, body: bytes) -> None:
+    """So it is not acknowledged as if something had been."""
+    with pytest.raises(Unreadable, match=r"^empty: there is no document in it$"):
+        reading(format).read(body, NOW)
+
+
+@pytest.mark.parametrize(
+    ("format", "body"),
+    [("json", b"[1,2]"), ("ndjson", b"1\n2"), ("es_bulk", b'{"index":{}}\n1\n{"index":{}}\n2\n')],
+)
+def test_when_no_document_can_be_read_the_message_cannot(format: Format, body: bytes) -> None:
+    with pytest.raises(Unreadable, match=r"^document 1 of 2: not a JSON object: "):
+        reading(format).read(body, NOW)
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"[]", b"[oops", b"Hello World!", b""])
+def test_without_a_content_type_what_holds_no_object_is_text(body: bytes) -> None:
+    document = reading("auto").read(body, NOW)
+    assert isinstance(document, bytes)
+    assert json.loads(document)["message"] == body.decode()
+
+
+def test_too_many_documents_are_refused_before_they_are_many_values() -> None:
+    """The shortest ones would take two hundred times the memory of their body."""
+    bodies: dict[Format, bytes] = {
+        "json": b"[" + b"{}," * DOCUMENTS_MOST + b"{}]",
+        "ndjson": b"{}\n" * (DOCUMENTS_MOST + 1),
+        "es_bulk": b'{"delete":{"_id":1}}\n' * (DOCUMENTS_MOST + 1),
+    }
+    for format, body in bodies.items():
+        with pytest.raises(Unreadable, match="more than 100000 documents"):
+            reading(format).read(body, NOW)
+
+
+def test_many_commas_are_not_many_documents() -> None:
+    body = b'[{"a":[' + b"1," * DOCUMENTS_MOST + b"1]},{}]"
+    assert len(reading("json").read(body, NOW)) == 2
+
+
+@pytest.mark.parametrize("content_encoding", ["gzip", "deflate, zstd", "utf-8, gzip"])
+def test_a_body_is_unpacked_first(content_encoding: str) -> None:
+    how = reading("json", None, content_encoding)
+
+    assert how.read(pack(b'{"a":1}', content_encoding), NOW) == b'{"a":1}'
+    assert how.read_fields(pack(b'{"a":1}', content_encoding), NOW) == (b'{"a":1}', {"a": 1})
+    assert how.read(pack(b"[{},{}]", content_encoding), NOW) == documents(b"{}", b"{}")
+
+
+def test_a_body_that_unpacks_to_too_much_is_refused() -> None:
+    properties = Properties(content_encoding="gzip")
+    how = Splitter("text", max_message=100).reading(properties)
+    assert how.read(gzip.compress(b"x" * 100), NOW)
+    for read in (how.read, how.read_fields):
+        with pytest.raises(Unreadable, match="unpacks to more than max_message"):
+            read(gzip.compress(b"x" * 101), NOW)
+
+
+def test_an_unknown_coding_is_refused_before_a_body_is_read() -> None:
+    with pytest.raises(Unreadable, match="content_encoding 'br'"):
+        reading("json", None, "br")
+
+
+def test_properties_alike_are_read_alike() -> None:
+    """What they say is worked out once."""
+    splitter = Splitter("auto", MOST)
+    first = splitter.reading(Properties(content_type=NDJSON, message_id="1"))
+    assert splitter.reading(Properties(content_type=NDJSON, message_id="2")) is first
+    assert splitter.reading(Properties(content_type="text/plain")) is not first
+
+
+@pytest.mark.parametrize(
+    ("format", "body", "expected"),
+    [
+        ("json", b'{"a": 1}', {"a": 1}),
+        ("auto", b'{"a":\n1}', {"a": 1}),
+        ("msgpack", msgspec.msgpack.encode({"a": 1}), {"a": 1}),
+        ("ndjson", b'{"a":1}\n', {"a": 1}),
+        ("json", b'[{"a":1}]', {"a": 1}),
+        ("text", b"hi", {"message": "hi", "@timestamp": "2026-01-01T00:00:00.500Z"}),
+        ("auto", b"hi", {"message": "hi", "@timestamp": "2026-01-01T00:00:00.500Z"}),
+    ],
+)
+def test_the_fields_come_with_the_document(
+    format: Format, body: bytes, expected: dict[str, object]
+) -> None:
+    how = reading(format)
+    assert how.read_fields(body, NOW) == (how.read(body, NOW), expected)
+
+
+def test_several_documents_come_without_their_fields() -> None:
+    body = b'[{"a":1},{"b":2}]'
+    assert reading("json").read_fields(body, NOW) == documents(b'{"a":1}', b'{"b":2}')
+
+
+def test_a_document_whose_fields_cannot_be_told_is_refused_with_them_only() -> None:
+    """For who does not look into it, it is a JSON object."""
+    body = b'{"a":1e400}'
+    assert reading("json").read(body, NOW) is body
+    formats: list[Format] = ["json", "auto"]
+    for format in formats:
+        with pytest.raises(Unreadable, match="Number out of range"):
+            reading(format).read_fields(body, NOW)
+
+
+@pytest.mark.parametrize(
+    ("format", "body", "expected"),
+    [
+        ("json", b' [{"a": 1},\n 2 , {"c":3}]', b'[2,{"c":3}]'),
+        ("auto", b'[{"a":1},2,{"c":3}]', b'[2,{"c":3}]'),
+        ("ndjson", b'{"a":1}\n\n{"b":\n{"c":3}', b'{"b":\n{"c":3}\n'),
+        (
+            "es_bulk",
+            b'{"index":{}}\n{"a":1}\n{"index":{}}\n2\n{"delete":{"_id":"3"}}\n',
+            b'{"index":{}}\n2\n{"delete":{"_id":"3"}}\n',
+        ),
+    ],
+)
+def test_some_of_the_documents_make_a_body_like_the_whole(
+    format: Format, body: bytes, expected: bytes
+) -> None:
+    """As they came, those too that cannot be read; and packed as the whole was."""
+    assert reading(format).only(body, [1, 2]) == expected
+    packed = reading(format, None, "gzip").only(gzip.compress(body), [1, 2])
+    assert gzip.decompress(packed) == expected
+
+
+def test_parts_are_named_after_their_message() -> None:
+    """Each differently, and never too long for an `_id`."""
+    assert name_of_part("order-7", 0) == "order-7#0"
+    longest = "é" * (ID_BYTES_MAX // 2)
+    names = [name_of_part(longest, position) for position in range(20)]
+    assert len(set(names)) == 20
+    assert all(len(name.encode()) <= ID_BYTES_MAX for name in names)
+    assert names == [name_of_part(longest, position) for position in range(20)]
+
+
+ELEMENTS = st.sampled_from([b'{"a":1}', b"{}", b'{"a":"\xff"}', b"1", b"[]", b'{"\\n":[{}]}'])
+SEVERAL: dict[Format, bytes] = {"json": b",", "ndjson": b"\n"}
+
+
+@given(st.sampled_from(sorted(SEVERAL)), st.lists(ELEMENTS, min_size=2, max_size=9), st.data())
+def test_what_is_cut_out_is_what_was_put_in(
+    format: Format, elements: list[bytes], data: st.DataObject
+) -> None:
+    """Documents that can be read and such that cannot keep their places."""
+    body = SEVERAL[format].join(elements)
+    if format == "json":
+        body = b"[" + body + b"]"
+    chosen = data.draw(st.lists(st.integers(0, len(elements) - 1), min_size=1, unique=True))
+
+    part = reading(format).only(body, chosen)
+
+    expected = SEVERAL[format].join(elements[at] for at in chosen)
+    assert part.strip(b"\n") == (b"[" + expected + b"]" if format == "json" else expected)
+
+
+BODIES = st.one_of(
+    st.binary(),
+    st.text(alphabet='{}[]",:\\\n 1eu-"é').map(str.encode),
+    st.lists(ELEMENTS).map(lambda elements: b"[" + b",\n".join(elements) + b"]"),
+    st.lists(ELEMENTS | st.just(b'{"index":{}}')).map(b"\n".join),
+    st.integers(0, 3000).map(lambda depth: b"[" * depth + b"{}" + b"]" * depth),
+    st.integers(0, 3000).map(lambda depth: b'[{"a":\n' * depth + b"1" + b"}]" * depth),
+    st.binary().map(gzip.compress),
+)
+
+
+@given(st.sampled_from(FORMATS), st.sampled_from([None, "gzip", "zstd"]), BODIES)
+def test_nothing_but_unreadable_is_raised(
+    format: Format, content_encoding: str | None, body: bytes
+) -> None:
+    """And whatever comes out is a JSON object on one line, or says why it is none."""
+    how = reading(format, None, content_encoding)
+    with contextlib.suppress(Unreadable):
+        check(how, body, how.read(body, NOW))
+    with contextlib.suppress(Unreadable):
+        found = how.read_fields(body, NOW)
+        assert (found if isinstance(found, list) else found[0]) == how.read(body, NOW)
+
+
+def check(how: Reading, body: bytes, found: bytes | Pieces) -> None:
+    pieces = [Document(found)] if isinstance(found, bytes) else found
+    sources = [piece.source for piece in pieces if isinstance(piece, Document)]
+    assert sources
+    for source in sources:
+        assert b"\n" not in source
+        with contextlib.suppress(RecursionError):  # Python's own reading gives up sooner
+            assert isinstance(json.loads(source), dict)
+    if isinstance(found, list):
+        assert how.read(how.only(body, range(len(found))), NOW) == found
