@@ -6,10 +6,11 @@ It knows no connector and reads no file; what is wrong is told in the words of a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -18,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
+
+from connectors.units import Size
 
 
 class Problem(NamedTuple):
@@ -56,6 +59,11 @@ class Spec(BaseModel):
         """Find the model of the mapping, or of those in the list, at a key; `None`: a scalar."""
         return next(_models(cls.model_fields[key].annotation), None)
 
+    @classmethod
+    def has_names_at(cls, key: str) -> bool:
+        """Whether the mapping at a key has names of the user's own, and the models behind them."""
+        return any(get_origin(part) is dict for part in _parts(cls.model_fields[key].annotation))
+
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
         problems = list(self.problems())
@@ -79,10 +87,16 @@ class OneOf(Spec):
 
 def _models(annotation: Any) -> Iterator[type[Spec]]:
     """Every model in an annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, Spec):
-        yield annotation
+    for part in _parts(annotation):
+        if isinstance(part, type) and issubclass(part, Spec):
+            yield part
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """An annotation, and every one in it."""
+    yield annotation
     for part in get_args(annotation):
-        yield from _models(part)
+        yield from _parts(part)
 
 
 def _consumers(value: Any) -> int | Literal["auto"]:
@@ -110,8 +124,29 @@ Consumers = Annotated[
 ]
 """How many consumers share the work: `auto`, or a number."""
 
-Format = Literal["auto", "json", "text", "msgpack"]
+Format = Literal["auto", "json", "text", "msgpack", "ndjson", "es_bulk"]
 """How bodies are read."""
+
+MAX_MESSAGE = 16 * 1024**2
+"""Bytes; what RabbitMQ 4 takes by default (its `max_message_size`)."""
+
+MaxMessage = Annotated[Size, Field(ge=1)]
+"""Bytes that a body may have once it is unpacked."""
+
+Indices = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(strict=False),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}},
+            ]
+        }
+    ),
+]
+"""Names of indices; `*` stands for any text."""
 
 Prefetch = Annotated[int, Field(ge=1, le=65535)]
 """Messages a consumer may hold; 65535 is what AMQP's `basic.qos` can say."""

@@ -134,10 +134,13 @@ def _place(document: Document, path: Path) -> Place:
 
 
 def _mapping(model: type[Spec], path: Path) -> type[Spec]:
-    for key in path:
+    keys = iter(path)
+    for key in keys:
         if isinstance(key, str):
             found = model.mapping_at(key)
             assert found, f"{key} is a mapping in the document, and none in {model.__name__}"
+            if model.has_names_at(key):
+                next(keys, None)
             model = found
     return model
 
@@ -166,6 +169,7 @@ def _choice(expected: str) -> str:
 _WORDS = {
     "bool_type": "must be true or false",
     "dict_type": "must be a mapping: a key and a value on each line",
+    "float_type": "must be a number",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "int_type": "must be a whole number",

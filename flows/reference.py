@@ -65,6 +65,9 @@ def _plain_schema() -> Node:
     for mapping in (root, *root["$defs"].values()):
         mapping["description"] = _one_line(mapping["description"])
         for node in mapping["properties"].values():
+            if "description" not in node:  # it is the one of the mapping itself
+                name, _ = next(_references(node))
+                node["description"] = root["$defs"][name]["description"]
             node["description"] = _one_line(node["description"])
             alternatives = [part for part in _flat(node) if part.get("type") != "null"]
             if alternatives != [node]:
@@ -115,9 +118,7 @@ def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator
         values = []
         for part in node.get("anyOf", [node]):
             values.append(_value(part))
-            name = _reference(part)
-            if name is not None:
-                suffix = "[]" if part.get("type") == "array" else ""
+            for name, suffix in _references(part):
                 below.append((definitions[name], f"{path}.{key}{suffix}".removeprefix(".")))
         kinds = " or ".join(dict.fromkeys(values))
         if key in mapping.get("required", ()):
@@ -129,10 +130,14 @@ def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator
         yield from _section(inner, definitions, inner_path)
 
 
-def _reference(node: Node) -> str | None:
-    """The name of the mapping that a value is, or that the items of a list are."""
-    name = node.get("$ref") or node.get("items", {}).get("$ref")
-    return str(name).removeprefix("#/$defs/") if name else None
+def _references(node: Node) -> Iterator[tuple[str, str]]:
+    """The names of the mappings that a value is, or has in it, and how one gets there."""
+    if "$ref" in node:
+        yield str(node["$ref"]).removeprefix("#/$defs/"), ""
+    inner = {"[]": node.get("items"), ".<name>": node.get("additionalProperties")}
+    for suffix, value in inner.items():
+        for part in _flat(value) if isinstance(value, dict) else ():
+            yield from ((name, f"{suffix}{further}") for name, further in _references(part))
 
 
 def _value(node: Node) -> str:
@@ -144,9 +149,9 @@ def _value(node: Node) -> str:
         return " or ".join(_code(word) for word in words)
     if node.get("type") == "array":
         return f"list of {_value(node['items'])}s"
-    if node.get("type") == "integer":
+    if node.get("type") in ("integer", "number"):
         least, most = node.get("minimum"), node.get("maximum")
-        return f"{least} to {most}" if most is not None else f"number from {least}"
+        return f"{least:g} to {most:g}" if most is not None else f"number from {least:g}"
     return _TYPES[node.get("type", "object")]
 
 

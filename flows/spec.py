@@ -10,14 +10,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.spec import OneOf, Problem, Spec
-from connectors.units import Duration, Size, duration_text
+from connectors.units import Duration
+from flows import fit
+from flows.aggregate_spec import Aggregate
 from flows.problems import path_text, validate, warnings_of
 from flows.yaml import read
 
@@ -36,42 +38,6 @@ class Source(OneOf):
         chosen = self.rabbitmq or self.memory
         assert chosen
         return chosen
-
-
-class Window(Spec):
-    """When a group is complete: whichever comes first. At least one is needed."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    count: Annotated[int, Field(ge=1, examples=[1000])] | None = None
-    """Messages. Elasticsearch takes a few hundred to a few thousand documents a request best."""
-    bytes: Annotated[Size, Field(ge=1, examples=["5MiB"])] | None = None
-    """Bytes of the bodies as received; the message that crosses the limit is in."""
-    time: Annotated[Duration, Field(gt=0, examples=["1s"])] | None = None
-    """Age, from the first message: how late a document may become visible when messages are rare.
-    A message at exactly the end belongs to the next group."""
-
-    def problems(self) -> Iterator[Problem]:
-        """See `Spec`."""
-        if self.count is None and self.bytes is None and self.time is None:
-            yield Problem((), "needs at least one of: count, bytes, time")
-
-    def warnings(self) -> Iterator[Problem]:
-        """See `Spec`."""
-        if self.time is None:
-            yield Problem(
-                ("time",), "is missing: the last window waits for more messages until the job stops"
-            )
-
-
-class Aggregate(Spec):
-    """Which messages are written together: for each consumer, one stream of windows."""
-
-    window: Window
-    """When a group is complete."""
-    on_stop: Literal["write", "requeue"] = "write"
-    """What a stop does with the group that is open: `write` it although it is not complete, or
-    `requeue` it, so that the broker delivers it again."""
 
 
 class Sink(OneOf):
@@ -134,7 +100,7 @@ class Pipeline(Spec):
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
-        yield from self._window_problems()
+        yield from fit.problems(self.source.chosen, self.aggregate, self.sink.elasticsearch)
         rabbitmq, parked = self.source.rabbitmq, self.dead_letter and self.dead_letter.rabbitmq
         if parked and not rabbitmq:
             yield Problem(("dead_letter", "rabbitmq"), "needs source.rabbitmq")
@@ -152,45 +118,10 @@ class Pipeline(Spec):
 
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""
-        window, prefetch = self.aggregate.window, self.source.chosen.prefetch
-        if window.count and window.count > prefetch:
-            yield Problem(
-                ("aggregate", "window", "count"),
-                f"is never reached: a consumer holds at most prefetch ({prefetch}) messages, "
-                "so each window waits for its time",
-            )
-        timeout = self.source.rabbitmq and self.source.rabbitmq.consumer_timeout
-        if timeout and window.time and window.time > timeout / 2:
-            yield Problem(
-                ("aggregate", "window", "time"),
-                f"is more than half of the broker's consumer timeout ({duration_text(timeout)})",
-            )
+        yield from fit.warnings(self.source.chosen, self.aggregate, self.sink.elasticsearch)
         if self.source.rabbitmq and not self.dead_letter:
             yield Problem(
                 ("dead_letter",), f"is missing: {self.source.rabbitmq.without_dead_letter}"
-            )
-
-    def _window_problems(self) -> Iterator[Problem]:
-        """See whether a window completes with what one consumer can hold, and in time."""
-        window, prefetch = self.aggregate.window, self.source.chosen.prefetch
-        if window.time is None and window.count is None:
-            yield Problem(
-                ("aggregate", "window", "bytes"),
-                f"may never be reached by the messages that a consumer holds ({prefetch}): "
-                f"add a time, or a count of at most {prefetch}",
-            )
-        elif window.time is None and window.count and window.count > prefetch:
-            yield Problem(
-                ("aggregate", "window", "count"),
-                f"is more than a consumer holds: add a time, lower it to {prefetch}, "
-                f"or raise prefetch to {window.count}",
-            )
-        timeout = self.source.rabbitmq and self.source.rabbitmq.consumer_timeout
-        if timeout and window.time and window.time >= timeout:
-            yield Problem(
-                ("aggregate", "window", "time"),
-                f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), "
-                "after which it takes the messages back",
             )
 
 

@@ -21,7 +21,7 @@ from connectors.message import Group, Lost, Outcomes, Properties
 from flows.aggregate import Shard
 from flows.consumers import ForConsumer
 from flows.correlate import Correlate
-from flows.spec import Window
+from flows.window_spec import Window
 from flows.steps import Aggregate, ForShard, Write, concerns_a_shard, correlate
 
 SEEDS = [int(os.environ["HOPPER_SEED"])] if "HOPPER_SEED" in os.environ else range(200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.spec import Consumers, Format, Prefetch, Spec
+from connectors.spec import MAX_MESSAGE, Consumers, Format, Indices, MaxMessage, Prefetch, Spec
 
 
 class MemorySource(Spec):
@@ -16,6 +16,15 @@ class MemorySource(Spec):
     """Messages that one consumer may hold unacknowledged."""
     format: Format = "auto"
     """What the bodies are, as for RabbitMQ."""
+    indices: Indices = ()
+    """Which ones documents may name, as for RabbitMQ."""
+    max_message: MaxMessage = MAX_MESSAGE
+    """The most that a body may have when it is unpacked, as for RabbitMQ."""
+
+    @property
+    def queue(self) -> str:
+        """Name of the queue, as every source has it."""
+        return self.name
 
 
 class MemorySink(Spec):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from math import inf
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
@@ -19,7 +20,16 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from connectors.spec import Consumers, Format, Prefetch, Problem, Spec
+from connectors.spec import (
+    MAX_MESSAGE,
+    Consumers,
+    Format,
+    Indices,
+    MaxMessage,
+    Prefetch,
+    Problem,
+    Spec,
+)
 from connectors.url import Url, parse
 
 
@@ -108,6 +118,15 @@ class Declare(Spec):
     """Exchanges that feed the queue."""
 
 
+class Consume(Spec):
+    """How the broker is asked for messages."""
+
+    exclusive: bool = False
+    """No other consumer is let in; the job waits until there is none. Goes with `consumers: 1`."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Passed to the broker with the types they have here: `{x-priority: 10}`."""
+
+
 def _shape_of_declaration(value: Any) -> str | None:
     # Pydantic puts the tag into the paths of errors, where it must not look like a key.
     if isinstance(value, (dict, Declare)):
@@ -141,10 +160,39 @@ class RabbitMQSource(Spec):
     Enough is what arrives while a window fills and is written; less makes the job slower."""
     declare: Declaration | None = None
     """How to make the queue; `passive` or omitted: it must exist."""
+    consume: Consume = Consume()
+    """How the broker is asked for messages."""
+    most_deliveries: Annotated[int, Field(ge=1)] | None = 10
+    """Park a message that was delivered so often before and always came back, because the job died
+    of it, or its connection was lost each time. Only quorum queues count. `null`: never.
+    Less than the queue's delivery limit, at which the broker drops it: 20 since RabbitMQ 4."""
     format: Format = "auto"
-    """What the bodies are: `json`, `text`, `msgpack`, or `auto`: what the content type says; where
-    it says nothing, a JSON object, and what is none becomes
-    `{"message": text, "@timestamp": arrival}`."""
+    """What the bodies are: `json`, `text`, `msgpack`, `ndjson`, `es_bulk` (the body of a request to
+    `_bulk`), or `auto`: what the content type says; where it says nothing, a JSON object, and what
+    is none becomes `{"message": text, "@timestamp": arrival}`. A JSON array of objects, NDJSON and
+    `es_bulk` are many documents: their message is acknowledged when all of them are stored, and
+    those that are rejected are parked in a message by themselves."""
+    indices: Indices = ()
+    """With `format: es_bulk`: which indices documents may name, `events-*` for example; a document
+    that names another is parked. One that names none goes where the sink says."""
+    max_message: MaxMessage = MAX_MESSAGE
+    """The most that a body may have after its content encoding (`gzip`, `deflate`, `zstd`) is
+    undone; what would be larger is parked, and not unpacked."""
+
+    def warnings(self) -> Iterator[Problem]:
+        """See `Spec`. What a policy of the broker says, or an older declaration, is not known."""
+        if self._argument("x-queue-type") != "quorum" or self._argument("x-dead-letter-exchange"):
+            return
+        limit = self._argument("x-delivery-limit")
+        if limit is None:
+            limit = DELIVERY_LIMIT
+        if isinstance(limit, int) and limit <= (self.most_deliveries or inf):
+            yield Problem(
+                ("most_deliveries",),
+                f"the queue has no x-dead-letter-exchange, and a delivery limit of {limit}, at "
+                "which the broker drops messages before they are parked: make it less, or "
+                "declare.arguments.x-delivery-limit more",
+            )
 
     @property
     def consumer_timeout(self) -> float:
@@ -165,10 +213,20 @@ class RabbitMQSource(Spec):
             )
         return "rejected messages go to the queue's x-dead-letter-exchange, without their reason"
 
+    @property
+    def may_be_cautious(self) -> bool:
+        """A consumer can be replaced by one that holds another number of messages.
+
+        On a queue with a single active consumer, another one would take its place.
+        """
+        return not self._argument("x-single-active-consumer")
+
     def _argument(self, name: str) -> Any:
         return self.declare.arguments.get(name) if isinstance(self.declare, Declare) else None
 
 
+DELIVERY_LIMIT = 20
+"""Of a quorum queue for which none is set, since RabbitMQ 4; before that it had none."""
 CONSUMER_TIMEOUT = 1800.0
 """Seconds; RabbitMQ's default ("Consumers", delivery acknowledgement timeout)."""
 
