@@ -65,7 +65,7 @@ def _candidates(message: Message, headers: Mapping[str, object]) -> Iterator[pik
 
 
 def _headers(rejected: Rejected, queue: str, now: datetime) -> dict[str, object]:
-    message, rejection = rejected
+    message, rejection = rejected.message, rejected.rejection
     original = _original(message)
     headers = {
         "x-hopper-reason": rejection.reason[:REASON_LENGTH_MOST],

@@ -38,6 +38,18 @@ def decode(message: Message) -> Properties:
     return _decode_shared(message.route, properties)
 
 
+def header(properties: bytes, name: bytes) -> Any:
+    """Decode one header, whatever the others are; `None`: it is not there, or cannot be read."""
+    try:
+        if not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
+            return None
+        start, _ = _headers(properties)
+        field = fields_where(properties, start, lambda found, _: found == name)
+        return decode_table(len(field).to_bytes(4, "big") + field, 0)[0].get(name.decode())
+    except (ValueError, IndexError):
+        return None
+
+
 def basic_properties(
     message: Message, extra_headers: Mapping[str, object], without: Collection[str] | None = ()
 ) -> pika.BasicProperties:

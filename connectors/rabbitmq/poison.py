@@ -1,0 +1,99 @@
+"""Keeps a message that kills the job from taking its neighbours with it.
+
+Pure. Each crash of a consumer counts against all messages that it held, and a queue with a delivery
+limit drops those that were delivered too often; so after a crash few are held at a time, and a
+message that has come too often is not read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+
+from connectors.message import Message, Rejected, Rejection
+from connectors.rabbitmq.properties import header
+
+FIRST = 1
+"""Messages that are held at first: when the very first one kills, it dies alone."""
+FEW = 100
+"""Neighbours that one may have at the most, without more ado."""
+GROWTH = 4
+"""Factor at each step: from 1 to 4096 in six steps."""
+PATIENCE = 1.0
+"""Seconds until the next step at the latest, for messages that came back once: a window that waits
+for more messages than are let in would otherwise wait for ever. What kills when it is read does so
+within milliseconds."""
+
+
+class Caution:
+    """How many messages a consumer may hold: few, until those that came back have done no harm.
+
+    Rule 1: it starts with `FIRST`.
+    Rule 2: messages that nobody has held before end it.
+    Rule 3: while messages come back, it lets in more when half of those it let in are settled.
+    Rule 4: or when its patience is over, which grows with each time they came back.
+    Rule 5: who may hold few messages anyway has no reason for it.
+    """
+
+    def __init__(self, prefetch: int) -> None:
+        self._most = prefetch
+        self._since: float | None = None  # the first message at this step
+        self._patience = PATIENCE
+        self.prefetch = FIRST if prefetch > FEW else prefetch  # Rules 1 and 5
+        """Messages that may be held now."""
+
+    def end(self) -> None:
+        """There is no reason for it: a lost connection, for example, is no crash."""
+        self.prefetch = self._most
+
+    @property
+    def over(self) -> bool:
+        """All may be held that ever may be."""
+        return self.prefetch == self._most
+
+    def arrived(self, messages: Sequence[Message], now: float) -> None:
+        """Look at what has come."""
+        if self._since is None:
+            self._since = now
+        if not any_redelivered(messages):
+            self.end()  # Rule 2
+        self._patience = PATIENCE * max(1, *map(_delivery_count, messages))
+
+    def look(self, held: int, now: float) -> None:
+        """Let in more, if it is time; `held` are those that are not settled yet."""
+        if self._since is None or self.over:
+            return
+        if held <= self.prefetch // 2 or now - self._since >= self._patience:
+            self._since = now
+            self.prefetch = min(GROWTH * self.prefetch, self._most)  # Rules 3 and 4
+
+
+def any_redelivered(messages: Sequence[Message]) -> bool:
+    """Whether there is something to look at: 15 ns for a message that nobody has held before."""
+    return any(map(_redelivered, messages))
+
+
+def sort_out(messages: list[Message], most: int) -> tuple[list[Message], list[Rejected]]:
+    """Take away messages that were delivered `most` times before, and never settled.
+
+    Only quorum queues count deliveries; of others nothing is taken away.
+    """
+    good, poison = [], []
+    for message in messages:
+        count = _delivery_count(message)
+        if count >= most:
+            poison.append(Rejected(message, Rejection(_REASON.format(count=count))))
+        else:
+            good.append(message)
+    return good, poison
+
+
+def _delivery_count(message: Message) -> int:
+    count = header(message.properties, _DELIVERY_COUNT) if message.redelivered else 0
+    return count if isinstance(count, int) else 0
+
+
+_DELIVERY_COUNT = b"x-delivery-count"
+"""Header in which a quorum queue tells how often a message was delivered before."""
+_REASON = "most_deliveries: was delivered {count} times before, and each time it came back"
+_redelivered = itemgetter(Message._fields.index("redelivered"))

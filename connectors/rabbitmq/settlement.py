@@ -1,0 +1,99 @@
+"""Settles the messages of one channel as their outcomes say: acknowledges, parks, rejects.
+
+What may be sent to the broker, and when it is due, is decided in `ledger.py`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+
+from connectors import metrics
+from connectors.message import Message, Origin, Outcomes, Rejected
+from connectors.rabbitmq.ledger import Ledger
+from connectors.rabbitmq.park import Parker
+from connectors.rabbitmq.poison import sort_out
+from connectors.rabbitmq.wire import BatchConnection
+
+SPILL_AFTER = 1.0
+"""Seconds that finished messages wait behind an open one, to be acknowledged together with it:
+those behind it take a frame each, so they go when they are half of the prefetch, or this old."""
+
+
+class Settlement:
+    """Ends with its channel: on another one the tags mean nothing."""
+
+    def __init__(
+        self,
+        loop: IOLoop,
+        origin: Origin,
+        connection: BatchConnection,
+        channel: Channel,
+        prefetch: int,
+        parker: Parker | None,
+    ) -> None:
+        """Without a `parker`, the queue's own dead lettering gets what is rejected."""
+        self._loop, self._origin, self._channel = loop, origin, channel
+        self._prefetch, self._parker = prefetch, parker
+        self._spilling = False  # `_spill` has been asked for, and has not run yet
+        self._ledger = Ledger(
+            channel.basic_ack, channel.basic_reject, partial(connection.acknowledge_each, channel)
+        )
+
+    @property
+    def open(self) -> int:
+        """Messages that the broker waits to hear about."""
+        return self._ledger.open
+
+    def delivered(self, last_tag: int) -> None:
+        """Enter what has arrived, up to this tag."""
+        self._ledger.delivered(last_tag)
+
+    def without_poison(self, messages: list[Message], most: int | None) -> list[Message]:
+        """Park what came too often; without a place to park, that is the broker's own task."""
+        if most is None or self._parker is None:
+            return messages
+        good, poison = sort_out(messages, most)
+        metrics.RECEIVED.inc(len(poison))
+        metrics.REJECTED.inc(len(poison))
+        for rejected in poison:
+            self._parker.park(self._origin, rejected)
+        return good
+
+    def settle(self, outcomes: Outcomes) -> None:
+        """Note what is finished, and part with what is rejected; `flush` tells the broker."""
+        assert not outcomes.parts, "outcomes of parts are made outcomes of messages before"
+        self._ledger.stored(outcomes.stored)
+        if outcomes.dropped:
+            metrics.DROPPED.inc(self._ledger.stored(outcomes.dropped))
+        for rejected in outcomes.rejected:
+            self._reject(rejected)
+
+    def parked(self, rejected: Rejected) -> None:
+        """A copy is safe."""
+        metrics.PARKED.inc()
+        self._ledger.stored([rejected.message.tag, *rejected.others])
+
+    def flush(self, *, everything: bool) -> None:
+        """Acknowledge what is due; the rest soon, or now, if `everything` shall be."""
+        ledger = self._ledger
+        ledger.flush(spill=everything or ledger.unsent > self._prefetch // 2)
+        if ledger.unsent and not self._spilling:
+            self._spilling = True
+            self._loop.call_later(SPILL_AFTER, self._spill)
+
+    def _reject(self, rejected: Rejected) -> None:
+        if self._parker is not None:
+            self._parker.park(self._origin, rejected)
+            return
+        for tag in (rejected.message.tag, *rejected.others):
+            self._ledger.reject(tag, requeue=False)
+            metrics.DISCARDED.inc()
+
+    def _spill(self) -> None:
+        """Acknowledge one by one what is finished behind a message that is still open."""
+        self._spilling = False
+        if self._channel.is_open:
+            self._ledger.flush(spill=True)

@@ -1,0 +1,131 @@
+"""A message that kills the job again and again takes few neighbours with it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pika import spec
+
+from connectors.message import Message
+from connectors.rabbitmq.poison import Caution, any_redelivered, sort_out
+
+MOST = 4000
+
+
+def message(count: int | None = None, redelivered: bool = True) -> Message:
+    headers = {} if count is None else {"x-delivery-count": count}
+    properties = b"".join(spec.BasicProperties(headers=headers).encode())
+    return Message(1, redelivered, b"\x00\x00", properties, b"")
+
+
+def test_the_first_message_is_held_alone() -> None:
+    """Until it has come, however long that takes."""
+    caution = Caution(MOST)
+
+    caution.look(held=0, now=1000.0)
+
+    assert (caution.prefetch, caution.over) == (1, False)
+
+
+def test_caution_ends_with_what_nobody_has_held_before() -> None:
+    caution = Caution(MOST)
+
+    caution.arrived([message(redelivered=False)], now=0.0)
+
+    assert (caution.prefetch, caution.over) == (MOST, True)
+
+
+def test_each_step_waits_until_half_is_settled() -> None:
+    caution = Caution(MOST)
+    caution.arrived([message()], now=0.0)
+    steps = []
+
+    while not caution.over:
+        caution.look(held=caution.prefetch, now=0.0)
+        caution.look(held=caution.prefetch // 2 + 1, now=0.0)
+        steps.append(caution.prefetch)
+        caution.look(held=caution.prefetch // 2, now=0.0)
+
+    assert steps == [1, 4, 16, 64, 256, 1024]
+
+
+def test_a_window_that_waits_for_more_gets_more() -> None:
+    """After a second; after three, if what it holds came back three times."""
+    caution = Caution(MOST)
+    caution.arrived([message()], now=0.0)
+    caution.look(held=1, now=0.9)
+    assert caution.prefetch == 1
+
+    caution.look(held=1, now=1.0)
+    assert caution.prefetch == 4
+
+    caution.arrived([message(3), message(2)], now=1.1)
+    caution.look(held=3, now=3.9)
+    assert caution.prefetch == 4
+    caution.look(held=3, now=4.0)
+    assert caution.prefetch == 16
+
+
+def test_few_neighbours_are_no_reason() -> None:
+    """The prefetch is exact from the beginning then, as long as it is small."""
+    assert Caution(100).prefetch == 100
+    assert Caution(101).prefetch == 1
+
+
+def test_a_lost_connection_is_no_crash() -> None:
+    caution = Caution(MOST)
+
+    caution.end()
+
+    assert caution.prefetch == MOST
+
+
+@given(
+    st.integers(1, 65535),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.floats(0, 5))),
+)
+def test_caution_never_takes_back_and_never_lets_in_too_many(
+    most: int, moments: list[tuple[bool, int, float]]
+) -> None:
+    caution, now = Caution(most), 0.0
+    for redelivered, held, seconds in moments:
+        before, now = caution.prefetch, now + seconds
+        caution.arrived([message(redelivered=redelivered)], now)
+        caution.look(held, now)
+        assert 1 <= before <= caution.prefetch <= most
+
+
+def test_what_came_too_often_is_taken_away_and_says_so() -> None:
+    """The others stay, in order."""
+    fresh, once, often = message(redelivered=False), message(1), message(9)
+
+    good, [poison] = sort_out([once, message(10), fresh, often], most=10)
+
+    assert good == [once, fresh, often]
+    assert poison.message == message(10)
+    assert poison.rejection.reason == (
+        "most_deliveries: was delivered 10 times before, and each time it came back"
+    )
+
+
+def test_where_nobody_counts_nothing_is_taken_away() -> None:
+    """Classic queues do not; and a sender's text of that name is no count."""
+    text = b"".join(spec.BasicProperties(headers={"x-delivery-count": "99"}).encode())
+    broken = b"\x20\x00\x00\x00\xff\xff"
+    messages = [
+        message(),
+        message()._replace(properties=text),
+        message()._replace(properties=broken),
+    ]
+
+    assert sort_out(messages, most=1) == (messages, [])
+
+
+def test_a_senders_count_counts_for_nothing_in_a_message_that_is_new() -> None:
+    assert sort_out([message(99, redelivered=False)], most=1)[1] == []
+
+
+def test_redelivered_messages_are_noticed() -> None:
+    fresh = message(redelivered=False)
+    assert not any_redelivered([fresh, fresh])
+    assert any_redelivered([fresh, message(), fresh])

@@ -1,0 +1,87 @@
+"""A message that kills the job, on real queues: it is parked, and its neighbours are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQDeadLetter
+from tests.contract.source import Taking
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url, **{"x-queue-type": "quorum"}) as rig:
+        yield rig
+
+
+def consumer(rig: RabbitMQRig, most_deliveries: int) -> Taking:
+    spec = rig.spec(prefetch=1000, most_deliveries=most_deliveries)
+    source = RabbitMQ(spec, RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
+    return Taking(source.consumer(f"{rig.queue}/000"))
+
+
+def killed(rig: RabbitMQRig, taking: Taking, done: set[bytes]) -> bool:
+    """Store everything until the poison comes, or is parked and nothing is left."""
+    poisoned = False
+
+    def over() -> bool:
+        nonlocal poisoned
+        new = taking.messages()
+        taking.events = []
+        for origin, message in new:
+            if message.body == b"poison":
+                poisoned = True
+                break
+            done.add(message.body)
+            taking.store([(origin, message)])
+        return poisoned or bool(rig.parked() and rig.left() == taking.consumer.unsettled == 0)
+
+    until(over)
+    return poisoned
+
+
+def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
+    """The job dies of it as often as is allowed, and never again."""
+    others = [b"%d" % number for number in range(400)]
+    rig.publish(*others[:150], b"poison", *others[150:])
+    done: set[bytes] = set()
+    deaths = 0
+
+    while killed(rig, taking := consumer(rig, most_deliveries=6), done):
+        deaths += 1
+        assert deaths <= 6
+        taking.consumer.close()
+
+    assert rig.parked() == [
+        (b"poison", "most_deliveries: was delivered 6 times before, and each time it came back")
+    ]
+    assert deaths == 6
+    assert done == set(others)
+    taking.consumer.close()
+    assert rig.left() == 0
+
+
+def test_what_is_not_poison_is_let_in_step_by_step(rig: RabbitMQRig) -> None:
+    """After a crash: one at first, and all before long, settled or not."""
+    rig.publish(*(b"%d" % number for number in range(300)))
+    first = consumer(rig, most_deliveries=10)
+    first.wait_for(300)
+    first.consumer.close()
+
+    taking = consumer(rig, most_deliveries=10)
+    taking.wait_for(1)
+    assert taking.consumer.unsettled < 300
+    taking.wait_for(300)
+
+    assert sorted(taking.bodies(), key=int) == [b"%d" % number for number in range(300)]
+    taking.store(taking.messages())
+    taking.consumer.close()
+    assert rig.left() == 0
+    assert rig.parked() == []
