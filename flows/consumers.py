@@ -14,6 +14,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from connectors import metrics
 from connectors.connector import Consumer, Source
 from connectors.message import Arrived, Drain, Lost, Opened, Outcomes
+from flows.parts import Only, Parts
 from flows.stop import Stop
 
 LOG = logging.getLogger("hopper")
@@ -86,8 +87,9 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
     not what it promises: `build_part` checks it.
     """
 
-    def __init__(self, source: Source, stop: Stop) -> None:
-        self._source, self._stop = source, stop
+    def __init__(self, source: Source, only: Only, stop: Stop) -> None:
+        """For `only` see `Parts`."""
+        self._source, self._only, self._stop = source, only, stop
         self._parts = source.consumers()
 
     def list_parts(self) -> list[str]:
@@ -102,19 +104,20 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         """Find the consumer that the source has started."""
         consumer = self._source.consumer(for_part)
         assert consumer.started, f"{for_part} consumes in another process than it acknowledges"
-        return _Acknowledge(consumer, self._stop)
+        return _Acknowledge(consumer, Parts(self._only), self._stop)
 
 
 class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
-    def __init__(self, consumer: Consumer, stop: Stop) -> None:
-        self._consumer, self._stop = consumer, stop
+    def __init__(self, consumer: Consumer, parts: Parts, stop: Stop) -> None:
+        self._consumer, self._parts, self._stop = consumer, parts, stop
 
     def write_batch(self, items: list[ForConsumer]) -> None:
         for item in items:
             if isinstance(item, Outcomes):
-                metrics.STORED.inc(len(item.stored))
-                metrics.REJECTED.inc(len(item.rejected))
-                self._consumer.settle(item)
+                outcomes = self._parts.take(item)
+                metrics.STORED.inc(len(outcomes.stored))
+                metrics.REJECTED.inc(len(outcomes.rejected))
+                self._consumer.settle(outcomes)
             elif isinstance(item, Drain):
                 self._stop.request(item.reason)
 

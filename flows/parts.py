@@ -21,11 +21,14 @@ FINISHED_MOST = 65_535
 largest prefetch that AMQP can say, so as many as can be under way."""
 
 
+Only = Callable[[Message, Sequence[int]], Message]
+"""(message, positions) -> the message with nothing but these of its documents."""
+
+
 class Parts:
     """What has become of the documents of one consumer's messages."""
 
-    def __init__(self, only: Callable[[Message, Sequence[int]], Message]) -> None:
-        """`only(message, positions)` is the message with nothing but these documents."""
+    def __init__(self, only: Only) -> None:
         self._only = only
         self._generation = 0
         self._open: dict[int, _Open] = {}
@@ -102,10 +105,10 @@ class _Open:
         elif not part.dropped:
             self.stored = True
 
-    def rejection(self, only: Callable[[Message, Sequence[int]], Message]) -> Rejected:
+    def rejection(self, only: Only) -> Rejected:
         """With the reason of the first document that is rejected."""
         positions, count = sorted(self.rejected), len(self._seen)
-        message, rejection = self.rejected[positions[0]]
+        message, rejection, _ = self.rejected[positions[0]]
         if len(positions) < count:
             message = only(message, positions)
         # In front, since reasons may be long, and are cut off at their ends.

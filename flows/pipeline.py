@@ -17,10 +17,11 @@ from bytewax.dataflow import Dataflow
 from connectors.connector import Sink, Source
 from flows import consumers, steps
 from flows.aggregate import Shard
-from flows.correlate import Correlate
+from flows.plan import make_plan
 from flows.spec import Pipeline
 from flows.start import start
 from flows.stop import Stop
+from flows.write import Write
 
 
 def flow(path: str | None = None) -> Dataflow:
@@ -34,19 +35,16 @@ def flow(path: str | None = None) -> Dataflow:
 
 def ring(spec: Pipeline, source: Source, sink: Sink, stop: Stop) -> Dataflow:
     """What comes in at `source` leaves at `acknowledge`, stored or parked: nowhere else."""
-    reading = Correlate(spec.source.chosen.format, source.properties, sink.addressing)
-    window, on_stop = spec.aggregate.window, spec.aggregate.on_stop
+    plan = make_plan(spec, source, sink)
 
     flow = Dataflow(spec.name)
     events = op.input("source", flow, consumers.Deliveries(source, stop))
-    correlated = op.flat_map_batch(
-        "correlate", events, steps.correlate(reading, source.consumers())
-    )
+    correlated = op.flat_map_batch("correlate", events, steps.correlate(plan.read, plan.spread))
     readable = op.branch("readable", correlated, steps.concerns_a_shard)
     groups = op.stateful_batch(
-        "aggregate", readable.trues, lambda _: steps.Aggregate(Shard(window), on_stop)
+        "aggregate", readable.trues, lambda _: steps.Aggregate(Shard(plan.rules), stop)
     )
-    written = op.stateful_batch("write", groups, lambda _: steps.Write(sink))
+    written = op.stateful_batch("write", groups, lambda _: Write(sink, plan.documents))
     settled = op.merge("settled", readable.falses, op.map("home", written, steps.homeward))
-    op.output("acknowledge", settled, consumers.Acknowledge(source, stop))  # type: ignore[misc]
+    op.output("acknowledge", settled, consumers.Acknowledge(source, plan.only, stop))  # type: ignore[misc]
     return flow

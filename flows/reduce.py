@@ -11,42 +11,105 @@ from collections.abc import Iterable, Sequence
 from connectors.message import (
     Answer,
     Documents,
-    Group,
+    Message,
     Origin,
     Outcomes,
     PartOutcome,
     Rejected,
     Rejection,
 )
-from flows.group import Member, Part
+from flows.group import Group, Member, Part, Summary
 
 
 def documents(group: Group) -> Documents:
     """The documents of a group, one for each member, in the members' order."""
     members = group.members
-    indices = [member.index for member in members]
-    ids = [member.id for member in members]
     return Documents(
         [member.document for member in members],
-        None if indices.count(None) == len(members) else indices,
-        None if ids.count(None) == len(members) else ids,
+        _column([member.index for member in members]),
+        _column([member.id for member in members]),
+        None,
+        _column([member.action for member in members]),
+        _column([member.routing for member in members]),
     )
 
 
-def outcomes(group: Group, answer: Answer) -> list[Outcomes]:
+def _column(values: list[str | None]) -> list[str | None] | None:
+    return None if values.count(None) == len(values) else values
+
+
+def outcomes(group: Group, documents: Documents, answer: Answer) -> list[Outcomes]:
     """What a sink's answer about a group's documents means for its messages, by origin."""
+    if group.summary is not None or len(documents.sources) < len(group.members):
+        for _, rejection in answer.rejected:
+            return refused(group, rejection, documents.sources[0])
+        return _all_stored(group)
     members = group.members
     origins = [member.origin for member in members]
-    if len(answer.stored) == len(members) == origins.count(origins[0]):
+    if len(answer.stored) == len(members) == origins.count(origins[0]) and not _has_parts(members):
         # Nearly all answers end here: everything is stored, and came from one consumer.
         return [Outcomes(origins[0], [member.message.tag for member in members], [])]
-    by_origin = {origin: Outcomes(origin, [], []) for origin in origins}
-    for position in answer.stored:
-        by_origin[origins[position]].stored.append(members[position].message.tag)
+    out = stored([members[position] for position in answer.stored])
     for position, rejection in answer.rejected:
-        rejected = Rejected(members[position].message, rejection)
-        by_origin[origins[position]].rejected.append(rejected)
-    return [home for home in by_origin.values() if home.stored or home.rejected]
+        out += rejected([members[position]], rejection)
+    return merged(out)
+
+
+def refused(group: Group, rejection: Rejection, summary: bytes = b"") -> list[Outcomes]:
+    """A group is rejected as a whole: its members are, or the summary that is all that is left."""
+    if group.summary is None:
+        return rejected(group.members, rejection)
+    out: list[Outcomes] = []
+    for origin, tags, parts in _tags_by_origin(group.summary):
+        first = tags[0] if tags else parts[0].tag
+        parked = Rejected(Message(first, False, b"", b"", summary), rejection, list(tags[1:]))
+        outcomes = [PartOutcome(*part, Rejected(parked.message, rejection)) for part in parts]
+        out.append(Outcomes(origin, [], [parked] if tags else [], parts=outcomes))
+    return out
+
+
+def comes_again(group: Group, origin: Origin) -> bool:
+    """Whether all messages of a group come again when their connection is lost, as strangers."""
+    if group.summary is not None:
+        origins = {*group.summary.tags, *group.summary.parts}
+        return origins == {origin} and group.summary.name is None
+    return all(member.origin == origin and member.name is None for member in group.members)
+
+
+def stored(members: Iterable[Member]) -> list[Outcomes]:
+    """These messages are stored: their outcomes, by origin."""
+    tags, parts = tags_of(members)
+    return [
+        Outcomes(
+            origin,
+            list(tags.get(origin, ())),
+            [],
+            parts=[PartOutcome(*part) for part in parts.get(origin, ())],
+        )
+        for origin in dict.fromkeys([*tags, *parts])
+    ]
+
+
+def _has_parts(members: list[Member]) -> bool:
+    return any(member.part is not None for member in members)
+
+
+def _all_stored(group: Group) -> list[Outcomes]:
+    if group.summary is None:
+        return stored(group.members)
+    return [
+        Outcomes(origin, list(tags), [], parts=[PartOutcome(*part) for part in parts])
+        for origin, tags, parts in _tags_by_origin(group.summary)
+    ]
+
+
+def _tags_by_origin(
+    summary: Summary,
+) -> list[tuple[Origin, Sequence[int], Sequence[Part]]]:
+    return [
+        (origin, summary.tags.get(origin, ()), summary.parts.get(origin, ()))
+        for origin in dict.fromkeys([*summary.tags, *summary.parts])
+    ]
 
 
 def rejected(members: Iterable[Member], rejection: Rejection) -> list[Outcomes]:

@@ -26,9 +26,15 @@ class Stop:
         self._timeout, self._unsettled = timeout, unsettled
         self.reason: str | None = None
         """Why the job shall end, once it shall."""
+        self.completions = 0
+        """How often somebody wanted all groups of the process complete."""
 
     def on_signals(self) -> None:
-        """Let SIGTERM and Ctrl-C drain the job, and the second of them end it at once."""
+        """Let SIGTERM and Ctrl-C drain the job, and the second of them end it at once.
+
+        SIGUSR1 completes all groups of the process.
+        """
+        signal.signal(signal.SIGUSR1, lambda _number, _frame: self.complete())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _frame: self._on_signal(signal.Signals(number)))
 
@@ -39,6 +45,10 @@ class Stop:
             timer = threading.Timer(self._timeout, self._give_up)
             timer.daemon = True
             timer.start()
+
+    def complete(self) -> None:
+        """Ask for all groups of the process to be complete now."""
+        self.completions += 1
 
     def _on_signal(self, number: signal.Signals) -> None:
         # No logging here: the signal may have interrupted the very code that holds its lock.

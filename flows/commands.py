@@ -1,0 +1,53 @@
+"""Messages that are no data, but tell the job what to do: `x-hopper: complete`.
+
+Pure. A command is acknowledged when it is passed on: it holds nothing that could be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from connectors.message import Properties, Rejection
+from flows.group import ABSENT, Force
+from flows.keys import canonical
+from flows.paths import as_json
+
+COMMAND, KEY = "x-hopper", "x-hopper-key"
+"""Headers: what to do, and with which group; `*`: with all of them."""
+
+
+class Command(NamedTuple):
+    """What a message tells to do."""
+
+    force: Force
+    everywhere: bool
+    """Every shard shall obey, not only the one of the key, or of the consumer."""
+
+
+def is_command(properties: Properties) -> bool:
+    """Whether it is one; what it says may be wrong yet."""
+    return properties.headers is not None and COMMAND in properties.headers
+
+
+def read_command(
+    properties: Properties, own_key: Callable[[], object] | None
+) -> Command | Rejection:
+    """What a command says.
+
+    `own_key` finds the key of the message, or `ABSENT`; without it, there are no keys.
+    """
+    headers = properties.headers or {}
+    if headers.get(COMMAND) != "complete":
+        return Rejection(f"unknown_command: the header {COMMAND} is not complete")
+    key = headers.get(KEY, ABSENT)
+    if key == "*":
+        return Command(Force(), everywhere=True)
+    if own_key is None:
+        if key is not ABSENT:
+            return Rejection(f"unknown_key: there is no `by`, so {KEY} can only be *")
+        return Command(Force(), everywhere=False)
+    found = own_key() if key is ABSENT else canonical(as_json(key))
+    if not isinstance(found, str):
+        return Rejection(f"missing_key: neither {KEY} nor what `by` names tells a group")
+    return Command(Force(found), everywhere=False)

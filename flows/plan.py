@@ -1,0 +1,186 @@
+"""What a spec comes to: one thing for each step that has to know.
+
+Pure. It reads the spec's texts, and lays out which values of a message travel to its shard, so
+that `until`, `order` and `reduce` find theirs without looking into any document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from connectors.connector import Addressing, Sink, Source
+from connectors.message import Documents, Message, Rejection
+from flows import own, reduce, window_spec
+from flows.aggregate_spec import Aggregate, MissingKey
+from flows.conditions import Condition, condition
+from flows.correlate import Correlate
+from flows.functions.function import Function
+from flows.group import ABSENT, Group
+from flows.keys import Keys
+from flows.parts import Only
+from flows.paths import Path, parse
+from flows.reducers import Tally, wanted
+from flows.rules import Rules, Tumbling
+from flows.shards import Spread
+from flows.spec import Pipeline
+from flows.splitter import Splitter
+from flows.summary import Summaries
+from flows.traits import Asked, Look
+
+
+class Plan(NamedTuple):
+    """How messages become groups, and groups documents."""
+
+    read: Correlate
+    spread: Spread
+    rules: Rules
+    """Of every shard."""
+    documents: Callable[[Group], Documents | Rejection]
+    """What a group becomes."""
+    only: Only
+    """What is parked of a message some of whose documents are rejected."""
+    tallies: Sequence[Tally]
+    """They count the values that are of no use to them."""
+
+
+def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
+    """Plan the steps of a job."""
+    chosen, aggregate = spec.source.chosen, spec.aggregate
+    splitter = Splitter(chosen.format, chosen.max_message, chosen.indices)
+    layout = Layout(aggregate)
+    asked = _asked(aggregate, chosen.queue, layout.paths)
+
+    def only(message: Message, positions: Sequence[int]) -> Message:
+        if not message.properties:
+            return message  # a summary, and no delivery
+        reading = splitter.reading(source.properties(message))
+        return message._replace(body=reading.only(message.body, positions))
+
+    return Plan(
+        Correlate(
+            splitter,
+            source.properties,
+            sink.addressing if aggregate.reduce is None else None,
+            Look(asked) if any(asked[2:]) else None,
+        ),
+        Spread(source.consumers(), keyed=asked.keys is not None, ahead=_ahead(aggregate)),
+        _rules(aggregate, asked, layout, source.consumers()),
+        _documents(aggregate, sink.addressing),
+        only,
+        [tally for tally in (layout.tally, layout.running) if tally is not None],
+    )
+
+
+class Layout:
+    """Which values of a message travel to its shard, and where each of them stands."""
+
+    def __init__(self, spec: Aggregate) -> None:
+        window = spec.window
+        until = condition(window.until, allow_group=True) if window.until else None
+        order = parse(spec.order) if spec.order else None
+        running = {str(n): Function(*one) for n, one in enumerate(until.group)} if until else {}
+        functions = _functions(spec)
+        wanted_by = [*(until.paths if until else ()), *([order] if order else ())]
+        paths = dict.fromkeys([*wanted_by, *wanted(running), *wanted(functions)])
+        self.paths = [path for path in paths if isinstance(path, Path)]
+        positions = {path: position for position, path in enumerate(self.paths)}
+        self.until = until and until._replace(test=until.bind(self.paths))
+        self.order = None if order is None else positions[order]
+        self.tally = Tally(functions, positions) if functions else None
+        """What `reduce` wants."""
+        self.running = Tally(running, positions) if running else None
+        """What `until` wants."""
+
+
+def _rules(spec: Aggregate, asked: Asked, layout: Layout, partitions: Sequence[str]) -> Rules:
+    window, parks = spec.window, "park" in (spec.incomplete, spec.on_stop)
+    return Rules(
+        plain=not any((asked.keys, asked.first, asked.last, asked.size)),
+        count=window.count,
+        bytes=window.bytes,
+        time=window.time,
+        idle=window.idle,
+        until=layout.until,
+        until_tally=layout.running,
+        tumbling=_tumbling(window.tumbling),
+        incomplete=spec.incomplete,
+        on_stop=spec.on_stop,
+        late=spec.late,
+        remember=spec.remember,
+        amend_for=spec.amend_for,
+        groups_most=spec.groups_most if spec.by else None,
+        order=layout.order,
+        tally=layout.tally,
+        hold=layout.tally is None or layout.order is not None or parks,
+        recognise=asked.names,
+        partitions=partitions,
+    )
+
+
+def _tumbling(spec: window_spec.Tumbling | None) -> Tumbling | None:
+    if spec is None:
+        return None
+    return Tumbling(spec.every, spec.event_time is not None, spec.lateness, spec.idle_after)
+
+
+def _ahead(spec: Aggregate) -> float | None:
+    tumbling = spec.window.tumbling
+    return tumbling.ahead if tumbling and tumbling.event_time else None
+
+
+def _asked(spec: Aggregate, queue: str, values: Sequence[Path]) -> Asked:
+    window, tumbling = spec.window, spec.window.tumbling
+
+    def of_message(text: str | None) -> Condition | None:
+        return condition(text, allow_group=False) if text else None
+
+    def path(text: str | None) -> Path | None:
+        return parse(text) if text else None
+
+    return Asked(
+        queue,
+        by=spec.by if isinstance(spec.by, str) else ", ".join(spec.by or ()),
+        keys=_keys(spec),
+        alone=spec.missing_key == "alone",
+        first=of_message(window.first),
+        last=of_message(window.last),
+        size=path(window.size),
+        event_time=path(tumbling.event_time) if tumbling else None,
+        values=values,
+        names=spec.by is not None or spec.reduce is not None,
+    )
+
+
+def _keys(spec: Aggregate) -> Keys | None:
+    if spec.by is None:
+        return None
+    default = spec.missing_key.default if isinstance(spec.missing_key, MissingKey) else ABSENT
+    by = parse(spec.by) if isinstance(spec.by, str) else [parse(text) for text in spec.by]
+    return Keys(by, default)
+
+
+def _functions(spec: Aggregate) -> Mapping[str, Function]:
+    if not isinstance(spec.reduce, dict):
+        return {}
+    return {
+        name: Function("count")
+        if one == "count"
+        else Function(one.function, parse(one.path), one.q, one.separator)
+        for name, one in spec.reduce.items()
+    }
+
+
+def _documents(spec: Aggregate, addressing: Addressing) -> Callable[[Group], Documents | Rejection]:
+    if spec.reduce is None:
+        return reduce.documents
+    function = own.load(spec.reduce) if isinstance(spec.reduce, str) else None
+    summaries = Summaries(spec.summary, addressing, function)
+
+    def documents(group: Group) -> Documents | Rejection:
+        summary = summaries.summarise(group)
+        if isinstance(summary, Rejection):
+            return summary
+        return Documents([summary.document], [summary.index], [summary.id], [summary.version])
+
+    return documents

@@ -1,0 +1,91 @@
+"""Where groups live: the shards, and how what arrives is spread over them.
+
+Pure. With keys, a key's messages meet on one shard, whichever consumer they came by; without, each
+consumer's messages stay on a shard of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from connectors.message import Origin
+from flows.commands import Command
+from flows.correlate import Correlated
+from flows.crossing import Members
+from flows.group import Force, Progress
+from flows.keys import shard_of
+
+SHARDS = (
+    "shard/3",
+    "shard/0",
+    "shard/8",
+    "shard/26",
+    "shard/1",
+    "shard/4",
+    "shard/5",
+    "shard/12",
+)
+"""Few, since what crosses between processes costs by the item; so many, whatever the number of
+workers, since a key must find its shard. Bytewax gives a shard to a worker by a hash of its name:
+these names give each of two, four and eight workers the same share, and three nearly so."""
+
+ForShard = Members | Progress | Force
+"""What a shard is told."""
+
+
+class Spread:
+    """Spreads messages over shards."""
+
+    def __init__(self, consumers: Sequence[str], *, keyed: bool, ahead: float | None) -> None:
+        """`ahead` in seconds: see `Plan`."""
+        self.shards: Sequence[str] = SHARDS if keyed else consumers
+        """Names of all shards."""
+        self.consumers = consumers
+        """Names of all consumers."""
+        self._keyed, self._ahead = keyed, ahead
+
+    def shards_of(self, origin: Origin) -> Sequence[str]:
+        """Where messages of an origin may be."""
+        return SHARDS if self._keyed else [origin.consumer]
+
+    def spread(self, correlated: Correlated, now: float) -> Iterator[tuple[str, ForShard]]:
+        """What each shard is told of messages that arrived together at `now`, in order."""
+        members, origin = correlated.members, correlated.outcomes.origin
+        start = 0
+        for position, command in correlated.commands:
+            yield from self._members(Members(members[start:position]), origin)
+            yield from self._command(command, origin)
+            start = position
+        yield from self._members(Members(members[start:]) if start else members, origin)
+        if self._ahead is not None:
+            times = [m.at for m in members if m.at is not None and m.at <= now + self._ahead]
+            if times:
+                progress = Progress(origin.consumer, max(times))
+                yield from ((shard, progress) for shard in self.shards)
+
+    def _members(self, members: Members, origin: Origin) -> Iterator[tuple[str, ForShard]]:
+        if not members:
+            return
+        if not self._keyed:
+            yield origin.consumer, members
+            return
+        count = len(SHARDS)
+        parts = [Members() for _ in SHARDS]
+        for member in members:
+            key = member.key
+            # What goes alone may go anywhere.
+            parts[member.message.tag % count if key is None else shard_of(key, count)].append(
+                member
+            )
+        for shard, part in zip(SHARDS, parts, strict=True):
+            if part:
+                yield shard, part
+
+    def _command(self, command: Command, origin: Origin) -> Iterator[tuple[str, ForShard]]:
+        force = command.force
+        if command.everywhere:
+            yield from ((shard, force) for shard in self.shards)
+        elif force.key is not None:
+            yield SHARDS[shard_of(force.key, len(SHARDS))], force
+        else:
+            yield origin.consumer, force

@@ -1,0 +1,98 @@
+"""Knows which groups the sink has, and says whose outcome an answer of the sink is.
+
+Pure. It neither submits nor waits.
+
+Rule 1: an answer about a document is the outcome of the messages that it was made of.
+Rule 2: a twin shares the fate of its first copy, whether that is known yet or not.
+Rule 3: what a lost connection has delivered is withdrawn, since it will come again; unless the
+        group has members of others, which will not, or names, by which it is recognised then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
+from flows import reduce
+from flows.group import Group, Twin
+
+REFUSED_MOST = 10_000
+"""Groups with rejected documents that are remembered, for twins of what was rejected."""
+UNKNOWN = Rejection("outcome_unknown: what became of it when it was first delivered is forgotten")
+"""It may be stored; but to acknowledge it, we would have to know."""
+
+
+class _Submission(NamedTuple):
+    group: Group
+    documents: Documents
+    withdraw: Callable[[], None]
+    unanswered: int
+    rejected: dict[int, Rejection]
+    twins: list[Twin]
+
+
+class Submissions:
+    """The groups of one shard that are with the sink, or were so lately."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Submission] = {}
+        self._refused: dict[int, dict[int, Rejection]] = {}
+        self._forgotten = 0  # the number of the last group that is not among the refused any more
+
+    def __len__(self) -> int:
+        """Groups that are not answered yet."""
+        return len(self._open)
+
+    def add(self, group: Group, documents: Documents, withdraw: Callable[[], None]) -> None:
+        """A group is with the sink."""
+        count = len(documents.sources)
+        self._open[group.number] = _Submission(group, documents, withdraw, count, {}, [])
+
+    def refuse(self, group: Group, rejection: Rejection) -> list[Outcomes]:
+        """A group never gets to the sink: all of its members are rejected."""
+        self._remember(group.number, {0: rejection})
+        return reduce.refused(group, rejection)
+
+    def answer(self, number: int, answer: Answer) -> list[Outcomes]:
+        """The sink's answer about the group of that number. Rule 1."""
+        submission = self._open.get(number)
+        if submission is None:
+            return []  # withdrawn while the answer was under way
+        unanswered = submission.unanswered - len(answer.stored) - len(answer.rejected)
+        submission.rejected.update(answer.rejected)
+        out = reduce.outcomes(submission.group, submission.documents, answer)
+        if unanswered:
+            self._open[number] = submission._replace(unanswered=unanswered)
+            return out
+        del self._open[number]
+        self._remember(number, submission.rejected)
+        for twin in submission.twins:
+            out += self.twin(twin)
+        return out
+
+    def twin(self, twin: Twin) -> list[Outcomes]:
+        """A message that was delivered again. Rule 2."""
+        if (submission := self._open.get(twin.number)) is not None:
+            submission.twins.append(twin)
+            return []
+        rejection = self._refused.get(twin.number, {}).get(twin.position)
+        if rejection is None and twin.number <= self._forgotten:
+            rejection = UNKNOWN
+        if rejection is None:
+            return reduce.stored([twin.member])
+        return reduce.rejected([twin.member], rejection)
+
+    def lose(self, origin: Origin) -> None:
+        """Withdraw what a lost connection has delivered. Rule 3."""
+        for number, submission in list(self._open.items()):
+            if reduce.comes_again(submission.group, origin):
+                submission.withdraw()
+                del self._open[number]
+
+    def _remember(self, number: int, rejected: dict[int, Rejection]) -> None:
+        if rejected:
+            self._refused[number] = rejected
+        if len(self._refused) > REFUSED_MOST:
+            self._forgotten = next(iter(self._refused))
+            del self._refused[self._forgotten]

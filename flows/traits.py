@@ -1,0 +1,119 @@
+"""What the aggregator wants to know of a message, found out while its document is at hand.
+
+Pure. It keeps no state and gathers nothing: what is found travels with the member to its shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from connectors.message import Properties, Rejection
+from flows.conditions import Condition
+from flows.event_time import event_time
+from flows.group import ABSENT, ALONE, FIRST, LAST
+from flows.keys import Keys
+from flows.own import Failed
+from flows.paths import Path, reader
+
+
+class Asked(NamedTuple):
+    """What is asked of each message."""
+
+    queue: str
+    """That the messages come from."""
+    by: str = ""
+    """As the spec has it."""
+    keys: Keys | None = None
+    alone: bool = False
+    """A message without a key goes by itself; else it is rejected."""
+    first: Condition | None = None
+    last: Condition | None = None
+    size: Path | None = None
+    event_time: Path | None = None
+    values: Sequence[Path] = ()
+    """What `until`, `order` and `reduce` look at."""
+    names: bool = True
+    """Whether it matters what the message is called."""
+
+
+class Traits(NamedTuple):
+    """The fields of a `Member` that are found here."""
+
+    key: str | None = None
+    name: str | None = None
+    marks: int = 0
+    size: int | None = None
+    at: float | None = None
+    values: tuple[Any, ...] = ()
+
+
+class Look:
+    """A look at one message after the other."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._values = reader(asked.values)
+        self._tests = [
+            (mark, reader(condition.paths), condition)
+            for mark, condition in ((FIRST, asked.first), (LAST, asked.last))
+            if condition is not None
+        ]
+        self._size = asked.size and asked.size.getter()
+        self._event_time = asked.event_time and asked.event_time.getter()
+
+    @property
+    def keyed(self) -> bool:
+        """Messages have keys."""
+        return self._asked.keys is not None
+
+    def key(self, document: dict[str, Any], properties: Properties) -> object:
+        """The key of a message, a `str`; or `ABSENT`."""
+        assert self._asked.keys is not None
+        return self._asked.keys.key(document, properties, self._asked.queue)
+
+    def at(self, document: dict[str, Any], properties: Properties) -> Traits | Rejection:
+        """Find everything that is asked, or why the message can be in no group."""
+        asked, queue = self._asked, self._asked.queue
+        key, marks, size, at = None, 0, None, None
+        if asked.keys is not None:
+            key = asked.keys.key(document, properties, queue)
+            if key is ABSENT:
+                if not asked.alone:
+                    return Rejection(f"missing_key: nothing in {asked.by}")
+                key, marks = None, ALONE
+        for mark, values, condition in self._tests:
+            try:
+                if condition.test(values(document, properties, queue), None):
+                    marks |= mark
+            except Failed as error:
+                return Rejection(f"condition_failed: {error}")
+        if asked.size is not None and self._size is not None:
+            size = size_of(self._size(document, properties, queue))
+            if size == 0:
+                return Rejection(f"bad_value: no positive number in {asked.size.text}")
+        if asked.event_time is not None and self._event_time is not None:
+            at = event_time(self._event_time(document, properties, queue))
+            if at is None:
+                return Rejection(f"missing_time: no time in {asked.event_time.text}")
+        name = (properties.message_id or None) if asked.names else None
+        return Traits(key, name, marks, size, at, self._values(document, properties, queue))
+
+
+def size_of(value: object) -> int | None:
+    """How many a message says there will be: a whole number above zero, or the text of one.
+
+    `None`: it says nothing; 0: what it says is not such a number.
+    """
+    if value is ABSENT or value is None:
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        value = int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and value is not True and value > 0 else 0
+
+
+_DIGITS = 18
+"""More than any group will ever have; Python refuses to read texts of thousands."""

@@ -1,0 +1,86 @@
+"""The `write` step: hands groups to the sink, and hands on what the sink answers.
+
+It decides nothing: whose outcome an answer is, `submissions.py` says.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+from bytewax.operators import StatefulBatchLogic
+
+from connectors.connector import Sink
+from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
+from flows.departures import Leaving
+from flows.group import Group, Twin
+from flows.submissions import Submissions
+
+ANSWER_AFTER = 0.01
+"""Seconds until the next look for answers while one is outstanding; half of it while two are."""
+ANSWERS_COUNTED = 4
+"""More are no reason to look still sooner: they may all wait for a sink that is away."""
+
+
+class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
+    """The `write` step, for one shard."""
+
+    def __init__(self, sink: Sink, documents: Callable[[Group], Documents | Rejection]) -> None:
+        """`documents` are what a group becomes."""
+        self._sink, self._documents = sink, documents
+        self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
+        self._submissions = Submissions()
+
+    def on_batch(self, values: list[Leaving | Lost]) -> tuple[list[Outcomes], bool]:
+        """Submit groups, withdraw those of a lost connection, and hand on what is answered."""
+        out: list[Outcomes] = []
+        for value in values:
+            if isinstance(value, Group):
+                out += self._submit(value)
+            elif isinstance(value, Outcomes):
+                out.append(value)
+            elif isinstance(value, Twin):
+                out += self._submissions.twin(value)
+            else:
+                self._submissions.lose(value.origin)
+        return out + self._take_outcomes(), self.RETAIN
+
+    def on_notify(self) -> tuple[list[Outcomes], bool]:
+        """Hand on what has been answered."""
+        return self._take_outcomes(), self.RETAIN
+
+    def on_eof(self) -> tuple[list[Outcomes], bool]:
+        """Wait for every answer: this is the last call that may hand anything on."""
+        self._sink.flush()
+        out = self._take_outcomes()
+        while self._submissions:
+            out += self._submissions.answer(*self._answers.get())
+        return out, self.DISCARD
+
+    def notify_at(self) -> datetime | None:
+        """Soon, while answers are outstanding: the more are, the sooner comes the next one."""
+        if not self._submissions:
+            return None
+        outstanding = min(len(self._submissions), ANSWERS_COUNTED)
+        return datetime.now(timezone.utc) + timedelta(seconds=ANSWER_AFTER / outstanding)
+
+    def snapshot(self) -> None:
+        """What is not stored is unacknowledged, and will come again."""
+
+    def _submit(self, group: Group) -> list[Outcomes]:
+        documents = self._documents(group)
+        if isinstance(documents, Rejection):
+            return self._submissions.refuse(group, documents)
+        # The answer may come before `submit` returns, but nobody looks at it before the next line.
+        withdraw = self._sink.submit(
+            documents, lambda answer: self._answers.put((group.number, answer))
+        )
+        self._submissions.add(group, documents, withdraw)
+        return []
+
+    def _take_outcomes(self) -> list[Outcomes]:
+        out: list[Outcomes] = []
+        while not self._answers.empty():
+            out += self._submissions.answer(*self._answers.get())
+        return out
