@@ -106,3 +106,27 @@ def test_the_consumer_timeout_is_the_queues_or_rabbitmqs_default(
     declare: Any, seconds: float
 ) -> None:
     assert source(declare=declare).consumer_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most", "warned"),
+    [
+        ({}, 10, False),
+        ({"x-queue-type": "quorum"}, 10, False),
+        ({"x-queue-type": "quorum"}, 20, True),
+        ({"x-queue-type": "quorum"}, None, True),
+        ({"x-queue-type": "quorum", "x-delivery-limit": 5}, 10, True),
+        ({"x-queue-type": "quorum", "x-delivery-limit": 1000}, 10, False),
+        (
+            {"x-queue-type": "quorum", "x-delivery-limit": 5, "x-dead-letter-exchange": "dead"},
+            10,
+            False,
+        ),
+    ],
+)
+def test_a_queue_that_drops_messages_before_they_are_parked_is_warned_of(
+    arguments: dict[str, Any], most: int | None, warned: bool
+) -> None:
+    spec = source(declare={"arguments": arguments}, most_deliveries=most)
+
+    assert bool(list(spec.warnings())) == warned
