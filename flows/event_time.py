@@ -23,11 +23,13 @@ def event_time(value: Any) -> float | None:
             return _spelled_otherwise(value)
         # A difference is as quick as datetime.timestamp(), which without an offset means the time
         # of wherever this runs.
-        return (moment - (_EPOCH if moment.tzinfo else _EPOCH_WITHOUT_OFFSET)).total_seconds()
+        seconds = (moment - (_EPOCH if moment.tzinfo else _EPOCH_WITHOUT_OFFSET)).total_seconds()
+        return seconds if _FIRST <= seconds < _END else None
     if value.__class__ is int or value.__class__ is float:
-        seconds = value / 1000 if not -_MILLISECONDS_FROM <= value <= _MILLISECONDS_FROM else value
         # NaN is in no range.
-        return float(seconds) if _FIRST <= seconds < _END else None
+        if -_MILLISECONDS_FROM <= value <= _MILLISECONDS_FROM:
+            return float(value) if value >= _FIRST else None
+        return value / 1000 if _FIRST * 1000 <= value < _END * 1000 else None
     return None
 
 
@@ -45,7 +47,8 @@ def _spelled_otherwise(text: str) -> float | None:
         moment = _convert(f"{date}T{time}{offset or 'Z'}", datetime)
     except ValueError:
         return None
-    return (moment - _EPOCH).total_seconds() + leap
+    seconds = (moment - _EPOCH).total_seconds() + leap
+    return seconds if _FIRST <= seconds < _END else None
 
 
 _convert = msgspec.convert
@@ -54,7 +57,8 @@ _EPOCH = _EPOCH_WITHOUT_OFFSET.replace(tzinfo=timezone.utc)
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)"
     r"(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?"
-    r" ?(Z|z|[+-]\d\d(?::?\d\d)?)?"
+    r" ?(Z|z|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII,
 ).fullmatch
 _MILLISECONDS_FROM = 1e11
 """A number above it is milliseconds: in seconds it would be the year 5138."""

@@ -37,16 +37,18 @@ def load(text: str) -> Callable[..., Any]:
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)  # as python -m does
     try:
-        found = importlib.import_module(module_name)
+        module = importlib.import_module(module_name)
     except Exception as error:  # the module is the user's
         raise ValueError(f"{module_name} cannot be imported: {_told(error)}") from error
+    found: Any = module
     for name in names.split("."):
         if not hasattr(found, name):
-            raise ValueError(f"there is no {names} in {module_name} ({found.__file__})")
+            place = getattr(module, "__file__", None) or "built in"
+            raise ValueError(f"there is no {names} in {module_name} ({place})")
         found = getattr(found, name)
     if not callable(found):
         raise ValueError(f"{text} is no function")
-    return found
+    return found  # type: ignore[no-any-return]  # it can be called
 
 
 def probe(function: Callable[..., Any], *sample: Any) -> tuple[Any] | None:

@@ -76,7 +76,9 @@ class Checker:
         raise unknown(node, self._text, (*scope, *self._variables))
 
     def _select(self, node: Node, scope: Scope) -> Kind:
-        self._expect(node.parts[0], "map", f"it has no {node.name}", scope)
+        kind = self._kind(node.parts[0], scope)
+        if kind not in (None, "map"):
+            raise self._wrong(node, f"{SPOKEN[kind]} has no {node.name}")
         return None
 
     def _index(self, node: Node, scope: Scope) -> Kind:

@@ -1,0 +1,413 @@
+"""Conditions: what they look at, when they hold, and what is refused at load."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import pytest
+
+from connectors.message import Properties
+from flows import own
+from flows.conditions import Condition, GroupSoFar, condition
+from flows.paths import DOCUMENT, parse, reader
+from tests.flows import own_functions
+
+PROPERTIES = Properties(
+    routing_key="orders",
+    headers={"x": "h", "x-order": 1, "table": {"b": 2}},
+    correlation_id="c",
+    priority=3,
+)
+OWN = "tests.flows.own_functions"
+
+evaluator = pytest.mark.skipif(sys.version_info < (3, 11), reason="CEL's evaluator is not there")
+
+
+def ask(found: Condition, document: dict[str, Any], group: GroupSoFar | None = None) -> bool | None:
+    return found.test(reader(found.paths)(document, PROPERTIES, "tasks"), group)
+
+
+def holds(text: str, document: dict[str, Any] | None = None) -> bool | None:
+    return ask(condition(text, allow_group=False), document or {})
+
+
+def holds_of(text: str, group: GroupSoFar) -> bool | None:
+    return ask(condition(text, allow_group=True), {"n": 1}, group)
+
+
+@pytest.mark.parametrize(
+    ("text", "document"),
+    [
+        ('message.type == "end"', {"type": "end"}),
+        ('"end" == message.type', {"type": "end"}),
+        ("message.type != 'end'", {"type": "start"}),
+        ("message.n == 3", {"n": 3}),
+        ("message.n == 3", {"n": 3.0}),
+        ("message.n == 3.0", {"n": 3}),
+        ("message.n > 2.5", {"n": 3}),
+        ("3 <= message.n", {"n": 3.5}),
+        ("-3 < message.n", {"n": -2}),
+        ("message.n == 0x10", {"n": 16}),
+        ("message.n > 3", {"n": 2**70}),
+        ("message.n == 9007199254740993", {"n": 2**53 + 1}),
+        ("message.ok == true", {"ok": True}),
+        ("message.ok", {"ok": True}),
+        ("!message.ok", {"ok": False}),
+        ("message.x == null", {"x": None}),
+        ("message.x != null", {"x": 0}),
+        ("message.a < message.b", {"a": 1, "b": 1.5}),
+        ("message.a == message.b", {"a": {"x": [1]}, "b": {"x": [1.0]}}),
+        ("message.order.total >= 10", {"order": {"total": 10}}),
+        ("message.order.total >= 10", {"order.total": 10}),
+        ('message["a b"]["c.d"] == 1', {"a b": {"c.d": 1}}),
+        ("message.queue == 1", {"queue": 1}),
+        ('message.type in ["end", "stop"]', {"type": "stop"}),
+        ('"b" in message.tags', {"tags": ["a", "b"]}),
+        ('"b" in message.tags', {"tags": {"b": None}}),
+        ("has(message.x)", {"x": None}),
+        ("!has(message.x)", {}),
+        ("!has(message.a.b)", {}),
+        ("message.a == 1 && message.b == 2", {"a": 1, "b": 2}),
+        ("message.a == 1 || message.b == 2", {"b": 2}),
+        ("message.a == 1 ? message.b == 2 : message.c", {"a": 0, "c": True}),
+        ("message == {}", {}),
+        ("size(message.items) == 2", {"items": [1, 2]}),
+        ("message.name.size() == 2", {"name": "äß"}),
+        ("message.price * 1.19 > 100.0", {"price": 100}),
+        ("message.n % 2 == 1", {"n": 3.0}),
+        ("message.n / 2 == 1", {"n": 3}),
+        ("message.n / 2 == 1.5", {"n": 3.0}),
+        ("-message.n / 2 == -1", {"n": 3}),
+        ("-message.n % 2 == -1", {"n": 3}),
+        ('message.a + "-" + message.b == "x-y"', {"a": "x", "b": "y"}),
+        ('header.x == "h" && header["x-order"] == 1', {}),
+        ("header.table.b == 2", {}),
+        ('property.correlation_id == "c" && property.priority > 2', {}),
+        ('routing_key == "orders" && queue == "tasks"', {}),
+        ("message.items.exists(i, i.q > 3)", {"items": [{"q": 1}, {"q": 4}]}),
+        ("message.items.exists(i, i.q > 3)", {"items": [{}, {"q": "x"}, {"q": 4}]}),
+        ("message.items.all(i, i.q > message.least)", {"items": [{"q": 2}], "least": 1}),
+        ("message.items.exists_one(i, i == 1)", {"items": [1, 2]}),
+        ("message.rows.exists(r, r.exists(c, c == r[0] + 1))", {"rows": [[1, 2]]}),
+        ('message.o.exists(name, name == "a")', {"o": {"a": 1}}),
+        ("message.x == 1 // a comment", {"x": 1}),
+        ("message.x\n  == 1", {"x": 1}),
+    ],
+)
+@evaluator
+def test_a_condition_holds(text: str, document: dict[str, Any]) -> None:
+    assert holds(text, document) is True
+
+
+@pytest.mark.parametrize(
+    ("text", "document"),
+    [
+        ('message.name.startsWith("or")', {"name": "order"}),
+        ('message.name.matches("^o.*r$")', {"name": "order"}),
+        (r'message.name.matches(r"^\w+\d$")', {"name": "order1"}),
+        ('message.name.contains("rd") && message.n == 1', {"name": "order", "n": 1}),
+        (
+            'message.at > "2026" && timestamp(message.at) < timestamp("2027-01-01T00:00:00Z")',
+            {"at": "2026-05-05T00:00:00Z"},
+        ),
+        ("timestamp(message.at).getFullYear() == 2026", {"at": "2026-05-05T00:00:00Z"}),
+        (
+            'timestamp(message.b) - timestamp(message.a) > duration("1h")',
+            {"a": "2026-05-05T00:00:00Z", "b": "2026-05-05T01:00:01Z"},
+        ),
+        ("message.items.filter(i, i.q > 3).size() == 1", {"items": [{"q": 4}, {"q": 3}]}),
+        ("message.items.map(i, i.q)[0] == 4", {"items": [{"q": 4}]}),
+        (
+            "message.items.exists(i, has(i.n) && i.n.startsWith(message.p))",
+            {"items": [{}, {"n": "ab"}], "p": "a"},
+        ),
+        ('message.items.exists(i, i.n.startsWith("a"))', {"items": [{}, {"n": "ab"}]}),
+        ("int(message.n) > 3", {"n": "4"}),
+        ("message.list[0] == 1", {"list": [1]}),
+        ("message.n == 3u", {"n": 3}),
+        ("type(message.n) == int", {"n": 3}),
+        ("message.x.filter(vv, has(vv.a)).size() == 1", {"x": [{"a": 1}, {}]}),
+    ],
+)
+@evaluator
+def test_what_calls_functions_is_evaluated_too(text: str, document: dict[str, Any]) -> None:
+    assert holds(text, document) is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'message.x == "a"',
+        'message.x != "a"',
+        "message.x > 3",
+        "!(message.x == 3)",
+        "message.x",
+        "message.x.y == 1",
+        "message.x == message.y",
+        "message.x in [1, 2]",
+        "1 in message.x",
+        "message.x + 1 == 2",
+        "size(message.x) >= 0",
+        "message.x.exists(i, true)",
+        "message.x.all(i, true)",
+        'header.y == "h"',
+        'property.message_id == ""',
+        "message.x == 1 && true",
+        "message.x == 1 || false",
+        "message.x ? true : true",
+    ],
+)
+def test_a_field_that_is_not_there_makes_it_false(text: str) -> None:
+    assert holds(text) is not True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'message.x.startsWith("a")',
+        '!message.x.startsWith("a")',
+        "timestamp(message.x) < timestamp('2026-01-01T00:00:00Z')",
+        "message.x.filter(i, true).size() == 0",
+        "message.x[0] != 1",
+    ],
+)
+@pytest.mark.parametrize("document", [{}, {"x": None}, {"x": 3}, {"x": {"y": 1}}, {"x": 2**80}])
+@evaluator
+def test_a_function_that_does_not_take_a_field_makes_it_false(
+    text: str, document: dict[str, Any]
+) -> None:
+    assert holds(text, document) is not True
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("message.x == 1 || true", True),
+        ("true || message.x == 1", True),
+        ("message.x == 1 && false", False),
+        ("false && message.x == 1", False),
+        ("message.x > 1 || message.n == 1", True),
+        ('message.n > "a" || message.n == 1', True),
+        ("!(message.x == 1 && false)", True),
+    ],
+)
+def test_an_error_does_not_matter_where_the_other_side_decides(text: str, answer: bool) -> None:
+    """By CEL's own rules."""
+    assert holds(text, {"n": 1}) is answer
+
+
+@pytest.mark.parametrize("value", [None, True, "3", "a", [3], {"n": 3}])
+@pytest.mark.parametrize("sign", ["<", "<=", ">", ">="])
+def test_only_what_is_of_one_kind_has_an_order(value: object, sign: str) -> None:
+    assert holds(f"message.n {sign} 3", {"n": value}) is None
+    assert holds(f"!(message.n {sign} 3)", {"n": value}) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "message.n + 1 > 0",
+        "message.n * 2 > 0",
+        "message.n - -1 > 0",
+        "message.n + message.n > 0",
+        "message.f * 10.0 > 0",
+        "message.n / 0 > 0",
+        "message.f / 0.0 > 0",
+        "message.n % 0 == 0",
+        "message.list + 1 > 0",
+        "message.text + 1 > 0",
+        "message.flag + 1 > 0",
+    ],
+)
+def test_what_has_no_number_as_its_result_is_false(text: str) -> None:
+    """Beyond 64 bits too, as everywhere in CEL."""
+    document = {"n": 2**63 - 1, "f": 1.7e308, "list": [1], "text": "1", "flag": True}
+
+    assert holds(text, document) is None
+
+
+def test_the_value_of_a_list_is_typed() -> None:
+    assert holds("message.a == [1]", {"a": [True]}) is False
+    assert holds("message.a in [1, 2]", {"a": True}) is False
+    assert holds("message.a == 1", {"a": True}) is False
+    assert holds("message.a == 0", {"a": False}) is False
+
+
+@pytest.mark.parametrize("items", [[{}], [{"q": "x"}], [{"q": 1}, {}]])
+def test_an_item_that_errs_is_an_error_when_none_decides(items: list[Any]) -> None:
+    assert holds("message.items.exists(i, i.q > 3)", {"items": items}) is None
+    assert holds("!message.items.exists(i, i.q > 3)", {"items": items}) is None
+    assert holds("message.items.exists_one(i, i.q > 0)", {"items": items}) is None
+    assert holds("message.items.all(i, i.q > 0)", {"items": items}) is None
+    assert holds("message.items.all(i, i.q > 0)", {"items": [*items, {"q": 0}]}) is False
+
+
+def test_it_says_what_it_looks_at() -> None:
+    """And each thing once, spelled as elsewhere in a spec."""
+    text = '''message.a.b == 1 || message.a.b == 2 || header["x-1"] == 2
+              || message["c.d"].e || queue == "q"'''
+    found = condition(text, allow_group=False)
+
+    assert found.paths == tuple(parse(p) for p in ("a.b", "header.x-1", "/c.d/e", "queue"))
+    assert found.group == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("has(message.a.b)", ["a.b"]),
+        ("message.items.exists(i, i.q > message.least)", ["items", "least"]),
+        ("size(message.x) > 1", ["x"]),
+        ("message.queue == 1", ["body.queue"]),
+        ("message.body.x == 1", ["body.body.x"]),
+        ('message.a["0"] == 1', ["a"]),
+        ("message.a[0] == 1", ["a"]),
+        ("header.a.b == 1", ["header.a"]),
+        ("true", []),
+    ],
+)
+@evaluator
+def test_it_looks_at_nothing_else(text: str, paths: list[str]) -> None:
+    assert condition(text, allow_group=False).paths == tuple(parse(path) for path in paths)
+
+
+@evaluator
+def test_the_whole_document_is_looked_at_only_when_it_is_meant() -> None:
+    assert condition('"a" in message', allow_group=False).paths == (DOCUMENT,)
+    assert condition("message.exists(name, name == 'a')", allow_group=False).paths == (DOCUMENT,)
+
+
+def test_values_may_be_laid_out_otherwise() -> None:
+    """One tuple for all that a plan looks at."""
+    found = condition("message.b > 1 && message.items.exists(i, i == message.b)", allow_group=False)
+    test = found.bind([parse(path) for path in ("z", "items", "y", "b")])
+
+    assert test(("z", [1, 2], "y", 2), None) is True
+    assert test(("z", [1], "y", 2), None) is False
+
+
+GROUP = GroupSoFar('["a",1]', count=3, bytes=2048, age=1.5, results=[100, 7.5])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "group.count >= 3",
+        "group.count == 3.0",
+        "group.bytes > 2047",
+        "group.age > 1",
+        "group.age < 1.6",
+        'group.key == ["a", 1]',
+        'group.sum("amount") >= 100',
+        'group.sum("amount") > 99.5',
+        'group.count >= 3 && group.sum("amount") >= 100.0 && group.avg("x.y") == 7.5',
+        'group.sum("amount") / group.count == 33',
+        'group.avg("amount") > message.n && group.avg("amount") >= 100',
+    ],
+)
+@evaluator
+def test_until_looks_at_the_group_so_far(text: str) -> None:
+    assert holds_of(text, GROUP) is True
+
+
+def test_it_says_which_running_values_it_wants() -> None:
+    """Each once, in the order of `GroupSoFar.results`."""
+    text = 'group.sum("a") > 1 && group.max("/b.c/0") > 2 && group.sum("a") < group.min("header.x")'
+    found = condition(text, allow_group=True)
+
+    wanted = [("sum", "a"), ("max", "/b.c/0"), ("min", "header.x")]
+    assert found.group == tuple((function, parse(path)) for function, path in wanted)
+    assert ask(found, {}, GroupSoFar(None, 1, 2, 0.0, [2, 3, 5])) is True
+
+
+@evaluator
+def test_running_values_are_handed_to_functions_too() -> None:
+    text = 'string(group.key) == "a" && int(group.max("n")) == 4 && group.count > 1'
+
+    assert holds_of(text, GroupSoFar('"a"', 2, 9, 0.0, [4])) is True
+
+
+@pytest.mark.parametrize(("key", "value"), [('"a"', '"a"'), ("1", "1"), ("true", "true")])
+def test_the_key_is_its_value_and_not_its_json(key: str, value: str) -> None:
+    assert holds_of(f"group.key == {value}", GroupSoFar(key, 1, 2, 0.0)) is True
+
+
+def test_without_by_the_key_is_null() -> None:
+    assert holds_of("group.key == null", GroupSoFar(None, 1, 2, 0.0)) is True
+
+
+def test_a_running_value_of_nothing_makes_it_false() -> None:
+    assert holds_of('group.sum("a") > 0', GroupSoFar(None, 1, 2, 0.0, [None])) is None
+    assert holds_of('group.sum("a") > 0', GroupSoFar(None, 1, 2, 0.0, [10**40])) is True
+
+
+def test_a_function_of_ones_own_sees_everything() -> None:
+    found = condition(f"{OWN}:of_everything", allow_group=True)
+
+    group = GroupSoFar(None, 2, 9, 0.0)
+    assert ask(found, {"n": 1}, group) is True
+    assert ask(found, {"n": 2}, group) is False
+    assert found.group == ()
+
+
+def test_a_function_of_ones_own_may_be_laid_out_otherwise() -> None:
+    found = condition(f"{OWN}:is_end", allow_group=False)
+    paths = [parse("a"), *reversed(found.paths)]
+
+    values = reader(paths)({"a": 1, "type": "end"}, PROPERTIES, "tasks")
+    assert found.bind(paths)(values, None) is True
+
+
+def test_it_is_called_once_at_load() -> None:
+    own_functions.CALLS.clear()
+    condition(f"{OWN}:counts_its_calls", allow_group=True)
+
+    (view,) = own_functions.CALLS
+    assert (view.message, view.header, view.group.count) == ({}, {}, 1)
+
+
+def test_what_it_raises_at_run_time_is_told() -> None:
+    """The message is parked with that reason; the condition is not just false."""
+    found = condition(f"{OWN}:needs_a_field", allow_group=False)
+
+    assert ask(found, {"total": 101}) is True
+    with pytest.raises(own.Failed, match="needs_a_field: KeyError: 'total'"):
+        ask(found, {})
+
+
+def test_what_is_neither_true_nor_false_at_run_time_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = condition(f"{OWN}:is_end", allow_group=False)
+    monkeypatch.setattr(own_functions, "bool", lambda _: 1, raising=False)
+
+    with pytest.raises(own.Failed, match="it returned 1, which is neither True nor False"):
+        ask(found, {})
+
+
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        ("returns_a_text", r"asked about an empty message, it returned 'None\nand more'"),
+        ("returns_nothing", "it returned None, which is neither True nor False"),
+        ("misspells_the_view", "no attribute 'mesage'"),
+        ("misspells_a_name", "name 'vew' is not defined"),
+        ("takes_two", "must take 1 argument"),
+        ("no", "there is no no in tests.flows.own_functions"),
+    ],
+)
+def test_a_function_that_can_never_work_is_refused_at_load(function: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        condition(f"{OWN}:{function}", allow_group=True)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="CEL's evaluator is there")
+@pytest.mark.parametrize(
+    "text",
+    ['message.x.startsWith("a")', "message.x.filter(i, i > 1).size() > 0", "message[0] == 1"],
+)
+def test_before_python_3_11_functions_are_refused_at_load(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape("needs Python 3.11")):
+        condition(text, allow_group=False)

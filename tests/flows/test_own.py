@@ -1,0 +1,136 @@
+"""Functions of the user's own: found by name, and kept from doing harm."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import own
+from tests.flows import own_functions
+
+
+def raises(error: BaseException) -> Callable[..., Any]:
+    def function(*_: Any) -> Any:
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("text", ["rules:is_end", "my.rules:is_end", "rules:Rules.is_end"])
+def test_a_name_of_a_function_is_told_from_an_expression(text: str) -> None:
+    assert own.names_function(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["rules", "rules:", ":f", "a ? b : c", "a?b:c", "rules:f()", "{a:b}", "1:2", "a.:b"]
+)
+def test_an_expression_is_no_name_of_a_function(text: str) -> None:
+    assert not own.names_function(text)
+
+
+def test_it_is_imported() -> None:
+    assert own.load("tests.flows.own_functions:is_end") is own_functions.is_end
+    assert own.load("tests.flows.own_functions:Rules.is_end") is own_functions.Rules.is_end
+
+
+def test_it_is_found_in_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "my_rules.py").write_text("def yes(view): return True\n")
+    code = (
+        "import os, sys; from flows import own; os.chdir(sys.argv[1]);"
+        "print(own.load('my_rules:yes')(None))"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rules", "module:function"),
+        ("no_such_rules:f", "no_such_rules cannot be imported: ModuleNotFoundError"),
+        ("tests.flows.own_functions:no", "there is no no in tests.flows.own_functions ("),
+        ("tests.flows.own_functions:Rules.no", "there is no Rules.no"),
+        ("tests.flows.own_functions:NUMBER", "is no function"),
+        ("sys:no", "there is no no in sys"),
+    ],
+)
+def test_what_is_not_there_is_told_at_load(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        own.load(text)
+
+
+def test_a_module_that_cannot_be_run_is_told_at_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_rules.py").write_text("raise OSError('no disk')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ValueError, match="broken_rules cannot be imported: OSError: no disk"):
+        own.load("broken_rules:f")
+
+
+def test_the_answer_comes_back() -> None:
+    assert own.call(max, 1, 2) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("total"), ZeroDivisionError(), RecursionError("deep"), MemoryError()]
+)
+def test_whatever_it_raises_is_one_failure(error: Exception) -> None:
+    with pytest.raises(own.Failed, match=type(error).__name__) as failed:
+        own.call(raises(error))
+
+    assert failed.value.__cause__ is error
+
+
+def test_the_reason_is_one_short_line_that_names_the_function() -> None:
+    with pytest.raises(own.Failed) as failed:
+        own.call(raises(ValueError("line 1\n  line 2" + "x" * 1000)))
+
+    reason = str(failed.value)
+    assert "function: ValueError: line 1 line 2x" in reason
+    assert "\n" not in reason
+    assert len(reason) < 400
+
+
+def test_whoever_stops_the_process_is_not_stopped() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        own.call(raises(KeyboardInterrupt()))
+
+
+def test_a_first_call_gives_the_answer() -> None:
+    assert own.probe(len, []) == (0,)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), IndexError(), TypeError("None"), ValueError(), AttributeError("None")]
+)
+def test_a_first_call_may_fail_of_emptiness(error: Exception) -> None:
+    assert own.probe(raises(error), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        (own_functions.misspells_a_name, "name 'vew' is not defined"),
+        (own_functions.misspells_the_view, "no attribute 'mesage'"),
+        (own_functions.takes_two, "must take 1 argument(s): missing a required argument: 'group'"),
+        (raises(ImportError("no numpy")), "no numpy"),
+        (raises(NotImplementedError("later")), "later"),
+    ],
+)
+def test_what_no_message_can_be_the_reason_for_is_told_at_load(
+    function: Callable[..., Any], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        own.probe(function, type("View", (), {"message": {"type": ""}})())
