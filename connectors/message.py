@@ -109,6 +109,9 @@ class PartOutcome(NamedTuple):
     rejected: Rejected | None = None
     """With the whole message in it; `None`: stored, or dropped."""
     dropped: bool = False
+    summary: bool = False
+    """What is rejected is the summary of a group, all that is left of the documents in it; so this
+    is what the message in `rejected` holds."""
 
 
 class Outcomes(NamedTuple):

@@ -5,7 +5,7 @@ messages. It keeps something only for messages that the broker waits to hear abo
 
 Rule 1: a message gets its outcome when all its documents have theirs, and never another one.
 Rule 2: it is rejected when one of its documents is; the documents that are rejected are what is
-        left of its body.
+        left of its body, or the summaries that are what is left of them.
 Rule 3: else it is stored when one of them is; when all were dropped, it was.
 Rule 4: what an older connection has delivered will be delivered again: it is forgotten.
 """
@@ -19,7 +19,6 @@ from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected
 FINISHED_MOST = 65_535
 """Messages that are remembered after their outcome, because an outcome may come home twice: the
 largest prefetch that AMQP can say, so as many as can be under way."""
-
 
 Only = Callable[[Message, Sequence[int]], Message]
 """(message, positions) -> the message with nothing but these of its documents."""
@@ -87,13 +86,14 @@ class Parts:
 class _Open:
     """A message that waits for outcomes of its documents."""
 
-    __slots__ = ("_seen", "rejected", "stored", "waiting")
+    __slots__ = ("_seen", "_whole", "rejected", "stored", "waiting")
 
     def __init__(self, count: int) -> None:
         self._seen = bytearray(count)
         self.waiting = count
         self.stored = False
         self.rejected: dict[int, Rejected] = {}
+        self._whole: Message | None = None
 
     def add(self, part: PartOutcome) -> None:
         if self._seen[part.position]:
@@ -102,6 +102,8 @@ class _Open:
         self.waiting -= 1
         if part.rejected is not None:
             self.rejected[part.position] = part.rejected
+            if not part.summary:
+                self._whole = part.rejected.message
         elif not part.dropped:
             self.stored = True
 
@@ -109,8 +111,14 @@ class _Open:
         """With the reason of the first document that is rejected."""
         positions, count = sorted(self.rejected), len(self._seen)
         message, rejection, _ = self.rejected[positions[0]]
-        if len(positions) < count:
-            message = only(message, positions)
+        if self._whole is None:
+            bodies = dict.fromkeys(self.rejected[at].message.body for at in positions)
+            if len(bodies) > 1:
+                message = message._replace(body=b"[%b]" % b",".join(bodies))
+        elif len(positions) < count:
+            message = only(self._whole, positions)
+        else:
+            message = self._whole
         # In front, since reasons may be long, and are cut off at their ends.
         told = f"{len(positions)} of {count} documents, the first is number {positions[0] + 1}: "
         return Rejected(message, rejection._replace(reason=told + rejection.reason))

@@ -1,0 +1,254 @@
+"""The outcomes of documents are one outcome of their message: once, when all of them are there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected, Rejection
+from flows import parts
+from flows.parts import Parts
+
+ORIGIN = Origin("queue/000", 1)
+
+
+def message(tag: int, body: bytes = b"0123456789") -> Message:
+    return Message(tag, False, b"", b"", body)
+
+
+def only(message: Message, positions: Sequence[int]) -> Message:
+    """Bodies of one byte a document."""
+    return message._replace(body=bytes(message.body[at] for at in positions))
+
+
+def stored(tag: int, position: int, count: int) -> PartOutcome:
+    return PartOutcome(tag, position, count)
+
+
+def dropped(tag: int, position: int, count: int) -> PartOutcome:
+    return PartOutcome(tag, position, count, dropped=True)
+
+
+def rejected(tag: int, position: int, count: int, reason: str = "bad") -> PartOutcome:
+    body = b"0123456789"[:count]
+    return PartOutcome(
+        tag, position, count, Rejected(message(tag, body), Rejection(reason, 400, "i", "x", 1))
+    )
+
+
+def outcomes(*parts: PartOutcome, origin: Origin = ORIGIN) -> Outcomes:
+    return Outcomes(origin, [], [], parts=parts)
+
+
+def nobody(message: Message, positions: Sequence[int]) -> Message:
+    raise AssertionError("it is not cut")
+
+
+NOTHING = Outcomes(ORIGIN, [], [], [])
+
+
+def test_outcomes_of_whole_messages_are_handed_on_as_they_came() -> None:
+    """The very object: it costs nothing."""
+    whole = Outcomes(ORIGIN, [1], [Rejected(message(2), Rejection("bad"))], [3])
+    assert Parts(only).take(whole) is whole
+
+
+def test_a_message_is_stored_when_all_its_documents_are() -> None:
+    """Not before; in whatever order, and in however many outcomes they come."""
+    gathered = Parts(only)
+    assert gathered.take(outcomes(stored(7, 2, 3))) == NOTHING
+    assert gathered.take(outcomes(stored(7, 0, 3), stored(8, 0, 2))) == NOTHING
+    assert len(gathered) == 2
+    assert gathered.take(outcomes(stored(8, 1, 2), stored(7, 1, 3))).stored == [8, 7]
+    assert len(gathered) == 0
+
+
+def test_outcomes_of_whole_messages_beside_parts_go_on() -> None:
+    beside = Rejected(message(2), Rejection("bad"))
+
+    taken = Parts(only).take(Outcomes(ORIGIN, [1], [beside], [3], [stored(4, 0, 1)]))
+
+    assert taken == Outcomes(ORIGIN, [1, 4], [beside], [3])
+
+
+def test_only_the_rejected_documents_travel_in_the_message() -> None:
+    """With the first one's reason; whose sink's answer it is, is told too."""
+    gathered = Parts(only)
+    gathered.take(outcomes(stored(7, 0, 4), rejected(7, 3, 4, "worse")))
+
+    taken = gathered.take(outcomes(rejected(7, 1, 4), stored(7, 2, 4)))
+
+    reason = "2 of 4 documents, the first is number 2: bad"
+    assert taken == Outcomes(
+        ORIGIN, [], [Rejected(message(7, b"13"), Rejection(reason, 400, "i", "x", 1))], []
+    )
+
+
+def test_a_message_whose_documents_are_all_rejected_travels_as_it_came() -> None:
+    taken = Parts(nobody).take(outcomes(rejected(7, 1, 2, "b"), rejected(7, 0, 2, "a")))
+
+    [home] = taken.rejected
+    assert home.message == message(7, b"01")
+    assert home.rejection.reason == "2 of 2 documents, the first is number 1: a"
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([dropped(7, 1, 2)], Outcomes(ORIGIN, [], [], [7])),
+        ([stored(7, 1, 2)], Outcomes(ORIGIN, [7], [], [])),
+    ],
+)
+def test_a_dropped_document_is_done_with(others: list[PartOutcome], expected: Outcomes) -> None:
+    """The message was dropped if nothing of it was stored."""
+    assert Parts(only).take(outcomes(dropped(7, 0, 2), *others)) == expected
+
+
+def test_a_dropped_document_does_not_hide_a_rejected_one() -> None:
+    taken = Parts(only).take(outcomes(dropped(7, 0, 2), rejected(7, 1, 2)))
+    assert [home.message.body for home in taken.rejected] == [b"1"]
+
+
+def summed(tag: int, position: int, count: int, summary: bytes) -> PartOutcome:
+    rejection = Rejected(Message(tag, False, b"", b"", summary), Rejection("bad"))
+    return PartOutcome(tag, position, count, rejection, summary=True)
+
+
+def test_a_rejected_summary_is_what_is_left_of_documents() -> None:
+    """There is nothing to cut, for it holds no documents; however many of them were in it."""
+    gathered = Parts(nobody)
+    taken = gathered.take(outcomes(summed(7, 0, 3, b"{}"), stored(7, 1, 3), summed(7, 2, 3, b"{}")))
+    assert [home.message.body for home in taken.rejected] == [b"{}"]
+
+
+def test_several_rejected_summaries_travel_together() -> None:
+    """None of them is lost: as a JSON array, which can be published again."""
+    gathered = Parts(nobody)
+    taken = gathered.take(outcomes(summed(7, 1, 2, b'{"b":2}'), summed(7, 0, 2, b'{"a":1}')))
+    assert [home.message.body for home in taken.rejected] == [b'[{"a":1},{"b":2}]']
+
+
+def test_documents_themselves_travel_if_they_are_there() -> None:
+    """One of a message could not be read, and the summary that another was in was rejected."""
+    three = [rejected(7, 2, 3), summed(7, 0, 3, b"{}"), stored(7, 1, 3)]
+    for order in (three, three[::-1]):
+        taken = Parts(only).take(outcomes(*order))
+        assert [home.message.body for home in taken.rejected] == [b"02"]
+
+
+def test_an_outcome_that_comes_twice_counts_once() -> None:
+    """Before the message has its outcome, and after."""
+    gathered = Parts(only)
+    assert gathered.take(outcomes(stored(7, 0, 2), stored(7, 0, 2))) == NOTHING
+    assert gathered.take(outcomes(rejected(7, 0, 2))) == NOTHING
+    assert gathered.take(outcomes(stored(7, 1, 2))).stored == [7]
+    assert gathered.take(outcomes(stored(7, 0, 2), stored(7, 1, 2))) == NOTHING
+    assert len(gathered) == 0
+
+
+def test_what_a_lost_connection_delivered_is_forgotten() -> None:
+    """Its outcomes change nothing any more, and the same tag means another message now."""
+    gathered, new = Parts(only), Origin("queue/000", 2)
+    gathered.take(outcomes(stored(7, 0, 2)))
+
+    gathered.forget(ORIGIN)
+
+    assert len(gathered) == 0
+    assert gathered.take(outcomes(stored(7, 1, 2))) == NOTHING
+    assert gathered.take(outcomes(stored(7, 1, 2), origin=new)).stored == []
+    assert gathered.take(outcomes(stored(7, 0, 2), origin=new)).stored == [7]
+
+
+def test_outcomes_of_a_newer_connection_tell_that_the_older_one_is_lost() -> None:
+    """Even where nobody said so; and one that is forgotten late takes nothing of the new."""
+    gathered, new = Parts(only), Origin("queue/000", 2)
+    gathered.take(outcomes(stored(7, 0, 2)))
+    gathered.take(outcomes(stored(7, 1, 2), origin=new))
+
+    gathered.forget(ORIGIN)
+
+    assert len(gathered) == 1
+    assert gathered.take(outcomes(stored(7, 1, 2))) == NOTHING
+
+
+def test_whole_messages_of_a_lost_connection_go_on_to_be_counted() -> None:
+    gathered = Parts(only)
+    gathered.forget(ORIGIN)
+
+    taken = gathered.take(Outcomes(ORIGIN, [1], [], [2], [stored(3, 0, 1)]))
+
+    assert taken == Outcomes(ORIGIN, [1], [], [2])
+
+
+def test_what_is_remembered_of_finished_messages_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The oldest ones are forgotten first."""
+    monkeypatch.setattr(parts, "FINISHED_MOST", 10)
+    gathered = Parts(only)
+    gathered.take(outcomes(*(stored(tag, 0, 1) for tag in range(1, 101))))
+
+    latest = gathered.take(outcomes(*(stored(tag, 0, 1) for tag in range(91, 101))))
+
+    assert latest == NOTHING
+    assert gathered.take(outcomes(stored(90, 0, 1))).stored == [90]
+
+
+KINDS = st.sampled_from([stored, dropped, rejected])
+MESSAGES = st.lists(st.lists(KINDS, min_size=1, max_size=4), min_size=1, max_size=6)
+
+
+@given(MESSAGES, st.data())
+def test_every_message_is_settled_exactly_once(
+    messages: list[list[type]], data: st.DataObject
+) -> None:
+    """Any order of its documents' outcomes, some of them twice; lost connections in between."""
+    gathered = Parts(only)
+    for generation in range(1, data.draw(st.integers(1, 3)) + 1):
+        origin = Origin("queue/000", generation)
+        arrived = [
+            kind(tag, position, len(kinds))
+            for tag, kinds in enumerate(messages, start=1)
+            for position, kind in enumerate(kinds)
+        ]
+        twice = data.draw(st.lists(st.sampled_from(arrived)))
+        stale = outcomes(*twice, origin=Origin("queue/000", generation - 1))
+        queue = data.draw(st.permutations(arrived + twice))
+        settled: Counter[int] = Counter()
+        due = {tag: len(kinds) for tag, kinds in enumerate(messages, start=1)}
+        seen: set[tuple[int, int]] = set()
+        while queue:
+            size = data.draw(st.integers(1, 4))
+            batch, queue = queue[:size], queue[size:]
+            home = gathered.take(outcomes(*batch, origin=origin))
+            assert tags(gathered.take(stale), messages) == Counter()
+            for part in batch:
+                if (part.tag, part.position) not in seen:
+                    seen.add((part.tag, part.position))
+                    due[part.tag] -= 1
+            settled += tags(home, messages)
+            assert set(settled) == {tag for tag, missing in due.items() if missing == 0}
+        assert set(settled.values()) == {1}
+        assert len(gathered) == 0
+        gathered.take(outcomes(stored(99, 0, 2), origin=origin))  # is lost with its connection
+        if data.draw(st.booleans()):
+            gathered.forget(origin)
+
+
+def tags(home: Outcomes, messages: list[list[type]]) -> Counter[int]:
+    """What is settled, each as it must be."""
+    for tag in home.stored:
+        assert stored in messages[tag - 1]
+        assert rejected not in messages[tag - 1]
+    for tag in home.dropped:
+        assert set(messages[tag - 1]) == {dropped}
+    for parked in home.rejected:
+        whole = parked.message
+        kinds = messages[whole.tag - 1]
+        positions = [at for at, kind in enumerate(kinds) if kind is rejected]
+        assert whole.body == bytes(b"0123456789"[at] for at in positions)
+    return Counter([*home.stored, *home.dropped, *(parked.message.tag for parked in home.rejected)])
