@@ -54,15 +54,15 @@ def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
     done: set[bytes] = set()
     deaths = 0
 
-    while killed(rig, taking := consumer(rig, most_deliveries=6), done):
+    while killed(rig, taking := consumer(rig, most_deliveries=10), done):
         deaths += 1
-        assert deaths <= 6
+        assert deaths <= 10
         taking.consumer.close()
 
     assert rig.parked() == [
-        (b"poison", "most_deliveries: was delivered 6 times before, and each time it came back")
+        (b"poison", "most_deliveries: was delivered 10 times before, and each time it came back")
     ]
-    assert deaths == 6
+    assert deaths == 10
     assert done == set(others)
     taking.consumer.close()
     assert rig.left() == 0
