@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 
-Format = Literal["auto", "json", "text", "msgpack", "ndjson", "es_bulk"]
-"""As a spec says it."""
+from connectors.spec import Format
+
 Kind = Literal["json", "text", "msgpack", "ndjson", "es_bulk", "unknown"]
 """What a body is; `unknown`: a JSON object as such, anything else as text."""
 Read = Callable[[bytes, float], bytes]
@@ -58,11 +58,6 @@ def kind_of(format: Format, content_type: str | None) -> Kind:
     # Nothing is said, or nothing that helps: some clients call every body
     # application/octet-stream.
     return "unknown"
-
-
-def reader(format: Format, content_type: str | None) -> Read:
-    """The reading of bodies of one document that fits a message."""
-    return _READERS[kind_of(format, content_type)]
 
 
 def json_reader(
@@ -159,11 +154,3 @@ _TOO_DEEP = "nested too deeply"
 
 read_json: Read = json_reader(_refuse)
 """The body itself if it is a JSON object on one line; the same object on one line if not."""
-read_json_or_text: Read = json_reader(lambda body, arrived_at, _: read_text(body, arrived_at))
-"""A JSON object as such; anything else as text."""
-_READERS: dict[str, Read] = {
-    "json": read_json,
-    "text": read_text,
-    "msgpack": read_msgpack,
-    "unknown": read_json_or_text,
-}

@@ -16,12 +16,12 @@ import msgspec
 
 from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Properties
+from connectors.spec import Format
 from flows import bulk_body
 from flows.encoding import codings, pack, unpack
 from flows.formats import (
     DOCUMENTS_MOST,
     Document,
-    Format,
     Kind,
     Unreadable,
     decode,

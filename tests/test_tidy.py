@@ -28,9 +28,13 @@ ONLY_IN = {
 
 PURE = [
     "flows/aggregate.py",
+    "flows/bulk_body.py",
     "flows/correlate.py",
+    "flows/encoding.py",
     "flows/formats.py",
+    "flows/parts.py",
     "flows/reduce.py",
+    "flows/splitter.py",
     "connectors/message.py",
     "connectors/retry.py",
     "connectors/rabbitmq/delivery.py",

@@ -17,10 +17,8 @@ from flows.formats import (
     kind_of,
     lines_of,
     read_json,
-    read_json_or_text,
     read_msgpack,
     read_text,
-    reader,
 )
 
 NOW = 1767225600.5
@@ -134,22 +132,6 @@ def test_a_format_in_the_spec_outranks_the_content_type() -> None:
     assert kind_of("es_bulk", "application/x-ndjson") == "es_bulk"
 
 
-def test_the_reader_fits_the_kind() -> None:
-    assert reader("auto", "application/json") is read_json
-    assert reader("auto", None) is read_json_or_text
-    assert reader("text", "application/json") is read_text
-    assert reader("msgpack", None) is read_msgpack
-
-
-@pytest.mark.parametrize("body", [b"Hello World!", b"[1]", b"{oops}", b""])
-def test_without_a_content_type_what_is_no_json_object_is_text(body: bytes) -> None:
-    assert json.loads(read_json_or_text(body, NOW))["message"] == body.decode()
-
-
-def test_without_a_content_type_a_json_object_is_one() -> None:
-    assert read_json_or_text(b'{"a":1}', NOW) == b'{"a":1}'
-
-
 def test_the_fields_of_a_document_are_its_values() -> None:
     """Integers stay exact, however large."""
     body = b'{"a":[1,2.5,null],"b":{"c":"\xc3\xa9"},"d":12345678901234567890123}'
@@ -193,7 +175,7 @@ BODIES = st.one_of(
 @given(BODIES)
 def test_nothing_but_unreadable_is_raised(body: bytes) -> None:
     """And what is read is a JSON object on one line."""
-    for read in (read_json, read_text, read_json_or_text, read_msgpack):
+    for read in (read_json, read_text, read_msgpack):
         try:
             document = read(body, NOW)
         except Unreadable:

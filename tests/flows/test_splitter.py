@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Properties
+from connectors.spec import Format
 from flows.encoding import pack
-from flows.formats import DOCUMENTS_MOST, Document, Format, Unreadable
+from flows.formats import DOCUMENTS_MOST, Document, Unreadable
 from flows.splitter import Pieces, Reading, Refused, Splitter, name_of_part
 
 NOW = 1767225600.5
@@ -148,7 +149,7 @@ def test_when_no_document_can_be_read_the_message_cannot(format: Format, body: b
         reading(format).read(body, NOW)
 
 
-@pytest.mark.parametrize("body", [b"[1]", b"[]", b"[oops", b"Hello World!", b""])
+@pytest.mark.parametrize("body", [b"[1]", b"[]", b"[oops", b"{oops}", b"Hello World!", b""])
 def test_without_a_content_type_what_holds_no_object_is_text(body: bytes) -> None:
     document = reading("auto").read(body, NOW)
     assert isinstance(document, bytes)
