@@ -35,8 +35,14 @@ class Keys:
             value = self._get(document, properties, queue)
             # Most keys are texts.
             return _quote(value) if value.__class__ is str else self._part(value)
-        parts = [self._part(get(document, properties, queue)) for get in self._getters]
-        return ABSENT if ABSENT in parts else f"[{','.join(parts)}]"
+        parts = []
+        for get in self._getters:
+            value = get(document, properties, queue)
+            part = _quote(value) if value.__class__ is str else self._part(value)
+            if part is ABSENT:
+                return ABSENT
+            parts.append(part)
+        return f"[{','.join(parts)}]"
 
     def _part(self, value: Any) -> Any:
         text = canonical(value)

@@ -34,29 +34,33 @@ def compare(sign: str, left: Operand, right: Operand) -> Test:
 
     def ordering(values: Sequence[Any], group: Any) -> bool | None:
         a, b = left(values, group), right(values, group)
-        return order(a, b) if _ordered(a, b) else None
+        return order(a, b) if b.__class__ in _ORDERED.get(a.__class__, _NOTHING) else None
 
     return ordering
 
 
 def compare_field(sign: str, index: int, literal: Any) -> Test:
-    """The same between a value and a literal, which is what most conditions are: 0.06 µs."""
-    if sign == "==" and literal.__class__ is str:
+    """The same between a value and a literal, as most conditions have it: 0.06 µs."""
+    kinds = _LIKE[literal.__class__]
+    if sign == "==":
 
-        def same_text(values: Sequence[Any], _group: Any) -> bool | None:
+        def same(values: Sequence[Any], _group: Any) -> bool | None:
             value = values[index]
-            return None if value is ABSENT else value == literal
+            if value.__class__ in kinds:
+                return bool(value == literal)
+            return None if value is ABSENT else False
 
-        return same_text
-    if sign in ("==", "!="):
-        wanted = sign == "=="
+        return same
+    if sign == "!=":
 
-        def equality(values: Sequence[Any], _group: Any) -> bool | None:
-            same = equal(values[index], literal)
-            return None if same is None else same is wanted
+        def different(values: Sequence[Any], _group: Any) -> bool | None:
+            value = values[index]
+            if value.__class__ in kinds:
+                return bool(value != literal)
+            return None if value is ABSENT else True
 
-        return equality
-    order, kinds = _ORDERS[sign], _KINDS.get(literal.__class__, ())
+        return different
+    order = _ORDERS[sign]
 
     def ordering(values: Sequence[Any], _group: Any) -> bool | None:
         value = values[index]
@@ -89,6 +93,20 @@ def contains(left: Operand, right: Operand) -> Test:
     return test
 
 
+def among(left: Operand, items: Sequence[Any]) -> Test:
+    """`in` a list of literals."""
+    texts = frozenset(item for item in items if item.__class__ is str)
+    others = [item for item in items if item.__class__ is not str]
+
+    def test(values: Sequence[Any], group: Any) -> bool | None:
+        value = left(values, group)
+        if value.__class__ is str:
+            return value in texts
+        return None if value is ABSENT else any(equal(value, item) for item in others)
+
+    return test
+
+
 def compute(sign: str, left: Operand, right: Operand) -> Operand:
     """Arithmetic on numbers, and `+` on texts."""
     how = _ARITHMETIC[sign]
@@ -110,10 +128,6 @@ def length(of: Operand) -> Operand:
         return len(what) if what.__class__ in (str, list, dict) else ABSENT
 
     return value
-
-
-def _ordered(a: Any, b: Any) -> bool:
-    return b.__class__ in _KINDS.get(a.__class__, ())
 
 
 def _checked(how: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -146,13 +160,16 @@ def _remainder(a: float, b: float) -> float:
 
 
 _NUMBERS = frozenset({int, float})
-_KINDS: dict[type, Sequence[type]] = {
+_LIKE: dict[type, Sequence[type]] = {
     int: (int, float),
     float: (float, int),
     str: (str,),
     bool: (bool,),
+    type(None): (type(None),),
 }
-"""What may be ordered with what."""
+"""What is of one kind: only that is ever equal, or has an order."""
+_ORDERED = {kind: like for kind, like in _LIKE.items() if kind is not type(None)}
+_NOTHING: Sequence[type] = ()
 _ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _ARITHMETIC = {
     "+": _checked(operator.add),
