@@ -68,7 +68,7 @@ class Summary(NamedTuple):
     count: int  # type: ignore[assignment]
     """Members in all; more than there are tags where the group `amends`."""
     name: str | None
-    """The first member's."""
+    """What the members are called together; `None`: one of them has no name."""
     parts: dict[Origin, list[Part]] = {}  # noqa: RUF012  # nobody changes what has left
     """Members that are one document of a message with several."""
 

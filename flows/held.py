@@ -11,7 +11,7 @@ from typing import Any
 from connectors.message import Origin, Outcomes
 from flows import reduce
 from flows.group import Member, Summary
-from flows.open_group import Shadow, Values, identity, weight
+from flows.open_group import Shadow, Values, identity, name_together, weight
 from flows.ordering import in_order
 from flows.rules import Rules
 
@@ -109,7 +109,7 @@ class Held:
 
     def leave(self) -> tuple[list[Member], Summary | None]:
         """See `OpenGroup`."""
-        first = self.members[0]
+        name = name_together(self.identities())
         if self._rules.order is not None:
             self.members = in_order(self.members, self._rules.order)
         tally = self._rules.tally
@@ -119,7 +119,7 @@ class Held:
         for number, member in enumerate(self.members):
             tally.add(state, member.values, number)
         tags, parts = reduce.tags_of(self.members)
-        return [], Summary(dict(tally.results([state])), tags, self.count, first.name, parts)
+        return [], Summary(dict(tally.results([state])), tags, self.count, name, parts)
 
     def values(self) -> Values:
         """See `OpenGroup`."""

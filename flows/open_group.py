@@ -11,6 +11,7 @@ replace the copy: a producer may use a name twice, and then nothing of the first
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 from connectors.message import Origin, Outcomes
@@ -87,6 +88,27 @@ class OpenGroup(Protocol):
 def identity(member: Member) -> Hashable:
     """By what a message, or this part of it, is recognised; `None`: it has no name."""
     return member.name if member.part is None else (member.name, member.part[0])
+
+
+def name_together(identities: Sequence[Hashable]) -> str | None:
+    """What the members of a group are called together: the same only for the very same members.
+
+    It begins with the first one's name. `None`: one of them has none.
+    """
+    names = [name if isinstance(name, str) else _name_of_part(name) for name in identities]
+    if None in names:
+        return None
+    first = str(names[0])
+    if len(names) == 1:
+        return first
+    digest = blake2b("\0".join(map(str, names)).encode(errors="surrogatepass"), digest_size=16)
+    return f"{first}+{len(names) - 1}:{digest.hexdigest()}"
+
+
+def _name_of_part(name: Hashable) -> str | None:
+    if not isinstance(name, tuple) or name[0] is None:
+        return None
+    return f"{name[0]}#{name[1]}"
 
 
 def weight(member: Member) -> int:

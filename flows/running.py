@@ -12,7 +12,7 @@ from typing import Any
 from connectors.message import Origin, Outcomes
 from flows import reduce
 from flows.group import Member, Part, Summary
-from flows.open_group import Shadow, Values, identity, weight
+from flows.open_group import Shadow, Values, identity, name_together, weight
 from flows.rules import Rules
 
 GONE = 2**32 - 1
@@ -127,13 +127,11 @@ class Running:
         assert self._rules.tally
         values = self._rules.tally.results([share.state for share in self._shares])
         shares = [share for share in self._shares if share.count]
-        first = self.identities()[0]
-        name = first[0] if isinstance(first, tuple) else first
         return [], Summary(
             dict(values),
             {share.origin: share.tags for share in shares if share.tags},
             self.count,
-            None if name is None else str(name),
+            name_together(self.identities()),
             {share.origin: share.parts for share in shares if share.parts},
         )
 
@@ -161,7 +159,7 @@ class Running:
                 return share
         share = Share(self._rules, origin)
         self._shares.append(share)
-        if len(self._shares) == 2:
+        if len(self._shares) == 2 and self._holders is None:
             self._holders = array("I", [0]) * len(self._names)
         return share
 
@@ -185,7 +183,7 @@ class Running:
 
     def _empty(self, lost: int) -> None:
         """Give the places of a lost share to the shadows of its members."""
-        holders = self._holders or array("I", [0]) * len(self._names)
+        holders = array("I", [0]) * len(self._names) if self._holders is None else self._holders
         self._holders = array("I", [GONE if holder == lost else holder for holder in holders])
         waiting = []
         for shadow in self.shadows:

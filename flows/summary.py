@@ -9,10 +9,12 @@ Rule 1: the whole of an aligned window is named after its key and its start, and
         its members for a version: less than the whole never takes the place of the whole.
 Rule 2: where there are no keys each consumer has windows of its own, so its name is the key.
 Rule 3: whatever else there may be of such a window (what came late, or left before its end for
-        want of room, at a stop, by a count) has the first member's name in its own: otherwise it
-        would be taken for the whole, written once more.
-Rule 4: any other group is named after its key and its first member.
-Rule 5: a name that would have to have such a part, and has none, is the sink's to make up.
+        want of room, at a stop, by a count) has its members' names in its own: otherwise it would
+        be taken for the whole, written once more.
+Rule 4: any other group is named after its key and its members, all of them: when one of them is
+        delivered again after a crash, and meets others, that is another group, and must not take
+        the place of the first one.
+Rule 5: when a member has no name, the name of such a group is the sink's to make up.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from connectors.connector import Addressing
 from connectors.message import Properties, Rejection
 from flows import own
 from flows.group import Group
+from flows.open_group import identity, name_together
 
 ID_BYTES_MAX = 512
 """Elasticsearch refuses the whole request when one `_id` in it is longer."""
@@ -139,7 +142,11 @@ def _name_and_version(group: Group) -> tuple[str | None, int | None]:
 
 
 def _part(text: str, group: Group) -> str | None:
-    name = group.summary.name if group.summary else group.members[0].name
+    name = (
+        group.summary.name
+        if group.summary
+        else name_together([identity(member) for member in group.members])
+    )
     return f"{text}#{name}" if name else None  # Rule 5
 
 
