@@ -33,25 +33,37 @@ class MissingKey(Spec):
     been in the message."""
 
 
-def _shape_of_missing_key(value: Any) -> str:
+def _shape_of_missing_key(value: Any) -> str | None:
     # Pydantic puts the tag into the paths of errors, where it must not look like a key.
-    return "<mapping>" if isinstance(value, (dict, MissingKey)) else "<word>"
+    if isinstance(value, (dict, MissingKey)):
+        return "<mapping>"
+    return "<word>" if value in ("park", "alone") else None
 
 
 WhatIsMissing = Annotated[
     Annotated[Literal["park", "alone"], Tag("<word>")] | Annotated[MissingKey, Tag("<mapping>")],
-    Discriminator(_shape_of_missing_key),
+    Discriminator(
+        _shape_of_missing_key,
+        custom_error_type="missing_key",
+        custom_error_message="must be park, alone, or a mapping such as {default: none}",
+    ),
 ]
 
 
-def _shape_of_by(value: Any) -> str:
+def _shape_of_by(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return None
     return "<list>" if isinstance(value, (list, tuple)) else "<path>"
 
 
 By = Annotated[
     Annotated[PathText, Tag("<path>")]
     | Annotated[tuple[PathText, ...], Field(strict=False, min_length=1), Tag("<list>")],
-    Discriminator(_shape_of_by),
+    Discriminator(
+        _shape_of_by,
+        custom_error_type="by",
+        custom_error_message="must be a path, such as order.id, or a list of paths",
+    ),
 ]
 
 
@@ -90,8 +102,8 @@ class Aggregate(Spec):
     requeued does not close its key, nor does one that ended by `first` or `room`, nor a message
     that left alone."""
     amend_for: Annotated[Duration, Field(gt=0)] = 3600.0
-    """With `late: amend`: how long after its end a window can be amended. Then what is late for it
-    is parked."""
+    """With `late: amend`: how long a window can be amended after it was closed, by the clock. What
+    comes later is parked."""
     groups_most: Annotated[int, Field(ge=1)] = 1_000_000
     """When more groups are open than this, the one that was opened first leaves (`room`). A group
     of one message takes about 1 KB."""
@@ -139,10 +151,9 @@ class Aggregate(Spec):
             yield Problem(
                 ("remember",), "cannot be with window.tumbling, where windows are closed, not keys"
             )
-        if self.late == "amend" and (self.order or isinstance(self.reduce, str)):
-            what = "order" if self.order else "a function of your own"
+        if self.late == "amend" and isinstance(self.reduce, str):
             yield Problem(
-                ("late",), f"amend keeps running values, and no messages as {what} would need"
+                ("late",), "amend keeps running values, not documents for a function of your own"
             )
         if self.incomplete != "write" and not self.window.completes:
             yield Problem(

@@ -25,6 +25,9 @@ def problems(
     source: AnySource, aggregate: Aggregate, sink: ElasticsearchSink | None
 ) -> Iterator[Problem]:
     """What cannot work."""
+    if source.indices and source.format != "es_bulk":
+        name = "rabbitmq" if isinstance(source, RabbitMQSource) else "memory"
+        yield Problem(("source", name, "indices"), "needs format: es_bulk")
     yield from _never_complete(source, aggregate)
     for key, seconds, timeout in _held(source, aggregate):
         if seconds >= timeout:
@@ -44,17 +47,28 @@ def warnings(
     window, most = aggregate.window, _most(source, aggregate)
     if window.count and window.count > most:
         then = ", so each window waits for its time" if window.time else ""
-        yield Problem((*WINDOW, "count"), f"is never reached: {_holds(aggregate, most)}{then}")
+        never = "needs several consumers" if _may_be_more(source, aggregate) else "is never reached"
+        yield Problem((*WINDOW, "count"), f"{never}: {_holds(source, most)}{then}")
     if not window.ends_by_clock:
         yield Problem((*WINDOW, "time"), f"is missing: {_without_time(aggregate, most)}")
+    elif window.time is None and window.tumbling is None and window.count is None:
+        yield Problem(
+            (*WINDOW, "time"), "is missing: a group that never falls silent is never complete"
+        )
     for key, seconds, timeout in _held(source, aggregate):
         if seconds > timeout / 2:
             told = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
             yield Problem((*WINDOW, *key), told)
-    if sink is not None and aggregate.reduce is not None and sink.id != "auto":
-        yield Problem(
-            (*SINK, "id"), "is not used: the _id of a summary is made of its key and its window"
-        )
+    if sink is not None and aggregate.reduce is not None:
+        for name in ("id", "version", "routing"):
+            if getattr(sink, name) not in (None, "auto"):
+                told = "is for documents of messages: summaries do not use it"
+                yield Problem((*SINK, name), told)
+
+
+def _may_be_more(source: AnySource, aggregate: Aggregate) -> bool:
+    """How many consumers a group can have messages of is not known here."""
+    return aggregate.by is not None and source.consumers == "auto"
 
 
 def _most(source: AnySource, aggregate: Aggregate) -> int:
@@ -63,10 +77,10 @@ def _most(source: AnySource, aggregate: Aggregate) -> int:
     return source.prefetch * (int(source.consumers) if several else 1)
 
 
-def _holds(aggregate: Aggregate, most: int) -> str:
-    if aggregate.by is None:
+def _holds(source: AnySource, most: int) -> str:
+    if most == source.prefetch:
         return f"a consumer holds at most prefetch ({most}) messages"
-    return f"consumers hold at most consumers times prefetch ({most}) messages"
+    return f"consumers hold at most {source.consumers} times prefetch ({most}) messages"
 
 
 def _never_complete(source: AnySource, aggregate: Aggregate) -> Iterator[Problem]:
@@ -81,8 +95,8 @@ def _never_complete(source: AnySource, aggregate: Aggregate) -> Iterator[Problem
             f"may never be reached by the messages that a consumer holds ({most}): "
             f"add a time, or a count of at most {most}",
         )
-    elif window.count > most and (aggregate.by is None or source.consumers != "auto"):
-        what = "a consumer holds" if aggregate.by is None else "all consumers hold"
+    elif window.count > most and not _may_be_more(source, aggregate):
+        what = "a consumer holds" if most == source.prefetch else "all consumers hold"
         raised = -(-window.count * source.prefetch // most)
         yield Problem(
             (*WINDOW, "count"),
@@ -117,6 +131,8 @@ def _held(
         held.append((window.time, ("time",)))
     if window.tumbling is not None:
         held.append((window.tumbling.longest, ("tumbling", "every")))
+    if window.idle is not None and not held:
+        held.append((window.idle, ("idle",)))
     if held:
         seconds, key = min(held)
         yield key, seconds, source.consumer_timeout
@@ -129,16 +145,25 @@ def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Proble
             "must be index: the summary of an aligned window has a version, so that a part never "
             "takes the place of the whole",
         )
-    if isinstance(aggregate.reduce, str):
-        return
-    fields = {*(aggregate.reduce or ()), *aggregate.summary.names}
-    for place in parse_template(sink.index).places:
-        name = place.name
-        if name.startswith("@timestamp:"):
-            continue
-        if name.split(".")[0] not in {field.split(".")[0] for field in fields}:
+    elif sink.action not in ("index", "create"):
+        yield Problem((*SINK, "action"), "must be index or create: a summary is a whole document")
+    for place in parse_template(sink.index).places if sink.index_fallback is None else ():
+        if not place.name.startswith("@timestamp:") and not _has(aggregate, place.name):
             yield Problem(
                 (*SINK, "index"),
-                f"a summary has nothing that names an index in {{{name}}}: it has the fields of "
-                "reduce, and those of summary",
+                "names a field that a summary does not have: its fields are those of reduce, and "
+                "those of summary",
             )
+
+
+def _has(aggregate: Aggregate, name: str) -> bool:
+    """Whether a summary may have what a place in a template names."""
+    root, _, rest = name.partition(".")
+    if rest and root in ("header", "property"):
+        return False  # nobody sends a summary
+    if not isinstance(aggregate.reduce, dict):
+        return True  # only the user's function knows
+    fields = [*aggregate.reduce, *aggregate.summary.names]
+    if aggregate.by is None and aggregate.summary.key is not None:
+        fields.remove(aggregate.summary.key)
+    return root in {field.partition(".")[0] for field in fields}

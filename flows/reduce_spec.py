@@ -82,7 +82,7 @@ FUNCTIONS = tuple(name for name in Reduction.model_fields if name not in ("q", "
 
 def _field(name: str) -> str:
     if "" in name.split("."):
-        raise ValueError("a field has a name, and one between dots: write a.b")
+        raise ValueError("is not the name of a field: a name, or several with a dot between two")
     return name
 
 

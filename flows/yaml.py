@@ -131,7 +131,7 @@ class _Reading:
             if isinstance(node, yaml.ScalarNode):
                 return self._scalar(node, path)
             if node.tag not in (_TAG + "map", _TAG + "seq"):
-                return self._problem(node, path, f"unknown tag {node.tag}")
+                return self._problem(node, path, _unknown(node.tag))
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, path)
             return [self.value(item, (*path, at)) for at, item in enumerate(node.value)]
@@ -187,7 +187,7 @@ class _Reading:
         try:
             return _FROM_TEXT[tag](text)
         except KeyError:
-            return self._problem(node, path, f"unknown tag {tag}")
+            return self._problem(node, path, _unknown(tag))
         except ValueError:
             return self._problem(node, path, f"is no {tag.removeprefix(_TAG)}")
 
@@ -195,14 +195,27 @@ class _Reading:
         self._document.problems.append(Found(_place(node.start_mark), path, text))
 
 
+def _unknown(tag: str) -> str:
+    hint = "; quote the whole value, if it is text" if re.match("!(?!!)", tag) else ""
+    return f"unknown tag {tag}{hint}"
+
+
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
     """Say what PyYAML says, but for what our own syntax invites."""
     at = error.problem_mark.index if error.problem_mark else 0
     if text[max(at - 1, 0) : at + 1] == "${":
         return "inside { } and [ ], quote ${…}, or write each key on a line of its own"
-    if error.problem and error.problem.startswith("but "):
-        return f"{error.context}, {error.problem}"
-    return str(error.problem)
+    said = str(error.problem)
+    if said.startswith("but "):
+        said = f"{error.context}, {said}"
+    return f"{said}; quote the whole value, if it is text" if _AFTER_TEXT.search(said) else said
+
+
+_AFTER_TEXT = re.compile(
+    r"mapping values are not allowed|(?:found|got) '(?:<scalar>|\[)'|alphabetic or numeric|"
+    r"expected ' '|character '[^\\]' that cannot start"
+)
+"""What PyYAML says of expressions: `a ? b : c`, `"a" == b`, `!a && b`, `@a`."""
 
 
 def _place(mark: Any) -> Place:

@@ -1,0 +1,226 @@
+"""Whether source, windows and sink fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import SpecError
+from flows.spec import load, warnings
+from tests.flows.test_aggregate_spec import pipeline
+
+NEVER_COMES = "a group whose end never comes holds its messages until the job stops, and when "
+GROUPS = f"{NEVER_COMES}such groups hold all that prefetch allows, nothing arrives any more"
+STREAM = f"{NEVER_COMES}it holds 4000, which is prefetch, nothing arrives any more"
+LAST = "last: 'message.x == 1'"
+RABBITMQ = "rabbitmq: {url: amqp://h, queue: q}"
+SOON = (
+    "rabbitmq: {url: amqp://h, queue: q, declare: "
+    "{arguments: {x-consumer-timeout: 60000, x-dead-letter-exchange: d}}}"
+)
+WITHOUT_REASON = (
+    "dead_letter: is missing: rejected messages go to the queue's x-dead-letter-exchange, without "
+    "their reason"
+)
+TAKEN_BACK = "must stay well under the broker's consumer timeout (1m), after which it takes the "
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "pipeline.yaml"
+
+
+def told(path: Path, aggregate: str, source: str, sink: str = "memory: {}") -> list[str]:
+    """Problems, without the file's name; or warnings."""
+    path.write_text(pipeline(aggregate, source, sink), encoding="utf-8")
+    try:
+        return warnings(load(path, {}))
+    except SpecError as error:
+        return [problem.removeprefix(f"{path}:") for problem in error.problems]
+
+
+@pytest.mark.parametrize(
+    ("source", "aggregate", "expected"),
+    [
+        ("", f"window: {{{LAST}, time: 1s}}", []),
+        ("", f"window: {{{LAST}, tumbling: {{every: 1m}}}}", []),
+        ("", f"window: {{{LAST}, idle: 1s, count: 10}}", []),
+        ("", f"window: {{{LAST}}}", [f"aggregate.window.time: is missing: {STREAM}"]),
+        (
+            "",
+            f"window: {{{LAST}, count: 4000}}",
+            [
+                "aggregate.window.time: is missing: the last window waits for more messages until "
+                "the job stops"
+            ],
+        ),
+        (
+            "",
+            f"window: {{{LAST}, count: 4001}}",
+            [
+                "aggregate.window.count: is never reached: a consumer holds at most prefetch "
+                "(4000) messages",
+                f"aggregate.window.time: is missing: {STREAM}",
+            ],
+        ),
+        ("", f"by: a\nwindow: {{{LAST}}}", [f"aggregate.window.time: is missing: {GROUPS}"]),
+        ("", "by: a\nwindow: {count: 2}", [f"aggregate.window.time: is missing: {GROUPS}"]),
+        ("", "by: a\nwindow: {size: n}", [f"aggregate.window.time: is missing: {GROUPS}"]),
+        (
+            "",
+            "by: a\nwindow: {idle: 1s}",
+            [
+                "aggregate.window.time: is missing: a group that never falls silent is never "
+                "complete"
+            ],
+        ),
+    ],
+)
+def test_groups_end_although_their_last_message_never_comes(
+    path: Path, source: str, aggregate: str, expected: list[str]
+) -> None:
+    assert told(path, aggregate, f"memory: {{{source}}}") == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "aggregate", "expected"),
+    [
+        (
+            "consumers: 2",
+            "window: {count: 5000}",
+            "6:19: aggregate.window.count: is more than a consumer holds: add a time, lower it to "
+            "4000, or raise prefetch to 5000",
+        ),
+        (
+            "consumers: 2",
+            "by: a\nwindow: {count: 9001}",
+            "7:19: aggregate.window.count: is more than all consumers hold: add a time, lower it "
+            "to 8000, or raise prefetch to 4501",
+        ),
+        (
+            "consumers: 1",
+            "by: a\nwindow: {count: 5000}",
+            "7:19: aggregate.window.count: is more than a consumer holds: add a time, lower it to "
+            "4000, or raise prefetch to 5000",
+        ),
+        (
+            "consumers: 2",
+            "by: a\nwindow: {count: 9000, time: 1s}",
+            "aggregate.window.count: is never reached: consumers hold at most 2 times prefetch "
+            "(8000) messages, so each window waits for its time",
+        ),
+        (
+            "consumers: auto",
+            "by: a\nwindow: {count: 5000, time: 1s}",
+            "aggregate.window.count: needs several consumers: a consumer holds at most prefetch "
+            "(4000) messages, so each window waits for its time",
+        ),
+        (
+            "consumers: 2",
+            "by: a\nwindow: {bytes: 5MiB}",
+            "7:19: aggregate.window.bytes: may never be reached by the messages that a consumer "
+            "holds (8000): add a time, or a count of at most 8000",
+        ),
+    ],
+)
+def test_a_group_has_no_more_messages_than_consumers_hold(
+    path: Path, source: str, aggregate: str, expected: str
+) -> None:
+    """Of all consumers where there are keys, else of one."""
+    assert told(path, aggregate, f"memory: {{{source}}}") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        ("{tumbling: {every: 30s}}", [WITHOUT_REASON]),
+        ("{tumbling: {every: 1h}, time: 30s}", [WITHOUT_REASON]),
+        ("{time: 1h, tumbling: {every: 30s, event_time: a}}", [WITHOUT_REASON]),
+        (
+            "{tumbling: {every: 60s}}",
+            [f"6:30: aggregate.window.tumbling.every: {TAKEN_BACK}messages back"],
+        ),
+        (
+            "{tumbling: {every: 50s, lateness: 10s, event_time: a}}",
+            [f"6:30: aggregate.window.tumbling.every: {TAKEN_BACK}messages back"],
+        ),
+        ("{idle: 60s, count: 9}", [f"6:18: aggregate.window.idle: {TAKEN_BACK}messages back"]),
+        (
+            "{tumbling: {every: 25s, lateness: 6s, event_time: a}}",
+            [
+                "aggregate.window.tumbling.every: is more than half of the broker's consumer "
+                "timeout (1m)",
+                WITHOUT_REASON,
+            ],
+        ),
+    ],
+)
+def test_windows_end_before_the_broker_takes_their_messages_back(
+    path: Path, window: str, expected: list[str]
+) -> None:
+    """Whatever ends them first."""
+    assert told(path, f"window: {window}", SOON) == expected
+
+
+def test_a_queue_in_memory_takes_nothing_back(path: Path) -> None:
+    assert told(path, "window: {tumbling: {every: 1d}}", "memory: {}") == []
+
+
+ALIGNED = "by: a\nwindow: {tumbling: {every: 1m}}\nreduce: {t: {first: a}}"
+OTHERS = "by: a\nwindow: {time: 1s}\nreduce: {t: {first: a}}"
+A_VERSION = (
+    "4:76: sink.elasticsearch.action: must be index: the summary of an aligned window has a "
+    "version, so that a part never takes the place of the whole"
+)
+WHOLE = "4:76: sink.elasticsearch.action: must be index or create: a summary is a whole document"
+NO_FIELD = (
+    "4:65: sink.elasticsearch.index: names a field that a summary does not have: its fields are "
+    "those of reduce, and those of summary"
+)
+NOT_USED = "is for documents of messages: summaries do not use it"
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "sink", "expected"),
+    [
+        (ALIGNED, "a", []),
+        (OTHERS, "a, action: create", []),
+        (ALIGNED, "a, action: create", [A_VERSION]),
+        (ALIGNED, "a, action: update, id: {field: a}", [A_VERSION]),
+        (OTHERS, "a, action: update, id: {field: a}", [WHOLE]),
+        (OTHERS, "a, action: delete, id: {field: a}", [WHOLE]),
+        (OTHERS, "a, id: {field: a}", [f"sink.elasticsearch.id: {NOT_USED}"]),
+        (ALIGNED, "a, routing: {field: a}", [f"sink.elasticsearch.routing: {NOT_USED}"]),
+        (OTHERS, "'{tenant}'", [NO_FIELD]),
+        (OTHERS, "'{header.t}'", [NO_FIELD]),
+        (OTHERS.replace("by: a\n", ""), "'{key}'", [NO_FIELD]),
+        (OTHERS, "'{tenant}', index_fallback: a", []),
+        (OTHERS, "'e-{t.x}-{key}-{completed_by}-{@timestamp:%Y}'", []),
+        (f"{OTHERS}\nsummary: {{key: tenant}}", "'{tenant}'", []),
+        ("window: {time: 1s}\nreduce: os.path:join", "'{tenant}'", []),
+        ("window: {time: 1s}\nreduce: os.path:join", "'{property.type}'", [NO_FIELD]),
+        ("window: {time: 1s}", "'{tenant}', id: {field: a}, action: update", []),
+    ],
+)
+def test_a_summary_is_something_that_the_sink_can_store(
+    path: Path, aggregate: str, sink: str, expected: list[str]
+) -> None:
+    elasticsearch = f"elasticsearch: {{url: 'http://elasticsearch:9200', index: {sink}}}"
+
+    assert told(path, aggregate, "memory: {}", elasticsearch) == expected
+
+
+@pytest.mark.parametrize("source", ["memory: {", "rabbitmq: {url: amqp://h, queue: q, "])
+def test_only_the_body_of_a_bulk_request_names_indices(path: Path, source: str) -> None:
+    kind = source.partition(":")[0]
+    told_of = told(path, "window: {time: 1s}", f"{source}indices: 'events-*'}}")
+
+    assert [line.partition(": ")[2] for line in told_of] == [
+        f"source.{kind}.indices: needs format: es_bulk"
+    ]
+    path.write_text(
+        pipeline("window: {time: 1s}", f"{source}indices: 'events-*', format: es_bulk}}"),
+        encoding="utf-8",
+    )
+    assert load(path, {}).source.chosen.indices == ("events-*",)
