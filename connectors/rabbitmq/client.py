@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors import metrics
-from connectors.message import Arrived, Lost, Message, Opened, Origin, Outcomes, Rejected
+from connectors.message import Arrived, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import topology
+from connectors.rabbitmq.events import Events
+from connectors.rabbitmq.fuse import Fuse
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.park import Parker
-from connectors.rabbitmq.poison import Caution, any_redelivered
-from connectors.rabbitmq.settlement import Settlement
-from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from connectors.rabbitmq.subscription import Subscription
+from connectors.rabbitmq.poison import Caution
+from connectors.rabbitmq.session import Session
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource, RejectLimit
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
@@ -35,14 +35,6 @@ SETTLE_AFTER = 0.005
 """Seconds in which outcomes gather before they are acknowledged together: a wake-up of the thread
 costs 2.5 µs, and RabbitMQ takes a run of acknowledgements three times as fast as single ones."""
 
-LOOK_AFTER = 1.0
-"""Seconds between two looks at what only time changes."""
-
-NAP = 0.003
-"""Seconds the thread sleeps after a read that brought little, so that the next one brings more:
-half the CPU of a message is the cost of a read."""
-LITTLE_BYTES = 65536
-
 
 class RabbitMQConsumer:
     """One subscription to a queue (see `connectors.connector.Consumer`)."""
@@ -51,7 +43,7 @@ class RabbitMQConsumer:
         self, name: str, spec: RabbitMQSource, dead_letter: RabbitMQDeadLetter | None
     ) -> None:
         """Without a `dead_letter`, the queue's own dead lettering gets what is rejected."""
-        self._name, self._spec = name, spec
+        self.name, self._spec = name, spec
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
         wanted = topology.of_source(spec)
@@ -61,19 +53,18 @@ class RabbitMQConsumer:
             if dead_letter is not None
             else None
         )
-        self._ready: deque[Opened | Arrived | Lost] = deque()
+        self._events = Events()
         self._outcomes: deque[Outcomes] = deque()
         self._armed = False  # `_settle` has been asked for, and has not run yet
         self._origin = Origin(name, 0)
-        self._connection: BatchConnection | None = None
-        # Each channel has its own, since tags die with it.
-        self._subscription: Subscription | None = None
-        self._settlement: Settlement | None = None
+        self._session: Session | None = None  # each channel has its own: tags die with it
         self._caution = Caution(spec.prefetch)
         if not spec.may_be_cautious:
             self._caution.end()
+        self._fuse = Fuse(dead_letter.reject_limit if dead_letter is not None else RejectLimit())
+        self.stopped_because = ""
+        """Why it reads nothing until the job is started again; empty: it reads."""
         self._draining = self._ended = self._closing = False
-        self._bytes = 0
 
     # What the dataflow calls.
 
@@ -84,18 +75,7 @@ class RabbitMQConsumer:
     def take(self) -> list[Opened | Arrived | Lost]:
         """See `Consumer`."""
         assert self._closing or self._thread.is_alive(), f"{self._thread.name} has died"
-        ready = self._ready
-        events: list[Opened | Arrived | Lost] = []
-        while ready:
-            event, last = ready.popleft(), events[-1] if events else None
-            if isinstance(event, Lost):
-                # What the lost connection delivered will come again: let none of it into a window.
-                events = [e for e in events if isinstance(e, Lost) or e.origin != event.origin]
-            if isinstance(event, Arrived) and isinstance(last, Arrived):
-                last.messages.extend(event.messages)  # the same origin: `Lost` stands between two
-            else:
-                events.append(event)
-        return events
+        return self._events.take()
 
     def settle(self, outcomes: Outcomes) -> None:
         """See `Consumer`."""
@@ -121,13 +101,13 @@ class RabbitMQConsumer:
     @property
     def drained(self) -> bool:
         """See `Consumer`."""
-        return self._ended and not self._ready
+        return self._ended and not self._events
 
     @property
     def unsettled(self) -> int:
         """See `Consumer`."""
-        settlement = self._settlement  # the other thread may be about to forget it
-        return 0 if settlement is None else settlement.open
+        session = self._session  # the other thread may be about to forget it
+        return 0 if session is None else session.open
 
     def close(self) -> None:
         """See `Consumer`."""
@@ -144,91 +124,91 @@ class RabbitMQConsumer:
 
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Consume, as a new generation."""
-        self._origin = Origin(self._name, self._origin.generation + 1)
-        self._connection = connection
-        self._subscription = Subscription(connection, channel, self._spec, self._on_messages)
-        self._settlement = Settlement(
-            self._loop, self._origin, connection, channel, self._spec.prefetch, self._parker
+        self._origin = Origin(self.name, self._origin.generation + 1)
+        session = self._session = Session(
+            self._loop,
+            self._origin,
+            connection,
+            channel,
+            self._spec,
+            self._caution,
+            self._parker,
+            self._fuse,
+            self._events,
         )
-        self._ready.append(Opened(self._origin))
+        self._events.add(Opened(self._origin))
         metrics.CONNECTIONS.inc()
-        LOG.info("%s: consuming, %s", self._name, self._link.place)
+        LOG.info("%s: consuming, %s", self.name, self._link.place)
         channel.add_on_cancel_callback(
             lambda _: self._link.drop("the broker has cancelled the consumer")
         )
-        self._look(self._origin)
-
-    def _look(self, origin: Origin) -> None:
-        """Again and again, as long as this connection is there."""
-        if self._settlement is not None and origin == self._origin:
-            self._adapt()
-            self._loop.call_later(LOOK_AFTER, lambda: self._look(origin))
-
-    def _adapt(self) -> None:
-        """Consume, with as many messages at a time as are wise now."""
-        assert self._settlement is not None
-        assert self._subscription is not None
-        self._caution.look(self._settlement.open, time.monotonic())
-        if not self._draining:
-            self._subscription.consume(self._caution.prefetch)
+        if self._draining:
+            session.end(self._on_ended)
+        elif self.stopped_because:
+            session.end(self._leave)
+        session.begin()
 
     def link_down(self, reason: str, was_ready: bool) -> None:
         """Void everything of this generation."""
-        self._connection = self._subscription = self._settlement = None
-        self._bytes = 0
+        self._session = None
         if was_ready:
             self._caution.end()
-            self._ready.append(Lost(self._origin))
+            self._events.add(Lost(self._origin))
             if self._parker is not None:
                 self._parker.forget(self._origin)
         if self._draining:
             self._ended = True
         if not self._closing:
-            LOG.warning("%s: no connection, %s: %s", self._name, self._link.place, reason)
-
-    def _on_messages(self, messages: list[Message]) -> None:
-        assert self._settlement is not None
-        self._settlement.delivered(messages[-1].tag)
-        if not self._caution.over:
-            self._caution.arrived(messages, time.monotonic())
-            self._adapt()
-        if any_redelivered(messages):
-            messages = self._settlement.without_poison(messages, self._spec.most_deliveries)
-        if messages:
-            self._ready.append(Arrived(self._origin, messages))
-        assert self._connection is not None
-        before, self._bytes = self._bytes, self._connection.bytes_received
-        if self._bytes - before < LITTLE_BYTES:
-            time.sleep(NAP)
+            LOG.warning("%s: no connection, %s: %s", self.name, self._link.place, reason)
 
     def _settle(self) -> None:
         self._armed = False  # first: outcomes that arrive from now on ask again
-        settlement = self._settlement
+        session = self._session
         while self._outcomes:
             outcomes = self._outcomes.popleft()
-            if settlement is not None and outcomes.origin == self._origin:
-                settlement.settle(outcomes)
+            if session is not None and outcomes.origin == session.origin:
+                session.settle(outcomes)
             else:  # the broker has taken those messages back
                 _, stored, rejected, dropped, _ = outcomes
                 metrics.STALE.inc(len(stored) + len(rejected) + len(dropped))
-        if settlement is not None:
-            settlement.flush(everything=self._closing)
-            if not self._caution.over:
-                self._adapt()
+        if session is not None:
+            session.flush(everything=self._closing)
+            if self._fuse.blown:
+                self._stop_reading(session)
 
     def _on_parked(self, origin: Origin, rejected: Rejected) -> None:
-        if self._settlement is not None and origin == self._origin:
-            self._settlement.parked(rejected)
+        if self._session is not None and origin == self._session.origin:
+            self._session.parked(rejected)
             self._arm()
         if self._closing:
             self._close()
+        elif self.stopped_because:
+            self._leave()
+
+    def _stop_reading(self, session: Session) -> None:
+        """Too much is rejected: park no more of it, and hand back what is open."""
+        if not self.stopped_because:
+            self.stopped_because = f"too many messages are rejected: {self._fuse.commonest}"
+            LOG.error(
+                "%s: reads nothing until the job is started again, since %s; what is not parked "
+                "yet goes back to the queue: correct the spec or the mapping",
+                *(self.name, self.stopped_because),
+            )
+            session.end(self._leave)
+
+    def _leave(self) -> None:
+        """Disconnect for good when nothing is being parked any more; a drain can still come."""
+        if self._session is not None and not self._parker:
+            self._session.flush(everything=True)
+            self._link.drop("reads nothing any more")
+            self._link.close(lambda: None)
 
     def _stop_consuming(self) -> None:
         if self._draining:
             return
         self._draining = True
-        if self._subscription is not None:
-            self._subscription.end(self._on_ended)
+        if self._session is not None:
+            self._session.end(self._on_ended)
         else:
             self._ended = True
 
@@ -239,7 +219,7 @@ class RabbitMQConsumer:
         """Settle everything that was handed in; leave when nothing waits to be parked."""
         self._draining = self._closing = True
         self._settle()
-        if self._parker is not None and len(self._parker) and self._settlement is not None:
+        if self._parker is not None and len(self._parker) and self._session is not None:
             return  # `_on_parked` comes back here
         if self._parker is None:
             self._link.close(self._loop.stop)

@@ -12,9 +12,11 @@ from pika.channel import Channel
 
 from connectors import metrics
 from connectors.message import Message, Origin, Outcomes, Rejected
+from connectors.rabbitmq.fuse import Fuse
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.poison import sort_out
+from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
 
 SPILL_AFTER = 1.0
@@ -31,12 +33,13 @@ class Settlement:
         origin: Origin,
         connection: BatchConnection,
         channel: Channel,
-        prefetch: int,
+        spec: RabbitMQSource,
         parker: Parker | None,
+        fuse: Fuse,
     ) -> None:
         """Without a `parker`, the queue's own dead lettering gets what is rejected."""
         self._loop, self._origin, self._channel = loop, origin, channel
-        self._prefetch, self._parker = prefetch, parker
+        self._spec, self._parker, self._fuse = spec, parker, fuse
         self._spilling = False  # `_spill` has been asked for, and has not run yet
         self._ledger = Ledger(
             channel.basic_ack, channel.basic_reject, partial(connection.acknowledge_each, channel)
@@ -51,8 +54,9 @@ class Settlement:
         """Enter what has arrived, up to this tag."""
         self._ledger.delivered(last_tag)
 
-    def without_poison(self, messages: list[Message], most: int | None) -> list[Message]:
+    def without_poison(self, messages: list[Message]) -> list[Message]:
         """Park what came too often; without a place to park, that is the broker's own task."""
+        most = self._spec.most_deliveries
         if most is None or self._parker is None:
             return messages
         good, poison = sort_out(messages, most)
@@ -68,8 +72,11 @@ class Settlement:
         self._ledger.stored(outcomes.stored)
         if outcomes.dropped:
             metrics.DROPPED.inc(self._ledger.stored(outcomes.dropped))
+        self._fuse.stored(len(outcomes.stored) + len(outcomes.dropped))
         for rejected in outcomes.rejected:
-            self._reject(rejected)
+            self._fuse.rejected(rejected.rejection.reason)
+            if not self._fuse.blown:
+                self._reject(rejected)  # otherwise it stays unacknowledged
 
     def parked(self, rejected: Rejected) -> None:
         """A copy is safe."""
@@ -79,7 +86,7 @@ class Settlement:
     def flush(self, *, everything: bool) -> None:
         """Acknowledge what is due; the rest soon, or now, if `everything` shall be."""
         ledger = self._ledger
-        ledger.flush(spill=everything or ledger.unsent > self._prefetch // 2)
+        ledger.flush(spill=everything or ledger.unsent > self._spec.prefetch // 2)
         if ledger.unsent and not self._spilling:
             self._spilling = True
             self._loop.call_later(SPILL_AFTER, self._spill)

@@ -44,6 +44,11 @@ class RabbitMQ:
         """See `Source`."""
         return sum(consumer.unsettled for consumer in self._consumers.values())
 
+    def stopped_because(self) -> list[str]:
+        """Why consumers of this process read nothing until the job is started again."""
+        consumers = self._consumers.values()
+        return [f"{c.name}: {c.stopped_because}" for c in consumers if c.stopped_because]
+
     def check(self) -> None:
         """See `Source`; tries five times, to bridge a broker that is just starting."""
         preparations = topology.of_source(self._spec)

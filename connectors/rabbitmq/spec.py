@@ -5,21 +5,17 @@ It connects to nothing; what only the broker can know is asked when the job star
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from math import inf
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Discriminator,
     Field,
     Tag,
-    WithJsonSchema,
 )
 
+from connectors.rabbitmq.address import AmqpUrls, ShortText
 from connectors.spec import (
     MAX_MESSAGE,
     Consumers,
@@ -30,70 +26,6 @@ from connectors.spec import (
     Problem,
     Spec,
 )
-from connectors.url import Url, parse
-
-
-def _amqp_url(text: str) -> Url:
-    """Check what pika would misread, or fail on only when it connects."""
-    parts = parse(text, ("amqp", "amqps"))
-    if parts.username is not None and parts.password is None:
-        raise ValueError("the user has no password: write amqp://user:password@host/")
-    if "/" in parts.path[1:]:
-        raise ValueError("a / in the name of the virtual host is written %2F")
-    for name, values in parse_qs(parts.query, keep_blank_values=True).items():
-        if name not in _NUMBERS_IN_QUERY and name not in _MAPPINGS_IN_QUERY:
-            known = ", ".join(_NUMBERS_IN_QUERY + _MAPPINGS_IN_QUERY)
-            raise ValueError(f"what follows the ? must be one of: {known}")
-        if len(values) > 1:
-            raise ValueError(f"{name} stands twice after the ?")
-        if name in _NUMBERS_IN_QUERY and not values[0].isdecimal():
-            raise ValueError(f"{name} after the ? must be a whole number")
-        if name in _MAPPINGS_IN_QUERY and not _is_mapping(values[0]):
-            raise ValueError(f"{name} after the ? must be as in Python: {{'name': 'value'}}")
-    return Url(text)
-
-
-def _is_mapping(text: str) -> bool:
-    """Tell whether pika, which reads it with the same function, finds a mapping."""
-    try:
-        return isinstance(ast.literal_eval(text), dict)
-    except (ValueError, SyntaxError):
-        return False
-
-
-def _short(text: str) -> str:
-    if len(text.encode()) > 255:
-        raise ValueError("must be at most 255 bytes long")
-    return text
-
-
-_NUMBERS_IN_QUERY = (
-    "heartbeat",
-    "frame_max",
-    "socket_timeout",
-    "stack_timeout",
-    "blocked_connection_timeout",
-)
-_MAPPINGS_IN_QUERY = ("ssl_options", "tcp_options")
-"""Parameters of pika's `URLParameters`, but for those that would repeat what the job does itself:
-it makes its own attempts to connect, and uses two channels."""
-
-AmqpUrls = Annotated[
-    tuple[Annotated[str, AfterValidator(_amqp_url)], ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    Field(strict=False, min_length=1),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            ]
-        }
-    ),
-]
-
-ShortText = Annotated[str, AfterValidator(_short)]
-"""AMQP carries names in at most 255 bytes."""
 
 
 class Binding(Spec):
@@ -231,6 +163,20 @@ CONSUMER_TIMEOUT = 1800.0
 """Seconds; RabbitMQ's default ("Consumers", delivery acknowledgement timeout)."""
 
 
+class RejectLimit(Spec):
+    """How many messages may be rejected before the job stops reading."""
+
+    rejected: Annotated[int, Field(ge=1)] = 500
+    """More rejected messages than this are too many."""
+    of: Annotated[int, Field(ge=1)] = 1000
+    """Among so many of the last outcomes."""
+
+    def problems(self) -> Iterator[Problem]:
+        """See `Spec`."""
+        if self.rejected >= self.of:
+            yield Problem(("of",), "must be more than rejected, or the limit is never reached")
+
+
 class RabbitMQDeadLetter(Spec):
     """Where messages are published that will never be stored."""
 
@@ -240,6 +186,10 @@ class RabbitMQDeadLetter(Spec):
     """Name of an exchange that exists; empty: the default one, which finds queues by name."""
     routing_key: ShortText = ""
     """On the default exchange, the name of a queue; it is made, durable, if it does not exist."""
+    reject_limit: RejectLimit | None = RejectLimit()
+    """When more are rejected, the spec or the mapping is wrong rather than they: each consumer that
+    sees it parks no more, hands everything back, and reads nothing until the job is started again.
+    `null`: none."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""

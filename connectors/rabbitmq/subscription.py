@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from pika.channel import Channel
 
+from connectors.message import Message
+from connectors.rabbitmq.poison import Caution
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection, OnBatch
 
@@ -23,31 +25,49 @@ class Subscription:
         connection: BatchConnection,
         channel: Channel,
         spec: RabbitMQSource,
+        caution: Caution,
         on_messages: OnBatch,
     ) -> None:
         self._connection, self._channel, self._spec = connection, channel, spec
-        self._on_messages = on_messages
+        self._caution, self._on_messages = caution, on_messages
         self._prefetch = 0
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
-        self._on_ended: Callable[[], None] | None = None
+        self._on_ended: list[Callable[[], None]] = []  # once it shall end
+        self._ended = False
 
-    def consume(self, prefetch: int) -> None:
-        """Begin, or go on, with so many messages at a time; the same as before changes nothing."""
-        if prefetch == self._prefetch or (self._prefetch and not self._tag):
-            return  # while one is being replaced; the caller comes again
-        begun, self._prefetch = self._prefetch, prefetch
-        if begun:
-            self._cancel(self._begin)
-        else:
-            self._begin()
+    def arrived(self, messages: list[Message], now: float) -> None:
+        """Look at what has come, as long as there is caution."""
+        self._caution.arrived(messages, now)
+        self._consume()
+
+    def look(self, held: int, now: float) -> None:
+        """Begin to consume, or go on with as many messages at a time as are wise by now."""
+        self._caution.look(held, now)
+        self._consume()
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop; nothing is delivered any more when `on_ended` is called."""
-        self._on_ended = on_ended
+        self._on_ended.append(on_ended)
         if self._tag:
-            self._cancel(on_ended)
-        elif not self._prefetch:
+            self._cancel(self._tell)
+        elif self._ended or not self._prefetch:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._ended = True
+        told, self._on_ended = self._on_ended, []
+        for on_ended in told:
             on_ended()
+
+    def _consume(self) -> None:
+        prefetch, before = self._caution.prefetch, self._prefetch
+        if prefetch == before or self._ended or self._on_ended or (before and not self._tag):
+            return  # while one is being replaced; the next look is soon
+        self._prefetch = prefetch
+        if before:
+            self._cancel(self._begin)
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         if not self._channel.is_open:
@@ -55,8 +75,8 @@ class Subscription:
         self._channel.basic_qos(prefetch_count=self._prefetch, callback=lambda _: self._subscribe())
 
     def _subscribe(self) -> None:
-        if self._on_ended is not None:
-            self._on_ended()
+        if self._on_ended:
+            self._tell()
             return
         if not self._channel.is_open:
             return

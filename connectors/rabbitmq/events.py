@@ -1,0 +1,40 @@
+"""What a consumer has to tell, on its way from the I/O thread to the dataflow's.
+
+No lock: one thread adds, the other takes, and `prefetch` bounds what can be in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from connectors.message import Arrived, Lost, Opened
+
+
+class Events:
+    """A queue whose head is taken whole."""
+
+    def __init__(self) -> None:
+        self._ready: deque[Opened | Arrived | Lost] = deque()
+
+    def __len__(self) -> int:
+        """Events that have not been taken."""
+        return len(self._ready)
+
+    def add(self, event: Opened | Arrived | Lost) -> None:
+        """From the I/O thread."""
+        self._ready.append(event)
+
+    def take(self) -> list[Opened | Arrived | Lost]:
+        """Hand over what is there, in order; what arrived in a row becomes one `Arrived`."""
+        ready = self._ready
+        events: list[Opened | Arrived | Lost] = []
+        while ready:
+            event, last = ready.popleft(), events[-1] if events else None
+            if isinstance(event, Lost):
+                # What the lost connection delivered will come again: let none of it into a window.
+                events = [e for e in events if isinstance(e, Lost) or e.origin != event.origin]
+            if isinstance(event, Arrived) and isinstance(last, Arrived):
+                last.messages.extend(event.messages)  # the same origin: `Lost` stands between two
+            else:
+                events.append(event)
+        return events

@@ -1,0 +1,97 @@
+"""The life of one channel: what it delivers is handed over, and what has become of it is settled.
+
+Runs on the I/O thread of its consumer. It knows nothing of other connections, earlier or later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+
+from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
+from connectors.rabbitmq.events import Events
+from connectors.rabbitmq.fuse import Fuse
+from connectors.rabbitmq.park import Parker
+from connectors.rabbitmq.poison import Caution, any_redelivered
+from connectors.rabbitmq.settlement import Settlement
+from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.subscription import Subscription
+from connectors.rabbitmq.wire import BatchConnection
+
+LOOK_AFTER = 1.0
+"""Seconds between two looks at what only time changes."""
+
+NAP = 0.003
+"""Seconds the thread sleeps after a read that brought little, so that the next one brings more:
+half the CPU of a message is the cost of a read."""
+LITTLE_BYTES = 65536
+
+
+class Session:
+    """Ends with its channel."""
+
+    def __init__(
+        self,
+        loop: IOLoop,
+        origin: Origin,
+        connection: BatchConnection,
+        channel: Channel,
+        spec: RabbitMQSource,
+        caution: Caution,
+        parker: Parker | None,
+        fuse: Fuse,
+        events: Events,
+    ) -> None:
+        self.origin = origin
+        self._loop, self._connection, self._channel = loop, connection, channel
+        self._caution, self._fuse, self._events = caution, fuse, events
+        self._subscription = Subscription(connection, channel, spec, caution, self._on_messages)
+        self._settlement = Settlement(loop, origin, connection, channel, spec, parker, fuse)
+        self._bytes = 0
+
+    @property
+    def open(self) -> int:
+        """Messages that the broker waits to hear about."""
+        return self._settlement.open
+
+    def begin(self) -> None:
+        """Consume, and look after it until the channel is closed."""
+        if self._channel.is_open:
+            self._look()
+            self._loop.call_later(LOOK_AFTER, self.begin)
+
+    def end(self, on_ended: Callable[[], None]) -> None:
+        """Stop consuming; what has arrived can still be settled."""
+        self._subscription.end(on_ended)
+
+    def settle(self, outcomes: Outcomes) -> None:
+        """Note what became of messages; `flush` tells the broker."""
+        self._settlement.settle(outcomes)
+
+    def parked(self, rejected: Rejected) -> None:
+        """A copy of this one is safe."""
+        self._settlement.parked(rejected)
+
+    def flush(self, *, everything: bool) -> None:
+        """Acknowledge what is due, or everything; make use of the room."""
+        self._settlement.flush(everything=everything)
+        if not self._caution.over:
+            self._look()
+
+    def _look(self) -> None:
+        self._subscription.look(self.open, time.monotonic())
+
+    def _on_messages(self, messages: list[Message]) -> None:
+        self._settlement.delivered(messages[-1].tag)
+        if not self._caution.over:
+            self._subscription.arrived(messages, time.monotonic())
+        if any_redelivered(messages):
+            messages = self._settlement.without_poison(messages)
+        if messages:
+            self._events.add(Arrived(self.origin, messages))
+        before, self._bytes = self._bytes, self._connection.bytes_received
+        if self._bytes - before < LITTLE_BYTES:
+            time.sleep(NAP)
