@@ -113,7 +113,8 @@ class Aggregate(Spec):
     reduce: Reduce | None = None
     """What a group becomes: one document, of these fields, or what a function `module:function` of
     your own returns (a `dict`; it is given a list of documents). Omitted: the documents, as they
-    are. Its `_id` is made of the key and the window, or of the key and the first message's id."""
+    are. Its `_id` is made of the key and the start of the aligned window, and its version is the
+    number of messages; without such a window, of the key and every `message_id`."""
     summary: Summary = Summary()
     """With `reduce`: what the fields are called that are added to it."""
 

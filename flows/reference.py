@@ -59,7 +59,7 @@ class _Generator(GenerateJsonSchema):
 def _plain_schema() -> Node:
     """Simplify pydantic's schema: each key has one flat list of alternatives, if it has several.
 
-    `null` is none of them: whoever wants to leave a key out can do so.
+    `null` is one of them only where it is not the default: else one can leave the key out.
     """
     root = Pipeline.model_json_schema(schema_generator=_Generator)
     for mapping in (root, *root["$defs"].values()):
@@ -69,7 +69,9 @@ def _plain_schema() -> Node:
                 name, _ = next(_references(node))
                 node["description"] = root["$defs"][name]["description"]
             node["description"] = _one_line(node["description"])
-            alternatives = [part for part in _flat(node) if part.get("type") != "null"]
+            alternatives = [*_flat(node)]
+            if node.get("default") is None:
+                alternatives = [part for part in alternatives if part.get("type") != "null"]
             if alternatives != [node]:
                 node.pop("anyOf", None)
                 node.pop("oneOf", None)
@@ -155,7 +157,12 @@ def _value(node: Node) -> str:
     return _TYPES[node.get("type", "object")]
 
 
-_TYPES = {"string": "text", "boolean": "`true` or `false`", "object": "mapping"}
+_TYPES = {
+    "string": "text",
+    "boolean": "`true` or `false`",
+    "object": "mapping",
+    "null": "`null`",
+}
 
 
 def _code(value: Any) -> str:

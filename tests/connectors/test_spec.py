@@ -27,6 +27,7 @@ class Range(Spec):
 class Choice(OneOf):
     range: Range | None = None
     ranges: tuple[Range, ...] | None = None
+    named: dict[str, Range] | None = None
 
 
 def errors(model: type[Spec], value: Any) -> list[ErrorDetails]:
@@ -71,14 +72,20 @@ def test_no_error_shows_what_it_was_given() -> None:
 @pytest.mark.parametrize("value", [{}, {"range": None}, {"range": {"least": 1}, "ranges": ()}])
 def test_one_of_several_keys_is_given(value: Any) -> None:
     assert [error["msg"] for error in errors(Choice, value)] == [
-        "needs exactly one of: range, ranges"
+        "needs exactly one of: range, ranges, named"
     ]
 
 
 def test_the_mappings_below_a_spec_are_found() -> None:
     assert Choice.mapping_at("range") is Range
     assert Choice.mapping_at("ranges") is Range
+    assert Choice.mapping_at("named") is Range
     assert Range.mapping_at("least") is None
+
+
+def test_names_of_the_users_own_are_no_keys_of_a_spec() -> None:
+    assert Choice.has_names_at("named")
+    assert not Choice.has_names_at("ranges")
 
 
 def test_memory_needs_no_keys() -> None:

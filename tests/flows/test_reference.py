@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from connectors.spec import Spec
 from flows.reference import SCHEMA, reference, schema, stale
 from flows.spec import Pipeline
+from tests.flows.test_aggregate_spec import WHOLE
 
 TOP = Path(__file__).parents[2]
 
@@ -51,6 +52,16 @@ def test_every_key_is_in_the_reference() -> None:
     for model in models(Pipeline):
         for key in model.model_fields:
             assert f"| `{key}` |" in text
+
+
+def test_a_mapping_with_names_of_ones_own_has_a_section_for_what_is_behind_them() -> None:
+    text = reference()
+
+    assert "### `aggregate.reduce.<name>`" in text
+    assert "| `quantile` | path |" in text
+    assert "| `q` | 0 to 1 |" in text
+    assert "| `reduce` | mapping or function |" in text
+    assert "| `by` | path or list of paths |" in text
 
 
 def test_the_tables_of_the_reference_have_four_columns() -> None:
@@ -101,8 +112,19 @@ def test_an_editor_lets_substitution_stand_anywhere(spec: dict[str, Any]) -> Non
         "declare": {"durable": "${A}"},
     }
     spec["aggregate"] = {
-        "window": {"count": "${A}", "bytes": "${A}", "time": "${A}s"},
-        "on_stop": "${A}",
+        "by": "${A}",
+        "missing_key": "${A}",
+        "window": {
+            **dict.fromkeys(("count", "bytes", "idle", "last", "first", "until", "size"), "${A}"),
+            "time": "${A}s",
+            "tumbling": {"every": "${A}", "event_time": "${A}", "lateness": "${A}"},
+        },
+        **dict.fromkeys(("incomplete", "on_stop", "late", "remember", "amend_for"), "${A}"),
+        "groups_most": "${A}",
+        "reduce": {
+            "a": {"quantile": "${A}", "q": "${A}"},
+            "b": {"concat": "a", "separator": "${A}"},
+        },
     }
     spec["sink"]["elasticsearch"] |= {"action": "${A}", "id": "${A}", "bulk": {"max_bytes": "${A}"}}
 
@@ -111,18 +133,35 @@ def test_an_editor_lets_substitution_stand_anywhere(spec: dict[str, Any]) -> Non
 
 def test_an_editor_marks_what_is_wrong(spec: dict[str, Any]) -> None:
     spec["source"]["rabbitmq"] |= {"prefetch": 0, "prefech": 1, "declare": "active"}
-    spec["aggregate"]["window"] = {"count": "many", "bytes": "5M", "time": 5}
+    spec["aggregate"] = {
+        "by": [],
+        "missing_key": "drop",
+        "window": {"count": "many", "bytes": "5M", "time": 5, "last": True},
+        "reduce": {"a": {"summ": "b"}},
+        "summary": {"key": 1},
+    }
     del spec["sink"]["elasticsearch"]["index"]
 
     assert sorted(errors(spec)) == [
+        "$.aggregate.by",
+        "$.aggregate.missing_key",
+        "$.aggregate.reduce",
+        "$.aggregate.summary.key",
         "$.aggregate.window.bytes",
         "$.aggregate.window.count",
+        "$.aggregate.window.last",
         "$.aggregate.window.time",
         "$.sink.elasticsearch",
         "$.source.rabbitmq",
         "$.source.rabbitmq.declare",
         "$.source.rabbitmq.prefetch",
     ]
+
+
+def test_an_editor_finds_nothing_wrong_in_a_whole_aggregate(spec: dict[str, Any]) -> None:
+    spec["aggregate"] = yaml.safe_load(WHOLE)
+
+    assert errors(spec) == []
 
 
 @pytest.mark.parametrize("path", ["aggregate.window", "source", "sink"])
