@@ -120,9 +120,14 @@ class Reading:
         return self._read(unpack(body, self._encoding, self._most), arrived_at)
 
 
-def name_of_part(name: str, position: int) -> str:
-    """What a document is called after its message's name: always the same, and short enough."""
-    part = f"{name}#{position}"
+def name_of_part(name: str, position: int, source: bytes = b"") -> str:
+    """What a document is called after its message's name, short enough for an `_id`.
+
+    Always the same for the same message. The source is in it because what is parked of a message
+    has its name and other positions: published again, it must not replace what was stored.
+    """
+    digest = blake2b(source, digest_size=8).hexdigest()
+    part = f"{name}#{position}#{digest}"
     if len(part.encode()) <= ID_BYTES_MAX:
         return part
     return blake2b(part.encode(), digest_size=16).hexdigest()

@@ -261,13 +261,25 @@ def test_some_of_the_documents_make_a_body_like_the_whole(
 
 
 def test_parts_are_named_after_their_message() -> None:
-    """Each differently, and never too long for an `_id`."""
-    assert name_of_part("order-7", 0) == "order-7#0"
-    longest = "é" * (ID_BYTES_MAX // 2)
-    names = [name_of_part(longest, position) for position in range(20)]
-    assert len(set(names)) == 20
-    assert all(len(name.encode()) <= ID_BYTES_MAX for name in names)
-    assert names == [name_of_part(longest, position) for position in range(20)]
+    """Each differently, always the same, and never too long for an `_id`."""
+    assert name_of_part("order-7", 0, b"{}").startswith("order-7#0#")
+    for name in ("order-7", "é" * (ID_BYTES_MAX // 2)):
+        names = [name_of_part(name, position, b"{}") for position in range(20)]
+        assert len(set(names)) == 20
+        assert all(len(name.encode()) <= ID_BYTES_MAX for name in names)
+        assert names == [name_of_part(name, position, b"{}") for position in range(20)]
+
+
+def test_what_is_published_again_of_a_message_is_not_named_like_what_was_stored() -> None:
+    """What was parked of it has the message's name, and begins at the first position."""
+    body = b'[{"stored":1},{"parked":2},{"parked":3}]'
+    sources = [b'{"stored":1}', b'{"parked":2}', b'{"parked":3}']
+    again = reading("json").read(reading("json").only(body, [1, 2]), NOW)
+
+    assert again == documents(*sources[1:])
+    names = [name_of_part("m", at, source) for at, source in enumerate(sources)]
+    names_again = [name_of_part("m", at, source) for at, source in enumerate(sources[1:])]
+    assert not set(names) & set(names_again)
 
 
 ELEMENTS = st.sampled_from([b'{"a":1}', b"{}", b'{"a":"\xff"}', b"1", b"[]", b'{"\\n":[{}]}'])
