@@ -11,6 +11,7 @@ Rule 4: What is to be sent again waits for its time, may share a request with ot
         and goes first.
 Rule 5: In an ordered backlog nothing overtakes what waits to be sent again.
 Rule 6: What has been withdrawn vanishes.
+Rule 7: Documents of the same name do not overtake each other (see `order`).
 """
 
 from __future__ import annotations
@@ -20,98 +21,12 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from connectors.message import Documents
+from connectors.elasticsearch.order import Order, names_of
+from connectors.elasticsearch.request import Batch, Name, Part, Request
 
 SMALL_BYTES = 64 * 1024
 """A request of 260 documents of 235 bytes; below it, what a request costs by itself (200 µs of our
 time, and as much of Elasticsearch's) is a good part of what its documents cost."""
-
-
-class Batch:
-    """What came in together, by one call of `submit`."""
-
-    __slots__ = ("documents", "heads", "overhead", "withdrawn")
-
-    def __init__(self, documents: Documents, heads: list[bytes] | None, overhead: int) -> None:
-        """`heads`: the line above each document.
-
-        `None`: it is the same for all, and `overhead` is what a request adds to each, in bytes.
-        """
-        self.documents, self.heads, self.overhead = documents, heads, overhead
-        self.withdrawn = False
-
-    def size(self, positions: Sequence[int]) -> int:
-        """Bytes that these documents take up in a request."""
-        sources, heads = self.columns(positions)
-        size = sum(map(len, sources))
-        if heads is None:
-            return size + self.overhead * len(sources)
-        return size + sum(map(len, heads)) + 2 * len(sources)  # a newline after each
-
-    def columns(self, positions: Sequence[int]) -> tuple[list[bytes], list[bytes] | None]:
-        """Sources and heads of these documents."""
-        sources, heads = self.documents.sources, self.heads
-        if len(positions) == len(sources):
-            return sources, heads
-        return (
-            [sources[position] for position in positions],
-            None if heads is None else [heads[position] for position in positions],
-        )
-
-
-class Part:
-    """Documents of one batch that have the same past."""
-
-    __slots__ = ("attempts", "batch", "errors", "positions", "refusals")
-
-    def __init__(self, batch: Batch, positions: Sequence[int]) -> None:
-        self.batch, self.positions = batch, positions
-        self.attempts = 0
-        """How often they have been taken to be sent."""
-        self.refusals = 0
-        """How often Elasticsearch said of just these documents: again."""
-        self.errors = 0
-        """How many of these were failures of Elasticsearch itself."""
-
-    def only(self, positions: Sequence[int]) -> Part:
-        """Some of these documents, with the same past."""
-        part = Part(self.batch, positions)
-        part.attempts, part.refusals, part.errors = self.attempts, self.refusals, self.errors
-        return part
-
-    @property
-    def size(self) -> int:
-        """In a request, in bytes."""
-        return self.batch.size(self.positions)
-
-
-class Request:
-    """Parts that are sent together."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: list[Part]) -> None:
-        self.parts = parts
-
-    @property
-    def documents(self) -> int:
-        """How many there are."""
-        return sum(len(part.positions) for part in self.parts)
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return sum(part.size for part in self.parts)
-
-    def halves(self) -> tuple[Request, Request]:
-        """The same documents in two requests; needs two documents at least."""
-        if len(self.parts) > 1:
-            middle = len(self.parts) // 2
-            return Request(self.parts[:middle]), Request(self.parts[middle:])
-        (part,) = self.parts
-        middle = len(part.positions) // 2
-        first, second = part.positions[:middle], part.positions[middle:]
-        return Request([part.only(first)]), Request([part.only(second)])
 
 
 class Backlog:
@@ -121,6 +36,7 @@ class Backlog:
         """`linger` in seconds, 0: no request is shared; `ordered`: see rule 5."""
         self._bytes_max, self._linger, self._ordered = bytes_max, linger, ordered
         self._small_bytes = min(SMALL_BYTES, bytes_max) if linger else 0
+        self._order = Order(bytes_max)
         self._requests: deque[Request] = deque()
         self._company: list[Part] = []
         self._company_bytes = 0
@@ -130,6 +46,7 @@ class Backlog:
 
     def add(self, batch: Batch, now: float) -> None:
         """Take in a batch of at least one document."""
+        batch.number = next(self._numbers)
         positions = range(len(batch.documents.sources))
         size = batch.size(positions)
         if size >= self._small_bytes:
@@ -153,17 +70,16 @@ class Backlog:
 
     def take(self, now: float) -> Request | None:
         """Hand over what is to be sent now, if anything is."""
-        parts = self._take_again(now)
-        if not parts and not (self._ordered and self._again):  # Rule 5
+        request = self._take_again(now)
+        if request is None and not (self._ordered and self._again):  # Rule 5
             if self._company and self._company_due_at <= now:
                 self.flush()
-            while self._requests and not parts:
-                parts = _still_wanted(self._requests.popleft().parts)
-        if not parts:
-            return None
-        for part in parts:
-            part.attempts += 1
-        return Request(parts)
+            while self._requests and request is None:
+                request = self._wanted(self._requests.popleft())
+        if request is not None:
+            for part in request.parts:
+                part.attempts += 1
+        return request
 
     def due_at(self) -> float | None:
         """When `take` is worth a call, for all that is known now; `None`: never."""
@@ -175,31 +91,56 @@ class Backlog:
                 times.append(self._company_due_at)
         return min(times, default=None)
 
-    def again(self, part: Part, due_at: float) -> None:
-        """Have a part sent again, not before `due_at`. Rule 4."""
-        insort(self._again, (due_at, next(self._numbers), part))
+    def finish(self, request: Request, again: Sequence[tuple[Part, float]] = ()) -> None:
+        """All of a request is settled, but for the parts to be sent again, each at its time."""
+        names = request.names or set()
+        if again:
+            again = self._order.one_of_each(again)
+            names = names.difference(*(part.names for part, _ in again))
+            for part, due_at in again:
+                insort(self._again, (due_at, next(self._numbers), part))  # Rule 4
+        self._release(names)
 
     def put_back(self, *requests: Request) -> None:
-        """Have these sent next, as they are, in this order."""
-        self._requests.extendleft(reversed(requests))
+        """Have these, which are one request or the halves of one, sent next, in this order."""
+        shared = requests if len(requests) == 1 else self._order.share(requests)
+        self._requests.extendleft(reversed(shared))
 
     def count(self) -> int:
         """How many documents wait."""
-        waiting = [*self._requests, Request(self._company)]
+        waiting = [*self._requests, Request(self._company), Request(self._order.held)]
         waiting.append(Request([part for _, _, part in self._again]))
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
 
-    def _take_again(self, now: float) -> list[Part]:
+    def _take_again(self, now: float) -> Request | None:
         parts: list[Part] = []
         size = 0
         while self._again and self._again[0][0] <= now:
             part = self._again[0][2]
-            size += part.size
-            if parts and size > self._bytes_max:
-                break
+            if part.batch.withdrawn:  # Rule 6
+                self._release(set(part.names))
+            else:
+                size += part.size
+                if parts and size > self._bytes_max:
+                    break
+                parts.append(part)
             del self._again[0]
-            parts += _still_wanted([part])
-        return parts
+        return Request(parts, names_of(parts)) if parts else None
+
+    def _wanted(self, request: Request) -> Request | None:
+        """What is to be sent of a request, now that it is its turn."""
+        parts = _still_wanted(request.parts)
+        if request.names is None:
+            parts, names = self._order.claim(parts)  # Rule 7
+        elif len(parts) == len(request.parts):
+            return request
+        else:
+            names = names_of(parts)
+            self._release(request.names - names)
+        return Request(parts, names) if parts else None
+
+    def _release(self, names: set[Name]) -> None:
+        self._requests.extendleft(self._order.release(names))
 
     def _cut(self, batch: Batch, positions: range, size: int) -> Iterator[Request]:
         """Rule 2; a document that is too large by itself is a request by itself."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.elasticsearch.backlog import Part, Request
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+from connectors.elasticsearch.request import Part, Request
 
 KNOWN_FOR = 5.0
 """Seconds; an index that is deleted and still written to may come back within these."""

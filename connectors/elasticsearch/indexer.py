@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from connectors.elasticsearch.backlog import Backlog, Batch, Part, Request
+from connectors.elasticsearch.backlog import Backlog
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply, read
 from connectors.elasticsearch.existence import Existence, without
 from connectors.elasticsearch.lines import Lines, check
 from connectors.elasticsearch.observer import Nobody, Observer, tell
+from connectors.elasticsearch.order import naming, replace
 from connectors.elasticsearch.pace import Pace
+from connectors.elasticsearch.request import Batch, Names, Part, Request
 from connectors.elasticsearch.settle import condemn, divide, settle
 from connectors.elasticsearch.trouble import Trouble
 from connectors.message import Answer, Documents
@@ -60,7 +62,7 @@ class Indexer:
         """
         self._send, self._index, self._clock, self._draw = send, index, clock, draw
         self._observer = observer or Nobody()
-        self._lines = Lines(action)
+        self._action, self._lines = action, Lines(action)
         self._exists, self._existence = exists, Existence(index, wait_for_index)
         self._backlog = Backlog(bytes_max, linger, ordered=concurrency == 1)
         self._pace = Pace(concurrency, REQUESTS)
@@ -80,7 +82,8 @@ class Indexer:
         """
         self._check_threads()
         check(documents.sources)
-        batch = _Submitted(documents, self._lines, reply)
+        names = naming(documents, self._action, self._index)
+        batch = _Submitted(documents, self._lines, names, reply)
         if documents.sources:
             with self._changed:
                 due_at = self._backlog.due_at()
@@ -190,10 +193,12 @@ class Indexer:
         return read(reply, documents)
 
     def _settle(self, request: Request, items: Items, now: float) -> list[tuple[Batch, Answer]]:
-        settlement = settle(request, items, self._index)
-        for part in settlement.again:
-            wait = DOCUMENTS.delay(part.refusals - 1, self._draw())
-            self._backlog.again(part, now + wait)
+        settlement = settle(request, replace(request, items), self._index)
+        again = [
+            (part, now + DOCUMENTS.delay(part.refusals - 1, self._draw()))
+            for part in settlement.again
+        ]
+        self._backlog.finish(request, again)
         if any(refusal.status in (429, 503) for refusal in items.throttled):
             self._pace.throttle()
         else:
@@ -213,9 +218,15 @@ class _Submitted(Batch):
 
     __slots__ = ("_lock", "_reply")
 
-    def __init__(self, documents: Documents, lines: Lines, reply: Callable[[Answer], None]) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        lines: Lines,
+        names: Names | None,
+        reply: Callable[[Answer], None],
+    ) -> None:
         sent = documents._replace(sources=lines.sources(documents))
-        super().__init__(sent, lines.heads(documents), lines.overhead)
+        super().__init__(sent, lines.heads(documents), lines.overhead, names)
         self._reply = reply
         # After `withdraw` has returned no reply may be on its way any more. Reentrant, because a
         # reply may withdraw the rest.

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from connectors.elasticsearch.backlog import Batch, Part, Request
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+from connectors.elasticsearch.request import Batch, Part, Request
 from connectors.message import Answer, Rejection
 
 ERRORS_MAX = 12

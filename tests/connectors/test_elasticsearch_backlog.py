@@ -7,8 +7,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog, Batch, Part, Request
+from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog
 from connectors.elasticsearch.lines import Lines
+from connectors.elasticsearch.request import Batch, Part, Request
 from connectors.message import Documents
 
 MAX = 10 * SMALL_BYTES
@@ -37,6 +38,11 @@ def take_all(some: Backlog, now: float) -> list[list[tuple[Batch, list[int]]]]:
     while (request := some.take(now)) is not None:
         found.append([(part.batch, list(part.positions)) for part in request.parts])
     return found
+
+
+def again(some: Backlog, part: Part, due_at: float) -> None:
+    """A request of this part alone was answered: to be sent again."""
+    some.finish(Request([part]), [(part, due_at)])
 
 
 def test_an_empty_backlog_has_nothing_to_send() -> None:
@@ -131,21 +137,21 @@ def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
     some.add(window, 1.0)
     taken = some.take(1.0)
     assert taken is not None
-    some.again(taken.parts[0].only([1]), 3.0)
+    again(some, taken.parts[0].only([1]), 3.0)
     some.add(next_one, 2.0)
     some.add(next_one, 2.0)
 
     assert content(some.take(2.9)) == [(next_one, [0])]
-    again = some.take(3.0)
-    assert content(again) == [(window, [1])]
-    assert again is not None
-    assert again.parts[0].attempts == 2
+    second = some.take(3.0)
+    assert content(second) == [(window, [1])]
+    assert second is not None
+    assert second.parts[0].attempts == 2
 
 
 def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
     some, one, other = backlog(bytes_max=1000), batch(400), batch(400)
     for due_at, part in ((3.0, Part(one, [0])), (2.0, Part(other, [0])), (2.5, Part(one, [0]))):
-        some.again(part, due_at)
+        again(some, part, due_at)
 
     assert some.due_at() == 2.0
     assert content(some.take(4.0)) == [(other, [0]), (one, [0])]
@@ -154,7 +160,7 @@ def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
 
 def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
     some, window, next_one = backlog(ordered=True), batch(SMALL_BYTES), batch(SMALL_BYTES)
-    some.again(Part(window, [0]), 3.0)
+    again(some, Part(window, [0]), 3.0)
     some.add(next_one, 1.0)
 
     assert some.take(2.0) is None
@@ -200,7 +206,7 @@ def test_what_was_withdrawn_vanishes() -> None:
     some.add(gone, 1.0)
     some.add(kept, 1.0)
     some.add(large, 1.0)
-    some.again(Part(gone, [0]), 0.0)
+    again(some, Part(gone, [0]), 0.0)
     gone.withdrawn = large.withdrawn = True
 
     assert some.count() == 1
@@ -266,13 +272,14 @@ class AgainstAModel(RuleBasedStateMachine):
         elif what == "halves":
             self.backlog.put_back(*request.halves())
         else:
+            kept_parts = []
             for part in request.parts:
                 kept = [p for p in part.positions if what == "again" and data.draw(st.booleans())]
                 self.open -= {(part.batch, p) for p in part.positions if p not in kept}
                 if kept:
-                    self.backlog.again(
-                        part.only(kept), self.now + data.draw(st.sampled_from([0.0, 1.0]))
-                    )
+                    due_at = self.now + data.draw(st.sampled_from([0.0, 1.0]))
+                    kept_parts.append((part.only(kept), due_at))
+            self.backlog.finish(request, kept_parts)
 
     @precondition(lambda self: self.batches)
     @rule(data=st.data())

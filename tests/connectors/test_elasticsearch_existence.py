@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.elasticsearch.backlog import Batch, Part, Request
 from connectors.elasticsearch.bulk import Again, Items, Refusal
 from connectors.elasticsearch.existence import (
     ABSENT_FOR,
@@ -13,6 +12,7 @@ from connectors.elasticsearch.existence import (
     present,
     without,
 )
+from connectors.elasticsearch.request import Batch, Part, Request
 from connectors.message import Documents
 
 

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,11 +100,10 @@ def build(cluster: Cluster) -> Iterator[Build]:
     built = []
 
     def make(concurrency: int = 4, linger: float = 60.0, **options: Any) -> Indexer:
-        options = {"bytes_max": 10**6, "draw": lambda: 0.0, **options}
+        options = {"action": "index", "bytes_max": 10**6, "draw": lambda: 0.0, **options}
         built.append(
             Indexer(
                 cluster.send,
-                action="index",
                 index="events",
                 concurrency=concurrency,
                 linger=linger,
@@ -317,6 +316,47 @@ def test_while_it_is_down_one_request_at_a_time_asks(cluster: Cluster, build: Bu
     until(lambda: all(answers))
     assert len(cluster.requests) == 48
     assert len(cluster.stored) == 8
+
+
+@pytest.mark.parametrize("action", ["index", "update"])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_document_overtakes_another_of_its_name(
+    cluster: Cluster, build: Build, action: str, seed: int
+) -> None:
+    """With four requests at once, of which documents are throttled at random."""
+    chance = random.Random(seed)
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    def store(lines: list[Any]) -> Reply:
+        documents = [line.get("doc", line) for line in lines]
+        statuses = {d["n"]: 429 for d in documents if chance.random() < 0.3}
+        for document in documents:
+            if document["n"] not in statuses:
+                seen[document["name"]].append(document["n"])
+        return cluster.store(documents, statuses)
+
+    def misbehave(lines: list[Any]) -> Reply:
+        what = chance.random()
+        if what < 0.2:
+            return Reply(503, b"") if what < 0.1 or len(lines) == 1 else Reply(413, b"")
+        return store(lines)
+
+    cluster.script = [*[misbehave] * 300, *[store] * 10_000]
+    indexer, answers = build(linger=0.001, action=action), []
+    for first in range(0, 2000, 20):
+        names = [chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(20)]
+        sources = [
+            b'{"n":%d,"name":"%s"}' % (first + n, name.encode()) for n, name in enumerate(names)
+        ]
+        answers.append(Answers())
+        indexer.submit(Documents(sources, None, [*names]), answers[-1])
+
+    until(lambda: all(len(each) == 20 for each in answers), timeout=60)
+    assert not any(each.rejected for each in answers)
+    for numbers in seen.values():
+        assert numbers == sorted(set(numbers))
+    if action == "update":
+        assert sorted(n for numbers in seen.values() for n in numbers) == [*range(2000)]
 
 
 @pytest.mark.parametrize("wait", [False, True])

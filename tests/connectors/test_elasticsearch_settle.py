@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from connectors.elasticsearch.backlog import Batch, Part, Request
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+from connectors.elasticsearch.request import Batch, Part, Request
 from connectors.elasticsearch.settle import (
     ERRORS_MAX,
     PATIENCE,

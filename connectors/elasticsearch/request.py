@@ -1,0 +1,132 @@
+"""What is sent together, and the batches that it came in.
+
+It knows no time, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+from connectors.message import Documents
+
+Name = Hashable
+"""What tells one document in Elasticsearch from all others: its `_id`, and its index."""
+
+
+class Names(NamedTuple):
+    """Which documents of a batch are which."""
+
+    column: list[Name | None]
+    """`None`: a document that is like no other."""
+    replacing: bool
+    """Each one makes an earlier one of the same name as if it had never been."""
+
+
+class Batch:
+    """What came in together, by one call of `submit`."""
+
+    __slots__ = ("documents", "heads", "names", "number", "overhead", "withdrawn")
+
+    def __init__(
+        self,
+        documents: Documents,
+        heads: list[bytes] | None,
+        overhead: int,
+        names: Names | None = None,
+    ) -> None:
+        """`heads`: the line above each document.
+
+        `None`: it is the same for all, and `overhead` is what a request adds to each, in bytes.
+        `names`: those of documents that must not overtake others of the same name.
+        """
+        self.documents, self.heads, self.overhead = documents, heads, overhead
+        self.names = names
+        self.number = 0
+        """Counts batches as they come in."""
+        self.withdrawn = False
+
+    def size(self, positions: Sequence[int]) -> int:
+        """Bytes that these documents take up in a request, at the most."""
+        sources, heads = self.columns(positions)
+        size = sum(map(len, sources))
+        if heads is None:
+            return size + self.overhead * len(sources)
+        return size + sum(map(len, heads)) + 2 * len(sources)  # a newline after each
+
+    def columns(self, positions: Sequence[int]) -> tuple[list[bytes], list[bytes] | None]:
+        """Sources and heads of these documents."""
+        sources, heads = self.documents.sources, self.heads
+        if len(positions) == len(sources):
+            return sources, heads
+        return (
+            [sources[position] for position in positions],
+            None if heads is None else [heads[position] for position in positions],
+        )
+
+
+class Part:
+    """Documents of one batch that have the same past."""
+
+    __slots__ = ("attempts", "batch", "errors", "positions", "refusals")
+
+    def __init__(self, batch: Batch, positions: Sequence[int]) -> None:
+        self.batch, self.positions = batch, positions
+        self.attempts = 0
+        """How often they have been taken to be sent."""
+        self.refusals = 0
+        """How often Elasticsearch said of just these documents: again."""
+        self.errors = 0
+        """How many of these were failures of Elasticsearch itself."""
+
+    def only(self, positions: Sequence[int]) -> Part:
+        """Some of these documents, with the same past."""
+        part = Part(self.batch, positions)
+        part.attempts, part.refusals, part.errors = self.attempts, self.refusals, self.errors
+        return part
+
+    @property
+    def size(self) -> int:
+        """In a request, in bytes."""
+        return self.batch.size(self.positions)
+
+    @property
+    def names(self) -> list[Name | None]:
+        """Of documents that have one, in their order."""
+        names = self.batch.names
+        if names is None:
+            return []
+        if len(self.positions) == len(names.column):
+            return names.column
+        return [names.column[position] for position in self.positions]
+
+
+class Request:
+    """Parts that are sent together."""
+
+    __slots__ = ("names", "parts")
+
+    def __init__(self, parts: list[Part], names: set[Name] | None = None) -> None:
+        self.parts = parts
+        self.names = names
+        """Those that nobody else may use now; `None`: it has not asked for them yet."""
+
+    @property
+    def documents(self) -> int:
+        """How many there are."""
+        return sum(len(part.positions) for part in self.parts)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(part.size for part in self.parts)
+
+    def halves(self) -> tuple[Request, Request]:
+        """The same documents in two requests; needs two documents at least."""
+        if len(self.parts) > 1:
+            middle = len(self.parts) // 2
+            return Request(self.parts[:middle]), Request(self.parts[middle:])
+        (part,) = self.parts
+        middle = len(part.positions) // 2
+        first, second = part.positions[:middle], part.positions[middle:]
+        return Request([part.only(first)]), Request([part.only(second)])

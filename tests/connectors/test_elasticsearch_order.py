@@ -1,0 +1,331 @@
+"""Documents of the same name do not overtake each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog
+from connectors.elasticsearch.bulk import Items, Refusal
+from connectors.elasticsearch.order import Order, naming, replace
+from connectors.elasticsearch.request import Batch, Name, Names, Part, Request
+from connectors.elasticsearch.settle import settle
+from connectors.message import Documents
+
+BYTES_MAX = 2 * SMALL_BYTES
+
+
+def batch(number: int, *names: str | None, replacing: bool = True, size: int = 100) -> Batch:
+    sources = [b"x" * size] * len(names)
+    some = Batch(Documents(sources, None, None), None, 0, Names([*names], replacing))
+    some.number = number
+    return some
+
+
+def whole(some: Batch) -> list[Part]:
+    return [Part(some, range(len(some.documents.sources)))]
+
+
+def places(parts: Sequence[Part]) -> list[tuple[int, int]]:
+    return [(part.batch.number, position) for part in parts for position in part.positions]
+
+
+def test_different_names_have_nothing_to_do_with_each_other() -> None:
+    order = Order(BYTES_MAX)
+    first, second = whole(batch(0, "a", "b", None)), whole(batch(1, "c", None))
+
+    assert order.claim(first) == (first, {"a", "b"})
+    assert order.claim(second) == (second, {"c"})
+    assert order.held == []
+
+
+def test_a_name_that_is_taken_is_waited_for() -> None:
+    order = Order(BYTES_MAX)
+    order.claim(whole(batch(0, "a", "b")))
+
+    parts, names = order.claim(whole(batch(1, "b", "c", None)))
+
+    assert (places(parts), names) == ([(1, 1), (1, 2)], {"c"})
+    assert places(order.held) == [(1, 0)]
+    (freed,) = order.release({"a", "b"})
+    assert (places(freed.parts), freed.names) == ([(1, 0)], {"b"})
+    assert order.release({"b"}) == []
+    assert order.claim(whole(batch(2, "b")))[1] == {"b"}
+
+
+def test_what_has_waited_is_sent_together_in_order_of_arrival() -> None:
+    order = Order(BYTES_MAX)
+    order.claim(whole(batch(0, "a", "b")))
+    for number in (1, 2):
+        order.claim(whole(batch(number, "b", "a", "b")))
+
+    (freed,) = order.release({"a", "b"})
+
+    assert places(freed.parts) == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
+
+
+def test_but_not_more_than_a_request_may_hold() -> None:
+    order = Order(BYTES_MAX)
+    order.claim(whole(batch(0, "a")))
+    order.claim(whole(batch(1, "a", "a", "a", "a", "a", size=BYTES_MAX // 2)))
+
+    sent = []
+    while freed := order.release({"a"}):
+        sent.append([places(request.parts) for request in freed])
+
+    assert sent == [[[(1, 0), (1, 1)]], [[(1, 2), (1, 3)]], [[(1, 4)]]]
+
+
+def test_where_each_replaces_the_one_before_they_share_a_request() -> None:
+    order, parts = Order(BYTES_MAX), whole(batch(0, "a", "a"))
+
+    assert order.claim(parts) == (parts, {"a"})
+
+
+def test_where_not_each_one_waits_for_the_one_before() -> None:
+    order = Order(BYTES_MAX)
+
+    parts, _ = order.claim(whole(batch(0, "a", "b", "a", "a", replacing=False)))
+
+    assert places(parts) == [(0, 0), (0, 1)]
+    for position in (2, 3):
+        (freed,) = order.release({"a"})
+        assert places(freed.parts) == [(0, position)]
+    assert order.release({"a"}) == []
+
+
+def test_what_comes_after_one_that_waits_waits_too() -> None:
+    order, update = Order(BYTES_MAX), batch(1, "a", replacing=False)
+
+    parts, _ = order.claim([*whole(batch(0, "a")), *whole(update), *whole(batch(2, "a"))])
+
+    assert places(parts) == [(0, 0)]
+    assert places(order.held) == [(1, 0), (2, 0)]
+
+
+def test_what_was_withdrawn_does_not_hold_up_others() -> None:
+    order, gone = Order(BYTES_MAX), batch(1, "a", "b")
+    order.claim(whole(batch(0, "a", "b")))
+    order.claim(whole(gone))
+    order.claim(whole(batch(2, "a")))
+    gone.withdrawn = True
+
+    (freed,) = order.release({"a", "b"})
+
+    assert places(freed.parts) == [(2, 0)]
+    assert order.claim(whole(batch(3, "b")))[1] == {"b"}
+
+
+def test_halves_of_a_request_do_not_share_a_name() -> None:
+    """They may be under way at once."""
+    order = Order(BYTES_MAX)
+    parts, names = order.claim(whole(batch(0, "a", "b", "b", "c", "a", None)))
+
+    first, second = order.share(Request(parts, names).halves())
+
+    assert (places(first.parts), first.names) == ([(0, 0), (0, 1), (0, 2)], {"a", "b"})
+    assert (places(second.parts), second.names) == ([(0, 3), (0, 5)], {"c"})
+    assert places(order.held) == [(0, 4)]
+
+
+def request(*names: str | None) -> Request:
+    order = Order(BYTES_MAX)
+    return Request(*order.claim(whole(batch(0, *names))))
+
+
+def test_what_a_later_one_has_replaced_is_not_sent_again() -> None:
+    """Else the older one would be on top."""
+    items = Items(
+        [2, 3], [Refusal(0, 429, "busy")], [Refusal(1, 500, "")], [Refusal(4, 400, "bad")]
+    )
+
+    replaced = replace(request("a", "b", "b", "a", "c"), items)
+
+    assert replaced == Items([0, 1, 2, 3], [], [], [Refusal(4, 400, "bad")])
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        Items([0], throttled=[Refusal(1, 429, "")]),
+        Items([], throttled=[Refusal(0, 429, "")], rejected=[Refusal(1, 400, "")]),
+        Items([], throttled=[Refusal(0, 429, ""), Refusal(1, 429, "")]),
+    ],
+)
+def test_nothing_else_counts_as_stored(items: Items) -> None:
+    assert replace(request("a", "a"), items) == items
+    assert replace(request("a", "b"), items) == items
+    assert replace(request(None, None), items) == items
+
+
+@pytest.mark.parametrize(
+    ("documents", "action", "names"),
+    [
+        (Documents([b""] * 2, None, None), "index", None),
+        (Documents([b""] * 2, None, ["a", "b"]), "create", None),
+        (Documents([b""] * 2, None, ["a", None]), "index", (["a", None], True)),
+        (Documents([b""] * 2, None, ["a", "b"]), "delete", (["a", "b"], True)),
+        (Documents([b""] * 2, None, ["a", "b"]), "update", (["a", "b"], False)),
+        (Documents([b""] * 2, ["x", None], ["a", "b"]), "index", ([("x", "a"), "b"], True)),
+        (Documents([b""] * 2, ["here", "x"], ["a", None]), "index", (["a", None], True)),
+        (Documents([b""] * 2, None, ["a", "b"], [1, 2]), "index", (["a", "b"], False)),
+        (
+            Documents([b""] * 2, None, ["a", "b"], None, ["delete", None]),
+            "index",
+            (["a", "b"], True),
+        ),
+        (
+            Documents([b""] * 2, None, ["a", "b"], None, ["create", None]),
+            "index",
+            (["a", "b"], False),
+        ),
+    ],
+)
+def test_what_a_name_is(
+    documents: Documents, action: str, names: tuple[list[Name | None], bool] | None
+) -> None:
+    assert naming(documents, action, "here") == names
+
+
+class AgainstAnIndex(RuleBasedStateMachine):
+    """Whatever is throttled, halved or withdrawn: an index sees each name's documents in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.backlog = Backlog(BYTES_MAX, 0.5, ordered=False)
+        self.under_way: list[Request] = []
+        self.batches: list[Batch] = []
+        self.applied: dict[Name, list[tuple[int, int]]] = defaultdict(list)
+        self.rejected: set[tuple[int, int]] = set()
+        self.answered: set[tuple[int, int]] = set()
+
+    @rule(
+        names=st.lists(st.sampled_from(["a", "a", "b", None]), min_size=1, max_size=4),
+        replacing=st.sampled_from([True, True, False]),
+        size=st.sampled_from([100, 100, SMALL_BYTES]),
+    )
+    def add(self, names: list[str | None], replacing: bool, size: int) -> None:
+        some = batch(0, *names, replacing=replacing, size=size)
+        self.backlog.add(some, self.now)
+        self.batches.append(some)
+
+    @rule(flush=st.booleans())
+    def take(self, flush: bool) -> None:
+        if flush:
+            self.backlog.flush()
+        request = self.backlog.take(self.now)
+        if request is not None:
+            self.under_way.append(request)
+
+    @rule(after=st.sampled_from([0.0, 1.0]))
+    def wait(self, after: float) -> None:
+        self.now += after
+
+    @precondition(lambda self: self.batches)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from(self.batches)).withdrawn = True
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        request = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        what = data.draw(st.sampled_from(["items", "items", "down", "large"]))
+        if what == "down" or (what == "large" and request.documents == 1):
+            self.backlog.put_back(request)
+        elif what == "large":
+            self.backlog.put_back(*request.halves())
+        else:
+            statuses = [
+                data.draw(st.sampled_from([201, 201, 201, 429, 429, 500, 500, 400]))
+                for _ in range(request.documents)
+            ]
+            self.settle(request, statuses)
+
+    def settle(self, request: Request, statuses: list[int]) -> None:
+        where = places(request.parts)
+        names = [part.batch.names.column[p] for part in request.parts for p in part.positions]  # type: ignore[union-attr]
+        for part in request.parts:
+            assert part.batch.names is not None
+            if not part.batch.names.replacing:
+                for position in part.positions:
+                    self.nothing_is_open_before(part.batch, position)
+        for place, name, status in zip(where, names, statuses, strict=True):
+            if status == 201 and name is not None:
+                self.applied[name].append(place)
+            if status == 400:
+                self.rejected.add(place)
+
+        def those(*wanted: int) -> list[Refusal]:
+            return [Refusal(p, s, "") for p, s in enumerate(statuses) if s in wanted]
+
+        stored = [position for position, status in enumerate(statuses) if status == 201]
+        items = Items(stored, those(429), those(500), those(400))
+        settlement = settle(request, replace(request, items), None)
+        for some, answer in settlement.answers:
+            for position in [*answer.stored, *(position for position, _ in answer.rejected)]:
+                assert (some.number, position) not in self.answered
+                self.answered.add((some.number, position))
+        waits = [0.0, 1.0, 0.5]
+        again = [(part, self.now + waits[n % 3]) for n, part in enumerate(settlement.again)]
+        self.backlog.finish(request, again)
+
+    def nothing_is_open_before(self, some: Batch, position: int) -> None:
+        """What does not replace rests on what is there."""
+        assert some.names is not None
+        name = some.names.column[position]
+        for earlier in self.batches:
+            assert earlier.names is not None
+            for place, other in enumerate(earlier.names.column):
+                if name is not None and name == other and not earlier.withdrawn:
+                    before = earlier.number, place
+                    assert before >= (some.number, position) or before in self.answered
+
+    @invariant()
+    def a_name_is_in_one_request_at_a_time(self) -> None:
+        names = [name for request in self.under_way for name in request.names or ()]
+        assert len(names) == len(set(names))
+        for request in self.under_way:
+            assert set(request.names or ()) >= {
+                name for part in request.parts for name in part.names if name is not None
+            }
+
+    @invariant()
+    def none_has_overtaken_another(self) -> None:
+        for seen in self.applied.values():
+            assert seen == sorted(set(seen))
+
+    def teardown(self) -> None:
+        """In the end each document is answered, and the last of each name is on top."""
+        for request in self.under_way:
+            self.settle(request, [201] * request.documents)
+        while True:
+            self.now += 1.0
+            request_now = self.backlog.take(self.now)
+            if request_now is None:
+                break
+            self.settle(request_now, [201] * request_now.documents)
+        assert self.backlog.due_at() is None
+        assert self.backlog.count() == 0
+        last: dict[Name, tuple[int, int]] = {}
+        for some in self.batches:
+            assert some.names is not None
+            for position, name in enumerate(some.names.column):
+                place = some.number, position
+                assert some.withdrawn or place in self.answered
+                if name is not None and not some.withdrawn and place not in self.rejected:
+                    last[name] = place
+                    # What replaces nothing has to be seen itself.
+                    assert some.names.replacing or place in self.applied[name]
+        for name, place in last.items():
+            assert self.applied[name][-1] >= place
+
+
+TestAgainstAnIndex = AgainstAnIndex.TestCase
+TestAgainstAnIndex.settings = hypothesis.settings(max_examples=150, stateful_step_count=50)
