@@ -50,7 +50,7 @@ class Path(NamedTuple):
         return "properties" if self.root in ("header", "property") else "route"
 
     def getter(self) -> Get:
-        """What follows the path: 0.1 µs for a field of the document, 0.16 µs for one in it."""
+        """What follows the path: 0.05 µs for a field of the document, 0.1 µs for one in it."""
         if self.root == "document":
             return _field_getter(self)
         return _header_getter(self.names) if self.root == "header" else _property_getter(self)

@@ -1,7 +1,7 @@
 """Evaluates what of an expression is left to CEL proper: the only place that knows the package.
 
 What the piece refers to is handed over as flat variables, and nothing else: to convert a whole
-document costs 15 µs, where one text costs half of one.
+document costs 15 µs, where to evaluate a piece with one text costs 2 µs in all.
 """
 
 from __future__ import annotations

@@ -120,6 +120,19 @@ def compute(sign: str, left: Operand, right: Operand) -> Operand:
     return value
 
 
+def pick(of: Operand, which: Operand) -> Operand:
+    """A field of an object, or an item of a list."""
+
+    def value(values: Sequence[Any], group: Any) -> Any:
+        a, b = of(values, group), which(values, group)
+        if a.__class__ is dict and b.__class__ is str:
+            return a.get(b, ABSENT)
+        inside = a.__class__ is list and b.__class__ is int and 0 <= b < len(a)
+        return a[b] if inside else ABSENT
+
+    return value
+
+
 def length(of: Operand) -> Operand:
     """`size`, where of a text the characters count."""
 

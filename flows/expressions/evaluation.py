@@ -7,8 +7,8 @@ CEL's rules go on; so lists are gone through here too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from flows.expressions import cel
@@ -21,6 +21,7 @@ from flows.expressions.comparisons import (
     compute,
     contains,
     length,
+    pick,
 )
 from flows.expressions.logic import LOGIC, QUANTIFIERS, choice
 from flows.expressions.references import OfGroup, OfItem, OfMessage, Reference, Scope, refer
@@ -63,13 +64,9 @@ class Evaluation:
         reference = refer(node, self._text, scope)
         if reference is not None:
             return self._find(reference, scope)
-        if node.kind == "operator" and node.name in ("+", "-", "*", "/", "%"):
-            operands = self._operands(node.parts, scope)
-            return compute(node.name, *operands) if operands else None
-        if node.name == "size" and node.kind in ("call", "method"):
-            operands = self._operands(node.parts, scope)
-            return length(*operands) if operands else None
-        return None
+        how = _how(node)
+        operands = self._operands(node.parts, scope) if how else []
+        return how(*operands) if how and operands else None
 
     def _operands(self, nodes: Sequence[Node], scope: Scope) -> list[Operand]:
         """All of them, or none when one is for CEL only."""
@@ -101,11 +98,8 @@ class Evaluation:
         return None
 
     def _presence(self, node: Node, scope: Scope) -> Test | None:
-        reference = refer(node.parts[0], self._text, scope)
-        if reference is None:
-            return None
-        find = self._find(reference, scope)
-        return lambda values, group: find(values, group) is not ABSENT
+        find = self.operand(node.parts[0], scope)
+        return find and (lambda values, group: find(values, group) is not ABSENT)
 
     def _quantifier(self, node: Node, scope: Scope) -> Test | None:
         over, variable, body = node.parts
@@ -180,11 +174,31 @@ def _of_one(evaluate: cel.Evaluate, name: str, find: Operand) -> Operand:
     return value
 
 
+def _how(node: Node) -> Callable[..., Operand] | None:
+    """How a value is made of others; `None`: only CEL can."""
+    if node.kind == "operator" and node.name in ("+", "-", "*", "/", "%"):
+        return partial(compute, node.name)
+    if node.kind == "operator" and node.name == "neg":
+        return partial(compute, "-", lambda _values, _group: 0)
+    if node.kind in ("call", "method") and node.name == "size":
+        return length
+    if node.kind == "select":
+        return partial(pick, which=lambda _values, _group: node.name)
+    return pick if node.kind == "index" else None
+
+
 def _constant(node: Node) -> Any:
+    """The value of a literal, or of a list or an object of them; else `ABSENT`."""
+    if node.kind not in ("list", "map"):
+        return node.value if node.kind == "literal" else ABSENT
+    items = [_constant(part) for part in node.parts]
+    if ABSENT in items:
+        return ABSENT
     if node.kind == "list":
-        items = [_constant(part) for part in node.parts]
-        return ABSENT if ABSENT in items else items
-    return node.value if node.kind == "literal" else ABSENT
+        return items
+    names = items[::2]
+    plain = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    return dict(zip(names, items[1::2], strict=True)) if plain else ABSENT
 
 
 _OF_GROUP: dict[str, Operand] = {

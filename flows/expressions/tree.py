@@ -130,7 +130,7 @@ class _Parser:
     def _selections(self, node: Node) -> Node:
         while True:
             if self._accept("."):
-                name = self._name("a field")
+                name = self._field()
                 if self._accept("("):
                     parts = (node, *self._list(")"))
                     node = Node("method", name.text, parts, node.start, self._end, name.start)
@@ -147,15 +147,11 @@ class _Parser:
     def _end(self) -> int:
         return self._tokens[self._position - 1].end
 
-    def _name(self, what: str) -> Token:
+    def _field(self) -> Token:
         token = self._next
-        if token.kind != "name":
-            remedy = (
-                f' with brackets: ["{token.text}"]'
-                if token.kind == "word" or token.text == "in"
-                else ""
-            )
-            raise self._unexpected(f"expected the name of {what}{remedy}")
+        if token.kind not in ("name", "word"):
+            brackets = f', or brackets: ["{token.text}"]' if token.text.isalpha() else ""
+            raise self._unexpected(f"expected the name of a field{brackets}")
         return self._take()
 
     def _list(self, close: str) -> list[Node]:

@@ -63,6 +63,7 @@ def holds_of(text: str, group: GroupSoFar) -> bool | None:
         ("message.order.total >= 10", {"order.total": 10}),
         ('message["a b"]["c.d"] == 1', {"a b": {"c.d": 1}}),
         ("message.queue == 1", {"queue": 1}),
+        ("message.package.if == 1", {"package": {"if": 1}}),
         ('message.type in ["end", "stop"]', {"type": "stop"}),
         ('"b" in message.tags', {"tags": ["a", "b"]}),
         ('"b" in message.tags', {"tags": {"b": None}}),
@@ -96,7 +97,6 @@ def holds_of(text: str, group: GroupSoFar) -> bool | None:
         ("message.x\n  == 1", {"x": 1}),
     ],
 )
-@evaluator
 def test_a_condition_holds(text: str, document: dict[str, Any]) -> None:
     assert holds(text, document) is True
 
@@ -268,12 +268,10 @@ def test_it_says_what_it_looks_at() -> None:
         ("true", []),
     ],
 )
-@evaluator
 def test_it_looks_at_nothing_else(text: str, paths: list[str]) -> None:
     assert condition(text, allow_group=False).paths == tuple(parse(path) for path in paths)
 
 
-@evaluator
 def test_the_whole_document_is_looked_at_only_when_it_is_meant() -> None:
     assert condition('"a" in message', allow_group=False).paths == (DOCUMENT,)
     assert condition("message.exists(name, name == 'a')", allow_group=False).paths == (DOCUMENT,)
@@ -307,7 +305,6 @@ GROUP = GroupSoFar('["a",1]', count=3, bytes=2048, age=1.5, results=[100, 7.5])
         'group.avg("amount") > message.n && group.avg("amount") >= 100',
     ],
 )
-@evaluator
 def test_until_looks_at_the_group_so_far(text: str) -> None:
     assert holds_of(text, GROUP) is True
 
@@ -406,7 +403,11 @@ def test_a_function_that_can_never_work_is_refused_at_load(function: str, proble
 @pytest.mark.skipif(sys.version_info >= (3, 11), reason="CEL's evaluator is there")
 @pytest.mark.parametrize(
     "text",
-    ['message.x.startsWith("a")', "message.x.filter(i, i > 1).size() > 0", "message[0] == 1"],
+    [
+        'message.x.startsWith("a")',
+        "message.x.filter(i, i > 1).size() > 0",
+        "timestamp(message.x) == null",
+    ],
 )
 def test_before_python_3_11_functions_are_refused_at_load(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape("needs Python 3.11")):

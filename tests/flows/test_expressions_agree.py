@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from connectors.message import Properties
 from flows.conditions import condition
-from flows.expressions.tokens import tokens
+from flows.expressions.tokens import Wrong, tokens
+from flows.expressions.tree import parse
 from flows.paths import reader
 
 cel = pytest.importorskip("cel")
@@ -35,6 +37,9 @@ FIELDS = st.sampled_from(
         "message.a.x",
         'message["b"]',
         "message.c.x.y",
+        "message.a[0]",
+        "message.b[1].x",
+        "message.c[message.d]",
     ]
 )
 
@@ -149,6 +154,57 @@ def test_arithmetic_is_that_of_cel(sign: str, numbers: tuple[float, float]) -> N
         assert by_us(f"{text} == 0", document) is None
     else:
         assert by_us(f"{text} == message.c", {**document, "c": value}) is True
+
+
+PIECES = st.sampled_from(
+    [
+        *"()[]{},:?!-+*%<.a",
+        "b.c",
+        "f(",
+        "x.f(",
+        "&&",
+        "||",
+        "==",
+        ">=",
+        "in",
+        "if",
+        "has(a.b)",
+        "1",
+        "2.5",
+        ".5",
+        '"s"',
+        r"r'\d'",
+        "true",
+        "null",
+        "1u",
+        'b"x"',
+        "0x1F",
+        "-1",
+        "[1,2]",
+        '{"a":1}',
+    ]
+)
+
+
+@given(st.lists(PIECES, min_size=1, max_size=7).map(" ".join))
+def test_what_cel_can_read_is_read_here(text: str) -> None:
+    """But for names with a dot before them, which mean names of packages; CEL has them, we not."""
+    try:
+        cel.compile(text)
+    except ValueError:
+        return
+    wrong = ""
+    try:
+        parse(text)
+    except Wrong as error:
+        wrong = str(error)
+    assert wrong == "" or wrong.endswith("unexpected .: expected a value")
+
+
+@given(st.lists(PIECES | st.just("message.a"), max_size=9).map("".join))
+def test_no_text_is_an_error_but_that_it_is_wrong(text: str) -> None:
+    with suppress(ValueError):
+        condition(text, allow_group=True)
 
 
 @given(st.text(), st.sampled_from(["startsWith", "contains", "matches"]), VALUES)
