@@ -135,6 +135,7 @@ class RabbitMQConsumer:
             self._parker,
             self._fuse,
             self._events,
+            self._link.drop,
         )
         self._events.add(Opened(self._origin))
         metrics.CONNECTIONS.inc()

@@ -51,6 +51,12 @@ class Ledger:
         self.unsent = 0
         """Those of them that are finished: their acknowledgements have not been sent."""
 
+    @property
+    def oldest(self) -> int | None:
+        """Tag of the oldest message that is not finished; `None`: all are."""
+        at = self._states.find(_OPEN)
+        return None if at < 0 else self._first + at
+
     def delivered(self, last_tag: int) -> None:
         """Enter all messages up to this tag; those that are entered already stay as they are."""
         count = max(0, last_tag + 1 - self._first - len(self._states))

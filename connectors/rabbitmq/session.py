@@ -5,6 +5,7 @@ Runs on the I/O thread of its consumer. It knows nothing of other connections, e
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
+from connectors.rabbitmq.age import Ages
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.fuse import Fuse
 from connectors.rabbitmq.park import Parker
@@ -20,6 +22,8 @@ from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
+
+LOG = logging.getLogger("hopper.rabbitmq")
 
 LOOK_AFTER = 1.0
 """Seconds between two looks at what only time changes."""
@@ -44,12 +48,16 @@ class Session:
         parker: Parker | None,
         fuse: Fuse,
         events: Events,
+        hand_back: Callable[[str], None],
     ) -> None:
+        """`hand_back` is called, with the reason, when the channel should be given up."""
         self.origin = origin
         self._loop, self._connection, self._channel = loop, connection, channel
         self._caution, self._fuse, self._events = caution, fuse, events
         self._subscription = Subscription(connection, channel, spec, caution, self._on_messages)
         self._settlement = Settlement(loop, origin, connection, channel, spec, parker, fuse)
+        self._ages, self._hand_back = Ages(spec.consumer_timeout), hand_back
+        self._timeout = spec.consumer_timeout
         self._bytes = 0
 
     @property
@@ -62,6 +70,7 @@ class Session:
         if self._channel.is_open:
             self._look()
             self._loop.call_later(LOOK_AFTER, self.begin)
+            self._watch()
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop consuming; what has arrived can still be settled."""
@@ -84,10 +93,27 @@ class Session:
     def _look(self) -> None:
         self._subscription.look(self.open, time.monotonic())
 
+    def _watch(self) -> None:
+        age = self._ages.oldest(self._settlement.oldest, time.monotonic())
+        waits = "a message has waited for its acknowledgement for"
+        if self._ages.is_overdue(age):
+            self._settlement.flush(everything=True)
+            self._hand_back(
+                f"{waits} {age:.0f} s; everything goes back before the broker takes it, after "
+                f"{self._timeout:.0f} s"
+            )
+        elif self._ages.is_worth_a_warning(age):
+            LOG.warning(
+                "%s: %s %.0f s; after %.0f s the broker takes everything back",
+                *(self.origin.consumer, waits, age, self._timeout),
+            )
+
     def _on_messages(self, messages: list[Message]) -> None:
+        now = time.monotonic()
         self._settlement.delivered(messages[-1].tag)
+        self._ages.delivered(messages[-1].tag, now)
         if not self._caution.over:
-            self._subscription.arrived(messages, time.monotonic())
+            self._subscription.arrived(messages, now)
         if any_redelivered(messages):
             messages = self._settlement.without_poison(messages)
         if messages:

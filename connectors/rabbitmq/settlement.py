@@ -50,6 +50,11 @@ class Settlement:
         """Messages that the broker waits to hear about."""
         return self._ledger.open
 
+    @property
+    def oldest(self) -> int | None:
+        """Tag of the oldest message that has no outcome yet; `None`: all have one."""
+        return self._ledger.oldest
+
     def delivered(self, last_tag: int) -> None:
         """Enter what has arrived, up to this tag."""
         self._ledger.delivered(last_tag)

@@ -26,6 +26,7 @@ from connectors.spec import (
     Problem,
     Spec,
 )
+from connectors.units import Duration
 
 
 class Binding(Spec):
@@ -94,6 +95,12 @@ class RabbitMQSource(Spec):
     """How to make the queue; `passive` or omitted: it must exist."""
     consume: Consume = Consume()
     """How the broker is asked for messages."""
+    consumer_timeout: Annotated[Duration, Field(gt=0)] = Field(
+        default_factory=lambda given: _consumer_timeout(given.get("declare"))
+    )
+    """How long the broker waits for an acknowledgement before it closes the channel; the job hands
+    everything back a little earlier. Omitted: `x-consumer-timeout` of `declare.arguments`, else 30
+    minutes, RabbitMQ's default. To be said when the broker's configuration or a policy differs."""
     most_deliveries: Annotated[int, Field(ge=1)] | None = 10
     """Park a message that was delivered so often before and always came back, because the job died
     of it, or its connection was lost each time. Only quorum queues count. `null`: never.
@@ -127,15 +134,6 @@ class RabbitMQSource(Spec):
             )
 
     @property
-    def consumer_timeout(self) -> float:
-        """Seconds after which the broker takes a message back that is not acknowledged.
-
-        It closes the channel then. A `consumer_timeout` of the broker itself is not known here.
-        """
-        milliseconds = self._argument("x-consumer-timeout")
-        return milliseconds / 1000 if isinstance(milliseconds, int) else CONSUMER_TIMEOUT
-
-    @property
     def without_dead_letter(self) -> str:
         """What the broker does with messages that are rejected without requeue."""
         if self._argument("x-dead-letter-exchange") is None:
@@ -155,6 +153,12 @@ class RabbitMQSource(Spec):
 
     def _argument(self, name: str) -> Any:
         return self.declare.arguments.get(name) if isinstance(self.declare, Declare) else None
+
+
+def _consumer_timeout(declare: object) -> float:
+    arguments = declare.arguments if isinstance(declare, Declare) else {}
+    milliseconds = arguments.get("x-consumer-timeout")
+    return milliseconds / 1000 if isinstance(milliseconds, int) else CONSUMER_TIMEOUT
 
 
 DELIVERY_LIMIT = 20

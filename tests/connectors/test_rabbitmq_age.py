@@ -1,0 +1,47 @@
+"""How long messages have waited, and when that is too long."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.rabbitmq.age import RESOLUTION, Ages
+
+
+def test_the_oldest_open_message_tells_the_age() -> None:
+    ages = Ages(timeout=100.0)
+    ages.delivered(10, now=0.0)
+    ages.delivered(20, now=5.0)
+
+    assert ages.oldest(1, now=7.0) == 7.0
+    assert ages.oldest(10, now=7.0) == 7.0
+    assert ages.oldest(11, now=7.0) == 2.0
+    assert ages.oldest(None, now=8.0) == 0.0
+
+
+def test_half_of_the_time_is_worth_a_warning_and_a_tenth_is_left_to_hand_back() -> None:
+    """One warning, until something moves."""
+    ages = Ages(timeout=100.0)
+    moments = [49.0, 50.0, 60.0, 3.0, 55.0]
+
+    assert [ages.is_worth_a_warning(age) for age in moments] == [False, True, False, False, True]
+    assert [ages.is_overdue(age) for age in (89.0, 90.0)] == [False, True]
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.floats(0, 3), st.integers(0, 6)), max_size=50))
+def test_it_is_never_younger_than_it_is_and_a_second_older_at_most(
+    moments: list[tuple[int, float, int]],
+) -> None:
+    """However messages come and are settled; and it remembers no more than it must."""
+    ages, now, arrived, first = Ages(timeout=1.0), 0.0, [0.0], 1
+    for count, seconds, settled in moments:
+        now += seconds
+        arrived += [now] * count
+        ages.delivered(len(arrived) - 1, now)
+        first = min(first + settled, len(arrived))
+        open_tag = first if first < len(arrived) else None
+        age = ages.oldest(open_tag, now)
+        if open_tag is None:
+            assert age == 0.0
+        else:
+            assert now - arrived[open_tag] <= age <= now - arrived[open_tag] + RESOLUTION

@@ -1,0 +1,72 @@
+"""A broker that closes the channel of who does not acknowledge: it is forestalled, or outlived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.message import Lost
+from connectors.rabbitmq.source import RabbitMQ
+from deploy.local.rabbitmq import RabbitMQ as Broker
+from tests.contract.source import Taking, bodies
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Broker]:
+    """It waits five seconds, and looks each second (each minute, if not told)."""
+    with Broker("impatient", settings={"consumer_timeout": "5000"}) as broker:
+        broker.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 1000).")
+        yield broker
+
+
+def taking_from(rig: RabbitMQRig, **options: object) -> Taking:
+    return Taking(RabbitMQ(rig.spec(**options), None, workers=1).consumer(f"{rig.queue}/000"))
+
+
+def stall_and_recover(rig: RabbitMQRig, taking: Taking) -> None:
+    """One message of ten stays open; the others are settled, and do not come again."""
+    rig.publish(*bodies(10))
+    messages = taking.wait_for(10)
+    taking.store(messages[1:])
+    until(lambda: any(isinstance(event, Lost) for event in taking.take()))
+
+    again = taking.wait_for(11)[10:]
+
+    assert [message.body for _, message in again] == [b"0"]
+    taking.store(again)
+    taking.consumer.close()
+    assert rig.left() == 0
+
+
+def test_what_waits_too_long_is_handed_back_in_time(
+    rabbitmq_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a warning; the broker itself would have waited for half an hour."""
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        stall_and_recover(rig, taking_from(rig, consumer_timeout="3s"))
+
+    assert "after 3 s the broker takes everything back" in caplog.text
+    assert "everything goes back before the broker takes it, after 3 s" in caplog.text
+
+
+def test_the_broker_is_forestalled(impatient: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """Told a second less, since the job looks each second, as this broker does."""
+    with rabbitmq_rig(impatient.url) as rig:
+        stall_and_recover(rig, taking_from(rig, consumer_timeout="4s"))
+
+    assert "PRECONDITION_FAILED" not in caplog.text
+
+
+def test_a_timeout_that_the_spec_does_not_know_is_outlived(
+    impatient: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broker closes the channel; it comes back, and nothing is lost."""
+    with rabbitmq_rig(impatient.url) as rig:
+        stall_and_recover(rig, taking_from(rig))
+
+    assert "PRECONDITION_FAILED" in caplog.text
