@@ -328,4 +328,4 @@ class AgainstAnIndex(RuleBasedStateMachine):
 
 
 TestAgainstAnIndex = AgainstAnIndex.TestCase
-TestAgainstAnIndex.settings = hypothesis.settings(max_examples=150, stateful_step_count=50)
+TestAgainstAnIndex.settings = hypothesis.settings(max_examples=60, stateful_step_count=40)
