@@ -75,8 +75,9 @@ def equal(a: Any, b: Any) -> bool | None:
         return None
     if a.__class__ is b.__class__:
         if a.__class__ is dict or a.__class__ is list:
-            # Python takes [1] and [true] for the same.
-            return bool(canonical(a) == canonical(b))
+            # Python takes [1] and [true] for the same. Nested too deeply, they are not compared.
+            text = canonical(a)
+            return bool(text is not ABSENT and text == canonical(b))
         return bool(a == b)
     return a.__class__ in _NUMBERS and b.__class__ in _NUMBERS and bool(a == b)
 

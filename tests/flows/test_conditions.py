@@ -244,6 +244,14 @@ def test_an_item_that_errs_is_an_error_when_none_decides(items: list[Any]) -> No
     assert holds("message.items.all(i, i.q > 0)", {"items": [*items, {"q": 0}]}) is False
 
 
+def test_what_is_nested_deeper_than_the_stack_is_not_equal_and_no_error() -> None:
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+
+    assert holds("message.a == message.b", {"a": deep, "b": [deep]}) is False
+
+
 def test_it_says_what_it_looks_at() -> None:
     """And each thing once, spelled as elsewhere in a spec."""
     text = '''message.a.b == 1 || message.a.b == 2 || header["x-1"] == 2
