@@ -40,7 +40,7 @@ def compare(sign: str, left: Operand, right: Operand) -> Test:
 
 
 def compare_field(sign: str, index: int, literal: Any) -> Test:
-    """The same between a value and a literal, as most conditions have it: 0.06 µs."""
+    """The same between a value and a literal, as most conditions have it: 0.07 µs."""
     kinds = _LIKE[literal.__class__]
     if sign == "==":
 
