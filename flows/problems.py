@@ -102,6 +102,8 @@ def _translate(model: type[Spec], document: Document, error: ValidationError) ->
             yield Found(document.keys[path], path, _unknown(known, near))
         elif details["type"] == "missing":
             missing.append(path)
+        elif details["type"] == "default_factory_not_called":
+            pass  # it wanted to see other keys, and those are what is wrong
         elif details["type"] == "rules":
             # Where a value could not be read, a rule over it and others says nothing.
             for problem in () if document.problems else cast("list[Problem]", context["problems"]):
