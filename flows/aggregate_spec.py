@@ -82,7 +82,7 @@ class Aggregate(Spec):
     text is a key, objects and arrays are keys by what is in them."""
     missing_key: WhatIsMissing = "park"
     """What becomes of a message that has nothing, or null, at a path of `by`: `park`, `alone` (it
-    leaves at once, by itself) or `{default: none}`."""
+    leaves at once, by itself), or `{default: none}`, a key for all of them."""
     window: Window
     """When a group is complete."""
     incomplete: Literal["write", "park", "drop"] = "write"
@@ -109,7 +109,8 @@ class Aggregate(Spec):
     of one message takes about 1 KB."""
     order: PathText | None = None
     """What a group's messages are sorted by before it leaves, and before it is reduced: numbers as
-    numbers; equal ones as they came; those without it last. Omitted: as they came."""
+    numbers, texts after them; equal ones as they came; those without it last. Omitted: as they
+    came, by event time too."""
     reduce: Reduce | None = None
     """What a group becomes: one document, of these fields, or what a function `module:function` of
     your own returns (a `dict`; it is given a list of documents). Omitted: the documents, as they

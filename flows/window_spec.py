@@ -29,11 +29,12 @@ class Tumbling(Spec):
     1970 (above 1e11: milliseconds). A message without one is parked (`missing_time`).
     Omitted: the time that counts is that of arrival, and no message is late."""
     lateness: Duration = 0.0
-    """How long a window waits for late messages after its end, by stream time, which is the time
-    of the newest message, of the slowest consumer. Only then is it closed."""
+    """How long a window waits after its end, by stream time. Only then is it closed, and only what
+    comes for a closed window is late. Stream time is the newest time that the slowest consumer has
+    seen; it is one for all keys."""
     idle_after: Annotated[Duration, Field(gt=0)] = 30.0
-    """A consumer that has been silent for so long does not hold stream time back; when all are,
-    stream time goes on with the clock."""
+    """A consumer that has been silent for so long does not hold stream time back; when all are, the
+    clock moves it, so the last windows end too."""
     ahead: Duration = 60.0
     """A time more than this in the future goes to its window, but does not move stream time."""
 
@@ -56,8 +57,9 @@ class Window(Spec):
     """When a group is complete: whichever comes first. At least one is needed.
 
     What completed it is recorded: the name of the key, or `window` (tumbling), `stop`, `room`
-    (`groups_most`), `alone` (`missing_key`), `late` or `forced`. When one message meets several,
-    they are asked in this order: `last`, `until`, `size`, `count`, `bytes`.
+    (`groups_most`), `alone` (`missing_key`), `late` or `forced` (a message with the header
+    `x-hopper: complete`, or SIGUSR1). When one message meets several, they are asked in this order:
+    `last`, `until`, `size`, `count`, `bytes`.
     """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -75,8 +77,10 @@ class Window(Spec):
     last: Annotated[OfMessage, Field(examples=['message.type == "end"'])] | None = None
     """A condition on a message: it completes its group, and is part of it.
     Conditions are written in CEL, of `message` (the document), `header`, `property`, `routing_key`
-    and `queue`, or are `module:function` of your own. A field that is not there, or is of another
-    type than the condition takes it for, makes it false; that is no error."""
+    and `queue`. A field that is not there, or is of another type than the condition takes it for,
+    makes it false; that is no error. On Python 3.10 they compare fields and literals; more needs
+    3.11. Or they are `module:function` of your own, which is given an object with these attributes,
+    and returns `True` or `False`."""
     first: Annotated[OfMessage, Field(examples=['message.type == "start"'])] | None = None
     """A condition on a message: it completes the group before it, and opens the next one.
     A message that is first and last is a group by itself."""
