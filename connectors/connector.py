@@ -105,6 +105,11 @@ class Addressing(Protocol):
         What is not needed may be left empty.
         """
 
+    def index_of(
+        self, document: Mapping[str, Any], properties: Properties, now: float
+    ) -> str | Rejection | None:
+        """Index alone, for documents that bring their own `_id`."""
+
 
 class Sink(Protocol):
     """A service that stores documents."""

@@ -5,7 +5,6 @@ Pure. A command is acknowledged when it is passed on: it holds nothing that coul
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from connectors.message import Properties, Rejection
@@ -30,24 +29,19 @@ def is_command(properties: Properties) -> bool:
     return properties.headers is not None and COMMAND in properties.headers
 
 
-def read_command(
-    properties: Properties, own_key: Callable[[], object] | None
-) -> Command | Rejection:
-    """What a command says.
-
-    `own_key` finds the key of the message, or `ABSENT`; without it, there are no keys.
-    """
+def read_command(properties: Properties, own_key: object, *, keyed: bool) -> Command | Rejection:
+    """What a command says; `own_key` is the key of the message, `ABSENT` if it has none."""
     headers = properties.headers or {}
     if headers.get(COMMAND) != "complete":
         return Rejection(f"unknown_command: the header {COMMAND} is not complete")
     key = headers.get(KEY, ABSENT)
     if key == "*":
         return Command(Force(), everywhere=True)
-    if own_key is None:
+    if not keyed:
         if key is not ABSENT:
             return Rejection(f"unknown_key: there is no `by`, so {KEY} can only be *")
         return Command(Force(), everywhere=False)
-    found = own_key() if key is ABSENT else canonical(as_json(key))
+    found = own_key if key is ABSENT else canonical(as_json(key))
     if not isinstance(found, str):
         return Rejection(f"missing_key: neither {KEY} nor what `by` names tells a group")
     return Command(Force(found), everywhere=False)

@@ -18,8 +18,10 @@ from flows.correlate import Correlate
 from flows.functions.function import Function
 from flows.group import ABSENT, Group
 from flows.keys import Keys
+from flows.maker import Maker
 from flows.parts import Only
 from flows.paths import Path, parse
+from flows.progress import Course
 from flows.reducers import Tally, wanted
 from flows.rules import Rules, Tumbling
 from flows.shards import Spread
@@ -50,21 +52,16 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
     splitter = Splitter(chosen.format, chosen.max_message, chosen.indices)
     layout = Layout(aggregate)
     asked = _asked(aggregate, chosen.queue, layout.paths)
+    look = Look(asked) if any(asked[2:]) else None
+    addressing = sink.addressing if aggregate.reduce is None else None
 
     def only(message: Message, positions: Sequence[int]) -> Message:
-        if not message.properties:
-            return message  # a summary, and no delivery
         reading = splitter.reading(source.properties(message))
         return message._replace(body=reading.only(message.body, positions))
 
     return Plan(
-        Correlate(
-            splitter,
-            source.properties,
-            sink.addressing if aggregate.reduce is None else None,
-            Look(asked) if any(asked[2:]) else None,
-        ),
-        Spread(source.consumers(), keyed=asked.keys is not None, ahead=_ahead(aggregate)),
+        Correlate(splitter, source.properties, Maker(addressing, look), look),
+        Spread(source.consumers(), keyed=asked.keys is not None, course=_course(aggregate)),
         _rules(aggregate, asked, layout, source.consumers()),
         _documents(aggregate, sink.addressing),
         only,
@@ -124,9 +121,10 @@ def _tumbling(spec: window_spec.Tumbling | None) -> Tumbling | None:
     return Tumbling(spec.every, spec.event_time is not None, spec.lateness, spec.idle_after)
 
 
-def _ahead(spec: Aggregate) -> float | None:
+def _course(spec: Aggregate) -> Course | None:
     tumbling = spec.window.tumbling
-    return tumbling.ahead if tumbling and tumbling.event_time else None
+    rules = _tumbling(tumbling)
+    return Course(rules, tumbling.ahead) if tumbling and rules and rules.by_event else None
 
 
 def _asked(spec: Aggregate, queue: str, values: Sequence[Path]) -> Asked:

@@ -63,7 +63,9 @@ def refused(group: Group, rejection: Rejection, summary: bytes = b"") -> list[Ou
     for origin, tags, parts in _tags_by_origin(group.summary):
         first = tags[0] if tags else parts[0].tag
         parked = Rejected(Message(first, False, b"", b"", summary), rejection, list(tags[1:]))
-        outcomes = [PartOutcome(*part, Rejected(parked.message, rejection)) for part in parts]
+        outcomes = [
+            PartOutcome(*part, Rejected(parked.message, rejection), summary=True) for part in parts
+        ]
         out.append(Outcomes(origin, [], [parked] if tags else [], parts=outcomes))
     return out
 

@@ -7,6 +7,7 @@ consumer's messages stay on a shard of their own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from connectors.message import Origin
 from flows.commands import Command
@@ -14,6 +15,7 @@ from flows.correlate import Correlated
 from flows.crossing import Members
 from flows.group import Force, Progress
 from flows.keys import shard_of
+from flows.progress import Course
 
 SHARDS = (
     "shard/3",
@@ -36,13 +38,15 @@ ForShard = Members | Progress | Force
 class Spread:
     """Spreads messages over shards."""
 
-    def __init__(self, consumers: Sequence[str], *, keyed: bool, ahead: float | None) -> None:
-        """`ahead` in seconds: see `Plan`."""
+    def __init__(
+        self, consumers: Sequence[str], *, keyed: bool, course: Course | None = None
+    ) -> None:
+        """`course` is that of event time, where windows go by it."""
         self.shards: Sequence[str] = SHARDS if keyed else consumers
         """Names of all shards."""
         self.consumers = consumers
         """Names of all consumers."""
-        self._keyed, self._ahead = keyed, ahead
+        self._keyed, self._course = keyed, course
 
     def shards_of(self, origin: Origin) -> Sequence[str]:
         """Where messages of an origin may be."""
@@ -50,18 +54,28 @@ class Spread:
 
     def spread(self, correlated: Correlated, now: float) -> Iterator[tuple[str, ForShard]]:
         """What each shard is told of messages that arrived together at `now`, in order."""
-        members, origin = correlated.members, correlated.outcomes.origin
+        members, origin = correlated.members, correlated.origin
         start = 0
-        for position, command in correlated.commands:
+        for position, told, shards in self._between(correlated, now):
             yield from self._members(Members(members[start:position]), origin)
-            yield from self._command(command, origin)
+            yield from ((shard, told) for shard in shards)
             start = position
         yield from self._members(Members(members[start:]) if start else members, origin)
-        if self._ahead is not None:
-            times = [m.at for m in members if m.at is not None and m.at <= now + self._ahead]
-            if times:
-                progress = Progress(origin.consumer, max(times))
-                yield from ((shard, progress) for shard in self.shards)
+
+    def _between(
+        self, correlated: Correlated, now: float
+    ) -> list[tuple[int, ForShard, Sequence[str]]]:
+        """What is told between members: after how many of them, and to which shards."""
+        origin = correlated.origin
+        told: list[tuple[int, ForShard, Sequence[str]]] = [
+            (position, command.force, self._obeying(command, origin))
+            for position, command in correlated.commands
+        ]
+        if self._course is not None:
+            course = self._course.of(origin.consumer, correlated.members, now)
+            told += [(position, progress, self.shards) for position, progress in course]
+            told.sort(key=itemgetter(0))
+        return told
 
     def _members(self, members: Members, origin: Origin) -> Iterator[tuple[str, ForShard]]:
         if not members:
@@ -74,18 +88,14 @@ class Spread:
         for member in members:
             key = member.key
             # What goes alone may go anywhere.
-            parts[member.message.tag % count if key is None else shard_of(key, count)].append(
-                member
-            )
+            number = member.message.tag % count if key is None else shard_of(key, count)
+            parts[number].append(member)
         for shard, part in zip(SHARDS, parts, strict=True):
             if part:
                 yield shard, part
 
-    def _command(self, command: Command, origin: Origin) -> Iterator[tuple[str, ForShard]]:
-        force = command.force
+    def _obeying(self, command: Command, origin: Origin) -> Sequence[str]:
+        key = command.force.key
         if command.everywhere:
-            yield from ((shard, force) for shard in self.shards)
-        elif force.key is not None:
-            yield SHARDS[shard_of(force.key, len(SHARDS))], force
-        else:
-            yield origin.consumer, force
+            return self.shards
+        return [origin.consumer if key is None else SHARDS[shard_of(key, len(SHARDS))]]

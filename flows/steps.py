@@ -38,8 +38,7 @@ def correlate(
                 now = time.time()
                 correlated = core.read(event, now)
                 yield from spread.spread(correlated, now)
-                outcomes = correlated.outcomes
-                if outcomes.rejected or outcomes.dropped or outcomes.parts:
+                if (outcomes := correlated.outcomes) is not None:
                     yield event.origin.consumer, outcomes
             elif isinstance(event, Lost):
                 for shard in spread.shards_of(event.origin):

@@ -98,11 +98,10 @@ class Summaries:
             # There are values that JSON has no spelling for: half a character, a year of five
             # digits, an object of the user's own.
             return Rejection(f"no_summary: {error}")
-        # What an `_id` is made of is said for messages: summaries have their own.
-        address = self._addressing.address(fields, Properties(), b"", group.end)
-        if isinstance(address, Rejection):
-            return address
-        return Summarised(document, address[0], name, version)
+        index = self._addressing.index_of(fields, Properties(), group.end)
+        if isinstance(index, Rejection):
+            return index
+        return Summarised(document, index, name, version)
 
     def _added(self, group: Group) -> dict[str, Any]:
         """The fields that are not of the members, but of the group."""

@@ -77,15 +77,22 @@ class Addressing:
     ) -> tuple[str | None, str | None] | Rejection:
         """See `connectors.connector.Addressing`."""
         document, properties = document or _NO_FIELDS, properties or _NO_PROPERTIES
-        index: str | Missing | None = None
-        if self.index is None:
-            index = self._template.render(document, properties, now)
-        if isinstance(index, Missing):
-            if self._fallback is None:
-                return Rejection(f"no_index: {index.reason}")
-            index = self._fallback
+        index = self.index_of(document, properties, now)
+        if isinstance(index, Rejection):
+            return index
         name = self._name(document, properties, body)
         return name if isinstance(name, Rejection) else (index, name)
+
+    def index_of(
+        self, document: Mapping[str, Any], properties: Properties, now: float
+    ) -> str | Rejection | None:
+        """See `connectors.connector.Addressing`."""
+        if self.index is not None:
+            return None
+        index = self._template.render(document, properties, now)
+        if not isinstance(index, Missing):
+            return index
+        return self._fallback or Rejection(f"no_index: {index.reason}")
 
     def _name(
         self, document: Mapping[str, Any], properties: Properties, body: bytes

@@ -124,6 +124,9 @@ class ByMessageId:
         """See `Addressing`."""
         return None, properties.message_id
 
+    def index_of(self, document: Mapping[str, Any], properties: Properties, now: float) -> None:
+        """See `Addressing`."""
+
 
 class Memory:
     """A store in memory as a sink (see `connectors.connector.Sink`)."""

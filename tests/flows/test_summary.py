@@ -48,6 +48,11 @@ class Nowhere:
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
     ) -> tuple[str | None, str | None] | Rejection:
+        raise AssertionError("a summary has its own name")
+
+    def index_of(
+        self, document: Mapping[str, Any], properties: Properties, now: float
+    ) -> Rejection:
         return Rejection(f"no_index: at {now}")
 
 

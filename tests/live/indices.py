@@ -51,6 +51,14 @@ class Index:
         answer = _HTTP.request(method, f"{self.url}/{self.name}{path}", json=body)
         return None if answer.status == 503 else answer
 
+    def total(self, field: str) -> tuple[int, int]:
+        """How many documents have a field, and the sum of it."""
+        if self._ask("POST", "/_refresh").get("status") == 404:
+            return 0, 0
+        stats = {"aggs": {"stats": {"stats": {"field": field}}}}
+        answer = self._ask("POST", "/_search?size=0", stats)["aggregations"]["stats"]
+        return answer["count"], int(answer["sum"])
+
     def numbers(self) -> list[int]:
         """The field `n` of every document, in order."""
         return sorted(document["_source"]["n"] for document in self.documents())

@@ -25,6 +25,7 @@ source:
 aggregate:
   window: {window}
   on_stop: {on_stop}
+{aggregate}
 sink:
   elasticsearch:
     url: {elasticsearch}
@@ -40,6 +41,7 @@ DEFAULTS = {
     "prefetch": "4000",
     "window": "{count: 100, time: 500ms}",
     "on_stop": "write",
+    "aggregate": "",
     "action": "index",
     "bulk": "{linger: 0}",
     "drain_timeout": "30s",

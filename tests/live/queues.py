@@ -25,7 +25,7 @@ class RabbitMQRig:
             netloc=f"{parts.username}:{parts.password}@127.0.0.1:{forwarder.port}"
         ).geturl()
         self._forwarder = forwarder
-        self._direct = url
+        self.direct_url = url
         self.connection: Any = None
         self.queue = f"test-{uuid.uuid4()}"
         self.parking = f"{self.queue}.parked"
@@ -38,7 +38,7 @@ class RabbitMQRig:
         if self.connection is not None:
             with suppress(pika.exceptions.AMQPError):
                 self.connection.close()
-        self.connection = pika.BlockingConnection(pika.URLParameters(self._direct))
+        self.connection = pika.BlockingConnection(pika.URLParameters(self.direct_url))
         self.channel = self.connection.channel()
         self.channel.confirm_delivery()
 

@@ -1,0 +1,241 @@
+"""Groups by key, from end to end: what Elasticsearch has is what the messages come to."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from pika import frame
+from pika import spec as amqp
+
+from bench.fill import Publisher
+from tests.live.indices import Index
+from tests.live.job import Job, free_ports
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.test_pipeline import spec
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        yield rig
+
+
+@pytest.fixture
+def events(elasticsearch_url: str, index: str) -> Index:
+    return Index(elasticsearch_url, index)
+
+
+def send(rig: RabbitMQRig, name: str, document: dict[str, Any], **properties: Any) -> None:
+    rig.publish(
+        json.dumps(document).encode(),
+        properties=pika.BasicProperties(message_id=name, delivery_mode=2, **properties),
+    )
+
+
+def summaries(events: Index) -> list[dict[str, Any]]:
+    """By key."""
+    found = [document["_source"] for document in events.documents()]
+    return sorted(found, key=lambda summary: json.dumps(summary["key"]))
+
+
+ORDERS = """
+  by: order
+  reduce:
+    lines: {list: line}
+    total: {sum: amount}
+"""
+
+
+def test_orders_leave_with_their_last_message(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Whatever came between; and one that is incomplete leaves at the end."""
+    path = spec(
+        tmp_path,
+        rig,
+        events,
+        window="{last: 'message.type == \"end\"', time: 10m}",
+        aggregate=ORDERS,
+    )
+    for number in range(3):
+        for line in range(1, 5):
+            send(
+                rig,
+                f"{number}-{line}",
+                {
+                    "order": number,
+                    "line": line,
+                    "amount": 10 * number + line,
+                    "type": "end" if line == 4 and number < 2 else "line",
+                },
+            )
+    with Job(path) as job:
+        until(lambda: events.count() == 2 and rig.left() == 0)
+        assert job.drain() == 0
+
+    assert [(s["key"], s["lines"], s["total"], s["completed_by"]) for s in summaries(events)] == [
+        (0, [1, 2, 3, 4], 10, "last"),
+        (1, [1, 2, 3, 4], 50, "last"),
+        (2, [1, 2, 3, 4], 90, "stop"),
+    ]
+    assert rig.left() == 0
+
+
+def test_documents_of_a_key_leave_together_as_they_are(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    path = spec(tmp_path, rig, events, window="{count: 3, time: 10m}", aggregate="  by: user")
+    for number in range(9):
+        send(rig, f"m{number}", {"n": number, "user": "abc"[number % 3]})
+    send(rig, "lonely", {"n": 9})
+
+    with Job(path) as job:
+        until(lambda: events.count() == 9)
+        [(body, reason)] = until(rig.parked)
+        assert job.drain() == 0
+
+    assert events.numbers() == list(range(9))
+    assert (body, reason) == (b'{"n": 9}', "missing_key: nothing in user")
+    assert rig.left() == 0
+
+
+def test_windows_by_event_time_close_when_time_has_passed(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """By what messages say, not by when they come; what is late for a closed one is parked."""
+    window = "{tumbling: {every: 1m, event_time: at, lateness: 10s, ahead: 100000d}}"
+    path = spec(
+        tmp_path, rig, events, window=window, aggregate="  by: host\n  reduce: {load: {max: load}}"
+    )
+    times = ["10:00:01", "10:01:00", "10:00:59.999", "10:01:09", "10:01:11", "10:00:30"]
+    for number, at in enumerate(times):
+        send(rig, f"m{number}", {"host": "a", "load": number, "at": f"2026-01-02T{at}Z"})
+
+    with Job(path) as job:
+        [(body, reason)] = until(rig.parked)
+        assert job.drain() == 0
+
+    assert json.loads(body)["at"] == "2026-01-02T10:00:30Z"
+    assert reason.startswith("late")
+    found = {s["window_start"]: (s["load"], s["count"]) for s in summaries(events)}
+    assert found == {
+        "2026-01-02T10:00:00.000Z": (2, 2),
+        "2026-01-02T10:01:00.000Z": (4, 3),
+    }
+    assert rig.left() == 0
+
+
+def test_a_command_or_a_signal_completes_groups(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Of one key, of all keys, of the process; and the command is gone."""
+    path = spec(tmp_path, rig, events, window="{time: 10m}", aggregate=ORDERS)
+    for key in "abc":
+        send(rig, key, {"order": key, "amount": 1})
+    with Job(path) as job:
+        send(rig, "command", {"order": "b"}, headers={"x-hopper": "complete"})
+        until(lambda: events.count() == 1)
+        assert [s["key"] for s in summaries(events)] == ["b"]
+
+        rig.publish(
+            b"",
+            properties=pika.BasicProperties(
+                headers={"x-hopper": "complete", "x-hopper-key": "*"}, delivery_mode=2
+            ),
+        )
+        until(lambda: events.count() == 3)
+
+        send(rig, "d", {"order": "d", "amount": 1})
+        until(lambda: rig.left() == 0)
+        os.kill(job.process.pid, signal.SIGUSR1)
+        until(lambda: events.count() == 4)
+        assert job.drain() == 0
+
+    assert {s["completed_by"] for s in summaries(events)} == {"forced"}
+    assert rig.left() == 0
+    assert rig.parked() == []
+
+
+def test_a_message_of_many_documents_is_settled_when_all_of_them_are(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """The one that is rejected is parked, alone."""
+    events.create({"n": {"type": "integer"}})
+    path = spec(tmp_path, rig, events)
+    rig.publish(b'[{"n": 0}, {"n": "many"}, {"n": 2}]')
+    rig.publish(b'{"n": 3}\n{"n": 4}', properties=pika.BasicProperties("application/x-ndjson"))
+
+    with Job(path) as job:
+        until(lambda: events.count() == 4)
+        [(body, reason)] = until(rig.parked)
+        assert job.drain() == 0
+
+    assert events.numbers() == [0, 2, 3, 4]
+    assert json.loads(body) == [{"n": "many"}]
+    assert reason.startswith("1 of 3 documents")
+    assert rig.left() == 0
+
+
+KEYS = 100_000
+SUMS = """
+  by: key
+  reduce:
+    total: {sum: amount}
+"""
+
+
+def test_a_hundred_thousand_keys_on_two_processes(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """All open at once; a key's two messages meet, whichever process they come to."""
+    events.create({"total": {"type": "long"}, "key": {"type": "integer"}})
+    path = spec(
+        tmp_path,
+        rig,
+        events,
+        prefetch="60000",
+        window="{count: 2, time: 10m}",
+        aggregate=SUMS,
+        bulk="{linger: 50ms}",
+    )
+    amounts = publish_pairs(rig)
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
+    with (
+        Job(path, "-a", addresses, "-i", "0", name="first") as first,
+        Job(path, "-a", addresses, "-i", "1", name="second") as second,
+    ):
+        until(lambda: events.total("count")[0] == KEYS, timeout=240)
+        assert first.drain() == 0
+        assert second.process.wait(30) == 0
+
+    assert events.total("total") == (KEYS, amounts)
+    assert events.total("count") == (KEYS, 2 * KEYS)
+    assert rig.left() == 0
+
+
+def publish_pairs(rig: RabbitMQRig) -> int:
+    """Two messages for each key, the second ones in another order; return the sum of amounts."""
+    first, second = list(range(KEYS)), list(range(KEYS))
+    random.Random(KEYS).shuffle(second)
+    method = frame.Method(1, amqp.Basic.Publish(routing_key=rig.queue)).marshal()
+    frames = []
+    for number, key in enumerate([*first, *second]):
+        body = b'{"key":%d,"amount":%d}' % (key, number)
+        properties = pika.BasicProperties(message_id=str(number), delivery_mode=2)
+        header = frame.Header(1, len(body), properties).marshal()
+        frames.append(method + header + frame.Body(1, body).marshal())
+    blocks = [b"".join(frames[at : at + 2000]) for at in range(0, len(frames), 2000)]
+    with Publisher(rig.direct_url) as publisher:
+        publisher.publish(blocks, len(frames))
+    return sum(range(len(frames)))
