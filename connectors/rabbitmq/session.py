@@ -16,10 +16,12 @@ from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
 from connectors.rabbitmq.age import Ages
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.fuse import Fuse
+from connectors.rabbitmq.offset_queue import OffsetQueue
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.poison import Caution, any_redelivered
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.stream import Offsets
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
 
@@ -58,6 +60,9 @@ class Session:
         self._settlement = Settlement(loop, origin, connection, channel, spec, parker, fuse)
         self._ages, self._hand_back = Ages(spec.consumer_timeout), hand_back
         self._timeout = spec.consumer_timeout
+        self._offset_queue = OffsetQueue(connection, spec.offsets) if spec.is_stream else None
+        self._offsets = Offsets()
+        self._start_offset = spec.start_offset
         self._bytes = 0
 
     @property
@@ -66,11 +71,23 @@ class Session:
         return self._settlement.open
 
     def begin(self) -> None:
-        """Consume, and look after it until the channel is closed."""
+        """Consume; a stream from where it has been read to."""
+        if self._offset_queue is None:
+            self._go_on()
+        else:
+            self._offset_queue.read(self._begin_at)
+
+    def _begin_at(self, offset: int | None) -> None:
+        self._subscription.start_at(self._start_offset if offset is None else offset)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Look after it until the channel is closed."""
         if self._channel.is_open:
             self._look()
-            self._loop.call_later(LOOK_AFTER, self.begin)
+            self._loop.call_later(LOOK_AFTER, self._go_on)
             self._watch()
+            self._keep_offset()
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop consuming; what has arrived can still be settled."""
@@ -87,6 +104,8 @@ class Session:
     def flush(self, *, everything: bool) -> None:
         """Acknowledge what is due, or everything; make use of the room."""
         self._settlement.flush(everything=everything)
+        if everything:
+            self._keep_offset()
         if not self._caution.over:
             self._look()
 
@@ -97,7 +116,7 @@ class Session:
         age = self._ages.oldest(self._settlement.oldest, time.monotonic())
         waits = "a message has waited for its acknowledgement for"
         if self._ages.is_overdue(age):
-            self._settlement.flush(everything=True)
+            self.flush(everything=True)
             self._hand_back(
                 f"{waits} {age:.0f} s; everything goes back before the broker takes it, after "
                 f"{self._timeout:.0f} s"
@@ -108,10 +127,18 @@ class Session:
                 *(self.origin.consumer, waits, age, self._timeout),
             )
 
+    def _keep_offset(self) -> None:
+        if self._offset_queue is not None:
+            offset = self._offsets.take_next(self._settlement.oldest)
+            if offset is not None:
+                self._offset_queue.write(offset)
+
     def _on_messages(self, messages: list[Message]) -> None:
         now = time.monotonic()
         self._settlement.delivered(messages[-1].tag)
         self._ages.delivered(messages[-1].tag, now)
+        if self._offset_queue is not None:
+            self._offsets.delivered(messages)
         if not self._caution.over:
             self._subscription.arrived(messages, now)
         if any_redelivered(messages):

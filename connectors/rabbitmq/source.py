@@ -26,7 +26,7 @@ class RabbitMQ:
     ) -> None:
         """`workers` of the whole cluster: with `consumers: auto` each gets a consumer."""
         self._spec, self._dead_letter = spec, dead_letter
-        count = workers if spec.consumers == "auto" else spec.consumers
+        count = spec.consumer_count(workers)
         self._names = [f"{spec.queue}/{number:03d}" for number in range(count)]
         self._consumers: dict[str, RabbitMQConsumer] = {}
 

@@ -51,13 +51,19 @@ class Declare(Spec):
     """Exchanges that feed the queue."""
 
 
+OFFSET = "x-stream-offset"
+"""Header of each message that a stream delivers; and the argument that says where to begin."""
+
+
 class Consume(Spec):
     """How the broker is asked for messages."""
 
     exclusive: bool = False
-    """No other consumer is let in; the job waits until there is none. Goes with `consumers: 1`."""
+    """No other consumer is let in; the job waits until there is none."""
     arguments: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the broker with the types they have here: `{x-priority: 10}`."""
+    """Passed to the broker with the types they have here: `{x-priority: 10}`. Of a stream,
+    `x-stream-offset` says where to begin the first time, `first` if omitted: `first`, `last`,
+    `next` or an offset; from then on the job goes on where it has been, whatever stands here."""
 
 
 def _shape_of_declaration(value: Any) -> str | None:
@@ -95,6 +101,9 @@ class RabbitMQSource(Spec):
     """How to make the queue; `passive` or omitted: it must exist."""
     consume: Consume = Consume()
     """How the broker is asked for messages."""
+    offset_queue: ShortText | None = None
+    """For a stream: name of the queue in which the job keeps its offset; it is made if it does not
+    exist. Omitted: that of the stream with `.offset` behind it. Two jobs need two of them."""
     consumer_timeout: Annotated[Duration, Field(gt=0)] = Field(
         default_factory=lambda given: _consumer_timeout(given.get("declare"))
     )
@@ -118,8 +127,19 @@ class RabbitMQSource(Spec):
     """The most that a body may have after its content encoding (`gzip`, `deflate`, `zstd`) is
     undone; what would be larger is parked, and not unpacked."""
 
+    def problems(self) -> Iterator[Problem]:
+        """See `Spec`."""
+        if self.consumers not in ("auto", 1) and (self.is_stream or self.consume.exclusive):
+            why = "each of several gets all of a stream" if self.is_stream else "it is exclusive"
+            yield Problem(("consumers",), f"must be 1: {why}")
+
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`. What a policy of the broker says, or an older declaration, is not known."""
+        if isinstance(self.declare, Declare) and not self.declare.durable:
+            yield Problem(
+                ("declare", "durable"),
+                "such a queue ends with the broker, and RabbitMQ 4.3 refuses to make it",
+            )
         if self._argument("x-queue-type") != "quorum" or self._argument("x-dead-letter-exchange"):
             return
         limit = self._argument("x-delivery-limit")
@@ -144,12 +164,35 @@ class RabbitMQSource(Spec):
         return "rejected messages go to the queue's x-dead-letter-exchange, without their reason"
 
     @property
+    def is_stream(self) -> bool:
+        """The queue is known to be a stream; of one that is not declared, its offset tells."""
+        declared = self._argument("x-queue-type") == "stream"
+        return declared or OFFSET in self.consume.arguments
+
+    @property
+    def start_offset(self) -> Any:
+        """Where to begin in a stream as long as nothing of it has been read."""
+        return self.consume.arguments.get(OFFSET, "first")
+
+    @property
+    def offsets(self) -> str:
+        """Name of the queue that keeps the offset."""
+        return self.offset_queue or f"{self.queue}.offset"
+
+    def consumer_count(self, workers: int) -> int:
+        """Consumers of the whole cluster, which has so many workers."""
+        if self.consumers != "auto":
+            return self.consumers
+        return 1 if self.is_stream or self.consume.exclusive else workers
+
+    @property
     def may_be_cautious(self) -> bool:
         """A consumer can be replaced by one that holds another number of messages.
 
-        On a queue with a single active consumer, another one would take its place.
+        On a queue with a single active consumer, another one would take its place; and a stream
+        does not tell what came back.
         """
-        return not self._argument("x-single-active-consumer")
+        return not self.is_stream and not self._argument("x-single-active-consumer")
 
     def _argument(self, name: str) -> Any:
         return self.declare.arguments.get(name) if isinstance(self.declare, Declare) else None

@@ -13,7 +13,7 @@ from pika.channel import Channel
 
 from connectors.message import Message
 from connectors.rabbitmq.poison import Caution
-from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.spec import OFFSET, RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection, OnBatch
 
 
@@ -30,10 +30,15 @@ class Subscription:
     ) -> None:
         self._connection, self._channel, self._spec = connection, channel, spec
         self._caution, self._on_messages = caution, on_messages
+        self._arguments = dict(spec.consume.arguments)
         self._prefetch = 0
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
         self._on_ended: list[Callable[[], None]] = []  # once it shall end
         self._ended = False
+
+    def start_at(self, offset: object) -> None:
+        """Say where in a stream to begin, before the first look."""
+        self._arguments[OFFSET] = offset
 
     def arrived(self, messages: list[Message], now: float) -> None:
         """Look at what has come, as long as there is caution."""
@@ -85,7 +90,7 @@ class Subscription:
             self._spec.queue,
             self._on_messages,
             exclusive=self._spec.consume.exclusive,
-            arguments=self._spec.consume.arguments,
+            arguments=self._arguments,
         )
 
     def _cancel(self, then: Callable[[], None]) -> None:

@@ -6,16 +6,19 @@ Pure: it makes the requests, `link.py` sends them, at the start and after each l
 from __future__ import annotations
 
 from connectors.rabbitmq.link import Preparation
+from connectors.rabbitmq.offset_queue import ARGUMENTS
 from connectors.rabbitmq.spec import Binding, Declare, RabbitMQDeadLetter, RabbitMQSource
 
 
 def of_source(spec: RabbitMQSource) -> list[Preparation]:
     """Declare the queue and bind it; or, where nothing is to be declared, see that it is there."""
+    offsets = [_declare(spec.offsets, Declare(arguments=ARGUMENTS))] if spec.is_stream else []
     if not isinstance(spec.declare, Declare):
-        return [_exists(spec.queue)]
+        return [_exists(spec.queue), *offsets]
     return [
         _declare(spec.queue, spec.declare),
         *(_bind(spec.queue, binding) for binding in spec.declare.bind),
+        *offsets,
     ]
 
 

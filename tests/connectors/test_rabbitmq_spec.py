@@ -130,3 +130,32 @@ def test_a_queue_that_drops_messages_before_they_are_parked_is_warned_of(
     spec = source(declare={"arguments": arguments}, most_deliveries=most)
 
     assert bool(list(spec.warnings())) == warned
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"declare": {"arguments": {"x-queue-type": "stream"}}},
+        {"consume": {"arguments": {"x-stream-offset": 17}}},
+        {"consume": {"exclusive": True}},
+    ],
+)
+def test_a_stream_and_an_exclusive_queue_have_one_consumer(keys: dict[str, Any]) -> None:
+    assert source().consumer_count(workers=4) == 4
+    assert source(**keys).consumer_count(workers=4) == 1
+    with pytest.raises(ValidationError, match="must be 1"):
+        source(**keys, consumers=2)
+
+
+def test_a_stream_is_read_from_its_first_message_if_nothing_is_said() -> None:
+    stream = source(declare={"arguments": {"x-queue-type": "stream"}})
+    assert (stream.start_offset, stream.offsets) == ("first", "q.offset")
+
+    other = source(consume={"arguments": {"x-stream-offset": 17}}, offset_queue="mine")
+    assert (other.start_offset, other.offsets) == (17, "mine")
+
+
+def test_a_queue_that_a_newer_rabbitmq_refuses_is_warned_of() -> None:
+    [warning] = source(declare={"durable": False}).warnings()
+
+    assert warning.at == ("declare", "durable")

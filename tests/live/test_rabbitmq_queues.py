@@ -1,0 +1,235 @@
+"""Every kind of queue that RabbitMQ has, and what happens to queues behind the job's back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pika
+import pytest
+
+from connectors.message import Lost
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQDeadLetter
+from tests.contract.source import Taking, bodies
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@contextmanager
+def rig_with(url: str, **arguments: Any) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(url, **arguments) as rig:
+        yield rig
+        rig.channel.queue_delete(f"{rig.queue}.offset")
+
+
+def taking_from(rig: RabbitMQRig, **options: Any) -> Taking:
+    source = RabbitMQ(rig.spec(**options), RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
+    return Taking(source.consumer(source.consumers()[-1]))
+
+
+def offset(rig: RabbitMQRig) -> bytes | None:
+    method, _, body = rig.channel.basic_get(f"{rig.queue}.offset")
+    if method is None:
+        return None
+    rig.channel.basic_nack(method.delivery_tag)
+    return bytes(body)
+
+
+STREAM = {"x-queue-type": "stream"}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_stream_is_read_on_where_it_was_read_to(rabbitmq_url: str, declared: bool) -> None:
+    """Nothing twice after an orderly end; the stream itself keeps all messages."""
+    options: dict[str, Any] = (
+        {"declare": {"arguments": STREAM}}
+        if declared
+        else {"consume": {"arguments": {"x-stream-offset": "first"}}}
+    )
+    with rig_with(rabbitmq_url, **STREAM) as rig:
+        rig.publish(*bodies(50))
+        first = taking_from(rig, **options)
+        first.store(first.wait_for(50))
+        first.consumer.close()
+        rig.publish(*bodies(30, start=50))
+
+        second = taking_from(rig, **options)
+        second.store(second.wait_for(30))
+        second.consumer.close()
+
+        assert first.bodies() == bodies(50)
+        assert second.bodies() == bodies(30, start=50)
+
+
+def test_what_is_not_settled_in_a_stream_comes_again(rabbitmq_url: str) -> None:
+    """After a lost connection, and after an end without an outcome; from the oldest one on."""
+    with rig_with(rabbitmq_url, **STREAM) as rig:
+        rig.publish(*bodies(20))
+        taking = taking_from(rig, declare={"arguments": STREAM})
+        taking.store(taking.wait_for(20))
+        until(lambda: taking.consumer.unsettled == 0)
+        until(lambda: offset(rig) == b"20")
+        rig.publish(*bodies(5, start=20))
+        taking.wait_for(25)
+
+        rig.cut()
+        again = taking.wait_for(30)[25:]
+        assert [message.body for _, message in again] == bodies(5, start=20)
+        taking.store(again[1:])
+        taking.consumer.close()
+
+        last = taking_from(rig, declare={"arguments": STREAM})
+        last.wait_for(5)
+        assert last.bodies() == bodies(5, start=20)
+        last.consumer.close()
+
+
+def test_from_next_on_nothing_is_left_out(rabbitmq_url: str) -> None:
+    """Though nothing was settled when the job ended the first time."""
+    options: dict[str, Any] = {"consume": {"arguments": {"x-stream-offset": "next"}}}
+    with rig_with(rabbitmq_url, **STREAM) as rig:
+        rig.publish(b"before")
+        first = taking_from(rig, **options)
+
+        def delivered() -> bool:
+            rig.publish(b"meanwhile")
+            return bool(first.messages())
+
+        until(delivered)
+        until(lambda: offset(rig) is not None)
+        held = first.bodies()
+        first.consumer.close()
+        rig.publish(b"later")
+
+        second = taking_from(rig, **options)
+        until(lambda: b"later" in second.bodies())
+
+        assert second.bodies()[: len(held)] == held == [b"meanwhile"] * len(held)
+        second.consumer.close()
+
+
+def test_a_priority_queue_delivers_the_most_urgent_first(rabbitmq_url: str) -> None:
+    with rig_with(rabbitmq_url, **{"x-max-priority": 5}) as rig:
+        for priority in (1, 5, 3):
+            properties = pika.BasicProperties(priority=priority)
+            rig.publish(b"%d" % priority, properties=properties)
+        until(lambda: rig.left() == 3)
+        taking = taking_from(rig)
+
+        taking.store(taking.wait_for(3))
+
+        assert taking.bodies() == [b"5", b"3", b"1"]
+        taking.consumer.close()
+        assert rig.left() == 0
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_a_single_active_consumer_is_followed_by_the_next(rabbitmq_url: str, kind: str) -> None:
+    """The second one gets nothing until the first is gone, and then what that did not settle."""
+    arguments = {"x-queue-type": kind, "x-single-active-consumer": True}
+    options: dict[str, Any] = {"declare": {"arguments": arguments}, "prefetch": 1000}
+    with rig_with(rabbitmq_url, **arguments) as rig:
+        first = taking_from(rig, **options)
+        until(first.take)
+        rig.publish(*bodies(200))
+        messages = first.wait_for(200)
+        second = taking_from(rig, **options)
+        until(second.take)
+        rig.publish(b"200")
+        first.wait_for(201)
+        assert second.bodies() == []
+
+        first.store(messages[:150])
+        first.consumer.close()
+        second.store(second.wait_for(51))
+
+        assert sorted(second.bodies(), key=int) == bodies(51, start=150)
+        second.consumer.close()
+        assert rig.left() == 0
+
+
+def test_consume_arguments_reach_the_broker(rabbitmq_url: str) -> None:
+    """The consumer of the higher priority gets all, as long as it has room."""
+    with rig_with(rabbitmq_url) as rig:
+        low = taking_from(rig, prefetch=50)
+        high = taking_from(rig, prefetch=50, consume={"arguments": {"x-priority": 10}})
+        until(lambda: low.take() and high.take())
+        until(lambda: consumers(rig) == 2)
+        rig.publish(*bodies(20))
+
+        high.wait_for(20)
+
+        assert low.bodies() == []
+        low.consumer.close()
+        high.consumer.close()
+
+
+def consumers(rig: RabbitMQRig) -> int:
+    count: int = rig.channel.queue_declare(rig.queue, passive=True).method.consumer_count
+    return count
+
+
+def test_an_exclusive_consumer_waits_until_it_is_alone(rabbitmq_url: str) -> None:
+    with rig_with(rabbitmq_url) as rig:
+        other = taking_from(rig)
+        until(lambda: consumers(rig) == 1)
+        exclusive = taking_from(rig, consume={"exclusive": True}, prefetch=1000)
+        until(lambda: any(isinstance(event, Lost) for event in exclusive.take()))
+        other.consumer.close()
+        rig.publish(*bodies(200))
+
+        exclusive.store(exclusive.wait_for(200))
+
+        assert exclusive.bodies() == bodies(200)
+        exclusive.consumer.close()
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_a_queue_that_is_deleted_is_made_again(rabbitmq_url: str, kind: str) -> None:
+    """What was in it is gone with it; what comes then is consumed, and old outcomes are void."""
+    arguments = {"x-queue-type": kind}
+    with rig_with(rabbitmq_url, **arguments) as rig:
+        rig.publish(*bodies(10))
+        taking = taking_from(rig, declare={"arguments": arguments})
+        old = taking.wait_for(10)
+
+        rig.channel.queue_delete(rig.queue)
+        until(lambda: any(isinstance(event, Lost) for event in taking.take()))
+        until(lambda: consumers_or_none(rig) == 1)
+        rig.publish(*bodies(5, start=10))
+        new = taking.wait_for(15)[10:]
+        taking.store(old + new)
+        taking.consumer.close()
+
+        assert [message.body for _, message in new] == bodies(5, start=10)
+        assert rig.left() == 0
+
+
+def consumers_or_none(rig: RabbitMQRig) -> int | None:
+    try:
+        return consumers(rig)
+    except pika.exceptions.ChannelClosedByBroker:  # it is not there yet
+        rig.reconnect()
+        return None
+
+
+def test_a_quorum_queues_own_limit_drops_what_comes_too_often(rabbitmq_url: str) -> None:
+    """Which is why a limit lower than `most_deliveries` is warned of; ours comes first here."""
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
+    with rig_with(rabbitmq_url, **arguments) as rig:
+        rig.publish(b"poison")
+        taking = taking_from(rig, most_deliveries=2)
+        for deliveries in (1, 2):
+            taking.wait_for(deliveries)
+            rig.cut()
+
+        [(body, reason)] = until(rig.parked)
+
+        assert body == b"poison"
+        assert reason.startswith("most_deliveries: was delivered 2 times before")
+        taking.consumer.close()
+        assert rig.left() == 0
