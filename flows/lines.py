@@ -20,21 +20,20 @@ class Line:
     """Groups by when they were opened, or by when their last message came.
 
     What has left, or moved on since, is skipped when its turn comes: to take it out of the middle
-    would cost a search. When half of the line is of that kind, it is made anew, so that both its
-    length and the work on it stay in proportion to the groups that are open.
+    would cost a search. When more than half of the line is of that kind, it is made anew, so that
+    both its length and the work on it stay in proportion to the groups that are open.
     """
 
     def __init__(self, moment: Literal["opened_at", "last_at"]) -> None:
         self._moment = attrgetter(moment)
         self._groups: deque[OpenGroup] = deque()
         self._moments: deque[float] = deque()
-        self._tidy_at = TIDY_AFTER
 
-    def append(self, group: OpenGroup, moment: float) -> None:
+    def append(self, group: OpenGroup, moment: float, open_groups: int) -> None:
         """Put a group last; where it stood before does not count any more."""
         self._groups.append(group)
         self._moments.append(moment)
-        if len(self._groups) > self._tidy_at:
+        if len(self._groups) > 2 * open_groups + TIDY_AFTER:
             self._tidy()
 
     def first(self) -> tuple[float, OpenGroup] | None:
@@ -52,4 +51,3 @@ class Line:
         valid = [pair for pair in pairs if self._moment(pair[0]) == pair[1]]
         self._groups = deque(group for group, _ in valid)
         self._moments = deque(moment for _, moment in valid)
-        self._tidy_at = 2 * len(valid) + TIDY_AFTER

@@ -1,78 +1,69 @@
-"""Windows: every rule by itself, and all of them against a naive model."""
+"""Windows without keys: every rule by itself, and all of them against a naive model."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.message import Group, Member, Message, Origin
 from flows.aggregate import Shard
-
-FIRST, SECOND = Origin("q/000", 1), Origin("q/000", 2)
-
-
-class Rules(NamedTuple):
-    """A window, as the spec has it."""
-
-    count: int | None = None  # type: ignore[assignment]  # nobody counts in a tuple here
-    bytes: int | None = None
-    time: float | None = None
-
-
-def member(tag: int, size: int = 10, origin: Origin = FIRST) -> Member:
-    body = b"x" * size
-    return Member(origin, Message(tag, False, b"", b"", body), body, None, None)
+from flows.departures import Leaving
+from flows.group import Member
+from flows.rules import Rules
+from tests.flows.groups import FIRST, SECOND, THIRD, groups, member, shape
 
 
 def members(first: int, last: int, size: int = 10) -> list[Member]:
-    return [member(tag, size) for tag in range(first, last + 1)]
+    return [member(tag, size=size) for tag in range(first, last + 1)]
 
 
-def shape(groups: list[Group]) -> list[tuple[str, list[int]]]:
-    return [(g.completed_by, [m.message.tag for m in g.members]) for g in groups]
+def sliced(**rules: Any) -> Shard:
+    """A shard that does not look at single messages."""
+    made = Rules(plain=True, **rules)
+    assert made.sliced
+    return Shard(made)
 
 
 def test_a_window_has_exactly_count_messages() -> None:
     """However many arrive at once, each group has `count`, and the rest stays open."""
-    shard = Shard(Rules(count=3))
+    shard = sliced(count=3)
 
-    groups = shard.add(members(1, 8), now=0.0)
+    out = shard.add(members(1, 8), now=0.0)
 
-    assert shape(groups) == [("count", [1, 2, 3]), ("count", [4, 5, 6])]
-    assert shape(shard.complete_all("stop")) == [("stop", [7, 8])]
+    assert shape(out) == [("count", [1, 2, 3]), ("count", [4, 5, 6])]
+    assert shape(shard.stop(0.0)) == [("stop", [7, 8])]
 
 
 def test_the_message_that_crosses_the_limit_of_bytes_is_in() -> None:
-    shard = Shard(Rules(bytes=25))
+    shard = sliced(bytes=25)
 
-    groups = shard.add(members(1, 4, size=10), now=0.0)
+    out = shard.add(members(1, 4, size=10), now=0.0)
 
-    assert shape(groups) == [("bytes", [1, 2, 3])]
+    assert shape(out) == [("bytes", [1, 2, 3])]
 
 
 def test_a_limit_of_bytes_that_is_just_reached_completes() -> None:
-    shard = Shard(Rules(bytes=20))
+    shard = sliced(bytes=20)
 
     assert shape(shard.add(members(1, 2, size=10), now=0.0)) == [("bytes", [1, 2])]
 
 
 def test_one_message_larger_than_the_limit_is_a_group_of_its_own() -> None:
-    shard = Shard(Rules(count=10, bytes=20))
+    shard = sliced(count=10, bytes=20)
 
-    assert shape(shard.add([member(1, 100)], now=0.0)) == [("bytes", [1])]
+    assert shape(shard.add([member(1, size=100)], now=0.0)) == [("bytes", [1])]
 
 
 def test_count_is_named_when_the_same_message_also_crosses_bytes() -> None:
-    shard = Shard(Rules(count=2, bytes=20))
+    shard = sliced(count=2, bytes=20)
 
     assert shape(shard.add(members(1, 2, size=10), now=0.0)) == [("count", [1, 2])]
 
 
 def test_age_runs_from_the_first_message() -> None:
     """Later messages do not put it off."""
-    shard = Shard(Rules(time=1.0))
+    shard = sliced(time=1.0)
     shard.add([member(1)], now=5.0)
     shard.add([member(2)], now=5.9)
 
@@ -84,7 +75,7 @@ def test_age_runs_from_the_first_message() -> None:
 
 def test_a_message_at_exactly_the_end_belongs_to_the_next_group() -> None:
     """Even when the timer has not been asked yet."""
-    shard = Shard(Rules(time=1.0))
+    shard = sliced(time=1.0)
     shard.add([member(1)], now=0.0)
 
     assert shape(shard.add([member(2)], now=1.0)) == [("time", [1])]
@@ -92,7 +83,7 @@ def test_a_message_at_exactly_the_end_belongs_to_the_next_group() -> None:
 
 
 def test_what_is_left_after_a_full_window_has_an_age_of_its_own() -> None:
-    shard = Shard(Rules(count=2, time=1.0))
+    shard = sliced(count=2, time=1.0)
     shard.add([member(1)], now=0.0)
 
     shard.add(members(2, 3), now=0.7)
@@ -102,29 +93,29 @@ def test_what_is_left_after_a_full_window_has_an_age_of_its_own() -> None:
 
 def test_a_lost_connection_takes_its_messages_with_it() -> None:
     """Also from the counting: what is redelivered fills the same window again."""
-    shard = Shard(Rules(count=3, bytes=1000, time=1.0))
+    shard = sliced(count=3, bytes=1000, time=1.0)
     shard.add([member(1), member(2)], now=0.0)
 
     shard.purge(FIRST)
 
     assert shard.due_at is None
-    groups = shard.add([member(tag, origin=SECOND) for tag in (1, 2, 3)], now=0.5)
-    assert shape(groups) == [("count", [1, 2, 3])]
+    out = shard.add([member(tag, origin=THIRD) for tag in (1, 2, 3)], now=0.5)
+    assert shape(out) == [("count", [1, 2, 3])]
 
 
 def test_messages_of_other_connections_stay() -> None:
-    shard = Shard(Rules(count=3))
+    shard = sliced(count=3)
     shard.add([member(1), member(1, origin=SECOND)], now=0.0)
 
     shard.purge(FIRST)
 
-    assert [m.origin for m in shard.complete_all("stop")[0].members] == [SECOND]
+    assert [m.origin for m in groups(shard.stop(0.0))[0].members] == [SECOND]
 
 
 def test_nothing_open_nothing_completed() -> None:
-    shard = Shard(Rules(count=3, time=1.0))
+    shard = sliced(count=3, time=1.0)
 
-    assert shard.complete_all("stop") == []
+    assert shard.stop(0.0) == []
     assert shard.complete_due(100.0) == []
 
 
@@ -152,6 +143,7 @@ def naive(rules: Rules, arrivals: list[tuple[float, list[int]]]) -> list[tuple[s
 @given(
     rules=st.builds(
         Rules,
+        plain=st.booleans(),
         count=st.none() | st.integers(1, 6),
         bytes=st.none() | st.integers(1, 40),
         time=st.none() | st.sampled_from([0.5, 1.0, 3.0]),
@@ -164,17 +156,18 @@ def naive(rules: Rules, arrivals: list[tuple[float, list[int]]]) -> list[tuple[s
 def test_windows_are_those_of_the_naive_model(
     rules: Rules, steps: list[tuple[float, list[int]]]
 ) -> None:
-    """However the messages are cut into batches."""
+    """However the messages are cut into batches, and whether they are looked at singly or not."""
     now, name, arrivals = 0.0, 0, []
-    shard, groups = Shard(rules), []
+    shard = Shard(rules)
+    out: list[Leaving] = []
     for pause, sizes in steps:
         now += pause
         arrivals.append((now, sizes))
         batch = []
         for size in sizes:
             name += 1
-            batch.append(member(name, size))
-        groups += shard.add(batch, now)
-    groups += shard.complete_all("stop")
+            batch.append(member(name, size=size))
+        out += shard.add(batch, now)
+    out += shard.stop(now)
 
-    assert shape(groups) == naive(rules, arrivals)
+    assert shape(out) == naive(rules, arrivals)

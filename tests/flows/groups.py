@@ -1,0 +1,78 @@
+"""Members made up, and groups in a form that is easy to compare; for tests of the aggregator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from connectors.message import Message, Origin, Outcomes
+from flows.departures import Leaving
+from flows.group import Group, Member, Twin
+
+FIRST, SECOND, THIRD = Origin("q/000", 1), Origin("q/001", 1), Origin("q/000", 2)
+"""Of two consumers, and of the first one when it has connected again."""
+
+WITH_KEYS: dict[str, Any] = {"plain": False, "recognise": True}
+
+
+def member(
+    tag: int,
+    key: str | None = None,
+    *,
+    origin: Origin = FIRST,
+    size: int = 10,
+    redelivered: bool = False,
+    **fields: Any,
+) -> Member:
+    """A member whose body has `size` bytes; `fields` are those of `Member`."""
+    body = b"x" * size
+    message = Message(tag, redelivered, b"", b"", body)
+    return Member(origin, message, body, None, None, key, **fields)
+
+
+def tags(members: Iterable[Member]) -> list[int]:
+    return [member.message.tag for member in members]
+
+
+def groups(leaving: Sequence[Leaving]) -> list[Group]:
+    """All of them must be groups."""
+    found = [one for one in leaving if isinstance(one, Group)]
+    assert len(found) == len(leaving)
+    return found
+
+
+def shape(leaving: Sequence[Leaving]) -> list[tuple[str, list[int]]]:
+    """What completed each group, and the tags of its members."""
+    return [(group.completed_by, tags(group.members)) for group in groups(leaving)]
+
+
+def keyed_shape(leaving: Sequence[Leaving]) -> list[tuple[str | None, str, list[int]]]:
+    return [
+        (group.key, group.completed_by, tags(group.members) or list(_tags(group)))
+        for group in groups(leaving)
+    ]
+
+
+def _tags(group: Group) -> Iterable[int]:
+    assert group.summary
+    return (tag for tags in group.summary.tags.values() for tag in tags)
+
+
+def twins(leaving: Sequence[Leaving]) -> list[tuple[int, int, int]]:
+    """Tag, number of the group and position, of each."""
+    found = [one for one in leaving if isinstance(one, Twin)]
+    return [(twin.member.message.tag, twin.number, twin.position) for twin in found]
+
+
+def rejected(leaving: Sequence[Leaving]) -> list[tuple[int, str]]:
+    """Tag and reason, of each."""
+    return [
+        (rejected.message.tag, rejected.rejection.reason)
+        for one in leaving
+        if isinstance(one, Outcomes)
+        for rejected in one.rejected
+    ]
+
+
+def dropped(leaving: Sequence[Leaving]) -> list[int]:
+    return [tag for one in leaving if isinstance(one, Outcomes) for tag in one.dropped]
