@@ -62,6 +62,17 @@ class Backlog:
         if self._company_bytes >= self._small_bytes:
             self.flush()
 
+    def limit(self, bytes_max: int) -> None:
+        """From now on requests are no larger, if they were; see rule 2."""
+        if bytes_max >= self._bytes_max:
+            return
+        self._bytes_max = self._order.bytes_max = bytes_max
+        self._small_bytes = min(self._small_bytes, bytes_max)
+        self.flush()
+        waiting, self._requests = self._requests, deque()
+        for request in waiting:
+            self._requests.extend(self._fitting(request))
+
     def flush(self) -> None:
         """Nothing waits for company any more. Rule 3."""
         if self._company:
@@ -111,6 +122,14 @@ class Backlog:
         waiting = [*self._requests, Request(self._company), Request(self._order.held)]
         waiting.append(Request([part for _, _, part in self._again]))
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
+
+    def _fitting(self, request: Request) -> list[Request]:
+        if request.size <= self._bytes_max or request.documents == 1:
+            return [request]
+        halves: Sequence[Request] = request.halves()
+        if request.names is not None:
+            halves = self._order.share(halves)
+        return [fitting for half in halves for fitting in self._fitting(half)]
 
     def _take_again(self, now: float) -> Request | None:
         parts: list[Part] = []

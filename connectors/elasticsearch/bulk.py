@@ -16,12 +16,18 @@ FILTER_PATH = "errors,items.*.status,items.*.error"
 the errors have lost the positions that they belong to."""
 
 
+CONTENT_LENGTH_MOST = 100 * 1024**2
+"""Bytes of a request that Elasticsearch takes, unless its `http.max_content_length` is another."""
+
+
 class Reply(NamedTuple):
     """What came back of a request."""
 
     status: int | None
     """HTTP's; `None`: nothing came back, and `body` says why."""
     body: bytes
+    cut: bool = False
+    """Nothing came back because the connection broke, which may be for the request's size."""
 
 
 class Refusal(NamedTuple):
@@ -49,6 +55,8 @@ class Again(NamedTuple):
 
     status: int | None
     reason: str
+    cut: bool = False
+    """See `Reply`."""
 
 
 class Indigestible(NamedTuple):
@@ -60,11 +68,11 @@ class Indigestible(NamedTuple):
 
 def read(reply: Reply, documents: int) -> Items | Again | Indigestible:
     """What Elasticsearch says of a request with that many documents."""
-    status, body = reply
+    status, body, cut = reply
     if status == 200:
         return _read_items(body, documents)
     if status is None:
-        return Again(None, _one_line(body.decode(errors="replace")))
+        return Again(None, _one_line(body.decode(errors="replace")), cut)
     if status == 413:
         return Indigestible(413, _reason_of_request(body) or "the request is too large")
     reason = _reason_of_request(body)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from connectors.elasticsearch.bulk import Again, read
+from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST, Again, read
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
@@ -18,8 +18,10 @@ from connectors.errors import Unavailable
 log = logging.getLogger("hopper.elasticsearch")
 
 
-def check(client: Client, spec: ElasticsearchSink, index: str | None) -> None:
+def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
     """Ask once; `index`: where documents go that name none, `None`: each names one.
+
+    Returns the largest request that the cluster takes, in bytes.
 
     Raises:
         Unavailable: it answers, and what it says will not change by waiting.
@@ -29,13 +31,14 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> None:
         if index is not None:
             _check_privilege(client, spec, index)
             _check_data_stream(client, spec, index)
-        return
+        return _content_length_max(client)
     if reading.status in (401, 403):
         raise Unavailable(
             f"Elasticsearch at {client.nodes} does not let us in ({reading.reason}): "
             "correct api_key or basic_auth"
         )
     log.warning("Elasticsearch at %s is waited for: %s", client.nodes, reading.reason)
+    return CONTENT_LENGTH_MOST
 
 
 def _check_privilege(client: Client, spec: ElasticsearchSink, index: str) -> None:
@@ -79,6 +82,29 @@ def _check_data_stream(client: Client, spec: ElasticsearchSink, index: str) -> N
         )
 
 
+def _content_length_max(client: Client) -> int:
+    """Whoever may only write may not ask for it: then it is taken to be what it usually is."""
+    reply = client.look("GET", f"/_nodes/http?filter_path={_LENGTHS}")
+    try:
+        nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes
+    except ValueError:
+        return CONTENT_LENGTH_MOST
+    lengths = [node.http.max_content_length_in_bytes for node in nodes.values()]
+    return min(lengths, default=CONTENT_LENGTH_MOST)
+
+
+class _Http(msgspec.Struct):
+    max_content_length_in_bytes: int
+
+
+class _Node(msgspec.Struct):
+    http: _Http
+
+
+class _Nodes(msgspec.Struct):
+    nodes: dict[str, _Node]
+
+
 class _Permission(msgspec.Struct):
     has_all_requested: bool
 
@@ -87,6 +113,7 @@ class _Found(msgspec.Struct):
     data_streams: list[msgspec.Raw] = []
 
 
+_LENGTHS = "nodes.*.http.max_content_length_in_bytes"
 _PRIVILEGES = {
     "index": ("create", "index"),
     "create": ("create_doc", "create_doc"),

@@ -3,7 +3,8 @@
 It rests on `elastic_transport`, the lower half of Elasticsearch's own client: connections, TLS,
 and a choice among nodes that leaves out those which are down. The upper half would add a media
 type of its major version, which servers of another one refuse, and twice the memory. Nothing is
-tried again here, and no failure is an exception: whoever sends gets a `Reply`, whatever happens.
+tried again here but at another node, where one cannot be reached; and no failure is an exception:
+whoever sends gets a `Reply`, whatever happens.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Client:
         self._transport = Transport(
             [_node(url, spec) for url in spec.url],
             serializers=dict.fromkeys((_JSON, _NDJSON, "application/*", "text/*"), _AS_IS),
-            max_retries=0,
+            max_retries=len(spec.url) - 1,
+            retry_on_status=(),
         )
 
     def send(self, body: bytes) -> Reply:
@@ -124,7 +126,10 @@ _JSON, _NDJSON = "application/json", "application/x-ndjson"
 
 
 def _no_answer(error: TransportError) -> Reply:
-    return Reply(None, f"{type(error).__name__}: {error.message}".encode())
+    # What the transport lists as errors are those of other nodes.
+    causes = getattr(error.__cause__, "args", ())
+    cut = any(isinstance(cause, (BrokenPipeError, ConnectionResetError)) for cause in causes)
+    return Reply(None, f"{type(error).__name__}: {error.message}".encode(), cut)
 
 
 def _silence() -> None:

@@ -13,14 +13,16 @@ import time
 from collections.abc import Callable
 
 from connectors.elasticsearch.backlog import Backlog
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply, read
-from connectors.elasticsearch.existence import Existence, without
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply
+from connectors.elasticsearch.exchange import Exchange
+from connectors.elasticsearch.existence import Existence
 from connectors.elasticsearch.lines import Lines, check
 from connectors.elasticsearch.observer import Nobody, Observer, tell
 from connectors.elasticsearch.order import naming, replace
-from connectors.elasticsearch.pace import Pace
-from connectors.elasticsearch.request import Batch, Names, Part, Request
-from connectors.elasticsearch.settle import condemn, divide, settle
+from connectors.elasticsearch.pace import Latency, Pace
+from connectors.elasticsearch.request import Batch, Request
+from connectors.elasticsearch.settle import condemn, divide, is_too_large, settle
+from connectors.elasticsearch.submission import Submission
 from connectors.elasticsearch.trouble import Trouble
 from connectors.message import Answer, Documents
 from connectors.retry import Backoff
@@ -55,17 +57,18 @@ class Indexer:
     ) -> None:
         """`send` returns when the request has ended; `index`: of documents that name none.
 
-        `exists` looks for an index, or tells why it cannot; `None`: every index may be made. Then
-        `wait_for_index` tells whether documents wait for an index that is not there, or are
-        rejected. With a `concurrency` of 1 documents are stored in the order in which they were
-        submitted.
+        `exists` looks for an index, or tells why nobody knows; `None`: every index may be made.
+        Documents of one that is not there are rejected, or, with `wait_for_index`, wait for it.
+        With a `concurrency` of 1 documents are stored in the order in which they were submitted.
         """
-        self._send, self._index, self._clock, self._draw = send, index, clock, draw
+        self._index, self._clock, self._draw = index, clock, draw
         self._observer = observer or Nobody()
         self._action, self._lines = action, Lines(action)
-        self._exists, self._existence = exists, Existence(index, wait_for_index)
+        self._exchange = Exchange(send, self._lines, self._observer, clock)
+        if exists is not None:
+            self._exchange.look_for(exists, Existence(index, wait_for_index))
         self._backlog = Backlog(bytes_max, linger, ordered=concurrency == 1)
-        self._pace = Pace(concurrency, REQUESTS)
+        self._pace, self._latency = Pace(concurrency, REQUESTS), Latency()
         self._trouble = Trouble()
         self._changed = threading.Condition()
         self._closed = self._broken = False
@@ -83,7 +86,7 @@ class Indexer:
         self._check_threads()
         check(documents.sources)
         names = naming(documents, self._action, self._index)
-        batch = _Submitted(documents, self._lines, names, reply)
+        batch = Submission(documents, self._lines, names, reply)
         if documents.sources:
             with self._changed:
                 due_at = self._backlog.due_at()
@@ -92,6 +95,11 @@ class Indexer:
                     self._changed.notify()
                 self._start()
         return batch.withdraw
+
+    def limit(self, bytes_max: int) -> None:
+        """From now on, no request has more bytes, unless a single document has."""
+        with self._changed:
+            self._backlog.limit(bytes_max)
 
     def flush(self) -> None:
         """See `connectors.connector.Sink`.
@@ -147,15 +155,15 @@ class Indexer:
         return None
 
     def _process(self, request: Request) -> None:
-        reading = self._ask(request)
+        reading, size_bytes, seconds = self._exchange(request)
         now = self._clock()
-        if isinstance(reading, Indigestible) and request.documents == 1:
-            reading = condemn(reading)
+        reading = condemn(request, reading)
         with self._changed:
             if self._closed:
                 return
             if isinstance(reading, Items):
-                answers = self._settle(request, reading, now)
+                slow = self._latency.is_slow(size_bytes, seconds)
+                answers = self._settle(request, reading, slow, now)
             else:
                 answers = []
                 self._put_back(request, reading, now)
@@ -166,33 +174,12 @@ class Indexer:
         tell(self._observer, reading, request.documents)
         for batch, answer in answers:
             # Only what `submit` made is in the backlog.
-            assert isinstance(batch, _Submitted)
+            assert isinstance(batch, Submission)
             batch.answer(answer)
 
-    def _ask(self, request: Request) -> Items | Again | Indigestible:
-        """Send a request, but for what has to stay out of it, and read the answer."""
-        if self._exists is None:
-            return self._send_parts(request.parts)
-        for name in self._existence.unknown(request, self._clock()):
-            answer = self._exists(name)
-            if isinstance(answer, Reply):
-                return read(answer, request.documents)
-            self._existence.learn(name, answer, self._clock())
-        absent = self._existence.absent(request)
-        reading = self._send_parts(without(request, absent))
-        return self._existence.join(reading, absent, request.documents)
-
-    def _send_parts(self, parts: list[Part]) -> Items | Again | Indigestible:
-        documents = Request(parts).documents
-        if not documents:
-            return Items([])
-        body = b"".join([self._lines.body(*part.batch.columns(part.positions)) for part in parts])
-        started_at = self._clock()
-        reply = self._send(body)
-        self._observer.requested(documents, len(body), self._clock() - started_at)
-        return read(reply, documents)
-
-    def _settle(self, request: Request, items: Items, now: float) -> list[tuple[Batch, Answer]]:
+    def _settle(
+        self, request: Request, items: Items, slow: bool, now: float
+    ) -> list[tuple[Batch, Answer]]:
         settlement = settle(request, replace(request, items), self._index)
         again = [
             (part, now + DOCUMENTS.delay(part.refusals - 1, self._draw()))
@@ -202,41 +189,15 @@ class Indexer:
         if any(refusal.status in (429, 503) for refusal in items.throttled):
             self._pace.throttle()
         else:
-            self._pace.succeed()
+            self._pace.succeed(slow)
         return settlement.answers
 
     def _put_back(self, request: Request, reading: Again | Indigestible, now: float) -> None:
-        self._backlog.put_back(*(divide(request, reading) or (request,)))
+        halves = divide(request, reading)
+        self._backlog.put_back(*(halves or (request,)))
+        if halves and is_too_large(reading):
+            self._backlog.limit(max(half.size for half in halves))
         if isinstance(reading, Again):
             self._pace.fail(now, self._draw())
         else:
             self._pace.succeed()
-
-
-class _Submitted(Batch):
-    """A batch, and where its answers go."""
-
-    __slots__ = ("_lock", "_reply")
-
-    def __init__(
-        self,
-        documents: Documents,
-        lines: Lines,
-        names: Names | None,
-        reply: Callable[[Answer], None],
-    ) -> None:
-        sent = documents._replace(sources=lines.sources(documents))
-        super().__init__(sent, lines.heads(documents), lines.overhead, names)
-        self._reply = reply
-        # After `withdraw` has returned no reply may be on its way any more. Reentrant, because a
-        # reply may withdraw the rest.
-        self._lock = threading.RLock()
-
-    def withdraw(self) -> None:
-        with self._lock:
-            self.withdrawn = True
-
-    def answer(self, answer: Answer) -> None:
-        with self._lock:
-            if not self.withdrawn:
-                self._reply(answer)

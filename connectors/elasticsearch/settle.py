@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST, Again, Indigestible, Items, Refusal
 from connectors.elasticsearch.request import Batch, Part, Request
 from connectors.message import Answer, Rejection
 
@@ -21,6 +21,10 @@ PATIENCE = 3
 """A request that Elasticsearch has no memory for is sent that often before it is halved, and so
 is each half: mostly there is memory a moment later, but never for a request that takes more than
 `indexing_pressure.memory.limit`. Only the request in front of all others is ever tried so often."""
+
+CUT_BYTES_LEAST = 1024**2
+"""A smaller request is not what connections break of: everything on the way takes a MiB, even a
+proxy that was never told how much (nginx takes just that)."""
 
 
 class Settlement(NamedTuple):
@@ -48,15 +52,34 @@ def divide(request: Request, reading: Again | Indigestible) -> tuple[Request, Re
     if request.documents == 1:
         return None
     if isinstance(reading, Again):
-        attempts = max(part.attempts for part in request.parts)
-        if reading.status != 429 or attempts % PATIENCE:
+        too_much = reading.status == 429 or (reading.cut and request.size > CUT_BYTES_LEAST)
+        if not too_much or _attempts(request) % PATIENCE:
             return None
     return request.halves()
 
 
-def condemn(indigestible: Indigestible) -> Items:
-    """The verdict on a document that was alone in an indigestible request."""
-    return Items([], rejected=[Refusal(0, indigestible.status, indigestible.reason)])
+def is_too_large(reading: Again | Indigestible) -> bool:
+    """What was divided is too large for what is on the way, and will always be."""
+    return reading.cut if isinstance(reading, Again) else reading.status == 413
+
+
+def condemn(
+    request: Request, reading: Items | Again | Indigestible
+) -> Items | Again | Indigestible:
+    """The verdict on a document that was alone in a request that will never get through."""
+    if request.documents > 1:
+        return reading
+    if isinstance(reading, Indigestible):
+        return Items([], rejected=[Refusal(0, reading.status, reading.reason)])
+    if not isinstance(reading, Again) or not reading.cut or _attempts(request) < PATIENCE:
+        return reading
+    if request.size > CONTENT_LENGTH_MOST:
+        return Items([], rejected=[Refusal(0, 413, f"too large: {reading.reason}")])
+    return reading
+
+
+def _attempts(request: Request) -> int:
+    return max(part.attempts for part in request.parts)
 
 
 def _within(items: Items, start: int, end: int) -> Items:

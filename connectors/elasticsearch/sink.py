@@ -38,7 +38,7 @@ class Elasticsearch:
 
     def check(self) -> None:
         """See `Sink`."""
-        check(self._client, self._spec, self.addressing.index)
+        self._indexer.limit(check(self._client, self._spec, self.addressing.index))
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST
 from connectors.elasticsearch.template import parse_template, problem_of_name
 from connectors.spec import OneOf, Problem, Spec
 from connectors.units import Duration, Size, duration_text, size_text
@@ -108,7 +109,7 @@ class Bulk(Spec):
 
     max_bytes: Annotated[Size, Field(ge=1)] = 10 * 1024**2
     """Larger windows are sent in several requests; a larger document is sent by itself.
-    Elasticsearch is fastest at a few MiB."""
+    Elasticsearch is fastest at a few MiB. Less is sent where the cluster takes less."""
     linger: Duration = 0.05
     """How long a small window waits for others to share a request; `0`: not at all."""
 
@@ -129,9 +130,6 @@ class Bulk(Spec):
 
 LINGER_MOST = 60.0
 """Seconds. What lingers is already complete: longer waits belong into the window's time."""
-
-CONTENT_LENGTH_MOST = 100 * 1024**2
-"""Bytes; Elasticsearch's default of `http.max_content_length`."""
 
 
 class ElasticsearchSink(Spec):

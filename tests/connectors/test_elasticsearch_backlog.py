@@ -200,6 +200,24 @@ def test_a_part_of_a_part_has_the_same_past() -> None:
     assert (only.attempts, only.refusals, only.errors) == (9, 5, 2)
 
 
+def test_a_lower_limit_holds_for_what_waits_and_for_what_comes() -> None:
+    some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 4), batch(*[SMALL_BYTES] * 2)
+    small = batch(*[SMALL_BYTES // 8] * 4)
+    some.add(window, 1.0)
+    some.add(small, 1.0)
+
+    some.limit(SMALL_BYTES // 4)
+    some.limit(10 * SMALL_BYTES)  # higher: nothing changes
+    some.add(next_one, 1.0)
+
+    assert take_all(some, 1.0) == [
+        *[[(window, [n])] for n in range(4)],
+        [(small, [0, 1])],
+        [(small, [2, 3])],
+        *[[(next_one, [n])] for n in range(2)],
+    ]
+
+
 def test_what_was_withdrawn_vanishes() -> None:
     some, gone, kept = backlog(), batch(100), batch(100)
     large = batch(SMALL_BYTES)

@@ -24,8 +24,8 @@ class Look(NamedTuple):
     spec: ElasticsearchSink
     index: str | None  # type: ignore[assignment]
 
-    def check(self) -> None:
-        check(*self)
+    def check(self) -> int:
+        return check(*self)
 
 
 @contextmanager
@@ -56,6 +56,7 @@ def test_check_is_content_when_we_are_let_in(node: Node, caplog: pytest.LogCaptu
         "/events/_bulk",
         "/_security/user/_has_privileges",
         "/_resolve/index/events",
+        "/_nodes/http",
     ]
     assert not caplog.messages
 
@@ -91,7 +92,7 @@ def test_indices_of_a_template_are_not_known_at_the_start(node: Node) -> None:
     with looking(node.url, index=None) as some:
         some.check()
 
-    assert len(node.requests) == 1
+    assert [path.partition("?")[0] for _, path, _, _ in node.requests] == ["/_bulk", "/_nodes/http"]
 
 
 def test_a_cluster_that_is_down_is_only_spoken_of(
@@ -165,3 +166,21 @@ def test_what_an_index_is_need_not_be_known(node: Node, answer: tuple[int, bytes
     node.answers = [LET_IN, MAY, answer]
     with looking(node.url) as some:
         some.check()
+
+
+def test_the_smallest_limit_of_all_nodes_bounds_requests(node: Node) -> None:
+    lengths = b"".join(
+        b'"node-%d":{"http":{"max_content_length_in_bytes":%d}},' % (n, 1000 + n) for n in range(3)
+    )
+    node.answers = [LET_IN, MAY, ORDINARY, (200, b'{"nodes":{%s}}' % lengths[:-1])]
+    with looking(node.url) as some:
+        assert some.check() == 1000
+
+
+@pytest.mark.parametrize(
+    "answer", [(403, b'{"error":{}}'), (200, b'{"nodes":{}}'), (502, b"<html>")]
+)
+def test_what_may_not_be_known_is_what_it_usually_is(node: Node, answer: tuple[int, bytes]) -> None:
+    node.answers = [LET_IN, MAY, ORDINARY, answer]
+    with looking(node.url) as some:
+        assert some.check() == 100 * 1024**2

@@ -163,15 +163,33 @@ def test_a_connection_that_breaks() -> None:
             reply = some.send(b"x" * 10_000_000)
 
     assert reply.status is None
+    assert reply.cut
     assert reply.body
 
 
 def test_a_node_that_is_down_is_left_out(node: Node, nowhere: str) -> None:
+    """And whoever has asked it asks another."""
     with closing(client(nowhere, node.url)) as some:
-        statuses = [some.send(b"\n").status for _ in range(10)]
+        replies = [some.send(b"\n") for _ in range(10)]
 
-    assert statuses.count(None) <= 1
-    assert statuses.count(200) >= 9
+    assert {reply.status for reply in replies} == {200}
+    assert len(node.requests) == 10
+
+
+def test_a_status_is_not_asked_for_at_another_node(node: Node) -> None:
+    node.answers = [(503, b"")] * 2
+    with closing(client(node.url, f"{node.url}/other")) as some:
+        assert some.send(b"\n").status == 503
+
+    assert len(node.requests) == 1
+
+
+def test_where_all_are_down_there_is_no_answer(nowhere: str) -> None:
+    with closing(client(nowhere, f"{nowhere}/other")) as some:
+        reply = some.send(b"\n")
+
+    assert reply.status is None
+    assert not reply.cut
 
 
 def test_documents_are_not_logged(node: Node, caplog: pytest.LogCaptureFixture) -> None:

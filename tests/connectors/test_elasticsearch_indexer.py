@@ -244,6 +244,49 @@ def test_a_request_that_is_too_large_is_halved(cluster: Cluster, build: Build) -
     assert large.rejected == dict.fromkeys((0, 1), "the request is too large")
 
 
+def test_what_is_too_large_is_not_sent_twice(cluster: Cluster, build: Build) -> None:
+    """A limit is met once, and then known."""
+
+    def store(documents: list[Any]) -> Reply:
+        size = sum(len(document["padding"]) for document in documents)
+        return Reply(413, b"") if size > 60_000 else cluster.store(documents)
+
+    cluster.script = [store] * 1000
+    indexer = build(concurrency=1)
+    answers = [Answers() for _ in range(5)]
+    for n, each in enumerate(answers, start=1):
+        indexer.submit(documents(n * 100, 100), each)
+
+    until(lambda: all(len(each) == 100 for each in answers))
+    assert [len(request) for request in cluster.requests] == [100, *[50] * 10]
+
+
+def test_a_connection_that_breaks_of_large_requests_gets_small_ones(
+    cluster: Cluster, build: Build
+) -> None:
+    def store(documents: list[Any]) -> Reply:
+        size = sum(len(document["padding"]) for document in documents)
+        return Reply(None, b"reset", cut=True) if size > 2_000_000 else cluster.store(documents)
+
+    cluster.script = [store] * 1000
+    answers = Answers()
+
+    build(bytes_max=10**7).submit(documents(0, 100, size=5_000_000), answers)
+
+    until(lambda: len(answers) == 100)
+    assert sorted(answers.stored) == [*range(100)]
+
+
+def test_a_limit_that_is_told_is_kept(cluster: Cluster, build: Build) -> None:
+    indexer, answers = build(), Answers()
+
+    indexer.limit(60_000)
+    indexer.submit(documents(0, 100), answers)
+
+    until(lambda: len(answers) == 100)
+    assert sorted(len(request) for request in cluster.requests) == [43, 57]
+
+
 def test_one_document_cannot_keep_its_neighbours_from_being_stored(
     cluster: Cluster, build: Build
 ) -> None:

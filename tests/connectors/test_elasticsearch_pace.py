@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.elasticsearch.pace import Pace
+from connectors.elasticsearch.pace import SLOW_SECONDS_LEAST, Latency, Pace
 from connectors.retry import Backoff
 
 
@@ -108,3 +108,71 @@ def test_those_that_fail_together_are_one_failure() -> None:
         some.fail(0.0, random=1.0)
 
     assert some.resume_at == 1.0
+
+
+def test_a_slow_answer_takes_away_a_tenth_once_in_a_round() -> None:
+    some = pace(10)
+    starts(some)
+    for _ in range(10):
+        some.succeed(slow=True)
+
+    assert starts(some) == 9  # the other nine were under way already
+
+    for _ in range(9):
+        some.succeed(slow=True)
+    assert starts(some) == 8
+
+
+def test_answers_in_time_restore_it() -> None:
+    some = pace(4)
+    some.start()
+    some.succeed(slow=True)
+    assert starts(some) == 3
+
+    for _ in range(3):
+        some.succeed()
+    assert starts(some) == 4
+
+
+def test_one_is_allowed_however_slow() -> None:
+    some = pace(2)
+    for _ in range(50):
+        some.start()
+        some.succeed(slow=True)
+
+    assert starts(some) == 1
+
+
+def test_slow_is_what_takes_twice_as_long_as_usual() -> None:
+    latency = Latency()
+
+    assert not latency.is_slow(10_000, 1.0)
+    assert not latency.is_slow(10_000, 1.9)
+    assert latency.is_slow(10_000, 2.5)
+
+
+def test_each_size_has_a_usual_time_of_its_own() -> None:
+    latency = Latency()
+    for _ in range(20):
+        latency.is_slow(10_000, 0.2)
+
+    assert not latency.is_slow(1_000_000, 2.0)
+    assert latency.is_slow(12_000, 2.0)
+
+
+def test_what_is_slow_for_long_is_usual() -> None:
+    """Else a cluster that has become busier would be sent ever less."""
+    latency = Latency()
+    latency.is_slow(10_000, 0.2)
+
+    slow = [latency.is_slow(10_000, 1.0) for _ in range(50)]
+
+    assert slow[0]
+    assert not slow[-1]
+
+
+def test_chance_is_no_sign() -> None:
+    latency = Latency()
+    latency.is_slow(100, 0.001)
+
+    assert not latency.is_slow(100, SLOW_SECONDS_LEAST)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
+from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST, Again, Indigestible, Items, Refusal
 from connectors.elasticsearch.request import Batch, Part, Request
 from connectors.elasticsearch.settle import (
+    CUT_BYTES_LEAST,
     ERRORS_MAX,
     PATIENCE,
     condemn,
     divide,
+    is_too_large,
     settle,
 )
 from connectors.message import Answer, Documents, Rejection
@@ -28,6 +30,12 @@ def part(batch: Batch, positions: Sequence[int], attempts: int = 1) -> Part:
     some = Part(batch, positions)
     some.attempts = attempts
     return some
+
+
+def condemned(request: Request, reading: Again | Indigestible) -> Items:
+    verdict = condemn(request, reading)
+    assert isinstance(verdict, Items)
+    return verdict
 
 
 def test_all_stored_is_told_as_it_was_sent() -> None:
@@ -92,7 +100,7 @@ def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() 
     assert [half.documents for half in halves] == [2, 3]
     guilty = Request([part(batch(5), [3], attempts=4)])
     assert divide(guilty, indigestible) is None
-    ((_, answer),) = settle(guilty, condemn(indigestible), "events").answers
+    ((_, answer),) = settle(guilty, condemned(guilty, indigestible), "events").answers
     assert answer.rejected == [(3, Rejection("malformed", 400, "events", "id-3", 4))]
 
 
@@ -117,3 +125,53 @@ def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
 
     assert halved_at == [PATIENCE, 2 * PATIENCE]
     assert request.documents == 1
+
+
+CUT = Again(None, "ConnectionError: reset", cut=True)
+
+
+@pytest.mark.parametrize(
+    ("reading", "size", "divided"),
+    [
+        (CUT, CUT_BYTES_LEAST, True),
+        (CUT._replace(cut=False), CUT_BYTES_LEAST, False),
+        (CUT, CUT_BYTES_LEAST // 4, False),
+    ],
+)
+def test_a_large_request_that_the_connection_breaks_of_is_halved(
+    reading: Again, size: int, divided: bool
+) -> None:
+    """But only when it has done so a few times: connections break for many reasons."""
+    request = Request([part(batch(2, size), range(2), attempts=PATIENCE)])
+    assert (divide(request, reading) is not None) is divided
+
+    request.parts[0].attempts = 1
+    assert divide(request, reading) is None
+
+
+def test_a_document_that_no_connection_lasts_for_is_rejected() -> None:
+    huge = batch(1, CONTENT_LENGTH_MOST + 1)
+    request = Request([part(huge, [0], attempts=PATIENCE)])
+
+    assert condemned(request, CUT).rejected[0].reason.startswith("too large: ")
+    request.parts[0].attempts = 1
+    assert condemn(request, CUT) is CUT
+
+
+def test_a_smaller_one_is_sent_for_ever() -> None:
+    request = Request([part(batch(1, CUT_BYTES_LEAST), [0], attempts=1000)])
+
+    assert condemn(request, CUT) is CUT
+
+
+@pytest.mark.parametrize(
+    ("reading", "large"),
+    [
+        (Indigestible(413, ""), True),
+        (CUT, True),
+        (Indigestible(400, ""), False),
+        (Again(429, ""), False),
+    ],
+)
+def test_what_is_too_large_will_always_be(reading: Again | Indigestible, large: bool) -> None:
+    assert is_too_large(reading) is large

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import uuid
 from collections import Counter
@@ -207,6 +208,48 @@ def test_what_is_too_large_is_halved(narrow: str, name: str) -> None:
     assert list(answers.rejected) == [123]
     assert "too large" in answers.rejected[123]
     assert Store(narrow).numbers(name) == [n for n in range(500) if n != 123]
+
+
+def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
+    """So that nothing has to be sent in vain first."""
+    observer, padding = Observer(), "x" * 1000
+    sink = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name), observer)
+    answers = Answers()
+    sources = [json.dumps({"n": n, "padding": padding}).encode() for n in range(500)]
+
+    sink.check()
+    sink.submit(Documents(sources, None, None), answers)
+    answers.wait_for(500)
+    sink.close()
+
+    assert observer.again_by_status[413] == 0
+    assert Store(narrow).numbers(name) == [*range(500)]
+
+
+def test_one_node_down_of_several_is_left_out(
+    elasticsearch_url: str, nowhere: str, index: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    observer = Observer()
+    spec = ElasticsearchSink(url=(nowhere, elasticsearch_url), index=index)
+    sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(20)]
+
+    sink.check()
+    for each in answers:
+        sink.submit(documents(300), each)
+    sink.flush()
+    for each in answers:
+        each.wait_for(300)
+    sink.close()
+
+    assert not observer.again_by_status
+    assert not caplog.messages
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """A URL where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, name: str) -> None:

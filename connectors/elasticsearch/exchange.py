@@ -1,0 +1,72 @@
+"""One request and its answer: makes the body, has it sent, and reads what came back.
+
+It decides nothing, and is used by several threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply, read
+from connectors.elasticsearch.existence import Existence, without
+from connectors.elasticsearch.lines import Lines
+from connectors.elasticsearch.observer import Observer
+from connectors.elasticsearch.request import Part, Request
+
+
+class Exchanged(NamedTuple):
+    """What came of a request."""
+
+    reading: Items | Again | Indigestible
+    size_bytes: int
+    seconds: float
+    """From sending it to its answer."""
+
+
+class Exchange:
+    """How requests reach Elasticsearch."""
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Reply],
+        lines: Lines,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        """`send` returns when the request has ended."""
+        self._send, self._lines, self._observer, self._clock = send, lines, observer, clock
+        self._exists: Callable[[str], bool | Reply] | None = None
+        self._existence = Existence(None, wait=False)
+
+    def look_for(self, exists: Callable[[str], bool | Reply], existence: Existence) -> None:
+        """From now on, keep documents out whose index is not there.
+
+        `exists` looks for an index, or tells why nobody knows.
+        """
+        self._exists, self._existence = exists, existence
+
+    def __call__(self, request: Request) -> Exchanged:
+        """Send a request, and wait for its answer."""
+        if self._exists is None:
+            return self._exchange(request.parts)
+        for name in self._existence.unknown(request, self._clock()):
+            answer = self._exists(name)
+            if isinstance(answer, Reply):
+                return Exchanged(read(answer, request.documents), 0, 0.0)
+            self._existence.learn(name, answer, self._clock())
+        absent = self._existence.absent(request)
+        exchanged = self._exchange(without(request, absent))
+        reading = self._existence.join(exchanged.reading, absent, request.documents)
+        return exchanged._replace(reading=reading)
+
+    def _exchange(self, parts: list[Part]) -> Exchanged:
+        documents = Request(parts).documents
+        if not documents:
+            return Exchanged(Items([]), 0, 0.0)
+        body = b"".join([self._lines.body(*part.batch.columns(part.positions)) for part in parts])
+        started_at = self._clock()
+        reply = self._send(body)
+        seconds = self._clock() - started_at
+        self._observer.requested(documents, len(body), seconds)
+        return Exchanged(read(reply, documents), len(body), seconds)
