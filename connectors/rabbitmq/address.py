@@ -18,9 +18,10 @@ def _amqp_url(text: str) -> Url:
         raise ValueError("the user has no password: write amqp://user:password@host/")
     if "/" in parts.path[1:]:
         raise ValueError("a / in the name of the virtual host is written %2F")
-    for name, values in parse_qs(parts.query, keep_blank_values=True).items():
-        if name not in _NUMBERS_IN_QUERY and name not in _MAPPINGS_IN_QUERY:
-            known = ", ".join(_NUMBERS_IN_QUERY + _MAPPINGS_IN_QUERY)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    for name, values in query.items():
+        if name not in _IN_QUERY:
+            known = ", ".join(_IN_QUERY)
             raise ValueError(f"what follows the ? must be one of: {known}")
         if len(values) > 1:
             raise ValueError(f"{name} stands twice after the ?")
@@ -28,7 +29,23 @@ def _amqp_url(text: str) -> Url:
             raise ValueError(f"{name} after the ? must be a whole number")
         if name in _MAPPINGS_IN_QUERY and not _is_mapping(values[0]):
             raise ValueError(f"{name} after the ? must be as in Python: {{'name': 'value'}}")
+    if "ssl_options" in query:
+        _check_ssl_options(parts.scheme, ast.literal_eval(query["ssl_options"][0]))
+    if query.get("auth_mechanism", ["plain"])[0] not in ("plain", "external"):
+        raise ValueError("auth_mechanism after the ? must be plain or external")
     return Url(text)
+
+
+def _check_ssl_options(scheme: str, options: dict[object, object]) -> None:
+    if scheme != "amqps":
+        raise ValueError("ssl_options need amqps://")
+    if not all(name in _SSL_OPTIONS for name in options):
+        # Among the others is `protocol`, with which pika would not verify the broker.
+        raise ValueError(f"ssl_options may have: {', '.join(_SSL_OPTIONS)}")
+    if not all(isinstance(value, str) for value in options.values()):
+        raise ValueError("ssl_options are texts")
+    if "keyfile" in options and "certfile" not in options:
+        raise ValueError("ssl_options have a keyfile, and no certfile that it belongs to")
 
 
 def _is_mapping(text: str) -> bool:
@@ -53,8 +70,16 @@ _NUMBERS_IN_QUERY = (
     "blocked_connection_timeout",
 )
 _MAPPINGS_IN_QUERY = ("ssl_options", "tcp_options")
+_IN_QUERY = (*_NUMBERS_IN_QUERY, *_MAPPINGS_IN_QUERY, "auth_mechanism")
 """Parameters of pika's `URLParameters`, but for those that would repeat what the job does itself:
-it makes its own attempts to connect, and uses two channels."""
+it makes its own attempts to connect, and uses two channels. `auth_mechanism` is RabbitMQ's own
+("URI Query Parameters")."""
+
+_SSL_OPTIONS = (
+    *("cafile", "ca_certs", "capath", "ca_path", "cadata", "ca_data"),
+    *("certfile", "keyfile", "password", "ciphers", "server_hostname"),
+)
+"""Under the names that pika knows them by."""
 
 AmqpUrls = Annotated[
     tuple[Annotated[str, AfterValidator(_amqp_url)], ...],

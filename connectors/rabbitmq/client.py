@@ -16,6 +16,7 @@ from pika.channel import Channel
 from connectors import metrics
 from connectors.message import Arrived, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import topology
+from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.fuse import Fuse
 from connectors.rabbitmq.link import Link
@@ -40,16 +41,27 @@ class RabbitMQConsumer:
     """One subscription to a queue (see `connectors.connector.Consumer`)."""
 
     def __init__(
-        self, name: str, spec: RabbitMQSource, dead_letter: RabbitMQDeadLetter | None
+        self,
+        name: str,
+        spec: RabbitMQSource,
+        dead_letter: RabbitMQDeadLetter | None,
+        credentials: Credentials,
     ) -> None:
         """Without a `dead_letter`, the queue's own dead lettering gets what is rejected."""
         self.name, self._spec = name, spec
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
-        wanted = topology.of_source(spec)
-        self._link = Link(self._loop, spec.url, f"hopper {name}", wanted, self, RECONNECT)
+        self._link = Link(
+            self._loop,
+            spec.url,
+            f"hopper {name}",
+            topology.of_source(spec),
+            self,
+            RECONNECT,
+            credentials.of_source,
+        )
         self._parker = (
-            Parker(self._loop, name, spec, dead_letter, parked=self._on_parked)
+            Parker(self._loop, name, spec, dead_letter, credentials, parked=self._on_parked)
             if dead_letter is not None
             else None
         )

@@ -6,6 +6,7 @@ All of it runs on the thread of its I/O loop. It consumes and publishes nothing 
 from __future__ import annotations
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -15,10 +16,13 @@ import pika
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
+from connectors.rabbitmq.parameters import advice, parameters
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 Done = Callable[[object], None]
+FreshUrls = Callable[[], Sequence[str]]
+"""Reads the URLs again from where they came from; empty: they cannot be read now."""
 
 
 class Preparation(NamedTuple):
@@ -55,9 +59,14 @@ class Link:
         preparations: Sequence[Preparation],
         owner: LinkOwner,
         backoff: Backoff,
+        fresh_urls: FreshUrls = tuple,
     ) -> None:
-        """`name` is shown in the broker's list of connections."""
-        self._loop, self._urls, self._name = loop, urls, name
+        """`name` is shown in the broker's list of connections.
+
+        `fresh_urls` is asked when the broker does not let us in: the password may have been
+        changed since, where it came from.
+        """
+        self._loop, self._urls, self._name, self._fresh_urls = loop, urls, name, fresh_urls
         self._preparations, self._owner, self._backoff = preparations, owner, backoff
         self._connection: BatchConnection | None = None
         self._told = False
@@ -73,11 +82,15 @@ class Link:
 
     def open(self) -> None:
         """Connect now; `link_ready` or `link_down` will be called."""
-        parameters = pika.URLParameters(self._urls[self._attempts % len(self._urls)])
-        parameters.client_properties = {"connection_name": self._name, "product": "Hopper"}
         self._told, self._ready_at = False, None
+        try:
+            wanted = parameters(self._urls[self._attempts % len(self._urls)])
+        except OSError as error:  # a certificate that is being replaced, for example
+            self._down(error)
+            return
+        wanted.client_properties = {"connection_name": self._name, "product": "Hopper"}
         self._connection = BatchConnection(
-            parameters,
+            wanted,
             on_open_callback=lambda _: self._prepare(0),
             on_open_error_callback=lambda _, error: self._down(error),
             on_close_callback=lambda _, error: self._down(error),
@@ -133,6 +146,8 @@ class Link:
 
     def _down(self, error: BaseException) -> None:
         self._tell(describe(error))
+        if _is_refused(error) and not self._closing:
+            self._urls = self._fresh_urls() or self._urls
         if self._ready_at is not None and time.monotonic() - self._ready_at >= self.STEADY:
             self._attempts = 0
         self._connection = None
@@ -174,9 +189,24 @@ def describe(error: BaseException) -> str:
     for inner in nested:
         if isinstance(inner, BaseException):
             return describe(inner)
+    if isinstance(error, ssl.SSLError):
+        return advice(error)
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error.args[0]) if error.args else type(error).__name__
+
+
+def _is_refused(error: BaseException) -> bool:
+    """The broker does not know the user, or the password."""
+    if isinstance(error, pika.exceptions.ConnectionClosedByBroker):
+        return bool(error.reply_code == 403)
+    nested = [*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args]
+    inner = [each for each in nested if isinstance(each, BaseException)]
+    refused = (
+        pika.exceptions.ProbableAuthenticationError,
+        pika.exceptions.AuthenticationError,
+    )
+    return isinstance(error, refused) or any(map(_is_refused, inner))
 
 
 def _code(error: BaseException) -> int | None:

@@ -18,6 +18,7 @@ from pika.channel import Channel
 
 from connectors.message import Origin, Rejected
 from connectors.rabbitmq import topology
+from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.parked import NUMBER, envelope
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
@@ -47,6 +48,7 @@ class Parker:
         name: str,
         source: RabbitMQSource,
         dead_letter: RabbitMQDeadLetter,
+        credentials: Credentials,
         parked: Callable[[Origin, Rejected], None],
     ) -> None:
         """`parked` is called with each message and its origin once it is safe."""
@@ -58,6 +60,7 @@ class Parker:
             topology.of_dead_letter(dead_letter),
             self,
             AGAIN,
+            credentials.of_dead_letter,
         )
         self._opened = False
         self._channel: Channel | None = None

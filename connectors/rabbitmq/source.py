@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
@@ -11,6 +11,7 @@ from connectors.errors import Unavailable
 from connectors.message import Message, Properties
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
+from connectors.rabbitmq.credentials import Credentials, Specs
 from connectors.rabbitmq.link import Link, Preparation
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
@@ -22,10 +23,19 @@ class RabbitMQ:
     """The consumers of one queue."""
 
     def __init__(
-        self, spec: RabbitMQSource, dead_letter: RabbitMQDeadLetter | None, workers: int
+        self,
+        spec: RabbitMQSource,
+        dead_letter: RabbitMQDeadLetter | None,
+        workers: int,
+        read_again: Callable[[], Specs] | None = None,
     ) -> None:
-        """`workers` of the whole cluster: with `consumers: auto` each gets a consumer."""
+        """`workers` of the whole cluster: with `consumers: auto` each gets a consumer.
+
+        `read_again` is called, on any thread, when the broker does not let us in any more: it reads
+        both specs from where they came from, and may raise `HopperError`. Of them the URLs count.
+        """
         self._spec, self._dead_letter = spec, dead_letter
+        self._credentials = Credentials(read_again)
         count = spec.consumer_count(workers)
         self._names = [f"{spec.queue}/{number:03d}" for number in range(count)]
         self._consumers: dict[str, RabbitMQConsumer] = {}
@@ -37,7 +47,9 @@ class RabbitMQ:
     def consumer(self, name: str) -> RabbitMQConsumer:
         """See `Source`."""
         if name not in self._consumers:
-            self._consumers[name] = RabbitMQConsumer(name, self._spec, self._dead_letter)
+            self._consumers[name] = RabbitMQConsumer(
+                name, self._spec, self._dead_letter, self._credentials
+            )
         return self._consumers[name]
 
     def unsettled(self) -> int:

@@ -58,6 +58,22 @@ def test_options_are_a_mapping_of_plain_values(options: str) -> None:
         source(url=f"amqps://host/?ssl_options={options.replace(' ', '')}")
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("amqps://host/?ssl_options={'protocol':2}", "ssl_options may have: cafile"),
+        ("amqps://host/?ssl_options={'cafile':1}", "ssl_options are texts"),
+        ("amqps://host/?ssl_options={'keyfile':'k'}", "no certfile that it belongs to"),
+        ("amqp://host/?ssl_options={'cafile':'f'}", "ssl_options need amqps://"),
+        ("amqps://host/?auth_mechanism=anonymous", "must be plain or external"),
+    ],
+)
+def test_tls_is_never_weakened_by_an_option(url: str, says: str) -> None:
+    """With another protocol pika would not look at the broker's certificate."""
+    with pytest.raises(ValidationError, match=says):
+        source(url=url)
+
+
 @pytest.mark.parametrize("name", ["connection_attempts", "retry_delay", "channel_max", "locale"])
 def test_parameters_that_would_interfere_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match=r"what follows the \? must be one of"):

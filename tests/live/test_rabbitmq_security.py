@@ -1,0 +1,213 @@
+"""Who the broker is, and who we are: TLS, certificates, and passwords that change."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from connectors.errors import SpecError, Unavailable
+from connectors.message import Outcomes, Rejected, Rejection
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from deploy.local.folders import root_folder
+from deploy.local.ports import free_ports
+from deploy.local.rabbitmq import RabbitMQ as Broker
+from tests.contract.source import Taking
+from tests.live.certificates import Authority
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+SECRET = "pass/w0rd@of:somebody"
+QUOTED = "pass%2Fw0rd%40of%3Asomebody"
+
+
+class Secured(NamedTuple):
+    """A broker with TLS whose certificate is for `localhost`, and who may sign what."""
+
+    broker: Broker
+    port: int
+    folder: Path
+    authority: Authority
+    client: tuple[Path, Path]
+
+    def url(self, host: str = "localhost", user: str = "guest:guest@", **options: Any) -> str:
+        mechanism = options.pop("auth_mechanism", "plain")
+        options = {"cafile": str(self.authority.certificate), **options}
+        query = f"ssl_options={ {k: str(v) for k, v in options.items()} }".replace(" ", "")
+        return f"amqps://{user}{host}:{self.port}/?{query}&auth_mechanism={mechanism}"
+
+    def show(self, certificate: Path, key: Path) -> None:
+        """Let the broker show another certificate from now on."""
+        shutil.copy(certificate, self.folder / "shown.pem")
+        shutil.copy(key, self.folder / "shown.key")
+        self.broker.ctl("eval", "ssl:clear_pem_cache().")
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[Secured]:
+    folder = Path(tempfile.mkdtemp(dir=root_folder()))
+    folder.chmod(0o755)
+    authority = Authority(folder, "authority")
+    client = authority.issue("client", "hopper-client")
+    for source, shown in zip(authority.issue("server", "localhost"), ("pem", "key"), strict=True):
+        shutil.copy(source, folder / f"shown.{shown}")
+    [port] = free_ports(1)
+    settings = {
+        "listeners.ssl.1": f"127.0.0.1:{port}",
+        "ssl_options.cacertfile": str(authority.certificate),
+        "ssl_options.certfile": str(folder / "shown.pem"),
+        "ssl_options.keyfile": str(folder / "shown.key"),
+        "ssl_options.verify": "verify_peer",
+        "ssl_options.fail_if_no_peer_cert": "false",
+        "auth_mechanisms.1": "PLAIN",
+        "auth_mechanisms.2": "EXTERNAL",
+        "ssl_cert_login_from": "common_name",
+    }
+    try:
+        with Broker("secured", settings=settings) as broker:
+            plugins = broker.folder / "enabled_plugins"
+            plugins.write_text("[rabbitmq_auth_mechanism_ssl].\n")
+            broker.ctl("eval", f'rabbit_plugins:ensure("{plugins}").')
+            broker.ctl("add_user", "hopper-client", "not used")
+            broker.ctl("set_permissions", "hopper-client", ".*", ".*", ".*")
+            yield Secured(broker, port, folder, authority, client)
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def rig(secured: Secured) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(secured.broker.url) as rig:
+        yield rig
+
+
+def source(url: str, rig: RabbitMQRig) -> RabbitMQ:
+    return RabbitMQ(RabbitMQSource(url=url, queue=rig.queue), None, workers=1)  # type: ignore[arg-type]
+
+
+def refusal(url: str, rig: RabbitMQRig) -> str:
+    with pytest.raises(Unavailable) as error:
+        source(url, rig).check()
+    assert "guest" not in str(error.value)
+    return str(error.value)
+
+
+def through(url: str, rig: RabbitMQRig) -> None:
+    """Messages come this way, large ones among them, and are acknowledged."""
+    bodies = [b"x" * size for size in (0, 10, 100_000, 1_000_000)]
+    rig.publish(*bodies)
+    checked = source(url, rig)
+    checked.check()
+    taking = Taking(checked.consumer(f"{rig.queue}/000"))
+    taking.store(taking.wait_for(len(bodies)))
+    assert taking.bodies() == bodies
+    taking.consumer.close()
+    assert rig.left() == 0
+
+
+def test_a_broker_of_a_trusted_authority_is_spoken_to(secured: Secured, rig: RabbitMQRig) -> None:
+    through(secured.url(), rig)
+
+
+def test_a_broker_is_not_trusted_because_it_is_there(secured: Secured, rig: RabbitMQRig) -> None:
+    """By default the system's authorities are trusted; and another one of the same name is not."""
+    (secured.folder / "other").mkdir(exist_ok=True)
+    other = Authority(secured.folder / "other", "authority")
+    default = f"amqps://guest:guest@localhost:{secured.port}/"
+
+    for url in (default, secured.url(cafile=other.certificate)):
+        text = refusal(url, rig)
+        assert "the broker's certificate is not accepted" in text
+        assert "?ssl_options={'cafile':'/path/ca.pem'}" in text
+
+
+def test_a_broker_of_another_name_is_not_trusted(secured: Secured, rig: RabbitMQRig) -> None:
+    """Unless one says which name to expect."""
+    url = secured.url(host="127.0.0.1")
+
+    assert "the URL must name the broker as its certificate does" in refusal(url, rig)
+    through(secured.url(host="127.0.0.1", server_hostname="localhost"), rig)
+
+
+def test_an_expired_certificate_is_not_accepted(secured: Secured, rig: RabbitMQRig) -> None:
+    secured.show(*secured.authority.issue("expired", "localhost", days=-1))
+    try:
+        text = refusal(secured.url(), rig)
+    finally:
+        secured.show(secured.folder / "server.pem", secured.folder / "server.key")
+
+    assert "certificate has expired; it must be renewed" in text
+
+
+def test_a_client_shows_its_certificate_and_needs_no_password(
+    secured: Secured, rig: RabbitMQRig
+) -> None:
+    """SASL EXTERNAL: the broker takes the name from the certificate."""
+    certificate, key = secured.client
+    url = secured.url(user="", auth_mechanism="external", certfile=certificate, keyfile=key)
+
+    through(url, rig)
+
+
+def test_without_a_certificate_nobody_is_let_in_by_name(secured: Secured, rig: RabbitMQRig) -> None:
+    refused = refusal(secured.url(user="", auth_mechanism="external"), rig)
+
+    assert "ACCESS_REFUSED" in refused or "EXTERNAL" in refused
+
+
+def test_a_port_without_tls_is_told(secured: Secured, rig: RabbitMQRig) -> None:
+    plain = secured.broker.ports[0]
+
+    assert "does not speak TLS" in refusal(f"amqps://guest:guest@localhost:{plain}/", rig)
+
+
+def test_a_file_that_is_not_there_is_told(secured: Secured, rig: RabbitMQRig) -> None:
+    text = refusal(secured.url(cafile="/no/such/file"), rig)
+
+    assert "ssl_options: a certificate, a key or a CA cannot be read: No such file" in text
+
+
+def test_a_password_that_was_changed_is_read_again(
+    secured: Secured, rig: RabbitMQRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the job runs: for consuming and for parking; and no password is ever shown."""
+    broker, queue = secured.broker, rig.queue
+    broker.ctl("add_user", "somebody", SECRET)
+    broker.ctl("set_permissions", "somebody", ".*", ".*", ".*")
+    passwords = [QUOTED]
+
+    def specs() -> tuple[RabbitMQSource, RabbitMQDeadLetter]:
+        if not passwords:
+            raise SpecError(["the file cannot be read"])
+        url = f"amqp://somebody:{passwords[-1]}@127.0.0.1:{broker.ports[0]}/"
+        return (
+            RabbitMQSource.model_validate({"url": url, "queue": queue}),
+            RabbitMQDeadLetter(routing_key=rig.parking),
+        )
+
+    rig.publish(b"1", b"2")
+    reader = RabbitMQ(*specs(), workers=1, read_again=specs)
+    taking = Taking(reader.consumer(f"{queue}/000"))
+    taking.store(taking.wait_for(2)[:1])
+    broker.ctl("change_password", "somebody", "another-secret")
+    passwords.clear()
+    broker.ctl("close_all_user_connections", "somebody", "password changed")
+    until(lambda: "the credentials cannot be read again" in caplog.text)
+    passwords.append("another-secret")
+
+    (origin, again) = taking.wait_for(3)[-1]
+    assert again.body == b"2"
+    taking.consumer.settle(Outcomes(origin, [], [Rejected(again, Rejection("bad"))]))
+
+    [(_, properties)] = until(rig.parked_whole)
+    taking.consumer.close()
+    assert rig.left() == 0
+    shown = f"{caplog.text}{properties}"
+    assert not [secret for secret in (SECRET, QUOTED, "another-secret") if secret in shown]
