@@ -5,7 +5,6 @@ They hand over what arrives, and hand back what became of it; no decisions.
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta, timezone
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -16,8 +15,6 @@ from connectors.connector import Consumer, Source
 from connectors.message import Arrived, Drain, Lost, Opened, Outcomes
 from flows.parts import Only, Parts
 from flows.stop import Stop
-
-LOG = logging.getLogger("hopper")
 
 BUSY, STEADY, IDLE = 0.001, 0.01, 0.02
 """Seconds between two looks at a consumer that had much, something, and nothing for some time: a
@@ -61,7 +58,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             metrics.RECEIVED.inc(messages)
         if self._stop.reason is not None and not self._told:
             self._told = True
-            LOG.info("draining: %s", self._stop.reason)
+            self._stop.announce()
             self._consumer.drain()
             events.append(Drain(self._stop.reason))
         elif not events and self._consumer.drained:

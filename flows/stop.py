@@ -24,6 +24,7 @@ class Stop:
     def __init__(self, timeout: float, unsettled: Callable[[], int]) -> None:
         """`timeout` in seconds; `unsettled` counts the messages that are not acknowledged yet."""
         self._timeout, self._unsettled = timeout, unsettled
+        self._announced = False
         self.reason: str | None = None
         """Why the job shall end, once it shall."""
         self.completions = 0
@@ -45,6 +46,12 @@ class Stop:
             timer = threading.Timer(self._timeout, self._give_up)
             timer.daemon = True
             timer.start()
+
+    def announce(self) -> None:
+        """Tell, once, that the job ends: a signal must not do it."""
+        if not self._announced:
+            self._announced = True
+            LOG.info("draining: %s", self.reason)
 
     def complete(self) -> None:
         """Ask for all groups of the process to be complete now."""

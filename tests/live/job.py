@@ -22,6 +22,7 @@ source:
     url: {rabbitmq}
     queue: {queue}
     prefetch: {prefetch}
+    consumers: {consumers}
 aggregate:
   window: {window}
   on_stop: {on_stop}
@@ -39,6 +40,7 @@ drain_timeout: {drain_timeout}
 
 DEFAULTS = {
     "prefetch": "4000",
+    "consumers": "auto",
     "window": "{count: 100, time: 500ms}",
     "on_stop": "write",
     "aggregate": "",
