@@ -1,0 +1,36 @@
+"""The cases of `tests/cases/`: what users of the Aggregator pattern expect, told as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.flows.cases import Life, cases, matches
+
+CASES = dict(cases())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case(name: str) -> None:
+    """Exactly what is expected leaves, when it is expected; the rest is open in the end."""
+    case: dict[str, Any] = CASES[name]
+
+    life = Life(case)
+
+    missing = [one for one in case["expect"] if not any(matches(one, e) for e in life.events)]
+    strange = [e for e in life.events if not any(matches(one, e) for one in case["expect"])]
+    assert (missing, strange) == ([], [])
+    assert len(life.events) == len(case["expect"])
+    assert life.open == case.get("open", 0)
+
+
+def test_there_are_cases_of_each_kind() -> None:
+    """Each case says whose users expect it, and each reason to leave has a case."""
+    assert len(CASES) >= 60
+    assert all(case["from"] for case in CASES.values())
+    reasons = {one.get("by") for case in CASES.values() for one in case["expect"]}
+    assert reasons >= {
+        *("last", "until", "size", "count", "bytes", "time", "idle", "first"),
+        *("window", "stop", "room", "alone", "late", "forced"),
+    }
