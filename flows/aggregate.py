@@ -17,6 +17,7 @@ Rule 7: When there are too many open groups, the one opened first leaves.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import accumulate
 
 from connectors.message import Origin, Outcomes, Rejection
@@ -26,7 +27,7 @@ from flows.departures import Departures, Leaving, of_key
 from flows.group import ALONE, FIRST, LAST, Member, Progress
 from flows.held import Held
 from flows.late import Late
-from flows.open_group import OpenGroup, weight
+from flows.open_group import OpenGroup, weight, weights
 from flows.open_groups import OpenGroups
 from flows.rules import Rules
 from flows.windows import Windows
@@ -35,10 +36,7 @@ from flows.windows import Windows
 class Shard:
     """The open groups of some keys; or of one consumer's messages, where there are no keys."""
 
-    def __init__(self, rules: Rules, name: str = "") -> None:
-        if not isinstance(rules, Rules):
-            rules = Rules(plain=True, count=rules.count, bytes=rules.bytes, time=rules.time)
-        self.name = name
+    def __init__(self, rules: Rules) -> None:
         self.open_members = 0
         self._rules = rules
         self._windows = Windows(rules.tumbling, rules) if rules.tumbling else None
@@ -90,25 +88,15 @@ class Shard:
 
     def complete(self, key: str | None, now: float) -> list[Leaving]:
         """Complete all that is open under a key; `None`: all that is open."""
-        out: list[Leaving] = []
-        for group in list(self._open) if key is None else self._open.under(key):
-            self._leave(group, "forced", out)
-        return _gathered(out)
+        return self._leave_all(self._open.all() if key is None else self._open.under(key), "forced")
 
     def stop(self, now: float) -> list[Leaving]:
         """The job ends: complete what is open, or leave it to the broker, as the rules say."""
-        return [] if self._rules.on_stop == "requeue" else self.complete_all("stop")
-
-    def complete_all(self, reason: str) -> list[Leaving]:
-        """Complete whatever is open."""
-        out: list[Leaving] = []
-        for group in self._open:
-            self._leave(group, reason, out)
-        return _gathered(out)
+        return [] if self._rules.on_stop == "requeue" else self._leave_all(self._open.all(), "stop")
 
     def purge(self, origin: Origin) -> None:
         """Forget the messages of a lost connection. Rule 6."""
-        for group in self._open:
+        for group in self._open.all():
             self.open_members -= group.count
             group.purge(origin)
             self.open_members += group.count
@@ -142,7 +130,7 @@ class Shard:
         if rules.count is not None and taken >= rules.count - group.count:
             taken, reason = rules.count - group.count, "count"
         if rules.bytes is not None:
-            sizes = list(accumulate([len(m.message.body) for m in members[:taken]]))
+            sizes = list(accumulate(weights(members[:taken])))
             crossed = bisect_left(sizes, rules.bytes - group.bytes)
             if crossed < taken - 1 or (crossed < taken and reason is None):
                 taken, reason = crossed + 1, "bytes"
@@ -154,14 +142,9 @@ class Shard:
         windows, window, groups = self._windows, None, self._open.of_window(None)
         recognise, idle = self._rules.recognise, self._rules.idle is not None
         for member in members:
+            marks = member.marks
             again = recognise and member.message.redelivered and member.name is not None
-            if again and (twin := self._departures.twin(member)):
-                out.append(twin)
-                continue
-            if member.marks & ALONE:
-                alone = self._open.make(None, None, now)
-                alone.add(member, now)
-                self._departures.leave(alone, "alone", out)
+            if (again or marks) and self._goes_alone(member, again, now, out):
                 continue
             if windows is not None:
                 window = windows.of(member, now)
@@ -169,7 +152,7 @@ class Shard:
             group = groups.get(member.key)
             if group is not None and again and group.shade(member):
                 continue
-            if group is not None and member.marks & FIRST:  # Rule 4
+            if group is not None and marks & FIRST:  # Rule 4
                 self._leave(group, "first", out)
                 group = None
             if group is None:
@@ -180,12 +163,25 @@ class Shard:
                 self._open.heard(group, now)
             self._take_in(group, member, now, out)
 
+    def _goes_alone(self, member: Member, again: bool, now: float, out: list[Leaving]) -> bool:
+        """Whether it enters no open group: its copy has left before, or it is marked `ALONE`."""
+        twin = self._departures.twin(member) if again else None
+        if twin is not None:
+            out.append(twin)
+        elif member.marks & ALONE:
+            alone = self._open.make(None, None, now)
+            alone.add(member, now)
+            self._departures.leave(alone, "alone", out)
+        else:
+            return False
+        return True
+
     def _take_in(self, group: OpenGroup, member: Member, now: float, out: list[Leaving]) -> None:
         """Add a member to its group, and see whether that completes it. Rule 2."""
-        rules, met = self._rules, None
-        if rules.until is not None and not member.marks & LAST:
+        rules, last, met = self._rules, member.marks & LAST, False
+        if rules.until is not None and not last:
             try:
-                met = rules.until.test(member.values, _with(group, member, now))
+                met = rules.until.test(member.values, _with(group, member, now)) is True
             except own.Failed as error:
                 rejection = Rejection(f"condition_failed: {error}{of_key(member.key)}")
                 out += reduce.rejected([member], rejection)
@@ -196,7 +192,7 @@ class Shard:
         self.open_members += 1
         if member.size is not None:
             group.size = member.size
-        if member.marks & LAST:
+        if last:
             self._leave(group, "last", out)
         elif met:
             self._leave(group, "until", out)
@@ -221,6 +217,12 @@ class Shard:
         if self._rules.groups_most is not None and self._open.count > self._rules.groups_most:
             self._leave(self._open.eldest(), "room", out)  # Rule 7
         return group
+
+    def _leave_all(self, groups: Iterable[OpenGroup], reason: str) -> list[Leaving]:
+        out: list[Leaving] = []
+        for group in groups:
+            self._leave(group, reason, out)
+        return _gathered(out)
 
     def _leave(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
         self.open_members -= group.count

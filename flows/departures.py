@@ -67,12 +67,15 @@ class Departures:
         self._number += 1
         out.append(Group(self._number, key, [], "late", start, end, True, summary, True))
         if self._recognised is not None:
-            self._recognised.left(list(map(identity, late)), self._number, together=True)
+            self._recognised.left(list(map(identity, late)), self._number)
 
     def twin(self, member: Member) -> Twin | None:
         """What a message is that was delivered again, if it left in a group before."""
-        found = self._recognised and self._recognised.find(identity(member))
-        return Twin(member, *found) if found else None
+        found = self._recognised.find(identity(member)) if self._recognised else None
+        if found is None:
+            return None
+        number, position = found
+        return Twin(member, number, 0 if self._rules.reduced else position)
 
     def _policy(self, reason: str) -> str:
         if reason == "stop":
@@ -88,7 +91,7 @@ class Departures:
         members, summary = group.leave()
         out.append(Group(self._number, group.key, members, reason, start, end, aligned, summary))
         if self._recognised is not None:
-            self._remember(group, self._recognised, summary is not None, out)
+            self._remember(group, self._recognised, out)
         if self.closed_keys is not None and reason not in LEFT_OPEN:  # Rule 2
             self.closed_keys.close(group.key)
         if self.amendments is not None and reason == "window" and group.window is not None:
@@ -96,13 +99,11 @@ class Departures:
             kept = Amendable(self._rules, group.values(), group.count, summary.name)
             self.amendments.keep(group.window, group.key, kept)
 
-    def _remember(
-        self, group: OpenGroup, recognised: Recognised, together: bool, out: list[Leaving]
-    ) -> None:
+    def _remember(self, group: OpenGroup, recognised: Recognised, out: list[Leaving]) -> None:
         names = group.identities()
-        recognised.left(names, self._number, together=together)
+        recognised.left(names, self._number)
         for shadow in group.shadows:  # Rule 3
-            position = 0 if together else names.index(identity(shadow.member))
+            position = 0 if self._rules.reduced else names.index(identity(shadow.member))
             out.append(Twin(shadow.member, self._number, position))
 
 

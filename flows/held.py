@@ -11,7 +11,7 @@ from typing import Any
 from connectors.message import Origin, Outcomes
 from flows import reduce
 from flows.group import Member, Summary
-from flows.open_group import Shadow, Values, identity, name_together, weight
+from flows.open_group import Shadow, Values, identity, name_together, weight, weights
 from flows.ordering import in_order
 from flows.rules import Rules
 
@@ -48,12 +48,12 @@ class Held:
     def add(self, member: Member, now: float) -> None:
         """See `OpenGroup`."""
         rules = self._rules
-        if self._places is not None:
-            self._places[identity(member)] = self.count
-        if rules.until_tally:
-            rules.until_tally.add(self._until, member.values, self.count)
         if rules.weighs:
             self.bytes += weight(member)
+            if rules.until_tally:
+                rules.until_tally.add(self._until, member.values, self.count)
+        if self._places is not None:
+            self._places[identity(member)] = self.count
         self.members.append(member)
         self.count += 1
         self.last_at = now
@@ -105,21 +105,22 @@ class Held:
 
     def identities(self) -> list[Hashable]:
         """See `OpenGroup`."""
-        return [identity(member) for member in self.members]
+        return [m.name if m.part is None else identity(m) for m in self.members]
 
     def leave(self) -> tuple[list[Member], Summary | None]:
         """See `OpenGroup`."""
-        name = name_together(self.identities())
-        if self._rules.order is not None:
-            self.members = in_order(self.members, self._rules.order)
-        tally = self._rules.tally
-        if tally is None:
-            return self.members, None
-        state = tally.start()
-        for number, member in enumerate(self.members):
-            tally.add(state, member.values, number)
-        tags, parts = reduce.tags_of(self.members)
-        return [], Summary(dict(tally.results([state])), tags, self.count, name, parts)
+        rules, members = self._rules, self.members
+        if rules.order is not None:
+            members = in_order(members, rules.order)
+        if rules.tally is None:
+            self.members = members
+            return members, None
+        state = rules.tally.start()
+        for number, member in enumerate(members):
+            rules.tally.add(state, member.values, number)
+        name = name_together(self.identities())  # in the order in which they came
+        tags, parts = reduce.tags_of(members)
+        return [], Summary(dict(rules.tally.results([state])), tags, self.count, name, parts)
 
     def values(self) -> Values:
         """See `OpenGroup`."""
@@ -140,7 +141,7 @@ class Held:
     def _hold(self, members: list[Member]) -> None:
         """Begin again with these, which have been in here before."""
         self.members, self.count, self._places = members, len(members), None
-        self.bytes = sum(map(weight, members)) if self._rules.weighs else 0
+        self.bytes = sum(weights(members)) if self._rules.weighs else 0
         tally = self._rules.until_tally
         if tally:
             self._until = tally.start()

@@ -114,3 +114,8 @@ def _name_of_part(name: Hashable) -> str | None:
 def weight(member: Member) -> int:
     """Bytes as received; of one document of several, its own."""
     return len(member.message.body if member.part is None else member.document)
+
+
+def weights(members: Sequence[Member]) -> list[int]:
+    """The same for many."""
+    return [len(m.message.body if m.part is None else m.document) for m in members]

@@ -6,9 +6,8 @@ group but the passing of time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from math import nan
-from operator import itemgetter
+from collections.abc import Iterable
+from math import inf, nan
 from typing import NamedTuple
 
 from flows.held import Held
@@ -36,12 +35,14 @@ class OpenGroups:
         self._new = Running if rules.tally and not rules.hold else Held
         self._groups: dict[int | None, dict[str | None, OpenGroup]] = {None: {}}
         self._ages, self._pauses = Line("opened_at"), Line("last_at")
+        self._by_age = rules.time is not None or rules.groups_most is not None
         self._reopened: set[int] = set()
         """Windows that were closed before they were opened."""
 
-    def __iter__(self) -> Iterator[OpenGroup]:
-        """All of them, as they are now; they may leave meanwhile."""
-        return iter([group for groups in self._groups.values() for group in groups.values()])
+    def all(self) -> list[OpenGroup]:
+        """By window, and those opened first are first."""
+        windows = sorted(self._groups, key=lambda window: -inf if window is None else window)
+        return [group for window in windows for group in self._groups[window].values()]
 
     def under(self, key: str | None) -> list[OpenGroup]:
         """The groups of a key, one for each window."""
@@ -57,7 +58,7 @@ class OpenGroups:
 
     def open(self, key: str | None, window: int | None, now: float) -> OpenGroup:
         """A new group in its place."""
-        group = self.make(key, window, now)
+        group = self._new(self._rules, key, window, now)
         if window is not None and self._windows is not None and window not in self._groups:
             self._groups[window] = {}
             self._windows.open(window)
@@ -65,15 +66,16 @@ class OpenGroups:
                 self._reopened.add(window)
         self._groups[window][key] = group
         self.count += 1
-        self._ages.append(group, now)
+        if self._by_age:
+            self._ages.append(group, now, self.count)
         if self._rules.idle is not None:
-            self._pauses.append(group, now)
+            self._pauses.append(group, now, self.count)
         return group
 
     def heard(self, group: OpenGroup, now: float) -> None:
         """A group that is open gets another message, for rules with `idle`."""
         if group.last_at != now:
-            self._pauses.append(group, now)
+            self._pauses.append(group, now, self.count)
 
     def remove(self, group: OpenGroup) -> None:
         """It is not open any more."""
@@ -88,17 +90,19 @@ class OpenGroups:
         return first[1]
 
     def next_due(self) -> Due | None:
-        """What time completes next."""
-        rules, due = self._rules, list[Due]()
+        """What time completes next; `time`, `idle`, `window` when they do so at once."""
+        rules, due = self._rules, None
         if rules.time is not None and (first := self._ages.first()):
-            due.append(Due(first[0] + rules.time, "time", (first[1],)))
+            due = Due(first[0] + rules.time, "time", (first[1],))
         if rules.idle is not None and (first := self._pauses.first()):
-            due.append(Due(first[0] + rules.idle, "idle", (first[1],)))
+            at = first[0] + rules.idle
+            if due is None or at < due.at:
+                due = Due(at, "idle", (first[1],))
         if self._windows is not None and (window := self._first_window(self._windows)) is not None:
             closes_at = self._windows.closes_at(window)
-            if closes_at is not None:
-                due.append(Due(closes_at, "window", self._groups[window].values()))
-        return min(due, key=_AT) if due else None
+            if closes_at is not None and (due is None or closes_at < due.at):
+                due = Due(closes_at, "window", self._groups[window].values())
+        return due
 
     def take_reopened(self) -> list[OpenGroup]:
         """The groups of closed windows: such a window is not kept open for more."""
@@ -113,5 +117,4 @@ class OpenGroups:
         return window
 
 
-_AT = itemgetter(0)
 _NONE: dict[str | None, OpenGroup] = {}

@@ -109,6 +109,7 @@ def _rules(spec: Aggregate, asked: Asked, layout: Layout, partitions: Sequence[s
         groups_most=spec.groups_most if spec.by else None,
         order=layout.order,
         tally=layout.tally,
+        by_function=isinstance(spec.reduce, str),
         hold=layout.tally is None or layout.order is not None or parks,
         recognise=asked.names,
         partitions=partitions,

@@ -5,40 +5,61 @@ Pure, bounded, and gone when the process ends.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
-RECOGNISED = 100_000
-"""Names of messages that have left, at least; twice as many at most. A message that is delivered
-again comes within seconds, unless a connection breaks; so many come to a shard in a few seconds."""
+RECOGNISED = 20_000
+"""Names of messages that have left, at least; twice as many at most. What is delivered again comes
+within seconds of a connection's end, and a shard is one of several that share the messages."""
 
 
 class Recognised:
     """Where messages were, by their names, to recognise those that are delivered again.
 
-    Two generations, of which the elder is forgotten as a whole, because it is far cheaper than to
-    forget one name for each that comes.
+    Two generations, of which the elder is forgotten as a whole: that is far cheaper than to forget
+    one name for each that comes.
     """
 
     def __init__(self) -> None:
-        self._younger: dict[Hashable, int] = {}
-        self._elder: dict[Hashable, int] = {}
+        self._younger, self._elder = _Generation(), _Generation()
 
-    def left(self, names: Sequence[Hashable], number: int, *, together: bool) -> None:
-        """The messages of a group, in the order of its documents; `together`: it has only one."""
-        if len(self._younger) >= RECOGNISED:
-            self._elder, self._younger = self._younger, {}
-        # Number and position are put into one number: a tuple for each would cost as much again.
-        first = number << _POSITION_BITS
-        if together:
-            self._younger.update(dict.fromkeys(names, first))
-        else:
-            self._younger.update(zip(names, range(first, first + len(names)), strict=True))
+    def left(self, names: Sequence[Hashable], number: int) -> None:
+        """The messages of a group, in the order of its documents."""
+        if len(self._younger.names) >= RECOGNISED:
+            self._elder, self._younger = self._younger, _Generation()
+        self._younger.left(names, number)
 
     def find(self, name: Hashable) -> tuple[int, int] | None:
-        """The number of the group that a message left in, and the position of its document."""
-        found = self._younger.get(name) or self._elder.get(name)
-        return None if found is None else (found >> _POSITION_BITS, found & _POSITION_MASK)
+        """The number of the group that a message left in, and its position among the names."""
+        return self._younger.find(name) or self._elder.find(name)
+
+
+class _Generation:
+    """Names in the order in which they left."""
+
+    def __init__(self) -> None:
+        self.names: list[Hashable] = []
+        self._starts: list[int] = []
+        self._numbers: list[int] = []
+        self._index: dict[Hashable, int] = {}
+        """Made as far as it is needed when one is looked for: mostly, nobody ever does."""
+        self._indexed = 0
+
+    def left(self, names: Sequence[Hashable], number: int) -> None:
+        self._starts.append(len(self.names))
+        self._numbers.append(number)
+        self.names += names
+
+    def find(self, name: Hashable) -> tuple[int, int] | None:
+        for place in range(self._indexed, len(self.names)):
+            self._index[self.names[place]] = place
+        self._indexed = len(self.names)
+        found = self._index.get(name)
+        if found is None:
+            return None
+        group = bisect_right(self._starts, found) - 1
+        return self._numbers[group], found - self._starts[group]
 
 
 class ClosedKeys:
@@ -57,7 +78,3 @@ class ClosedKeys:
         self._keys.move_to_end(key)
         if len(self._keys) > self._most:
             self._keys.popitem(last=False)
-
-
-_POSITION_BITS = 32
-_POSITION_MASK = (1 << _POSITION_BITS) - 1

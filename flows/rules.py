@@ -84,6 +84,8 @@ class Rules:
     """Where in a member's values stands what members are sorted by."""
     tally: Tally | None = None
     """What a group is reduced to."""
+    by_function: bool = False
+    """A function of the user's own reduces a group, after it has left."""
     hold: bool = True
     """Members are kept to the end although there may be a tally."""
     recognise: bool = False
@@ -95,6 +97,11 @@ class Rules:
     def weighs(self) -> bool:
         """Somebody wants to know how many bytes a group has."""
         return self.bytes is not None or self.until is not None
+
+    @cached_property
+    def reduced(self) -> bool:
+        """A group becomes one document."""
+        return self.tally is not None or self.by_function
 
     @cached_property
     def sliced(self) -> bool:

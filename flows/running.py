@@ -22,16 +22,21 @@ GONE = 2**32 - 1
 class Share:
     """What has come of one origin, and goes with it when its connection is lost."""
 
-    __slots__ = ("bytes", "count", "origin", "parts", "state", "tags", "until")
+    __slots__ = ("bytes", "origin", "parts", "state", "tags", "until")
 
     def __init__(self, rules: Rules, origin: Origin) -> None:
         assert rules.tally
         self.origin = origin
-        self.count = self.bytes = 0
+        self.bytes = 0
         self.state = rules.tally.start()
         self.until = rules.until_tally.start() if rules.until_tally else None
         self.tags = array("Q")
-        self.parts: list[Part] = []
+        self.parts: list[Part] | None = None
+
+    @property
+    def count(self) -> int:
+        """Members."""
+        return len(self.tags) + len(self.parts or ())
 
 
 class Running:
@@ -63,7 +68,7 @@ class Running:
         self._rules = rules
         self._names: list[Hashable] = []
         """By place, in order of arrival; a place whose message is gone stays empty."""
-        self._shares: list[Share] = []
+        self._shares: tuple[Share, ...] = ()
         self._share: Share | None = None
         """The latest member's: messages mostly come from where the one before came from."""
         self._holders: array[int] | None = None
@@ -76,7 +81,8 @@ class Running:
         if share is None or (share.origin is not origin and share.origin != origin):
             share = self._share = self._share_of(origin)
         self._put(share, member, place)
-        self._names.append(name := identity(member))
+        name = member.name if member.part is None else identity(member)
+        self._names.append(name)
         if self._holders is not None:
             self._holders.append(self._shares.index(share))
         if self._places is not None:
@@ -103,7 +109,9 @@ class Running:
             if share.origin == origin and share.count:
                 self.count -= share.count
                 self.bytes -= share.bytes
-                self._shares[lost] = Share(self._rules, origin)
+                empty = Share(self._rules, origin)
+                self._shares = (*self._shares[:lost], empty, *self._shares[lost + 1 :])
+                self._share = None
                 self._empty(lost)
 
     def so_far(self, member: Member) -> Sequence[Any]:
@@ -145,12 +153,13 @@ class Running:
 
     def dropped(self) -> list[Outcomes]:
         """See `OpenGroup`."""
-        home = [reduce.dropped_tags(s.origin, s.tags, s.parts) for s in self._shares]
+        shares = [share for share in self._shares if share.count]
+        home = [reduce.dropped_tags(s.origin, s.tags, s.parts or ()) for s in shares]
         return [*home, *reduce.dropped([shadow.member for shadow in self.shadows])]
 
     def forget(self) -> None:
         """See `OpenGroup`."""
-        self._names, self._shares, self._share, self.shadows = [], [], None, ()
+        self._names, self._shares, self._share, self.shadows = [], (), None, ()
         self._holders = self._places = None
 
     def _share_of(self, origin: Origin) -> Share:
@@ -158,27 +167,26 @@ class Running:
             if share.origin == origin:
                 return share
         share = Share(self._rules, origin)
-        self._shares.append(share)
+        self._shares = (*self._shares, share)
         if len(self._shares) == 2 and self._holders is None:
             self._holders = array("I", [0]) * len(self._names)
         return share
 
     def _put(self, share: Share, member: Member, place: int) -> None:
-        """Add a member to a share; its place says when it came among the members of all shares."""
+        """Add a member to a share; its place says when it came among those of all shares."""
         rules = self._rules
-        assert rules.tally
-        rules.tally.add(share.state, member.values, place)
-        if rules.until_tally:
-            rules.until_tally.add(share.until, member.values, place)
+        rules.tally.add(share.state, member.values, place)  # type: ignore[union-attr]
         if member.part is None:
             share.tags.append(member.message.tag)
         else:
+            share.parts = share.parts or []
             share.parts.append(Part(member.message.tag, *member.part))
         if rules.weighs:
-            bytes_ = weight(member)
-            share.bytes += bytes_
-            self.bytes += bytes_
-        share.count += 1
+            if rules.until_tally:
+                rules.until_tally.add(share.until, member.values, place)
+            size = weight(member)
+            share.bytes += size
+            self.bytes += size
         self.count += 1
 
     def _empty(self, lost: int) -> None:

@@ -110,11 +110,11 @@ class Life:
                 self.shards[shard].purge(origin)
             self.origins[name] = Origin(name, origin.generation + 1)
         elif "stop" in step:
-            for name, shard in self.shards.items():
-                self._leave(name, shard.stop(self.now))
+            for name in self.shards:
+                self._leave(name, self.shards[name].stop(self.now))
         elif "signal" in step:
-            for name, shard in self.shards.items():
-                self._leave(name, shard.complete(None, self.now))
+            for name in self.shards:
+                self._leave(name, self.shards[name].complete(None, self.now))
         else:
             assert step.keys() <= {"at"}, f"what is {step}?"
 
