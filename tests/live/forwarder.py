@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 
 from typing_extensions import Self
@@ -17,8 +18,9 @@ class Forwarder:
         self._target = host, port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._pairs: list[_Pair] = []
         self._refusing = False
+        self._delay = 0.0
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
 
@@ -43,11 +45,22 @@ class Forwarder:
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
-            for side in pair:
-                with contextlib.suppress(OSError):
-                    side.shutdown(socket.SHUT_RDWR)
-                side.close()
+            pair.break_()
         return len(pairs)
+
+    def swallow(self) -> int:
+        """Let all bytes of the connections vanish, and their ends; new ones are as before.
+
+        As when a cable is pulled, or a router forgets them: neither side hears of it.
+        """
+        with self._lock:
+            for pair in self._pairs:
+                pair.swallowing = True
+            return len(self._pairs)
+
+    def slow(self, delay: float) -> None:
+        """Wait that many seconds before each piece of at most 64 KiB is passed on."""
+        self._delay = delay
 
     def refuse(self, refusing: bool) -> None:
         """Close new connections as soon as they are made, or no longer."""
@@ -67,16 +80,37 @@ class Forwarder:
             except OSError:
                 near.close()
                 continue
+            pair = _Pair(near, far)
             with self._lock:
-                self._pairs.append((near, far))
+                self._pairs.append(pair)
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
+                arguments = (pair, source, sink)
+                threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
 
-
-def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for side in (source, sink):
+    def _pass_on(self, pair: _Pair, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            side.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(65536):
+                if self._delay:
+                    time.sleep(self._delay)
+                if not pair.swallowing:
+                    sink.sendall(data)
+        if not pair.swallowing:
+            pair.shut_down()
+
+
+class _Pair:
+    """The two connections of which one is made, as seen from both ends."""
+
+    def __init__(self, near: socket.socket, far: socket.socket) -> None:
+        self._sides = near, far
+        self.swallowing = False
+
+    def shut_down(self) -> None:
+        for side in self._sides:
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+    def break_(self) -> None:
+        self.shut_down()
+        for side in self._sides:
+            side.close()

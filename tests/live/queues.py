@@ -73,6 +73,12 @@ class RabbitMQRig:
     def cut(self) -> None:
         assert self._forwarder.cut() > 0
 
+    def swallow(self) -> None:
+        assert self._forwarder.swallow() > 0
+
+    def slow(self, delay: float) -> None:
+        self._forwarder.slow(delay)
+
     def close(self) -> None:
         self.channel.queue_delete(self.queue)
         self.channel.queue_delete(self.parking)

@@ -1,0 +1,88 @@
+"""Connections that die without a word, and such as are slow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.message import Lost, Outcomes, Rejected, Rejection
+from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQDeadLetter
+from tests.contract.source import Taking, bodies
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(params=["classic", "quorum"])
+def rig(request: pytest.FixtureRequest, rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url, **{"x-queue-type": request.param}) as rig:
+        yield rig
+
+
+def taking_from(rig: RabbitMQRig) -> Taking:
+    """With a heartbeat each second: five seconds later than that, pika gives up."""
+    spec = rig.spec(url=f"{rig.url}?heartbeat=1", prefetch=1000)
+    source = RabbitMQ(spec, RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
+    return Taking(source.consumer(f"{rig.queue}/000"))
+
+
+def lost(taking: Taking) -> bool:
+    return any(isinstance(event, Lost) for event in taking.take())
+
+
+def test_a_connection_that_died_without_a_word_is_noticed(rig: RabbitMQRig) -> None:
+    """The heartbeats do; what was acknowledged into the void comes again, and nothing else."""
+    rig.publish(*bodies(20))
+    taking = taking_from(rig)
+    messages = taking.wait_for(20)
+    taking.store(messages[:10])
+    until(lambda: taking.consumer.unsettled == 10)
+
+    rig.swallow()
+    taking.store(messages[10:15])
+    rig.publish(*bodies(5, start=20))
+    until(lambda: lost(taking))
+    again = taking.wait_for(35)[20:]
+
+    assert sorted((message.body for _, message in again), key=int) == bodies(15, start=10)
+    taking.store(again)
+    taking.consumer.close()
+    assert rig.left() == 0
+
+
+def test_a_parked_copy_that_vanished_is_sent_again(rig: RabbitMQRig) -> None:
+    """Over the next connection; until it is confirmed, its message stays unacknowledged."""
+    rig.publish(b"first", b"second")
+    taking = taking_from(rig)
+    (origin, first), (_, second) = taking.wait_for(2)
+    taking.consumer.settle(Outcomes(origin, [], [Rejected(first, Rejection("bad"))]))
+    until(lambda: rig.parked() and taking.consumer.unsettled == 1)
+
+    rig.swallow()
+    taking.consumer.settle(Outcomes(origin, [], [Rejected(second, Rejection("bad"))]))
+    until(lambda: lost(taking))
+    (origin, again) = taking.wait_for(3)[2]
+    assert again.body == b"second"
+    taking.consumer.settle(Outcomes(origin, [], [Rejected(again, Rejection("bad"))]))
+
+    until(lambda: (b"second", "bad") in rig.parked())
+    taking.consumer.close()
+    assert rig.left() == 0
+    assert rig.parked().count((b"second", "bad")) == 1
+
+
+def test_a_slow_connection_is_a_connection(rig: RabbitMQRig) -> None:
+    """Slower than the heartbeat is not; it loses nothing, and nothing comes twice."""
+    rig.slow(0.1)
+    rig.publish(*(b"x" * 100_000 for _ in range(40)))
+    taking = taking_from(rig)
+
+    taking.store(taking.wait_for(40))
+    until(lambda: taking.consumer.unsettled == 0)
+
+    assert not lost(taking)
+    taking.consumer.close()
+    assert rig.left() == 0
