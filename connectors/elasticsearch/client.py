@@ -10,12 +10,23 @@ whoever sends gets a `Reply`, whatever happens.
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from elastic_transport import NodeConfig, Serializer, TlsError, Transport, TransportError
+from elastic_transport import (
+    NodeConfig,
+    Serializer,
+    TlsError,
+    Transport,
+    TransportError,
+    Urllib3HttpNode,
+)
 from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
+from urllib3 import HTTPSConnectionPool
 
+from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk import FILTER_PATH, Reply
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
@@ -24,16 +35,29 @@ LOOK_SECONDS_MAX = 10.0
 """The job starts after that, and waits for Elasticsearch with everything else running."""
 
 
+FreshSpec = Callable[[], "ElasticsearchSink | None"]
+"""Reads the spec again from where it came from; `None`: it cannot be read now."""
+
+
 class Client:
     """Connections to the nodes of one cluster; may be used by many threads at once."""
 
-    def __init__(self, spec: ElasticsearchSink, index: str | None) -> None:
-        """`index`: where documents go that name none themselves."""
+    def __init__(
+        self, spec: ElasticsearchSink, index: str | None, fresh: FreshSpec | None = None
+    ) -> None:
+        """`index`: where documents go that name none themselves.
+
+        `fresh` reads the spec again when the cluster does not let us in: its credentials may have
+        been changed since, where they came from.
+        """
         _silence()
+        self._authorization, self._fresh = _authorization(spec), fresh
+        self._renewing = threading.Lock()
         self._seconds = spec.request_timeout
         self._target = f"{_path(index)}/_bulk?{_parameters(spec)}"
         self._transport = Transport(
             [_node(url, spec) for url in spec.url],
+            node_class=_Node,
             serializers=dict.fromkeys((_JSON, _NDJSON, "application/*", "text/*"), _AS_IS),
             max_retries=len(spec.url) - 1,
             retry_on_status=(),
@@ -70,8 +94,7 @@ class Client:
             return self._request(method, target, body, content_type, LOOK_SECONDS_MAX)
         except TlsError as error:
             raise Unavailable(
-                f"Elasticsearch at {self.nodes} cannot be trusted ({error.message}): "
-                "correct url or ca_certs"
+                f"no TLS with Elasticsearch at {self.nodes}: {tls.advice(error)}"
             ) from error
         except TransportError as error:
             return _no_answer(error)
@@ -91,24 +114,42 @@ class Client:
     def _request(
         self, method: str, target: str, body: bytes | None, content_type: str, seconds: float
     ) -> Reply:
-        """Ask once.
+        """Ask once, or once more with new credentials.
 
         Raises:
             TransportError: there is no answer.
         """
-        meta, answer = self._transport.perform_request(
-            method,
-            target,
-            body=body,
-            headers={"content-type": content_type, "accept": _JSON},
-            request_timeout=seconds,
-        )
-        return Reply(meta.status, answer or b"")
+        while True:
+            headers, shown = {"content-type": content_type, "accept": _JSON}, self._authorization
+            if shown is not None:
+                headers["authorization"] = shown
+            meta, answer = self._transport.perform_request(
+                method, target, body=body, headers=headers, request_timeout=seconds
+            )
+            if meta.status != 401 or not self._renew(shown):
+                return Reply(meta.status, answer or b"")
+
+    def _renew(self, shown: str | None) -> bool:
+        """Read the credentials again; tell whether they are others than those that were shown."""
+        with self._renewing:
+            if self._authorization == shown and self._fresh is not None:
+                spec = self._fresh()
+                self._authorization = shown if spec is None else _authorization(spec)
+            return self._authorization != shown
 
     @property
     def nodes(self) -> str:
         """Where the cluster is, to be told."""
         return ", ".join(node.base_url for node in self._transport.node_pool.all())
+
+
+class _Node(Urllib3HttpNode):
+    """Trusts whom its context trusts; the transport would add a list that it brings along."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        super().__init__(config)
+        if isinstance(self.pool, HTTPSConnectionPool):
+            self.pool.ca_certs = None
 
 
 class _Bytes(Serializer):
@@ -142,17 +183,23 @@ def _silence() -> None:
 
 def _node(url: str, spec: ElasticsearchSink) -> NodeConfig:
     node = url_to_node_config(url, use_default_ports_for_scheme=True)
-    headers = dict(node.headers)
+    headers = {name: text for name, text in node.headers.items() if name != "authorization"}
+    node = node.replace(headers=headers, connections_per_node=spec.concurrency)
+    if node.scheme != "https":
+        return node
+    context = tls.context(spec.ca_certs, spec.client_cert, spec.client_key)
+    return node.replace(ssl_context=context)
+
+
+def _authorization(spec: ElasticsearchSink) -> str | None:
+    """Who we are: by a key of the spec, else by the first URL that says it."""
     if spec.api_key is not None:
-        headers["authorization"] = f"ApiKey {spec.api_key.get_secret_value()}"
+        return f"ApiKey {spec.api_key.get_secret_value()}"
     if spec.basic_auth is not None:
         user, _, password = spec.basic_auth.get_secret_value().partition(":")
-        headers["authorization"] = basic_auth_to_header((user, password))
-    return node.replace(
-        headers=headers,
-        connections_per_node=spec.concurrency,
-        ca_certs=spec.ca_certs,
-    )
+        return basic_auth_to_header((user, password))
+    nodes = [url_to_node_config(url, use_default_ports_for_scheme=True) for url in spec.url]
+    return next((node.headers["authorization"] for node in nodes if node.headers), None)
 
 
 def _parameters(spec: ElasticsearchSink) -> str:

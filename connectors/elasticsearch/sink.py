@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from connectors.elasticsearch.address import Addressing
 from connectors.elasticsearch.check import check
-from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.client import Client, FreshSpec
 from connectors.elasticsearch.columns import Columns, Filled
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
@@ -17,13 +17,21 @@ from connectors.message import Answer, Documents
 class Elasticsearch:
     """A cluster that documents are stored in; one for a process."""
 
-    def __init__(self, spec: ElasticsearchSink, observer: Observer | None = None) -> None:
-        """Connects to nothing yet."""
+    def __init__(
+        self,
+        spec: ElasticsearchSink,
+        observer: Observer | None = None,
+        fresh: FreshSpec | None = None,
+    ) -> None:
+        """Connects to nothing yet.
+
+        `fresh` reads the spec again, for credentials that were changed where they came from.
+        """
         self.addressing = Addressing(spec)
         """See `Sink`."""
         self._spec = spec
         self._columns = Columns(spec)
-        self._client = Client(spec, self.addressing.index)
+        self._client = Client(spec, self.addressing.index, fresh)
         self._indexer = Indexer(
             self._client.send,
             action=spec.default_action,

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST
 from connectors.elasticsearch.template import parse_template, problem_of_name
 from connectors.spec import OneOf, Problem, Spec
@@ -142,7 +143,12 @@ class ElasticsearchSink(Spec):
     basic_auth: SecretStr | None = None
     """`user:password`."""
     ca_certs: str | None = None
-    """File with the certificates to trust for `https`; omitted: those of the system."""
+    """File with the certificates to trust for `https`, and no others; omitted: those of the
+    system."""
+    client_cert: str | None = None
+    """File with a certificate that shows who we are, for clusters that want to see one."""
+    client_key: str | None = None
+    """File with its private key; omitted: it is in the same file."""
     index: Annotated[str, AfterValidator(_index)]
     """An index, an alias or a data stream; or a template such as `events-{@timestamp:%Y.%m.%d}`:
     fields of the document (`{tenant}`, `{a.b}`), `{header.x}`, `{property.x}`, dates in UTC."""
@@ -189,8 +195,7 @@ class ElasticsearchSink(Spec):
             yield Problem(("api_key",), "must be the encoded key: letters, digits and - _ + / =")
         if self.basic_auth is not None and ":" not in self.basic_auth.get_secret_value():
             yield Problem(("basic_auth",), "must be user:password")
-        if self.ca_certs is not None and not os.path.isfile(self.ca_certs):
-            yield Problem(("ca_certs",), "there is no such file")
+        yield from self._problems_of_files()
 
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -199,6 +204,28 @@ class ElasticsearchSink(Spec):
         if self.id == "auto" and (self.version or self.action in ("update", "delete")):
             what = "version" if self.version else f"action: {self.action}"
             yield Problem(("id",), f"auto parks messages without a message_id, because of {what}")
+
+    def _problems_of_files(self) -> Iterator[Problem]:
+        files = {name: getattr(self, name) for name in ("ca_certs", "client_cert", "client_key")}
+        missing = [name for name, path in files.items() if path and not os.path.isfile(path)]
+        for name in missing:
+            yield Problem((name,), "there is no such file")
+        if self.client_key and not self.client_cert:
+            yield Problem(("client_key",), "belongs to a client_cert, which is missing")
+        if missing:
+            return
+        try:
+            if self.ca_certs:
+                tls.context(self.ca_certs)
+        except OSError:
+            yield Problem(("ca_certs",), "must have certificates in it, as PEM")
+            return
+        try:
+            if self.client_cert:
+                tls.context(self.ca_certs, self.client_cert, self.client_key)
+        except OSError:
+            key = "client_key" if self.client_key else "client_cert"
+            yield Problem((key,), "must have the private key of client_cert in it, as PEM")
 
     def _problems_of_actions(self) -> Iterator[Problem]:
         if self.upsert and self.action != "update":

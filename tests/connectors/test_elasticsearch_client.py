@@ -112,6 +112,56 @@ def test_credentials(node: Node, options: dict[str, Any], authorization: str) ->
     assert node.requests[0][2]["authorization"] == authorization
 
 
+def renewable(node: Node, *keys: str | None) -> Client:
+    """A client whose key is the first of these, and then each time the next."""
+    specs = [
+        key and ElasticsearchSink(url=(node.url,), index="events", api_key=SecretStr(key))
+        for key in keys
+    ]
+    first = specs.pop(0)
+    assert first
+    return Client(first, "events", fresh=lambda: specs.pop(0) or None)
+
+
+def shown(node: Node) -> list[str]:
+    return [headers["authorization"] for _, _, headers, _ in node.requests]
+
+
+def test_credentials_that_were_changed_are_read_again(node: Node) -> None:
+    node.answers = [(401, b""), (200, b"{}")]
+    with closing(renewable(node, "old", "new")) as some:
+        assert some.send(b"\n").status == 200
+        assert some.send(b"\n").status == 200
+
+    assert shown(node) == ["ApiKey old", "ApiKey new", "ApiKey new"]
+
+
+@pytest.mark.parametrize("fresh", ["old", None])
+def test_where_nothing_was_changed_nothing_is_sent_again(node: Node, fresh: str | None) -> None:
+    """Nor where the credentials cannot be read now."""
+    node.answers = [(401, b"no")]
+    with closing(renewable(node, "old", fresh)) as some:
+        assert some.send(b"\n") == Reply(401, b"no")
+
+    assert shown(node) == ["ApiKey old"]
+
+
+def test_without_a_way_to_read_them_again_they_stay(node: Node) -> None:
+    node.answers = [(401, b"no")]
+    with closing(client(node.url, api_key=SecretStr("old"))) as some:
+        assert some.send(b"\n").status == 401
+
+
+def test_credentials_of_a_url_may_be_changed_too(node: Node) -> None:
+    node.answers = [(401, b""), (200, b"{}")]
+    urls = [node.url.replace("//", f"//me:{password}@") for password in ("old", "new")]
+    specs = [ElasticsearchSink(url=(url,), index="events") for url in urls]
+    with closing(Client(specs[0], "events", fresh=lambda: specs[1])) as some:
+        assert some.send(b"\n").status == 200
+
+    assert shown(node) == ["Basic bWU6b2xk", "Basic bWU6bmV3"]
+
+
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 413, 429, 500, 503])
 def test_every_status_is_an_answer(node: Node, status: int) -> None:
     """And it is asked for once only: whoever sends decides what is sent again."""

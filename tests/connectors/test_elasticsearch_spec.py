@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from elastic_transport.client_utils import url_to_node_config
 from pydantic import ValidationError
@@ -123,10 +124,24 @@ def test_a_key_that_would_break_the_header_is_refused(key: str) -> None:
         sink(api_key=key)
 
 
-def test_a_certificate_is_a_file_that_is_there(tmp_path: Path) -> None:
-    path = tmp_path / "ca.pem"
+@pytest.mark.parametrize("key", ["ca_certs", "client_cert"])
+def test_a_certificate_is_in_a_file_that_is_there(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "some.pem"
     with pytest.raises(ValidationError, match="there is no such file"):
-        sink(ca_certs=str(path))
+        sink(**{key: str(path)})
 
     path.touch()
-    assert sink(ca_certs=str(path)).ca_certs == str(path)
+    with pytest.raises(ValidationError, match=r"must have .* in it, as PEM"):
+        sink(**{key: str(path)})
+
+
+def test_certificates_of_others_are_just_read() -> None:
+    assert sink(ca_certs=certifi.where()).ca_certs == certifi.where()
+
+
+def test_a_key_belongs_to_a_certificate(tmp_path: Path) -> None:
+    path = tmp_path / "some.key"
+    path.touch()
+
+    with pytest.raises(ValidationError, match="belongs to a client_cert"):
+        sink(client_key=str(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import uuid
 from collections import Counter
@@ -22,6 +21,7 @@ from connectors.errors import Unavailable
 from connectors.message import Documents
 from deploy.local import elasticsearch as local
 from deploy.local.java import find_java, oldest_java
+from tests.connectors.http_node import nobody
 from tests.contract.sink import Answers, SinkContract, documents
 from tests.live.forwarder import Forwarder
 from tests.waiting import until
@@ -227,10 +227,10 @@ def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
 
 
 def test_one_node_down_of_several_is_left_out(
-    elasticsearch_url: str, nowhere: str, index: str, caplog: pytest.LogCaptureFixture
+    elasticsearch_url: str, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     observer = Observer()
-    spec = ElasticsearchSink(url=(nowhere, elasticsearch_url), index=index)
+    spec = ElasticsearchSink(url=(nobody(), elasticsearch_url), index=index)
     sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(20)]
 
     sink.check()
@@ -243,13 +243,6 @@ def test_one_node_down_of_several_is_left_out(
 
     assert not observer.again_by_status
     assert not caplog.messages
-
-
-@pytest.fixture
-def nowhere() -> str:
-    """A URL where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, name: str) -> None:

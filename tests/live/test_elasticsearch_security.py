@@ -1,0 +1,247 @@
+"""Who the cluster is, and who we are: TLS, certificates, and credentials that change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+import urllib3
+from pydantic import SecretStr
+
+from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.sink import Elasticsearch
+from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.errors import Unavailable
+from deploy.local import elasticsearch as local
+from tests.connectors.http_node import nobody
+from tests.contract.sink import Answers, documents
+from tests.live.certificates import Authority
+from tests.live.test_elasticsearch import PASSWORD, Store
+from tests.live.tls_front import tls_front
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+class Shielded(NamedTuple):
+    """An Elasticsearch behind TLS, and who signs what."""
+
+    target: tuple[str, int]
+    authority: Authority
+    folder: Path
+
+    def stored(self, port: int, index: str, host: str = "localhost", **keys: Any) -> list[int]:
+        """What is stored of ten documents.
+
+        Raises:
+            Unavailable: the first look says so.
+        """
+        keys = {"ca_certs": str(self.authority.certificate), **keys}
+        sink = Elasticsearch(
+            ElasticsearchSink(url=(f"https://{host}:{port}",), index=index, **keys)
+        )
+        try:
+            sink.check()
+            answers = Answers()
+            sink.submit(documents(10), answers)
+            sink.flush()
+            answers.wait_for(10)
+        finally:
+            sink.close()
+        return sorted(answers.stored)
+
+
+@pytest.fixture
+def shielded(elasticsearch_url: str, tmp_path: Path) -> Shielded:
+    parts = urlsplit(elasticsearch_url)
+    target = str(parts.hostname), parts.port or 9200
+    return Shielded(target, Authority(tmp_path, "authority"), tmp_path)
+
+
+def test_the_right_certificate_is_accepted(shielded: Shielded, index: str) -> None:
+    certificate, key = shielded.authority.issue("server", "localhost")
+    with tls_front(shielded.target, certificate, key) as port:
+        assert shielded.stored(port, index) == [*range(10)]
+
+
+def test_another_authority_is_not(shielded: Shielded, index: str) -> None:
+    certificate, key = Authority(shielded.folder, "other").issue("server", "localhost")
+    with (
+        tls_front(shielded.target, certificate, key) as port,
+        pytest.raises(Unavailable, match=r"is not accepted: .*: .*name its CA in ca_certs"),
+    ):
+        shielded.stored(port, index)
+
+
+def test_where_an_authority_is_named_no_other_is_trusted(shielded: Shielded, index: str) -> None:
+    """Not those of the system either, nor any that a library brings along."""
+    certificate, key = shielded.authority.issue("server", "localhost")
+    with tls_front(shielded.target, certificate, key) as port:
+        url, ca_certs = f"https://localhost:{port}", str(shielded.authority.certificate)
+        client = Client(ElasticsearchSink(url=(url,), index=index, ca_certs=ca_certs), index)
+        assert client.exists(index) is False
+        [node] = client._transport.node_pool.all()
+        assert node.config.ssl_context is not None
+        assert node.config.ssl_context.cert_store_stats()["x509_ca"] == 1
+        client.close()
+
+
+def test_without_ca_certs_the_system_decides(shielded: Shielded, index: str) -> None:
+    """There is no way to trust everybody."""
+    certificate, key = shielded.authority.issue("server", "localhost")
+    with (
+        tls_front(shielded.target, certificate, key) as port,
+        pytest.raises(Unavailable, match=r"is not accepted"),
+    ):
+        shielded.stored(port, index, ca_certs=None)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_another_name_is_not_accepted(shielded: Shielded, index: str, host: str) -> None:
+    certificate, key = shielded.authority.issue("server", "elsewhere")
+    with (
+        tls_front(shielded.target, certificate, key) as port,
+        pytest.raises(Unavailable, match=f"{host}.*is not accepted: .*write in url the name"),
+    ):
+        shielded.stored(port, index, host)
+
+
+def test_an_expired_certificate_is_not_accepted(shielded: Shielded, index: str) -> None:
+    certificate, key = shielded.authority.issue("server", "localhost", days=-1)
+    with (
+        tls_front(shielded.target, certificate, key) as port,
+        pytest.raises(Unavailable, match="has expired: it has to be renewed"),
+    ):
+        shielded.stored(port, index)
+
+
+def test_a_certificate_shows_who_we_are(shielded: Shielded, index: str) -> None:
+    authority = shielded.authority
+    server, client = authority.issue("server", "localhost"), authority.issue("client", "hopper")
+    stranger, stranger_key = Authority(shielded.folder, "other").issue("stranger", "hopper")
+    with tls_front(shielded.target, *server, clients=authority.certificate) as port:
+        keys = {"client_cert": str(client[0]), "client_key": str(client[1])}
+        assert shielded.stored(port, index, **keys) == [*range(10)]
+
+        with pytest.raises(Unavailable, match=r"certificate required: it wants .* client_cert"):
+            shielded.stored(port, index)
+        keys = {"client_cert": str(stranger), "client_key": str(stranger_key)}
+        with pytest.raises(Unavailable, match="does not trust the CA of client_cert"):
+            shielded.stored(port, index, **keys)
+
+
+@pytest.fixture(scope="module")
+def secured() -> Iterator[Store]:
+    """A cluster that asks who one is."""
+    with local.Elasticsearch("secured", password=PASSWORD, fast=True).start() as server:
+        yield Store(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
+
+
+def new_key(secured: Store) -> str:
+    return str(secured.ask("POST", "/_security/api_key", {"name": "of-tests"})["encoded"])
+
+
+def forget_keys(secured: Store) -> None:
+    secured.ask("DELETE", "/_security/api_key", {"name": "of-tests"})
+
+
+def write(sink: Elasticsearch) -> list[int]:
+    answers = Answers()
+    sink.submit(documents(10), answers)
+    sink.flush()
+    answers.wait_for(10)
+    return sorted(answers.stored)
+
+
+def test_a_key_that_was_replaced_is_read_again(
+    secured: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody has to start the job anew, and no key is in the log."""
+    file = tmp_path / "key"
+    keys = [new_key(secured)]
+    file.write_text(keys[0])
+
+    def read() -> ElasticsearchSink:
+        return ElasticsearchSink(
+            url=(secured.url,), index="keys", api_key=SecretStr(file.read_text())
+        )
+
+    with caplog.at_level(logging.DEBUG):
+        sink = Elasticsearch(read(), fresh=read)
+        sink.check()
+        assert write(sink) == [*range(10)]
+
+        forget_keys(secured)
+        keys.append(new_key(secured))
+        file.write_text(keys[1])
+
+        assert write(sink) == [*range(10)]
+        sink.close()
+
+    assert not any(key in caplog.text for key in keys)
+
+
+def test_and_so_is_a_password_that_was_changed_later(
+    secured: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until then everything waits, and the log says why."""
+    file = tmp_path / "login"
+    user = "/_security/user/changing"
+    secured.ask("PUT", user, {"password": "before-it", "roles": ["superuser"]})
+    file.write_text("changing:before-it")
+
+    def read() -> ElasticsearchSink:
+        return ElasticsearchSink(
+            url=(secured.url,), index="logins", basic_auth=SecretStr(file.read_text())
+        )
+
+    sink, answers = Elasticsearch(read(), fresh=read), Answers()
+    assert write(sink) == [*range(10)]
+    secured.ask("POST", f"{user}/_password", {"password": "after-it"})
+
+    with caplog.at_level(logging.DEBUG):
+        sink.submit(documents(10), answers)
+        sink.flush()
+        until(lambda: "401" in caplog.text)
+        assert answers.take() == 0
+        file.write_text("changing:after-it")
+        answers.wait_for(10)
+        sink.close()
+
+    assert "before-it" not in caplog.text
+    assert "after-it" not in caplog.text
+
+
+def test_no_secret_is_in_what_is_said(secured: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither of those who are not let in, nor of those who reach nobody."""
+    said = []
+    keys: list[dict[str, Any]] = [
+        {"api_key": "c2VjcmV0OnNlY3JldA=="},
+        {"basic_auth": "elastic:secret-word"},
+        {"url": (secured.url.replace("//", "//elastic:secret-word@"),)},
+        {"url": (nobody().replace("//", "//elastic:secret-word@"),)},
+        {"url": (secured.url.replace("http://", "https://elastic:secret-word@"),)},
+    ]
+    with caplog.at_level(logging.DEBUG):
+        for key in keys:
+            sink = Elasticsearch(ElasticsearchSink(**{"url": (secured.url,), "index": "no", **key}))
+            try:
+                sink.check()
+            except Unavailable as error:
+                said.append(f"{error} {error!r} {error.__cause__!r}")
+            answers = Answers()
+            sink.submit(documents(1), answers)
+            sink.flush()
+            caplog.clear()
+            until(lambda: "has not taken all documents" in caplog.text)
+            said.append(caplog.text)
+            sink.close()
+
+    assert len(said) == 9
+    for text in said:
+        assert "secret-word" not in text
+        assert "c2VjcmV0OnNlY3JldA" not in text
