@@ -28,14 +28,17 @@ FORCED_WITHIN = 0.5
 
 
 def correlate(
-    core: Correlate, spread: Spread
+    core: Correlate, spread: Spread, clock: Callable[[], float] = time.time
 ) -> Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]:
-    """The `correlate` step: what concerns a shard, and what concerns a consumer."""
+    """The `correlate` step: what concerns a shard, and what concerns a consumer.
+
+    `clock` tells when messages have arrived, in seconds since 1970.
+    """
 
     def step(events: list[Event]) -> Iterable[tuple[str, ForShard | Lost | ForConsumer]]:
         for event in events:
             if isinstance(event, Arrived):
-                now = time.time()
+                now = clock()
                 correlated = core.read(event, now)
                 yield from spread.spread(correlated, now)
                 if (outcomes := correlated.outcomes) is not None:
