@@ -151,7 +151,8 @@ class ElasticsearchSink(Spec):
     """File with its private key; omitted: it is in the same file."""
     index: Annotated[str, AfterValidator(_index)]
     """An index, an alias or a data stream; or a template such as `events-{@timestamp:%Y.%m.%d}`:
-    fields of the document (`{tenant}`, `{a.b}`), `{header.x}`, `{property.x}`, dates in UTC."""
+    fields of the document (`{tenant}`, `{a.b}`), `{header.x}`, `{property.x}`, dates in UTC.
+    Begin it with a text: whoever sends messages can reach no index that does not begin so."""
     index_fallback: Annotated[str, AfterValidator(_static_index)] | None = None
     """For documents that lack a field of the template; omitted: their messages are parked."""
     action: Literal["index", "create", "update", "delete"] = "index"

@@ -59,8 +59,9 @@ class Template(NamedTuple):
     ) -> str | Missing:
         """The name of a document's index: one that Elasticsearch allows.
 
-        It has the template's texts in it. So whoever sends documents, and writes their fields,
-        cannot reach an index that the template does not mean.
+        It has the template's texts in it, and no field begins with what is special at the
+        beginning of a name. So whoever sends documents, and writes their fields, cannot reach an
+        index that the template does not mean.
         """
         name = self.texts[0]
         for place, text in zip(self.places, self.texts[1:], strict=True):
@@ -69,10 +70,10 @@ class Template(NamedTuple):
                 return value
             if value is None:
                 return Missing(f"nothing that names an index in {place.name}")
+            if value.startswith(_SPECIAL):
+                return Missing(f"{value!r:.300} in {place.name} begins with one of . - _ +")
             name += value + text
         problem = problem_of_name(name)
-        if problem is None and name.startswith(".") and not self.texts[0]:
-            problem = "names that start with a dot are Elasticsearch's own"
         return name if problem is None else Missing(f"{name!r:.300} names no index: {problem}")
 
 
@@ -102,8 +103,10 @@ def problem_of_name(name: str) -> str | None:
     """Why Elasticsearch allows no index of that name ("Create index" in its API reference)."""
     if name != name.lower():
         return "the name of an index is in lowercase"
-    if any(character in '\\/*?"<>| ,#:' or character < " " for character in name):
+    if any(character in '\\/*?"<>| ,#:' for character in name):
         return r'the name of an index has no \ / * ? " < > | , # : and no space in it'
+    if not name.isprintable():
+        return "the name of an index has only characters in it that can be seen"
     if name.startswith(("-", "_", "+")) or name in ("", ".", ".."):
         return "the name of an index does not start with - _ +, and is not . or .."
     if len(name.encode(errors="replace")) > _NAME_BYTES_MAX:
@@ -190,6 +193,9 @@ def _seconds(document: Mapping[str, Any], properties: Properties, now: float) ->
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
+_SPECIAL = (".", "-", "_", "+")
+"""An index that begins with a dot is Elasticsearch's own. With one of the others none begins, and
+in requests they mean something else, as in `_all` and `-excluded`."""
 _OF_MESSAGE = ("header.", "property.")
 _DATE_DIRECTIVES = ("%Y", "%y", "%m", "%d", "%H", "%j", "%G", "%V")
 """Numbers only, and nothing below the hour: an index a minute is an accident."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from connectors.elasticsearch.template import Missing, lookup, parse_template, problem_of_name
 from connectors.message import Properties
@@ -100,9 +102,42 @@ def test_a_document_cannot_name_what_elasticsearch_does_not_allow(value: str) ->
     assert "names no index" in name.reason
 
 
-@pytest.mark.parametrize("value", [".security", "-x", "_all", "+x", ".", "..", "_bulk"])
-def test_a_document_cannot_reach_what_its_template_does_not_mean(value: str) -> None:
-    assert isinstance(render("{tenant}", {"tenant": value}), Missing)
+@pytest.mark.parametrize("template", ["{tenant}", "logs-{tenant}", "{@timestamp:%Y}{tenant}"])
+@pytest.mark.parametrize("value", [".security", "-x", "_all", "+x", ".", "..", "_bulk", -1])
+def test_a_document_cannot_reach_what_its_template_does_not_mean(
+    template: str, value: object
+) -> None:
+    name = render(template, {"tenant": value})
+
+    assert isinstance(name, Missing)
+    assert "begins with one of" in name.reason
+
+
+@pytest.mark.parametrize("value", ["a\u2028b", "a\x7fb", "\ud83d", "\xa0", "\u200bx", "\u202ex"])
+def test_a_name_can_be_seen(value: str) -> None:
+    """What looks like another index is another one, and half a character is no text."""
+    assert isinstance(render("logs-{tenant}", {"tenant": value}), Missing)
+
+
+@hypothesis.given(
+    st.sampled_from(["{a}", "logs-{a}", "logs-{a}-x", "logs-{a}{b}", ".own-{a}.{b}"]),
+    st.text(max_size=8) | st.text("a.-_+*,/<é0", max_size=4),
+    st.text("a.-_+*,/<é0", max_size=4),
+)
+def test_whatever_fields_say_a_name_is_legal_and_fits_its_template(
+    template: str, a: str, b: str
+) -> None:
+    name = render(template, {"a": a, "b": b})
+
+    if isinstance(name, Missing):
+        return
+    assert problem_of_name(name) is None
+    assert not name.startswith((".", "-", "_", "+")) or name.startswith(".own-")
+    before, after = template.split("{", maxsplit=1)[0], template.rsplit("}", maxsplit=1)[-1]
+    assert name.startswith(before)
+    assert name.endswith(after)
+    assert len(name) > len(before) + len(after)
+    assert name == template.replace("{a}", a).replace("{b}", b)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import DocumentId, ElasticsearchSink, FieldOfDocument
+from connectors.elasticsearch.template import parse_template
 from connectors.errors import Unavailable
-from connectors.message import Documents
+from connectors.message import Documents, Properties
 from tests.contract.sink import Answers
 from tests.live.test_elasticsearch import Store
 from tests.waiting import until
@@ -158,6 +159,26 @@ def test_or_is_waited_for(store: Store, sink: Build, index: str) -> None:
 
     answers.wait_for(1)
     assert store.numbers(index) == [1]
+
+
+def test_every_name_that_is_let_through_is_one_for_elasticsearch(
+    store: Store, sink: Build, index: str
+) -> None:
+    """One that it refuses as a name would be parked for another reason than it says."""
+    some = sink(index + "{tenant}")
+    tenants = [*"-_+.!$%&'()=@[]^`{};~é漢🐰"]
+    template = parse_template(index + "x{tenant}")
+    names = [template.render({"tenant": f"a{tenant}"}, Properties(), 0.0) for tenant in tenants]
+    indices = [name for name in names if isinstance(name, str)]
+
+    answers = Answers()
+    sources = [b'{"n":%d}' % n for n in range(len(indices))]
+    some.submit(Documents(sources, [*indices], None), answers)
+    some.flush()
+    answers.wait_for(len(indices))
+
+    assert len(indices) == len(tenants)
+    assert answers.rejected == {}
 
 
 @pytest.fixture
