@@ -20,9 +20,9 @@ class Index:
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
 
-    def create(self, properties: dict[str, Any]) -> None:
-        """With a mapping, so that some documents do not fit."""
-        self._ask("PUT", "", {"mappings": {"properties": properties}})
+    def create(self, properties: dict[str, Any], *, dynamic: bool = True) -> None:
+        """With a mapping, so that some documents do not fit; not `dynamic`: the rest always fits."""
+        self._ask("PUT", "", {"mappings": {"properties": properties, "dynamic": dynamic}})
 
     def count(self) -> int:
         """Documents that a reader finds now."""
