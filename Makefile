@@ -1,7 +1,7 @@
 # `make` alone lists the targets. How services start is written in deploy/, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench stop
+.PHONY: help demo run test check fuzz bench stop
 
 python := .venv/bin/python
 with_services := urls=$$($(python) -m deploy.services start) && eval "$$urls" &&
@@ -22,6 +22,9 @@ check: .venv/installed ## style, format and types
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
+
+fuzz: .venv/installed ## throw many more broken inputs at what reads bytes from outside
+	@exec $(python) -m tests.fuzz
 
 bench: .venv/installed ## measure rate, CPU and memory beside other ways to do the job
 	@$(with_services) exec $(python) -m bench

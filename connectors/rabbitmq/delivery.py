@@ -12,7 +12,7 @@ from struct import Struct, pack
 from typing import Any, NamedTuple
 
 from pika import spec
-from pika.exceptions import BodyTooLongError
+from pika.exceptions import BodyTooLongError, InvalidFrameError
 
 from connectors.message import Message
 
@@ -80,7 +80,14 @@ class Assembly:
     """A message whose frames come one at a time."""
 
     def __init__(self, method_frame: bytes) -> None:
-        """Begin with a method frame, without its last byte."""
+        """Begin with a method frame, without its last byte.
+
+        Raises:
+            InvalidFrameError: it is too short, as no frame of a broker is.
+
+        """
+        if len(method_frame) < START.size + _TAG.size:
+            raise InvalidFrameError("a delivery is cut off")
         self._tag, self._redelivered = _TAG.unpack_from(method_frame, START.size)
         self._route = method_frame[START.size + _TAG.size :]
         self._properties = b""
@@ -92,9 +99,12 @@ class Assembly:
 
         Raises:
             BodyTooLongError: there is more of the body than its header has announced.
+            InvalidFrameError: the header is cut off.
 
         """
         if kind == spec.FRAME_HEADER:
+            if len(payload) < HEADER_FIXED_BYTES:
+                raise InvalidFrameError("the header of a delivery is cut off")
             (self._length,) = _LENGTH.unpack_from(payload)
             self._properties = payload[HEADER_FIXED_BYTES:]
         else:

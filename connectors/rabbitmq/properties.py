@@ -14,7 +14,6 @@ from typing import Any
 import pika
 
 from connectors.message import Message, Properties
-from connectors.rabbitmq.delivery import FRAME, HEADER_FIXED_BYTES
 from connectors.rabbitmq.table import decode_table, fields_where
 
 PERSISTENT = 2
@@ -68,25 +67,24 @@ def basic_properties(
     return copy
 
 
-def readable(header_frame: bytes) -> bytes:
-    """Leave out those headers in a frame at which pika's decoder may stop.
+def readable(properties: bytes) -> bytes:
+    """Leave out those headers at which pika's decoder may stop; all properties, if they are broken.
 
     At tables inside a thousand others, at a time after the year 9999, at a number that is none.
     """
-    kind, channel, _ = FRAME.unpack_from(header_frame)
-    at = FRAME.size + HEADER_FIXED_BYTES
-    properties = header_frame[at:-1]
     if not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
-        return header_frame
-    start, end = _headers(properties)
+        return properties
+    try:
+        start, end = _headers(properties)
+    except IndexError:
+        return _NO_PROPERTIES
     try:
         headers = fields_where(properties, start, lambda _, kind: kind in _READABLE)
     except (ValueError, IndexError):
         headers = b""
     if len(headers) == end - start - 4:
-        return header_frame
-    payload = header_frame[FRAME.size : at] + _with_headers(properties, start, end, headers)
-    return FRAME.pack(kind, channel, len(payload)) + payload + header_frame[-1:]
+        return properties
+    return _with_headers(properties, start, end, headers)
 
 
 class _Copy(pika.BasicProperties):  # type: ignore[misc]  # pika has no types

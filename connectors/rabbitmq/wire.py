@@ -30,7 +30,7 @@ from connectors.rabbitmq.delivery import (
     start_of_deliveries,
     without_size,
 )
-from connectors.rabbitmq.properties import readable
+from connectors.rabbitmq.foreign import Foreign
 
 OnBatch = Callable[[list[Message]], None]
 
@@ -49,6 +49,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         # By the start of a delivery: whose it is, and where it tells the size of its header.
         self._expected: dict[bytes, tuple[_Consumer, int]] = {}
         self._assemblies: dict[int, tuple[_Consumer, Assembly]] = {}  # by channel
+        self._foreign = Foreign()
         super().__init__(*arguments, **options)
 
     def consume_batches(
@@ -176,10 +177,9 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
             self.bytes_received += end - position
         else:
             self._flush()  # what came before it comes first
-            frame = buffer[position:end]
-            read = readable(frame) if kind == spec.FRAME_HEADER else frame
-            self.bytes_received += len(frame) - len(read)
-            super()._on_data_available(read)
+            frame = self._foreign.fit(buffer[position:end])
+            self.bytes_received += end - position - len(frame)
+            super()._on_data_available(frame)
             self._find_live()
         return end
 
