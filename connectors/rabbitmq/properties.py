@@ -39,9 +39,9 @@ def decode(message: Message) -> Properties:
 
 def header(properties: bytes, name: bytes) -> Any:
     """Decode one header, whatever the others are; `None`: it is not there, or cannot be read."""
+    if name not in properties or not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
+        return None  # which is all there is to most messages
     try:
-        if not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
-            return None
         start, _ = _headers(properties)
         field = fields_where(properties, start, lambda found, _: found == name)
         return decode_table(len(field).to_bytes(4, "big") + field, 0)[0].get(name.decode())
