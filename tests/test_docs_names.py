@@ -10,7 +10,7 @@ import yaml
 
 from connectors import metrics
 from connectors.elasticsearch import backlog, indexer, trouble
-from connectors.rabbitmq import park
+from connectors.rabbitmq import park, parked
 from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
 from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
@@ -110,7 +110,11 @@ SHOWN_BY = {
         "test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end"
     ),
     "A body cannot be read": "test_a_body_that_cannot_be_read_is_parked",
+    "A message waits so long": "test_what_waits_too_long_is_handed_back_in_time",
+    "A message kills the job": "test_poison_is_parked_and_no_neighbour",
+    "More than half of the last thousand": "test_a_flood_is_not_parked",
     "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",
+    "The broker is short of memory": "test_a_broker_short_of_memory_is_waited_for",
     "SIGTERM or Ctrl-C": "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged",
     "That takes longer": "test_a_drain_that_takes_too_long_says_so",
     "One process of a cluster dies": (
@@ -131,7 +135,7 @@ def test_each_fault_has_its_test() -> None:
 
 
 def test_the_headers_of_a_parked_message_are_all_told() -> None:
-    source = Path(park.__file__).read_text()
+    source = Path(parked.__file__).read_text()
 
     told = {header for row in table(README, "Header") for header in re.findall("`(.+?)`", row[0])}
 
