@@ -184,6 +184,39 @@ def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -
     assert store.numbers(name) == sorted([*range(250)] * 40)
 
 
+@pytest.mark.parametrize("action", ["index", "update"])
+def test_what_is_throttled_overtakes_nothing(
+    narrow: str, name: str, action: Literal["index", "update"]
+) -> None:
+    """Of many windows for the same documents, the last one of each is what remains."""
+    store, observer = Store(narrow), Observer()
+    store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
+    spec = ElasticsearchSink(
+        url=(narrow,),
+        index=name,
+        action=action,
+        upsert=action == "update",
+        concurrency=16,
+        bulk=Bulk(linger=0),
+    )
+    windows = 40 if action == "index" else 10  # each update waits for the one before
+    sink = Elasticsearch(spec, observer)
+    answers, others = [Answers() for _ in range(windows)], [Answers() for _ in range(windows)]
+    for window, (each, other) in enumerate(zip(answers, others, strict=True)):
+        sources = [b'{"n":%d}' % (window * 100 + n) for n in range(100)]
+        sink.submit(Documents(sources, None, [f"id-{n % 50}" for n in range(100)]), each)
+        sink.submit(Documents(sources, None, [f"{window}-{n}" for n in range(100)]), other)
+
+    for each in (*answers, *others):
+        each.wait_for(100)
+    sink.close()
+
+    assert observer.again_by_status[429] > 0
+    last = (windows - 1) * 100 + 50  # of the last window, the second half replaced the first
+    found = [number for number in store.numbers(name) if number >= last]
+    assert found == sorted([*range(last, last + 50)] * 2)
+
+
 def test_what_there_is_never_memory_for_is_halved(narrow: str, name: str) -> None:
     """Small documents take up several times their size."""
     sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()

@@ -1,0 +1,68 @@
+"""The parts put together: what is rejected before it is sent, and what is asked at the start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from connectors.elasticsearch.sink import Elasticsearch
+from connectors.elasticsearch.spec import Bulk, ElasticsearchSink, FieldOfDocument
+from connectors.message import Documents
+from tests.connectors.http_node import Node, a_node
+from tests.contract.sink import Answers
+
+STORED = b'{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}]}'
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    with a_node() as node:
+        yield node
+
+
+def test_what_is_rejected_at_once_does_not_shift_the_others(node: Node) -> None:
+    node.answers = [(200, STORED)]
+    routing = FieldOfDocument(field="r")
+    spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing, bulk=Bulk(linger=0))
+    answers = Answers()
+
+    with closing(Elasticsearch(spec)) as sink:
+        sink.submit(
+            Documents([b'{"n":0}', b'{"r":"a"}', b'{"n":2}', b'{"r":"b"}'], None, None), answers
+        )
+        answers.wait_for(4)
+
+    assert sorted(answers.stored) == [1, 3]
+    assert sorted(answers.rejected) == [0, 2]
+    lines = [json.loads(line) for line in node.requests[0][3].splitlines()]
+    assert lines[1::2] == [{"r": "a"}, {"r": "b"}]
+
+
+def test_where_all_are_rejected_nothing_is_sent(node: Node) -> None:
+    spec = ElasticsearchSink(url=(node.url,), index="events", action="delete")
+    answers = Answers()
+
+    with closing(Elasticsearch(spec)) as sink:
+        sink.submit(Documents([b"{}"], None, None), answers)
+        sink.flush()
+
+    assert answers.take() == 1
+    assert node.requests == []
+
+
+def test_what_the_cluster_takes_bounds_requests(node: Node) -> None:
+    lengths = b'{"nodes":{"a":{"http":{"max_content_length_in_bytes":120}}}}'
+    node.answers = [(400, b'{"error":{"type":"no"}}'), (200, b"{}"), (200, b"{}"), (200, lengths)]
+    node.answers += [(200, STORED)] * 2
+    spec = ElasticsearchSink(url=(node.url,), index="events", bulk=Bulk(linger=0))
+    answers = Answers()
+
+    with closing(Elasticsearch(spec)) as sink:
+        sink.check()
+        sink.submit(Documents([b'{"text":"%s"}' % (b"x" * 20)] * 4, None, None), answers)
+        answers.wait_for(4)
+
+    assert [len(body) for _, path, _, body in node.requests if "_bulk" in path][1:] == [90, 90]
