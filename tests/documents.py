@@ -1,4 +1,4 @@
-"""The README files, taken apart: what tests look at. It judges nothing."""
+"""The README files and other documents, taken apart: what tests look at. It judges nothing."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ def files() -> list[Path]:
 
 README = ROOT / "README.md"
 READMES = sorted(path for path in files() if path.name == "README.md")
+PAGE = ROOT / "docs" / "aggregate.md"
+DOCUMENTS = [*READMES, PAGE]
 
 
 class Block(NamedTuple):
@@ -45,11 +47,11 @@ class Block(NamedTuple):
         return any(word in self.text for word in ("RABBITMQ_URL", "deploy.local", "tests.live"))
 
 
-def blocks(*languages: str) -> list[Block]:
-    """All fenced blocks, or those of some languages, in the order of the files."""
+def blocks(*languages: str, path: Path | None = None) -> list[Block]:
+    """All fenced blocks of a document, or of every README; or those of some languages."""
     return [
         block
-        for path in READMES
+        for path in ([path] if path else READMES)
         for block in _blocks(path)
         if not languages or block.language in languages
     ]

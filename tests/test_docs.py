@@ -46,7 +46,11 @@ def test_a_picture_shows_the_steps_of_the_flow(block: Block) -> None:
     assert len(shown) == 5
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+CASES = [block for block in blocks("yaml") if block.text.startswith("- case:")]
+PIPELINES = [block for block in blocks("yaml") if block not in CASES]
+
+
+@pytest.mark.parametrize("block", PIPELINES, ids=str)
 def test_a_pipeline_is_right_or_what_is_wrong_with_it_stands_below(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +79,20 @@ def merged(whole: Any, part: str) -> Any:
         return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
 
     return merge(whole, yaml.safe_load(part))
+
+
+@pytest.mark.parametrize("block", CASES, ids=str)
+def test_what_a_case_may_have_is_had_by_some_case(block: Block) -> None:
+    """Each key that is shown, of the case, its steps and what is expected."""
+    files = block.path.parent.glob("*.yaml")
+    every = [case for path in files for case in yaml.safe_load(path.read_text())]
+
+    assert keys(yaml.safe_load(block.text)) <= keys(every)
+
+
+def keys(cases: list[dict[str, Any]]) -> set[str]:
+    parts = [part for case in cases for part in (case, *case["steps"], *case["expect"])]
+    return {key for part in parts for key in part}
 
 
 def test_each_text_is_what_is_said_of_the_yaml_above_it() -> None:

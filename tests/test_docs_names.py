@@ -1,4 +1,4 @@
-"""What the README files name exists, and the numbers that they tell are those of the code."""
+"""What the documents name exists, and the numbers that they tell are those of the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
 from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 from flows import start, stop
 from flows.spec import Pipeline
-from tests.documents import README, READMES, ROOT, blocks, code, files, prose, table
+from tests.documents import DOCUMENTS, README, ROOT, blocks, code, files, prose, table
 
 PYPROJECT = ROOT / "pyproject.toml"
 
@@ -32,7 +32,7 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", READMES, ids=name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_each_link_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", prose(path)):
         if target.startswith("https://"):
@@ -46,9 +46,9 @@ def test_each_link_leads_somewhere(path: Path) -> None:
             assert anchor in slugs, target
 
 
-@pytest.mark.parametrize("path", READMES, ids=name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_each_path_exists(path: Path) -> None:
-    """From the top folder, or from the one of the README."""
+    """From the top folder, or from the one of the document."""
     for word in code(path):
         if re.fullmatch(r"[\w.-]+/[\w./-]*|[\w-]+\.(py|yaml|sh|java)", word) and word not in SHOWN:
             in_a_folder = [*path.parent.glob(f"*/{word}")] if "/" not in word else []
@@ -80,7 +80,7 @@ def test_each_connector_has_the_files_that_are_told() -> None:
 def test_each_metric_and_each_variable_exists() -> None:
     known = {metric.name for metric in metrics.described()}
     sources = "".join(p.read_text() for p in files() if p.suffix in (".py", ".sh", ".yaml"))
-    for path in READMES:
+    for path in DOCUMENTS:
         text = path.read_text()
         assert set(re.findall(r"\bhopper_[a-z_]+", text)) <= known, name(path)
         for variable in re.findall(r"\b(?:[A-Z]+_)+(?:URL|HOME|SEED|LIVE|PIPELINE|LOCAL)\b", text):
@@ -183,7 +183,7 @@ def requirement() -> str:
 # Words
 
 
-@pytest.mark.parametrize("path", READMES, ids=name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_a_line_is_a_sentence(path: Path) -> None:
     """So that a change shows what has changed; what is generated is as it is."""
     written = re.sub(r"(?s)<!-- (\w+) -->.*?<!-- /\1 -->", "", prose(path))

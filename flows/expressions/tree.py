@@ -2,8 +2,7 @@
 
 Pure, and the same on every Python. The package that evaluates CEL shows nothing of what it has
 read; this does, so that it can be said what an expression looks at, and where it is wrong. The
-grammar is that of https://github.com/google/cel-spec/blob/master/doc/langdef.md, without
-messages of protocol buffers.
+grammar is that of the language definition of google/cel-spec, without messages of protocol buffers.
 """
 
 from __future__ import annotations
