@@ -62,16 +62,17 @@ class Backlog:
         if self._company_bytes >= self._small_bytes:
             self.flush()
 
-    def limit(self, bytes_max: int) -> None:
-        """From now on requests are no larger, if they were; see rule 2."""
+    def limit(self, bytes_max: int) -> bool:
+        """From now on requests are no larger (rule 2); tell whether they were before."""
         if bytes_max >= self._bytes_max:
-            return
+            return False
         self._bytes_max = self._order.bytes_max = bytes_max
         self._small_bytes = min(self._small_bytes, bytes_max)
         self.flush()
         waiting, self._requests = self._requests, deque()
         for request in waiting:
             self._requests.extend(self._fitting(request))
+        return True
 
     def flush(self) -> None:
         """Nothing waits for company any more. Rule 3."""

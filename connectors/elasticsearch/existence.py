@@ -41,13 +41,13 @@ class Existence:
 
     def absent(self, request: Request) -> list[Refusal]:
         """The documents whose index was looked for, and not found."""
-        known = self._known
-        missing = {name for name, (exists, _) in known.items() if not exists}
+        known, names = self._known, self._indices(request)
+        missing = {name for name in set(names) if name in known and not known[name][0]}
         if not missing:
             return []
         return [
-            Refusal(position, 404, f"index_not_found_exception: no such index [{name}]")
-            for position, name in enumerate(self._indices(request))
+            Refusal(position, 404, f"{_MISSING}: no such index [{name}]")
+            for position, name in enumerate(names)
             if name in missing
         ]
 

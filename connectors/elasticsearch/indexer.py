@@ -26,6 +26,7 @@ from connectors.elasticsearch.submission import Submission
 from connectors.elasticsearch.trouble import Trouble
 from connectors.message import Answer, Documents
 from connectors.retry import Backoff
+from connectors.units import size_text
 
 log = logging.getLogger("hopper.elasticsearch")
 
@@ -99,7 +100,8 @@ class Indexer:
     def limit(self, bytes_max: int) -> None:
         """From now on, no request has more bytes, unless a single document has."""
         with self._changed:
-            self._backlog.limit(bytes_max)
+            if self._backlog.limit(bytes_max):
+                log.info("Elasticsearch takes requests of %s at the most", size_text(bytes_max))
 
     def flush(self) -> None:
         """See `connectors.connector.Sink`.
@@ -196,7 +198,9 @@ class Indexer:
         halves = divide(request, reading)
         self._backlog.put_back(*(halves or (request,)))
         if halves and is_too_large(reading):
-            self._backlog.limit(max(half.size for half in halves))
+            size = max(half.size for half in halves)
+            if self._backlog.limit(size):
+                log.info("requests are of %s now: %s", size_text(size), reading.reason)
         if isinstance(reading, Again):
             self._pace.fail(now, self._draw())
         else:

@@ -244,8 +244,11 @@ def test_a_request_that_is_too_large_is_halved(cluster: Cluster, build: Build) -
     assert large.rejected == dict.fromkeys((0, 1), "the request is too large")
 
 
-def test_what_is_too_large_is_not_sent_twice(cluster: Cluster, build: Build) -> None:
-    """A limit is met once, and then known."""
+def test_what_is_too_large_is_not_sent_twice(
+    cluster: Cluster, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A limit is met once, and then known, and told."""
+    caplog.set_level(logging.INFO)
 
     def store(documents: list[Any]) -> Reply:
         size = sum(len(document["padding"]) for document in documents)
@@ -259,6 +262,7 @@ def test_what_is_too_large_is_not_sent_twice(cluster: Cluster, build: Build) -> 
 
     until(lambda: all(len(each) == 100 for each in answers))
     assert [len(request) for request in cluster.requests] == [100, *[50] * 10]
+    assert caplog.messages == ["requests are of 51950B now: the request is too large"]
 
 
 def test_a_connection_that_breaks_of_large_requests_gets_small_ones(
