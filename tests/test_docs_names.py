@@ -142,6 +142,17 @@ def test_the_headers_of_a_parked_message_are_all_told() -> None:
     assert told == set(re.findall(r'"(x-hopper-[a-z-]+)"', source))
 
 
+def test_the_reasons_of_ours_are_all_told() -> None:
+    """Each the word with which it begins."""
+    sources = "".join(
+        path.read_text() for path in files() if path.suffix == ".py" and "tests" not in path.parts
+    )
+
+    told = {word for row in table(README, "Reason") for word in re.findall("`(.+?)`", row[0])}
+
+    assert told == set(re.findall(r'(?:Rejection\(|reason = |_REASON = )f?"(\w+): ', sources))
+
+
 def test_the_exit_codes_are_all_told() -> None:
     told = [row[0] for row in table(README, "Exit code")]
 
