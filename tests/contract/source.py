@@ -147,7 +147,7 @@ class SourceContract:
         until(lambda: taking.consumer.unsettled == 3)
 
         rig.cut()
-        until(lambda: Lost(old[0][0]) in taking.take())
+        until(lambda: any(isinstance(event, Lost) for event in taking.take()))
         taking.wait_for(8)
 
         new = taking.messages()[5:]
