@@ -29,6 +29,10 @@ class Line:
         self._groups: deque[OpenGroup] = deque()
         self._moments: deque[float] = deque()
 
+    def __len__(self) -> int:
+        """Groups in it, with those that are of no use any more."""
+        return len(self._groups)
+
     def append(self, group: OpenGroup, moment: float, open_groups: int) -> None:
         """Put a group last; where it stood before does not count any more."""
         self._groups.append(group)

@@ -6,8 +6,7 @@ that have no such value. Equal ones stay as they came, and so do those that have
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal
+from math import isnan
 from typing import Any
 
 from flows.group import ABSENT, Member
@@ -20,8 +19,12 @@ def in_order(members: list[Member], position: int) -> list[Member]:
 
 def rank(value: Any) -> tuple[int, Any]:
     """What values are sorted by."""
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        return (0, value) if math.isfinite(value) else (2, 0)  # no number is beside NaN
+    if isinstance(value, bool):
+        return 2, 0
+    if isinstance(value, float) and isnan(value):
+        return 2, 0  # it is neither above nor below any number
+    if isinstance(value, (int, float)):
+        return 0, value
     if isinstance(value, str):
         return 1, value
     return (3, 0) if value is ABSENT else (2, 0)

@@ -20,12 +20,12 @@ def member(
     key: str | None = None,
     *,
     origin: Origin = FIRST,
-    size: int = 10,
+    length: int = 10,
     redelivered: bool = False,
     **fields: Any,
 ) -> Member:
-    """A member whose body has `size` bytes; `fields` are those of `Member`."""
-    body = b"x" * size
+    """A member whose body has `length` bytes; `fields` are those of `Member`."""
+    body = b"x" * length
     message = Message(tag, redelivered, b"", b"", body)
     return Member(origin, message, body, None, None, key, **fields)
 

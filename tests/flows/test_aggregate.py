@@ -15,7 +15,7 @@ from tests.flows.groups import FIRST, SECOND, THIRD, groups, member, shape
 
 
 def members(first: int, last: int, size: int = 10) -> list[Member]:
-    return [member(tag, size=size) for tag in range(first, last + 1)]
+    return [member(tag, length=size) for tag in range(first, last + 1)]
 
 
 def sliced(**rules: Any) -> Shard:
@@ -52,7 +52,7 @@ def test_a_limit_of_bytes_that_is_just_reached_completes() -> None:
 def test_one_message_larger_than_the_limit_is_a_group_of_its_own() -> None:
     shard = sliced(count=10, bytes=20)
 
-    assert shape(shard.add([member(1, size=100)], now=0.0)) == [("bytes", [1])]
+    assert shape(shard.add([member(1, length=100)], now=0.0)) == [("bytes", [1])]
 
 
 def test_count_is_named_when_the_same_message_also_crosses_bytes() -> None:
@@ -166,7 +166,7 @@ def test_windows_are_those_of_the_naive_model(
         batch = []
         for size in sizes:
             name += 1
-            batch.append(member(name, size=size))
+            batch.append(member(name, length=size))
         out += shard.add(batch, now)
     out += shard.stop(now)
 

@@ -1,0 +1,231 @@
+"""Any interleaving of messages, timers, redeliveries and lost connections: one place for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.message import Origin, Outcomes
+from flows.aggregate import Shard
+from flows.departures import Leaving
+from flows.functions.function import Function
+from flows.group import ALONE, FIRST, LAST, Group, Member, Progress, Twin
+from flows.reducers import Tally
+from flows.rules import Rules, Tumbling
+from tests.flows.groups import member
+
+KEYS = ['"a"', '"b"', '"c"']
+ALL = Tally({"all": Function("list", "n")}, {"n": 0})
+Delivery = tuple[Origin, int]
+
+
+class Broker:
+    """Delivers messages, never hears an acknowledgement, and loses connections.
+
+    The shard hears of a lost connection when it likes, but before the next one's messages.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.shard, self.rules, self.now = Shard(rules), rules, 0.0
+        self.generations = [1, 1]
+        self.untold: list[Origin] = []
+        self.messages: list[dict[str, Any]] = []
+        self.held: dict[Delivery, int] = {}
+        """Which message each delivery is, while its connection lasts."""
+        self.waiting: list[int] = []
+        self.delivered: dict[Delivery, int] = {}
+        self.purged: set[Delivery] = set()
+        self.left: Counter[Delivery] = Counter()
+        self.counted: Counter[int] = Counter()
+        """How often each message was a member of what left."""
+        self.written: dict[tuple[str | None, float], list[int]] = {}
+        self.positions: dict[tuple[int, int], int] = {}
+
+    def publish(self, consumer: int, **fields: Any) -> None:
+        self.messages.append(fields)
+        self._deliver(consumer, [len(self.messages) - 1], redelivered=False)
+
+    def deliver_again(self, consumer: int, count: int) -> None:
+        again, self.waiting = self.waiting[:count], self.waiting[count:]
+        self._deliver(consumer, again, redelivered=True)
+
+    def cut(self, consumer: int) -> None:
+        origin = self._origin(consumer)
+        lost = [delivery for delivery in self.held if delivery[0] == origin]
+        self.waiting += [self.held.pop(delivery) for delivery in lost]
+        self.untold.append(origin)
+        self.generations[consumer] += 1
+
+    def tell(self, consumer: int) -> None:
+        for origin in [one for one in self.untold if one.consumer == f"q/{consumer}"]:
+            self.untold.remove(origin)
+            self.shard.purge(origin)
+            self.purged |= {
+                one for one in self.delivered if one[0] == origin and not self.left[one]
+            }
+            self.check()
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.take(self.shard.complete_due(self.now))
+
+    def hear(self, consumer: int, at: float) -> None:
+        self.take(self.shard.heard(Progress(f"q/{consumer}", at), self.now))
+
+    def force(self, key: str | None) -> None:
+        self.take(self.shard.complete(key, self.now))
+
+    def stop(self) -> None:
+        self.take(self.shard.stop(self.now))
+        if self.rules.on_stop != "requeue":
+            assert self.shard.open_members == self.shard.open_groups == 0
+            assert set(self.left) == set(self.delivered) - self.purged
+
+    def take(self, leaving: list[Leaving]) -> None:
+        for one in leaving:
+            if isinstance(one, Group):
+                self._take_group(one)
+            elif isinstance(one, Twin):
+                self._leave((one.member.origin, one.member.message.tag))
+                message = self.delivered[one.member.origin, one.member.message.tag]
+                first = self.positions.get((one.number, one.position))
+                assert self.rules.reduced or first == message
+            else:
+                self._take_outcomes(one)
+        self.check()
+
+    def check(self) -> None:
+        assert set(self.left.values()) <= {1}, "a message left twice"
+        assert not self.purged & set(self.left), "a purged message left"
+        # A message is no member twice; only where it went home can it have come again as another.
+        assert set(self.counted.values()) <= {1}
+        open_ = set(self.delivered) - set(self.left) - self.purged
+        shadows = len(open_) - self.shard.open_members
+        assert 0 <= shadows <= sum(self.messages[self.delivered[d]]["again"] for d in open_)
+        assert (self.shard.open_groups == 0) == (self.shard.open_members == 0)
+
+    def _origin(self, consumer: int) -> Origin:
+        return Origin(f"q/{consumer}", self.generations[consumer])
+
+    def _deliver(self, consumer: int, numbers: list[int], *, redelivered: bool) -> None:
+        self.tell(consumer)
+        origin, members = self._origin(consumer), list[Member]()
+        for number in numbers:
+            delivery = origin, len(self.delivered) + 1
+            self.held[delivery] = self.delivered[delivery] = number
+            fields = dict(self.messages[number])
+            self.messages[number]["again"] |= redelivered
+            del fields["again"]
+            members.append(
+                member(
+                    delivery[1],
+                    origin=origin,
+                    redelivered=redelivered,
+                    name=f"m{number}",
+                    values=(number,),
+                    **fields,
+                )
+            )
+        self.take(self.shard.add(members, self.now))
+
+    def _take_group(self, group: Group) -> None:
+        if group.summary is None:
+            for position, one in enumerate(group.members):
+                number = self.delivered[one.origin, one.message.tag]
+                self.positions[group.number, position] = number
+                self._leave((one.origin, one.message.tag))
+                self.counted[number] += 1
+            return
+        deliveries = [(o, tag) for o, tags in group.summary.tags.items() for tag in tags]
+        numbers = [self.delivered[delivery] for delivery in deliveries]
+        for delivery in deliveries:
+            self._leave(delivery)
+        self.counted.update(numbers)
+        if group.aligned and (group.completed_by == "window" or group.amends):
+            written = self.written.setdefault((group.key, group.start), [])
+            assert group.amends == (group.completed_by == "late")
+            written += numbers
+            numbers = written
+        assert sorted(group.summary.values["all"]) == sorted(numbers)
+        assert group.summary.count == len(numbers)
+
+    def _take_outcomes(self, outcomes: Outcomes) -> None:
+        tags = [*(one.message.tag for one in outcomes.rejected), *outcomes.dropped]
+        for tag in tags:
+            self._leave((outcomes.origin, tag))
+
+    def _leave(self, delivery: Delivery) -> None:
+        assert delivery in self.delivered
+        self.left[delivery] += 1
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Rules:
+    by_event = draw(st.booleans())
+    tumbling = draw(st.none() | st.just(Tumbling(4.0, by_event, 1.0, 3.0)))
+    tally = draw(st.sampled_from([None, ALL]))
+    incomplete: Literal["write", "park", "drop"]
+    incomplete = draw(st.sampled_from(["write", "park", "drop"]))
+    on_stop: Literal["write", "park", "requeue"]
+    on_stop = draw(st.sampled_from(["write", "park", "requeue"]))
+    late: Literal["park", "drop", "new", "amend"]
+    late = draw(st.sampled_from(["park", "drop", "new", "amend"]))
+    order = draw(st.sampled_from([None, 0]))
+    return Rules(
+        count=draw(st.sampled_from([None, 2, 4])),
+        bytes=draw(st.sampled_from([None, 60])),
+        time=draw(st.sampled_from([None, 5.0])),
+        idle=draw(st.sampled_from([None, 2.0])),
+        tumbling=tumbling,
+        incomplete=incomplete,
+        on_stop=on_stop,
+        late=late,
+        remember=0 if tumbling else draw(st.sampled_from([0, 1])),
+        amend_for=5.0,
+        groups_most=draw(st.sampled_from([None, 2])),
+        order=order,
+        tally=tally,
+        hold=tally is None or order is not None or "park" in (incomplete, on_stop),
+        recognise=True,
+        partitions=["q/0", "q/1"],
+    )
+
+
+MARKS = [0, 0, 0, 0, FIRST, LAST, FIRST | LAST, ALONE]
+
+
+@settings(max_examples=100)  # a world has many corners
+@given(st.data())
+def test_each_message_has_exactly_one_place(data: st.DataObject) -> None:
+    """In one group, or parked, or dropped, or open; or gone with its connection, to come again."""
+    draw = data.draw
+    broker = Broker(draw(rules()))
+    for _ in range(draw(st.integers(1, 40))):
+        move = draw(st.sampled_from("pppppaactthfs"))
+        consumer = draw(st.integers(0, 1))
+        if move == "p":
+            marks = draw(st.sampled_from(MARKS))
+            broker.publish(
+                consumer,
+                key=None if marks & ALONE else draw(st.sampled_from(KEYS)),
+                marks=marks,
+                size=draw(st.sampled_from([None, None, 3])),
+                at=broker.now - draw(st.integers(0, 12)),
+                again=False,
+            )
+        elif move == "a":
+            broker.deliver_again(consumer, draw(st.integers(1, 4)))
+        elif move == "c":
+            broker.cut(consumer)
+        elif move == "t":
+            broker.tell(consumer)
+        elif move == "h":
+            broker.hear(consumer, broker.now - draw(st.integers(0, 4)))
+        elif move == "f":
+            broker.force(draw(st.none() | st.sampled_from(KEYS)))
+        else:
+            broker.pass_time(draw(st.sampled_from([0.5, 1.0, 3.0])))
+    broker.stop()

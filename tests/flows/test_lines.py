@@ -1,0 +1,51 @@
+"""Groups by a moment of theirs: the earliest is at hand, and what has left does not pile up."""
+
+from __future__ import annotations
+
+from math import nan
+
+from flows.held import Held
+from flows.lines import TIDY_AFTER, Line
+from flows.rules import Rules
+
+
+def group(at: float) -> Held:
+    return Held(Rules(), None, None, at)
+
+
+def test_the_earliest_comes_first_and_what_has_left_is_skipped() -> None:
+    line, groups = Line("opened_at"), [group(1.0), group(2.0), group(3.0)]
+    for place, one in enumerate(groups):
+        line.append(one, one.opened_at, place + 1)
+
+    assert line.first() == (1.0, groups[0])
+    groups[0].opened_at = groups[1].opened_at = nan
+    assert line.first() == (3.0, groups[2])
+    groups[2].opened_at = nan
+    assert line.first() is None
+
+
+def test_who_moves_on_stands_where_it_was_put_last() -> None:
+    line, moving, other = Line("last_at"), group(1.0), group(2.0)
+    line.append(moving, 1.0, 1)
+    line.append(other, 2.0, 2)
+
+    moving.last_at = 3.0
+    line.append(moving, 3.0, 2)
+
+    assert line.first() == (2.0, other)
+    other.last_at = nan
+    assert line.first() == (3.0, moving)
+
+
+def test_its_length_stays_in_proportion_to_the_groups_that_are_open() -> None:
+    """Though one that stays stands in front of all that have left since."""
+    line, stays = Line("opened_at"), group(0.0)
+    line.append(stays, 0.0, 1)
+    for number in range(10 * TIDY_AFTER):
+        passing = group(1.0 + number)
+        line.append(passing, 1.0 + number, 2)
+        passing.opened_at = nan
+        assert len(line) <= TIDY_AFTER + 4
+
+    assert line.first() == (0.0, stays)

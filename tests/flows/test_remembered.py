@@ -1,0 +1,57 @@
+"""What is remembered of groups that have left, and for how long."""
+
+from __future__ import annotations
+
+from flows.remembered import RECOGNISED, ClosedKeys, Recognised
+
+
+def test_a_message_is_found_where_it_left() -> None:
+    recognised = Recognised()
+    recognised.left(["a", "b"], 7)
+    recognised.left(["c", None, ("m", 0)], 9)
+
+    assert [recognised.find(name) for name in ("a", "b", "c", ("m", 0), "x")] == [
+        (7, 0),
+        (7, 1),
+        (9, 0),
+        (9, 2),
+        None,
+    ]
+
+
+def test_what_left_since_it_was_asked_is_found_too() -> None:
+    recognised = Recognised()
+    assert recognised.find("a") is None
+
+    recognised.left(["a"], 1)
+
+    assert recognised.find("a") == (1, 0)
+
+
+def test_a_name_that_left_twice_is_where_it_left_last() -> None:
+    recognised = Recognised()
+    recognised.left(["a"], 1)
+    recognised.left(["a"], 2)
+
+    assert recognised.find("a") == (2, 0)
+
+
+def test_names_are_forgotten_but_not_before_many_others_came() -> None:
+    recognised = Recognised()
+    recognised.left(["first"], 1)
+    for number in range(2 * RECOGNISED // 1000):
+        assert (recognised.find("first") is not None) or number * 1000 >= RECOGNISED
+        recognised.left([f"{number}/{place}" for place in range(1000)], number + 2)
+    recognised.left(["last"], 999)
+
+    assert recognised.find("first") is None
+    assert recognised.find("last") == (999, 0)
+
+
+def test_the_key_that_was_completed_longest_ago_is_forgotten() -> None:
+    """Completed again counts as completed now."""
+    closed = ClosedKeys(2)
+    for key in ("a", "b", "a", "c"):
+        closed.close(key)
+
+    assert [key in closed for key in ("a", "b", "c")] == [True, False, True]

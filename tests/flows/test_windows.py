@@ -1,0 +1,50 @@
+"""Aligned windows: where a moment belongs, however it is written."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.group import Progress
+from flows.rules import Rules, Tumbling
+from flows.windows import Windows
+from tests.flows.groups import member
+
+
+def windows(every: float, **fields: float) -> Windows:
+    tumbling = Tumbling(every, by_event=True, **fields)
+    return Windows(tumbling, Rules(tumbling=tumbling, partitions=["p"]))
+
+
+@given(number=st.integers(-(10**7), 10**12), every=st.sampled_from([1, 5, 100, 250, 1000, 60_000]))
+def test_a_window_begins_with_its_first_millisecond(number: int, every: int) -> None:
+    """Though a tenth of a second has no exact number: rounding never moves a message over."""
+    found = windows(every / 1000)
+    at = number / 1000
+
+    window = found.of(member(1, at=at), 0.0)
+
+    assert window == number // every
+    assert found.span(window)[0] <= at < found.span(window)[1]
+
+
+def test_before_1970_windows_go_on() -> None:
+    assert windows(60.0).of(member(1, at=-1.0), 0.0) == -1
+
+
+def test_a_message_without_a_time_counts_when_it_comes() -> None:
+    """It is parked before it gets here; but if it were not, it would not be lost."""
+    assert windows(60.0).of(member(1), 120.0) == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "closed_below"), [(69.999999, 0), (70.0, 1), (129.9, 1), (130.0, 2), (130.000001, 2)]
+)
+def test_a_window_is_closed_at_exactly_its_end_and_lateness(at: float, closed_below: int) -> None:
+    found = windows(60.0, lateness=10.0)
+
+    found.heard(Progress("p", at), 0.0)
+    found.advance(0.0)
+
+    assert found.closed_below == closed_below
