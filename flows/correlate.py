@@ -132,20 +132,28 @@ class Correlate:
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: Correlated
     ) -> None:
         """Read messages of one envelope that are looked into."""
+        maker, now, members = self._maker, envelope.now, into.members
+        alike = maker.address(envelope, {}, b"") if maker.addresses_alike else None
         for message in messages:
             try:
-                if self._maker.by_fields:
-                    found = reading.read_fields(message.body, envelope.now)
+                if maker.by_fields:
+                    found = reading.read_fields(message.body, now)
                 else:
-                    document = reading.read(message.body, envelope.now)
+                    document = reading.read(message.body, now)
                     found = document if isinstance(document, list) else (document, {})
             except Unreadable as error:
                 into.take(message, _unreadable(error))
                 continue
             if isinstance(found, list):
                 self._read_parts(message, found, envelope, into)
+                continue
+            document, fields = found
+            address = alike or maker.address(envelope, fields, message.body)
+            member = maker.member(envelope, message, document, fields, address)
+            if isinstance(member, Rejection):
+                into.take(message, member)
             else:
-                into.take(message, self._maker.whole(envelope, message, *found))
+                members.append(member)
 
     def _read_parts(
         self,

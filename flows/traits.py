@@ -53,7 +53,8 @@ class Look:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._values = reader(asked.values)
+        self._key = None if asked.keys is None else asked.keys.key
+        self._values = reader(asked.values) if asked.values else None
         self._tests = [
             (mark, reader(condition.paths), condition)
             for mark, condition in ((FIRST, asked.first), (LAST, asked.last))
@@ -61,6 +62,8 @@ class Look:
         ]
         self._size = asked.size and asked.size.getter()
         self._event_time = asked.event_time and asked.event_time.getter()
+        self._asks_more = bool(self._tests or self._size or self._event_time)
+        """More than key and values, which are all that most streams want."""
 
     @property
     def keyed(self) -> bool:
@@ -73,15 +76,32 @@ class Look:
         return self._asked.keys.key(document, properties, self._asked.queue)
 
     def at(self, document: dict[str, Any], properties: Properties) -> Traits | Rejection:
-        """Find everything that is asked, or why the message can be in no group."""
+        """Find everything that is asked, or why the message can be in no group.
+
+        This is done for each message, so what is not asked costs nothing.
+        """
         asked, queue = self._asked, self._asked.queue
         key, marks, size, at = None, 0, None, None
-        if asked.keys is not None:
-            key = asked.keys.key(document, properties, queue)
+        if self._key is not None:
+            key = self._key(document, properties, queue)
             if key is ABSENT:
                 if not asked.alone:
                     return Rejection(f"missing_key: nothing in {asked.by}")
                 key, marks = None, ALONE
+        if self._asks_more:
+            more = self._more(document, properties)
+            if isinstance(more, Rejection):
+                return more
+            marks |= more.marks
+            size, at = more.size, more.at
+        name = (properties.message_id or None) if asked.names else None
+        values = () if self._values is None else self._values(document, properties, queue)
+        return tuple.__new__(Traits, (key, name, marks, size, at, values))
+
+    def _more(self, document: dict[str, Any], properties: Properties) -> Traits | Rejection:
+        """Marks, size and time; or why the message can be in no group."""
+        asked, queue = self._asked, self._asked.queue
+        marks, size, at = 0, None, None
         for mark, values, condition in self._tests:
             try:
                 if condition.test(values(document, properties, queue), None):
@@ -96,8 +116,7 @@ class Look:
             at = event_time(self._event_time(document, properties, queue))
             if at is None:
                 return Rejection(f"missing_time: no time in {asked.event_time.text}")
-        name = (properties.message_id or None) if asked.names else None
-        return Traits(key, name, marks, size, at, self._values(document, properties, queue))
+        return Traits(marks=marks, size=size, at=at)
 
 
 def size_of(value: object) -> int | None:
