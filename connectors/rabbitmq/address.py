@@ -29,6 +29,8 @@ def _amqp_url(text: str) -> Url:
             raise ValueError(f"{name} after the ? must be a whole number")
         if name in _MAPPINGS_IN_QUERY and not _is_mapping(values[0]):
             raise ValueError(f"{name} after the ? must be as in Python: {{'name': 'value'}}")
+    if int(query.get("heartbeat", ["1"])[0]) == 0:
+        raise ValueError("without a heartbeat, a connection that has died is never noticed")
     if "ssl_options" in query:
         _check_ssl_options(parts.scheme, ast.literal_eval(query["ssl_options"][0]))
     if query.get("auth_mechanism", ["plain"])[0] not in ("plain", "external"):

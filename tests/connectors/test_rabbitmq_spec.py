@@ -66,9 +66,10 @@ def test_options_are_a_mapping_of_plain_values(options: str) -> None:
         ("amqps://host/?ssl_options={'keyfile':'k'}", "no certfile that it belongs to"),
         ("amqp://host/?ssl_options={'cafile':'f'}", "ssl_options need amqps://"),
         ("amqps://host/?auth_mechanism=anonymous", "must be plain or external"),
+        ("amqps://host/?heartbeat=0", "a connection that has died is never noticed"),
     ],
 )
-def test_tls_is_never_weakened_by_an_option(url: str, says: str) -> None:
+def test_safety_is_never_weakened_by_an_option(url: str, says: str) -> None:
     """With another protocol pika would not look at the broker's certificate."""
     with pytest.raises(ValidationError, match=says):
         source(url=url)
