@@ -17,13 +17,13 @@ Rule 7: When there are too many open groups, the one opened first leaves.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
-from connectors.message import Origin, Outcomes, Rejection
+from connectors.message import Origin, Rejection
 from flows import own, reduce
 from flows.conditions import GroupSoFar
-from flows.departures import Departures, Leaving, of_key
+from flows.departures import Departures, Leaving, gathered, of_key
 from flows.group import ALONE, FIRST, LAST, Member, Progress
 from flows.held import Held
 from flows.late import Late
@@ -37,7 +37,7 @@ class Shard:
     """The open groups of some keys; or of one consumer's messages, where there are no keys."""
 
     def __init__(self, rules: Rules) -> None:
-        self.open_members = 0
+        self.open_members = self.open_shadows = 0
         self._rules = rules
         self._windows = Windows(rules.tumbling, rules) if rules.tumbling else None
         self._open = OpenGroups(rules, self._windows)
@@ -48,6 +48,11 @@ class Shard:
     def open_groups(self) -> int:
         """How many there are."""
         return self._open.count
+
+    @property
+    def late(self) -> Mapping[str, int]:
+        """How many messages were late, by what became of them."""
+        return self._late.counts
 
     @property
     def due_at(self) -> float | None:
@@ -65,7 +70,7 @@ class Shard:
         self._late.settle(out)
         for group in self._open.take_reopened():
             self._leave(group, "late", out)
-        return _gathered(out)
+        return gathered(out)
 
     def heard(self, progress: Progress, now: float) -> list[Leaving]:
         """A source partition has come further in event time, which may close windows."""
@@ -84,7 +89,7 @@ class Shard:
         while (due := self._open.next_due()) is not None and due.at <= now:
             for group in list(due.groups):
                 self._leave(group, due.reason, out)
-        return _gathered(out)
+        return gathered(out)
 
     def complete(self, key: str | None, now: float) -> list[Leaving]:
         """Complete all that is open under a key; `None`: all that is open."""
@@ -97,9 +102,9 @@ class Shard:
     def purge(self, origin: Origin) -> None:
         """Forget the messages of a lost connection. Rule 6."""
         for group in self._open.all():
-            self.open_members -= group.count
+            self._count(group, -1)
             group.purge(origin)
-            self.open_members += group.count
+            self._count(group, 1)
             if not group.count:
                 self._open.remove(group)
                 group.forget()
@@ -151,6 +156,7 @@ class Shard:
                 groups = self._open.of_window(window)
             group = groups.get(member.key)
             if group is not None and again and group.shade(member):
+                self.open_shadows += 1
                 continue
             if group is not None and marks & FIRST:  # Rule 4
                 self._leave(group, "first", out)
@@ -222,23 +228,19 @@ class Shard:
         out: list[Leaving] = []
         for group in groups:
             self._leave(group, reason, out)
-        return _gathered(out)
+        return gathered(out)
 
     def _leave(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
-        self.open_members -= group.count
+        self._count(group, -1)
         self._departures.leave(group, reason, out)
         self._open.remove(group)
+
+    def _count(self, group: OpenGroup, sign: int) -> None:
+        self.open_members += sign * group.count
+        self.open_shadows += sign * len(group.shadows)
 
 
 def _with(group: OpenGroup, member: Member, now: float) -> GroupSoFar:
     """What a condition is told of a group before its newest member is in it, as if it were."""
     size, age = group.bytes + weight(member), now - group.opened_at
     return GroupSoFar(group.key, group.count + 1, size, age, group.so_far(member))
-
-
-def _gathered(out: list[Leaving]) -> list[Leaving]:
-    """The same, but at most one value for each origin goes home: what travels is a batch."""
-    home = [one for one in out if isinstance(one, Outcomes)]
-    if len(home) < 2:
-        return out
-    return [*(one for one in out if not isinstance(one, Outcomes)), *reduce.merged(home)]

@@ -110,3 +110,11 @@ class Departures:
 def of_key(key: str | None) -> str:
     """A key as the end of a reason; nothing where there are no keys."""
     return "" if key is None else f", key {key[:KEY_MOST]}"
+
+
+def gathered(out: list[Leaving]) -> list[Leaving]:
+    """The same, but at most one value for each origin goes home: what travels is a batch."""
+    home = [one for one in out if isinstance(one, Outcomes)]
+    if len(home) < 2:
+        return out
+    return [*(one for one in out if not isinstance(one, Outcomes)), *reduce.merged(home)]

@@ -23,14 +23,21 @@ class Late:
     def __init__(self, rules: Rules, departures: Departures) -> None:
         self._policy, self._departures = rules.late, departures
         self._amending: dict[tuple[int, str | None], tuple[Amendable, list[Member]]] = {}
+        self.counts = dict.fromkeys(("parked", "dropped", "amended", "new"), 0)
+        """How many there were, by what became of them; of a new group, the one that opened it."""
 
     def take(self, member: Member, window: int | None, out: list[Leaving]) -> bool:
         """Deal with a late message; `False`: it shall open a group as any other."""
         if self._policy == "new":
+            self.counts["new"] += 1
             return False
         if self._policy == "drop":
+            self.counts["dropped"] += 1
             out += reduce.dropped([member])
-        elif not self._amends(member, window):
+        elif self._amends(member, window):
+            self.counts["amended"] += 1
+        else:
+            self.counts["parked"] += 1
             what = "key" if window is None else "window"
             rejection = Rejection(f"late: its {what} is closed{of_key(member.key)}")
             out += reduce.rejected([member], rejection)

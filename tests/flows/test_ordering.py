@@ -37,6 +37,11 @@ def test_numbers_then_texts_then_the_rest_then_nothing() -> None:
     ]
 
 
+def test_what_is_no_number_is_not_among_the_numbers() -> None:
+    """NaN is above and below nothing: beside it, no order would hold. True is no 1."""
+    assert sorted_values(3, float("nan"), 1, True, 2)[:3] == [1, 2, 3]
+
+
 def test_large_numbers_are_exact() -> None:
     assert sorted_values(10**400, 2**63 + 1, 2**63, 2.0**62) == [2.0**62, 2**63, 2**63 + 1, 10**400]
 
