@@ -1,7 +1,7 @@
 # `make` alone lists the targets. How services start is written in deploy/, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fuzz bench stop
+.PHONY: help demo run test check fuzz bench chaos stop
 
 python := .venv/bin/python
 with_services := urls=$$($(python) -m deploy.services start) && eval "$$urls" &&
@@ -28,6 +28,9 @@ fuzz: .venv/installed ## throw many more broken inputs at what reads bytes from 
 
 bench: .venv/installed ## measure rate, CPU and memory beside other ways to do the job
 	@$(with_services) exec $(python) -m bench
+
+chaos: .venv/installed ## break everything around the job by a seed, and look whether a message is lost
+	@exec $(python) -m tests.chaos
 
 stop: .venv/installed ## end the local services, and forget what they hold
 	@$(python) -m deploy.services stop

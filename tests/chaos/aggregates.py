@@ -1,0 +1,79 @@
+"""The kinds of jobs that are tried: what they make of messages, and what may be said of it then."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Aggregate(NamedTuple):
+    """A kind of job."""
+
+    yaml: str
+    """Its `aggregate`."""
+    keyed: bool = False
+    reduced: bool = False
+    exact: bool = True
+    """No message is ever in two documents."""
+    prefetch: int = 4000
+
+
+_REDUCE = """
+  reduce:
+    total: {sum: amount}
+    lowest: {min: n}
+    numbers: {list: n}
+"""
+"""Each summary tells whom it has counted, so that each message can be looked for."""
+
+AGGREGATES = {
+    "documents": Aggregate("  window: {count: 200, bytes: 100KiB, time: 300ms}"),
+    "keyed": Aggregate("  by: key\n  window: {count: 20, time: 500ms}", keyed=True),
+    # A group that was stored, and not acknowledged when all broke, meets others the next time.
+    "reduce": Aggregate(
+        f"  by: key\n  window: {{count: 20, time: 500ms}}{_REDUCE}",
+        keyed=True,
+        reduced=True,
+        exact=False,
+    ),
+    # Whole windows have the same name each time.
+    "windows": Aggregate(
+        "  by: key\n  on_stop: requeue\n"
+        "  window: {tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 4s}}"
+        f"{_REDUCE}",
+        keyed=True,
+        reduced=True,
+        # Enough for the time that a window is open, of a backlog too.
+        prefetch=20_000,
+    ),
+}
+
+MAPPING = {
+    "dynamic": False,
+    "properties": {
+        "n": {"type": "integer"},
+        "lowest": {"type": "integer"},
+    },
+}
+
+SPEC = """
+version: 1
+name: chaos
+source:
+  rabbitmq:
+    url: {broker}?heartbeat=2
+    queue: {queue}
+    prefetch: {prefetch}
+    declare: {{durable: true}}
+    consumer_timeout: {consumer_timeout}
+aggregate:
+{aggregate}
+sink:
+  elasticsearch:
+    url: {store}
+    index: {index}
+    request_timeout: 5s
+    bulk: {{linger: 20ms}}
+dead_letter:
+  rabbitmq: {{routing_key: {queue}.parked}}
+drain_timeout: 15s
+"""

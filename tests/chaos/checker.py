@@ -1,0 +1,152 @@
+"""What is where in the end: reads the index and what is parked, and compares with what was sent.
+
+Reading is one thing, comparing (`compare`) another, and that is pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tests.chaos.aggregates import Aggregate
+from tests.chaos.messages import Messages, amount
+from tests.chaos.world import World
+
+REPAIRED = ("cluster_block_exception",)
+"""Reasons that are true for a while only: who was parked for one may have been stored before, and
+have come again since its acknowledgement was lost; or be stored afterwards, since the confirmation
+of its copy was."""
+LATE = ("late",)
+PAGE = 5000
+"""Numbers that are asked for at once: the store hands over twice as many documents at the most."""
+SHOWN = 10
+
+
+class Verdict(NamedTuple):
+    """What became of the messages of a run."""
+
+    published: int
+    lost: list[int]
+    """Neither stored nor parked."""
+    twice: list[int]
+    """In more than one document, though there is no reason for it."""
+    counted_again: int
+    """In more than one summary, as may be where windows are not aligned, or where the producer
+    itself has published twice."""
+    parked: int
+    parked_again: int
+    """Copies of what is parked already."""
+    parked_though_stored: int
+    """For a reason that was true for a while only."""
+    late: int
+    """Parked since they came too late for their window."""
+    wrong: list[str]
+    """What else should not be."""
+
+    @property
+    def good(self) -> bool:
+        """Nothing is lost, nothing twice, nothing where it should not be."""
+        return not (self.lost or self.twice or self.wrong)
+
+
+def compare(
+    messages: Messages,
+    published: int,
+    unsure: Collection[int],
+    aggregate: Aggregate,
+    stored: Sequence[int],
+    parked: Mapping[int, Sequence[str]],
+) -> Verdict:
+    """Look for each number; `parked` has the reasons of each copy."""
+    times, wrong = Counter(stored), list[str]()
+    lost = [n for n in range(published) if n not in times and n not in parked]
+    again = [n for n, count in times.items() if count > 1]
+    twice = [n for n in again if aggregate.exact and n not in unsure]
+    both, late = 0, 0
+    for number, reasons in parked.items():
+        expected = messages.rejected(number)
+        temporary = (*REPAIRED, *LATE) if aggregate.reduced else REPAIRED
+        if not all(reason.startswith((*expected, *temporary)) for reason in reasons):
+            wrong.append(f"{number} is parked: {reasons[0]}")
+        late += any(reason.startswith(LATE) for reason in reasons)
+        both += number in times
+    wrong += [f"{n} is stored" for n in times if messages.rejected(n)]
+    wrong += [f"{n} was never published" for n in {*times, *parked} if not 0 <= n < published]
+    copies = sum(map(len, parked.values()))
+    return Verdict(
+        published,
+        lost,
+        twice,
+        counted_again=len(again) - len(twice),
+        parked=len(parked),
+        parked_again=copies - len(parked),
+        parked_though_stored=both,
+        late=late,
+        wrong=wrong,
+    )
+
+
+def stored_numbers(world: World, published: int, aggregate: Aggregate) -> Iterator[int | str]:
+    """Each number, as often as it is stored; and in words what is wrong with a summary."""
+    world.ask("POST", f"/{world.index}/_refresh")
+    field = "lowest" if aggregate.reduced else "n"
+    for start in range(0, published, PAGE):
+        page = {"range": {field: {"gte": start, "lt": start + PAGE}}}
+        question = {"query": page, "size": 2 * PAGE, "track_total_hits": True}
+        found = world.ask("POST", f"/{world.index}/_search", question)["hits"]
+        assert found["total"]["value"] == len(found["hits"])
+        for hit in found["hits"]:
+            document = hit["_source"]
+            if aggregate.reduced:
+                yield from document["numbers"]
+                yield from _wrong_with(document)
+            else:
+                yield document["n"]
+
+
+def _wrong_with(summary: dict[str, Any]) -> Iterator[str]:
+    numbers = summary["numbers"]
+    if summary["count"] != len(numbers) or summary["total"] != sum(map(amount, numbers)):
+        yield f"a summary does not add up: {summary}"
+
+
+def parked_reasons(world: World) -> dict[int, list[str]]:
+    """The reasons for each number, taken out of their queue."""
+    found: dict[int, list[str]] = {}
+
+    def take(channel: Any) -> None:
+        parking = f"{world.queue}.parked"
+        left = channel.queue_declare(parking, durable=True).method.message_count
+        if left:
+            for _, properties, body in channel.consume(parking, auto_ack=True):
+                reason = properties.headers.get("x-hopper-reason", "without a reason")
+                # A summary is parked in place of its members, which nobody has kept.
+                name = properties.message_id
+                for number in json.loads(body)["numbers"] if name is None else [int(name)]:
+                    found.setdefault(number, []).append(reason)
+                left -= 1
+                if not left:
+                    break
+
+    world.at_broker(take)
+    return found
+
+
+def check(
+    world: World,
+    messages: Messages,
+    published: int,
+    unsure: Collection[int],
+    aggregate: Aggregate,
+) -> Verdict:
+    """Read everything, and compare."""
+    numbers, wrong = list[int](), list[str]()
+    for found in stored_numbers(world, published, aggregate):
+        if isinstance(found, str):
+            wrong.append(found)
+        else:
+            numbers.append(found)
+    verdict = compare(messages, published, unsure, aggregate, numbers, parked_reasons(world))
+    return verdict._replace(wrong=verdict.wrong + wrong)

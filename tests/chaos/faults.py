@@ -1,0 +1,152 @@
+"""How each kind of fault is made, and repaired again; each function returns when it is over.
+
+They return whether it has really happened: only that is counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tests.chaos.neighbour import LARGE, MANY, overload
+from tests.chaos.producer import Producer
+from tests.chaos.schedule import Fault
+from tests.chaos.supervisor import Supervisor
+from tests.chaos.world import CONSUMER_TIMEOUT, World
+from tests.live.forwarder import Forwarder
+
+EMPTY_WITHIN = 20.0
+"""Seconds for the job to settle all of a queue that is to be deleted."""
+
+
+class Victims(NamedTuple):
+    """Whom it may hit."""
+
+    world: World
+    producer: Producer
+    supervisor: Supervisor
+
+
+def make(fault: Fault, victims: Victims) -> bool:
+    """Let it happen, and repair it."""
+    return _FAULTS[fault.kind](fault, victims) is not False
+
+
+def _kill(fault: Fault, victims: Victims) -> None:
+    victims.supervisor.kill(fault.draw)
+
+
+def _terminate(fault: Fault, victims: Victims) -> None:
+    victims.supervisor.terminate(fault.draw)
+
+
+def _restart_broker(_fault: Fault, victims: Victims) -> None:
+    victims.world.broker.restart()
+    victims.world.look_often()
+
+
+def _restart_store(_fault: Fault, victims: Victims) -> None:
+    victims.world.store.restart()
+
+
+def _kill_store(_fault: Fault, victims: Victims) -> None:
+    victims.world.store.kill()
+    victims.world.store.start()
+
+
+def _cut(front: Forwarder, fault: Fault) -> bool:
+    """One time in two nobody can connect either, for a while."""
+    front.refuse(fault.draw < 0.5)
+    connections = front.cut()
+    if fault.draw < 0.5:
+        time.sleep(fault.lasts)
+    front.refuse(False)
+    return connections > 0
+
+
+def _slow(front: Forwarder, fault: Fault) -> None:
+    front.slow(0.02 + 0.2 * fault.draw)
+    time.sleep(fault.lasts)
+    front.slow(0)
+
+
+def _swallow(front: Forwarder, _fault: Fault) -> bool:
+    return front.swallow() > 0
+
+
+def _starve_broker(fault: Fault, victims: Victims) -> None:
+    """It takes no messages, neither from the producer nor to be parked."""
+    victims.world.broker.ctl("set_vm_memory_high_watermark", "0.00001")
+    time.sleep(fault.lasts)
+    victims.world.broker.ctl("set_vm_memory_high_watermark", "0.4")
+
+
+def _delete_queue(_fault: Fault, victims: Victims) -> bool:
+    """When there is nothing in it: what there is would be lost by the operator's own hand."""
+    world = victims.world
+    deadline = time.monotonic() + EMPTY_WITHIN
+    with victims.producer.quiet():
+        while world.held():
+            if time.monotonic() > deadline:
+                return False
+
+        def delete(channel: Any) -> None:
+            channel.queue_delete(world.queue)
+            channel.queue_declare(world.queue, durable=True)
+
+        world.at_broker(delete)
+        return True
+
+
+def _many_requests(fault: Fault, victims: Victims) -> bool:
+    return overload(victims.world.store.url, MANY, fault.lasts)[0] > 0
+
+
+def _large_requests(fault: Fault, victims: Victims) -> bool:
+    return overload(victims.world.store.url, LARGE, fault.lasts)[1] > 0
+
+
+def _block(setting: str, fault: Fault, victims: Victims) -> None:
+    world, path = victims.world, f"/{victims.world.index}/_settings"
+    victims.supervisor.repaired = False
+    world.ask("PUT", path, {setting: True})
+    time.sleep(fault.lasts)
+    world.ask("PUT", path, {setting: None})
+    victims.supervisor.repaired = True
+
+
+def _send_large(_fault: Fault, victims: Victims) -> None:
+    victims.producer.send_large(3)
+
+
+def _outwait(_fault: Fault, victims: Victims) -> None:
+    """The store is away until the broker has lost its patience with who does not acknowledge."""
+    front = victims.world.store_front
+    front.refuse(True)
+    front.cut()
+    time.sleep(CONSUMER_TIMEOUT + 2)
+    front.refuse(False)
+
+
+_FAULTS: dict[str, Callable[[Fault, Victims], bool | None]] = {
+    "kill -9": _kill,
+    "SIGTERM": _terminate,
+    "broker restarted": _restart_broker,
+    "broker connections cut": lambda fault, v: _cut(v.world.broker_front, fault),
+    "broker connections slow": lambda fault, v: _slow(v.world.broker_front, fault),
+    "broker connections half-open": lambda fault, v: _swallow(v.world.broker_front, fault),
+    "broker short of memory": _starve_broker,
+    "queue deleted": _delete_queue,
+    "store restarted": _restart_store,
+    "store kill -9": _kill_store,
+    "store connections cut": lambda fault, v: _cut(v.world.store_front, fault),
+    "store connections slow": lambda fault, v: _slow(v.world.store_front, fault),
+    "store connections half-open": lambda fault, v: _swallow(v.world.store_front, fault),
+    "429 for items": _many_requests,
+    "429 for requests": _large_requests,
+    "index closed for writing": lambda f, v: _block("index.blocks.write", f, v),
+    "disk full": lambda f, v: _block("index.blocks.read_only_allow_delete", f, v),
+    "larger than a request": _send_large,
+    "consumer timeout": _outwait,
+}

@@ -1,0 +1,63 @@
+"""The numbered messages of a run, and what has to become of each: known from its number alone.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+KEYS = 300
+UNREADABLE, UNFIT = range(0, 5), range(5, 10)
+"""Of a thousand messages."""
+LARGE_BYTES = 400_000
+"""More than the store takes in one request."""
+
+
+class Messages:
+    """Makes message after message; those of the same seed are the same, but for the time."""
+
+    def __init__(self, seed: int, keyed: bool, reduced: bool) -> None:
+        """`keyed`: there is a key, which may be missing; `reduced`: no document meets a mapping."""
+        self._seed, self._keyed, self._reduced = seed, keyed, reduced
+        self._large: set[int] = set()
+
+    def make_large(self, number: int) -> None:
+        """Let this one be larger than a request may be."""
+        self._large.add(number)
+
+    def body(self, number: int, at: int) -> bytes:
+        """The message of a number; `at` in milliseconds since 1970."""
+        dice = self._dice(number)
+        if dice % 1000 in UNREADABLE:
+            return b'%d {"n":' % number
+        n, key = b"%d" % number, b'"key":"k%d",' % (dice // 1000 % KEYS)
+        if dice % 1000 in UNFIT:
+            if self._keyed:
+                key = b""
+            else:
+                n = b'"number %d"' % number
+        pad = b"." * (LARGE_BYTES if number in self._large else dice // 7 % 200)
+        parts = (n, key, amount(number), at, pad)
+        return b'{"n":%b,%b"amount":%d,"at":%d,"pad":"%b"}' % parts
+
+    def rejected(self, number: int) -> tuple[str, ...]:
+        """How its reason begins, of a message that must not be stored; else nothing."""
+        dice = self._dice(number) % 1000
+        if dice in UNREADABLE:
+            return ("unreadable: ",)
+        if dice in UNFIT:
+            # One that is too large as well may be told the one or the other.
+            return ("missing_key: ",) if self._keyed else ("document_parsing_exception", *TOO_LARGE)
+        return TOO_LARGE if number in self._large and not self._reduced else ()
+
+    def _dice(self, number: int) -> int:
+        return crc32(b"%d %d" % (self._seed, number))
+
+
+TOO_LARGE = ("too large", "413", "Request Entity Too Large")
+
+
+def amount(number: int) -> int:
+    """What is summed."""
+    return number % 97 + 1

@@ -1,0 +1,97 @@
+"""Publishes numbered messages until it is told to stop; each is published until it is confirmed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pika
+from pika import frame, spec
+
+from bench.fill import Publisher
+from tests.chaos.messages import Messages
+
+BLOCKS = 20
+"""Writes a second."""
+
+
+class Producer(threading.Thread):
+    """Goes on through restarts of the broker: what was not confirmed is published again."""
+
+    def __init__(self, url: str, queue: str, messages: Messages, rate: int) -> None:
+        super().__init__(daemon=True)
+        self._url, self._queue, self._messages = url, queue, messages
+        self._block = rate // BLOCKS
+        self._publisher: Publisher | None = None
+        self._busy = threading.Lock()
+        self._stopping = threading.Event()
+        self._large = 0
+        self.held_back = False
+        """There is enough in the queue."""
+        self.published = 0
+        """All numbers below this are confirmed."""
+        self.unsure: set[int] = set()
+        """Published more than once, since nobody knows whether the first time counted."""
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            if not self.held_back:
+                with self._busy:
+                    self._publish_block()
+            self._stopping.wait(max(0.0, begun + 1 / BLOCKS - time.monotonic()))
+
+    def send_large(self, count: int) -> None:
+        """Let the next ones be larger than a request may be."""
+        self._large += count
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Nothing is published, and nothing is unconfirmed, in this block."""
+        with self._busy:
+            yield
+
+    def stop(self) -> None:
+        """After the block that is under way."""
+        self._stopping.set()
+        self.join()
+        if self._publisher is not None:
+            with suppress(OSError, AssertionError):
+                self._publisher.__exit__(None, None, None)
+
+    def _publish_block(self) -> None:
+        numbers = range(self.published, self.published + self._block)
+        large, self._large = self._large, 0
+        for number in numbers[:large]:
+            self._messages.make_large(number)
+        at = int(time.time() * 1000)
+        method = frame.Method(1, spec.Basic.Publish(routing_key=self._queue)).marshal()
+        block = b"".join(self._frames(method, number, at) for number in numbers)
+        while True:
+            try:
+                if self._publisher is None:
+                    self._publisher = Publisher(self._url)
+                self._publisher.publish([block], len(numbers))
+            except (OSError, AssertionError):  # it asserts that the broker goes on confirming
+                self._publisher = None
+                self.unsure.update(numbers)
+                time.sleep(0.2)
+            else:
+                self.published = numbers.stop
+                return
+
+    def _frames(self, method: bytes, number: int, at: int) -> bytes:
+        body = self._messages.body(number, at)
+        properties = pika.BasicProperties(
+            "application/json", delivery_mode=2, message_id=f"{number}"
+        )
+        header = frame.Header(1, len(body), properties).marshal()
+        pieces = range(0, len(body), FRAME_BYTES)
+        bodies = (frame.Body(1, body[at : at + FRAME_BYTES]).marshal() for at in pieces)
+        return b"".join([method, header, *bodies])
+
+
+FRAME_BYTES = 100_000
+"""Less than the frame size that brokers offer, 128 KiB."""

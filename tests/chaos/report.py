@@ -1,0 +1,74 @@
+"""What is printed: a line for each run, what is wrong with it, and the totals."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from tests.chaos.run import Plan, Result
+from tests.chaos.schedule import KINDS
+
+SHOWN = 10
+"""Numbers and sentences of each sort."""
+
+
+def command(plan: Plan) -> str:
+    """What runs it once more."""
+    return (
+        f"python -m tests.chaos --seed {plan.seed} --seconds {plan.seconds:g} "
+        f"--shape {plan.shape} --aggregate {plan.aggregate} --rate {plan.rate}"
+    )
+
+
+def lines(result: Result) -> Iterable[str]:
+    """What a run came to."""
+    verdict, plan = result.verdict, result.plan
+    yield (
+        f"seed {plan.seed} {plan.shape} {plan.aggregate}: {result.faults.total()} faults, "
+        f"{verdict.published:,} messages, {len(verdict.lost)} lost, {len(verdict.twice)} twice, "
+        f"{verdict.parked:,} parked, at the longest {result.longest:.0f} s without progress"
+    )
+    asides = {
+        "lives of the job": result.lives,
+        "blown fuses": result.fuses,
+        "counted again": verdict.counted_again,
+        "parked again": verdict.parked_again,
+        "parked though stored": verdict.parked_though_stored,
+        "late": verdict.late,
+    }
+    yield f"    {', '.join(f'{what}: {count:,}' for what, count in asides.items() if count)}"
+    yield from (f"    strange: {what}" for what in result.strange[:SHOWN])
+    if result.good:
+        return
+    for what, numbers in (("lost", verdict.lost), ("twice", verdict.twice)):
+        if numbers:
+            yield f"    {what}: {sorted(numbers)[:SHOWN]}"
+    yield from (f"    wrong: {what[:500]}" for what in verdict.wrong[:SHOWN])
+    if result.left:
+        yield f"    {result.left} messages were never settled"
+    if any(result.codes):
+        yield f"    exit codes of the last drain: {result.codes}"
+    yield f"    once more: {command(plan)}"
+
+
+def totals(results: Sequence[Result]) -> Iterable[str]:
+    """What all runs came to."""
+    faults = sum((result.faults for result in results), Counter[str]())
+    for kind in KINDS:
+        yield f"{faults[kind]:6} {kind}"
+    verdicts = [result.verdict for result in results]
+    yield (
+        f"{faults.total():,} faults in {len(results)} runs, "
+        f"{sum(verdict.published for verdict in verdicts):,} messages, "
+        f"{sum(len(verdict.lost) for verdict in verdicts)} lost, "
+        f"{sum(len(verdict.twice) for verdict in verdicts)} twice, "
+        f"{sum(verdict.parked for verdict in verdicts):,} parked, "
+        f"at the longest {max(result.longest for result in results):.0f} s without progress"
+    )
+
+
+def record(result: Result) -> str:
+    """The same as JSON, to be added up later."""
+    verdict = result.verdict._asdict()
+    return json.dumps({**result._asdict(), "plan": result.plan._asdict(), "verdict": verdict})

@@ -1,0 +1,151 @@
+"""One run: everything starts, breaks for a while, is left in peace, drains, and is compared."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.chaos.aggregates import AGGREGATES, SPEC
+from tests.chaos.checker import Verdict, check
+from tests.chaos.faults import Victims, make
+from tests.chaos.messages import Messages
+from tests.chaos.producer import Producer
+from tests.chaos.schedule import KINDS, LANES, schedule
+from tests.chaos.supervisor import Supervisor
+from tests.chaos.watch import Watch
+from tests.chaos.world import World
+from tests.waiting import until
+
+SETTLED_WITHIN = 180.0
+"""Seconds of peace that the job has for what is left in the queue."""
+HAND_BACK_FIRST = ("8s", "30m")
+"""By turns: the job knows of the broker's consumer timeout, or it does not."""
+
+
+class Plan(NamedTuple):
+    """What a run is; all of it can be told on a command line."""
+
+    seed: int
+    seconds: float
+    shape: str
+    aggregate: str
+    rate: int
+    kinds: tuple[str, ...] = KINDS
+
+
+class Result(NamedTuple):
+    """What came of it."""
+
+    plan: Plan
+    faults: Counter[str]
+    verdict: Verdict
+    longest: float
+    """Seconds without a new document."""
+    lives: int
+    fuses: int
+    left: int
+    """Messages that were still in the queue when there was no more patience."""
+    codes: list[int]
+    """Exit codes of the last drain."""
+    strange: list[str]
+    """Ends of the job that nobody caused, faults that could not be made."""
+
+    @property
+    def good(self) -> bool:
+        """The promise was kept."""
+        return self.verdict.good and not self.left and not any(self.codes)
+
+
+def run(world: World, plan: Plan, folder: Path) -> Result:
+    """Run it; the job's log and spec are left in `folder`."""
+    aggregate = AGGREGATES[plan.aggregate]
+    world.begin()
+    messages = Messages(plan.seed, aggregate.keyed, aggregate.reduced)
+    producer = Producer(world.broker.url, world.queue, messages, plan.rate)
+    supervisor = Supervisor(_spec(world, plan, folder), plan.shape)
+    watch = Watch(world, producer)
+    for thread in (producer, supervisor, watch):
+        thread.start()
+    try:
+        until(lambda: watch.documents, 60)
+        faults, strange = _break(plan, Victims(world, producer, supervisor), folder)
+        producer.stop()
+        left = _settle(world)
+        watch.stop()
+        codes = supervisor.finish()
+        left = left or world.held()
+    finally:
+        supervisor.abandon()
+    verdict = check(world, messages, producer.published, producer.unsure, aggregate)
+    world.end()
+    return Result(
+        *(plan, faults, verdict, watch.longest, supervisor.lives, supervisor.fuses),
+        *(left, codes, supervisor.strange + strange),
+    )
+
+
+def _spec(world: World, plan: Plan, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path, aggregate = folder / "pipeline.yaml", AGGREGATES[plan.aggregate]
+    path.write_text(
+        SPEC.format(
+            broker=world.broker_url,
+            store=world.store_url,
+            queue=world.queue,
+            index=world.index,
+            prefetch=aggregate.prefetch,
+            consumer_timeout=HAND_BACK_FIRST[plan.seed % 2],
+            aggregate=aggregate.yaml,
+        )
+    )
+    return path
+
+
+def _break(plan: Plan, victims: Victims, folder: Path) -> tuple[Counter[str], list[str]]:
+    """All lanes at once, until the time is over."""
+    deadline = time.monotonic() + plan.seconds
+    faults, strange = Counter[str](), list[str]()
+
+    def lane(name: str) -> None:
+        for fault in schedule(plan.seed, name, plan.kinds):
+            time.sleep(min(fault.after, max(0.0, deadline - time.monotonic())))
+            if time.monotonic() >= deadline:
+                return
+            begun, at = time.monotonic(), time.strftime("%H:%M:%S")
+            happened = make(fault, victims)
+            if happened:
+                faults[fault.kind] += 1
+            with (folder / "faults.log").open("a") as log:
+                took = f"{time.monotonic() - begun:.1f} s"
+                log.write(f"{at} {fault.kind}, {took}{'' if happened else ': nothing'}\n")
+
+    _together([lambda name=name: lane(name) for name in LANES], strange)  # type: ignore[misc]
+    return faults, strange
+
+
+def _together(tasks: list[Callable[[], None]], strange: list[str]) -> None:
+    """Do all at once; a fault that cannot be made is a fault of ours, and told."""
+
+    def guarded(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except Exception as error:  # noqa: BLE001  # the other lanes go on
+            strange.append(f"{type(error).__name__}: {error}")
+
+    threads = [threading.Thread(target=guarded, args=(task,)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _settle(world: World) -> int:
+    """Wait until the queue is empty; return what is left in it when it takes too long."""
+    deadline = time.monotonic() + SETTLED_WITHIN
+    while (held := world.held()) and time.monotonic() < deadline:
+        time.sleep(0.3)
+    return held

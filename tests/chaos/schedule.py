@@ -1,0 +1,66 @@
+"""What breaks, in which order and for how long: the same seed, the same faults.
+
+Pure. Three lanes go on at the same time, so that faults meet: what is done to the job, to the
+broker, and to the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from random import Random
+from typing import NamedTuple
+
+LANES = {
+    "job": ("kill -9", "SIGTERM"),
+    "broker": (
+        "broker restarted",
+        "broker connections cut",
+        "broker connections slow",
+        "broker connections half-open",
+        "broker short of memory",
+        "queue deleted",
+    ),
+    "store": (
+        "store restarted",
+        "store kill -9",
+        "store connections cut",
+        "store connections slow",
+        "store connections half-open",
+        "429 for items",
+        "429 for requests",
+        "index closed for writing",
+        "disk full",
+        "larger than a request",
+        "consumer timeout",
+    ),
+}
+KINDS = tuple(chain.from_iterable(LANES.values()))
+
+PAUSES = {"job": (3.0, 7.0), "broker": (0.5, 2.5), "store": (0.5, 2.0)}
+"""Seconds between two faults of a lane. It takes the job two to start, and some more to have as
+much in its hands as it may."""
+LASTS = (0.5, 2.5)
+"""Seconds that a fault lasts which does not end by itself."""
+
+
+class Fault(NamedTuple):
+    """One thing that breaks."""
+
+    kind: str
+    after: float
+    """Seconds since the fault before it in its lane was over."""
+    lasts: float
+    """Seconds."""
+    draw: float
+    """From 0 to 1: which one, where there are several."""
+
+
+def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[Fault]:
+    """The faults of a lane, without end; each kind comes once before any comes again."""
+    draw = Random(f"{seed} {lane}")
+    possible = [kind for kind in LANES[lane] if kind in kinds]
+    while possible:
+        draw.shuffle(possible)
+        for kind in possible:
+            yield Fault(kind, draw.uniform(*PAUSES[lane]), draw.uniform(*LASTS), draw.random())

@@ -1,0 +1,115 @@
+"""Runs the job, and starts it again when it ends, whatever ended it, as systemd would."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.live.job import Job, free_ports
+
+SHAPES = ("one", "threads", "cluster")
+"""One process, one with two workers, two processes."""
+FUSE = "reads nothing until the job is started again"
+AWAY = "RabbitMQ, after 5 tries"
+"""It ends when the broker does not answer as it starts."""
+ENDS_WITHIN = 30.0
+"""Seconds: when one process of a cluster has ended, so do the others."""
+DRAINED, NOT_DRAINED = 0, 3
+
+
+class Supervisor(threading.Thread):
+    """Looks after the processes of one job, until it is finished."""
+
+    def __init__(self, spec: Path, shape: str) -> None:
+        super().__init__(daemon=True)
+        self._spec, self._shape = spec, shape
+        self._lock = threading.Lock()
+        self._finished = threading.Event()
+        self._open = ExitStack()
+        self._jobs: list[Job] = []
+        self._told = False  # somebody has ended them on purpose
+        self.repaired = True
+        """What blows the fuse is no more, so that the job may be started again."""
+        self.lives = 0
+        """How often the job was started."""
+        self.fuses = 0
+        """How often it had to be, since it read nothing any more."""
+        self.strange: list[str] = []
+        """Ends that nobody has caused, and such as took too long."""
+
+    def run(self) -> None:
+        self._start()
+        while not self._finished.wait(0.1):
+            with self._lock:
+                self._look()
+
+    def kill(self, draw: float) -> None:
+        """`kill -9` of one process."""
+        with self._lock:
+            self._told = True
+            self._jobs[int(draw * len(self._jobs))].process.kill()
+
+    def terminate(self, draw: float) -> None:
+        """SIGTERM to one process; all of them drain."""
+        with self._lock:
+            self._told = True
+            self._jobs[int(draw * len(self._jobs))].process.send_signal(signal.SIGTERM)
+
+    def finish(self) -> list[int]:
+        """Drain the job for good; return the exit codes."""
+        self._finished.set()
+        self.join()
+        if any(job.process.poll() is not None for job in self._jobs):
+            self._end_all()
+            self._start()
+        for job in self._jobs:
+            job.wait_for_log("consuming", 60)
+        self._jobs[0].process.send_signal(signal.SIGTERM)
+        return self._end_all()
+
+    def abandon(self) -> None:
+        """Kill what still runs."""
+        self._finished.set()
+        self.join()
+        self._open.close()
+
+    def _start(self) -> None:
+        arguments: list[tuple[str, ...]] = [()]
+        if self._shape == "threads":
+            arguments = [("-w", "2")]
+        elif self._shape == "cluster":
+            addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
+            arguments = [("-a", addresses, "-i", number) for number in "01"]
+        self._open, self._told = ExitStack(), False
+        self.lives += 1
+        self._jobs = [
+            self._open.enter_context(Job(self._spec, *each, name=f"{self.lives:03}-{number}"))
+            for number, each in enumerate(arguments)
+        ]
+
+    def _look(self) -> None:
+        if any(job.process.poll() is not None for job in self._jobs):
+            self._end_all()
+            self._start()
+        elif not self._told and self.repaired and any(FUSE in job.log for job in self._jobs):
+            self.fuses += 1
+            self._told = True
+            self._jobs[0].process.send_signal(signal.SIGTERM)
+
+    def _end_all(self) -> list[int]:
+        """Wait until all have ended, and judge how."""
+        deadline = time.monotonic() + ENDS_WITHIN
+        while any(job.process.poll() is None for job in self._jobs):
+            if time.monotonic() > deadline:
+                self.strange.append(f"life {self.lives}: had to be killed")
+                break
+            time.sleep(0.05)
+        codes = [job.process.poll() for job in self._jobs]
+        self._open.close()  # kills who is left
+        away = any(AWAY in job.log for job in self._jobs)
+        if not (self._told or away or self._finished.is_set()):
+            self.strange.append(f"life {self.lives}: ended by itself, {codes}")
+        return [-1 if code is None else code for code in codes]

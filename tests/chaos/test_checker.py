@@ -1,0 +1,77 @@
+"""The checker sees what is not as it should be; no servers."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from tests.chaos.aggregates import AGGREGATES
+from tests.chaos.checker import Verdict, compare
+from tests.chaos.messages import Messages
+from tests.chaos.schedule import KINDS, LANES, schedule
+
+PUBLISHED = 2000
+MESSAGES = Messages(seed=1, keyed=False, reduced=False)
+REJECTED = {n: [f"{MESSAGES.rejected(n)[0]}…"] for n in range(PUBLISHED) if MESSAGES.rejected(n)}
+STORED = [n for n in range(PUBLISHED) if n not in REJECTED]
+HEALTHY = STORED[:3]
+
+
+def judge(
+    stored: list[int],
+    parked: dict[int, list[str]],
+    aggregate: str = "documents",
+    unsure: tuple[int, ...] = (),
+) -> Verdict:
+    return compare(MESSAGES, PUBLISHED, unsure, AGGREGATES[aggregate], stored, parked)
+
+
+def test_all_is_well_when_each_is_where_it_belongs() -> None:
+    assert len(REJECTED) > 10
+    assert judge(STORED, REJECTED).good
+
+
+def test_what_is_nowhere_is_lost() -> None:
+    assert judge(STORED[1:], REJECTED).lost == STORED[:1]
+    poison = next(iter(REJECTED))
+    assert judge(STORED, {n: r for n, r in REJECTED.items() if n != poison}).lost == [poison]
+
+
+def test_what_is_in_two_documents_is_twice() -> None:
+    verdict = judge([*STORED, *HEALTHY], REJECTED)
+    assert (verdict.twice, verdict.good) == (HEALTHY, False)
+
+
+def test_where_windows_are_not_aligned_a_message_may_be_counted_again() -> None:
+    verdict = judge([*STORED, *HEALTHY], REJECTED, "reduce")
+    assert (verdict.twice, verdict.counted_again, verdict.good) == ([], 3, True)
+
+
+def test_who_publishes_twice_is_counted_twice() -> None:
+    verdict = judge([*STORED, *HEALTHY], REJECTED, "windows", unsure=tuple(HEALTHY))
+    assert (verdict.twice, verdict.counted_again, verdict.good) == ([], 3, True)
+
+
+def test_nobody_is_parked_for_a_wrong_reason() -> None:
+    assert not judge(STORED[1:], {**REJECTED, STORED[0]: ["unreadable: no"]}).good
+    assert not judge([*STORED, min(REJECTED)], REJECTED).good
+    assert not judge([*STORED, PUBLISHED], REJECTED).good
+
+
+def test_who_came_while_the_index_was_closed_may_be_parked_and_stored() -> None:
+    reasons = ["cluster_block_exception: closed for a while"] * 2
+    verdict = judge(STORED, {**REJECTED, STORED[0]: reasons})
+    assert verdict.good
+    assert (verdict.parked_though_stored, verdict.parked_again) == (1, 1)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_the_same_seed_breaks_the_same_things(lane: str) -> None:
+    first = list(islice(schedule(7, lane), 40))
+
+    assert first == list(islice(schedule(7, lane), 40))
+    assert first != list(islice(schedule(8, lane), 40))
+    kinds = LANES[lane]
+    assert sorted(fault.kind for fault in first[: len(kinds)]) == sorted(kinds)
+    assert set(kinds) <= set(KINDS)

@@ -1,0 +1,53 @@
+"""Watches, while all breaks, whether the job gets on; and keeps the queue from growing too long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+import pika
+import urllib3
+
+from tests.chaos.producer import Producer
+from tests.chaos.world import HTTP, World
+
+WAITING_MOST = 60_000
+"""Messages in the queue: what the job does in some seconds, when it is let."""
+
+
+class Watch(threading.Thread):
+    """Looks twice a second."""
+
+    def __init__(self, world: World, producer: Producer) -> None:
+        super().__init__(daemon=True)
+        self._world, self._producer = world, producer
+        self._stopping = threading.Event()
+        self._moved_at = time.monotonic()
+        self.documents = 0
+        """That a reader finds."""
+        self.longest = 0.0
+        """Seconds without a new document."""
+
+    def run(self) -> None:
+        while not self._stopping.wait(0.5):
+            with suppress(urllib3.exceptions.HTTPError, KeyError, ValueError):
+                self._look_at_the_index()
+            with suppress(pika.exceptions.AMQPError, OSError):
+                waiting = self._world.at_broker(
+                    lambda channel: channel.queue_declare(self._world.queue, passive=True)
+                ).method.message_count
+                self._producer.held_back = waiting > WAITING_MOST
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        self.join()
+
+    def _look_at_the_index(self) -> None:
+        url = f"{self._world.store.url}/{self._world.index}/_count"
+        documents = HTTP.request("GET", url, retries=False, timeout=5).json()["count"]
+        now = time.monotonic()
+        if documents != self.documents:
+            self.documents, self._moved_at = documents, now
+        self.longest = max(self.longest, now - self._moved_at)

@@ -1,0 +1,124 @@
+"""The servers, private ones, a forwarder before each, and the queue and index of one run."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pika
+import urllib3
+from typing_extensions import Self
+
+from deploy.local.elasticsearch import Elasticsearch
+from deploy.local.rabbitmq import RabbitMQ
+from tests.chaos.aggregates import MAPPING
+from tests.live.forwarder import Forwarder
+
+T = TypeVar("T")
+
+CONSUMER_TIMEOUT = 10
+"""Seconds that the broker waits for an acknowledgement."""
+BROKER = {"consumer_timeout": f"{CONSUMER_TIMEOUT * 1000}"}
+STORE = {
+    "thread_pool.write.size": "1",
+    "thread_pool.write.queue_size": "8",
+    "indexing_pressure.memory.limit": "1mb",
+    "http.max_content_length": "256kb",
+}
+"""Little of everything, so that it can be overloaded."""
+HTTP = urllib3.PoolManager(timeout=10)
+
+
+class World:
+    """A broker and a store, for one run after the other."""
+
+    def __init__(self) -> None:
+        self.broker = RabbitMQ("chaos", settings=BROKER)
+        self.store = Elasticsearch("chaos", settings=STORE, fast=True)
+        self._open = ExitStack()
+        self.queue = self.index = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            opening.enter_context(self.broker)
+            opening.enter_context(self.store)
+            self.broker_front = opening.enter_context(_before(self.broker.url))
+            self.store_front = opening.enter_context(_before(self.store.url))
+            self._open = opening.pop_all()
+        self.look_often()
+        self.ask("PUT", "/neighbour", {"settings": {"number_of_replicas": 0}})
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    @property
+    def broker_url(self) -> str:
+        """Through the forwarder."""
+        return f"amqp://guest:guest@127.0.0.1:{self.broker_front.port}/"
+
+    @property
+    def store_url(self) -> str:
+        """Through the forwarder."""
+        return f"http://127.0.0.1:{self.store_front.port}"
+
+    def begin(self) -> None:
+        """A queue and an index for the next run."""
+        self.queue = self.index = f"chaos-{uuid.uuid4()}"
+        self.at_broker(lambda channel: channel.queue_declare(self.queue, durable=True))
+        self.ask("PUT", f"/{self.index}", {"mappings": MAPPING})
+
+    def end(self) -> None:
+        """Forget them."""
+        for queue in (self.queue, f"{self.queue}.parked"):
+            self.at_broker(lambda channel, queue=queue: channel.queue_delete(queue))  # type: ignore[misc]
+        self.ask("DELETE", f"/{self.index}")
+
+    def look_often(self) -> None:
+        """Let the broker look each second who does not acknowledge; else it does each minute."""
+        self.broker.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 1000).")
+
+    def held(self) -> int:
+        """Messages of the queue, those too that somebody has not acknowledged."""
+        for line in self.broker.ctl("list_queues", "name", "messages").splitlines():
+            name, _, count = line.partition("\t")
+            if name == self.queue:
+                return int(count)
+        raise LookupError(self.queue)
+
+    def at_broker(self, ask: Callable[[Any], T]) -> T:
+        """Ask the broker itself, past the forwarder."""
+        with pika.BlockingConnection(pika.URLParameters(self.broker.url)) as connection:
+            return ask(connection.channel())
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the store itself, past the forwarder, again and again until it has done it."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                answer = HTTP.request(method, self.store.url + path, json=body, retries=False)
+                if answer.status < 300:
+                    return json.loads(answer.data)
+                said = f"{answer.status} {answer.data!r}"
+            except urllib3.exceptions.HTTPError as error:
+                said = f"{error}"
+            assert time.monotonic() < deadline, f"{method} {path}: {said}"
+            time.sleep(0.2)
+
+
+def _before(url: str) -> Forwarder:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    return Forwarder(parts.hostname, parts.port)
