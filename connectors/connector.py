@@ -56,6 +56,10 @@ class Consumer(Protocol):
     def unsettled(self) -> int:
         """Messages that the broker waits to hear about."""
 
+    @property
+    def undecided(self) -> int:
+        """Those of them that have no outcome yet; to be asked from any thread, and seldom."""
+
     def close(self) -> None:
         """Settle what was handed in, give the rest back, and wait until the broker knows it all."""
 
@@ -71,6 +75,9 @@ class Source(Protocol):
 
     def unsettled(self) -> int:
         """Messages of this process that the broker waits to hear about."""
+
+    def stopped_because(self) -> list[str]:
+        """Why consumers of this process read nothing until the job is started again."""
 
     def check(self) -> None:
         """Reach the service once, and prepare what the spec wants prepared.

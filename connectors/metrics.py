@@ -6,9 +6,10 @@ Counting costs about a microsecond a call, so callers count a batch at a time.
 from __future__ import annotations
 
 import errno
+import json
 import logging
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
@@ -24,6 +25,11 @@ DISCARDED = Counter(
     "hopper_discarded",
     "Rejected messages left to the queue's own dead lettering, for want of ours.",
 )
+GIVEN_BACK = Counter(
+    "hopper_given_back",
+    "Messages whose connection was lost, or that a stop has left, before they were stored, dropped "
+    "or parked: they are delivered again.",
+)
 DROPPED = Counter(
     "hopper_dropped",
     "Messages acknowledged though nothing was stored: the spec says so, or they were commands.",
@@ -36,9 +42,25 @@ STALE = Counter(
     "Outcomes that came after their connection was lost: those messages are delivered again.",
 )
 CONNECTIONS = Counter("hopper_connections", "Connections that consumers have made to the broker.")
+OPEN_GROUPS = Gauge("hopper_open_groups", "Groups of this process that are not complete.")
+OPEN_MEMBERS = Gauge("hopper_open_members", "Documents in them.")
+WITH_SINK = Gauge("hopper_with_sink", "Documents of this process that the sink has to answer for.")
 GROUPS = Counter("hopper_groups", "Groups, by the rule that completed them.", ["completed_by"])
 GROUP_SIZE = Histogram(
     "hopper_group_size", "Messages in a completed group.", buckets=[1, 10, 100, 500, 1000, 5000]
+)
+LATE = Counter(
+    "hopper_late",
+    "Late messages, by what became of them; of a new group, the one that opened it.",
+    ["became"],
+)
+RECOGNISED = Counter(
+    "hopper_redelivered_recognised",
+    "Messages delivered again that share the outcome of their first copy, and count once.",
+)
+SKIPPED = Counter(
+    "hopper_skipped_values",
+    "Values that `sum`, `avg` and the like passed over, for they are not what these can use.",
 )
 BULK_DOCUMENTS = Histogram(
     "hopper_bulk_documents", "Documents in a bulk request.", buckets=[1, 10, 100, 500, 1000, 5000]
@@ -108,21 +130,44 @@ PORTS = 100
 """How many ports `serve` tries: one for each process of a large cluster on one host."""
 
 
-def serve(host: str, port: int) -> None:
+Page = Callable[[], tuple[bool, object]]
+"""Whether all is well, and what to say of it, as JSON."""
+
+
+def serve(host: str, port: int, pages: Mapping[str, Page] | None = None) -> None:
     """Answer Prometheus at the first free port from `port` on; each process has its own.
+
+    `pages` are served beside `/metrics`, by their paths: with 200 where all is well, else with 503.
 
     Raises:
         Unavailable: the host is not one of this machine's, or no port is free.
     """
     for candidate in range(port, port + PORTS):
         try:
-            start_http_server(candidate, host)
+            server, _ = start_http_server(candidate, host)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise Unavailable(
                     f"metrics: cannot listen on {host}, port {candidate}: {error.strerror}"
                 ) from None
         else:
+            server.set_app(_application(server.get_app(), pages or {}))
             LOG.info("metrics: http://%s:%d/metrics", host, candidate)
             return
     raise Unavailable(f"metrics: no port is free on {host} from {port} to {port + PORTS - 1}")
+
+
+def _application(prometheus: Any, pages: Mapping[str, Page]) -> Any:
+    """A WSGI application: the pages, and Prometheus everywhere else."""
+
+    def answer(environment: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        page = pages.get(environment["PATH_INFO"])
+        if page is None:
+            answered: Iterable[bytes] = prometheus(environment, start)
+            return answered
+        well, told = page()
+        status = "200 OK" if well else "503 Service Unavailable"
+        start(status, [("Content-Type", "application/json")])
+        return [json.dumps(told, indent=2).encode() + b"\n"]
+
+    return answer

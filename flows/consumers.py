@@ -13,6 +13,8 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from connectors import metrics
 from connectors.connector import Consumer, Source
 from connectors.message import Arrived, Drain, Lost, Opened, Outcomes
+from flows.books import Books
+from flows.conservation import ConsumerAccount, in_outcomes, in_rejected
 from flows.parts import Only, Parts
 from flows.stop import Stop
 
@@ -31,8 +33,8 @@ ForConsumer = Opened | Outcomes | Drain
 class Deliveries(FixedPartitionedSource[Event, None]):
     """The `source` step: a partition is a consumer."""
 
-    def __init__(self, source: Source, stop: Stop) -> None:
-        self._source, self._stop = source, stop
+    def __init__(self, source: Source, stop: Stop, books: Books) -> None:
+        self._source, self._stop, self._books = source, stop, books
 
     def list_parts(self) -> list[str]:
         """All consumers of the cluster; Bytewax gives each to one worker."""
@@ -42,12 +44,14 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         """Start the consumer."""
         consumer = self._source.consumer(for_part)
         consumer.start()
-        return _Deliveries(consumer, self._stop)
+        account = self._books.of_consumer(for_part)
+        account.undecided = lambda: consumer.undecided
+        return _Deliveries(consumer, self._stop, account)
 
 
 class _Deliveries(StatefulSourcePartition[Event, None]):
-    def __init__(self, consumer: Consumer, stop: Stop) -> None:
-        self._consumer, self._stop = consumer, stop
+    def __init__(self, consumer: Consumer, stop: Stop, account: ConsumerAccount) -> None:
+        self._consumer, self._stop, self._account = consumer, stop, account
         self._told = False
         self._pause = BUSY
 
@@ -56,6 +60,8 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
         if messages:
             metrics.RECEIVED.inc(messages)
+        if given_back := self._account.take(events):
+            metrics.GIVEN_BACK.inc(given_back)
         if self._stop.reason is not None and not self._told:
             self._told = True
             self._stop.announce()
@@ -84,9 +90,9 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
     not what it promises: `build_part` checks it.
     """
 
-    def __init__(self, source: Source, only: Only, stop: Stop) -> None:
+    def __init__(self, source: Source, only: Only, stop: Stop, books: Books) -> None:
         """For `only` see `Parts`."""
-        self._source, self._only, self._stop = source, only, stop
+        self._source, self._only, self._stop, self._books = source, only, stop, books
         self._parts = source.consumers()
 
     def list_parts(self) -> list[str]:
@@ -101,25 +107,41 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         """Find the consumer that the source has started."""
         consumer = self._source.consumer(for_part)
         assert consumer.started, f"{for_part} consumes in another process than it acknowledges"
-        return _Acknowledge(consumer, Parts(self._only), self._stop)
+        account = self._books.of_consumer(for_part)
+        return _Acknowledge(consumer, Parts(self._only), self._stop, account)
 
 
 class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
-    def __init__(self, consumer: Consumer, parts: Parts, stop: Stop) -> None:
-        self._consumer, self._parts, self._stop = consumer, parts, stop
+    def __init__(
+        self, consumer: Consumer, parts: Parts, stop: Stop, account: ConsumerAccount
+    ) -> None:
+        self._consumer, self._parts, self._stop, self._account = consumer, parts, stop, account
 
     def write_batch(self, items: list[ForConsumer]) -> None:
         for item in items:
             if isinstance(item, Outcomes):
-                outcomes = self._parts.take(item)
-                metrics.STORED.inc(len(outcomes.stored))
-                metrics.REJECTED.inc(len(outcomes.rejected))
-                self._consumer.settle(outcomes)
+                self._settle(item)
             elif isinstance(item, Drain):
                 self._stop.request(item.reason)
+
+    def _settle(self, outcomes: Outcomes) -> None:
+        count = in_outcomes(outcomes)
+        self._account.home += count
+        if self._account.is_stale(outcomes.origin):
+            metrics.STALE.inc(count)
+            return
+        outcomes = self._parts.take(outcomes)
+        self._account.settle(outcomes)
+        metrics.STORED.inc(len(outcomes.stored))
+        if outcomes.rejected:
+            metrics.REJECTED.inc(in_rejected(outcomes.rejected))
+        if outcomes.dropped:
+            metrics.DROPPED.inc(len(outcomes.dropped))
+        self._consumer.settle(outcomes)
 
     def snapshot(self) -> None:
         """Nothing is kept here."""
 
     def close(self) -> None:
         self._consumer.close()
+        metrics.GIVEN_BACK.inc(self._account.close())

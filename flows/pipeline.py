@@ -17,6 +17,7 @@ from bytewax.dataflow import Dataflow
 from connectors.connector import Sink, Source
 from flows import consumers, steps
 from flows.aggregate import Shard
+from flows.books import Books
 from flows.plan import make_plan
 from flows.spec import Pipeline
 from flows.start import start
@@ -33,18 +34,31 @@ def flow(path: str | None = None) -> Dataflow:
     return ring(*start(path or os.environ.get("HOPPER_PIPELINE", "pipeline.yaml")))
 
 
-def ring(spec: Pipeline, source: Source, sink: Sink, stop: Stop) -> Dataflow:
-    """What comes in at `source` leaves at `acknowledge`, stored or parked: nowhere else."""
+def ring(
+    spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Books | None = None
+) -> Dataflow:
+    """What comes in at `source` leaves at `acknowledge`, stored or parked: nowhere else.
+
+    `books` are kept of it.
+    """
+    books = books or Books()
     plan = make_plan(spec, source, sink)
+    books.skipped = lambda: sum(tally.skipped for tally in plan.tallies)
+    read = steps.correlate(plan.read, plan.spread, books=books)
 
     flow = Dataflow(spec.name)
-    events = op.input("source", flow, consumers.Deliveries(source, stop))
-    correlated = op.flat_map_batch("correlate", events, steps.correlate(plan.read, plan.spread))
+    events = op.input("source", flow, consumers.Deliveries(source, stop, books))
+    correlated = op.flat_map_batch("correlate", events, read)
     readable = op.branch("readable", correlated, steps.concerns_a_shard)
     groups = op.stateful_batch(
-        "aggregate", readable.trues, lambda _: steps.Aggregate(Shard(plan.rules), stop)
+        "aggregate",
+        readable.trues,
+        lambda _: steps.Aggregate(Shard(plan.rules), stop, account=books.of_groups()),
     )
-    written = op.stateful_batch("write", groups, lambda _: Write(sink, plan.documents))
+    written = op.stateful_batch(
+        "write", groups, lambda _: Write(sink, plan.documents, books.of_sink())
+    )
     settled = op.merge("settled", readable.falses, op.map("home", written, steps.homeward))
-    op.output("acknowledge", settled, consumers.Acknowledge(source, plan.only, stop))  # type: ignore[misc]
+    home = consumers.Acknowledge(source, plan.only, stop, books)
+    op.output("acknowledge", settled, home)  # type: ignore[misc]
     return flow

@@ -64,12 +64,14 @@ class DeadLetter(OneOf):
 
 
 class Metrics(Spec):
-    """An endpoint for Prometheus."""
+    """An endpoint for Prometheus, and for whoever asks how the job is."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
     """Port of `http://host:port/metrics`."""
     host: str = "127.0.0.1"
     """Address to listen on; `0.0.0.0` lets other machines in."""
+    unhealthy_after: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long a service may be away, or a dataflow stand still, before `/health` says so."""
 
 
 def _number(value: object) -> object:

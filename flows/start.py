@@ -9,14 +9,18 @@ import atexit
 import gc
 import logging
 import sys
+from math import inf
 
 import bytewax.run
 
 from connectors import metrics
 from connectors.connector import Sink, Source
 from connectors.errors import SpecError, Unavailable
+from flows.books import Books
+from flows.health import Health
 from flows.spec import Pipeline, load, warnings
 from flows.stop import Stop
+from flows.watch import watch
 
 LOG = logging.getLogger("hopper")
 
@@ -27,7 +31,7 @@ CYCLES_AFTER = 10_000
 nowhere back: there are none. Python's own 700 would be 300 messages, and a sixth of the CPU."""
 
 
-def start(path: str) -> tuple[Pipeline, Source, Sink, Stop]:
+def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
     """Everything the flow is made of, ready to go.
 
     Raises:
@@ -42,21 +46,30 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop]:
         source, sink = _source(spec, workers()), _sink(spec)
         source.check()
         sink.check()
-        if spec.metrics is not None:
-            metrics.serve(spec.metrics.host, spec.metrics.port)
+        stop, books = Stop(spec.drain_timeout, source.unsettled), Books(alone=_cluster()[0] == 1)
+        _watch(spec, source, stop, books)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
     except Unavailable as error:
         LOG.error("%s", error)
         sys.exit(EXIT_UNAVAILABLE)
-    stop = Stop(spec.drain_timeout, source.unsettled)
     stop.on_signals()
-    metrics.UNSETTLED.set_function(source.unsettled)
     atexit.register(_report, stop)
     gc.set_threshold(CYCLES_AFTER)
     gc.freeze()  # what is there by now stays
-    return spec, source, sink, stop
+    return spec, source, sink, stop, books
+
+
+def _watch(spec: Pipeline, source: Source, stop: Stop, books: Books) -> None:
+    """Look at the books and at the health from now on; answer those who ask, where wanted."""
+    metrics.UNSETTLED.set_function(source.unsettled)
+    patience = spec.metrics.unhealthy_after if spec.metrics is not None else inf
+    health = Health(books, source, stop, patience)
+    if spec.metrics is not None:
+        pages = {"/health": health.health, "/ready": health.ready}
+        metrics.serve(spec.metrics.host, spec.metrics.port, pages)
+    watch(books, health)
 
 
 def _report(stop: Stop) -> None:
@@ -66,12 +79,18 @@ def _report(stop: Stop) -> None:
 
 def workers() -> int:
     """Workers of the whole cluster, as `python -m bytewax.run` was told; else one."""
+    processes, workers_of_each = _cluster()
+    return processes * workers_of_each
+
+
+def _cluster() -> tuple[int, int]:
+    """Processes, and workers of each."""
     main = sys.modules["__main__"]
     if main.__spec__ is None or main.__spec__.name != "bytewax.run":
-        return 1
+        return 1, 1
     arguments = bytewax.run._parse_args()  # type: ignore[no-untyped-call]
     processes = len(arguments.addresses.split(";")) if arguments.addresses else 1
-    return processes * int(arguments.workers_per_process or 1)
+    return processes, int(arguments.workers_per_process or 1)
 
 
 # Only the connectors that a job uses are imported: a dry run in memory needs no pika.

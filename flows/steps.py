@@ -6,6 +6,7 @@ The `write` step is in `write.py`.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import TypeGuard
@@ -15,11 +16,13 @@ from bytewax.operators import StatefulBatchLogic
 from connectors import metrics
 from connectors.message import Arrived, Drain, Lost, Outcomes
 from flows.aggregate import Shard
+from flows.books import Books
+from flows.conservation import Account, in_leaving, in_outcomes
 from flows.consumers import Event, ForConsumer
 from flows.correlate import Correlate
 from flows.crossing import Members
 from flows.departures import Leaving
-from flows.group import Force, Group, Progress
+from flows.group import Force, Group, Progress, Twin
 from flows.shards import ForShard, Spread
 from flows.stop import Stop
 
@@ -28,20 +31,27 @@ FORCED_WITHIN = 0.5
 
 
 def correlate(
-    core: Correlate, spread: Spread, clock: Callable[[], float] = time.time
+    core: Correlate,
+    spread: Spread,
+    clock: Callable[[], float] = time.time,
+    books: Books | None = None,
 ) -> Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]:
     """The `correlate` step: what concerns a shard, and what concerns a consumer.
 
     `clock` tells when messages have arrived, in seconds since 1970.
     """
+    accounts = books or Books()
 
     def step(events: list[Event]) -> Iterable[tuple[str, ForShard | Lost | ForConsumer]]:
         for event in events:
             if isinstance(event, Arrived):
                 now = clock()
                 correlated = core.read(event, now)
+                outcomes, sent = correlated.outcomes, len(correlated.members)
+                sent += in_outcomes(outcomes) if outcomes else 0
+                accounts.of_consumer(event.origin.consumer).sent += sent
                 yield from spread.spread(correlated, now)
-                if (outcomes := correlated.outcomes) is not None:
+                if outcomes is not None:
                     yield event.origin.consumer, outcomes
             elif isinstance(event, Lost):
                 for shard in spread.shards_of(event.origin):
@@ -87,34 +97,45 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
         shard: Shard,
         signals: Stop,
         clock: Callable[[], float] | None = None,
+        account: Account | None = None,
     ) -> None:
         self._shard, self._signals, self._clock = shard, signals, clock or Clock()
+        self._account = account or Account()
         self._obeyed = signals.completions
+        self._late = dict(shard.late)
 
     def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[Leaving | Lost], bool]:
         """Take messages in, or forget those of a lost connection."""
         now = self._clock()
         out: list[Leaving | Lost] = [*self._complete_forced(now)]
+        entered = forgotten = 0
         for value in values:
             if isinstance(value, Members):
+                entered += len(value)
                 out += self._shard.add(value, now)
             elif isinstance(value, Lost):
-                self._shard.purge(value.origin)
+                forgotten += self._forget(value)
                 out.append(value)
             elif isinstance(value, Progress):
                 out += self._shard.heard(value, now)
             else:
                 out += self._shard.complete(value.key, now)
-        return _counted(out), self.RETAIN
+        self._note(out, entered, forgotten)
+        return out, self.RETAIN
 
     def on_notify(self) -> tuple[list[Leaving | Lost], bool]:
         """Complete what has come of age."""
         now = self._clock()
-        return _counted([*self._complete_forced(now), *self._shard.complete_due(now)]), self.RETAIN
+        out: list[Leaving | Lost] = [*self._complete_forced(now), *self._shard.complete_due(now)]
+        if out:
+            self._note(out)
+        return out, self.RETAIN
 
     def on_eof(self) -> tuple[list[Leaving | Lost], bool]:
         """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
-        return _counted([*self._shard.stop(self._clock())]), self.DISCARD
+        out: list[Leaving | Lost] = [*self._shard.stop(self._clock())]
+        self._note(out)
+        return out, self.DISCARD
 
     def notify_at(self) -> datetime | None:
         """When the next group comes of age; or soon, since a signal wakes nobody."""
@@ -133,11 +154,37 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
         self._obeyed = self._signals.completions
         return self._shard.complete(None, now)
 
+    def _forget(self, lost: Lost) -> int:
+        before = self._held
+        self._shard.purge(lost.origin)
+        return before - self._held
 
-def _counted(values: list[Leaving | Lost]) -> list[Leaving | Lost]:
-    for value in values:
-        if isinstance(value, Group):
-            metrics.GROUPS.labels(value.completed_by).inc()
-            members = value.summary.count if value.summary else len(value.members)
-            metrics.GROUP_SIZE.observe(members)
-    return values
+    @property
+    def _held(self) -> int:
+        return self._shard.open_members + self._shard.open_shadows
+
+    def _note(self, out: list[Leaving | Lost], entered: int = 0, forgotten: int = 0) -> None:
+        """Count, once for each batch."""
+        self._account.note(
+            entered=entered,
+            left=in_leaving(out),
+            forgotten=forgotten,
+            open=self._held,
+            groups=self._shard.open_groups,
+        )
+        _count_departures(out)
+        if self._shard.late != self._late:
+            for became, count in self._shard.late.items():
+                metrics.LATE.labels(became).inc(count - self._late[became])
+            self._late = dict(self._shard.late)
+
+
+def _count_departures(values: list[Leaving | Lost]) -> None:
+    groups = [value for value in values if isinstance(value, Group)]
+    for reason, count in Counter(group.completed_by for group in groups).items():
+        metrics.GROUPS.labels(reason).inc(count)
+    for group in groups:
+        members = group.summary.count if group.summary else len(group.members)
+        metrics.GROUP_SIZE.observe(members)
+    if recognised := sum(isinstance(value, Twin) for value in values):
+        metrics.RECOGNISED.inc(recognised)

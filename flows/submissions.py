@@ -5,7 +5,8 @@ Pure. It neither submits nor waits.
 Rule 1: an answer about a document is the outcome of the messages that it was made of.
 Rule 2: a twin shares the fate of its first copy, whether that is known yet or not.
 Rule 3: what a lost connection has delivered is withdrawn, since it will come again; unless the
-        group has members of others, which will not, or names, by which it is recognised then.
+        group has members or twins of others, which will not, or names, by which it is recognised
+        then.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
 from flows import reduce
+from flows.conservation import in_group
 from flows.group import Group, Twin
 
 REFUSED_MOST = 10_000
@@ -31,6 +33,12 @@ class _Submission(NamedTuple):
     rejected: dict[int, Rejection]
     twins: list[Twin]
 
+    @property
+    def members(self) -> int:
+        """Messages that wait for an answer; those of a summary wait together."""
+        one_each = len(self.documents.sources) == len(self.group.members)
+        return (self.unanswered if one_each else in_group(self.group)) + len(self.twins)
+
 
 class Submissions:
     """The groups of one shard that are with the sink, or were so lately."""
@@ -39,6 +47,8 @@ class Submissions:
         self._open: dict[int, _Submission] = {}
         self._refused: dict[int, dict[int, Rejection]] = {}
         self._forgotten = 0  # the number of the last group that is not among the refused any more
+        self.members = 0
+        """Messages that wait for an answer."""
 
     def __len__(self) -> int:
         """Groups that are not answered yet."""
@@ -47,7 +57,9 @@ class Submissions:
     def add(self, group: Group, documents: Documents, withdraw: Callable[[], None]) -> None:
         """A group is with the sink."""
         count = len(documents.sources)
-        self._open[group.number] = _Submission(group, documents, withdraw, count, {}, [])
+        submission = _Submission(group, documents, withdraw, count, {}, [])
+        self._open[group.number] = submission
+        self.members += submission.members
 
     def refuse(self, group: Group, rejection: Rejection) -> list[Outcomes]:
         """A group never gets to the sink: all of its members are rejected."""
@@ -62,8 +74,10 @@ class Submissions:
         unanswered = submission.unanswered - len(answer.stored) - len(answer.rejected)
         submission.rejected.update(answer.rejected)
         out = reduce.outcomes(submission.group, submission.documents, answer)
+        self.members -= submission.members
         if unanswered:
-            self._open[number] = submission._replace(unanswered=unanswered)
+            self._open[number] = submission = submission._replace(unanswered=unanswered)
+            self.members += submission.members
             return out
         del self._open[number]
         self._remember(number, submission.rejected)
@@ -75,6 +89,7 @@ class Submissions:
         """A message that was delivered again. Rule 2."""
         if (submission := self._open.get(twin.number)) is not None:
             submission.twins.append(twin)
+            self.members += 1
             return []
         rejection = self._refused.get(twin.number, {}).get(twin.position)
         if rejection is None and twin.number <= self._forgotten:
@@ -83,12 +98,16 @@ class Submissions:
             return reduce.stored([twin.member])
         return reduce.rejected([twin.member], rejection)
 
-    def lose(self, origin: Origin) -> None:
-        """Withdraw what a lost connection has delivered. Rule 3."""
+    def lose(self, origin: Origin) -> int:
+        """Withdraw what a lost connection has delivered; return how many messages. Rule 3."""
+        before = self.members
         for number, submission in list(self._open.items()):
-            if reduce.comes_again(submission.group, origin):
+            comes_again = reduce.comes_again(submission.group, origin)
+            if comes_again and all(twin.member.origin == origin for twin in submission.twins):
                 submission.withdraw()
+                self.members -= submission.members
                 del self._open[number]
+        return before - self.members
 
     def _remember(self, number: int, rejected: dict[int, Rejection]) -> None:
         if rejected:

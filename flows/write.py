@@ -13,6 +13,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from connectors.connector import Sink
 from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
+from flows.conservation import Account, in_leaving, in_outcomes
 from flows.departures import Leaving
 from flows.group import Group, Twin
 from flows.submissions import Submissions
@@ -26,15 +27,21 @@ ANSWERS_COUNTED = 4
 class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
     """The `write` step, for one shard."""
 
-    def __init__(self, sink: Sink, documents: Callable[[Group], Documents | Rejection]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        documents: Callable[[Group], Documents | Rejection],
+        account: Account | None = None,
+    ) -> None:
         """`documents` are what a group becomes."""
-        self._sink, self._documents = sink, documents
+        self._sink, self._documents, self._account = sink, documents, account or Account()
         self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
         self._submissions = Submissions()
 
     def on_batch(self, values: list[Leaving | Lost]) -> tuple[list[Outcomes], bool]:
         """Submit groups, withdraw those of a lost connection, and hand on what is answered."""
         out: list[Outcomes] = []
+        lost = 0
         for value in values:
             if isinstance(value, Group):
                 out += self._submit(value)
@@ -43,12 +50,16 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
             elif isinstance(value, Twin):
                 out += self._submissions.twin(value)
             else:
-                self._submissions.lose(value.origin)
-        return out + self._take_outcomes(), self.RETAIN
+                lost += self._submissions.lose(value.origin)
+        out += self._take_outcomes()
+        self._note(out, entered=in_leaving(values), forgotten=lost)
+        return out, self.RETAIN
 
     def on_notify(self) -> tuple[list[Outcomes], bool]:
         """Hand on what has been answered."""
-        return self._take_outcomes(), self.RETAIN
+        out = self._take_outcomes()
+        self._note(out)
+        return out, self.RETAIN
 
     def on_eof(self) -> tuple[list[Outcomes], bool]:
         """Wait for every answer: this is the last call that may hand anything on."""
@@ -56,6 +67,7 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         out = self._take_outcomes()
         while self._submissions:
             out += self._submissions.answer(*self._answers.get())
+        self._note(out)
         return out, self.DISCARD
 
     def notify_at(self) -> datetime | None:
@@ -78,6 +90,14 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         )
         self._submissions.add(group, documents, withdraw)
         return []
+
+    def _note(self, out: list[Outcomes], entered: int = 0, forgotten: int = 0) -> None:
+        self._account.note(
+            entered=entered,
+            left=sum(map(in_outcomes, out)),
+            forgotten=forgotten,
+            open=self._submissions.members,
+        )
 
     def _take_outcomes(self) -> list[Outcomes]:
         out: list[Outcomes] = []

@@ -20,9 +20,11 @@ from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.message import Lost, Outcomes, Properties
 from flows.aggregate import Shard
-from flows.consumers import ForConsumer
+from flows.books import Books
+from flows.conservation import in_leaving, in_outcomes
+from flows.consumers import Acknowledge, Deliveries, ForConsumer
+from flows.crossing import Members
 from flows.departures import Leaving
-from flows.parts import Parts
 from flows.plan import make_plan
 from flows.shards import ForShard
 from flows.spec import Pipeline
@@ -51,12 +53,8 @@ class World:
         self.sink = memory_sink.Memory(self.spec.sink.memory)
         source = memory_source.Memory(self.spec.source.memory, workers=1)
         self.consumers = {name: source.consumer(name) for name in source.consumers()}
-        for consumer in self.consumers.values():
-            consumer.start()
-        self.stop = Stop(3600, lambda: 0)
+        self.source = source
         self.plan = make_plan(self.spec, source, self.sink)
-        self.correlate = correlate(self.plan.read, self.plan.spread)
-        self.parts = {name: Parts(self.plan.only) for name in self.consumers}
         self.shards = list(self.plan.spread.shards)
         self._begin()
         self.published = 0
@@ -87,11 +85,22 @@ class World:
 
     def _begin(self) -> None:
         """What a process has in its memory when it starts."""
+        self.stop, self.books = Stop(3600, lambda: 0), Books()
+        deliveries = Deliveries(self.source, self.stop, self.books)
+        acknowledge = Acknowledge(self.source, self.plan.only, self.stop, self.books)
+        self.deliveries = {name: deliveries.build_part("", name, None) for name in self.consumers}
+        self.homes = {name: acknowledge.build_part("", name, None) for name in self.consumers}
+        self.correlate = correlate(self.plan.read, self.plan.spread, books=self.books)
         self.aggregates = {
-            name: Aggregate(Shard(self.plan.rules), self.stop, clock=lambda: self.now)
+            name: Aggregate(
+                Shard(self.plan.rules), self.stop, lambda: self.now, self.books.of_groups()
+            )
             for name in self.shards
         }
-        self.writes = {name: Write(self.sink, self.plan.documents) for name in self.shards}
+        self.writes = {
+            name: Write(self.sink, self.plan.documents, self.books.of_sink())
+            for name in self.shards
+        }
         self.to_aggregate: dict[str, deque[ForShard | Lost]] = defaultdict(deque)
         self.to_write: dict[str, deque[Leaving | Lost]] = defaultdict(deque)
         self.to_acknowledge: dict[str, deque[ForConsumer]] = defaultdict(deque)
@@ -111,7 +120,9 @@ class World:
 
     def deliver(self) -> None:
         name = self.random.choice(list(self.consumers))
-        for item in self.correlate([*self.consumers[name].take()]):
+        if self.consumers[name].drained:
+            return
+        for item in self.correlate(self.deliveries[name].next_batch()):
             if concerns_a_shard(item):
                 self.to_aggregate[item[0]].append(item[1])
             else:
@@ -140,9 +151,7 @@ class World:
 
     def acknowledge(self) -> None:
         name = self.random.choice(list(self.consumers))
-        for value in take_some(self.to_acknowledge[name], self.random):
-            if isinstance(value, Outcomes):
-                self.consumers[name].settle(value)
+        self.homes[name].write_batch(take_some(self.to_acknowledge[name], self.random))
 
     def pass_time(self) -> None:
         self.now += self.random.choice([0.1, 0.5, 1.0])
@@ -160,8 +169,8 @@ class World:
         """The process dies, and another one takes its place: only broker and store remember."""
         self.crashes += 1
         for consumer in self.consumers.values():
-            consumer.lose()
-            consumer.connect()
+            consumer.close()
+            consumer.take()  # what it had to tell is gone with the process
         self._begin()
 
     def move(self) -> None:
@@ -201,8 +210,9 @@ class World:
             self.acknowledge()
         if self.on_stop == "write":
             assert self.queue.unacknowledged == 0, "a message got stuck on its way"
-        for consumer in self.consumers.values():
-            consumer.close()
+        for name in self.consumers:
+            self.homes[name].close()
+            assert self.books.of_consumer(name).counts.waiting == 0
 
     # What must be true, always.
 
@@ -215,8 +225,25 @@ class World:
         parked = [rejected.message.body for rejected in self.queue.parked]
         assert all(b"poison" in body or b"no JSON" in body for body in parked)
         assert len(parked) == len(set(parked)), "parked twice"
+        self.check_books()
         places = len(self.queue.waiting) + self.queue.unacknowledged + len(acknowledged)
         assert places + len(parked) == self.published, "a message is in no place, or in two"
+
+    def check_books(self) -> None:
+        """They add up at every moment; what they miss is between two steps, and nowhere else."""
+        books = self.books
+        assert books.look(draining=True) == []
+        for name, consumer in self.consumers.items():
+            if consumer.drained or not consumer._events:  # it may have to tell of a loss
+                assert books.of_consumer(name).counts.waiting == consumer.undecided
+        assert books.groups.groups == sum(a._shard.open_groups for a in self.aggregates.values())
+        between = sum(in_leaving(values) for values in self.to_write.values())
+        for value in itertools.chain(*self.to_aggregate.values(), *self.to_acknowledge.values()):
+            if isinstance(value, Members):
+                between += len(value)
+            elif isinstance(value, Outcomes):
+                between += in_outcomes(value)
+        assert books.way.difference == between
 
     def numbers(self) -> list[int]:
         """Of the messages that are stored, in whatever form."""

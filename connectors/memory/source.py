@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from connectors import metrics
 from connectors.memory.spec import MemorySource
 from connectors.message import (
     Arrived,
@@ -112,6 +113,7 @@ class MemoryConsumer:
             for rejected in outcomes.rejected:
                 if self._held.pop(rejected.message.tag, None) is not None:
                     self._queue.parked.append(rejected)
+                    metrics.PARKED.inc(1 + len(rejected.others))
                 for tag in rejected.others:
                     self._held.pop(tag, None)
 
@@ -132,6 +134,11 @@ class MemoryConsumer:
     @property
     def unsettled(self) -> int:
         """See `Consumer`."""
+        return len(self._held)
+
+    @property
+    def undecided(self) -> int:
+        """See `Consumer`; what has an outcome is settled at once."""
         return len(self._held)
 
     def close(self) -> None:
@@ -188,6 +195,10 @@ class Memory:
     def unsettled(self) -> int:
         """See `Source`."""
         return sum(consumer.unsettled for consumer in self._consumers.values())
+
+    def stopped_because(self) -> list[str]:
+        """See `Source`; they read always."""
+        return []
 
     def check(self) -> None:
         """See `Source`; there is nothing that could be missing."""

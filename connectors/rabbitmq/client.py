@@ -121,6 +121,12 @@ class RabbitMQConsumer:
         session = self._session  # the other thread may be about to forget it
         return 0 if session is None else session.open
 
+    @property
+    def undecided(self) -> int:
+        """See `Consumer`."""
+        session = self._session
+        return 0 if session is None else session.undecided
+
     def close(self) -> None:
         """See `Consumer`."""
         if self._thread.is_alive():
@@ -163,6 +169,8 @@ class RabbitMQConsumer:
 
     def link_down(self, reason: str, was_ready: bool) -> None:
         """Void everything of this generation."""
+        if self._session is not None:
+            metrics.GIVEN_BACK.inc(self._session.rejected)
         self._session = None
         if was_ready:
             self._caution.end()
@@ -184,6 +192,7 @@ class RabbitMQConsumer:
             else:  # the broker has taken those messages back
                 _, stored, rejected, dropped, _ = outcomes
                 metrics.STALE.inc(len(stored) + len(rejected) + len(dropped))
+                metrics.GIVEN_BACK.inc(sum(1 + len(one.others) for one in rejected))
         if session is not None:
             session.flush(everything=self._closing)
             if self._fuse.blown:

@@ -57,6 +57,16 @@ class Ledger:
         at = self._states.find(_OPEN)
         return None if at < 0 else self._first + at
 
+    @property
+    def unfinished(self) -> int:
+        """Messages that are open, and not finished; it counts them, each time."""
+        return self._states.count(_OPEN)
+
+    def held_from(self, tag: int) -> int:
+        """Messages from this one on that the broker waits to hear about; it counts, each time."""
+        begin = max(0, tag - self._first)
+        return self._states.count(_OPEN, begin) + self._states.count(_FINISHED, begin)
+
     def delivered(self, last_tag: int) -> None:
         """Enter all messages up to this tag; those that are entered already stay as they are."""
         count = max(0, last_tag + 1 - self._first - len(self._states))

@@ -56,8 +56,10 @@ class Session:
         self.origin = origin
         self._loop, self._connection, self._channel = loop, connection, channel
         self._caution, self._fuse, self._events = caution, fuse, events
-        self._subscription = Subscription(connection, channel, spec, caution, self._on_messages)
         self._settlement = Settlement(loop, origin, connection, channel, spec, parker, fuse)
+        self._subscription = Subscription(
+            connection, channel, spec, caution, self._on_messages, self._settlement.held_from
+        )
         self._ages, self._hand_back = Ages(spec.consumer_timeout), hand_back
         self._timeout = spec.consumer_timeout
         self._offset_queue = OffsetQueue(connection, spec.offsets) if spec.is_stream else None
@@ -69,6 +71,16 @@ class Session:
     def open(self) -> int:
         """Messages that the broker waits to hear about."""
         return self._settlement.open
+
+    @property
+    def undecided(self) -> int:
+        """Those of them that have no outcome."""
+        return self._settlement.undecided
+
+    @property
+    def rejected(self) -> int:
+        """Messages that are rejected, and have found no place yet."""
+        return self._settlement.rejected
 
     def begin(self) -> None:
         """Consume; a stream from where it has been read to."""

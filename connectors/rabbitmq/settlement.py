@@ -41,6 +41,8 @@ class Settlement:
         self._loop, self._origin, self._channel = loop, origin, channel
         self._spec, self._parker, self._fuse = spec, parker, fuse
         self._spilling = False  # `_spill` has been asked for, and has not run yet
+        self.rejected = 0
+        """Messages that are rejected, and have found no place yet."""
         self._ledger = Ledger(
             channel.basic_ack, channel.basic_reject, partial(connection.acknowledge_each, channel)
         )
@@ -51,9 +53,18 @@ class Settlement:
         return self._ledger.open
 
     @property
+    def undecided(self) -> int:
+        """Those of them that have no outcome."""
+        return self._ledger.unfinished - self.rejected
+
+    @property
     def oldest(self) -> int | None:
         """Tag of the oldest message that has no outcome yet; `None`: all have one."""
         return self._ledger.oldest
+
+    def held_from(self, tag: int) -> int:
+        """Messages from this one on that the broker waits to hear about."""
+        return self._ledger.held_from(tag)
 
     def delivered(self, last_tag: int) -> None:
         """Enter what has arrived, up to this tag."""
@@ -67,6 +78,7 @@ class Settlement:
         good, poison = sort_out(messages, most)
         metrics.RECEIVED.inc(len(poison))
         metrics.REJECTED.inc(len(poison))
+        self.rejected += len(poison)
         for rejected in poison:
             self._parker.park(self._origin, rejected)
         return good
@@ -75,17 +87,18 @@ class Settlement:
         """Note what is finished, and part with what is rejected; `flush` tells the broker."""
         assert not outcomes.parts, "outcomes of parts are made outcomes of messages before"
         self._ledger.stored(outcomes.stored)
-        if outcomes.dropped:
-            metrics.DROPPED.inc(self._ledger.stored(outcomes.dropped))
+        self._ledger.stored(outcomes.dropped)
         self._fuse.stored(len(outcomes.stored) + len(outcomes.dropped))
         for rejected in outcomes.rejected:
+            self.rejected += 1 + len(rejected.others)
             self._fuse.rejected(rejected.rejection.reason)
             if not self._fuse.blown:
                 self._reject(rejected)  # otherwise it stays unacknowledged
 
     def parked(self, rejected: Rejected) -> None:
         """A copy is safe."""
-        metrics.PARKED.inc()
+        metrics.PARKED.inc(1 + len(rejected.others))
+        self.rejected -= 1 + len(rejected.others)
         self._ledger.stored([rejected.message.tag, *rejected.others])
 
     def flush(self, *, everything: bool) -> None:
@@ -103,6 +116,7 @@ class Settlement:
         for tag in (rejected.message.tag, *rejected.others):
             self._ledger.reject(tag, requeue=False)
             metrics.DISCARDED.inc()
+            self.rejected -= 1
 
     def _spill(self) -> None:
         """Acknowledge one by one what is finished behind a message that is still open."""

@@ -57,7 +57,7 @@ class RabbitMQ:
         return sum(consumer.unsettled for consumer in self._consumers.values())
 
     def stopped_because(self) -> list[str]:
-        """Why consumers of this process read nothing until the job is started again."""
+        """See `Source`."""
         consumers = self._consumers.values()
         return [f"{c.name}: {c.stopped_because}" for c in consumers if c.stopped_because]
 

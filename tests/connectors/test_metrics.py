@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import socket
+import urllib.error
 import urllib.request
 
 import pytest
 
 from connectors import metrics
 from connectors.errors import Unavailable
+from deploy.local.ports import free_ports
 
 
 def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture) -> None:
@@ -24,6 +27,24 @@ def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture
     [url] = re.findall(r"http://\S+", caplog.text)
     assert port < int(url.split(":")[2].partition("/")[0]) < port + metrics.PORTS
     assert b"# TYPE hopper_received_total counter" in urllib.request.urlopen(url).read()
+
+
+def test_pages_are_served_beside_the_metrics(caplog: pytest.LogCaptureFixture) -> None:
+    """By their paths; with 503 where something is wrong."""
+    caplog.set_level(logging.INFO)
+    pages = {"/well": lambda: (True, {"a": 1}), "/ill": lambda: (False, {"reasons": ["b"]})}
+
+    metrics.serve("127.0.0.1", free_ports(1)[0], pages)
+
+    [url] = re.findall(r"(http://\S+)/metrics", caplog.text)
+    assert json.load(urllib.request.urlopen(f"{url}/well?pretty")) == {"a": 1}
+    with pytest.raises(urllib.error.HTTPError) as ill:
+        urllib.request.urlopen(f"{url}/ill")
+    with ill.value as answer:
+        assert (answer.code, json.load(answer)) == (503, {"reasons": ["b"]})
+    assert (
+        b"# TYPE hopper_received_total counter" in urllib.request.urlopen(f"{url}/metrics").read()
+    )
 
 
 def test_a_host_that_is_not_ours_is_told() -> None:

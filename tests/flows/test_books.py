@@ -1,0 +1,239 @@
+"""What a process has received adds up at every moment; one message that is missing shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.message import (
+    Arrived,
+    Lost,
+    Message,
+    Opened,
+    Origin,
+    Outcomes,
+    PartOutcome,
+    Rejected,
+    Rejection,
+)
+from flows.books import STILL, Books
+from flows.conservation import ConsumerAccount, in_group, in_leaving, in_outcomes
+from flows.group import Group, Twin
+from tests.flows.groups import member
+
+ORIGIN, NEXT = Origin("q/0", 1), Origin("q/0", 2)
+
+
+def arrived(count: int, origin: Origin = ORIGIN) -> Arrived:
+    return Arrived(origin, [Message(tag, False, b"", b"", b"{}") for tag in range(1, count + 1)])
+
+
+def rejected(*others: int) -> Rejected:
+    return Rejected(Message(1, False, b"", b"", b"{}"), Rejection("bad"), others)
+
+
+class Ring:
+    """A process as its books see it: messages are counted here as they go round."""
+
+    def __init__(self, *, alone: bool = True) -> None:
+        self.books = Books(alone=alone)
+        self.consumer = self.books.of_consumer("q/0")
+        self.consumer.undecided = lambda: self.undecided
+        self.consumer.take([Opened(ORIGIN)])
+        self.groups, self.sink = self.books.of_groups(), self.books.of_sink()
+        self.undecided = self.between_in = self.open = self.between_out = self.with_sink = 0
+        self.answered = 0
+
+    def receive(self, count: int) -> None:
+        self.consumer.take([arrived(count)])
+        self.consumer.sent += count
+        self.undecided += count
+        self.between_in += count
+
+    def group(self, count: int) -> None:
+        count = min(count, self.between_in)
+        self.between_in -= count
+        self.open += count
+        self.groups.note(entered=count, open=self.open)
+
+    def leave(self, count: int) -> None:
+        count = min(count, self.open)
+        self.open -= count
+        self.between_out += count
+        self.groups.note(left=count, open=self.open)
+
+    def submit(self, count: int) -> None:
+        count = min(count, self.between_out)
+        self.between_out -= count
+        self.with_sink += count
+        self.sink.note(entered=count, open=self.with_sink)
+
+    def answer(self, count: int) -> None:
+        count = min(count, self.with_sink)
+        self.with_sink -= count
+        self.answered += count
+        self.sink.note(left=count, open=self.with_sink)
+
+    def settle(self, count: int) -> None:
+        count = min(count, self.answered)
+        self.answered -= count
+        self.undecided -= count
+        self.consumer.home += count
+        self.consumer.settle(Outcomes(ORIGIN, list(range(count)), []))
+
+    def finish(self) -> None:
+        for move in (self.group, self.leave, self.submit, self.answer, self.settle):
+            move(10**9)
+
+    def looks(self, count: int) -> list[str]:
+        found: list[str] = []
+        for _ in range(count):
+            found = self.books.look(draining=False)
+        return found
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["receive", "group", "leave", "submit", "answer", "settle"]),
+        st.integers(1, 50),
+    )
+)
+
+
+def play(ring: Ring, moves: list[tuple[str, int]]) -> None:
+    for name, count in moves:
+        getattr(ring, name)(count)
+        assert ring.looks(2) == []
+
+
+@given(MOVES)
+def test_what_adds_up_is_no_matter(moves: list[tuple[str, int]]) -> None:
+    """Wherever messages are, and however long they stay in a group or with the sink."""
+    ring = Ring()
+    play(ring, moves)
+    ring.finish()
+
+    assert ring.looks(3 * STILL) == []
+    assert ring.books.received.waiting == 0
+
+
+def drop_from_group(ring: Ring) -> None:
+    ring.groups.note(entered=1, open=ring.open)
+
+
+def drop_from_sink(ring: Ring) -> None:
+    ring.sink.note(entered=1, open=ring.with_sink)
+
+
+def make_up(ring: Ring) -> None:
+    ring.sink.note(left=1, open=ring.with_sink)
+
+
+@given(MOVES, st.sampled_from([drop_from_group, drop_from_sink, make_up]), MOVES)
+def test_a_place_that_loses_a_message_is_found_whatever_goes_on(
+    before: list[tuple[str, int]], defect: Any, after: list[tuple[str, int]]
+) -> None:
+    """At the second look: with one message too few, or too many."""
+    ring = Ring()
+    play(ring, before)
+    defect(ring)
+    assert ring.looks(1) == []
+    for name, count in after:
+        getattr(ring, name)(count)
+
+    [text] = ring.looks(1)
+
+    assert "missing" in text
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_is_lost_between_two_steps_is_found_when_all_stands_still(alone: bool) -> None:
+    """In a cluster nobody can tell: it may have gone to another process."""
+    ring = Ring(alone=alone)
+    ring.receive(5)
+    ring.between_in -= 1
+    ring.finish()
+
+    assert ring.looks(STILL) == []
+    found = ring.looks(1)
+
+    told = ["between the steps: of 5 messages that came, 4 have left, 0 were lost with their "]
+    assert [text[: len(told[0])] for text in found] == (told if alone else [])
+
+
+def test_who_stores_twice_is_found() -> None:
+    ring = Ring()
+    ring.receive(2)
+    ring.finish()
+    ring.consumer.settle(Outcomes(ORIGIN, [1], []))
+
+    ring.looks(1)
+    [text] = ring.looks(1)
+
+    assert text.startswith("q/0 has 1 outcomes of no message")
+
+
+def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() -> None:
+    ring = Ring()
+    ring.receive(2)
+    ring.group(2)
+    ring.undecided -= 1
+
+    assert ring.looks(STILL) == []
+    assert ring.looks(1) == ["q/0 has 1 messages without outcome, 2 are under way"]
+
+
+def test_a_drain_may_stand_still() -> None:
+    """`write` waits for its last answers, and everything behind it waits for `write`."""
+    ring = Ring()
+    ring.receive(2)
+
+    for _ in range(3 * STILL):
+        assert ring.books.look(draining=True) == []
+
+
+# The account of a consumer.
+
+
+def test_each_message_is_in_one_column() -> None:
+    """A rejected one may stand for others; a lost connection gives back what has no outcome."""
+    account = ConsumerAccount()
+    account.take([Opened(ORIGIN), arrived(20)])
+    account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5)], dropped=[6]))
+
+    given_back = account.take([Lost(ORIGIN), Opened(NEXT), arrived(3, NEXT)])
+
+    assert given_back == 20 - 2 - 3 - 1
+    assert account.counts == (23, 2, 3, 1, 14)
+    assert account.counts.waiting == 3
+    assert account.close() == 3
+    assert account.counts.waiting == 0
+
+
+def test_what_is_heard_of_a_lost_connection_is_stale() -> None:
+    """Before the next one is there, and afterwards."""
+    account = ConsumerAccount()
+    assert account.is_stale(ORIGIN)
+    account.take([Opened(ORIGIN)])
+    assert not account.is_stale(ORIGIN)
+    account.take([Lost(ORIGIN)])
+    assert account.is_stale(ORIGIN)
+    account.take([Opened(NEXT)])
+    assert account.is_stale(ORIGIN)
+    assert not account.is_stale(NEXT)
+
+
+# How many messages a value stands for.
+
+
+def test_everything_is_counted_that_leaves_a_shard() -> None:
+    one, part = member(1), PartOutcome(9, 0, 2)
+    group = Group(1, None, [one, one], "count", 0, 1)
+    outcomes = Outcomes(ORIGIN, [1, 2], [rejected(3)], dropped=[5], parts=[part])
+
+    assert in_group(group) == 2
+    assert in_outcomes(outcomes) == 6
+    assert in_leaving([group, Twin(one, 1, 0), outcomes, Lost(ORIGIN)]) == 9

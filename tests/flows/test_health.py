@@ -1,0 +1,162 @@
+"""What `/health` and `/ready` say, and when."""
+
+from __future__ import annotations
+
+from connectors.memory import source as memory_source
+from connectors.memory.spec import MemorySource
+from connectors.message import Lost, Opened, Origin
+from flows.books import Books
+from flows.health import Health
+from flows.stop import Stop
+
+ORIGIN = Origin("q/0", 1)
+
+
+class Stopped(memory_source.Memory):
+    """A source whose consumers may stop for good."""
+
+    def __init__(self) -> None:
+        super().__init__(MemorySource(name="health"), workers=1)
+        self.reasons: list[str] = []
+
+    def stopped_because(self) -> list[str]:
+        return self.reasons
+
+
+class Watched:
+    """A process that is looked at each second."""
+
+    def __init__(self) -> None:
+        self.books, self.stop, self.source = Books(), Stop(3600, lambda: 0), Stopped()
+        self.health = Health(self.books, self.source, self.stop, patience=30)
+        self.sink = self.books.of_sink()
+        self.now = 0.0
+        self.turns = True
+        self.logged: list[str] = []
+
+    def connect(self) -> None:
+        self.books.of_consumer("q/0").take([Opened(ORIGIN)])
+
+    def submit(self, count: int) -> None:
+        self.books.of_consumer("q/0").sent += count
+        self.sink.note(entered=count, open=self.sink.counts.open + count)
+
+    def pass_time(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.now += 1
+            if self.turns:
+                for consumer in self.books.consumers.values():
+                    consumer.take([])
+            self.logged += self.health.look(self.now)
+
+    def reasons(self) -> list[str]:
+        well, told = self.health.health()
+        assert well == told["healthy"] == (not told["reasons"])
+        return list(told["reasons"])
+
+    def unready(self) -> list[str]:
+        well, told = self.health.ready()
+        assert well == told["ready"] == (not told["reasons"])
+        return list(told["reasons"])
+
+
+def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
+    watched = Watched()
+    watched.pass_time(1)
+    assert watched.unready() == ["no consumer has started"]
+    watched.books.of_consumer("q/0")
+    watched.pass_time(1)
+    assert watched.unready() == ["q/0 is not connected"]
+
+    watched.connect()
+    watched.pass_time(1)
+
+    assert watched.unready() == []
+    assert watched.reasons() == []
+
+
+def test_a_lost_connection_is_forgiven_for_a_while() -> None:
+    """But it is not ready meanwhile."""
+    watched = Watched()
+    watched.connect()
+    watched.pass_time(100)
+    watched.books.of_consumer("q/0").take([Lost(ORIGIN)])
+
+    watched.pass_time(30)
+    assert watched.reasons() == []
+    assert watched.unready() == ["q/0 is not connected"]
+    watched.pass_time(1)
+
+    assert watched.reasons() == ["q/0 has not been connected for 30 s"]
+    watched.connect()
+    watched.pass_time(1)
+    assert watched.reasons() == watched.unready() == []
+
+
+def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
+    """More documents are no answer; and one that has nothing to answer is well."""
+    watched = Watched()
+    watched.connect()
+    watched.pass_time(100)
+    watched.submit(5)
+    watched.pass_time(20)
+    watched.submit(5)
+    watched.pass_time(10)
+    assert watched.reasons() == []
+
+    watched.pass_time(1)
+    assert watched.reasons() == ["the sink has answered nothing for 30 s, 10 documents wait"]
+
+    watched.sink.note(left=1, open=9)
+    watched.books.of_consumer("q/0").home += 1
+    watched.pass_time(1)
+    assert watched.reasons() == []
+
+
+def test_a_dataflow_that_hangs_is_told() -> None:
+    """A drain may hang: it waits for the sink's last answers, and ends by itself."""
+    watched = Watched()
+    watched.connect()
+    watched.pass_time(10)
+    watched.turns = False
+    watched.pass_time(31)
+    assert watched.reasons() == ["the dataflow has not asked q/0 for messages for 31 s"]
+
+    watched.stop.request("SIGTERM")
+    watched.pass_time(1)
+
+    assert watched.reasons() == []
+    assert watched.unready() == ["draining: SIGTERM"]
+
+
+def test_who_reads_nothing_any_more_is_ill_at_once() -> None:
+    watched = Watched()
+    watched.connect()
+    watched.source.reasons = ["q/0: too many messages are rejected"]
+    watched.pass_time(1)
+
+    assert watched.reasons() == watched.unready() == ["q/0: too many messages are rejected"]
+
+
+def test_books_that_do_not_add_up_are_told_and_logged_once() -> None:
+    watched = Watched()
+    watched.connect()
+    watched.sink.note(entered=5, open=4)
+    watched.pass_time(10)
+
+    [reason] = watched.reasons()
+    assert reason.startswith("the books do not add up: sink of a shard: of 5 messages that came, 0")
+    assert len(watched.logged) == 1
+
+
+def test_the_numbers_are_told() -> None:
+    watched = Watched()
+    watched.books.of_groups().note(entered=3, open=3, groups=2)
+    watched.connect()
+
+    _, told = watched.health.health()
+
+    assert told["connected"] == {"q/0": True}
+    assert told["draining"] is None
+    assert told["messages"]["waiting"] == 0
+    assert told["open"] == {"groups": 2, "in_groups": 3, "with_sink": 0}

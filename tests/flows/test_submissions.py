@@ -1,0 +1,67 @@
+"""How many messages wait for an answer of the sink; what a lost connection withdraws of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+from connectors.message import Answer, Documents, Rejection
+from flows import reduce
+from flows.conservation import in_outcomes
+from flows.group import Group, Summary, Twin
+from flows.submissions import Submissions
+from tests.flows.groups import FIRST, SECOND, member
+
+
+def of_members(*tags: int) -> Group:
+    return Group(1, None, [member(tag) for tag in tags], "count", 0, 1)
+
+
+def of_a_summary(*tags: int) -> Group:
+    """One of its members has no name: so it has none either, and its messages come as strangers."""
+    return Group(
+        1, '"k"', [], "count", 0, 1, False, Summary({}, {FIRST: array("Q", tags)}, 2, None)
+    )
+
+
+def submitted(group: Group, withdraw: Callable[[], None] = lambda: None) -> Submissions:
+    submissions = Submissions()
+    documents = Documents([b"{}"], None, None) if group.summary else reduce.documents(group)
+    submissions.add(group, documents, withdraw)
+    return submissions
+
+
+def test_members_wait_one_by_one() -> None:
+    submissions = submitted(of_members(1, 2, 3))
+    assert submissions.members == 3
+
+    out = submissions.answer(1, Answer([1], [(0, Rejection("bad"))]))
+
+    assert sum(map(in_outcomes, out)) == 2
+    assert submissions.members == 1
+    assert submissions.lose(FIRST) == 1
+    assert submissions.members == 0
+
+
+def test_those_of_a_summary_wait_together_and_a_twin_with_them() -> None:
+    submissions = submitted(of_a_summary(1, 2))
+    assert submissions.twin(Twin(member(9, origin=SECOND), 1, 0)) == []
+    assert submissions.members == 3
+
+    out = submissions.answer(1, Answer([0], []))
+
+    assert sum(map(in_outcomes, out)) == 3
+    assert submissions.members == 0
+
+
+def test_a_twin_of_another_connection_is_not_withdrawn_with_its_first_copy() -> None:
+    """Nobody would deliver it again: it would wait for an outcome for ever."""
+    withdrawn: list[bool] = []
+    submissions = submitted(of_a_summary(1, 2), lambda: withdrawn.append(True))
+    submissions.twin(Twin(member(9, origin=SECOND), 1, 0))
+
+    assert submissions.lose(FIRST) == 0
+
+    assert withdrawn == []
+    out = submissions.answer(1, Answer([0], []))
+    assert {one.origin: list(one.stored) for one in out} == {FIRST: [1, 2], SECOND: [9]}
