@@ -1,8 +1,12 @@
 """Consumes a queue on one channel, with as many messages at a time as are allowed at the moment.
 
-It settles nothing. RabbitMQ fixes the prefetch of a consumer when it is made, so another one takes
-its place on the same channel: what the first one was given stays valid. It does not count against
-the prefetch of the second one, which would otherwise be too small for ever once it is settled.
+It settles nothing.
+
+Rule 1: RabbitMQ fixes the prefetch of a consumer when it is made, so another one takes its place on
+        the same channel: what the first one was given stays valid, and does not count against the
+        prefetch of the second one, which would otherwise be too small for ever.
+Rule 2: it is replaced when it holds all it may: what is on its way to a consumer that is cancelled,
+        a quorum queue takes back, and counts as delivered once more.
 """
 
 from __future__ import annotations
@@ -16,6 +20,9 @@ from connectors.rabbitmq.poison import Caution
 from connectors.rabbitmq.spec import OFFSET, RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection, OnBatch
 
+QUIET_AFTER = 1.0
+"""Seconds after which a consumer that may hold more has got all there is."""
+
 
 class Subscription:
     """Ends with its channel."""
@@ -27,10 +34,15 @@ class Subscription:
         spec: RabbitMQSource,
         caution: Caution,
         on_messages: OnBatch,
+        held_from: Callable[[int], int],
     ) -> None:
+        """`held_from` counts the messages from a tag on that the broker waits to hear about."""
         self._connection, self._channel, self._spec = connection, channel, spec
         self._caution, self._on_messages = caution, on_messages
         self._arguments = dict(spec.consume.arguments)
+        self._held_from = held_from
+        self._first_tag, self._last_tag = 1, 0  # of this consumer; of the channel
+        self._wanted_since: float | None = None  # more messages at a time
         self._prefetch = 0
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
         self._on_ended: list[Callable[[], None]] = []  # once it shall end
@@ -42,13 +54,14 @@ class Subscription:
 
     def arrived(self, messages: list[Message], now: float) -> None:
         """Look at what has come, as long as there is caution."""
+        self._last_tag = messages[-1].tag
         self._caution.arrived(messages, now)
-        self._consume()
+        self._consume(now)
 
     def look(self, held: int, now: float) -> None:
         """Begin to consume, or go on with as many messages at a time as are wise by now."""
         self._caution.look(held, now)
-        self._consume()
+        self._consume(now)
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop; nothing is delivered any more when `on_ended` is called."""
@@ -64,15 +77,28 @@ class Subscription:
         for on_ended in told:
             on_ended()
 
-    def _consume(self) -> None:
+    def _consume(self, now: float) -> None:
         prefetch, before = self._caution.prefetch, self._prefetch
         if prefetch == before or self._ended or self._on_ended or (before and not self._tag):
             return  # while one is being replaced; the next look is soon
-        self._prefetch = prefetch
+        if before and not self._is_quiet(now):
+            return
+        self._prefetch, self._wanted_since = prefetch, None
         if before:
-            self._cancel(self._begin)
+            self._cancel(self._replace)
         else:
             self._begin()
+
+    def _is_quiet(self, now: float) -> bool:
+        """Nothing is on its way to us, since no more may be, or since nothing has come. Rule 2."""
+        if self._wanted_since is None:
+            self._wanted_since = now
+        full = self._held_from(self._first_tag) >= self._prefetch
+        return full or now - self._wanted_since >= QUIET_AFTER
+
+    def _replace(self) -> None:
+        self._first_tag = self._last_tag + 1
+        self._begin()
 
     def _begin(self) -> None:
         if not self._channel.is_open:

@@ -179,3 +179,15 @@ def test_a_tag_of_another_channel_is_nothing(broker: Broker, ledger: Ledger) -> 
     assert not ledger.reject(11, requeue=False)
     assert ledger.flush(spill=True) == 0
     assert broker.waiting == set(range(1, 11))
+
+
+def test_what_a_later_consumer_holds_is_counted_from_its_first_message_on() -> None:
+    ledger = Ledger(lambda _tag, _multiple: None, lambda _tag, *, requeue: None)
+    ledger.delivered(10)
+    ledger.stored([1, 2, 7])
+    assert [ledger.held_from(tag) for tag in (1, 6, 10, 11)] == [10, 5, 1, 0]
+
+    ledger.flush(spill=True)
+
+    assert [ledger.held_from(tag) for tag in (1, 6, 10, 11)] == [7, 4, 1, 0]
+    assert ledger.oldest == 3

@@ -22,8 +22,14 @@ class Rig:
         self.connection, (self.channel, _) = connect(BatchConnection)
         source = RabbitMQSource.model_validate({"url": "amqp://host", "queue": "q", **keys})
         self.ended: list[str] = []
+        self.last_tag = 1
         self.subscription = Subscription(
-            self.connection, self.channel, source, Caution(prefetch), lambda _: None
+            self.connection,
+            self.channel,
+            source,
+            Caution(prefetch),
+            lambda _: None,
+            lambda tag: self.last_tag + 1 - tag,
         )
         self.connection.written.clear()
 
@@ -89,6 +95,20 @@ def test_another_consumer_takes_the_place_of_one_that_may_hold_too_few() -> None
 
     [second] = rig.said()
     assert second.consumer_tag != first.consumer_tag
+
+
+def test_a_consumer_is_not_replaced_while_something_may_be_on_its_way() -> None:
+    """A quorum queue would take that back, and count it as delivered once more."""
+    rig = Rig(prefetch=4000)
+    rig.consuming()
+    rig.last_tag = 0  # what it had is acknowledged already
+
+    rig.subscription.arrived([message(redelivered=False)], now=1.0)
+    rig.subscription.look(held=0, now=1.9)
+    assert rig.said() == []
+    rig.subscription.look(held=0, now=2.0)
+
+    assert [type(said) for said in rig.said()] == [spec.Basic.Cancel]
 
 
 def test_it_ends_once_the_broker_has_confirmed() -> None:
