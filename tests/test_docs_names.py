@@ -10,13 +10,19 @@ import yaml
 
 from connectors import metrics
 from connectors.elasticsearch import backlog, indexer, trouble
+from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.rabbitmq import park, parked
 from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
 from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 from flows import start, stop
+from flows.aggregate_spec import Aggregate
+from flows.functions.distinct import EXACT_MOST
+from flows.remembered import RECOGNISED
+from flows.shards import SHARDS
 from flows.spec import Pipeline
-from tests.documents import DOCUMENTS, README, ROOT, blocks, code, files, prose, table
+from flows.window_spec import Tumbling
+from tests.documents import DOCUMENTS, PAGE, README, ROOT, blocks, code, files, prose, table
 
 PYPROJECT = ROOT / "pyproject.toml"
 
@@ -170,10 +176,16 @@ def test_the_exit_codes_are_all_told() -> None:
         ("30 seconds if not set", Pipeline.model_fields["drain_timeout"].default, 30),
         ("windows smaller than 64 KiB", backlog.SMALL_BYTES, 64 * 1024),
         ("consumer timeout of 30 minutes", CONSUMER_TIMEOUT, 30 * 60),
+        ("for an hour (`amend_for`)", Aggregate.model_fields["amend_for"].default, 3600),
+        ("after `idle_after`, 30 seconds", Tumbling.model_fields["idle_after"].default, 30),
+        ("among the last 20,000 messages of a shard", RECOGNISED, 20_000),
+        ("one of the eight shards", len(SHARDS), 8),
+        ("above 4096 values", EXACT_MOST, 4096),
+        ("more than 512 bytes", ID_BYTES_MAX, 512),
     ],
 )
 def test_a_number_is_that_of_the_code(sentence: str, number: float, is_so: float) -> None:
-    assert sentence in README.read_text()
+    assert any(sentence in path.read_text() for path in (README, PAGE))
     assert number == is_so
 
 
