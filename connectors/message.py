@@ -180,3 +180,5 @@ class Answer(NamedTuple):
 
     stored: Sequence[int]
     rejected: list[tuple[int, Rejection]]
+    conflicts: Sequence[int] = ()
+    """Those of the stored that came second: the document, or a newer version, was there before."""

@@ -48,6 +48,8 @@ class Items(NamedTuple):
     """Elasticsearch's fault, as it says: worth another attempt."""
     rejected: Sequence[Refusal] = ()
     """The document's fault: it will never be stored."""
+    conflicts: Sequence[int] = ()
+    """Those of the stored that need not be: the document, or a newer one, was there."""
 
 
 class Again(NamedTuple):
@@ -124,10 +126,13 @@ def _read_items(body: bytes, documents: int) -> Items | Again:
     if len(items) != documents:
         return _incomplete(len(items), documents)
     stored: list[int] = []
+    conflicts: list[int] = []
     throttled, failed, rejected = [], [], []
     for position, (action, item) in enumerate(items):
         if item.status < 300 or (action, item.status) in _AS_GOOD_AS_STORED:
             stored.append(position)
+            if item.status == 409:
+                conflicts.append(position)
             continue
         refusal = Refusal(position, item.status, _reason(item.error))
         if item.status in (429, 503) or (action, item.status) == ("update", 409):
@@ -136,7 +141,7 @@ def _read_items(body: bytes, documents: int) -> Items | Again:
             failed.append(refusal)
         else:
             rejected.append(refusal)
-    return Items(stored, throttled, failed, rejected)
+    return Items(stored, throttled, failed, rejected, conflicts)
 
 
 _AS_GOOD_AS_STORED = {

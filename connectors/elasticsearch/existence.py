@@ -108,6 +108,7 @@ def _spread(items: Items, places: list[int]) -> Items:
         move(items.throttled),
         move(items.failed),
         move(items.rejected),
+        [places[position] for position in items.conflicts],
     )
 
 

@@ -195,6 +195,7 @@ def replace(request: Request, items: Items) -> Items:
         [refusal for refusal in items.throttled if refusal.position not in replaced],
         [refusal for refusal in items.failed if refusal.position not in replaced],
         items.rejected,
+        items.conflicts,
     )
 
 

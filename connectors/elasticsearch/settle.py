@@ -36,7 +36,7 @@ class Settlement(NamedTuple):
 
 def settle(request: Request, items: Items, index: str | None) -> Settlement:
     """Give every document what its item says; `index` is for those that name none."""
-    if len(items.stored) == request.documents:
+    if len(items.stored) == request.documents and not items.conflicts:
         return Settlement([(part.batch, Answer(part.positions, [])) for part in request.parts], [])
     settlement = Settlement([], [])
     start = 0
@@ -97,6 +97,7 @@ def _within(items: Items, start: int, end: int) -> Items:
         cut(items.throttled),
         cut(items.failed),
         cut(items.rejected),
+        [position - start for position in items.conflicts if start <= position < end],
     )
 
 
@@ -112,7 +113,11 @@ def _settle_part(part: Part, items: Items, index: str | None, settlement: Settle
             settlement.again.append(again)
     stored: Sequence[int] = [part.positions[position] for position in items.stored]
     if stored or rejected:
-        answer = Answer(stored, [_rejection(part, refusal, index) for refusal in rejected])
+        answer = Answer(
+            stored,
+            [_rejection(part, refusal, index) for refusal in rejected],
+            [part.positions[position] for position in items.conflicts],
+        )
         settlement.answers.append((part.batch, answer))
 
 

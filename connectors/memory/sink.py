@@ -70,21 +70,33 @@ class Store:
         submission.reply(answer)
 
     def _store(self, documents: Documents) -> Answer:
-        stored, rejected = [], []
+        stored, rejected, conflicts = [], [], []
         for position, source in enumerate(documents.sources):
             index = documents.indices[position] if documents.indices else None
             id = documents.ids[position] if documents.ids else None
             version = documents.versions[position] if documents.versions else None
             action = documents.actions[position] if documents.actions else None
             rejection = next((why for text, why in self._refusals if text in source), None)
-            if rejection is None:
-                rejection = self._apply(action, Stored(index, id, source, version))
+            new = Stored(index, id, source, version)
+            if rejection is None and self._is_there(action, new):
+                conflicts.append(position)
+            elif rejection is None:
+                rejection = self._apply(action, new)
             if rejection is None:
                 stored.append(position)
             else:
                 rejected.append((position, rejection._replace(index=index, id=id, attempts=1)))
         self.windows.append(len(documents.sources))
-        return Answer(stored, rejected)
+        return Answer(stored, rejected, conflicts)
+
+    def _is_there(self, action: str | None, new: Stored) -> bool:
+        """A document that is not to be replaced by this one."""
+        old = self._documents.get((new.index, new.id))
+        if old is None or action in ("update", "upsert"):
+            return False
+        # A document without a version has the first one.
+        older = new.version is not None and (old.version or 1) > new.version
+        return older or action == "create"
 
     def _apply(self, action: str | None, new: Stored) -> Rejection | None:
         key = object() if new.id is None else (new.index, new.id)
@@ -93,11 +105,9 @@ class Store:
             if old is None:
                 return Rejection("document_missing", 404)
             self._documents[key] = old._replace(source=_merge_sources(old.source, new.source))
-        elif old is not None and new.version is not None and (old.version or 0) > new.version:
-            pass  # A newer one is there.
         elif action == "delete":
             self._documents.pop(key, None)
-        elif action != "create" or old is None:
+        else:
             self._documents[key] = new
         return None
 

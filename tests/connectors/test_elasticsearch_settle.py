@@ -59,8 +59,8 @@ def test_positions_are_those_of_the_batch() -> None:
     settlement = settle(request, items, "events")
 
     assert settlement.answers == [
-        (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))])),
-        (other, Answer([7], [(0, Rejection("gone", 404, "own", "id-0", 1))])),
+        (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))], [])),
+        (other, Answer([7], [(0, Rejection("gone", 404, "own", "id-0", 1))], [])),
     ]
     (again,) = settlement.again
     assert (again.batch, again.positions, again.attempts) == (one, [4], 3)
