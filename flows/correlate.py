@@ -88,7 +88,6 @@ class Correlate:
     def read(self, arrived: Arrived, now: float) -> Correlated:
         """Read all messages, in order; `now` is the time of arrival, in seconds since 1970."""
         into = Correlated(arrived.origin)
-        looked_into = self._maker.by_fields or self._maker.by_body
         # Messages mostly have the envelope of the one before: it is opened once for all of them.
         for _, run in groupby(arrived.messages, _ENVELOPE):
             messages = list(run)
@@ -102,10 +101,10 @@ class Correlate:
             envelope = Envelope(arrived.origin, properties, now)
             if is_command(properties):
                 self._obey(messages, envelope, reading, into)
-            elif looked_into:
-                self._read_each(messages, envelope, reading, into)
-            else:
+            elif self._maker.makes_alike:
                 self._read_alike(messages, envelope, reading, into)
+            else:
+                self._read_each(messages, envelope, reading, into)
         return into
 
     def _read_alike(
@@ -132,7 +131,7 @@ class Correlate:
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: Correlated
     ) -> None:
         """Read messages of one envelope that are looked into."""
-        maker, now, members = self._maker, envelope.now, into.members
+        maker, members, (origin, properties, now) = self._maker, into.members, envelope
         alike = maker.address(envelope, {}, b"") if maker.addresses_alike else None
         for message in messages:
             try:
@@ -149,7 +148,10 @@ class Correlate:
                 continue
             document, fields = found
             address = alike or maker.address(envelope, fields, message.body)
-            member = maker.member(envelope, message, document, fields, address)
+            if isinstance(address, Rejection):
+                into.take(message, address)
+                continue
+            member = maker.member(origin, message, document, address, fields, properties)
             if isinstance(member, Rejection):
                 into.take(message, member)
             else:

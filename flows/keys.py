@@ -22,6 +22,8 @@ class Keys:
 
     def __init__(self, by: Path | Sequence[Path], default: Any = ABSENT) -> None:
         """`default` stands for a part that is missing; the same key as if it had been there."""
+        self.paths = [by] if isinstance(by, Path) else [*by]
+        """Where the parts of a key are."""
         self._get = None if not isinstance(by, Path) else by.getter()
         self._getters = [] if isinstance(by, Path) else [path.getter() for path in by]
         self._default = canonical(default)

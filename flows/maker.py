@@ -5,14 +5,15 @@ Pure. It reads no bodies; what has no place to go to becomes a rejection.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from connectors.connector import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
-from flows.formats import Document, Unreadable, decode
+from flows.formats import Document, Unreadable, decoder
 from flows.group import Member
 from flows.splitter import Refused, name_of_part
-from flows.traits import Look, Traits
+from flows.traits import Address, Look
 
 
 class Envelope(NamedTuple):
@@ -24,24 +25,27 @@ class Envelope(NamedTuple):
     """The time of arrival, in seconds since 1970."""
 
 
-Address = tuple[str | None, str | None]
-"""Index and `_id`: see `Member`."""
-
-
 class Maker:
     """Makes members as the spec says."""
 
     def __init__(self, addressing: Addressing | None, look: Look | None) -> None:
         """Without an `addressing` members have no addresses; without a `look`, no traits."""
-        self._addressing, self._look = addressing, look
-        self.by_fields = look is not None or (addressing is not None and addressing.needs_document)
-        """What becomes of a message depends on its document."""
+        self._addressing = addressing
+        self.member = _member if look is None else look.member
+        """Makes one: see `Look.member`."""
+        fields = _fields(addressing, look)
+        self.by_fields = fields is None or bool(fields)
+        """What becomes of a message depends on its document's fields."""
+        self.decode = decoder(fields)
+        """Finds these fields."""
         self.by_body = addressing is not None and addressing.needs_body
         """What becomes of a message depends on its body, letter by letter."""
         self.addresses_alike = addressing is None or not (
             addressing.needs_document or addressing.needs_body
         )
         """All messages of an envelope have the same address."""
+        self.makes_alike = self.addresses_alike and look is None
+        """Nothing of a message but its envelope makes a difference."""
 
     def address(
         self, envelope: Envelope, fields: dict[str, Any], body: bytes
@@ -50,28 +54,6 @@ class Maker:
         if self._addressing is None:
             return _NOWHERE
         return self._addressing.address(fields, envelope.properties, body, envelope.now)
-
-    def member(
-        self,
-        envelope: Envelope,
-        message: Message,
-        document: bytes,
-        fields: dict[str, Any],
-        address: Address | Rejection,
-    ) -> Member | Rejection:
-        """The member that a message with this document and this address is."""
-        if isinstance(address, Rejection):
-            return address
-        if self._look is None:
-            return Member(envelope.origin, message, document, *address)
-        traits = self._look.at(fields, envelope.properties)
-        if isinstance(traits, Rejection):
-            return traits
-        index, id = address
-        key, name, marks, size, at, values = traits
-        # In full, since this is done for each message: to unpack in the middle costs 0.2 µs.
-        row = (envelope.origin, message, document, index, id, key, name, marks, size, at, values)
-        return tuple.__new__(Member, row + _WHOLE)
 
     def part(
         self,
@@ -84,7 +66,7 @@ class Maker:
         if isinstance(piece, Refused):
             return Rejection(f"unreadable: {piece.reason}")
         try:
-            fields = decode(piece.source) if self.by_fields else {}
+            fields = self.decode(piece.source) if self.by_fields else {}
         except Unreadable as error:
             return Rejection(f"unreadable: {error}")
         properties = envelope.properties
@@ -92,7 +74,10 @@ class Maker:
             name = name_of_part(properties.message_id, part[0], piece.source)
             envelope = envelope._replace(properties=properties._replace(message_id=name))
         address = self._address_of_part(envelope, piece, fields)
-        member = self.member(envelope, message, piece.source, fields, address)
+        if isinstance(address, Rejection):
+            return address
+        origin, properties, _ = envelope
+        member = self.member(origin, message, piece.source, address, fields, properties)
         if isinstance(member, Rejection):
             return member
         return member._replace(part=part, action=piece.action, routing=piece.routing)
@@ -115,4 +100,20 @@ class Maker:
 NO_TRAITS = tuple(Member._field_defaults.values())
 """What follows the address in a member of which nothing is asked."""
 _NOWHERE = (None, None)
-_WHOLE = NO_TRAITS[len(Traits._fields) :]
+
+
+def _member(
+    origin: Origin,
+    message: Message,
+    source: bytes,
+    address: Address,
+    _document: dict[str, Any],
+    _properties: Properties,
+) -> Member:
+    return Member(origin, message, source, *address)
+
+
+def _fields(addressing: Addressing | None, look: Look | None) -> Collection[str] | None:
+    if addressing is not None and addressing.needs_document:
+        return None  # nobody knows which of them it looks at
+    return () if look is None else look.fields

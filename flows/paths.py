@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -114,6 +114,19 @@ def _fields_reader(names: Sequence[str]) -> Callable[..., tuple[Any, ...]]:
             return tuple([document.get(name, ABSENT) for name in names])
 
     return read
+
+
+def fields_of(paths: Iterable[Path]) -> frozenset[str] | None:
+    """The fields of the document itself that must be known to follow these paths; `None`: all."""
+    names: set[str] = set()
+    for path in paths:
+        if path.root == "document":
+            if not path.names:
+                return None
+            # `{"order.id": 1}` is found by `order.id`, but not by `/order/id`.
+            dotted = () if path.text.startswith("/") else (".".join(path.names),)
+            names.update((path.names[0], *dotted))
+    return frozenset(names)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -49,18 +49,18 @@ class Plan(NamedTuple):
 def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
     """Plan the steps of a job."""
     chosen, aggregate = spec.source.chosen, spec.aggregate
-    splitter = Splitter(chosen.format, chosen.max_message, chosen.indices)
     layout = Layout(aggregate)
     asked = _asked(aggregate, chosen.queue, layout.paths)
     look = Look(asked) if any(asked[2:]) else None
-    addressing = sink.addressing if aggregate.reduce is None else None
+    maker = Maker(sink.addressing if aggregate.reduce is None else None, look)
+    splitter = Splitter(chosen.format, chosen.max_message, chosen.indices, maker.decode)
 
     def only(message: Message, positions: Sequence[int]) -> Message:
         reading = splitter.reading(source.properties(message))
         return message._replace(body=reading.only(message.body, positions))
 
     return Plan(
-        Correlate(splitter, source.properties, Maker(addressing, look), look),
+        Correlate(splitter, source.properties, maker, look),
         Spread(source.consumers(), keyed=asked.keys is not None, course=_course(aggregate)),
         _rules(aggregate, asked, layout, source.consumers()),
         _documents(aggregate, sink.addressing),

@@ -21,6 +21,8 @@ from flows import bulk_body
 from flows.encoding import codings, pack, unpack
 from flows.formats import (
     DOCUMENTS_MOST,
+    NEWLINE,
+    Decode,
     Document,
     Kind,
     Unreadable,
@@ -51,15 +53,21 @@ class Splitter:
     """How the bodies of a source are read."""
 
     def __init__(
-        self, format: Format, max_message: int, indices: Sequence[str] | None = ()
+        self,
+        format: Format,
+        max_message: int,
+        indices: Sequence[str] | None = (),
+        decode: Decode = decode,
     ) -> None:
         """`max_message` bytes is the most that a body may unpack to.
 
-        `indices` may be named by documents of `es_bulk`: see `bulk_body.document_reader`.
+        `indices` may be named by documents of `es_bulk`: see `bulk_body.document_reader`; `decode`
+        finds the fields of a document, see `formats.decoder`.
         """
 
         def reading(content_type: str | None, content_encoding: str | None) -> Reading:
-            return Reading(kind_of(format, content_type), content_encoding, max_message, indices)
+            kind = kind_of(format, content_type)
+            return Reading(kind, content_encoding, max_message, indices, decode)
 
         self._reading = lru_cache(1024)(reading)
 
@@ -81,8 +89,10 @@ class Reading:
         content_encoding: str | None,
         max_message: int,
         indices: Sequence[str] | None,
+        decode: Decode,
     ) -> None:
         """See `Splitter`."""
+        self._decode = decode
         self._encoding, self._most = content_encoding, max_message
         self._way = _way(kind, indices)
         self._packed = bool(codings(content_encoding))
@@ -102,13 +112,13 @@ class Reading:
             body = unpack(body, self._encoding, self._most)
         if self._json:
             try:
-                fields = decode(body)
+                fields = self._decode(body)
             except Unreadable:
                 pass  # it may hold several documents
             else:
-                return on_one_line(body), fields
+                return (on_one_line(body) if NEWLINE in body else body), fields
         document = self._read(body, arrived_at)
-        return document if isinstance(document, list) else (document, decode(document))
+        return document if isinstance(document, list) else (document, self._decode(document))
 
     def only(self, body: bytes, positions: Sequence[int]) -> bytes:
         """A body that holds some of the several documents of this one, as they came."""

@@ -1,20 +1,23 @@
-"""What the aggregator wants to know of a message, found out while its document is at hand.
+"""Makes members: what the aggregator wants to know of a message, while its document is at hand.
 
 Pure. It keeps no state and gathers nothing: what is found travels with the member to its shard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from connectors.message import Properties, Rejection
+from connectors.message import Message, Origin, Properties, Rejection
 from flows.conditions import Condition
 from flows.event_time import event_time
-from flows.group import ABSENT, ALONE, FIRST, LAST
+from flows.group import ABSENT, ALONE, FIRST, LAST, Member
 from flows.keys import Keys
 from flows.own import Failed
-from flows.paths import Path, reader
+from flows.paths import Path, fields_of, reader
+
+Address = tuple[str | None, str | None]
+"""Index and `_id`: see `Member`."""
 
 
 class Asked(NamedTuple):
@@ -37,15 +40,12 @@ class Asked(NamedTuple):
     """Whether it matters what the message is called."""
 
 
-class Traits(NamedTuple):
-    """The fields of a `Member` that are found here."""
+class _More(NamedTuple):
+    """What only some streams want to know."""
 
-    key: str | None = None
-    name: str | None = None
-    marks: int = 0
-    size: int | None = None
-    at: float | None = None
-    values: tuple[Any, ...] = ()
+    marks: int
+    size: int | None
+    at: float | None
 
 
 class Look:
@@ -53,6 +53,8 @@ class Look:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
+        self.fields = fields_of(_paths(asked))
+        """The fields of a document that it looks at; `None`: any."""
         self._key = None if asked.keys is None else asked.keys.key
         self._values = reader(asked.values) if asked.values else None
         self._tests = [
@@ -75,10 +77,19 @@ class Look:
         assert self._asked.keys is not None
         return self._asked.keys.key(document, properties, self._asked.queue)
 
-    def at(self, document: dict[str, Any], properties: Properties) -> Traits | Rejection:
+    def member(
+        self,
+        origin: Origin,
+        message: Message,
+        source: bytes,
+        address: Address,
+        document: dict[str, Any],
+        properties: Properties,
+    ) -> Member | Rejection:
         """Find everything that is asked, or why the message can be in no group.
 
-        This is done for each message, so what is not asked costs nothing.
+        `source` is what is stored, `document` its fields. This is done for each message, so it is
+        written at length: nothing is packed and unpacked, and what is not asked costs nothing.
         """
         asked, queue = self._asked, self._asked.queue
         key, marks, size, at = None, 0, None, None
@@ -92,13 +103,16 @@ class Look:
             more = self._more(document, properties)
             if isinstance(more, Rejection):
                 return more
-            marks |= more.marks
-            size, at = more.size, more.at
+            marks, size, at = marks | more.marks, more.size, more.at
         name = (properties.message_id or None) if asked.names else None
         values = () if self._values is None else self._values(document, properties, queue)
-        return tuple.__new__(Traits, (key, name, marks, size, at, values))
+        index, id = address
+        row = (
+            origin, message, source, index, id, key, name, marks, size, at, values, None, None, None
+        )  # fmt: skip
+        return tuple.__new__(Member, row)
 
-    def _more(self, document: dict[str, Any], properties: Properties) -> Traits | Rejection:
+    def _more(self, document: dict[str, Any], properties: Properties) -> _More | Rejection:
         """Marks, size and time; or why the message can be in no group."""
         asked, queue = self._asked, self._asked.queue
         marks, size, at = 0, None, None
@@ -116,7 +130,16 @@ class Look:
             at = event_time(self._event_time(document, properties, queue))
             if at is None:
                 return Rejection(f"missing_time: no time in {asked.event_time.text}")
-        return Traits(marks=marks, size=size, at=at)
+        return _More(marks, size, at)
+
+
+def _paths(asked: Asked) -> Iterator[Path]:
+    """Everything that is looked at."""
+    yield from asked.keys.paths if asked.keys else ()
+    for condition in (asked.first, asked.last):
+        yield from condition.paths if condition else ()
+    yield from (path for path in (asked.size, asked.event_time) if path is not None)
+    yield from asked.values
 
 
 def size_of(value: object) -> int | None:

@@ -14,6 +14,7 @@ from flows.formats import (
     DOCUMENTS_MOST,
     Unreadable,
     decode,
+    decoder,
     kind_of,
     lines_of,
     read_json,
@@ -145,6 +146,23 @@ def test_fields_that_cannot_be_told_are_refused(body: bytes) -> None:
     """A number that is too large for a float is JSON, and yet no value."""
     with pytest.raises(Unreadable, match="not a JSON object"):
         decode(body)
+
+
+def test_only_the_fields_that_are_asked_for_are_built() -> None:
+    body = b'{"a":1,"b":{"a":2},"c":"\xc3\xa9","a":3,"":4,"x-y":[5]}'
+    assert decoder(["a", "", "x-y", "z"])(body) == {"a": 3, "": 4, "x-y": [5]}
+    assert decoder([])(body) == {}
+    assert decoder(None)(body) == decode(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b'{"a":"\xff"}', b'{"\xff":1}', b'{"a":' * 100_000, b'{"a":1}}']
+)
+def test_what_is_not_asked_for_is_checked_all_the_same(body: bytes) -> None:
+    """But a number that is too large for a float may stand there, as in any document."""
+    with pytest.raises(Unreadable, match="not a JSON object"):
+        decoder(["z"])(body)
+    assert decoder(["z"])(b'{"a":1e400,"z":1}') == {"z": 1}
 
 
 def test_a_body_of_endless_lines_is_refused_before_they_are_many_values() -> None:

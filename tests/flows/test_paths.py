@@ -7,12 +7,16 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.elasticsearch.template import lookup
 from connectors.message import Properties
+from flows.formats import decoder
 from flows.group import ABSENT
-from flows.paths import DOCUMENT, ENVELOPE, HEADERS, Path, parse, reader
+from flows.paths import DOCUMENT, ENVELOPE, HEADERS, Path, fields_of, parse, reader
 
 PROPERTIES = Properties(
     exchange="shop",
@@ -196,3 +200,36 @@ def test_fields_are_found_where_names_of_indices_find_them(
 def test_what_is_no_path_says_what_helps(path: str, remedy: str) -> None:
     with pytest.raises(ValueError, match=re.escape(remedy)):
         parse(path)
+
+
+def test_fields_that_are_there_or_not_are_read_together() -> None:
+    """All there, some, none: each value is what its own getter finds."""
+    read = reader([parse(text) for text in ("a", "/b", "c")])
+    assert read({"c": 3, "a": 1, "b": None}, PROPERTIES, "tasks") == (1, None, 3)
+    assert read({"b": 2}, PROPERTIES, "tasks") == (ABSENT, 2, ABSENT)
+    assert read({}, PROPERTIES, "tasks") == (ABSENT, ABSENT, ABSENT)
+
+
+def test_what_a_path_needs_of_a_document_is_known() -> None:
+    """Where it begins, and the field that has the whole of it as its name."""
+    assert fields_of([]) == frozenset()
+    assert fields_of([parse("header.x"), parse("queue")]) == frozenset()
+    found = fields_of([parse("a.b"), parse("/c.d/0"), parse("body.queue")])
+    assert found == frozenset(("a", "a.b", "c.d", "queue"))
+    assert fields_of([parse("a"), DOCUMENT]) is None
+
+
+NAMES = st.sampled_from(["a", "b", "a.b", "b.a", "0", "a.b.0"])
+DOCUMENTS = st.recursive(
+    st.integers() | st.none() | st.just("é"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3),
+)
+
+
+@given(st.dictionaries(NAMES, DOCUMENTS), st.sampled_from(["a", "a.b", "b.a.b", "/a.b/0", "/a/b"]))
+def test_a_path_finds_the_same_when_nothing_else_is_read(
+    document: dict[str, Any], text: str
+) -> None:
+    path = parse(text)
+    partial = decoder(fields_of([path]))(msgspec.json.encode(document))
+    assert get(path, partial) == get(path, document)
