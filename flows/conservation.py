@@ -83,18 +83,18 @@ class ConsumerAccount:
 
     def take(self, events: Iterable[Opened | Arrived | Lost | Drain]) -> int:
         """Note what the consumer hands over; return how much that was given back by a loss."""
-        before = counts = self.counts
+        self.looks += 1
+        lost = 0
         for event in events:
             if isinstance(event, Arrived):
-                counts = counts._replace(received=counts.received + len(event.messages))
+                received, *settled = self.counts
+                self.counts = Received(received + len(event.messages), *settled)
             elif isinstance(event, Lost):
                 self.connected = False
-                counts = counts._replace(given_back=counts.given_back + counts.waiting)
+                lost += self.close()
             elif isinstance(event, Opened):
                 self._generation, self.connected = event.origin.generation, True
-        self.looks += 1
-        self.counts = counts
-        return counts.given_back - before.given_back
+        return lost
 
     def is_stale(self, origin: Origin) -> bool:
         """Whether that connection is lost: what is heard of its messages now changes nothing."""
@@ -103,11 +103,10 @@ class ConsumerAccount:
     def settle(self, outcomes: Outcomes) -> None:
         """Note outcomes of whole messages, of this connection."""
         received, stored, rejected, dropped, given_back = self.counts
-        stored += len(outcomes.stored)
-        rejected += in_rejected(outcomes.rejected)
-        self.counts = Received(
-            received, stored, rejected, dropped + len(outcomes.dropped), given_back
-        )
+        stored, dropped = stored + len(outcomes.stored), dropped + len(outcomes.dropped)
+        if outcomes.rejected:
+            rejected += in_rejected(outcomes.rejected)
+        self.counts = Received(received, stored, rejected, dropped, given_back)
 
     def close(self) -> int:
         """What has no outcome goes back to the broker; return how much that is."""

@@ -6,7 +6,6 @@ The `write` step is in `write.py`.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import TypeGuard
@@ -180,11 +179,16 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
 
 
 def _count_departures(values: list[Leaving | Lost]) -> None:
-    groups = [value for value in values if isinstance(value, Group)]
-    for reason, count in Counter(group.completed_by for group in groups).items():
+    reasons: dict[str, int] = {}
+    recognised = 0
+    for value in values:
+        if isinstance(value, Group):
+            reasons[value.completed_by] = reasons.get(value.completed_by, 0) + 1
+            members = value.summary.count if value.summary else len(value.members)
+            metrics.GROUP_SIZE.observe(members)
+        elif isinstance(value, Twin):
+            recognised += 1
+    for reason, count in reasons.items():
         metrics.GROUPS.labels(reason).inc(count)
-    for group in groups:
-        members = group.summary.count if group.summary else len(group.members)
-        metrics.GROUP_SIZE.observe(members)
-    if recognised := sum(isinstance(value, Twin) for value in values):
+    if recognised:
         metrics.RECOGNISED.inc(recognised)
