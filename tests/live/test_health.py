@@ -1,0 +1,203 @@
+"""What a running job says of itself, when it is well and when it is not."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pika
+import pytest
+
+from tests.live.forwarder import Forwarder
+from tests.live.indices import Index
+from tests.live.job import Job, free_ports
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.test_pipeline import publish, spec
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+AS_JSON = pika.BasicProperties(content_type="application/json")
+
+
+@pytest.fixture
+def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        yield rig
+
+
+@pytest.fixture
+def forwarder(elasticsearch_url: str) -> Iterator[Forwarder]:
+    """Before Elasticsearch."""
+    parts = urlsplit(elasticsearch_url)
+    assert parts.hostname
+    assert parts.port
+    with Forwarder(parts.hostname, parts.port) as forwarder:
+        yield forwarder
+
+
+@pytest.fixture
+def events(elasticsearch_url: str, forwarder: Forwarder, index: str) -> Index:
+    """The job reaches it through the forwarder, and the test does so too."""
+    parts = urlsplit(elasticsearch_url)
+    login = parts.netloc.rpartition("@")[0]
+    place = f"127.0.0.1:{forwarder.port}"
+    return Index(parts._replace(netloc=f"{login}@{place}" if login else place).geturl(), index)
+
+
+def watched(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
+    """A job that is impatient, and may be asked how it is."""
+    path = spec(folder, rig, events, **values)
+    metrics = f"{{port: {free_ports(1)[0]}, unhealthy_after: 1s}}"
+    path.write_text(f"{path.read_text()}metrics: {metrics}\n")
+    return path
+
+
+def ask(job: Job, page: str) -> tuple[int, Any]:
+    """Status and JSON of one of its pages."""
+    found = re.search(r"metrics: (http://\S+)/metrics", job.log)
+    if found is None:
+        return 0, {"reasons": []}
+    try:
+        with urllib.request.urlopen(found[1] + page) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def counted(job: Job, name: str) -> int:
+    found = re.search(r"metrics: (http://\S+)", job.log)
+    assert found
+    with urllib.request.urlopen(found[1]) as answer:
+        [value] = re.findall(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return int(float(value))
+
+
+def wait_for(job: Job, page: str, status: int, reason: str = "") -> Any:
+    """What the page tells when it says so; a look takes place each second."""
+
+    def answers() -> Any:
+        code, told = ask(job, page)
+        return told if code == status and reason in " ".join(told["reasons"]) else None
+
+    return until(answers, timeout=30)
+
+
+def test_a_job_that_is_well_says_so_with_its_numbers(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """All that came in is somewhere, by the numbers of the page and by those of Prometheus."""
+    publish(rig, 250)
+    rig.publish(b'{"n":250}', properties=AS_JSON)
+    rig.publish(b"no JSON", properties=AS_JSON)
+    path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}")
+    with Job(path) as job:
+        wait_for(job, "/ready", 200)
+        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 51)
+        until(lambda: counted(job, "hopper_unsettled") == 51)
+        status, told = ask(job, "/health")
+
+        assert status == 200
+        assert told["open"] == {"groups": 1, "in_groups": 51, "with_sink": 0}
+        assert told["messages"] == {
+            "received": 252,
+            "stored": 200,
+            "rejected": 1,
+            "dropped": 0,
+            "given_back": 0,
+            "waiting": 51,
+        }
+        assert counted(job, "hopper_open_members") == 51
+        assert counted(job, "hopper_open_groups") == 1
+        assert job.drain() == 0
+    assert "do not add up" not in job.log
+
+
+def test_no_connection_to_the_broker_is_told(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """And it is well again when the broker is back; what was given back is counted."""
+    publish(rig, 30)
+    with Job(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
+        wait_for(job, "/ready", 200)
+        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+
+        rig._forwarder.refuse(True)
+        rig.cut()
+        wait_for(job, "/ready", 503, "is not connected")
+        wait_for(job, "/health", 503, "has not been connected for")
+        rig._forwarder.refuse(False)
+        told = wait_for(job, "/health", 200)
+
+        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+        assert told["messages"]["given_back"] == 30
+        assert counted(job, "hopper_given_back_total") == 30
+        assert job.drain() == 0
+    assert events.numbers() == list(range(30))
+    assert "do not add up" not in job.log
+
+
+def test_a_sink_that_takes_nothing_is_told(
+    rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
+) -> None:
+    """But not before there is something to take."""
+    with Job(watched(tmp_path, rig, events)) as job:
+        wait_for(job, "/ready", 200)
+        forwarder.refuse(True)
+        forwarder.cut()
+
+        publish(rig, 30)
+        told = wait_for(job, "/health", 503, "the sink has answered nothing for")
+        assert told["open"]["with_sink"] == 30
+        forwarder.refuse(False)
+
+        wait_for(job, "/health", 200)
+        until(lambda: events.count() == 30)
+        assert job.drain() == 0
+    assert "do not add up" not in job.log
+
+
+def test_a_blown_fuse_is_told(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """Until the job is started again; and the messages that were not parked are given back."""
+    rig.publish(*[b"no JSON"] * 40, properties=AS_JSON)
+    path = watched(tmp_path, rig, events)
+    limit = f"{rig.parking}, reject_limit: {{rejected: 5, of: 10}}}}"
+    path.write_text(path.read_text().replace(f"{rig.parking}}}", limit))
+    with Job(path) as job:
+        wait_for(job, "/health", 503, "too many messages are rejected")
+        assert ask(job, "/ready")[0] == 503
+
+        until(lambda: rig.left() == 35)
+        until(lambda: counted(job, "hopper_parked_total") == 5)
+        received = counted(job, "hopper_received_total")
+        until(lambda: counted(job, "hopper_given_back_total") == received - 5)
+        assert job.drain() == 0
+    assert "do not add up" not in job.log
+
+
+def test_a_drain_makes_unready_and_not_ill(
+    rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
+) -> None:
+    with Job(watched(tmp_path, rig, events)) as job:
+        wait_for(job, "/ready", 200)
+        forwarder.refuse(True)
+        forwarder.cut()
+        publish(rig, 30)
+        until(lambda: ask(job, "/health")[1]["open"]["with_sink"] == 30)
+
+        job.process.send_signal(signal.SIGTERM)
+        told = wait_for(job, "/ready", 503, "draining: SIGTERM")
+        forwarder.refuse(False)
+
+        assert told["draining"] == "SIGTERM"
+        assert job.process.wait(30) == 0
+    assert events.numbers() == list(range(30))
+    assert "do not add up" not in job.log
