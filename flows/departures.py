@@ -65,7 +65,8 @@ class Departures:
         assert self._windows
         start, end = self._windows.span(window)
         self._number += 1
-        out.append(Group(self._number, key, [], "late", start, end, True, summary, True))
+        group = Group(self._number, key, [], "late", start, end, True, summary)
+        out.append(group._replace(fresh=True, amends=True))
         if self._recognised is not None:
             self._recognised.left(list(map(identity, late)), self._number)
 
@@ -88,8 +89,13 @@ class Departures:
         start, end = group.opened_at, group.last_at
         if self._windows is not None and group.window is not None:
             start, end = self._windows.span(group.window)
+        again, fresh = group.again, group.again < group.count
         members, summary = group.leave()
-        out.append(Group(self._number, group.key, members, reason, start, end, aligned, summary))
+        left = Group(self._number, group.key, members, reason, start, end, aligned, summary)
+        if aligned and reason == "window" and self._rules.reduced:
+            older = self._windows is not None and self._windows.is_older(group.window or 0)
+            left = left._replace(fresh=fresh, claims=older and not again)
+        out.append(left)
         if self._recognised is not None:
             self._remember(group, self._recognised, out)
         if self.closed_keys is not None and reason not in LEFT_OPEN:  # Rule 2

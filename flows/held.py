@@ -65,6 +65,11 @@ class Held:
         self.bytes += size
         self.last_at = now
 
+    @property
+    def again(self) -> int:
+        """See `OpenGroup`."""
+        return sum(member.message.redelivered for member in self.members)
+
     def shade(self, member: Member) -> bool:
         """See `OpenGroup`."""
         if self._places is None:

@@ -47,6 +47,11 @@ class OpenGroup(Protocol):
     last_at: float
     count: int
     """Members, without shadows."""
+
+    @property
+    def again(self) -> int:
+        """Members that had been delivered before."""
+
     bytes: int
     """Of the bodies, while some rule wants to know."""
     size: int | None

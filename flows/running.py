@@ -22,12 +22,12 @@ GONE = 2**32 - 1
 class Share:
     """What has come of one origin, and goes with it when its connection is lost."""
 
-    __slots__ = ("bytes", "origin", "parts", "state", "tags", "until")
+    __slots__ = ("again", "bytes", "origin", "parts", "state", "tags", "until")
 
     def __init__(self, rules: Rules, origin: Origin) -> None:
         assert rules.tally
         self.origin = origin
-        self.bytes = 0
+        self.again = self.bytes = 0
         self.state = rules.tally.start()
         self.until = rules.until_tally.start() if rules.until_tally else None
         self.tags = array("Q")
@@ -88,6 +88,11 @@ class Running:
         if self._places is not None:
             self._places[name] = place
         self.last_at = now
+
+    @property
+    def again(self) -> int:
+        """See `OpenGroup`."""
+        return sum(share.again for share in self._shares)
 
     def shade(self, member: Member) -> bool:
         """See `OpenGroup`."""
@@ -187,6 +192,7 @@ class Running:
             size = weight(member)
             share.bytes += size
             self.bytes += size
+        share.again += member.message.redelivered
         self.count += 1
 
     def _empty(self, lost: int) -> None:

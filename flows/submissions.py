@@ -4,7 +4,11 @@ Pure. It neither submits nor waits.
 
 Rule 1: an answer about a document is the outcome of the messages that it was made of.
 Rule 2: a twin shares the fate of its first copy, whether that is known yet or not.
-Rule 3: what a lost connection has delivered is withdrawn, since it will come again; unless the
+Rule 3: a summary that comes to a window which another process has written, with members that were
+        never delivered before, is written again, apart: or else these would be nowhere.
+Rule 4: only a document that was not there shows that a window is new; so a group that claims one
+        creates it, and gives it its version then. Its amendments wait for what comes of that.
+Rule 5: what a lost connection has delivered is withdrawn, since it will come again; unless the
         group has members or twins of others, which will not, or names, by which it is recognised
         then.
 """
@@ -21,8 +25,14 @@ from flows.group import Group, Twin
 
 REFUSED_MOST = 10_000
 """Groups with rejected documents that are remembered, for twins of what was rejected."""
+APART_MOST = 100_000
+"""Windows that another process has written, of those that may be amended."""
 UNKNOWN = Rejection("outcome_unknown: what became of it when it was first delivered is forgotten")
 """It may be stored; but to acknowledge it, we would have to know."""
+
+
+_Window = tuple[str | None, float]
+"""Key and start."""
 
 
 class _Submission(NamedTuple):
@@ -32,6 +42,8 @@ class _Submission(NamedTuple):
     unanswered: int
     rejected: dict[int, Rejection]
     twins: list[Twin]
+    amendments: list[Group]
+    """They wait for its answer."""
 
     @property
     def members(self) -> int:
@@ -46,6 +58,10 @@ class Submissions:
     def __init__(self) -> None:
         self._open: dict[int, _Submission] = {}
         self._refused: dict[int, dict[int, Rejection]] = {}
+        self._claims: dict[_Window, int] = {}
+        """Groups that wait to hear whether their window is new."""
+        self._apart: dict[_Window, None] = {}
+        """Windows that another process has written."""
         self._forgotten = 0  # the number of the last group that is not among the refused any more
         self.members = 0
         """Messages that wait for an answer."""
@@ -54,12 +70,52 @@ class Submissions:
         """Groups that are not answered yet."""
         return len(self._open)
 
+    def waits(self, group: Group) -> bool:
+        """Whether a group must not be submitted yet: it will be among those that are `due`."""
+        claiming = self._claims.get(_window(group))
+        if not group.amends or claiming is None:
+            return False
+        submission = self._open[claiming]
+        submission.amendments.append(group)
+        self.members += in_group(group)
+        return True
+
+    def as_written(self, group: Group) -> Group:
+        """The group as it is to be written: an amendment apart, if its window was. Rule 3."""
+        apart = group.amends and _window(group) in self._apart
+        return group._replace(apart=True) if apart else group
+
     def add(self, group: Group, documents: Documents, withdraw: Callable[[], None]) -> None:
-        """A group is with the sink."""
+        """A group is with the sink; perhaps not for the first time."""
         count = len(documents.sources)
-        submission = _Submission(group, documents, withdraw, count, {}, [])
+        before = self._open.get(group.number)
+        twins, amendments = (before.twins, before.amendments) if before else ([], [])
+        if before is None:
+            self.members += in_group(group)
+        submission = _Submission(group, documents, withdraw, count, {}, twins, amendments)
         self._open[group.number] = submission
-        self.members += submission.members
+        if group.claims:
+            self._claims[_window(group)] = group.number
+
+    def due(self, number: int, answer: Answer) -> list[Group]:
+        """Groups to be submitted, again or at last, because of this answer. Rules 3 and 4."""
+        submission = self._open.get(number)
+        if submission is None or not (submission.group.claims or answer.conflicts):
+            return []
+        group = submission.group
+        self._claims.pop(_window(group), None)
+        out: list[Group] = []
+        if answer.conflicts and group.fresh and not group.apart:
+            self._apart[_window(group)] = None
+            if len(self._apart) > APART_MOST:
+                del self._apart[next(iter(self._apart))]
+            out.append(group._replace(apart=True, claims=False))
+        elif group.claims and answer.stored:
+            out.append(group._replace(claims=False))
+        out += submission.amendments
+        self.members -= sum(map(in_group, submission.amendments))
+        submission.amendments.clear()
+        return out
 
     def refuse(self, group: Group, rejection: Rejection) -> list[Outcomes]:
         """A group never gets to the sink: all of its members are rejected."""
@@ -99,12 +155,15 @@ class Submissions:
         return reduce.rejected([twin.member], rejection)
 
     def lose(self, origin: Origin) -> int:
-        """Withdraw what a lost connection has delivered; return how many messages. Rule 3."""
+        """Withdraw what a lost connection has delivered; return how many messages. Rule 5."""
         before = self.members
         for number, submission in list(self._open.items()):
             comes_again = reduce.comes_again(submission.group, origin)
+            if submission.amendments:
+                continue
             if comes_again and all(twin.member.origin == origin for twin in submission.twins):
                 submission.withdraw()
+                self._claims.pop(_window(submission.group), None)
                 self.members -= submission.members
                 del self._open[number]
         return before - self.members
@@ -115,3 +174,7 @@ class Submissions:
         if len(self._refused) > REFUSED_MOST:
             self._forgotten = next(iter(self._refused))
             del self._refused[self._forgotten]
+
+
+def _window(group: Group) -> _Window:
+    return group.key, group.start

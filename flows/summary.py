@@ -135,6 +135,8 @@ def _name_and_version(group: Group) -> tuple[str | None, int | None]:
     # Keys are JSON already. So is what stands for one, and where the key ends can always be seen.
     key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
     window = f"{key}@{_at(group.start)}"
+    if group.apart:
+        return _short(_part(window, group)), _count(group) if group.amends else None  # Rule 3
     if group.completed_by == "window" or group.amends:
         return _short(window), _count(group)  # Rule 1
     return _short(_part(window, group)), None  # Rule 3

@@ -32,6 +32,8 @@ class Windows:
         )
         self._open: list[int] = []
         """A heap: the one that ends first is first."""
+        self._first: int | None = None
+        """Of which the first progress was."""
         self.closed_below: float = -inf
         """Windows of a lower number are closed, as of the last `closed`."""
 
@@ -46,8 +48,14 @@ class Windows:
 
     def heard(self, progress: Progress, now: float) -> None:
         """A source partition has come further."""
+        if self._first is None:
+            self._first = round(progress.at * _SECOND) // self._every
         if isinstance(self._time, StreamTime):
             self._time.heard(progress.partition, progress.at, now)
+
+    def is_older(self, window: int) -> bool:
+        """Whether a window may have had messages before anything was heard here."""
+        return self._by_event and (self._first is None or window <= self._first)
 
     def open(self, window: int) -> None:
         """A window has its first group."""

@@ -66,7 +66,7 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         self._sink.flush()
         out = self._take_outcomes()
         while self._submissions:
-            out += self._submissions.answer(*self._answers.get())
+            out += self._answered(*self._answers.get())
         self._note(out)
         return out, self.DISCARD
 
@@ -81,9 +81,14 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         """What is not stored is unacknowledged, and will come again."""
 
     def _submit(self, group: Group) -> list[Outcomes]:
+        if self._submissions.waits(group):
+            return []
+        group = self._submissions.as_written(group)
         documents = self._documents(group)
         if isinstance(documents, Rejection):
             return self._submissions.refuse(group, documents)
+        if group.claims:
+            documents = documents._replace(actions=["create"], versions=None)
         # The answer may come before `submit` returns, but nobody looks at it before the next line.
         withdraw = self._sink.submit(
             documents, lambda answer: self._answers.put((group.number, answer))
@@ -102,5 +107,14 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
     def _take_outcomes(self) -> list[Outcomes]:
         out: list[Outcomes] = []
         while not self._answers.empty():
-            out += self._submissions.answer(*self._answers.get())
+            out += self._answered(*self._answers.get())
+        return out
+
+    def _answered(self, number: int, answer: Answer) -> list[Outcomes]:
+        due = self._submissions.due(number, answer)
+        out: list[Outcomes] = []
+        if all(group.number != number for group in due):
+            out += self._submissions.answer(number, answer)
+        for group in due:
+            out += self._submit(group)
         return out

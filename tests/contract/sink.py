@@ -34,6 +34,7 @@ class Answers:
         self._queue: queue.Queue[Answer] = queue.Queue()
         self.stored: list[int] = []
         self.rejected: dict[int, str] = {}
+        self.conflicts: list[int] = []
 
     def __call__(self, answer: Answer) -> None:
         self._queue.put(answer)
@@ -43,6 +44,7 @@ class Answers:
         while not self._queue.empty():
             answer = self._queue.get()
             self.stored += answer.stored
+            self.conflicts += answer.conflicts
             self.rejected |= {position: why.reason for position, why in answer.rejected}
         return len(self.stored) + len(self.rejected)
 
@@ -112,6 +114,17 @@ class SinkContract:
             submit(sink, Documents([b'{"n":%d}' % n], None, ["a"], versions=[version]))
             assert [document["n"] for document in rig.stored()] == [3 if n == 3 else 1]
 
+    def test_what_comes_second_is_told(self, rig: SinkRig) -> None:
+        """By creation, or by its version; it counts as stored all the same."""
+        sink, ids = rig.sink(), list[str | None](["a", "b"])
+        sources = [b'{"n":1}', b'{"n":2}']
+        create = Documents(sources, None, ids, actions=["create", "create"])
+
+        assert submit(sink, create._replace(ids=["a", "c"])) == []
+        assert submit(sink, create) == [0]
+        assert submit(sink, Documents(sources, None, ids, versions=[7, 7])) == []
+        assert submit(sink, Documents(sources, None, ids, versions=[6, 8])) == [0]
+
     def test_each_document_may_say_what_is_done_with_it(self, rig: SinkRig) -> None:
         sink = rig.sink()
         sources = [b'{"n":%d,"o":{"a":1}}' % n for n in range(4)]
@@ -178,13 +191,14 @@ class SinkContract:
         assert withdrawn.take() == 0
 
 
-def submit(sink: Sink, documents: Documents) -> None:
-    """Have all of them stored."""
+def submit(sink: Sink, documents: Documents) -> list[int]:
+    """Have all of them stored; return those that were there before."""
     answers = Answers()
     sink.submit(documents, answers)
     sink.flush()
     answers.wait_for(len(documents.sources))
     assert sorted(answers.stored) == list(range(len(documents.sources)))
+    return answers.conflicts
 
 
 def parsed(sources: list[bytes]) -> list[dict[str, Any]]:
