@@ -8,6 +8,7 @@ and infinity, which MessagePack and AMQP have, are none, and never a result.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -53,8 +54,13 @@ class Sum(Numeric):
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
         value = values[self._position]
-        if type(value) is int or (value := self._number(value)) is not None:
-            self._take(state, value)
+        kind = type(value)
+        # What is no number, or infinite, is not 0 when taken from itself.
+        if kind is not int and not (kind is float and value - value == 0):
+            value = self._number(value)
+            if value is None:
+                return
+        self._take(state, value)
 
     def _take(self, state: State, value: int | float) -> None:
         slot = self._slot
@@ -105,6 +111,9 @@ class Average(Sum):
 class Least(Numeric):
     """The least number."""
 
+    _exceeds: Callable[[float, float], bool] = staticmethod(operator.lt)
+    """Whether the first one takes the place of the second one."""
+
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
         value = values[self._position]
@@ -123,16 +132,11 @@ class Least(Numeric):
                 best = value
         return best
 
-    def _exceeds(self, value: float, known: float) -> bool:
-        return value < known
-
 
 class Greatest(Least):
     """The greatest number."""
 
-    @override
-    def _exceeds(self, value: float, known: float) -> bool:
-        return value > known
+    _exceeds = staticmethod(operator.gt)
 
 
 def finite(calculate: Callable[[], float | None]) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -45,6 +45,8 @@ class First(Reducer):
 
     fresh = (None, None)
     """The number of that member, and the value."""
+    _precedes: Callable[[int, int], bool] = staticmethod(operator.lt)
+    """Whether the first number takes the place of the second one."""
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
@@ -67,16 +69,11 @@ class First(Reducer):
                 best = number, value
         return best[1]
 
-    def _precedes(self, number: int, known: int) -> bool:
-        return number < known
-
 
 class Last(First):
     """The value of the member that came last among those that have one."""
 
-    @override
-    def _precedes(self, number: int, known: int) -> bool:
-        return number > known
+    _precedes = staticmethod(operator.gt)
 
 
 class Values(Reducer):
