@@ -89,12 +89,12 @@ class Departures:
         start, end = group.opened_at, group.last_at
         if self._windows is not None and group.window is not None:
             start, end = self._windows.span(group.window)
-        again, fresh = group.again, group.again < group.count
         members, summary = group.leave()
         left = Group(self._number, group.key, members, reason, start, end, aligned, summary)
         if aligned and reason == "window" and self._rules.reduced:
             older = self._windows is not None and self._windows.is_older(group.window or 0)
-            left = left._replace(fresh=fresh, claims=older and not again)
+            again = group.again
+            left = left._replace(fresh=again < group.count, claims=older and not again)
         out.append(left)
         if self._recognised is not None:
             self._remember(group, self._recognised, out)
