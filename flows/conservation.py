@@ -128,10 +128,10 @@ def in_outcomes(outcomes: Outcomes) -> int:
 
 def in_group(group: Group) -> int:
     """Members that are settled with a group."""
-    if group.summary is None:
+    summary = group.summary
+    if summary is None:
         return len(group.members)
-    _, tags, _, _, parts = group.summary
-    return sum(map(len, tags.values())) + sum(map(len, parts.values()))
+    return sum(map(len, summary.tags.values())) + sum(map(len, summary.parts.values()))
 
 
 def in_leaving(values: Iterable[Leaving | Lost]) -> int:

@@ -15,12 +15,14 @@ import bytewax.run
 
 from connectors import metrics
 from connectors.connector import Sink, Source
+from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError, Unavailable
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from flows.books import Books
 from flows.health import Health
 from flows.spec import Pipeline, load, warnings
 from flows.stop import Stop
-from flows.watch import watch
+from flows.watch import Watch
 
 LOG = logging.getLogger("hopper")
 
@@ -43,7 +45,7 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
         spec = load(path)
         for warning in warnings(spec):
             LOG.warning("%s: %s", path, warning)
-        source, sink = _source(spec, workers()), _sink(spec)
+        source, sink = _source(spec, workers(), path), _sink(spec, path)
         source.check()
         sink.check()
         stop, books = Stop(spec.drain_timeout, source.unsettled), Books(alone=_cluster()[0] == 1)
@@ -69,7 +71,7 @@ def _watch(spec: Pipeline, source: Source, stop: Stop, books: Books) -> None:
     if spec.metrics is not None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)
-    watch(books, health)
+    Watch(books, health).start()
 
 
 def _report(stop: Stop) -> None:
@@ -93,30 +95,43 @@ def _cluster() -> tuple[int, int]:
     return processes, int(arguments.workers_per_process or 1)
 
 
-# Only the connectors that a job uses are imported: a dry run in memory needs no pika.
+# Only the connectors that a job uses are imported: a dry run in memory needs no pika. They get the
+# spec again when they are not let in any more, because passwords in files may change meanwhile.
 
 
-def _source(spec: Pipeline, workers: int) -> Source:
+def _source(spec: Pipeline, workers: int, path: str) -> Source:
     if spec.source.rabbitmq is not None:
         from connectors.rabbitmq.source import RabbitMQ  # noqa: PLC0415
 
-        dead_letter = spec.dead_letter.rabbitmq if spec.dead_letter is not None else None
-        return RabbitMQ(spec.source.rabbitmq, dead_letter, workers)
+        return RabbitMQ(*_rabbitmq(spec), workers, read_again=lambda: _rabbitmq(load(path)))
     from connectors.memory.source import Memory  # noqa: PLC0415
 
     assert spec.source.memory is not None
     return Memory(spec.source.memory, workers)
 
 
-def _sink(spec: Pipeline) -> Sink:
+def _rabbitmq(spec: Pipeline) -> tuple[RabbitMQSource, RabbitMQDeadLetter | None]:
+    if spec.source.rabbitmq is None:
+        raise SpecError(["source.rabbitmq is not there any more"])
+    return spec.source.rabbitmq, spec.dead_letter.rabbitmq if spec.dead_letter else None
+
+
+def _sink(spec: Pipeline, path: str) -> Sink:
     if spec.sink.elasticsearch is not None:
         from connectors.elasticsearch.sink import Elasticsearch  # noqa: PLC0415
 
-        return Elasticsearch(spec.sink.elasticsearch, metrics.Bulks())
+        return Elasticsearch(spec.sink.elasticsearch, metrics.Bulks(), lambda: _elasticsearch(path))
     from connectors.memory.sink import Memory  # noqa: PLC0415
 
     assert spec.sink.memory is not None
     return Memory(spec.sink.memory)
+
+
+def _elasticsearch(path: str) -> ElasticsearchSink | None:
+    try:
+        return load(path).sink.elasticsearch
+    except SpecError:
+        return None  # somebody is writing it right now
 
 
 def _log_to_stderr() -> None:

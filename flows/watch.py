@@ -20,19 +20,29 @@ EVERY = 1.0
 """Seconds between two looks."""
 
 
-def watch(books: Books, health: Health) -> None:
-    """Begin to look, and show Prometheus what is open."""
-    metrics.OPEN_GROUPS.set_function(lambda: books.groups.groups)
-    metrics.OPEN_MEMBERS.set_function(lambda: books.groups.open)
-    metrics.WITH_SINK.set_function(lambda: books.sink.open)
-    threading.Thread(target=_look, args=(books, health), name="watch", daemon=True).start()
+class Watch:
+    """Of one process."""
 
+    def __init__(self, books: Books, health: Health) -> None:
+        self._books, self._health = books, health
+        self._skipped = 0
 
-def _look(books: Books, health: Health) -> None:
-    skipped = 0
-    while True:
-        time.sleep(EVERY)
-        for text in health.look(time.monotonic()):
+    def start(self) -> None:
+        """Begin to look, and show Prometheus what is open."""
+        books = self._books
+        metrics.OPEN_GROUPS.set_function(lambda: books.groups.groups)
+        metrics.OPEN_MEMBERS.set_function(lambda: books.groups.open)
+        metrics.WITH_SINK.set_function(lambda: books.sink.open)
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def look(self, now: float) -> None:
+        """Look once."""
+        for text in self._health.look(now):
             LOG.error("the books do not add up, which is a defect of the job: %s", text)
-        before, skipped = skipped, books.skipped()
-        metrics.SKIPPED.inc(skipped - before)
+        before, self._skipped = self._skipped, self._books.skipped()
+        metrics.SKIPPED.inc(self._skipped - before)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(EVERY)
+            self.look(time.monotonic())

@@ -35,6 +35,8 @@ ONLY_IN = {
 PURE = [
     "flows/aggregate.py",
     "flows/amendments.py",
+    "flows/books.py",
+    "flows/conservation.py",
     "flows/departures.py",
     "flows/held.py",
     "flows/late.py",
@@ -52,6 +54,7 @@ PURE = [
     "flows/fit.py",
     "flows/encoding.py",
     "flows/formats.py",
+    "flows/health.py",
     "flows/parts.py",
     "flows/reduce.py",
     "flows/splitter.py",

@@ -115,6 +115,9 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
             "given_back": 0,
             "waiting": 51,
         }
+        kinds = ("stored", "parked", "discarded", "dropped", "given_back")
+        settled = sum(counted(job, f"hopper_{kind}_total") for kind in kinds)
+        assert counted(job, "hopper_received_total") == settled + 51
         assert counted(job, "hopper_open_members") == 51
         assert counted(job, "hopper_open_groups") == 1
         assert job.drain() == 0

@@ -1,0 +1,95 @@
+"""What the steps count; what they decide, they are told."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from connectors.memory.source import Memory
+from connectors.memory.spec import MemorySource
+from connectors.message import Lost
+from flows.aggregate import Shard
+from flows.books import Books
+from flows.conservation import Account
+from flows.crossing import Members
+from flows.health import Health
+from flows.rules import Rules
+from flows.steps import Aggregate
+from flows.stop import Stop
+from flows.watch import Watch
+from tests.flows.groups import FIRST, SECOND, WITH_KEYS, member
+
+
+class Step:
+    """The `aggregate` step of one shard."""
+
+    def __init__(self, **rules: Any) -> None:
+        self.account = Account()
+        shard = Shard(Rules(**{**WITH_KEYS, **rules}))
+        self.step = Aggregate(shard, Stop(3600, lambda: 0), lambda: 100.0, self.account)
+
+    def take(self, *members: Any) -> None:
+        self.step.on_batch([Members(members)])
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def test_a_message_that_came_again_is_held_and_leaves_with_its_copy() -> None:
+    """It counts in the books, and is recognised when it leaves."""
+    before = counted("hopper_redelivered_recognised_total")
+    step = Step(count=2)
+    step.take(member(1, '"a"', name="one"))
+    step.take(member(7, '"a"', name="one", origin=SECOND, redelivered=True))
+    assert step.account.counts == (2, 0, 0, 2, 1)
+
+    step.take(member(2, '"a"', name="two"))
+
+    assert step.account.counts == (3, 3, 0, 0, 0)
+    assert counted("hopper_redelivered_recognised_total") == before + 1
+
+
+def test_what_a_lost_connection_takes_along_is_forgotten() -> None:
+    """But the shadow of such a message takes its place."""
+    step = Step(count=5)
+    step.take(member(1, '"a"', name="one"), member(2, '"b"', name="two"))
+    step.take(member(7, '"a"', name="one", origin=SECOND, redelivered=True))
+
+    step.step.on_batch([Lost(FIRST)])
+
+    assert step.account.counts == (3, 0, 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("late", "became"), [("park", "parked"), ("drop", "dropped"), ("new",) * 2]
+)
+def test_what_becomes_of_late_messages_is_counted(late: str, became: str) -> None:
+    before = counted("hopper_late_total", became=became)
+    step = Step(count=2, remember=10, late=late)
+    step.take(member(1, '"a"', name="one"), member(2, '"a"', name="two"))
+
+    step.take(member(3, '"a"', name="three"))
+
+    assert counted("hopper_late_total", became=became) == before + 1
+    assert step.account.counts.difference == 0
+
+
+def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
+    """Values that were skipped since; and books that do not add up, once."""
+    books, source = Books(), Memory(MemorySource(name="watch"), workers=1)
+    watch = Watch(books, Health(books, source, Stop(3600, lambda: 0), patience=30))
+    before = counted("hopper_skipped_values_total")
+    books.skipped = lambda: 3
+    books.of_sink().note(entered=2, open=1)
+
+    for second in range(5):
+        watch.look(second)
+
+    assert counted("hopper_skipped_values_total") == before + 3
+    [(_, level, text)] = caplog.record_tuples
+    assert level == logging.ERROR
+    assert "sink of a shard: of 2 messages that came, 0 have left" in text
