@@ -24,7 +24,7 @@ from flows.paths import Path, parse
 from flows.progress import Course
 from flows.reducers import Tally, wanted
 from flows.rules import Rules, Tumbling
-from flows.shards import Spread
+from flows.shards import EXACT_BELOW, SHARDS, Spread
 from flows.spec import Pipeline
 from flows.splitter import Splitter
 from flows.summary import Summaries
@@ -61,7 +61,7 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
 
     return Plan(
         Correlate(splitter, source.properties, maker, look),
-        Spread(source.consumers(), keyed=asked.keys is not None, course=_course(aggregate)),
+        Spread(source.consumers(), _shards(aggregate), _course(aggregate)),
         _rules(aggregate, asked, layout, source.consumers()),
         _documents(aggregate, sink.addressing),
         only,
@@ -104,9 +104,9 @@ def _rules(spec: Aggregate, asked: Asked, layout: Layout, partitions: Sequence[s
         incomplete=spec.incomplete,
         on_stop=spec.on_stop,
         late=spec.late,
-        remember=spec.remember,
+        remember=_part(spec.remember, spec),
         amend_for=spec.amend_for,
-        groups_most=spec.groups_most if spec.by else None,
+        groups_most=_part(spec.groups_most, spec) if spec.by else None,
         order=layout.order,
         tally=layout.tally,
         by_function=isinstance(spec.reduce, str),
@@ -120,6 +120,19 @@ def _tumbling(spec: window_spec.Tumbling | None) -> Tumbling | None:
     if spec is None:
         return None
     return Tumbling(spec.every, spec.event_time is not None, spec.lateness, spec.idle_after)
+
+
+def _shards(spec: Aggregate) -> Sequence[str]:
+    """Where the groups of keys are, if there are keys."""
+    if spec.by is None:
+        return ()
+    few = min(spec.groups_most, spec.remember or spec.groups_most) < EXACT_BELOW
+    return SHARDS[:1] if few else SHARDS
+
+
+def _part(count: int, spec: Aggregate) -> int:
+    """What each shard has of something that is said for all of them."""
+    return count // max(1, len(_shards(spec)))
 
 
 def _course(spec: Aggregate) -> Course | None:

@@ -31,6 +31,10 @@ SHARDS = (
 workers, since a key must find its shard. Bytewax gives a shard to a worker by a hash of its name:
 these names give each of two, four and eight workers the same share, and three nearly so."""
 
+EXACT_BELOW = 10_000
+"""Keys. What is to be kept of fewer is kept by one shard, exactly; of more, by each shard its part,
+which is as good, since a hash gives each shard about as many keys."""
+
 ForShard = Members | Progress | Force
 """What a shard is told."""
 
@@ -39,10 +43,13 @@ class Spread:
     """Spreads messages over shards."""
 
     def __init__(
-        self, consumers: Sequence[str], *, keyed: bool, course: Course | None = None
+        self, consumers: Sequence[str], keyed: Sequence[str] = (), course: Course | None = None
     ) -> None:
-        """`course` is that of event time, where windows go by it."""
-        self.shards: Sequence[str] = SHARDS if keyed else consumers
+        """`keyed` are the shards of keys, none: there are no keys.
+
+        `course` is that of event time, where windows go by it.
+        """
+        self.shards: Sequence[str] = keyed or consumers
         """Names of all shards."""
         self.consumers = consumers
         """Names of all consumers."""
@@ -50,7 +57,7 @@ class Spread:
 
     def shards_of(self, origin: Origin) -> Sequence[str]:
         """Where messages of an origin may be."""
-        return SHARDS if self._keyed else [origin.consumer]
+        return self._keyed or [origin.consumer]
 
     def spread(self, correlated: Correlated, now: float) -> Iterator[tuple[str, ForShard]]:
         """What each shard is told of messages that arrived together at `now`, in order."""
@@ -83,14 +90,14 @@ class Spread:
         if not self._keyed:
             yield origin.consumer, members
             return
-        count = len(SHARDS)
-        parts = [Members() for _ in SHARDS]
+        count = len(self._keyed)
+        parts = [Members() for _ in self._keyed]
         for member in members:
             key = member.key
             # What goes alone may go anywhere.
             number = member.message.tag % count if key is None else shard_of(key, count)
             parts[number].append(member)
-        for shard, part in zip(SHARDS, parts, strict=True):
+        for shard, part in zip(self._keyed, parts, strict=True):
             if part:
                 yield shard, part
 
@@ -98,4 +105,6 @@ class Spread:
         key = command.force.key
         if command.everywhere:
             return self.shards
-        return [origin.consumer if key is None else SHARDS[shard_of(key, len(SHARDS))]]
+        if key is None:
+            return [origin.consumer]
+        return [self._keyed[shard_of(key, len(self._keyed))]]

@@ -179,7 +179,7 @@ def test_the_exit_codes_are_all_told() -> None:
         ("for an hour (`amend_for`)", Aggregate.model_fields["amend_for"].default, 3600),
         ("after `idle_after`, 30 seconds", Tumbling.model_fields["idle_after"].default, 30),
         ("among the last 20,000 messages of a shard", RECOGNISED, 20_000),
-        ("one of the eight shards", len(SHARDS), 8),
+        ("each of the eight shards", len(SHARDS), 8),
         ("above 4096 values", EXACT_MOST, 4096),
         ("more than 512 bytes", ID_BYTES_MAX, 512),
     ],
