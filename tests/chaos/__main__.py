@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -54,6 +55,8 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=KINDS, help="kinds of faults")
     parser.add_argument("--records", type=Path, help="file to add each run to, as JSON")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers and jobs are ended too
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also when it runs in the background
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"logs: {folder}")
     results: list[Result] = []

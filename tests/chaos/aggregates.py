@@ -15,6 +15,8 @@ class Aggregate(NamedTuple):
     exact: bool = True
     """No message is ever in two documents."""
     prefetch: int = 4000
+    ends_by_clock: bool = True
+    """What is open leaves in the end, when no message comes any more."""
 
 
 _REDUCE = """
@@ -38,12 +40,14 @@ AGGREGATES = {
     # Whole windows have the same name each time.
     "windows": Aggregate(
         "  by: key\n  on_stop: requeue\n"
-        "  window: {tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 4s}}"
+        # Longer than any fault lasts: who is kept from reading on is not idle.
+        "  window: {tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 2m}}"
         f"{_REDUCE}",
         keyed=True,
         reduced=True,
         # Enough for the time that a window is open, of a backlog too.
         prefetch=20_000,
+        ends_by_clock=False,
     ),
 }
 

@@ -20,6 +20,12 @@ EMPTY_WITHIN = 20.0
 """Seconds for the job to settle all of a queue that is to be deleted."""
 
 
+OUTWAIT = 2.5
+"""Times the broker's patience: the job may have to begin anew in between."""
+TIMED_OUT = "(PRECONDITION_FAILED|everything goes back before)"
+"""In the log of the job, by whichever of the two was first."""
+
+
 class Victims(NamedTuple):
     """Whom it may hit."""
 
@@ -120,13 +126,22 @@ def _send_large(_fault: Fault, victims: Victims) -> None:
     victims.producer.send_large(3)
 
 
-def _outwait(_fault: Fault, victims: Victims) -> None:
-    """The store is away until the broker has lost its patience with who does not acknowledge."""
-    front = victims.world.store_front
+def _outwait(_fault: Fault, victims: Victims) -> bool:
+    """The store is away until the broker has lost its patience with who does not acknowledge.
+
+    Or the job, since it knows the broker. When it was killed meanwhile, there was nobody to wait
+    for.
+    """
+    front, before = victims.world.store_front, victims.supervisor.said(TIMED_OUT)
     front.refuse(True)
-    front.cut()
-    time.sleep(CONSUMER_TIMEOUT + 2)
+    deadline = time.monotonic() + OUTWAIT * CONSUMER_TIMEOUT
+    while not (happened := victims.supervisor.said(TIMED_OUT) > before):
+        front.cut()
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
     front.refuse(False)
+    return happened
 
 
 _FAULTS: dict[str, Callable[[Fault, Victims], bool | None]] = {

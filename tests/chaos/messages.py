@@ -55,7 +55,7 @@ class Messages:
         return crc32(b"%d %d" % (self._seed, number))
 
 
-TOO_LARGE = ("too large", "413", "Request Entity Too Large")
+TOO_LARGE = ("the request is too large", "too large")
 
 
 def amount(number: int) -> int:

@@ -66,10 +66,10 @@ class Producer(threading.Thread):
         large, self._large = self._large, 0
         for number in numbers[:large]:
             self._messages.make_large(number)
-        at = int(time.time() * 1000)
         method = frame.Method(1, spec.Basic.Publish(routing_key=self._queue)).marshal()
-        block = b"".join(self._frames(method, number, at) for number in numbers)
         while True:
+            at = int(time.time() * 1000)  # what is published late is not late for its window
+            block = b"".join(self._frames(method, number, at) for number in numbers)
             try:
                 if self._publisher is None:
                     self._publisher = Publisher(self._url)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.chaos.aggregates import AGGREGATES, SPEC
+from tests.chaos.aggregates import AGGREGATES, SPEC, Aggregate
 from tests.chaos.checker import Verdict, check
 from tests.chaos.faults import Victims, make
 from tests.chaos.messages import Messages
@@ -22,6 +22,8 @@ from tests.waiting import until
 
 SETTLED_WITHIN = 180.0
 """Seconds of peace that the job has for what is left in the queue."""
+WHEN_EMPTY = ("queue deleted",)
+"""Waits until nothing is open any more."""
 HAND_BACK_FIRST = ("8s", "30m")
 """By turns: the job knows of the broker's consumer timeout, or it does not."""
 
@@ -44,7 +46,7 @@ class Result(NamedTuple):
     faults: Counter[str]
     verdict: Verdict
     longest: float
-    """Seconds without a new document."""
+    """Seconds without a new document, though messages waited."""
     lives: int
     fuses: int
     left: int
@@ -74,7 +76,7 @@ def run(world: World, plan: Plan, folder: Path) -> Result:
         until(lambda: watch.documents, 60)
         faults, strange = _break(plan, Victims(world, producer, supervisor), folder)
         producer.stop()
-        left = _settle(world)
+        left = _settle(world, supervisor, aggregate)
         watch.stop()
         codes = supervisor.finish()
         left = left or world.held()
@@ -111,7 +113,10 @@ def _break(plan: Plan, victims: Victims, folder: Path) -> tuple[Counter[str], li
     faults, strange = Counter[str](), list[str]()
 
     def lane(name: str) -> None:
-        for fault in schedule(plan.seed, name, plan.kinds):
+        kinds = plan.kinds
+        if not AGGREGATES[plan.aggregate].ends_by_clock:
+            kinds = tuple(kind for kind in kinds if kind not in WHEN_EMPTY)
+        for fault in schedule(plan.seed, name, kinds):
             time.sleep(min(fault.after, max(0.0, deadline - time.monotonic())))
             if time.monotonic() >= deadline:
                 return
@@ -136,16 +141,18 @@ def _together(tasks: list[Callable[[], None]], strange: list[str]) -> None:
         except Exception as error:  # noqa: BLE001  # the other lanes go on
             strange.append(f"{type(error).__name__}: {error}")
 
-    threads = [threading.Thread(target=guarded, args=(task,)) for task in tasks]
+    threads = [threading.Thread(target=guarded, args=(task,), daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _settle(world: World) -> int:
+def _settle(world: World, supervisor: Supervisor, aggregate: Aggregate) -> int:
     """Wait until the queue is empty; return what is left in it when it takes too long."""
     deadline = time.monotonic() + SETTLED_WITHIN
     while (held := world.held()) and time.monotonic() < deadline:
+        if not aggregate.ends_by_clock and not world.waiting():
+            supervisor.complete()
         time.sleep(0.3)
     return held

@@ -1,7 +1,7 @@
 """What breaks, in which order and for how long: the same seed, the same faults.
 
-Pure. Three lanes go on at the same time, so that faults meet: what is done to the job, to the
-broker, and to the store.
+Pure. Several lanes go on at the same time, so that faults meet: what is done to the job, to the
+broker, to the store, and to the connections with each.
 """
 
 from __future__ import annotations
@@ -13,31 +13,37 @@ from typing import NamedTuple
 
 LANES = {
     "job": ("kill -9", "SIGTERM"),
-    "broker": (
-        "broker restarted",
+    "broker": ("broker restarted", "broker short of memory", "queue deleted"),
+    "way to the broker": (
         "broker connections cut",
         "broker connections slow",
         "broker connections half-open",
-        "broker short of memory",
-        "queue deleted",
     ),
     "store": (
         "store restarted",
         "store kill -9",
-        "store connections cut",
-        "store connections slow",
-        "store connections half-open",
         "429 for items",
         "429 for requests",
         "index closed for writing",
         "disk full",
         "larger than a request",
+    ),
+    "way to the store": (
+        "store connections cut",
+        "store connections slow",
+        "store connections half-open",
         "consumer timeout",
     ),
 }
 KINDS = tuple(chain.from_iterable(LANES.values()))
 
-PAUSES = {"job": (3.0, 7.0), "broker": (0.5, 2.5), "store": (0.5, 2.0)}
+PAUSES = {
+    "job": (5.0, 12.0),
+    "broker": (1.0, 5.0),
+    "way to the broker": (2.0, 6.0),
+    "store": (0.5, 2.0),
+    "way to the store": (2.0, 6.0),
+}
 """Seconds between two faults of a lane. It takes the job two to start, and some more to have as
 much in its hands as it may."""
 LASTS = (0.5, 2.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -58,6 +59,18 @@ class Supervisor(threading.Thread):
             self._told = True
             self._jobs[int(draw * len(self._jobs))].process.send_signal(signal.SIGTERM)
 
+    def complete(self) -> None:
+        """SIGUSR1 to all that take it: what is open leaves now."""
+        with self._lock:
+            for job in self._jobs:
+                if job.process.poll() is None and "consuming" in job.log:
+                    job.process.send_signal(signal.SIGUSR1)
+
+    def said(self, pattern: str) -> int:
+        """How often it is in the log, of all lives."""
+        logs = self._spec.parent.glob("*-?.log")
+        return sum(len(re.findall(pattern, log.read_text())) for log in logs)
+
     def finish(self) -> list[int]:
         """Drain the job for good; return the exit codes."""
         self._finished.set()
@@ -101,6 +114,10 @@ class Supervisor(threading.Thread):
 
     def _end_all(self) -> list[int]:
         """Wait until all have ended, and judge how."""
+        for job in self._jobs:
+            # Who still waits for others to begin with does not hear that they are gone.
+            if job.process.poll() is None and "consuming" not in job.log:
+                job.process.kill()
         deadline = time.monotonic() + ENDS_WITHIN
         while any(job.process.poll() is None for job in self._jobs):
             if time.monotonic() > deadline:

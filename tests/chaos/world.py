@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
+from operator import methodcaller
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -96,6 +97,12 @@ class World:
             if name == self.queue:
                 return int(count)
         raise LookupError(self.queue)
+
+    def waiting(self) -> int:
+        """Messages of the queue that nobody has."""
+        declare = methodcaller("queue_declare", self.queue, passive=True)
+        count: int = self.at_broker(declare).method.message_count
+        return count
 
     def at_broker(self, ask: Callable[[Any], T]) -> T:
         """Ask the broker itself, past the forwarder."""
