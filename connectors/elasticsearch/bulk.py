@@ -6,6 +6,7 @@ Pure. After the Bulk API of Elasticsearch 8 and 9; `tests/connectors/answers/` h
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
@@ -80,6 +81,8 @@ def read(reply: Reply, documents: int) -> Items | Again | Indigestible:
     reason = _reason_of_request(body)
     if status == 400 and reason:
         return Indigestible(400, reason)
+    if status == 429 and _never_fits(reason):
+        return Indigestible(413, reason)
     # Whoever answers without a reason is not Elasticsearch, but something on the way to it. So is
     # whoever does not find (404) or know (405) what we ask for: the documents are innocent.
     return Again(status, reason or _one_line(body.decode(errors="replace")) or "no reason given")
@@ -114,7 +117,7 @@ _request_error = msgspec.json.Decoder(_RequestError)
 T = TypeVar("T")
 
 
-def _read_items(body: bytes, documents: int) -> Items | Again:
+def _read_items(body: bytes, documents: int) -> Items | Again | Indigestible:
     try:
         if not _decode(_summary, body).errors:
             # Nearly all answers end here: the items are counted, not looked at.
@@ -141,7 +144,23 @@ def _read_items(body: bytes, documents: int) -> Items | Again:
             failed.append(refusal)
         else:
             rejected.append(refusal)
+    if len(throttled) == documents and all(_never_fits(refusal.reason) for refusal in throttled):
+        return Indigestible(413, throttled[0].reason)
     return Items(stored, throttled, failed, rejected, conflicts)
+
+
+def _never_fits(reason: str) -> bool:
+    """Whether Elasticsearch has no memory for an operation of that size, at any time.
+
+    It says so with 429, as if it were a matter of waiting (see its "indexing pressure").
+    """
+    sizes = _OPERATION_AND_LIMIT(reason)
+    return sizes is not None and int(sizes[1]) > int(sizes[2])
+
+
+_OPERATION_AND_LIMIT = re.compile(
+    r"(?:coordinating|primary|replica)_operation_bytes=([0-9]{1,18}), max_[a-z_]+=([0-9]{1,18})"
+).search
 
 
 _AS_GOOD_AS_STORED = {

@@ -128,6 +128,33 @@ def test_throttled_documents_are_to_be_sent_again(recorded: Load) -> None:
     assert everything == list(range(12))
 
 
+PRESSURE = (
+    "es_rejected_execution_exception: rejected execution of primary operation "
+    "[coordinating_and_primary_bytes=%d, replica_bytes=0, all_bytes=%d, "
+    "primary_operation_bytes=%d, max_primary_bytes=53687091]"
+)
+
+
+@pytest.mark.parametrize(("size", "passes"), [(60_000_784, False), (50_000_000, True)])
+def test_what_elasticsearch_has_no_memory_for_at_any_time_is_too_large(
+    size: int, passes: bool
+) -> None:
+    """It calls it too many requests, even when there is no other."""
+    kind, reason = (PRESSURE % (size, size, size)).split(": ", 1)
+    item = {"status": 429, "error": {"type": kind, "reason": reason}}
+    body = json.dumps({"errors": True, "items": [{"index": item}, {"index": item}]})
+    whole = json.dumps({"error": {"type": kind, "reason": reason}, "status": 429})
+
+    answers = [read(Reply(200, body.encode()), 2), read(Reply(429, whole.encode()), 2)]
+
+    if passes:
+        assert isinstance(answers[0], Items)
+        assert isinstance(answers[1], Again)
+        assert len(answers[0].throttled) == 2
+    else:
+        assert answers == [Indigestible(413, f"{kind}: {reason}")] * 2
+
+
 def test_a_full_disk_and_absent_shards_may_pass(recorded: Load) -> None:
     full_disk, no_shards = recorded("blocked-by-a-full-disk"), recorded("shards-unavailable")
 
@@ -164,11 +191,20 @@ def test_a_request_can_be_too_large(recorded: Load) -> None:
     assert recorded("too-large").read() == Indigestible(413, "the request is too large")
 
 
-def test_want_of_memory_and_of_permission_may_pass(recorded: Load) -> None:
-    for name, status in (("no-memory", 429), ("not-let-in", 401)):
-        reading = recorded(name).read()
-        assert isinstance(reading, Again)
-        assert reading.status == status
+def test_want_of_memory_may_pass(recorded: Load) -> None:
+    """But not if the request is larger than the whole of it, as one of the recorded ones is."""
+    reading = recorded("no-memory").read()
+
+    assert isinstance(reading, (Again, Indigestible))
+    assert isinstance(reading, Again) == ("operation_bytes=12736, max" in reading.reason)
+    assert reading.status == (429 if isinstance(reading, Again) else 413)
+
+
+def test_want_of_permission_may_pass(recorded: Load) -> None:
+    reading = recorded("not-let-in").read()
+
+    assert isinstance(reading, Again)
+    assert reading.status == 401
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ class Index:
         self.url, self.name = url, name
 
     def create(self, properties: dict[str, Any], *, dynamic: bool = True) -> None:
-        """With a mapping, so that some documents do not fit; not `dynamic`: the rest always fits."""
+        """With a mapping, so that some documents do not fit; not `dynamic`: others always do."""
         self._ask("PUT", "", {"mappings": {"properties": properties, "dynamic": dynamic}})
 
     def count(self) -> int:
