@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from connectors.message import Properties, Rejection
+from flows.fields.keys import canonical
+from flows.fields.paths import as_json
 from flows.group import ABSENT, Force
-from flows.keys import canonical
-from flows.paths import as_json
 
 COMMAND, KEY = "x-hopper", "x-hopper-key"
 """Headers: what to do, and with which group; `*`: with all of them."""

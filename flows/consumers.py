@@ -13,9 +13,9 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from connectors import metrics
 from connectors.connector import Consumer, Source
 from connectors.message import Arrived, Drain, Lost, Opened, Outcomes
-from flows.books import Books
-from flows.conservation import ConsumerAccount, in_outcomes, in_rejected
-from flows.parts import Only, Parts
+from flows.accounts.books import Books
+from flows.accounts.conservation import ConsumerAccount, in_outcomes, in_rejected
+from flows.bodies.parts import Only, Parts
 from flows.stop import Stop
 
 BUSY, STEADY, IDLE = 0.001, 0.01, 0.02

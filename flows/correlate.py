@@ -20,13 +20,13 @@ from connectors.message import (
     Rejected,
     Rejection,
 )
+from flows.bodies.formats import Document, Unreadable
+from flows.bodies.splitter import Reading, Refused, Splitter
 from flows.commands import Command, is_command, read_command
 from flows.crossing import Members
-from flows.formats import Document, Unreadable
+from flows.fields.traits import Look
 from flows.group import ABSENT, Member
 from flows.maker import NO_TRAITS, Envelope, Maker
-from flows.splitter import Reading, Refused, Splitter
-from flows.traits import Look
 
 
 class Correlated:

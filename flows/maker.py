@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from connectors.connector import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
-from flows.formats import Document, Unreadable, decoder
+from flows.bodies.formats import Document, Unreadable, decoder
+from flows.bodies.splitter import Refused, name_of_part
+from flows.fields.traits import Address, Look
 from flows.group import Member
-from flows.splitter import Refused, name_of_part
-from flows.traits import Address, Look
 
 
 class Envelope(NamedTuple):

@@ -16,8 +16,8 @@ from bytewax.dataflow import Dataflow
 
 from connectors.connector import Sink, Source
 from flows import consumers, steps
-from flows.aggregate import Shard
-from flows.books import Books
+from flows.accounts.books import Books
+from flows.groups.shard import Shard
 from flows.plan import make_plan
 from flows.spec import Pipeline
 from flows.start import start

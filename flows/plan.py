@@ -11,24 +11,26 @@ from typing import NamedTuple
 
 from connectors.connector import Addressing, Sink, Source
 from connectors.message import Documents, Message, Rejection
-from flows import own, reduce, window_spec
-from flows.aggregate_spec import Aggregate, MissingKey
-from flows.conditions import Condition, condition
+from flows import reduce
+from flows.bodies.parts import Only
+from flows.bodies.splitter import Splitter
 from flows.correlate import Correlate
-from flows.functions.function import Function
+from flows.declared import window as window_spec
+from flows.declared.aggregate import Aggregate, MissingKey
+from flows.fields import own
+from flows.fields.conditions import Condition, condition
+from flows.fields.keys import Keys
+from flows.fields.paths import Path, parse
+from flows.fields.traits import Asked, Look
 from flows.group import ABSENT, Group
-from flows.keys import Keys
+from flows.groups.progress import Course
+from flows.groups.rules import Rules, Tumbling
 from flows.maker import Maker
-from flows.parts import Only
-from flows.paths import Path, parse
-from flows.progress import Course
-from flows.reducers import Tally, wanted
-from flows.rules import Rules, Tumbling
 from flows.shards import EXACT_BELOW, SHARDS, Spread
 from flows.spec import Pipeline
-from flows.splitter import Splitter
-from flows.summary import Summaries
-from flows.traits import Asked, Look
+from flows.summaries.functions.function import Function
+from flows.summaries.reducers import Tally, wanted
+from flows.summaries.summary import Summaries
 
 
 class Plan(NamedTuple):

@@ -13,9 +13,9 @@ from connectors.message import Origin
 from flows.commands import Command
 from flows.correlate import Correlated
 from flows.crossing import Members
+from flows.fields.keys import shard_of
 from flows.group import Force, Progress
-from flows.keys import shard_of
-from flows.progress import Course
+from flows.groups.progress import Course
 
 SHARDS = (
     "shard/3",

@@ -18,10 +18,10 @@ from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.spec import OneOf, Problem, Spec
 from connectors.units import Duration
-from flows import fit
-from flows.aggregate_spec import Aggregate
-from flows.problems import path_text, validate, warnings_of
-from flows.yaml import read
+from flows.declared import fit
+from flows.declared.aggregate import Aggregate
+from flows.declared.problems import path_text, validate, warnings_of
+from flows.declared.yaml import read
 
 
 class Source(OneOf):

@@ -18,11 +18,11 @@ from connectors.connector import Sink, Source
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError, Unavailable
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from flows.books import Books
-from flows.health import Health
+from flows.accounts.books import Books
+from flows.accounts.health import Health
+from flows.accounts.watch import Watch
 from flows.spec import Pipeline, load, warnings
 from flows.stop import Stop
-from flows.watch import Watch
 
 LOG = logging.getLogger("hopper")
 

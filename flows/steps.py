@@ -14,14 +14,14 @@ from bytewax.operators import StatefulBatchLogic
 
 from connectors import metrics
 from connectors.message import Arrived, Drain, Lost, Outcomes
-from flows.aggregate import Shard
-from flows.books import Books
-from flows.conservation import Account, in_leaving, in_outcomes
+from flows.accounts.books import Books
+from flows.accounts.conservation import Account, in_leaving, in_outcomes
 from flows.consumers import Event, ForConsumer
 from flows.correlate import Correlate
 from flows.crossing import Members
-from flows.departures import Leaving
 from flows.group import Force, Group, Progress, Twin
+from flows.groups.departures import Leaving
+from flows.groups.shard import Shard
 from flows.shards import ForShard, Spread
 from flows.stop import Stop
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
 from flows import reduce
-from flows.conservation import in_group
+from flows.accounts.conservation import in_group
 from flows.group import Group, Twin
 
 REFUSED_MOST = 10_000

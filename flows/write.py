@@ -13,9 +13,9 @@ from bytewax.operators import StatefulBatchLogic
 
 from connectors.connector import Sink
 from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
-from flows.conservation import Account, in_leaving, in_outcomes
-from flows.departures import Leaving
+from flows.accounts.conservation import Account, in_leaving, in_outcomes
 from flows.group import Group, Twin
+from flows.groups.departures import Leaving
 from flows.submissions import Submissions
 
 ANSWER_AFTER = 0.01

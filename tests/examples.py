@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.message import Arrived, Message, Outcomes, Properties
-from flows.aggregate import Shard
+from flows.bodies.parts import Parts
 from flows.commands import is_command
-from flows.parts import Parts
+from flows.groups.shard import Shard
 from flows.plan import make_plan
 from flows.shards import ForShard
 from flows.spec import Pipeline

@@ -16,12 +16,12 @@ from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
 from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 from flows import start, stop
-from flows.aggregate_spec import Aggregate
-from flows.functions.distinct import EXACT_MOST
-from flows.remembered import RECOGNISED
+from flows.declared.aggregate import Aggregate
+from flows.declared.window import Tumbling
+from flows.groups.remembered import RECOGNISED
 from flows.shards import SHARDS
 from flows.spec import Pipeline
-from flows.window_spec import Tumbling
+from flows.summaries.functions.distinct import EXACT_MOST
 from tests.documents import DOCUMENTS, PAGE, README, ROOT, blocks, code, files, prose, table
 
 PYPROJECT = ROOT / "pyproject.toml"
@@ -71,7 +71,7 @@ def test_a_map_has_every_file(folder: str) -> None:
     for path in files():
         if path.is_relative_to(ROOT / folder) and path.name not in ("README.md", "__init__.py"):
             inside = path.relative_to(ROOT / folder)
-            assert {inside.as_posix(), inside.parts[0]} & named, name(path)
+            assert {one.as_posix() for one in (inside, *inside.parents)} & named, name(path)
 
 
 def test_each_connector_has_the_files_that_are_told() -> None:

@@ -19,12 +19,12 @@ import pytest
 from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.message import Lost, Outcomes, Properties
-from flows.aggregate import Shard
-from flows.books import Books
-from flows.conservation import in_leaving, in_outcomes
+from flows.accounts.books import Books
+from flows.accounts.conservation import in_leaving, in_outcomes
 from flows.consumers import Acknowledge, Deliveries, ForConsumer
 from flows.crossing import Members
-from flows.departures import Leaving
+from flows.groups.departures import Leaving
+from flows.groups.shard import Shard
 from flows.plan import make_plan
 from flows.shards import ForShard
 from flows.spec import Pipeline

@@ -5,8 +5,10 @@ They return whether it has really happened: only that is counted.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from tests.chaos.neighbour import LARGE, MANY, overload
@@ -32,6 +34,17 @@ class Victims(NamedTuple):
     world: World
     producer: Producer
     supervisor: Supervisor
+    spared: threading.Event
+    """Nothing else shall begin to break."""
+
+    @contextmanager
+    def peace(self) -> Iterator[None]:
+        """Nothing else begins to break in this block."""
+        self.spared.set()
+        try:
+            yield
+        finally:
+            self.spared.clear()
 
 
 def make(fault: Fault, victims: Victims) -> bool:
@@ -92,7 +105,7 @@ def _delete_queue(_fault: Fault, victims: Victims) -> bool:
     """When there is nothing in it: what there is would be lost by the operator's own hand."""
     world = victims.world
     deadline = time.monotonic() + EMPTY_WITHIN
-    with victims.producer.quiet():
+    with victims.peace(), victims.producer.quiet():
         while world.held():
             if time.monotonic() > deadline:
                 return False

@@ -13,8 +13,8 @@ from pika import frame, spec
 from bench.fill import Publisher
 from tests.chaos.messages import Messages
 
-BLOCKS = 20
-"""Writes a second."""
+BLOCKS = 5
+"""Writes a second; each is confirmed before the next."""
 
 
 class Producer(threading.Thread):

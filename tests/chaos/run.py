@@ -74,7 +74,9 @@ def run(world: World, plan: Plan, folder: Path) -> Result:
         thread.start()
     try:
         until(lambda: watch.documents, 60)
-        faults, strange = _break(plan, Victims(world, producer, supervisor), folder)
+        faults, strange = _break(
+            plan, Victims(world, producer, supervisor, threading.Event()), folder
+        )
         producer.stop()
         left = _settle(world, supervisor, aggregate)
         watch.stop()
@@ -118,6 +120,8 @@ def _break(plan: Plan, victims: Victims, folder: Path) -> tuple[Counter[str], li
             kinds = tuple(kind for kind in kinds if kind not in WHEN_EMPTY)
         for fault in schedule(plan.seed, name, kinds):
             time.sleep(min(fault.after, max(0.0, deadline - time.monotonic())))
+            while victims.spared.is_set():
+                time.sleep(0.1)
             if time.monotonic() >= deadline:
                 return
             begun, at = time.monotonic(), time.strftime("%H:%M:%S")

@@ -18,10 +18,10 @@ from connectors.memory.sink import Memory as Sink
 from connectors.memory.source import Memory as Source
 from connectors.message import Arrived, Message, Origin, Outcomes, Properties, Rejection
 from connectors.units import Duration
-from flows.aggregate import Shard
 from flows.crossing import Members
-from flows.departures import Leaving
 from flows.group import Group, Progress, Twin
+from flows.groups.departures import Leaving
+from flows.groups.shard import Shard
 from flows.plan import make_plan
 from flows.spec import Pipeline
 

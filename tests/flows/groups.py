@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from connectors.message import Message, Origin, Outcomes
-from flows.departures import Leaving
 from flows.group import Group, Member, Twin
+from flows.groups.departures import Leaving
 
 FIRST, SECOND, THIRD = Origin("q/000", 1), Origin("q/001", 1), Origin("q/000", 2)
 """Of two consumers, and of the first one when it has connected again."""

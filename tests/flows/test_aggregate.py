@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.aggregate import Shard
-from flows.departures import Leaving
 from flows.group import Member
-from flows.rules import Rules
+from flows.groups.departures import Leaving
+from flows.groups.rules import Rules
+from flows.groups.shard import Shard
 from tests.flows.groups import FIRST, SECOND, THIRD, groups, member, shape
 
 

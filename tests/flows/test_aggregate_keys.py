@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.message import Outcomes
-from flows import own
-from flows.aggregate import Shard
-from flows.conditions import GroupSoFar
-from flows.departures import Leaving
-from flows.functions.function import Function
+from flows.fields import own
+from flows.fields.conditions import GroupSoFar
 from flows.group import FIRST, LAST, Member
-from flows.reducers import Tally
-from flows.rules import Rules, Tumbling
+from flows.groups.departures import Leaving
+from flows.groups.rules import Rules, Tumbling
+from flows.groups.shard import Shard
+from flows.summaries.functions.function import Function
+from flows.summaries.reducers import Tally
 from tests.flows.groups import FIRST as ORIGIN
 from tests.flows.groups import SECOND, dropped, groups, keyed_shape, member, rejected, twins
 

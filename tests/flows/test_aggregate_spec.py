@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from connectors.errors import SpecError
-from flows.aggregate_spec import Aggregate, MissingKey
-from flows.reduce_spec import FUNCTIONS, Reduction
+from flows.declared.aggregate import Aggregate, MissingKey
+from flows.declared.reduce import FUNCTIONS, Reduction
 from flows.spec import load, warnings
 
 WHOLE = """

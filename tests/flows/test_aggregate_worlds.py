@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.message import Origin, Outcomes
-from flows.aggregate import Shard
-from flows.departures import Leaving
-from flows.functions.function import Function
 from flows.group import ALONE, FIRST, LAST, Group, Member, Progress, Twin
-from flows.reducers import Tally
-from flows.rules import Rules, Tumbling
+from flows.groups.departures import Leaving
+from flows.groups.rules import Rules, Tumbling
+from flows.groups.shard import Shard
+from flows.summaries.functions.function import Function
+from flows.summaries.reducers import Tally
 from tests.flows.groups import member
 
 KEYS = ['"a"', '"b"', '"c"']

@@ -19,8 +19,8 @@ from connectors.message import (
     Rejected,
     Rejection,
 )
-from flows.books import STILL, Books
-from flows.conservation import ConsumerAccount, in_group, in_leaving, in_outcomes
+from flows.accounts.books import STILL, Books
+from flows.accounts.conservation import ConsumerAccount, in_group, in_leaving, in_outcomes
 from flows.group import Group, Twin
 from tests.flows.groups import member
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.bulk_body import cut, document_reader, join
-from flows.formats import Document, Unreadable
+from flows.bodies.bulk import cut, document_reader, join
+from flows.bodies.formats import Document, Unreadable
 
 read = document_reader(["events-*", "audit"])
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from connectors.message import Properties
-from flows import own
-from flows.conditions import Condition, GroupSoFar, condition
-from flows.paths import DOCUMENT, parse, reader
+from flows.fields import own
+from flows.fields.conditions import Condition, GroupSoFar, condition
+from flows.fields.paths import DOCUMENT, parse, reader
 from tests.flows import own_functions
 
 PROPERTIES = Properties(

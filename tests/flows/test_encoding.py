@@ -16,8 +16,8 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.encoding import CODINGS_MOST, STREAMS_MOST, codings, pack, unpack
-from flows.formats import Unreadable
+from flows.bodies.encoding import CODINGS_MOST, STREAMS_MOST, codings, pack, unpack
+from flows.bodies.formats import Unreadable
 
 BODY = b'{"name":"value"}' * 10
 MOST = 1000
@@ -183,5 +183,5 @@ def test_any_name_of_a_coding_is_known_or_refused(content_encoding: str) -> None
 
 
 def test_zstd_is_loaded_by_who_needs_it() -> None:
-    code = "import sys, flows.encoding; assert 'backports.zstd' not in sys.modules"
+    code = "import sys, flows.bodies.encoding; assert 'backports.zstd' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.event_time import event_time
+from flows.fields.event_time import event_time
 from flows.group import ABSENT
 
 FIRST, END = (

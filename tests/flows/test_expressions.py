@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from flows.conditions import condition
+from flows.fields.conditions import condition
 
 evaluator = pytest.mark.skipif(sys.version_info < (3, 11), reason="CEL's evaluator is not there")
 

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.message import Properties
-from flows.conditions import condition
-from flows.expressions.tokens import Wrong, tokens
-from flows.expressions.tree import parse
-from flows.paths import reader
+from flows.fields.conditions import condition
+from flows.fields.expressions.tokens import Wrong, tokens
+from flows.fields.expressions.tree import parse
+from flows.fields.paths import reader
 
 cel = pytest.importorskip("cel")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.formats import (
+from flows.bodies.formats import (
     DOCUMENTS_MOST,
     Unreadable,
     decode,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySource
 from connectors.message import Lost, Opened, Origin
-from flows.books import Books
-from flows.health import Health
+from flows.accounts.books import Books
+from flows.accounts.health import Health
 from flows.stop import Stop
 
 ORIGIN = Origin("q/0", 1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import nan
 
-from flows.held import Held
-from flows.lines import TIDY_AFTER, Line
-from flows.rules import Rules
+from flows.groups.held import Held
+from flows.groups.lines import TIDY_AFTER, Line
+from flows.groups.rules import Rules
 
 
 def group(at: float) -> Held:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.group import ABSENT
-from flows.ordering import in_order
+from flows.groups.ordering import in_order
 from tests.flows.groups import member
 
 VALUES: st.SearchStrategy[Any] = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flows import own
+from flows.fields import own
 from tests.flows import own_functions
 
 
@@ -42,7 +42,7 @@ def test_it_is_imported() -> None:
 def test_it_is_found_in_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "my_rules.py").write_text("def yes(view): return True\n")
     code = (
-        "import os, sys; from flows import own; os.chdir(sys.argv[1]);"
+        "import os, sys; from flows.fields import own; os.chdir(sys.argv[1]);"
         "print(own.load('my_rules:yes')(None))"
     )
 

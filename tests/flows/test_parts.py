@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected, Rejection
-from flows import parts
-from flows.parts import Parts
+from flows.bodies import parts
+from flows.bodies.parts import Parts
 
 ORIGIN = Origin("queue/000", 1)
 

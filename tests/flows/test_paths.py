@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from connectors.elasticsearch.template import lookup
 from connectors.message import Properties
-from flows.formats import decoder
+from flows.bodies.formats import decoder
+from flows.fields.paths import DOCUMENT, ENVELOPE, HEADERS, Path, fields_of, parse, reader
 from flows.group import ABSENT
-from flows.paths import DOCUMENT, ENVELOPE, HEADERS, Path, fields_of, parse, reader
 
 PROPERTIES = Properties(
     exchange="shop",

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.functions import distinct, quantile
 from flows.group import ABSENT
-from flows.reducers import NAMES, Function, Tally, wanted
+from flows.summaries.functions import distinct, quantile
+from flows.summaries.reducers import NAMES, Function, Tally, wanted
 
 OPTIONS: dict[str, dict[str, Any]] = {"quantile": {"q": 0.5}, "concat": {"separator": ", "}}
 
@@ -475,7 +475,7 @@ def test_a_state_is_small() -> None:
 def test_the_package_of_sketches_is_imported_by_who_asks_for_one() -> None:
     code = (
         "import sys\n"
-        "from flows.reducers import Function, Tally\n"
+        "from flows.summaries.reducers import Function, Tally\n"
         "Tally({'n': Function('sum', 'x')})\n"
         "assert 'ddsketch' not in sys.modules\n"
         "Tally({'n': Function('quantile', 'x', q=0.5)})\n"

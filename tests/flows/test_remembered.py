@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.remembered import RECOGNISED, ClosedKeys, Recognised
+from flows.groups.remembered import RECOGNISED, ClosedKeys, Recognised
 
 
 def test_a_message_is_found_where_it_left() -> None:

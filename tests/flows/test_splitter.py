@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Properties
 from connectors.spec import Format
-from flows.encoding import pack
-from flows.formats import DOCUMENTS_MOST, Document, Unreadable
-from flows.splitter import Pieces, Reading, Refused, Splitter, name_of_part
+from flows.bodies.encoding import pack
+from flows.bodies.formats import DOCUMENTS_MOST, Document, Unreadable
+from flows.bodies.splitter import Pieces, Reading, Refused, Splitter, name_of_part
 
 NOW = 1767225600.5
 MOST = 16 * 1024 * 1024

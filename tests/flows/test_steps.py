@@ -11,15 +11,15 @@ from prometheus_client import REGISTRY
 from connectors.memory.source import Memory
 from connectors.memory.spec import MemorySource
 from connectors.message import Lost
-from flows.aggregate import Shard
-from flows.books import Books
-from flows.conservation import Account
+from flows.accounts.books import Books
+from flows.accounts.conservation import Account
+from flows.accounts.health import Health
+from flows.accounts.watch import Watch
 from flows.crossing import Members
-from flows.health import Health
-from flows.rules import Rules
+from flows.groups.rules import Rules
+from flows.groups.shard import Shard
 from flows.steps import Aggregate
 from flows.stop import Stop
-from flows.watch import Watch
 from tests.flows.groups import FIRST, SECOND, WITH_KEYS, member
 
 

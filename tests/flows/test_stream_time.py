@@ -7,7 +7,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.stream_time import StreamTime
+from flows.groups.stream_time import StreamTime
 
 
 def test_the_smallest_of_the_largest_times_counts() -> None:

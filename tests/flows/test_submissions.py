@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from connectors.message import Answer, Documents, Rejection
 from flows import reduce
-from flows.conservation import in_outcomes
+from flows.accounts.conservation import in_outcomes
 from flows.group import Group, Summary, Twin
 from flows.submissions import Submissions
 from tests.flows.groups import FIRST, SECOND, member

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.group import Progress
-from flows.rules import Rules, Tumbling
-from flows.windows import Windows
+from flows.groups.rules import Rules, Tumbling
+from flows.groups.windows import Windows
 from tests.flows.groups import member
 
 

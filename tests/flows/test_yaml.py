@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.substitution import substitute
-from flows.yaml import Place, read
+from flows.declared.substitution import substitute
+from flows.declared.yaml import Place, read
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,147 @@
+"""Counts what each place of this process takes in, and what becomes of it.
+
+Pure: it is told, batch by batch, and judges nothing; `books.py` does. What is counted are
+messages; between `correlate` and `acknowledge`, each document of a message that has several.
+
+Rule 1: what a place has taken in has left it, was forgotten with its connection, or is there yet.
+Rule 2: an account has one writer, and changes in one assignment: whoever looks from another thread
+        sees no half of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from connectors.message import Arrived, Drain, Lost, Opened, Origin, Outcomes, Rejected
+from flows.group import Group, Twin
+from flows.groups.departures import Leaving
+
+
+class Counts(NamedTuple):
+    """What a place has taken in, and where that is."""
+
+    entered: int = 0
+    left: int = 0
+    forgotten: int = 0
+    """Its connection is lost: it comes again."""
+    open: int = 0
+    """It is there yet, as the place itself knows."""
+    groups: int = 0
+    """Of what is open, where it is in groups."""
+
+    @property
+    def difference(self) -> int:
+        """How many are missing; below zero: how many came from nowhere. Rule 1."""
+        return self.entered - self.left - self.forgotten - self.open
+
+
+class Account:
+    """Of one place."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+
+    def note(
+        self, *, entered: int = 0, left: int = 0, forgotten: int = 0, open: int, groups: int = 0
+    ) -> None:
+        """What has happened since the last note, and what is there now."""
+        before = self.counts
+        entered, left = before.entered + entered, before.left + left
+        self.counts = Counts(entered, left, before.forgotten + forgotten, open, groups)
+
+
+class Received(NamedTuple):
+    """What became of the messages of a consumer."""
+
+    received: int = 0
+    stored: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    given_back: int = 0
+    """They had no outcome when their connection was lost, or the job ended."""
+
+    @property
+    def waiting(self) -> int:
+        """They have no outcome yet; below zero: there are outcomes of no message."""
+        return self.received - sum(self[1:])
+
+
+class ConsumerAccount:
+    """Of one consumer: of both ends of the ring, and of what was sent round it."""
+
+    def __init__(self) -> None:
+        self.counts = Received()
+        self.connected = False
+        self.looks = 0
+        """How often it was asked for what has arrived."""
+        self.sent = self.home = 0
+        """What went into the ring, and what came out of it."""
+        self.undecided: Callable[[], int] = lambda: self.counts.waiting
+        """What has no outcome yet, as the consumer itself knows."""
+        self._generation = 0
+
+    def take(self, events: Iterable[Opened | Arrived | Lost | Drain]) -> int:
+        """Note what the consumer hands over; return how much that was given back by a loss."""
+        self.looks += 1
+        lost = 0
+        for event in events:
+            if isinstance(event, Arrived):
+                received, *settled = self.counts
+                self.counts = Received(received + len(event.messages), *settled)
+            elif isinstance(event, Lost):
+                self.connected = False
+                lost += self.close()
+            elif isinstance(event, Opened):
+                self._generation, self.connected = event.origin.generation, True
+        return lost
+
+    def is_stale(self, origin: Origin) -> bool:
+        """Whether that connection is lost: what is heard of its messages now changes nothing."""
+        return not self.connected or origin.generation != self._generation
+
+    def settle(self, outcomes: Outcomes) -> None:
+        """Note outcomes of whole messages, of this connection."""
+        received, stored, rejected, dropped, given_back = self.counts
+        stored, dropped = stored + len(outcomes.stored), dropped + len(outcomes.dropped)
+        if outcomes.rejected:
+            rejected += in_rejected(outcomes.rejected)
+        self.counts = Received(received, stored, rejected, dropped, given_back)
+
+    def close(self) -> int:
+        """What has no outcome goes back to the broker; return how much that is."""
+        counts = self.counts
+        self.counts = counts._replace(given_back=counts.given_back + counts.waiting)
+        return counts.waiting
+
+
+def in_rejected(rejected: Iterable[Rejected]) -> int:
+    """Messages that these stand for."""
+    return sum(1 + len(one.others) for one in rejected)
+
+
+def in_outcomes(outcomes: Outcomes) -> int:
+    """Messages, and documents of messages, that these are the outcomes of."""
+    _, stored, rejected, dropped, parts = outcomes
+    return len(stored) + (in_rejected(rejected) if rejected else 0) + len(dropped) + len(parts)
+
+
+def in_group(group: Group) -> int:
+    """Members that are settled with a group."""
+    summary = group.summary
+    if summary is None:
+        return len(group.members)
+    return sum(map(len, summary.tags.values())) + sum(map(len, summary.parts.values()))
+
+
+def in_leaving(values: Iterable[Leaving | Lost]) -> int:
+    """What comes out of a shard together."""
+    count = 0
+    for value in values:
+        if isinstance(value, Group):
+            count += in_group(value)
+        elif isinstance(value, Twin):
+            count += 1
+        elif isinstance(value, Outcomes):
+            count += in_outcomes(value)
+    return count

@@ -1,0 +1,101 @@
+"""Whether the job does its work, and whether it is ready to: what `/health` and `/ready` say.
+
+Pure: it is asked to look once a second, and the time is an argument, in seconds of a clock that
+only goes forward. Answers are of the last look, so that any thread may ask for them.
+
+Rule 1: what may pass is forgiven for a while: no connection, a sink that answers nothing, a
+        dataflow that does not turn. Books that do not add up, and a consumer that has stopped
+        reading for good, are not.
+Rule 2: a drain is no illness, though it makes unready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from connectors.connector import Source
+from flows.accounts.books import Books
+from flows.stop import Stop
+
+Answer = tuple[bool, dict[str, Any]]
+"""Whether all is well, and what to say of it."""
+
+
+class Health:
+    """Of one process."""
+
+    def __init__(self, books: Books, source: Source, stop: Stop, patience: float) -> None:
+        """`patience` in seconds. Rule 1."""
+        self._books, self._source, self._stop, self._patience = books, source, stop, patience
+        self._since: dict[str, tuple[object, float]] = {}
+        self._unbalanced: list[str] = []
+        self._reasons: list[str] = []
+
+    def look(self, now: float) -> list[str]:
+        """Look at everything; return what does not add up, for the log, and only the first time."""
+        before, self._unbalanced = (
+            self._unbalanced,
+            self._books.look(draining=self._stop.reason is not None),
+        )
+        self._reasons = [
+            *(f"the books do not add up: {text}" for text in self._unbalanced),
+            *self._source.stopped_because(),
+            *self._overdue(now),
+        ]
+        return [] if before else self._unbalanced
+
+    def health(self) -> Answer:
+        """Whether it does its work; or why not."""
+        return not self._reasons, {"healthy": not self._reasons, **self._told(self._reasons)}
+
+    def ready(self) -> Answer:
+        """Whether it takes messages, and shall."""
+        consumers = self._books.consumers
+        reasons = self._reasons + [
+            f"{name} is not connected"
+            for name, account in consumers.items()
+            if not account.connected
+        ]
+        if self._stop.reason is not None:
+            reasons.append(f"draining: {self._stop.reason}")
+        elif not consumers and self._books.alone:
+            reasons.append("no consumer has started")
+        return not reasons, {"ready": not reasons, **self._told(reasons)}
+
+    def _overdue(self, now: float) -> Iterator[str]:
+        """What has lasted too long. Rule 1."""
+        for name, account in self._books.consumers.items():
+            away = self._lasts(name, account.connected, now)
+            if not account.connected and away >= self._patience:
+                yield f"{name} has not been connected for {away:.0f} s"
+            still = self._lasts(f"{name} looks", account.looks, now)
+            if still >= self._patience and self._stop.reason is None:
+                yield f"the dataflow has not asked {name} for messages for {still:.0f} s"
+        sink = self._books.sink
+        answered = (sink.left, sink.forgotten) if sink.open else None
+        silent = self._lasts("sink", answered, now)
+        if sink.open and silent >= self._patience:
+            yield f"the sink has answered nothing for {silent:.0f} s, {sink.open} documents wait"
+
+    def _lasts(self, name: str, state: object, now: float) -> float:
+        """Seconds that something has been as it is."""
+        before, since = self._since.get(name, (None, now))
+        if state != before or name not in self._since:
+            since = now
+        self._since[name] = state, since
+        return now - since
+
+    def _told(self, reasons: list[str]) -> dict[str, Any]:
+        books, received, groups = self._books, self._books.received, self._books.groups
+        return {
+            "reasons": reasons,
+            "draining": self._stop.reason,
+            "connected": {name: one.connected for name, one in books.consumers.items()},
+            "messages": {**received._asdict(), "waiting": received.waiting},
+            "open": {
+                "groups": groups.groups,
+                "in_groups": groups.open,
+                "with_sink": books.sink.open,
+            },
+        }

@@ -1,0 +1,48 @@
+"""Looks at the health of this process once a second, and logs what does not add up.
+
+It decides nothing: `health.py` does. It has a thread of its own, because a dataflow that
+hangs would not look at itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from connectors import metrics
+from flows.accounts.books import Books
+from flows.accounts.health import Health
+
+LOG = logging.getLogger("hopper")
+
+EVERY = 1.0
+"""Seconds between two looks."""
+
+
+class Watch:
+    """Of one process."""
+
+    def __init__(self, books: Books, health: Health) -> None:
+        self._books, self._health = books, health
+        self._skipped = 0
+
+    def start(self) -> None:
+        """Begin to look, and show Prometheus what is open."""
+        books = self._books
+        metrics.OPEN_GROUPS.set_function(lambda: books.groups.groups)
+        metrics.OPEN_MEMBERS.set_function(lambda: books.groups.open)
+        metrics.WITH_SINK.set_function(lambda: books.sink.open)
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def look(self, now: float) -> None:
+        """Look once."""
+        for text in self._health.look(now):
+            LOG.error("the books do not add up, which is a defect of the job: %s", text)
+        before, self._skipped = self._skipped, self._books.skipped()
+        metrics.SKIPPED.inc(self._skipped - before)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(EVERY)
+            self.look(time.monotonic())

@@ -1,0 +1,1 @@
+"""What messages hold: one document or many, packed or not."""

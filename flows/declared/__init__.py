@@ -1,0 +1,1 @@
+"""The models of `pipeline.yaml`, and how a file becomes one of them."""

@@ -1,0 +1,169 @@
+"""Whether source, windows and sink of a pipeline fit together; each by itself is right.
+
+Pure. It knows what a consumer can hold, and for how long, and what a sink can do with summaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.elasticsearch.template import parse_template
+from connectors.memory.spec import MemorySource
+from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.spec import Problem
+from connectors.units import duration_text
+from flows.declared.aggregate import Aggregate
+
+WINDOW = ("aggregate", "window")
+SINK = ("sink", "elasticsearch")
+
+AnySource = RabbitMQSource | MemorySource
+
+
+def problems(
+    source: AnySource, aggregate: Aggregate, sink: ElasticsearchSink | None
+) -> Iterator[Problem]:
+    """What cannot work."""
+    if source.indices and source.format != "es_bulk":
+        name = "rabbitmq" if isinstance(source, RabbitMQSource) else "memory"
+        yield Problem(("source", name, "indices"), "needs format: es_bulk")
+    yield from _never_complete(source, aggregate)
+    for key, seconds, timeout in _held(source, aggregate):
+        if seconds >= timeout:
+            yield Problem(
+                (*WINDOW, *key),
+                f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), "
+                "after which it takes the messages back",
+            )
+    if sink is not None and aggregate.reduce is not None:
+        yield from _summaries(aggregate, sink)
+
+
+def warnings(
+    source: AnySource, aggregate: Aggregate, sink: ElasticsearchSink | None
+) -> Iterator[Problem]:
+    """What works, but may not do what one expects."""
+    window, most = aggregate.window, _most(source, aggregate)
+    if window.count and window.count > most:
+        then = ", so each window waits for its time" if window.time else ""
+        never = "needs several consumers" if _may_be_more(source, aggregate) else "is never reached"
+        yield Problem((*WINDOW, "count"), f"{never}: {_holds(source, most)}{then}")
+    if not window.ends_by_clock:
+        yield Problem((*WINDOW, "time"), f"is missing: {_without_time(aggregate, most)}")
+    elif window.time is None and window.tumbling is None and window.count is None:
+        yield Problem(
+            (*WINDOW, "time"), "is missing: a group that never falls silent is never complete"
+        )
+    for key, seconds, timeout in _held(source, aggregate):
+        if seconds > timeout / 2:
+            told = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
+            yield Problem((*WINDOW, *key), told)
+    if sink is not None and aggregate.reduce is not None:
+        for name in ("id", "version", "routing"):
+            if getattr(sink, name) not in (None, "auto"):
+                told = "is for documents of messages: summaries do not use it"
+                yield Problem((*SINK, name), told)
+
+
+def _may_be_more(source: AnySource, aggregate: Aggregate) -> bool:
+    """How many consumers a group can have messages of is not known here."""
+    return aggregate.by is not None and source.consumers == "auto"
+
+
+def _most(source: AnySource, aggregate: Aggregate) -> int:
+    """How many messages can be in one group; with `auto`, when there is one worker."""
+    several = aggregate.by is not None and isinstance(source.consumers, int)
+    return source.prefetch * (int(source.consumers) if several else 1)
+
+
+def _holds(source: AnySource, most: int) -> str:
+    if most == source.prefetch:
+        return f"a consumer holds at most prefetch ({most}) messages"
+    return f"consumers hold at most {source.consumers} times prefetch ({most}) messages"
+
+
+def _never_complete(source: AnySource, aggregate: Aggregate) -> Iterator[Problem]:
+    """Groups that only messages could complete, which do not come any more."""
+    window, most = aggregate.window, _most(source, aggregate)
+    marked = (window.last, window.first, window.until, window.size)
+    if window.ends_by_clock or any(rule is not None for rule in marked):
+        return
+    if window.count is None:
+        yield Problem(
+            (*WINDOW, "bytes"),
+            f"may never be reached by the messages that a consumer holds ({most}): "
+            f"add a time, or a count of at most {most}",
+        )
+    elif window.count > most and not _may_be_more(source, aggregate):
+        what = "a consumer holds" if most == source.prefetch else "all consumers hold"
+        raised = -(-window.count * source.prefetch // most)
+        yield Problem(
+            (*WINDOW, "count"),
+            f"is more than {what}: add a time, lower it to {most}, or raise prefetch to {raised}",
+        )
+
+
+def _without_time(aggregate: Aggregate, most: int) -> str:
+    window = aggregate.window
+    if aggregate.by is not None:
+        return (
+            "a group whose end never comes holds its messages until the job stops, and when such "
+            "groups hold all that prefetch allows, nothing arrives any more"
+        )
+    if window.count is not None and window.count <= most:
+        return "the last window waits for more messages until the job stops"
+    return (
+        "a group whose end never comes holds its messages until the job stops, and when it holds "
+        f"{most}, which is prefetch, nothing arrives any more"
+    )
+
+
+def _held(
+    source: AnySource, aggregate: Aggregate
+) -> Iterator[tuple[tuple[str, ...], float, float]]:
+    """What says how long a message may be held: its key in `window`, seconds, and the timeout."""
+    if not isinstance(source, RabbitMQSource) or not source.consumer_timeout:
+        return
+    window = aggregate.window
+    held: list[tuple[float, tuple[str, ...]]] = []
+    if window.time is not None:
+        held.append((window.time, ("time",)))
+    if window.tumbling is not None:
+        held.append((window.tumbling.longest, ("tumbling", "every")))
+    if window.idle is not None and not held:
+        held.append((window.idle, ("idle",)))
+    if held:
+        seconds, key = min(held)
+        yield key, seconds, source.consumer_timeout
+
+
+def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Problem]:
+    if aggregate.window.tumbling is not None and sink.action != "index":
+        yield Problem(
+            (*SINK, "action"),
+            "must be index: the summary of an aligned window has a version, so that a part never "
+            "takes the place of the whole",
+        )
+    elif sink.action not in ("index", "create"):
+        yield Problem((*SINK, "action"), "must be index or create: a summary is a whole document")
+    for place in parse_template(sink.index).places if sink.index_fallback is None else ():
+        if not place.name.startswith("@timestamp:") and not _has(aggregate, place.name):
+            yield Problem(
+                (*SINK, "index"),
+                "names a field that a summary does not have: its fields are those of reduce, and "
+                "those of summary",
+            )
+
+
+def _has(aggregate: Aggregate, name: str) -> bool:
+    """Whether a summary may have what a place in a template names."""
+    root, _, rest = name.partition(".")
+    if rest and root in ("header", "property"):
+        return False  # nobody sends a summary
+    if not isinstance(aggregate.reduce, dict):
+        return True  # only the user's function knows
+    fields = [*aggregate.reduce, *aggregate.summary.names]
+    if aggregate.by is None and aggregate.summary.key is not None:
+        fields.remove(aggregate.summary.key)
+    return root in {field.partition(".")[0] for field in fields}

@@ -1,0 +1,66 @@
+"""Texts of `pipeline.yaml` with a grammar of their own: paths, conditions, functions of one's own.
+
+A model keeps the text; it is read here, when the file is loaded, to tell what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from flows.fields import own, paths
+from flows.fields.conditions import condition
+
+
+def checked(read: Callable[[str], object], hidden: str) -> AfterValidator:
+    """Refuse what `read` refuses, in its words; `hidden` is what to say of a text from outside."""
+
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except ValueError as error:
+            told = {"text": str(error), "hidden": hidden}
+            raise PydanticCustomError("notation", "{text}", told) from None
+        return text
+
+    return AfterValidator(check)
+
+
+def _quoted(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("must be text: quote it, as in 'message.type == \"end\"'")
+    return value
+
+
+PathText = Annotated[
+    str,
+    checked(paths.parse, "is not the path of a field, such as order.id"),
+    WithJsonSchema({"title": "path", "type": "string"}),
+]
+"""As in `flows/fields/paths.py`."""
+
+OfMessage = Annotated[
+    str,
+    BeforeValidator(_quoted),
+    checked(lambda text: condition(text, allow_group=False), "is not a condition"),
+    WithJsonSchema({"title": "condition", "type": "string"}),
+]
+"""A condition on one message, as in `flows/fields/conditions.py`."""
+
+OfGroup = Annotated[
+    str,
+    BeforeValidator(_quoted),
+    checked(lambda text: condition(text, allow_group=True), "is not a condition"),
+    WithJsonSchema({"title": "condition", "type": "string"}),
+]
+"""A condition on a group and its newest message."""
+
+OwnFunction = Annotated[
+    str,
+    checked(own.load, "is not a function of your own: module:function"),
+    WithJsonSchema({"title": "function", "type": "string", "pattern": "^[^:]+:[^:]+$"}),
+]
+"""As in `flows/fields/own.py`."""

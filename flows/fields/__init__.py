@@ -1,0 +1,1 @@
+"""What is asked of a message: paths, keys, times, conditions."""

@@ -1,0 +1,147 @@
+"""Conditions, as `last`, `first` and `until` have them: what they look at, and whether they hold.
+
+Pure, but for functions of the user's own, which do as they like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from connectors.message import Properties
+from flows.fields import own
+from flows.fields.expressions.checker import Checker
+from flows.fields.expressions.comparisons import Test
+from flows.fields.expressions.evaluation import Evaluation
+from flows.fields.expressions.references import OfGroup, OfMessage
+from flows.fields.expressions.tree import Node, parse
+from flows.fields.paths import DOCUMENT, ENVELOPE, HEADERS, Path
+from flows.fields.paths import parse as parse_path
+
+
+class GroupSoFar(NamedTuple):
+    """What `until` is told of a group, the newest message included."""
+
+    key: str | None
+    """Canonical JSON; `None` where there is no `by`."""
+    count: int  # type: ignore[assignment]  # nobody counts in a tuple here
+    bytes: int
+    age: float
+    """In seconds."""
+    results: Sequence[Any] = ()
+    """Running values, in the order of `Condition.group`."""
+
+    @property
+    def value_of_key(self) -> Any:
+        """What the key's text stands for."""
+        return None if self.key is None else msgspec.json.decode(self.key)
+
+
+class View(NamedTuple):
+    """What a function of the user's own is given."""
+
+    message: dict[str, Any]
+    """The document."""
+    header: dict[str, Any]
+    property: Properties
+    routing_key: str
+    queue: str
+    group: GroupSoFar | None
+    """For `until` only."""
+
+
+class Condition(NamedTuple):
+    """A condition that has been read."""
+
+    paths: tuple[Path, ...]
+    """What it looks at in each message."""
+    group: tuple[tuple[str, Path], ...]
+    """Which running values of the group it looks at: `sum`, `min`, `max`, `avg` of a path."""
+    bind: Callable[[Sequence[Path]], Test]
+    """Makes the test for values that are laid out otherwise: in the order of these paths, which
+    have all of its own among them."""
+    test: Test
+    """(values, in the order of `paths`; `GroupSoFar` or `None`) -> whether it holds; `None`, as
+    good as false: something is absent, or not of the kind that it must be.
+
+    Raises:
+        own.Failed: a function of the user's own raised, or returned neither true nor false.
+    """
+
+
+def condition(text: str, allow_group: bool) -> Condition:
+    """Read a condition: an expression in CEL, or `module:function`.
+
+    Raises:
+        ValueError: it can never hold, or not be read; the text says where, and what helps.
+    """
+    if own.names_function(text):
+        function = own.load(text)
+        _probe(function, allow_group)
+        return _condition(_OF_OWN, (), partial(_bind_own, function))
+    try:
+        return _expression(text, allow_group)
+    except RecursionError:
+        raise ValueError("it is nested too deeply: write a function of your own") from None
+
+
+def _expression(text: str, allow_group: bool) -> Condition:
+    tree = parse(text)
+    checker = Checker(text, allow_group)
+    checker.check(tree)
+    paths, running = [], []
+    for reference in checker.references:
+        if isinstance(reference, OfMessage):
+            paths.append(reference.path)
+        elif isinstance(reference, OfGroup) and reference.path is not None:
+            running.append((reference.name, reference.path))
+    places = {OfGroup(*one): place for place, one in enumerate(running)}
+    return _condition(tuple(paths), tuple(running), partial(_bind_expression, text, tree, places))
+
+
+def _condition(
+    paths: tuple[Path, ...],
+    group: tuple[tuple[str, Path], ...],
+    bind: Callable[[Sequence[Path]], Test],
+) -> Condition:
+    return Condition(paths, group, bind, bind(paths))
+
+
+def _bind_expression(
+    text: str, tree: Node, places: Mapping[OfGroup, int], paths: Sequence[Path]
+) -> Test:
+    positions = {path: position for position, path in enumerate(paths)}
+    return Evaluation(text, positions, places).truth(tree, {})
+
+
+def _probe(function: Callable[[View], Any], allow_group: bool) -> None:
+    group = GroupSoFar(key=None, count=1, bytes=2, age=0.0) if allow_group else None
+    answers = own.probe(function, View({}, {}, Properties(), "", "", group))
+    if answers is not None:
+        try:
+            _truth(answers[0])
+        except own.Failed as error:
+            raise ValueError(f"asked about an empty message, {error}") from None
+
+
+def _truth(answer: Any) -> bool:
+    if answer is not True and answer is not False:
+        raise own.Failed(f"it returned {answer!r:.100}, which is neither True nor False")
+    return answer is True
+
+
+def _bind_own(function: Callable[[View], Any], paths: Sequence[Path]) -> Test:
+    positions = [paths.index(path) for path in _OF_OWN]
+
+    def test(values: Sequence[Any], group: GroupSoFar | None) -> bool:
+        view = View._make([*(values[position] for position in positions), group])
+        return _truth(own.call(function, view))
+
+    return test
+
+
+_OF_OWN = (DOCUMENT, HEADERS, ENVELOPE, parse_path("routing_key"), parse_path("queue"))
+"""What a `View` is made of."""

@@ -1,0 +1,175 @@
+"""Finds at load what of an expression can never work: unknown names, wrong kinds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flows.fields.expressions.kinds import (
+    CALLS,
+    MACROS,
+    METHODS,
+    SPOKEN,
+    TYPES,
+    Kind,
+    fits,
+    of_literal,
+    of_reference,
+    result,
+)
+from flows.fields.expressions.references import VARIABLES, OfGroup, Reference, Scope, refer, unknown
+from flows.fields.expressions.tokens import Wrong
+from flows.fields.expressions.tree import Node
+from flows.fields.paths import nearest
+
+
+class Checker:
+    """Checks one expression, and gathers what it refers to."""
+
+    def __init__(self, text: str, group: bool) -> None:
+        """`group`: it may look at the group so far."""
+        self.references: dict[Reference, None] = {}
+        """In the order of the text, each once."""
+        self._text = text
+        self._variables = VARIABLES if group else VARIABLES[:-1]
+
+    def check(self, node: Node) -> None:
+        """Check the whole.
+
+        Raises:
+            Wrong: it can never be true or false.
+        """
+        self._expect(node, "truth", "compare it with something", {})
+
+    def _expect(self, node: Node, kind: str, remedy: str, scope: Scope) -> None:
+        if node.kind == "operator" and node.name == "?:":
+            self._expect(node.parts[0], "truth", "compare it with something", scope)
+            for part in node.parts[1:]:
+                self._expect(part, kind, remedy, scope)
+            return
+        found = self._kind(node, scope)
+        if found not in (None, kind):
+            raise self._wrong(node, f"{SPOKEN[found]} is not {SPOKEN[kind]}: {remedy}")
+
+    def _wrong(self, node: Node, what: str) -> Wrong:
+        return Wrong(self._text, node.at, what)
+
+    def _kind(self, node: Node, scope: Scope) -> Kind:
+        reference = refer(node, self._text, scope)
+        if isinstance(reference, OfGroup) and "group" not in self._variables:
+            raise self._wrong(node, "only until looks at the group")
+        if reference is not None:
+            self.references.setdefault(reference)
+            return of_reference(reference)
+        return getattr(self, f"_{node.kind}")(node, scope)  # type: ignore[no-any-return]
+
+    def _literal(self, node: Node, _scope: Scope) -> Kind:
+        return of_literal(node.value)
+
+    def _opaque(self, node: Node, _scope: Scope) -> Kind:
+        return "bytes" if node.name == "bytes" else "number"
+
+    def _name(self, node: Node, scope: Scope) -> Kind:
+        if node.name in scope:
+            return None
+        if node.name in TYPES:
+            return "type"
+        raise unknown(node, self._text, (*scope, *self._variables))
+
+    def _select(self, node: Node, scope: Scope) -> Kind:
+        kind = self._kind(node.parts[0], scope)
+        if kind not in (None, "map"):
+            raise self._wrong(node, f"{SPOKEN[kind]} has no {node.name}")
+        return None
+
+    def _index(self, node: Node, scope: Scope) -> Kind:
+        of, which = node.parts
+        if self._kind(of, scope) not in (None, "list", "map"):
+            raise self._wrong(node, "only lists and objects have something in them")
+        self._kind(which, scope)
+        return None
+
+    def _list(self, node: Node, scope: Scope) -> Kind:
+        for part in node.parts:
+            self._kind(part, scope)
+        return "list"
+
+    def _map(self, node: Node, scope: Scope) -> Kind:
+        self._list(node, scope)
+        return "map"
+
+    def _call(self, node: Node, scope: Scope) -> Kind:
+        if node.name not in CALLS:
+            remedy = nearest(node.name, (*CALLS, *MACROS))
+            if node.name in METHODS:
+                remedy = f"write x.{node.name}(…)"
+            raise self._wrong(node, f"there is no {node.name}(…): {remedy}")
+        function = CALLS[node.name]
+        self._count(node, node.parts, function.arguments)
+        for part in node.parts:
+            if node.name == "has" and part.kind != "select":
+                raise self._wrong(part, "has takes a field, as in has(message.order)")
+            if node.name == "has" and refer(part, self._text, scope) is None:
+                self._kind(part.parts[0], scope)
+            else:
+                self._kind(part, scope)
+        return function.kind
+
+    def _method(self, node: Node, scope: Scope) -> Kind:
+        receiver, *arguments = node.parts
+        if node.name in MACROS:
+            return self._macro(node, scope)
+        if node.name not in METHODS:
+            remedy = nearest(node.name, (*METHODS, *MACROS))
+            raise self._wrong(node, f"there is no .{node.name}(…): {remedy}")
+        function = METHODS[node.name]
+        self._count(node, arguments, function.arguments)
+        kind = self._kind(receiver, scope)
+        allowed = ("time", "duration") if function.receiver == "time" else (function.receiver,)
+        if kind is not None and function.receiver is not None and kind not in allowed:
+            raise self._wrong(node, f"{SPOKEN[kind]} has no {node.name}")
+        for argument in arguments:
+            self._expect(argument, "text", f"{node.name} takes a text", scope)
+        return function.kind
+
+    def _macro(self, node: Node, scope: Scope) -> Kind:
+        over, *rest = node.parts
+        if len(rest) != 2 and not (len(rest) == 3 and node.name == "map"):
+            raise self._wrong(node, f"write .{node.name}(x, …) with x for an item")
+        if self._kind(over, scope) not in (None, "list", "map"):
+            raise self._wrong(node, f"{node.name} goes through a list")
+        variable, *bodies = rest
+        taken = (*scope, *self._variables, *TYPES)
+        if variable.kind != "name" or variable.name in taken:
+            raise self._wrong(variable, "it takes a new name, for an item")
+        inner = {**scope, variable.name: True}
+        for body in bodies:
+            if node.name == "map" and body is bodies[-1]:
+                self._kind(body, inner)
+            else:
+                self._expect(body, "truth", "compare it with something", inner)
+        return MACROS[node.name]
+
+    def _count(self, node: Node, arguments: Sequence[Node], count: int) -> None:
+        if len(arguments) != count:
+            raise self._wrong(
+                node, f"{node.name} takes {('nothing', 'one value')[count]} in its parentheses"
+            )
+
+    def _operator(self, node: Node, scope: Scope) -> Kind:
+        name, parts = node.name, node.parts
+        if name in ("&&", "||", "!", "?:"):
+            for part in parts[:1] if name == "?:" else parts:
+                self._expect(part, "truth", "compare it with something", scope)
+            if name != "?:":
+                return "truth"
+            then, other = (self._kind(part, scope) for part in parts[1:])
+            return then if then == other else None
+        kinds = [self._kind(part, scope) for part in parts]
+        if not fits(name, kinds):
+            what = " and ".join(SPOKEN[kind] for kind in kinds if kind is not None)
+            raise self._wrong(node, f"{_REMEDIES.get(name, name)} does not take {what}")
+        return result(name, kinds)
+
+
+_REMEDIES = {"neg": "-", "in": "in looks into a list (into a text: x.contains(…)) and"}
+"""What is said instead of an operator's sign."""

@@ -1,0 +1,1 @@
+"""The open groups of a shard, and what completes them."""

@@ -1,0 +1,126 @@
+"""What becomes of a group that is complete: written, parked or dropped; and what is kept of it.
+
+Pure. It decides by the rules and by the reason that a group was completed for, never when.
+
+Rule 1: A group that `time`, `idle` or want of room ended is incomplete; one that a stop ended is
+        what `on_stop` says; every other group is written.
+Rule 2: A key is closed by a group that was written, but not if it was ended by `first` or `room`,
+        since then more is to come.
+Rule 3: A message that came again while its copy was in the group leaves right after it.
+"""
+
+from __future__ import annotations
+
+from connectors.message import Outcomes, Rejection
+from flows import reduce
+from flows.group import Group, Member, Summary, Twin
+from flows.groups.amendments import Amendable, Amendments
+from flows.groups.open_group import OpenGroup, identity
+from flows.groups.remembered import ClosedKeys, Recognised
+from flows.groups.rules import Rules
+from flows.groups.windows import Windows
+
+Leaving = Group | Twin | Outcomes
+"""What comes out of a shard: to be written, to be compared with what was, or to go home."""
+
+INCOMPLETE = frozenset(("time", "idle", "room"))
+LEFT_OPEN = frozenset(("first", "room", "alone"))
+KEY_MOST = 200
+"""Characters of a key that are told in a reason, which travels in a header."""
+
+
+class Departures:
+    """The way out of a shard."""
+
+    def __init__(self, rules: Rules, windows: Windows | None) -> None:
+        self._rules, self._windows = rules, windows
+        self._number = 0
+        self._recognised = Recognised() if rules.recognise else None
+        self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
+        self.amendments = Amendments(rules) if rules.late == "amend" and rules.tally else None
+
+    def leave(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
+        """Let a group go that is not open any more, and forget what is in it."""
+        policy = self._policy(reason)  # Rule 1
+        if policy == "write":
+            self._write(group, reason, out)
+        elif policy == "park":
+            rejection = Rejection(f"incomplete: {reason}{of_key(group.key)}")
+            out += reduce.rejected(group.everything(), rejection)
+        else:
+            out += group.dropped()
+        group.forget()
+
+    def amend(
+        self,
+        window: int,
+        key: str | None,
+        amendable: Amendable,
+        late: list[Member],
+        out: list[Leaving],
+    ) -> None:
+        """Write a window's group again, to which these members were added late."""
+        tags, parts = reduce.tags_of(late)
+        summary = Summary(amendable.results(), tags, amendable.count, amendable.name, parts)
+        assert self._windows
+        start, end = self._windows.span(window)
+        self._number += 1
+        group = Group(self._number, key, [], "late", start, end, True, summary)
+        out.append(group._replace(fresh=True, amends=True))
+        if self._recognised is not None:
+            self._recognised.left(list(map(identity, late)), self._number)
+
+    def twin(self, member: Member) -> Twin | None:
+        """What a message is that was delivered again, if it left in a group before."""
+        found = self._recognised.find(identity(member)) if self._recognised else None
+        if found is None:
+            return None
+        number, position = found
+        return Twin(member, number, 0 if self._rules.reduced else position)
+
+    def _policy(self, reason: str) -> str:
+        if reason == "stop":
+            return self._rules.on_stop
+        return self._rules.incomplete if reason in INCOMPLETE else "write"
+
+    def _write(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
+        self._number += 1
+        aligned = self._windows is not None and group.window is not None
+        start, end = group.opened_at, group.last_at
+        if self._windows is not None and group.window is not None:
+            start, end = self._windows.span(group.window)
+        members, summary = group.leave()
+        left = Group(self._number, group.key, members, reason, start, end, aligned, summary)
+        if aligned and reason == "window" and self._rules.reduced:
+            older = self._windows is not None and self._windows.is_older(group.window or 0)
+            again = group.again
+            left = left._replace(fresh=again < group.count, claims=older and not again)
+        out.append(left)
+        if self._recognised is not None:
+            self._remember(group, self._recognised, out)
+        if self.closed_keys is not None and reason not in LEFT_OPEN:  # Rule 2
+            self.closed_keys.close(group.key)
+        if self.amendments is not None and reason == "window" and group.window is not None:
+            assert summary
+            kept = Amendable(self._rules, group.values(), group.count, summary.name)
+            self.amendments.keep(group.window, group.key, kept)
+
+    def _remember(self, group: OpenGroup, recognised: Recognised, out: list[Leaving]) -> None:
+        names = group.identities()
+        recognised.left(names, self._number)
+        for shadow in group.shadows:  # Rule 3
+            position = 0 if self._rules.reduced else names.index(identity(shadow.member))
+            out.append(Twin(shadow.member, self._number, position))
+
+
+def of_key(key: str | None) -> str:
+    """A key as the end of a reason; nothing where there are no keys."""
+    return "" if key is None else f", key {key[:KEY_MOST]}"
+
+
+def gathered(out: list[Leaving]) -> list[Leaving]:
+    """The same, but at most one value for each origin goes home: what travels is a batch."""
+    home = [one for one in out if isinstance(one, Outcomes)]
+    if len(home) < 2:
+        return out
+    return [*(one for one in out if not isinstance(one, Outcomes)), *reduce.merged(home)]

@@ -1,0 +1,154 @@
+"""A group that keeps its members: they leave as they are, or are reduced when it leaves.
+
+Pure. It does not know when it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from connectors.message import Origin, Outcomes
+from flows import reduce
+from flows.group import Member, Summary
+from flows.groups.open_group import Shadow, Values, identity, name_together, weight, weights
+from flows.groups.ordering import in_order
+from flows.groups.rules import Rules
+
+
+class Held:
+    """A group that keeps its members: they leave as they are, or are reduced when it leaves."""
+
+    __slots__ = (
+        "_places",
+        "_rules",
+        "_until",
+        "bytes",
+        "count",
+        "key",
+        "last_at",
+        "members",
+        "opened_at",
+        "shadows",
+        "size",
+        "window",
+    )
+
+    def __init__(self, rules: Rules, key: str | None, window: int | None, now: float) -> None:
+        self.key, self.window = key, window
+        self.opened_at = self.last_at = now
+        self.count = self.bytes = 0
+        self.size: int | None = None
+        self.shadows: Sequence[Shadow] = ()
+        self.members: list[Member] = []
+        self._rules = rules
+        self._places: dict[Hashable, int] | None = None
+        self._until = rules.until_tally.start() if rules.until_tally else None
+
+    def add(self, member: Member, now: float) -> None:
+        """See `OpenGroup`."""
+        rules = self._rules
+        if rules.weighs:
+            self.bytes += weight(member)
+            if rules.until_tally:
+                rules.until_tally.add(self._until, member.values, self.count)
+        if self._places is not None:
+            self._places[identity(member)] = self.count
+        self.members.append(member)
+        self.count += 1
+        self.last_at = now
+
+    def extend(self, members: list[Member], size: int, now: float) -> None:
+        """Take in many at once, which have `size` bytes; nobody recognises or tallies them."""
+        self.members += members
+        self.count += len(members)
+        self.bytes += size
+        self.last_at = now
+
+    @property
+    def again(self) -> int:
+        """See `OpenGroup`."""
+        return sum(member.message.redelivered for member in self.members)
+
+    def shade(self, member: Member) -> bool:
+        """See `OpenGroup`."""
+        if self._places is None:
+            # Made when the first message comes again, and kept from then on: most groups never
+            # need it, and one that does is likely to need it for many messages.
+            self._places = {name: place for place, name in enumerate(map(identity, self.members))}
+        place = self._places.get(identity(member))
+        if place is None or self.members[place].origin == member.origin:
+            return False
+        self.shadows = [*self.shadows, Shadow(member, place)]
+        return True
+
+    def purge(self, origin: Origin) -> None:
+        """See `OpenGroup`."""
+        places = [None if member.origin == origin else member for member in self.members]
+        shadows = [shadow for shadow in self.shadows if shadow.member.origin != origin]
+        if None not in places and len(shadows) == len(self.shadows):
+            return
+        waiting = []
+        for shadow in shadows:
+            if places[shadow.place] is None:
+                places[shadow.place] = shadow.member
+            else:
+                waiting.append(shadow)
+        kept = [place for place, member in enumerate(places) if member is not None]
+        moved = {place: index for index, place in enumerate(kept)}
+        self.shadows = [Shadow(shadow.member, moved[shadow.place]) for shadow in waiting]
+        self._hold([member for member in places if member is not None])
+
+    def so_far(self, member: Member) -> Sequence[Any]:
+        """See `OpenGroup`."""
+        tally = self._rules.until_tally
+        if tally is None:
+            return ()
+        newest = tally.start()
+        tally.add(newest, member.values, self.count)
+        return tuple(tally.results([self._until, newest]).values())
+
+    def identities(self) -> list[Hashable]:
+        """See `OpenGroup`."""
+        return [m.name if m.part is None else identity(m) for m in self.members]
+
+    def leave(self) -> tuple[list[Member], Summary | None]:
+        """See `OpenGroup`."""
+        rules, members = self._rules, self.members
+        if rules.order is not None:
+            members = in_order(members, rules.order)
+        if rules.tally is None:
+            self.members = members
+            return members, None
+        state = rules.tally.start()
+        for number, member in enumerate(members):
+            rules.tally.add(state, member.values, number)
+        name = name_together(self.identities())  # in the order in which they came
+        tags, parts = reduce.tags_of(members)
+        return [], Summary(dict(rules.tally.results([state])), tags, self.count, name, parts)
+
+    def values(self) -> Values:
+        """See `OpenGroup`."""
+        return Values([member.values for member in self.members], [], self.count)
+
+    def everything(self) -> list[Member]:
+        """See `OpenGroup`."""
+        return [*self.members, *(shadow.member for shadow in self.shadows)]
+
+    def dropped(self) -> list[Outcomes]:
+        """See `OpenGroup`."""
+        return reduce.dropped(self.everything())
+
+    def forget(self) -> None:
+        """See `OpenGroup`."""
+        self.members, self.shadows, self._places, self._until = [], (), None, None
+
+    def _hold(self, members: list[Member]) -> None:
+        """Begin again with these, which have been in here before."""
+        self.members, self.count, self._places = members, len(members), None
+        self.bytes = sum(weights(members)) if self._rules.weighs else 0
+        tally = self._rules.until_tally
+        if tally:
+            self._until = tally.start()
+            for number, member in enumerate(members):
+                tally.add(self._until, member.values, number)

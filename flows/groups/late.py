@@ -1,0 +1,61 @@
+"""What becomes of messages that come after their window or their key was closed.
+
+Pure. It is told which messages are late.
+
+Rule 1: Late messages that come together amend together: a window is written again once for each
+        batch, and not once for each message.
+Rule 2: Those that shall make up new groups, in a window that is closed, leave together likewise.
+"""
+
+from __future__ import annotations
+
+from connectors.message import Rejection
+from flows import reduce
+from flows.group import Member
+from flows.groups.amendments import Amendable
+from flows.groups.departures import Departures, Leaving, of_key
+from flows.groups.rules import Rules
+
+
+class Late:
+    """The late messages of one batch."""
+
+    def __init__(self, rules: Rules, departures: Departures) -> None:
+        self._policy, self._departures = rules.late, departures
+        self._amending: dict[tuple[int, str | None], tuple[Amendable, list[Member]]] = {}
+        self.counts = dict.fromkeys(("parked", "dropped", "amended", "new"), 0)
+        """How many there were, by what became of them; of a new group, the one that opened it."""
+
+    def take(self, member: Member, window: int | None, out: list[Leaving]) -> bool:
+        """Deal with a late message; `False`: it shall open a group as any other."""
+        if self._policy == "new":
+            self.counts["new"] += 1
+            return False
+        if self._policy == "drop":
+            self.counts["dropped"] += 1
+            out += reduce.dropped([member])
+        elif self._amends(member, window):
+            self.counts["amended"] += 1
+        else:
+            self.counts["parked"] += 1
+            what = "key" if window is None else "window"
+            rejection = Rejection(f"late: its {what} is closed{of_key(member.key)}")
+            out += reduce.rejected([member], rejection)
+        return True
+
+    def settle(self, out: list[Leaving]) -> None:
+        """The batch is through: write again what it amends. Rule 1."""
+        amending, self._amending = self._amending, {}
+        for (window, key), (amendable, late) in amending.items():
+            self._departures.amend(window, key, amendable, late, out)
+
+    def _amends(self, member: Member, window: int | None) -> bool:
+        amendments = self._departures.amendments
+        if self._policy != "amend" or amendments is None or window is None:
+            return False
+        amendable = amendments.find(window, member.key)
+        if amendable is None:
+            return False
+        amendable.add(member)
+        self._amending.setdefault((window, member.key), (amendable, []))[1].append(member)
+        return True

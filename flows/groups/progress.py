@@ -1,0 +1,46 @@
+"""Finds where, among messages that arrived together, event time comes far enough to close a window.
+
+Pure. A message behind that one may be late, as it would be if it had arrived a second later: so
+what is late depends on the order of the messages alone, and not on how many arrive together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import floor, inf
+
+from flows.group import Member, Progress
+from flows.groups.rules import Tumbling
+
+
+class Course:
+    """How event time goes on, partition by partition."""
+
+    def __init__(self, tumbling: Tumbling, ahead: float) -> None:
+        """A time that is more than `ahead` seconds in the future moves nothing."""
+        self._every, self._lateness, self._ahead = tumbling.every, tumbling.lateness, ahead
+        self._come_to: dict[str, float] = {}
+        """The largest event time of each partition."""
+
+    def of(
+        self, partition: str, members: Sequence[Member], now: float
+    ) -> Iterator[tuple[int, Progress]]:
+        """Progress, and how many members come before it; `now` in seconds since 1970."""
+        most = now + self._ahead
+        begin = largest = self._come_to.get(partition, -inf)
+        closed = told = self._closed(largest)
+        for position, member in enumerate(members, start=1):
+            at = member.at
+            if at is None or not largest < at <= most:
+                continue
+            largest, closed = at, self._closed(at)
+            if closed > told:
+                told = closed
+                yield position, Progress(partition, largest)
+        if members and (largest > begin or begin > -inf):
+            self._come_to[partition] = largest
+            yield len(members), Progress(partition, largest)
+
+    def _closed(self, at: float) -> float:
+        """Grows whenever a window closes: counts windows, from anywhere."""
+        return floor((at - self._lateness) / self._every) if at > -inf else -inf

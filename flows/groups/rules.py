@@ -1,0 +1,110 @@
+"""What a shard is told to do: the rules of its groups, read from the spec and made ready.
+
+It decides nothing, and knows neither paths nor expressions: what looks into values is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from flows.fields.conditions import GroupSoFar
+
+
+class Condition(Protocol):
+    """Whether a group is complete; asked after each message."""
+
+    @property
+    def test(self) -> Callable[[Sequence[Any], GroupSoFar], bool | None]:
+        """Of the newest message's values, and of the group with that message in it.
+
+        Raises:
+            own.Failed: a function of the user's own raised.
+        """
+
+
+class Tally(Protocol):
+    """Running values of a group: they grow with each member, and nobody keeps the members.
+
+    A group may have several states, one for each origin of its members, since those of a lost
+    connection go as a whole.
+    """
+
+    def start(self) -> Any:
+        """A state that knows of no member."""
+
+    def add(self, state: Any, values: Sequence[Any], number: int) -> None:
+        """Add a member, the one that came to the group as its `number`th; numbers only rise."""
+
+    def results(self, states: Sequence[Any]) -> Mapping[str, Any]:
+        """What all states come to; they may grow further."""
+
+
+@dataclass(frozen=True)
+class Tumbling:
+    """Windows that are aligned: they begin at whole multiples of `every`, for all keys alike."""
+
+    every: float
+    """Seconds, at least a microsecond."""
+    by_event: bool = False
+    """A message belongs where its event time is, else where the clock was when it came."""
+    lateness: float = 0.0
+    """Seconds of stream time that a window waits after its end; by event time only."""
+    idle_after: float = 30.0
+    """Seconds after which a silent partition holds stream time back no longer."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a group is complete, and what becomes of it; `None` never completes anything.
+
+    All times are seconds.
+    """
+
+    plain: bool = False
+    """Members have neither key, marks nor size, so that they can be counted in slices."""
+    count: int | None = None
+    bytes: int | None = None
+    time: float | None = None
+    idle: float | None = None
+    until: Condition | None = None
+    until_tally: Tally | None = None
+    """The running values that `until` wants."""
+    tumbling: Tumbling | None = None
+    incomplete: Literal["write", "park", "drop"] = "write"
+    on_stop: Literal["write", "requeue", "park"] = "write"
+    late: Literal["park", "drop", "new", "amend"] = "park"
+    remember: int = 0
+    """Closed keys."""
+    amend_for: float = 0.0
+    groups_most: int | None = None
+    order: int | None = None
+    """Where in a member's values stands what members are sorted by."""
+    tally: Tally | None = None
+    """What a group is reduced to."""
+    by_function: bool = False
+    """A function of the user's own reduces a group, after it has left."""
+    hold: bool = True
+    """Members are kept to the end although there may be a tally."""
+    recognise: bool = False
+    """A message that is delivered again is recognised by its name."""
+    partitions: Sequence[str] = ()
+    """All that take part in stream time."""
+
+    @cached_property
+    def weighs(self) -> bool:
+        """Somebody wants to know how many bytes a group has."""
+        return self.bytes is not None or self.until is not None
+
+    @cached_property
+    def reduced(self) -> bool:
+        """A group becomes one document."""
+        return self.tally is not None or self.by_function
+
+    @cached_property
+    def sliced(self) -> bool:
+        """No rule asks for a single message: they are counted in slices."""
+        each = (self.idle, self.until, self.tumbling, self.tally)
+        return self.plain and not self.recognise and all(rule is None for rule in each)

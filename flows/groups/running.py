@@ -1,0 +1,210 @@
+"""A group that is reduced as its members come: of them it keeps no more than tags and names.
+
+Pure. It does not know when it is complete.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from connectors.message import Origin, Outcomes
+from flows import reduce
+from flows.group import Member, Part, Summary
+from flows.groups.open_group import Shadow, Values, identity, name_together, weight
+from flows.groups.rules import Rules
+
+GONE = 2**32 - 1
+"""No share has this number: so many connections are not made."""
+
+
+class Share:
+    """What has come of one origin, and goes with it when its connection is lost."""
+
+    __slots__ = ("again", "bytes", "origin", "parts", "state", "tags", "until")
+
+    def __init__(self, rules: Rules, origin: Origin) -> None:
+        assert rules.tally
+        self.origin = origin
+        self.again = self.bytes = 0
+        self.state = rules.tally.start()
+        self.until = rules.until_tally.start() if rules.until_tally else None
+        self.tags = array("Q")
+        self.parts: list[Part] | None = None
+
+    @property
+    def count(self) -> int:
+        """Members."""
+        return len(self.tags) + len(self.parts or ())
+
+
+class Running:
+    """A group of which running values are kept, one share for each origin: mostly one."""
+
+    __slots__ = (
+        "_holders",
+        "_names",
+        "_places",
+        "_rules",
+        "_share",
+        "_shares",
+        "bytes",
+        "count",
+        "key",
+        "last_at",
+        "opened_at",
+        "shadows",
+        "size",
+        "window",
+    )
+
+    def __init__(self, rules: Rules, key: str | None, window: int | None, now: float) -> None:
+        self.key, self.window = key, window
+        self.opened_at = self.last_at = now
+        self.count = self.bytes = 0
+        self.size: int | None = None
+        self.shadows: Sequence[Shadow] = ()
+        self._rules = rules
+        self._names: list[Hashable] = []
+        """By place, in order of arrival; a place whose message is gone stays empty."""
+        self._shares: tuple[Share, ...] = ()
+        self._share: Share | None = None
+        """The latest member's: messages mostly come from where the one before came from."""
+        self._holders: array[int] | None = None
+        """By place, in whose share it is; not kept while there is one share."""
+        self._places: dict[Hashable, int] | None = None
+
+    def add(self, member: Member, now: float) -> None:
+        """See `OpenGroup`."""
+        share, origin, place = self._share, member.origin, len(self._names)
+        if share is None or (share.origin is not origin and share.origin != origin):
+            share = self._share = self._share_of(origin)
+        self._put(share, member, place)
+        name = member.name if member.part is None else identity(member)
+        self._names.append(name)
+        if self._holders is not None:
+            self._holders.append(self._shares.index(share))
+        if self._places is not None:
+            self._places[name] = place
+        self.last_at = now
+
+    @property
+    def again(self) -> int:
+        """See `OpenGroup`."""
+        return sum(share.again for share in self._shares)
+
+    def shade(self, member: Member) -> bool:
+        """See `OpenGroup`."""
+        if self._places is None:
+            self._places = {name: place for place, name in enumerate(self._names)}
+        place = self._places.get(identity(member))
+        if place is None:
+            return False
+        holder = self._holders[place] if self._holders is not None else 0
+        if holder == GONE or self._shares[holder].origin == member.origin:
+            return False
+        self.shadows = [*self.shadows, Shadow(member, place)]
+        return True
+
+    def purge(self, origin: Origin) -> None:
+        """See `OpenGroup`."""
+        self.shadows = [shadow for shadow in self.shadows if shadow.member.origin != origin]
+        for lost, share in enumerate(self._shares):
+            if share.origin == origin and share.count:
+                self.count -= share.count
+                self.bytes -= share.bytes
+                empty = Share(self._rules, origin)
+                self._shares = (*self._shares[:lost], empty, *self._shares[lost + 1 :])
+                self._share = None
+                self._empty(lost)
+
+    def so_far(self, member: Member) -> Sequence[Any]:
+        """See `OpenGroup`."""
+        tally = self._rules.until_tally
+        if tally is None:
+            return ()
+        newest = tally.start()
+        tally.add(newest, member.values, len(self._names))
+        return tuple(tally.results([*(share.until for share in self._shares), newest]).values())
+
+    def identities(self) -> list[Hashable]:
+        """See `OpenGroup`."""
+        if self._holders is None:
+            return self._names
+        placed = zip(self._names, self._holders, strict=True)
+        return [name for name, holder in placed if holder != GONE]
+
+    def leave(self) -> tuple[list[Member], Summary | None]:
+        """See `OpenGroup`."""
+        assert self._rules.tally
+        values = self._rules.tally.results([share.state for share in self._shares])
+        shares = [share for share in self._shares if share.count]
+        return [], Summary(
+            dict(values),
+            {share.origin: share.tags for share in shares if share.tags},
+            self.count,
+            name_together(self.identities()),
+            {share.origin: share.parts for share in shares if share.parts},
+        )
+
+    def values(self) -> Values:
+        """See `OpenGroup`."""
+        return Values([], [share.state for share in self._shares], len(self._names))
+
+    def everything(self) -> list[Member]:
+        """See `OpenGroup`."""
+        raise AssertionError("a group that may be parked keeps its members")
+
+    def dropped(self) -> list[Outcomes]:
+        """See `OpenGroup`."""
+        shares = [share for share in self._shares if share.count]
+        home = [reduce.dropped_tags(s.origin, s.tags, s.parts or ()) for s in shares]
+        return [*home, *reduce.dropped([shadow.member for shadow in self.shadows])]
+
+    def forget(self) -> None:
+        """See `OpenGroup`."""
+        self._names, self._shares, self._share, self.shadows = [], (), None, ()
+        self._holders = self._places = None
+
+    def _share_of(self, origin: Origin) -> Share:
+        for share in self._shares:
+            if share.origin == origin:
+                return share
+        share = Share(self._rules, origin)
+        self._shares = (*self._shares, share)
+        if len(self._shares) == 2 and self._holders is None:
+            self._holders = array("I", [0]) * len(self._names)
+        return share
+
+    def _put(self, share: Share, member: Member, place: int) -> None:
+        """Add a member to a share; its place says when it came among those of all shares."""
+        rules = self._rules
+        rules.tally.add(share.state, member.values, place)  # type: ignore[union-attr]
+        if member.part is None:
+            share.tags.append(member.message.tag)
+        else:
+            share.parts = share.parts or []
+            share.parts.append(Part(member.message.tag, *member.part))
+        if rules.weighs:
+            if rules.until_tally:
+                rules.until_tally.add(share.until, member.values, place)
+            size = weight(member)
+            share.bytes += size
+            self.bytes += size
+        share.again += member.message.redelivered
+        self.count += 1
+
+    def _empty(self, lost: int) -> None:
+        """Give the places of a lost share to the shadows of its members."""
+        holders = array("I", [0]) * len(self._names) if self._holders is None else self._holders
+        self._holders = array("I", [GONE if holder == lost else holder for holder in holders])
+        waiting = []
+        for shadow in self.shadows:
+            if self._holders[shadow.place] == GONE:
+                share = self._share_of(shadow.member.origin)
+                self._put(share, shadow.member, shadow.place)
+                self._holders[shadow.place] = self._shares.index(share)
+            else:
+                waiting.append(shadow)
+        self.shadows = waiting

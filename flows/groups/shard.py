@@ -1,0 +1,247 @@
+"""Decides which messages leave together: the open groups of one shard, and what completes them.
+
+Pure: `now` is an argument, in seconds since 1970 by a clock that only goes forward. It knows
+neither where messages come from nor where groups go.
+
+Rule 1: A message enters the open group of its key, in its aligned window if windows are aligned,
+        or opens one; the group's age runs from its first message.
+Rule 2: The message that completes a group is in it. Several reasons at once are asked in the order
+        `last`, `until`, `size`, `count`, `bytes`.
+Rule 3: A message at exactly the end of `time`, `idle` or a window belongs to the next group.
+Rule 4: A message marked `FIRST` completes the open group before it, and opens the next.
+Rule 5: What belongs to a closed window or a closed key is late.
+Rule 6: Messages of a lost connection leave the open groups: they will be delivered again.
+Rule 7: When there are too many open groups, the one opened first leaves.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+
+from connectors.message import Origin, Rejection
+from flows import reduce
+from flows.fields import own
+from flows.fields.conditions import GroupSoFar
+from flows.group import ALONE, FIRST, LAST, Member, Progress
+from flows.groups.departures import Departures, Leaving, gathered, of_key
+from flows.groups.held import Held
+from flows.groups.late import Late
+from flows.groups.open_group import OpenGroup, weight, weights
+from flows.groups.open_groups import OpenGroups
+from flows.groups.rules import Rules
+from flows.groups.windows import Windows
+
+
+class Shard:
+    """The open groups of some keys; or of one consumer's messages, where there are no keys."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.open_members = self.open_shadows = 0
+        self._rules = rules
+        self._windows = Windows(rules.tumbling, rules) if rules.tumbling else None
+        self._open = OpenGroups(rules, self._windows)
+        self._departures = Departures(rules, self._windows)
+        self._late = Late(rules, self._departures)
+
+    @property
+    def open_groups(self) -> int:
+        """How many there are."""
+        return self._open.count
+
+    @property
+    def late(self) -> Mapping[str, int]:
+        """How many messages were late, by what became of them."""
+        return self._late.counts
+
+    @property
+    def due_at(self) -> float | None:
+        """When `complete_due` has something to complete, if nothing is heard until then."""
+        due = self._open.next_due()
+        return None if due is None else due.at
+
+    def add(self, members: list[Member], now: float) -> list[Leaving]:
+        """Take messages in, in order; return what leaves by now."""
+        out = self.complete_due(now)  # Rule 3
+        if self._rules.sliced:
+            self._add_slices(members, now, out)
+            return out
+        self._add_each(members, now, out)
+        self._late.settle(out)
+        for group in self._open.take_reopened():
+            self._leave(group, "late", out)
+        return gathered(out)
+
+    def heard(self, progress: Progress, now: float) -> list[Leaving]:
+        """A source partition has come further in event time, which may close windows."""
+        if self._windows is not None:
+            self._windows.heard(progress, now)
+        return self.complete_due(now)
+
+    def complete_due(self, now: float) -> list[Leaving]:
+        """Complete what has come of age, was silent for long, or belongs to a window that is over.
+
+        In that order, if it is due at the same moment.
+        """
+        out: list[Leaving] = []
+        if self._windows is not None:
+            self._advance(self._windows, now)
+        while (due := self._open.next_due()) is not None and due.at <= now:
+            for group in list(due.groups):
+                self._leave(group, due.reason, out)
+        return gathered(out)
+
+    def complete(self, key: str | None, now: float) -> list[Leaving]:
+        """Complete all that is open under a key; `None`: all that is open."""
+        return self._leave_all(self._open.all() if key is None else self._open.under(key), "forced")
+
+    def stop(self, now: float) -> list[Leaving]:
+        """The job ends: complete what is open, or leave it to the broker, as the rules say."""
+        return [] if self._rules.on_stop == "requeue" else self._leave_all(self._open.all(), "stop")
+
+    def purge(self, origin: Origin) -> None:
+        """Forget the messages of a lost connection. Rule 6."""
+        for group in self._open.all():
+            self._count(group, -1)
+            group.purge(origin)
+            self._count(group, 1)
+            if not group.count:
+                self._open.remove(group)
+                group.forget()
+
+    def _advance(self, windows: Windows, now: float) -> None:
+        before, amendments = windows.closed_below, self._departures.amendments
+        windows.advance(now)
+        if amendments is not None:
+            if windows.closed_below > before:
+                amendments.closed(windows.closed_below, now)
+            amendments.forget(now)
+
+    def _add_slices(self, members: list[Member], now: float, out: list[Leaving]) -> None:
+        """Take in messages that no rule looks at one by one."""
+        while members:
+            group = self._open.of_window(None).get(None) or self._open.open(None, None, now)
+            assert isinstance(group, Held)
+            taken, size, reason = self._fill(group, members)
+            group.extend(members[:taken], size, now)
+            self.open_members += taken
+            members = members[taken:]
+            if reason is not None:
+                self._leave(group, reason, out)
+
+    def _fill(self, group: Held, members: list[Member]) -> tuple[int, int, str | None]:
+        """How many of these a group takes, their size, and what that completes it by. Rule 2."""
+        rules, taken, size, reason = self._rules, len(members), 0, None
+        if rules.count is not None and taken >= rules.count - group.count:
+            taken, reason = rules.count - group.count, "count"
+        if rules.bytes is not None:
+            sizes = list(accumulate(weights(members[:taken])))
+            crossed = bisect_left(sizes, rules.bytes - group.bytes)
+            if crossed < taken - 1 or (crossed < taken and reason is None):
+                taken, reason = crossed + 1, "bytes"
+            size = sizes[taken - 1]
+        return taken, size, reason
+
+    def _add_each(self, members: list[Member], now: float, out: list[Leaving]) -> None:
+        """Take in messages that are looked at one by one. This loop's cost counts for each."""
+        windows, window, groups = self._windows, None, self._open.of_window(None)
+        recognise, idle = self._rules.recognise, self._rules.idle is not None
+        for member in members:
+            marks = member.marks
+            again = recognise and member.message.redelivered and member.name is not None
+            if (again or marks) and self._goes_alone(member, again, now, out):
+                continue
+            if windows is not None:
+                window = windows.of(member, now)
+                groups = self._open.of_window(window)
+            group = groups.get(member.key)
+            if group is not None and again and group.shade(member):
+                self.open_shadows += 1
+                continue
+            if group is not None and marks & FIRST:  # Rule 4
+                self._leave(group, "first", out)
+                group = None
+            if group is None:
+                if self._is_late(member, window) and self._late.take(member, window, out):
+                    continue
+                group = self._open_group(member.key, window, now, out)
+            elif idle:
+                self._open.heard(group, now)
+            self._take_in(group, member, now, out)
+
+    def _goes_alone(self, member: Member, again: bool, now: float, out: list[Leaving]) -> bool:
+        """Whether it enters no open group: its copy has left before, or it is marked `ALONE`."""
+        twin = self._departures.twin(member) if again else None
+        if twin is not None:
+            out.append(twin)
+        elif member.marks & ALONE:
+            alone = self._open.make(None, None, now)
+            alone.add(member, now)
+            self._departures.leave(alone, "alone", out)
+        else:
+            return False
+        return True
+
+    def _take_in(self, group: OpenGroup, member: Member, now: float, out: list[Leaving]) -> None:
+        """Add a member to its group, and see whether that completes it. Rule 2."""
+        rules, last, met = self._rules, member.marks & LAST, False
+        if rules.until is not None and not last:
+            try:
+                met = rules.until.test(member.values, _with(group, member, now)) is True
+            except own.Failed as error:
+                rejection = Rejection(f"condition_failed: {error}{of_key(member.key)}")
+                out += reduce.rejected([member], rejection)
+                if not group.count:
+                    self._open.remove(group)
+                return
+        group.add(member, now)
+        self.open_members += 1
+        if member.size is not None:
+            group.size = member.size
+        if last:
+            self._leave(group, "last", out)
+        elif met:
+            self._leave(group, "until", out)
+        elif group.size is not None and group.count >= group.size:
+            self._leave(group, "size", out)
+        elif rules.count is not None and group.count >= rules.count:
+            self._leave(group, "count", out)
+        elif rules.bytes is not None and group.bytes >= rules.bytes:
+            self._leave(group, "bytes", out)
+
+    def _is_late(self, member: Member, window: int | None) -> bool:
+        """Whether its window or its key is closed. Rule 5."""
+        if window is not None and self._windows is not None:
+            return window < self._windows.closed_below
+        closed_keys = self._departures.closed_keys
+        return closed_keys is not None and member.key in closed_keys
+
+    def _open_group(
+        self, key: str | None, window: int | None, now: float, out: list[Leaving]
+    ) -> OpenGroup:
+        group = self._open.open(key, window, now)
+        if self._rules.groups_most is not None and self._open.count > self._rules.groups_most:
+            self._leave(self._open.eldest(), "room", out)  # Rule 7
+        return group
+
+    def _leave_all(self, groups: Iterable[OpenGroup], reason: str) -> list[Leaving]:
+        out: list[Leaving] = []
+        for group in groups:
+            self._leave(group, reason, out)
+        return gathered(out)
+
+    def _leave(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
+        self._count(group, -1)
+        self._departures.leave(group, reason, out)
+        self._open.remove(group)
+
+    def _count(self, group: OpenGroup, sign: int) -> None:
+        self.open_members += sign * group.count
+        self.open_shadows += sign * len(group.shadows)
+
+
+def _with(group: OpenGroup, member: Member, now: float) -> GroupSoFar:
+    """What a condition is told of a group before its newest member is in it, as if it were."""
+    size, age = group.bytes + weight(member), now - group.opened_at
+    return GroupSoFar(group.key, group.count + 1, size, age, group.so_far(member))

@@ -1,0 +1,81 @@
+"""Aligned windows: where a message belongs, which windows are open, and which are over.
+
+Pure. It knows windows by their number since 1970, counts in whole microseconds so that windows
+begin where one expects it, and knows nothing of what is in them.
+
+Rule 1: A moment at exactly the end of a window belongs to the next one.
+Rule 2: A window is closed once the time it goes by has come `lateness` beyond its end, and not
+        before; what belongs to a closed window is late.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from math import inf
+
+from flows.group import Member, Progress
+from flows.groups.rules import Rules, Tumbling
+from flows.groups.stream_time import ClockTime, StreamTime
+
+_SECOND = 1_000_000
+
+
+class Windows:
+    """The aligned windows of one shard."""
+
+    def __init__(self, tumbling: Tumbling, rules: Rules) -> None:
+        self._by_event = tumbling.by_event
+        self._every = max(1, round(tumbling.every * _SECOND))
+        self._lateness = round(tumbling.lateness * _SECOND) if tumbling.by_event else 0
+        self._time = (
+            StreamTime(rules.partitions, tumbling.idle_after) if self._by_event else ClockTime()
+        )
+        self._open: list[int] = []
+        """A heap: the one that ends first is first."""
+        self._first: int | None = None
+        """Of which the first progress was."""
+        self.closed_below: float = -inf
+        """Windows of a lower number are closed, as of the last `closed`."""
+
+    def of(self, member: Member, now: float) -> int:
+        """The number of the window that a message belongs to. Rule 1."""
+        at = member.at if self._by_event and member.at is not None else now
+        return round(at * _SECOND) // self._every
+
+    def span(self, window: int) -> tuple[float, float]:
+        """Start and end of a window, in seconds since 1970."""
+        return window * self._every / _SECOND, (window + 1) * self._every / _SECOND
+
+    def heard(self, progress: Progress, now: float) -> None:
+        """A source partition has come further."""
+        if self._first is None:
+            self._first = round(progress.at * _SECOND) // self._every
+        if isinstance(self._time, StreamTime):
+            self._time.heard(progress.partition, progress.at, now)
+
+    def is_older(self, window: int) -> bool:
+        """Whether a window may have had messages before anything was heard here."""
+        return self._by_event and (self._first is None or window <= self._first)
+
+    def open(self, window: int) -> None:
+        """A window has its first group."""
+        heappush(self._open, window)
+
+    def advance(self, now: float) -> None:
+        """Look how far time has come. Rule 2."""
+        at = self._time.at(now)
+        if at > -inf:
+            self.closed_below = (round(at * _SECOND) - self._lateness) // self._every
+
+    def first(self) -> int | None:
+        """The open window that ends first."""
+        return self._open[0] if self._open else None
+
+    def closes_at(self, window: int) -> float | None:
+        """When that will be, by the clock, if no message comes any more."""
+        end = (window + 1) * self._every + self._lateness
+        return self._time.reaches(end / _SECOND)
+
+    def close(self, window: int) -> None:
+        """The window that ends first has no group any more."""
+        assert heappop(self._open) == window

@@ -1,0 +1,1 @@
+"""What reduced groups become."""

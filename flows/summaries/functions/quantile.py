@@ -1,0 +1,85 @@
+"""`quantile`: the number that a share of all numbers does not exceed, in bounded memory.
+
+Few numbers are kept as they are, and the result is exact; more go into a DDSketch, which is
+never off by more than `ERROR_MOST` of the value. Unlike sketches that draw lots (KLL, t-digest) it
+only counts: the result is the same in whatever order, and over however many states, they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import chain
+from math import ceil
+from typing import Any
+
+from ddsketch import LogCollapsingLowestDenseDDSketch as Sketch
+from typing_extensions import override
+
+from flows.summaries.functions.function import Function, State, Unfit
+from flows.summaries.functions.numbers import Numeric, finite
+
+EXACT_MOST = 128
+"""As many numbers take the memory of a sketch that holds as many."""
+ERROR_MOST = 0.01
+"""DDSketch's own default."""
+
+
+class Quantile(Numeric):
+    """A value that was there, not one between two (nearest rank), and always a float.
+
+    Always a float, because Elasticsearch would take the first one for the field's type.
+    """
+
+    def __init__(self, function: Function, slot: int, position: int, unfit: Unfit) -> None:
+        super().__init__(function, slot, position, unfit)
+        if function.q is None or not 0 <= function.q <= 1:
+            raise ValueError("quantile needs q, a number from 0 to 1, such as q: 0.99")
+        self._q = Fraction(str(function.q))  # 0.07 of 100 is 7, but not for floats
+
+    @override
+    def add(self, state: State, values: Sequence[Any], number: int) -> None:
+        value = self._number(values[self._position])
+        if value is None:
+            return
+        try:
+            value = float(value)
+        except OverflowError:
+            self._unfit.count += 1
+            return
+        kept = state[self._slot]
+        if kept is None:
+            state[self._slot] = [value]
+        elif isinstance(kept, Sketch):
+            kept.add(value)
+        else:
+            kept.append(value)
+            if len(kept) > EXACT_MOST:
+                state[self._slot] = _sketch(kept)
+
+    @override
+    def result(self, states: Sequence[State]) -> float | None:
+        kept = [state[self._slot] for state in states if state[self._slot] is not None]
+        sketches = [each for each in kept if isinstance(each, Sketch)]
+        numbers: list[float] = list(
+            chain.from_iterable(each for each in kept if isinstance(each, list))
+        )
+        count = len(numbers) + sum(int(sketch.num_values) for sketch in sketches)
+        if count == 0:
+            return None
+        rank = max(ceil(self._q * count) - 1, 0)
+        if count <= EXACT_MOST:
+            return sorted(numbers)[rank]
+        whole = _sketch(numbers)
+        for sketch in sketches:
+            whole.merge(sketch)
+        # A share of the way to the next rank, so that no rounding leads to the one before.
+        share = min((rank + 0.25) / (count - 1), 1.0)
+        return finite(lambda: whole.get_quantile_value(share))
+
+
+def _sketch(numbers: Sequence[float]) -> Sketch:
+    sketch = Sketch(ERROR_MOST)
+    for number in numbers:
+        sketch.add(number)
+    return sketch

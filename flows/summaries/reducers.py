@@ -1,0 +1,105 @@
+"""Reduces the members of a group as they come: running values, and what they come to.
+
+Pure. What the functions do is in `flows/summaries/functions/`; it knows nothing of groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from flows.summaries.functions.distinct import CountDistinct, Distinct
+from flows.summaries.functions.function import Function, Reducer, State, Unfit
+from flows.summaries.functions.merge import Merge
+from flows.summaries.functions.numbers import Average, Greatest, Least, Sum
+from flows.summaries.functions.values import Concat, Count, CountMembers, First, Last, Values
+
+__all__ = ["NAMES", "Function", "Tally", "wanted"]
+
+
+class Tally:
+    """What becomes of a group's members: some functions of their values, each under a name."""
+
+    def __init__(
+        self, functions: Mapping[str, Function], positions: Mapping[Any, int] | None = None
+    ) -> None:
+        """`positions`: where the value of each path stands among a member's values.
+
+        Without them, in the order of `wanted(functions)`.
+
+        Raises:
+            ValueError: a function cannot be: there is none of that name, it lacks its path or an
+                option. The text says what to write.
+        """
+        if positions is None:
+            positions = {path: position for position, path in enumerate(wanted(functions))}
+        self._unfit, self._reducers = Unfit(), dict[str, Reducer]()
+        self._fresh: State = []
+        for name, function in functions.items():
+            position = -1 if function.path is None else positions[function.path]
+            kind = _kind(function)
+            self._reducers[name] = kind(function, len(self._fresh), position, self._unfit)
+            self._fresh += kind.fresh
+        self._adds = [reducer.add for reducer in self._reducers.values()]
+
+    def start(self) -> State:
+        """The state of no member."""
+        return self._fresh.copy()
+
+    def add(self, state: State, values: Sequence[Any], number: int) -> None:
+        """Take in a member's values; `number` counts the members of the group as they came.
+
+        A state may be given numbers in any order, but each only once.
+        """
+        for add in self._adds:
+            add(state, values, number)
+
+    def results(self, states: Sequence[State]) -> dict[str, Any]:
+        """What all members come to that were added to any of these states, which stay as they are.
+
+        The order of the states is of no matter, nor which member is in which.
+        """
+        return {name: reducer.result(states) for name, reducer in self._reducers.items()}
+
+    @property
+    def skipped(self) -> int:
+        """Values that were passed over so far, for they were of no use to their function."""
+        return self._unfit.count
+
+
+def wanted(functions: Mapping[str, Function]) -> list[Hashable]:
+    """The paths that these functions look at, each once."""
+    return list(dict.fromkeys(f.path for f in functions.values() if f.path is not None))
+
+
+def _kind(function: Function) -> type[Reducer]:
+    if function.name not in NAMES:
+        raise ValueError(f"there is no function {function.name}; there are {', '.join(NAMES)}")
+    if function.path is None:
+        if function.name == "count":
+            return CountMembers
+        raise ValueError(f"{function.name} needs a field: {{{function.name}: a.b}}")
+    if function.name == "quantile":
+        # The sketch is a package of its own: only who asks for it shall pay for it.
+        from flows.summaries.functions.quantile import Quantile  # noqa: PLC0415
+
+        return Quantile
+    return _KINDS[function.name]
+
+
+_KINDS: dict[str, type[Reducer]] = {
+    "count": Count,
+    "sum": Sum,
+    "min": Least,
+    "max": Greatest,
+    "avg": Average,
+    "first": First,
+    "last": Last,
+    "list": Values,
+    "distinct": Distinct,
+    "count_distinct": CountDistinct,
+    "merge": Merge,
+    "concat": Concat,
+}
+NAMES = (*_KINDS, "quantile")
+"""The functions that there are, by the names that the spec has for them."""

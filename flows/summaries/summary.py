@@ -1,0 +1,177 @@
+"""The one document that a reduced group becomes: its fields, its index, its `_id` and version.
+
+Pure. What members come to has been worked out as they came (`reducers.py`); only a function of the
+user's own sees them here, all together.
+
+The `_id` is what makes a group that is written again, after a crash, the same document.
+
+Rule 1: the whole of an aligned window is named after its key and its start, and has the number of
+        its members for a version: less than the whole never takes the place of the whole.
+Rule 2: where there are no keys each consumer has windows of its own, so its name is the key.
+Rule 3: whatever else there may be of such a window (what came late, or left before its end for
+        want of room, at a stop, by a count) has its members' names in its own: otherwise it would
+        be taken for the whole, written once more.
+Rule 4: any other group is named after its key and its members, all of them: when one of them is
+        delivered again after a crash, and meets others, that is another group, and must not take
+        the place of the first one.
+Rule 5: when a member has no name, the name of such a group is the sink's to make up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from connectors.connector import Addressing
+from connectors.message import Properties, Rejection
+from flows.fields import own
+from flows.group import Group
+from flows.groups.open_group import identity, name_together
+
+ID_BYTES_MAX = 512
+"""Elasticsearch refuses the whole request when one `_id` in it is longer."""
+
+
+class SummaryNames(Protocol):
+    """What the fields are called that every summary has; `None`: it is left out."""
+
+    @property
+    def key(self) -> str | None:
+        """The value that the members have in common; no field where there is none."""
+
+    @property
+    def start(self) -> str | None:
+        """Start of the window, else when the first member came; a time in UTC."""
+
+    @property
+    def end(self) -> str | None:
+        """End of the window, else when the last member came; a time in UTC."""
+
+    @property
+    def count(self) -> str | None:
+        """How many members there are."""
+
+    @property
+    def completed_by(self) -> str | None:
+        """Which rule completed the group."""
+
+
+class Summarised(NamedTuple):
+    """A group's document, ready for the sink."""
+
+    document: bytes
+    """One JSON object on one line."""
+    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    """`None`: where all documents go."""
+    id: str | None
+    """`None`: the sink makes one up."""
+    version: int | None
+    """The sink keeps the document that it has if the version of that one is higher."""
+
+
+class Summaries:
+    """Makes documents of groups, as the spec says."""
+
+    def __init__(
+        self,
+        names: SummaryNames,
+        addressing: Addressing,
+        function: Callable[[list[dict[str, Any]]], Any] | None = None,
+    ) -> None:
+        """`function` is the user's: it makes the fields out of the members' documents."""
+        self._names, self._addressing, self._function = names, addressing, function
+
+    def summarise(self, group: Group) -> Summarised | Rejection:
+        """The group's document, or why there is none: then all of its members are rejected."""
+        try:
+            added = self._added(group)
+            fields = {**added, **self._reduced(group, added)}
+            document = msgspec.json.encode(fields)
+            name, version = _name_and_version(group)
+        except own.Failed as error:
+            return Rejection(f"reduce_failed: {error}")
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            # There are values that JSON has no spelling for: half a character, a year of five
+            # digits, an object of the user's own.
+            return Rejection(f"no_summary: {error}")
+        index = self._addressing.index_of(fields, Properties(), group.end)
+        if isinstance(index, Rejection):
+            return index
+        return Summarised(document, index, name, version)
+
+    def _added(self, group: Group) -> dict[str, Any]:
+        """The fields that are not of the members, but of the group."""
+        names = self._names
+        fields = {
+            names.start: _at(group.start),
+            names.end: _at(group.end),
+            names.count: _count(group),
+            names.completed_by: group.completed_by,
+        }
+        if group.key is not None:
+            fields = {names.key: msgspec.json.decode(group.key), **fields}
+        return {name: value for name, value in fields.items() if name is not None}
+
+    def _reduced(self, group: Group, added: Mapping[str, Any]) -> Mapping[str, Any]:
+        if group.summary is not None:
+            return group.summary.values
+        assert self._function is not None, "a group came with neither values nor a function"
+        documents = [msgspec.json.decode(member.document) for member in group.members]
+        fields = own.call(self._function, documents)
+        if not isinstance(fields, dict):
+            raise own.Failed(f"it returned no dict, but {type(fields).__name__}")
+        if taken := sorted(added.keys() & fields.keys()):
+            raise own.Failed(f"it returned {', '.join(taken)}, which every summary has already")
+        return fields
+
+
+def _name_and_version(group: Group) -> tuple[str | None, int | None]:
+    if not group.aligned:
+        return _short(_part(group.key or "", group)), None  # Rule 4
+    # Keys are JSON already. So is what stands for one, and where the key ends can always be seen.
+    key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
+    window = f"{key}@{_at(group.start)}"
+    if group.apart:
+        return _short(_part(window, group)), _count(group) if group.amends else None  # Rule 3
+    if group.completed_by == "window" or group.amends:
+        return _short(window), _count(group)  # Rule 1
+    return _short(_part(window, group)), None  # Rule 3
+
+
+def _part(text: str, group: Group) -> str | None:
+    name = (
+        group.summary.name
+        if group.summary
+        else name_together([identity(member) for member in group.members])
+    )
+    return f"{text}#{name}" if name else None  # Rule 5
+
+
+def _short(name: str | None) -> str | None:
+    if name is None or len(name.encode()) <= ID_BYTES_MAX:
+        return name
+    # No JSON begins with a tilde, nor does what has no key: this is nobody's own name.
+    return f"~{blake2b(name.encode(), digest_size=32).hexdigest()}"
+
+
+def _consumer(group: Group) -> str:
+    if group.summary is None:
+        return group.members[0].origin.consumer
+    return next(iter([*group.summary.tags, *group.summary.parts])).consumer
+
+
+def _count(group: Group) -> int:
+    return group.summary.count if group.summary else len(group.members)
+
+
+def _at(seconds: float) -> str:
+    """A time as RFC 3339 has it, in UTC, to the millisecond."""
+    at = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
+    return f"{at.isoformat(timespec='milliseconds')}Z"
+
+
+_EPOCH = datetime(1970, 1, 1)
