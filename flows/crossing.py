@@ -7,6 +7,7 @@ with a column of one value told once, it costs a tenth of that (`bench/`).
 from __future__ import annotations
 
 from itertools import repeat
+from operator import is_
 from typing import Any
 
 from connectors.message import Message, Origin
@@ -27,27 +28,23 @@ class Members(list[Member]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the columns."""
-        origins, messages, *columns = zip(*self, strict=True)
+        origins, messages, documents, *columns = zip(*self, strict=True)
+        of_messages = [*zip(*messages, strict=True)]
+        if all(map(is_, documents, of_messages[_BODY])):
+            documents = (None,) * len(self)  # a document that is the body itself crosses once
         return _members, (
             len(self),
             origins[0],
-            [_column(column) for column in zip(*messages, strict=True)],
-            [_column(column) for column in _with_bodies_once(messages, columns)],
+            [_column(column) for column in of_messages],
+            [_column(column) for column in (documents, *columns)],
         )
 
 
-def _with_bodies_once(messages: Any, columns: list[Any]) -> list[Any]:
-    """A document that is the body itself crosses as `None`."""
-    documents = columns[0]
-    if all(document is message.body for document, message in zip(documents, messages, strict=True)):
-        return [(None,) * len(documents), *columns[1:]]
-    return columns
-
-
 def _column(values: tuple[Any, ...]) -> Column:
-    first = values[0]
-    # What is compared must be cheap, and of one type in a column: 1, 1.0 and True are equal.
-    if first.__class__ in _TOLD_ONCE and values.count(first) == len(values):
+    first, last = values[0], values[-1]
+    # What is compared must be cheap, and of one type in a column: 1, 1.0 and True are equal. Where
+    # values differ, the first and the last one do, as a rule: then the others need not be compared.
+    if first.__class__ in _TOLD_ONCE and first == last and values.count(first) == len(values):
         return Same((first,))
     return [*values]
 
@@ -64,4 +61,5 @@ def _rows(count: int, kind: Any, columns: list[Column]) -> Any:
     return map(tuple.__new__, repeat(kind), zip(*values, strict=True))
 
 
+_BODY = Message._fields.index("body")
 _TOLD_ONCE = (type(None), bool, int, bytes, str)

@@ -54,7 +54,11 @@ class Held:
                 rules.until_tally.add(self._until, member.values, self.count)
         if self._places is not None:
             self._places[identity(member)] = self.count
-        self.members.append(member)
+        if self.members:
+            self.members.append(member)
+        else:
+            # What grows has room for more: 24 bytes in each of a million groups that do not grow.
+            self.members = [member]
         self.count += 1
         self.last_at = now
 

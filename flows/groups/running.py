@@ -82,7 +82,10 @@ class Running:
             share = self._share = self._share_of(origin)
         self._put(share, member, place)
         name = member.name if member.part is None else identity(member)
-        self._names.append(name)
+        if place:
+            self._names.append(name)
+        else:
+            self._names = [name]  # as in `Held.add`
         if self._holders is not None:
             self._holders.append(self._shares.index(share))
         if self._places is not None:
@@ -182,7 +185,10 @@ class Running:
         rules = self._rules
         rules.tally.add(share.state, member.values, place)  # type: ignore[union-attr]
         if member.part is None:
-            share.tags.append(member.message.tag)
+            if share.tags:
+                share.tags.append(member.message.tag)
+            else:
+                share.tags = array("Q", (member.message.tag,))  # as in `Held.add`
         else:
             share.parts = share.parts or []
             share.parts.append(Part(member.message.tag, *member.part))
