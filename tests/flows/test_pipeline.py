@@ -33,8 +33,8 @@ def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
     )
 
 
-def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1) -> None:
-    """Run a job until `done`, then drain it."""
+def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1, **options: Any) -> None:
+    """Run a job until `done`, then drain it; `options` are Bytewax's, of one worker."""
     assert spec.source.memory
     assert spec.sink.memory
     stop = Stop(timeout=3600, unsettled=lambda: 0)
@@ -51,7 +51,7 @@ def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1) -> None:
     with ThreadPoolExecutor() as threads:
         watch = threads.submit(drain_when_done)
         if workers == 1:
-            run_main(flow)  # type: ignore[no-untyped-call]
+            run_main(flow, **options)  # type: ignore[no-untyped-call]
         else:
             cluster_main(  # type: ignore[no-untyped-call]
                 flow, [], 0, worker_count_per_proc=workers

@@ -1,0 +1,207 @@
+"""What is asked of a job like this one, because others stood still, forgot something or doubled it.
+
+In memory, and on Bytewax where the fault would lie between the steps.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import tracemalloc
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bytewax.recovery import RecoveryConfig, init_db_dir
+
+from connectors.memory import sink, source
+from connectors.message import Arrived, Properties
+from flows.accounts.books import Books
+from flows.consumers import Deliveries
+from flows.groups import remembered
+from flows.groups.rules import Rules
+from flows.groups.shard import Shard
+from flows.spec import Pipeline
+from flows.stop import Stop
+from tests.examples import played
+from tests.flows.groups import member
+from tests.flows.test_pipeline import pipeline, publish, run
+
+
+def with_prefetch(prefetch: int, spec: Pipeline) -> Pipeline:
+    assert spec.source.memory
+    memory = spec.source.memory.model_copy(update={"prefetch": prefetch})
+    return spec.model_copy(update={"source": spec.source.model_copy(update={"memory": memory})})
+
+
+def test_a_window_of_all_that_prefetch_allows_is_whole() -> None:
+    """Each full one, although all messages that the broker may hand over are needed for it."""
+    queue = source.queue("whole")
+    publish(queue, 3000)
+    spec = with_prefetch(1000, pipeline("whole", window={"count": 1000, "time": "20m"}))
+
+    run(spec, lambda: len(queue.acknowledged) == 3000)
+
+    assert sink.store("whole").windows == [1000, 1000, 1000]
+
+
+def test_all_that_has_arrived_is_handed_over_at_once() -> None:
+    """Bytewax may ask again only much later; so nothing is left for the next time."""
+    queue = source.queue("at-once")
+    publish(queue, 5000)
+    memory = with_prefetch(5000, pipeline("at-once")).source.memory
+    assert memory
+    partition = Deliveries(source.Memory(memory, 1), Stop(3600, lambda: 0), Books()).build_part(
+        "source", "at-once/000", None
+    )
+
+    *_, arrived = partition.next_batch()
+
+    assert isinstance(arrived, Arrived)
+    assert len(arrived.messages) == 5000
+
+
+@pytest.mark.parametrize("aggregate", [{}, {"by": "n", "reduce": {"n": {"sum": "n"}}}])
+def test_a_window_that_comes_again_has_its_time_again(aggregate: dict[str, Any]) -> None:
+    """Only that can end it: the broker hands over fewer messages than its count, and no others."""
+    name = f"again-{len(aggregate)}"
+    queue, store, cuts = source.queue(name), sink.store(name), [3, 2, 1]
+    store.go_down()  # so that none is settled before the connection has been lost three times
+    publish(queue, 30)
+    window = {"count": 1000, "time": "200ms"}
+
+    def is_cut_and_done() -> bool:
+        if cuts and queue.unacknowledged == 30:
+            queue.cut()
+            cuts.pop()
+        elif not cuts:
+            store.come_up()
+        return len(queue.acknowledged) == 30
+
+    run(with_prefetch(30, pipeline(name, window=window, **aggregate)), is_cut_and_done)
+
+    assert len(store.documents) == 30
+
+
+NOT_STORED: dict[str, tuple[dict[str, Any], bytes]] = {
+    "unreadable": ({}, b"\xff"),
+    "refused": ({}, b'{"k":"no","last":true,"is":"poison"}'),
+    "no-key": ({}, b"{}"),
+    "incomplete": ({"window": {"last": "message.last", "time": "1ms"}}, b'{"k":"no"}'),
+    "late-parked": ({"remember": 1000}, b'{"k":"a","last":true}'),
+    "late-dropped": ({"remember": 1000, "late": "drop"}, b'{"k":"a","last":true}'),
+    "command": ({}, b'{"k":"no"}'),
+}
+"""What the spec says then, and the body."""
+
+
+@pytest.mark.parametrize("what", NOT_STORED)
+def test_what_is_not_stored_makes_room_too(what: str) -> None:
+    """Else a few of them would be all that the broker hands over, and nothing would follow."""
+    aggregate, body = NOT_STORED[what]
+    queue, store = source.queue(what), sink.store(what)
+    store.refuse(b"poison", "it is poison")
+    headers = {"x-hopper": "complete"} if what == "command" else None
+    queue.publish(b'{"k":"a","last":true}')
+    queue.publish(*[body] * 100, properties=Properties(headers=headers))
+    queue.publish(*[b'{"k":%d,"last":true}' % number for number in range(20)])
+    rules = {"window": {"last": "message.last", "time": "20m"}, "incomplete": "drop", **aggregate}
+
+    run(
+        with_prefetch(10, pipeline(what, by="k", **rules)),
+        lambda: len(queue.acknowledged) + len(queue.parked) == 121,
+    )
+
+    assert len(store.documents) == 21
+    assert not queue.waiting
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_sums_are_whole_on_several_workers_and_over_lost_connections(workers: int) -> None:
+    """A key's messages meet, wherever they come in; and what comes again is counted once."""
+    name, cuts = f"sums-{workers}", [1500, 1000, 500]
+    queue, store = source.queue(name), sink.store(name)
+    expected: dict[int, int] = defaultdict(int)
+    for number in range(2000):
+        key = 10 * (number // 400) + number % 10  # ten at a time, of 40 messages each
+        expected[key] += number
+        properties = Properties(message_id=str(number))
+        queue.publish(b'{"n":%d,"key":%d}' % (number, key), properties=properties)
+
+    def is_cut_and_done() -> bool:
+        if cuts and len(queue.waiting) < cuts[0]:
+            queue.cut()
+            cuts.pop(0)
+        return len(queue.acknowledged) == 2000
+
+    reduce = {"total": {"sum": "n"}, "each": {"count_distinct": "n"}}
+    spec = pipeline(name, workers, by="key", window={"count": 40, "time": "20m"}, reduce=reduce)
+    run(with_prefetch(450, spec), is_cut_and_done, workers)
+
+    summaries = [json.loads(document.source) for document in store.documents]
+    assert sorted((one["key"], one["total"]) for one in summaries) == sorted(expected.items())
+    assert {one["each"] for one in summaries} == {40}
+
+
+def test_a_restart_ends_no_group() -> None:
+    """What was open is neither parked nor written as a part: it comes again, and goes on."""
+    spec = pipeline(
+        "restart",
+        by="order",
+        incomplete="park",
+        window={"count": 4, "time": "1m"},
+        reduce={"lines": {"list": "line"}},
+    )
+    comes_in: list[dict[str, Any]] = [
+        {"at": f"10:00:0{line}", "id": f"m{line}", "body": {"order": "a", "line": line}}
+        for line in (1, 2, 3, 4)
+    ]
+    comes_in[3:3] = [{"at": "10:00:03.5", "killed": "kill -9"}]
+
+    [told] = played(spec, comes_in, until="10:10:00").told
+
+    assert (told["at"], told["_source"]["lines"]) == ("10:00:04", [1, 2, 3, 4])
+
+
+def test_sessions_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there were; all that is left are the names of some of the last messages."""
+    monkeypatch.setattr(remembered, "RECOGNISED", 100)
+    shard = Shard(Rules(idle=1.0, recognise=True))
+
+    def after(sessions: range) -> int:
+        for number in sessions:
+            shard.add([member(number + 1, f'"{number}"', name=str(number))], now=number * 0.01)
+        shard.complete_due(now=sessions.stop * 0.01 + 1)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        grown = -after(range(3000)) + after(range(3000, 6000))
+    finally:
+        tracemalloc.stop()
+
+    assert shard.open_groups == 0
+    assert shard.due_at is None
+    assert grown < 10 * 3000, "that is ten bytes for each session"
+
+
+def test_bytewax_may_be_told_to_recover(tmp_path: Path) -> None:
+    """Who runs the job with `-r` gets no more and no less: only the broker remembers."""
+    init_db_dir(tmp_path, 1)  # type: ignore[no-untyped-call]
+    queue, store = source.queue("recover"), sink.store("recover")
+    spec = pipeline("recover", window={"count": 100, "time": "20m"}, on_stop="requeue")
+    for done in (100, 200):
+        publish(queue, 130 if done == 100 else 70)
+        run(
+            spec,
+            lambda done=done: len(queue.acknowledged) == done,  # type: ignore[misc]
+            recovery_config=RecoveryConfig(tmp_path),  # type: ignore[no-untyped-call]
+            epoch_interval=timedelta(milliseconds=1),
+        )
+
+    assert store.windows == [100, 100]
+    assert len(queue.acknowledged) == 200
+    assert not queue.waiting
