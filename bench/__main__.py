@@ -1,4 +1,4 @@
-"""`python -m bench`: each scenario in rounds, in which every contender has its turn.
+"""`python -m bench`: scenarios in rounds, in which every contender has its turn; the aggregator.
 
 Reports go to the standard output as Markdown, progress goes to the standard error.
 """
@@ -9,26 +9,40 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from bench import aggregate
 from bench.report import medians, table
 from bench.run import Contender, Measurement, Queue, run
-from bench.scenarios import ACKNOWLEDGES, BY_HAND, HOPPER, HOPPER_WITH_IDS, SCENARIOS, Scenario
+from bench.scenarios import (
+    ACKNOWLEDGES,
+    BY_HAND,
+    HOPPER,
+    HOPPER_REDUCES,
+    HOPPER_WITH_IDS,
+    SCENARIOS,
+    Scenario,
+)
 from bench.sinks import INDEX, Real, Sink, Stub
 from deploy.services import url
 
 QUEUE = "hopper.bench"
+AGGREGATE = "aggregate"
 
 
 def main() -> None:
     """Measure what the command line asks for."""
     options = _options()
-    rabbitmq = url("RABBITMQ_URL")
     contenders = [ACKNOWLEDGES, HOPPER, BY_HAND]
     if options.ids:
         contenders.insert(2, HOPPER_WITH_IDS)
+    if options.reduce:
+        contenders.insert(2, HOPPER_REDUCES)
     for scenario in SCENARIOS:
         if scenario.name in options.only:
             sink = Real(url("ELASTICSEARCH_URL")) if scenario.real else Stub()
-            measure(scenario, contenders, options, rabbitmq, sink)
+            measure(scenario, contenders, options, url("RABBITMQ_URL"), sink)
+    if AGGREGATE in options.only:
+        for line in aggregate.report(options.rounds):
+            print(line)
 
 
 def measure(
@@ -51,7 +65,7 @@ def measure(
                     "RABBITMQ_URL": rabbitmq,
                     "ELASTICSEARCH_URL": sink.url,
                     "BENCH_INDEX": INDEX,
-                    "HOPPER_PIPELINE": "bench/pipeline.yaml",
+                    "HOPPER_PIPELINE": contender.pipeline,
                 }
                 measurement = run(contender, queue, options.messages, environment)
                 rounds[contender].append(measurement)
@@ -63,13 +77,16 @@ def measure(
 
 
 def _options() -> argparse.Namespace:
-    names = [scenario.name for scenario in SCENARIOS]
+    names = [*(scenario.name for scenario in SCENARIOS), AGGREGATE]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")
     parser.add_argument("--only", choices=names, nargs="+", default=names)
     parser.add_argument(
         "--ids", action="store_true", help="measure Hopper on messages with a message_id too"
+    )
+    parser.add_argument(
+        "--reduce", action="store_true", help="measure Hopper with `by` and `reduce` too"
     )
     options = parser.parse_args()
     if options.messages < 1000 or options.messages % 1000:

@@ -48,6 +48,8 @@ class Contender(NamedTuple):
     """For the Python interpreter."""
     ids: bool = False
     """Its messages have a message_id."""
+    pipeline: str = "bench/pipeline.yaml"
+    """Of a job."""
 
 
 class Measurement(NamedTuple):

@@ -10,6 +10,7 @@ from bench.run import Contender, Measurement
 ACKNOWLEDGES = Contender("acknowledges only", ("-m", "bench.acknowledge"))
 HOPPER = Contender("Hopper", ("-m", "bytewax.run", "flows.pipeline"))
 HOPPER_WITH_IDS = HOPPER._replace(name="Hopper, messages with ids", ids=True)
+HOPPER_REDUCES = HOPPER._replace(name="Hopper, by and reduce", pipeline="bench/reduce.yaml")
 BY_HAND = Contender("script by hand", ("-m", "bench.by_hand"))
 
 Results = Mapping[Contender, Measurement]

@@ -93,7 +93,7 @@ def stored(members: Iterable[Member]) -> list[Outcomes]:
 
 
 def _has_parts(members: list[Member]) -> bool:
-    return any(member.part is not None for member in members)
+    return [member.part for member in members].count(None) < len(members)
 
 
 def _all_stored(group: Group) -> list[Outcomes]:

@@ -1,0 +1,192 @@
+"""What keys and summaries cost beside a stream without them, and what crosses between processes.
+
+All of them take their turn in each round. What disturbs them only adds, so that the least that
+each has taken in any round is told.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from bench import open_groups
+from bench.ring import Cost, Ring, arrivals
+from connectors.message import Arrived
+from flows.bodies.formats import decode, read_json
+from flows.crossing import Members
+from flows.start import CYCLES_AFTER
+
+MESSAGES, KEYS, MEMBERS = 50_000, 200, 50
+"""Groups are full after so many members, which share what a group costs by itself. So 5000 messages
+are open at a time, as many as without `by` when groups of 1000 leave and four of them are written:
+what is open is bounded by the prefetch, and the more it is, the less of it is in the processor's
+cache."""
+FEW, MANY = 100, 1_000_000
+"""Open groups."""
+PROTOCOL = 4
+"""Of pickle: what Bytewax takes."""
+
+WINDOW = f"window: {{count: {MEMBERS}, time: 10m}}"
+BY = "by: customer, groups_most: 9000000"
+REDUCE = "reduce: {total: {sum: total}, most: {max: items}, note: {last: note}, n: count}"
+"""Four fields: of a float, an integer, a text, and of nothing."""
+
+
+class Job(NamedTuple):
+    """What is measured."""
+
+    title: str
+    aggregate: str
+    alone: bool = False
+    """Each message has a key of its own, and is the first one of its group."""
+
+
+PLAIN = Job("without `by`, groups of 1000", "{window: {count: 1000, time: 10m}}")
+KEYED = Job(f"`by`, groups of {MEMBERS}", f"{{{BY}, {WINDOW}}}")
+REDUCED = Job(f"`by` and `reduce`, groups of {MEMBERS}", f"{{{BY}, {WINDOW}, {REDUCE}}}")
+JOBS = (
+    PLAIN,
+    KEYED,
+    REDUCED,
+    KEYED._replace(title="`by`, each message opens a group", alone=True),
+    REDUCED._replace(title="`by` and `reduce`, each message opens a group", alone=True),
+)
+
+
+class Target(NamedTuple):
+    """What is wanted, in the unit of the text."""
+
+    text: str
+    most: float
+    value: float
+
+
+def report(rounds: int) -> Iterator[str]:
+    """Measure, and tell it as Markdown."""
+    gc.set_threshold(CYCLES_AFTER)
+    several = [*arrivals(MESSAGES, KEYS)]
+    alone = [*arrivals(MESSAGES, MESSAGES)]
+    gc.freeze()
+    costs = {job: _least(costs) for job, costs in _rounds(rounds, several, alone).items()}
+    reading = _reading(several)
+    yield from _costs(costs, reading)
+    sends = {job: _crossing(job, several) for job in (PLAIN, KEYED, REDUCED)}
+    yield from _crossings(sends)
+    opened = {
+        job: (open_groups.measure(job.aggregate, FEW), open_groups.measure(job.aggregate, MANY))
+        for job in (KEYED, REDUCED)
+    }
+    yield from _opened(opened)
+    yield from _targets(
+        [
+            Target("`by`: at most 2 µs more", 2, _more(costs, KEYED) - reading),
+            Target("`by` and `reduce`: at most 4 µs more", 4, _more(costs, REDUCED) - reading),
+            Target("to send a message: at most 1 µs", 1, sends[KEYED][0]),
+            Target("to receive a message: at most 1 µs", 1, sends[KEYED][1]),
+            Target("a million groups of one message: at most 1024 bytes each", 1024,
+                   max(many.bytes_each for _, many in opened.values())),
+            Target("an activation: as much with a million of them (at most 1.25)", 1.25,
+                   max(many.activation / few.activation for few, many in opened.values())),
+        ]
+    )  # fmt: skip
+
+
+def _rounds(
+    rounds: int, several: Sequence[Arrived], alone: Sequence[Arrived]
+) -> dict[Job, list[Cost]]:
+    """What each job took in each round."""
+    # Those with groups of several go on in the next round where they are: with as many groups open.
+    rings = {job: Ring(job.aggregate) for job in JOBS if not job.alone}
+    for ring in rings.values():
+        ring.run(several)
+    costs: dict[Job, list[Cost]] = {job: [] for job in JOBS}
+    for _ in range(rounds):
+        for job in JOBS:
+            if job.alone:
+                costs[job].append(Ring(job.aggregate).run(alone))
+            else:
+                costs[job].append(rings[job].run(several))
+    return costs
+
+
+def _least(costs: Sequence[Cost]) -> Cost:
+    return Cost(*map(min, zip(*costs, strict=True)))
+
+
+def _more(costs: dict[Job, Cost], job: Job) -> float:
+    return sum(costs[job]) - sum(costs[PLAIN])
+
+
+def _reading(arrived: Sequence[Arrived]) -> float:
+    """What it takes more to read all fields of a document than to check that it is one."""
+    bodies = [message.body for event in arrived for message in event.messages]
+    fields = _timed(lambda: [None for body in bodies if not decode(body)])
+    check = _timed(lambda: [None for body in bodies if not read_json(body, 0.0)])
+    return (fields - check) / len(bodies)
+
+
+def _crossing(job: Job, arrived: Sequence[Arrived]) -> tuple[float, float]:
+    """What it takes to send a message to another process, and to receive it there."""
+    ring = Ring(job.aggregate)
+    items = [item for event in arrived[:40] for item in ring.correlated(event)]
+    count = sum(len(item[1]) for item in items if isinstance(item[1], Members))
+    sent = [pickle.dumps(item, PROTOCOL) for item in items]
+    send = _timed(lambda: [pickle.dumps(item, PROTOCOL) for item in items])
+    receive = _timed(lambda: [pickle.loads(item) for item in sent])
+    return send / count, receive / count
+
+
+def _timed(call: Callable[[], Any], times: int = 9) -> float:
+    """The least µs of CPU of so many calls."""
+    spent = []
+    for _ in range(times):
+        began = time.process_time()
+        call()
+        spent.append(time.process_time() - began)
+    return 1e6 * min(spent)
+
+
+def _costs(costs: dict[Job, Cost], reading: float) -> Iterator[str]:
+    yield "| µs CPU a message | correlate | aggregate | write | all | more | on top of reading |"
+    yield "|---|--:|--:|--:|--:|--:|--:|"
+    for job, cost in costs.items():
+        steps = " | ".join(f"{step:.2f}" for step in (*cost, sum(cost)))
+        more = _more(costs, job)
+        rest = "" if job == PLAIN else f"{more:.2f} | {more - reading:.2f}"
+        yield f"| {job.title} | {steps} | {rest or ' | '} |"
+    yield ""
+    yield f"To read all fields of a document takes {reading:.2f} µs more than to check it."
+    yield ""
+
+
+def _crossings(sends: dict[Job, tuple[float, float]]) -> Iterator[str]:
+    yield "| µs CPU a message between processes | to send | to receive |"
+    yield "|---|--:|--:|"
+    for job, (send, receive) in sends.items():
+        yield f"| {job.title} | {send:.2f} | {receive:.2f} |"
+    yield ""
+
+
+def _opened(opened: dict[Job, tuple[open_groups.Open, open_groups.Open]]) -> Iterator[str]:
+    yield (
+        f"| groups of one message | bytes each, of {MANY:,} | µs an activation, of {FEW} "
+        f"| of {MANY:,} |"
+    )
+    yield "|---|--:|--:|--:|"
+    for job, (few, many) in opened.items():
+        title = job.title.partition(",")[0]
+        yield (
+            f"| {title} | {many.bytes_each:.0f} | {few.activation:.1f} | {many.activation:.1f} |"
+        )
+    yield ""
+
+
+def _targets(targets: Sequence[Target]) -> Iterator[str]:
+    yield "| target | is | reached |"
+    yield "|---|--:|---|"
+    for text, most, value in targets:
+        yield f"| {text} | {value:.2f} | {'yes' if value <= most else 'no'} |"
+    yield ""

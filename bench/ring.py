@@ -1,0 +1,139 @@
+"""The steps between the two ends of the ring, without Bytewax, brokers or threads.
+
+Messages are made beforehand, and the sink stores everything at once, and nothing: so what a call
+takes is CPU of our own steps alone.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pika
+
+from bench.fill import messages
+from connectors.elasticsearch.address import Addressing
+from connectors.message import Answer, Arrived, Documents, Lost, Message, Origin
+from connectors.rabbitmq.delivery import encode_route
+from connectors.rabbitmq.source import RabbitMQ
+from flows import steps
+from flows.groups.shard import Shard
+from flows.plan import make_plan
+from flows.shards import ForShard
+from flows.spec import Pipeline, load
+from flows.stop import Stop
+from flows.write import Write
+
+TOGETHER = 500
+"""Messages that arrive at once: what comes in 10 ms at 50,000 a second."""
+ORIGIN = Origin("hopper.bench/000", 1)
+
+
+class Cost(NamedTuple):
+    """µs of CPU a message, step by step."""
+
+    correlate: float
+    aggregate: float
+    write: float
+
+
+def arrivals(count: int, keys: int, *, ids: bool = False) -> Iterator[Arrived]:
+    """So many messages of about 235 bytes, whose field `customer` has so many values.
+
+    As many values as messages: no two have the same one.
+    """
+    draw, route = random.Random(keys), encode_route("", "hopper.bench")
+    together: list[Message] = []
+    for number, (order, message_id) in enumerate(messages(count, ids)):
+        key = number if keys == count else draw.randrange(keys)
+        head, _, tail = order.partition(b'"customer-')
+        body = b'%b"customer-%07d%b' % (head, key, tail[tail.index(b'"') :])
+        envelope = pika.BasicProperties("application/json", delivery_mode=2, message_id=message_id)
+        message = Message(number + 1, False, route, b"".join(envelope.encode()), body)
+        together.append(message)
+        if len(together) == TOGETHER or number == count - 1:
+            yield Arrived(ORIGIN, together)
+            together = []
+
+
+class Ring:
+    """The steps of a job whose `aggregate`, and whose index, are these."""
+
+    def __init__(self, aggregate: str, index: str = "bench") -> None:
+        spec = _spec(aggregate, index)
+        assert spec.source.rabbitmq
+        assert spec.sink.elasticsearch
+        self._sink = _Sink(Addressing(spec.sink.elasticsearch))
+        self.plan = make_plan(spec, RabbitMQ(spec.source.rabbitmq, None, workers=1), self._sink)
+        self._correlate = steps.correlate(self.plan.read, self.plan.spread)
+        self._shards: dict[str, tuple[steps.Aggregate, Write]] = {}
+
+    def correlated(self, arrived: Arrived) -> list[tuple[str, ForShard | Lost]]:
+        """What is told to the shards of messages that arrived together."""
+        return list(filter(steps.concerns_a_shard, self._correlate([arrived])))
+
+    def run(self, arrived: Sequence[Arrived]) -> Cost:
+        """Let messages go round."""
+        clock, spent, count = time.process_time, [0.0, 0.0, 0.0], 0
+        for event in arrived:
+            count += len(event.messages)
+            began = clock()
+            items = self.correlated(event)
+            correlated = clock()
+            leaving = []
+            for name, value in items:
+                aggregate, write = self._shard(name)
+                out, _ = aggregate.on_batch([value])
+                aggregate.notify_at()
+                leaving.append((write, out))
+            aggregated = clock()
+            for write, out in leaving:
+                if out:
+                    write.on_batch(out)
+                    write.notify_at()
+            for step, (start, end) in enumerate(
+                ((began, correlated), (correlated, aggregated), (aggregated, clock()))
+            ):
+                spent[step] += end - start
+        return Cost(*(1e6 * seconds / count for seconds in spent))
+
+    def _shard(self, name: str) -> tuple[steps.Aggregate, Write]:
+        if name not in self._shards:
+            aggregate = steps.Aggregate(Shard(self.plan.rules), Stop(30, lambda: 0))
+            self._shards[name] = aggregate, Write(self._sink, self.plan.documents)
+        return self._shards[name]
+
+
+def _spec(aggregate: str, index: str) -> Pipeline:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "pipeline.yaml")
+        path.write_text(
+            "version: 1\n"
+            "name: bench\n"
+            "source: {rabbitmq: {url: amqp://nowhere, queue: hopper.bench, prefetch: 60000}}\n"
+            f"aggregate: {aggregate}\n"
+            f"sink: {{elasticsearch: {{url: http://nowhere:1, index: '{index}'}}}}\n"
+            "dead_letter: {rabbitmq: {exchange: '', routing_key: parked}}\n"
+        )
+        return load(str(path))
+
+
+class _Sink:
+    """Stores at once."""
+
+    def __init__(self, addressing: Addressing) -> None:
+        self.addressing = addressing
+
+    def check(self) -> None: ...
+
+    def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
+        reply(Answer(range(len(documents.sources)), []))
+        return lambda: None
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
