@@ -1,0 +1,135 @@
+"""What is asked of a job like this one, because others have doubled something or stood still.
+
+On real services, where memory could not show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from connectors.errors import Unavailable
+from connectors.rabbitmq.source import RabbitMQ
+from tests.contract.source import Taking, bodies
+from tests.live.indices import Index, Watcher
+from tests.live.job import Job
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.test_elasticsearch import Store
+from tests.live.test_pipeline import spec
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        yield rig
+
+
+@pytest.fixture
+def stream(elasticsearch_url: str, index: str) -> Iterator[Index]:
+    """A data stream."""
+    store, name = Store(elasticsearch_url), f"{index}-stream"
+    template = {"index_patterns": [name], "data_stream": {}, "priority": 500}
+    store.ask("PUT", f"/_index_template/{index}", template)
+    store.ask("PUT", f"/_data_stream/{name}")
+    yield Index(elasticsearch_url, name)
+    store.ask("DELETE", f"/_data_stream/{name}")
+    store.ask("DELETE", f"/_index_template/{index}")
+
+
+@pytest.mark.parametrize("action", ["index", "create"])
+def test_what_was_stored_without_our_hearing_of_it_is_there_once(
+    rig: RabbitMQRig, stream: Index, tmp_path: Path, action: str
+) -> None:
+    """It is sent again; that it is there already is no reason to park it, nor to send it on."""
+    events = stream if action == "create" else Index(stream.url, f"{stream.name}-index")
+    for number in range(500):
+        rig.publish(
+            b'{"n":%d,"@timestamp":"2026-01-31T00:00:00Z"}' % number,
+            properties=pika.BasicProperties(message_id=str(number), delivery_mode=2),
+        )
+
+    with Watcher(events.url, forgets=3) as watcher:
+        path = spec(tmp_path, rig, events, elasticsearch=watcher.url, action=action)
+        with Job(path) as job:
+            until(lambda: sum(watcher.bulks) >= 500 and events.count() == 500)
+            assert job.drain() == 0
+
+    assert sum(watcher.bulks[:3]) > 0
+    assert sum(watcher.bulks) == 500 + sum(watcher.bulks[:3])
+    assert events.numbers() == list(range(500))
+    assert rig.left() == 0
+    assert rig.parked() == []
+
+
+def consumers(rig: RabbitMQRig) -> int:
+    count: int = rig.channel.queue_declare(rig.queue, passive=True).method.consumer_count
+    return count
+
+
+def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
+    """Which would be given messages that nobody hears of; it is the new one that is given them."""
+    source = rig.source()
+    taking = Taking(source.consumer(source.consumers()[0]))
+    rig.publish(b"1")
+    taking.wait_for(1)
+
+    for times in (2, 3, 4):
+        rig.cut()
+        taking.wait_for(times)
+        until(lambda: consumers(rig) == 1)
+
+    assert taking.bodies() == [b"1"] * 4
+    taking.store(taking.messages()[-1:])
+    taking.consumer.close()
+    assert consumers(rig) == rig.left() == 0
+
+
+def test_a_dataflow_that_stands_still_loses_no_connection(rig: RabbitMQRig) -> None:
+    """Though it is busy, or waits, for longer than a connection lasts that nobody looks after."""
+    url = f"{rig.url}?heartbeat=1"
+    rig.publish(*bodies(10))
+    source = RabbitMQ(rig.spec(url=url), None, workers=1)
+    taking = Taking(source.consumer(source.consumers()[0]))
+    messages = taking.wait_for(10)
+
+    neglected = pika.BlockingConnection(pika.URLParameters(url))
+    own = neglected.channel().queue_declare("", exclusive=True).method.queue
+    until(lambda: not exists(rig, own))
+    with suppress(pika.exceptions.AMQPError):
+        neglected.close()
+
+    taking.store(messages)
+    until(lambda: taking.consumer.unsettled == 0)
+    assert len(taking.messages()) == 10, "the connection was lost, and they came again"
+    taking.consumer.close()
+    assert rig.left() == 0
+
+
+def exists(rig: RabbitMQRig, queue: str) -> bool:
+    """Whether a queue is there, even if it is another connection's own."""
+    channel: Any = rig.connection.channel()
+    try:
+        channel.queue_declare(queue, passive=True)
+    except pika.exceptions.ChannelClosedByBroker as error:
+        return bool(error.reply_code == 405)  # it is locked
+    channel.close()
+    return True
+
+
+def test_a_queue_that_is_declared_otherwise_is_told_at_the_start(rig: RabbitMQRig) -> None:
+    """What a queue is made with, such as its delivery limit, cannot be changed; nor is it lost."""
+    rig.publish(b"1")
+    declared = {"arguments": {"x-queue-type": "quorum", "x-delivery-limit": 50}}
+
+    with pytest.raises(Unavailable, match="inequivalent arg"):
+        RabbitMQ(rig.spec(declare=declared), None, workers=1).check()
+
+    assert rig.left() == 1
