@@ -99,6 +99,7 @@ def test_the_path_is_encoded(node: Node) -> None:
     ("options", "authorization"),
     [
         ({"api_key": SecretStr("a2V5")}, "ApiKey a2V5"),
+        ({"api_key": SecretStr("essu_no-base64")}, "ApiKey essu_no-base64"),
         ({"basic_auth": SecretStr("me:pass:word")}, "Basic bWU6cGFzczp3b3Jk"),
         ({}, "Basic dXI6bEA="),
     ],

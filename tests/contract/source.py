@@ -111,6 +111,19 @@ class SourceContract:
         assert len(taking.messages()) == 14
         taking.consumer.close()
 
+    def test_what_is_parked_makes_room_too(self, rig: SourceRig) -> None:
+        """Else a few bad messages would be all that a consumer ever holds."""
+        rig.publish(*bodies(50))
+        taking = self.taking(rig, prefetch=10)
+
+        for number in range(50):
+            origin, bad = taking.wait_for(number + 1)[number]
+            taking.consumer.settle(Outcomes(origin, [], [Rejected(bad, Rejection("bad"))]))
+
+        until(lambda: len(rig.parked()) == 50)
+        taking.consumer.close()
+        assert rig.left() == 0
+
     def test_what_is_settled_does_not_come_back_and_all_else_does(self, rig: SourceRig) -> None:
         """In any order, and with holes."""
         rig.publish(*bodies(10))
