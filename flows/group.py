@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from connectors.message import Message, Origin
+from connectors.message import Message, Origin, Rejection
 
 ABSENT = msgspec.UNSET
 """What a path finds where there is nothing: not null, which a document may well have."""
@@ -99,6 +99,14 @@ class Group(NamedTuple):
     another process may have written the window already."""
     apart: bool = False
     """The window was written already, and without these members."""
+
+
+class Unwritten(NamedTuple):
+    """What becomes of a group of which no document can be made, or which has no place to go to."""
+
+    rejection: Rejection
+    summary: bytes = b""
+    """To be parked where the group has no members any more: all that is left of them."""
 
 
 class Twin(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from connectors.connector import Addressing, Sink, Source
-from connectors.message import Documents, Message, Rejection
+from connectors.message import Documents, Message
 from flows import reduce
 from flows.bodies.parts import Only
 from flows.bodies.splitter import Splitter
@@ -22,7 +22,7 @@ from flows.fields.conditions import Condition, condition
 from flows.fields.keys import Keys
 from flows.fields.paths import Path, parse
 from flows.fields.traits import Asked, Look
-from flows.group import ABSENT, Group
+from flows.group import ABSENT, Group, Unwritten
 from flows.groups.progress import Course
 from flows.groups.rules import Rules, Tumbling
 from flows.maker import Maker
@@ -40,7 +40,7 @@ class Plan(NamedTuple):
     spread: Spread
     rules: Rules
     """Of every shard."""
-    documents: Callable[[Group], Documents | Rejection]
+    documents: Callable[[Group], Documents | Unwritten]
     """What a group becomes."""
     only: Only
     """What is parked of a message some of whose documents are rejected."""
@@ -185,15 +185,15 @@ def _functions(spec: Aggregate) -> Mapping[str, Function]:
     }
 
 
-def _documents(spec: Aggregate, addressing: Addressing) -> Callable[[Group], Documents | Rejection]:
+def _documents(spec: Aggregate, addressing: Addressing) -> Callable[[Group], Documents | Unwritten]:
     if spec.reduce is None:
         return reduce.documents
     function = own.load(spec.reduce) if isinstance(spec.reduce, str) else None
     summaries = Summaries(spec.summary, addressing, function)
 
-    def documents(group: Group) -> Documents | Rejection:
+    def documents(group: Group) -> Documents | Unwritten:
         summary = summaries.summarise(group)
-        if isinstance(summary, Rejection):
+        if isinstance(summary, Unwritten):
             return summary
         return Documents([summary.document], [summary.index], [summary.id], [summary.version])
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
 from flows import reduce
 from flows.accounts.conservation import in_group
-from flows.group import Group, Twin
+from flows.group import Group, Twin, Unwritten
 
 REFUSED_MOST = 10_000
 """Groups with rejected documents that are remembered, for twins of what was rejected."""
@@ -117,10 +117,10 @@ class Submissions:
         submission.amendments.clear()
         return out
 
-    def refuse(self, group: Group, rejection: Rejection) -> list[Outcomes]:
+    def refuse(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
         """A group never gets to the sink: all of its members are rejected."""
-        self._remember(group.number, {0: rejection})
-        return reduce.refused(group, rejection)
+        self._remember(group.number, {0: unwritten.rejection})
+        return reduce.refused(group, *unwritten)
 
     def answer(self, number: int, answer: Answer) -> list[Outcomes]:
         """The sink's answer about the group of that number. Rule 1."""

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta, timezone
 from bytewax.operators import StatefulBatchLogic
 
 from connectors.connector import Sink
-from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
+from connectors.message import Answer, Documents, Lost, Outcomes
 from flows.accounts.conservation import Account, in_leaving, in_outcomes
-from flows.group import Group, Twin
+from flows.group import Group, Twin, Unwritten
 from flows.groups.departures import Leaving
 from flows.submissions import Submissions
 
@@ -30,7 +30,7 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
     def __init__(
         self,
         sink: Sink,
-        documents: Callable[[Group], Documents | Rejection],
+        documents: Callable[[Group], Documents | Unwritten],
         account: Account | None = None,
     ) -> None:
         """`documents` are what a group becomes."""
@@ -85,7 +85,7 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
             return []
         group = self._submissions.as_written(group)
         documents = self._documents(group)
-        if isinstance(documents, Rejection):
+        if isinstance(documents, Unwritten):
             return self._submissions.refuse(group, documents)
         if group.claims:
             documents = documents._replace(actions=["create"], versions=None)

@@ -19,6 +19,7 @@ Rule 5: when a member has no name, the name of such a group is the sink's to mak
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -29,7 +30,8 @@ import msgspec
 from connectors.connector import Addressing
 from connectors.message import Properties, Rejection
 from flows.fields import own
-from flows.group import Group
+from flows.group import Group, Unwritten
+from flows.groups.departures import of_key
 from flows.groups.open_group import identity, name_together
 
 ID_BYTES_MAX = 512
@@ -85,22 +87,23 @@ class Summaries:
         """`function` is the user's: it makes the fields out of the members' documents."""
         self._names, self._addressing, self._function = names, addressing, function
 
-    def summarise(self, group: Group) -> Summarised | Rejection:
+    def summarise(self, group: Group) -> Summarised | Unwritten:
         """The group's document, or why there is none: then all of its members are rejected."""
+        key = of_key(group.key)
         try:
             added = self._added(group)
             fields = {**added, **self._reduced(group, added)}
             document = msgspec.json.encode(fields)
             name, version = _name_and_version(group)
         except own.Failed as error:
-            return Rejection(f"reduce_failed: {error}")
+            return Unwritten(Rejection(f"reduce_failed: {error}{key}"))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             # There are values that JSON has no spelling for: half a character, a year of five
             # digits, an object of the user's own.
-            return Rejection(f"no_summary: {error}")
+            return Unwritten(Rejection(f"no_summary: {error}{key}"), _what_is_left(group))
         index = self._addressing.index_of(fields, Properties(), group.end)
         if isinstance(index, Rejection):
-            return index
+            return Unwritten(index._replace(reason=f"{index.reason}{key}"), document)
         return Summarised(document, index, name, version)
 
     def _added(self, group: Group) -> dict[str, Any]:
@@ -127,6 +130,24 @@ class Summaries:
         if taken := sorted(added.keys() & fields.keys()):
             raise own.Failed(f"it returned {', '.join(taken)}, which every summary has already")
         return fields
+
+
+def _what_is_left(group: Group) -> bytes:
+    """What a group without members came to, although not all of it has a spelling in JSON."""
+    if group.summary is None:
+        return b""
+    left = {
+        "key": group.key and msgspec.json.decode(group.key),
+        "start": group.start,
+        "end": group.end,
+        "count": group.summary.count,
+        "completed_by": group.completed_by,
+        "reduced": group.summary.values,
+    }
+    try:
+        return json.dumps(left, default=str, skipkeys=True).encode()
+    except (ValueError, RecursionError):  # no message is like that: it could not have been read
+        return b""
 
 
 def _name_and_version(group: Group) -> tuple[str | None, int | None]:

@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 
 from connectors.memory.sink import Memory as Sink
 from connectors.memory.source import Memory as Source
-from connectors.message import Arrived, Message, Origin, Outcomes, Properties, Rejection
+from connectors.message import Arrived, Message, Origin, Outcomes, Properties
 from connectors.units import Duration
 from flows.crossing import Members
-from flows.group import Group, Progress, Twin
+from flows.group import Group, Progress, Twin, Unwritten
 from flows.groups.departures import Leaving
 from flows.groups.shard import Shard
 from flows.plan import make_plan
@@ -165,9 +165,9 @@ class Life:
             members = sorted([*tags, *parts])
         self.groups[shard, group.number] = members
         documents = self.plan.documents(group)
-        if isinstance(documents, Rejection):
+        if isinstance(documents, Unwritten):
             for tag in members:
-                self._tell(parked=tag, reason=documents.reason)
+                self._tell(parked=tag, reason=documents.rejection.reason)
             return
         key = None if group.key is None else json.loads(group.key)
         event = {"key": key, "by": group.completed_by, "members": members}

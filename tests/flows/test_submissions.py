@@ -8,7 +8,7 @@ from collections.abc import Callable
 from connectors.message import Answer, Documents, Rejection
 from flows import reduce
 from flows.accounts.conservation import in_outcomes
-from flows.group import Group, Summary, Twin
+from flows.group import Group, Summary, Twin, Unwritten
 from flows.submissions import Submissions
 from tests.flows.groups import FIRST, SECOND, member
 
@@ -65,3 +65,14 @@ def test_a_twin_of_another_connection_is_not_withdrawn_with_its_first_copy() -> 
     assert withdrawn == []
     out = submissions.answer(1, Answer([0], []))
     assert {one.origin: list(one.stored) for one in out} == {FIRST: [1, 2], SECOND: [9]}
+
+
+def test_a_summary_that_has_no_place_is_parked_in_place_of_its_messages() -> None:
+    """Nothing else is left of them, and they are acknowledged then."""
+    unwritten = Unwritten(Rejection("no_index: no tenant"), b'{"total":5}')
+
+    [out] = Submissions().refuse(of_a_summary(1, 2), unwritten)
+
+    [parked] = out.rejected
+    assert (parked.message.tag, parked.others) == (1, [2])
+    assert parked.message.body == b'{"total":5}'

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from connectors.elasticsearch.address import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
 from flows.fields.keys import canonical
-from flows.group import Group, Member, Part, Summary
+from flows.group import Group, Member, Part, Summary, Unwritten
 from flows.summaries.summary import ID_BYTES_MAX, Summaries, Summarised
 
 MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
@@ -147,16 +147,33 @@ def test_large_integers_are_written_to_the_last_digit_and_infinity_never() -> No
 def test_what_json_cannot_say_is_a_rejection(values: dict[str, Any]) -> None:
     made = Summaries(Names(), ADDRESSING).summarise(group(values=values))
 
-    assert isinstance(made, Rejection)
-    assert made.reason.startswith("no_summary: ")
+    assert isinstance(made, Unwritten)
+    assert made.rejection.reason.startswith("no_summary: ")
+
+
+def test_what_json_cannot_say_is_parked_as_far_as_it_can_be_said() -> None:
+    """Nothing else is left of the messages."""
+    made = Summaries(Names(), ADDRESSING).summarise(
+        window(start=1e15, values={"half": "\ud800", "total": 5})
+    )
+
+    assert isinstance(made, Unwritten)
+    assert json.loads(made.summary) == {
+        "key": "a",
+        "start": 1e15,
+        "end": MINUTE + 60,
+        "count": 2,
+        "completed_by": "window",
+        "reduced": {"half": "\ud800", "total": 5},
+    }
 
 
 @pytest.mark.parametrize("start", [1e15, float("nan"), float("inf"), -1e15])
 def test_a_time_that_no_calendar_has_is_a_rejection(start: float) -> None:
     made = Summaries(Names(), ADDRESSING).summarise(window(start=start))
 
-    assert isinstance(made, Rejection)
-    assert made.reason.startswith("no_summary: ")
+    assert isinstance(made, Unwritten)
+    assert made.rejection.reason.startswith("no_summary: ")
 
 
 # Where it goes.
@@ -179,7 +196,9 @@ def test_an_index_is_made_of_the_summarys_fields_and_the_end_of_the_window() -> 
 def test_an_index_that_cannot_be_told_is_a_rejection() -> None:
     made = Summaries(Names(), Nowhere()).summarise(group())
 
-    assert made == Rejection(f"no_index: at {MINUTE + 5}")
+    assert isinstance(made, Unwritten)
+    assert made.rejection == Rejection(f'no_index: at {MINUTE + 5}, key "a"')
+    assert made.summary == summarised(group()).document
 
 
 # Which document it is.
@@ -363,22 +382,22 @@ def test_its_windows_are_named_and_counted_like_any_others() -> None:
 def test_what_it_must_not_return_is_a_rejection(returned: object, reason: str) -> None:
     made = Summaries(Names(), ADDRESSING, lambda documents: returned).summarise(own_group({}))
 
-    assert isinstance(made, Rejection)
-    assert made.reason.startswith(reason)
+    assert isinstance(made, Unwritten)
+    assert made.rejection.reason.startswith(reason)
 
 
 def test_what_it_raises_is_a_rejection() -> None:
     made = Summaries(Names(), ADDRESSING, merge_order).summarise(own_group({}))
 
-    assert made == Rejection("reduce_failed: merge_order: KeyError: 'line'")
+    assert made == Unwritten(Rejection("reduce_failed: merge_order: KeyError: 'line', key \"a\""))
 
 
 @pytest.mark.parametrize("document", [b'{"a":"\\ud800"}', b'{"a":1e999}'])
 def test_a_document_that_cannot_be_read_whole_is_a_rejection(document: bytes) -> None:
     made = Summaries(Names(), ADDRESSING, merge_order).summarise(own_group(document))
 
-    assert isinstance(made, Rejection)
-    assert made.reason.startswith("no_summary: ")
+    assert isinstance(made, Unwritten)
+    assert made.rejection.reason.startswith("no_summary: ")
 
 
 def test_what_returns_itself_is_a_rejection() -> None:
@@ -387,5 +406,5 @@ def test_what_returns_itself_is_a_rejection() -> None:
 
     made = Summaries(Names(), ADDRESSING, lambda documents: endless).summarise(own_group({}))
 
-    assert isinstance(made, Rejection)
-    assert made.reason.startswith("no_summary: ")
+    assert isinstance(made, Unwritten)
+    assert made.rejection.reason.startswith("no_summary: ")
