@@ -162,14 +162,18 @@ class Aggregate(Spec):
                 ("incomplete",),
                 f"would {self.incomplete} every group: only time and idle end one; add a rule",
             )
-        taken = self.summary.names
         for name in self.reduce if isinstance(self.reduce, dict) else ():
-            if name in taken:
-                yield Problem(
-                    ("reduce", name),
-                    f"is a field that every summary has: rename it, or set summary.{taken[name]} "
-                    "to another name, or to null",
-                )
+            yield from self._collisions(name)
+
+    def _collisions(self, name: str) -> Iterator[Problem]:
+        """Where a field of `reduce` meets one that every summary has."""
+        for taken, key in self.summary.names.items():
+            remedy = f"rename it, or set summary.{key} to another name, or to null"
+            if name == taken:
+                yield Problem(("reduce", name), f"is a field that every summary has: {remedy}")
+            elif f"{name}.".startswith(f"{taken}.") or f"{taken}.".startswith(f"{name}."):
+                told = f"cannot be beside {taken}, which every summary has"
+                yield Problem(("reduce", name), f"{told}: one would be in the other; {remedy}")
 
     def _is_default(self, key: str) -> bool:
         return bool(getattr(self, key) == type(self).model_fields[key].default)

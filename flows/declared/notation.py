@@ -58,9 +58,17 @@ OfGroup = Annotated[
 ]
 """A condition on a group and its newest message."""
 
-OwnFunction = Annotated[
+
+def _reducer(text: str) -> None:
+    answers = own.probe(own.load(text), [{}])
+    if answers is not None and not isinstance(answers[0], dict):
+        told = f"{answers[0]!r:.100}, which is no dict"
+        raise ValueError(f"asked about one empty document, it returned {told}")
+
+
+Reducer = Annotated[
     str,
-    checked(own.load, "is not a function of your own: module:function"),
+    checked(_reducer, "is not a function of your own: module:function"),
     WithJsonSchema({"title": "function", "type": "string", "pattern": "^[^:]+:[^:]+$"}),
 ]
-"""As in `flows/fields/own.py`."""
+"""What makes one document of several; named as in `flows/fields/own.py`."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from connectors.spec import Problem, Spec
-from flows.declared.notation import OwnFunction, PathText
+from flows.declared.notation import PathText, Reducer
 
 
 class Reduction(Spec):
@@ -120,7 +120,7 @@ def _shape_of_reduce(value: Any) -> str | None:
 
 
 Reduce = Annotated[
-    Annotated[Reductions, Tag("<mapping>")] | Annotated[OwnFunction, Tag("<function>")],
+    Annotated[Reductions, Tag("<mapping>")] | Annotated[Reducer, Tag("<function>")],
     Discriminator(
         _shape_of_reduce,
         custom_error_type="reduce",

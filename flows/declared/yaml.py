@@ -212,7 +212,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
 
 
 _AFTER_TEXT = re.compile(
-    r"mapping values are not allowed|(?:found|got) '(?:<scalar>|\[)'|alphabetic or numeric|"
+    r"mapping values are not allowed|(?:found|got) '(?:<scalar>|[\[{:?])'|alphabetic or numeric|"
     r"expected ' '|character '[^\\]' that cannot start"
 )
 """What PyYAML says of expressions: `a ? b : c`, `"a" == b`, `!a && b`, `@a`."""

@@ -70,6 +70,8 @@ def probe(function: Callable[..., Any], *sample: Any) -> tuple[Any] | None:
     try:
         return (function(*sample),)
     except Exception as error:  # the function is the user's
+        if isinstance(error, UnboundLocalError):
+            return None  # what a loop over nothing would have set
         # A name that is not there is never the message's fault; nor is an attribute of ours.
         misnamed = isinstance(error, AttributeError) and any(error.obj is one for one in sample)
         if misnamed or isinstance(error, (NameError, ImportError, NotImplementedError)):

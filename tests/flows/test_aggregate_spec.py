@@ -252,6 +252,18 @@ WRONG: list[tuple[str, str]] = [
         f"6:31: not YAML: expected ',' or '}}', but got '['; {QUOTE_ALL}",
     ),
     (
+        "window: {last: message.a ? message.b : message.c}",
+        f"6:28: not YAML: expected ',' or '}}', but got '?'; {QUOTE_ALL}",
+    ),
+    (
+        "window: {last: !message.a, time: 1s}",
+        f"6:34: not YAML: expected ',' or '}}', but got ':'; {QUOTE_ALL}",
+    ),
+    (
+        "window: {last: message.a == {}}",
+        f"6:31: not YAML: expected ',' or '}}', but got '{{'; {QUOTE_ALL}",
+    ),
+    (
         "window: {last: 'mesage.a == 1'}",
         "6:18: aggregate.window.last: line 1, column 1: there is no mesage: did you mean message?",
     ),
@@ -395,6 +407,16 @@ WRONG: list[tuple[str, str]] = [
         "summary.count to another name, or to null",
     ),
     (
+        f"{WINDOW}\nreduce: {{count.all: {{sum: a}}}}",
+        "7:23: aggregate.reduce.count.all: cannot be beside count, which every summary has: one "
+        "would be in the other; rename it, or set summary.count to another name, or to null",
+    ),
+    (
+        f"{WINDOW}\nreduce: {{n: count}}\nsummary: {{start: n.from}}",
+        "7:15: aggregate.reduce.n: cannot be beside n.from, which every summary has: one would be "
+        "in the other; rename it, or set summary.start to another name, or to null",
+    ),
+    (
         f"{WINDOW}\nreduce: {{n: count}}\nsummary: {{key: n}}",
         "7:15: aggregate.reduce.n: is a field that every summary has: rename it, or set "
         "summary.key to another name, or to null",
@@ -402,6 +424,15 @@ WRONG: list[tuple[str, str]] = [
     (
         f"{WINDOW}\nreduce: {{n: count}}\nsummary: {{key: count}}",
         "8:3: aggregate.summary.count: is the name of key too",
+    ),
+    # Functions that are no reducers
+    (
+        f"{WINDOW}\nreduce: operator:eq",
+        "7:11: aggregate.reduce: eq must take 1 argument(s): missing a required argument: 'b'",
+    ),
+    (
+        f"{WINDOW}\nreduce: builtins:len",
+        "7:11: aggregate.reduce: asked about one empty document, it returned 1, which is no dict",
     ),
     (f"{WINDOW}\nsummary: {{key: id}}", "7:12: aggregate.summary: needs reduce"),
 ]

@@ -113,7 +113,15 @@ def test_a_first_call_gives_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("x"), IndexError(), TypeError("None"), ValueError(), AttributeError("None")]
+    "error",
+    [
+        KeyError("x"),
+        IndexError(),
+        TypeError("None"),
+        ValueError(),
+        AttributeError("None"),
+        UnboundLocalError("what a loop over nothing would have set"),
+    ],
 )
 def test_a_first_call_may_fail_of_emptiness(error: Exception) -> None:
     assert own.probe(raises(error), {}) is None
