@@ -89,7 +89,7 @@ NOT_STORED: dict[str, tuple[dict[str, Any], bytes]] = {
     "unreadable": ({}, b"\xff"),
     "refused": ({}, b'{"k":"no","last":true,"is":"poison"}'),
     "no-key": ({}, b"{}"),
-    "incomplete": ({"window": {"last": "message.last", "time": "1ms"}}, b'{"k":"no"}'),
+    "incomplete": ({"window": {"last": "message.last == true", "time": "1ms"}}, b'{"k":"no"}'),
     "late-parked": ({"remember": 1000}, b'{"k":"a","last":true}'),
     "late-dropped": ({"remember": 1000, "late": "drop"}, b'{"k":"a","last":true}'),
     "command": ({}, b'{"k":"no"}'),
@@ -107,7 +107,11 @@ def test_what_is_not_stored_makes_room_too(what: str) -> None:
     queue.publish(b'{"k":"a","last":true}')
     queue.publish(*[body] * 100, properties=Properties(headers=headers))
     queue.publish(*[b'{"k":%d,"last":true}' % number for number in range(20)])
-    rules = {"window": {"last": "message.last", "time": "20m"}, "incomplete": "drop", **aggregate}
+    rules = {
+        "window": {"last": "message.last == true", "time": "20m"},
+        "incomplete": "drop",
+        **aggregate,
+    }
 
     run(
         with_prefetch(10, pipeline(what, by="k", **rules)),
