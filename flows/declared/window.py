@@ -36,7 +36,8 @@ class Tumbling(Spec):
     """A consumer that has been silent for so long does not hold stream time back; when all are, the
     clock moves it, so the last windows end too."""
     ahead: Duration = 60.0
-    """A time more than this in the future goes to its window, but does not move stream time."""
+    """A time more than this in the future goes to its window, but does not move stream time. Where
+    no other has come yet, the clock ends windows, `idle_after` after their end."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""

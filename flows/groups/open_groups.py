@@ -61,7 +61,7 @@ class OpenGroups:
         group = self._new(self._rules, key, window, now)
         if window is not None and self._windows is not None and window not in self._groups:
             self._groups[window] = {}
-            self._windows.open(window)
+            self._windows.open(window, now)
             if window < self._windows.closed_below:
                 self._reopened.add(window)
         self._groups[window][key] = group

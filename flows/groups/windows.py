@@ -6,6 +6,8 @@ begin where one expects it, and knows nothing of what is in them.
 Rule 1: A moment at exactly the end of a window belongs to the next one.
 Rule 2: A window is closed once the time it goes by has come `lateness` beyond its end, and not
         before; what belongs to a closed window is late.
+Rule 3: While all that has come lies so far ahead that it moves nothing, the clock ends windows,
+        once nobody is waited for any more. It closes none: what comes may tell an earlier time.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class Windows:
         )
         self._open: list[int] = []
         """A heap: the one that ends first is first."""
+        self._opened_at: dict[int, float] = {}
+        self._idle_after = tumbling.idle_after
         self._first: int | None = None
         """Of which the first progress was."""
         self.closed_below: float = -inf
@@ -57,9 +61,10 @@ class Windows:
         """Whether a window may have had messages before anything was heard here."""
         return self._by_event and (self._first is None or window <= self._first)
 
-    def open(self, window: int) -> None:
+    def open(self, window: int, now: float) -> None:
         """A window has its first group."""
         heappush(self._open, window)
+        self._opened_at[window] = now
 
     def advance(self, now: float) -> None:
         """Look how far time has come. Rule 2."""
@@ -73,9 +78,13 @@ class Windows:
 
     def closes_at(self, window: int) -> float | None:
         """When that will be, by the clock, if no message comes any more."""
-        end = (window + 1) * self._every + self._lateness
-        return self._time.reaches(end / _SECOND)
+        end = ((window + 1) * self._every + self._lateness) / _SECOND
+        reached = self._time.reaches(end)
+        if reached is None and window in self._opened_at:  # Rule 3
+            return max(end, self._opened_at[window]) + self._idle_after
+        return reached
 
     def close(self, window: int) -> None:
         """The window that ends first has no group any more."""
         assert heappop(self._open) == window
+        del self._opened_at[window]
