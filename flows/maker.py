@@ -65,6 +65,8 @@ class Maker:
         """The member that one document of a message is: which one of how many."""
         if isinstance(piece, Refused):
             return Rejection(f"unreadable: {piece.reason}")
+        if piece.action == "delete" and self._addressing is None:
+            return Rejection("unreadable: delete: there is nothing in it for a summary")
         try:
             fields = self.decode(piece.source) if self.by_fields else {}
         except Unreadable as error:

@@ -154,7 +154,7 @@ def _asked(spec: Aggregate, queue: str, values: Sequence[Path]) -> Asked:
 
     return Asked(
         queue,
-        by=spec.by if isinstance(spec.by, str) else ", ".join(spec.by or ()),
+        by=_told(spec.by),
         keys=_keys(spec),
         alone=spec.missing_key == "alone",
         first=of_message(window.first),
@@ -164,6 +164,13 @@ def _asked(spec: Aggregate, queue: str, values: Sequence[Path]) -> Asked:
         values=values,
         names=spec.by is not None or spec.reduce is not None,
     )
+
+
+def _told(by: str | Sequence[str] | None) -> str:
+    """What it is that a message without a key lacks."""
+    if by is None or isinstance(by, str):
+        return by or ""
+    return by[0] if len(by) == 1 else f"one of {', '.join(by)}"
 
 
 def _keys(spec: Aggregate) -> Keys | None:

@@ -1,0 +1,28 @@
+"""What a document becomes, and which ones become nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.elasticsearch.address import Addressing
+from connectors.message import Message, Origin, Properties, Rejection
+from flows.bodies.formats import Document
+from flows.maker import Envelope, Maker
+from tests.flows.test_summary import Address
+
+ENVELOPE = Envelope(Origin("q/000", 1), Properties(), 0.0)
+DELETION = Document(b"{}", "events", "7", "delete")
+
+
+@pytest.mark.parametrize("summarised", [False, True])
+def test_a_deletion_is_done_but_never_counted(summarised: bool) -> None:
+    """To acknowledge what was neither done nor refused would be to lose it."""
+    maker = Maker(None if summarised else Addressing(Address()), None)
+
+    member = maker.part(ENVELOPE, Message(1, False, b"", b"", b"..."), DELETION, (0, 1))
+
+    if summarised:
+        assert member == Rejection("unreadable: delete: there is nothing in it for a summary")
+    else:
+        assert not isinstance(member, Rejection)
+        assert (member.id, member.action) == ("7", "delete")
