@@ -99,7 +99,7 @@ class Correlate:
                     into.take(message, _unreadable(error))
                 continue
             envelope = Envelope(arrived.origin, properties, now)
-            if is_command(properties):
+            if properties.headers is not None and is_command(properties):
                 self._obey(messages, envelope, reading, into)
             elif self._maker.makes_alike:
                 self._read_alike(messages, envelope, reading, into)
@@ -111,8 +111,10 @@ class Correlate:
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: Correlated
     ) -> None:
         """Read messages of one envelope that go to one place: the loop whose cost counts most."""
-        read, origin, now, new = reading.read, envelope.origin, envelope.now, tuple.__new__
-        address = self._maker.address(envelope, {}, b"")
+        read, (origin, properties, now), new = reading.read, envelope, tuple.__new__
+        members, address = into.members, self._maker.address({}, properties, b"", now)
+        # What all of them have in common is put together once.
+        common = () if isinstance(address, Rejection) else (*address, *NO_TRAITS)
         for message in messages:
             try:
                 document = read(message.body, now)
@@ -124,15 +126,14 @@ class Correlate:
             elif isinstance(address, Rejection):
                 into.take(message, address)
             else:
-                member = new(Member, (origin, message, document, *address, *NO_TRAITS))
-                into.members.append(member)
+                members.append(new(Member, (origin, message, document, *common)))
 
     def _read_each(
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: Correlated
     ) -> None:
         """Read messages of one envelope that are looked into."""
         maker, members, (origin, properties, now) = self._maker, into.members, envelope
-        alike = maker.address(envelope, {}, b"") if maker.addresses_alike else None
+        alike = maker.address({}, properties, b"", now) if maker.addresses_alike else None
         for message in messages:
             try:
                 if maker.by_fields:
@@ -147,7 +148,7 @@ class Correlate:
                 self._read_parts(message, found, envelope, into)
                 continue
             document, fields = found
-            address = alike or maker.address(envelope, fields, message.body)
+            address = alike or maker.address(fields, properties, message.body, now)
             if isinstance(address, Rejection):
                 into.take(message, address)
                 continue

@@ -5,7 +5,7 @@ Pure. It reads no bodies; what has no place to go to becomes a rejection.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from connectors.connector import Addressing
@@ -31,6 +31,8 @@ class Maker:
     def __init__(self, addressing: Addressing | None, look: Look | None) -> None:
         """Without an `addressing` members have no addresses; without a `look`, no traits."""
         self._addressing = addressing
+        self.address = _nowhere if addressing is None else addressing.address
+        """Where a document goes: see `Addressing.address`."""
         self.member = _member if look is None else look.member
         """Makes one: see `Look.member`."""
         fields = _fields(addressing, look)
@@ -46,14 +48,6 @@ class Maker:
         """All messages of an envelope have the same address."""
         self.makes_alike = self.addresses_alike and look is None
         """Nothing of a message but its envelope makes a difference."""
-
-    def address(
-        self, envelope: Envelope, fields: dict[str, Any], body: bytes
-    ) -> Address | Rejection:
-        """Where a document goes."""
-        if self._addressing is None:
-            return _NOWHERE
-        return self._addressing.address(fields, envelope.properties, body, envelope.now)
 
     def part(
         self,
@@ -89,7 +83,7 @@ class Maker:
     ) -> Address | Rejection:
         """What a document says of itself, and what the spec says of the rest."""
         if piece.id is None or self._addressing is None:
-            address = self.address(envelope, fields, piece.source)
+            address = self.address(fields, envelope.properties, piece.source, envelope.now)
             if isinstance(address, Rejection):
                 return address
             return piece.index or address[0], address[1]
@@ -101,7 +95,12 @@ class Maker:
 
 NO_TRAITS = tuple(Member._field_defaults.values())
 """What follows the address in a member of which nothing is asked."""
-_NOWHERE = (None, None)
+
+
+def _nowhere(
+    _document: Mapping[str, Any], _properties: Properties, _body: bytes, _now: float
+) -> Address | Rejection:
+    return None, None
 
 
 def _member(

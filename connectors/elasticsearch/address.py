@@ -77,7 +77,7 @@ class Addressing:
     ) -> tuple[str | None, str | None] | Rejection:
         """See `connectors.connector.Addressing`."""
         document, properties = document or _NO_FIELDS, properties or _NO_PROPERTIES
-        index = self.index_of(document, properties, now)
+        index = None if self.index is not None else self.index_of(document, properties, now)
         if isinstance(index, Rejection):
             return index
         name = self._name(document, properties, body)

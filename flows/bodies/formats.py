@@ -77,7 +77,7 @@ def json_reader(
             _check_object(body)
             if not body.isascii():
                 body.decode()  # msgspec passes over broken UTF-8 in what it skips
-            return on_one_line(body)
+            return on_one_line(body) if NEWLINE in body else body
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             problem = str(error)
         except RecursionError:
