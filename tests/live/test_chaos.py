@@ -1,0 +1,43 @@
+"""A short piece of `make chaos`: much breaks at once, and nothing is lost or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import report
+from tests.chaos.run import Plan, run
+from tests.chaos.schedule import KINDS
+from tests.chaos.world import World
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+SLOW = (
+    "broker restarted",
+    "queue deleted",
+    "store restarted",
+    "store kill -9",
+    "consumer timeout",
+)
+"""Kinds of faults that take ten seconds each."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as world:
+        yield world
+
+
+@pytest.mark.parametrize(("shape", "aggregate"), [("threads", "documents"), ("one", "windows")])
+def test_nothing_is_lost_or_twice_whatever_breaks(
+    world: World, tmp_path: Path, shape: str, aggregate: str
+) -> None:
+    """With the seed that it prints, it can be done once more, and for longer."""
+    quick = tuple(kind for kind in KINDS if kind not in SLOW)
+
+    result = run(world, Plan(3, 10.0, shape, aggregate, rate=1000, kinds=quick), tmp_path)
+
+    assert result.faults.total() > 5
+    assert result.good, "\n".join(report.lines(result))
