@@ -16,7 +16,7 @@ from flows import reduce
 from flows.group import Group, Member, Summary, Twin
 from flows.groups.amendments import Amendable, Amendments
 from flows.groups.open_group import OpenGroup, identity
-from flows.groups.remembered import ClosedKeys, Recognised
+from flows.groups.remembered import CameAgain, ClosedKeys, Recognised
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 
@@ -36,6 +36,7 @@ class Departures:
         self._rules, self._windows = rules, windows
         self._number = 0
         self._recognised = Recognised() if rules.recognise else None
+        self.came_again = CameAgain()
         self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
         self.amendments = Amendments(rules) if rules.late == "amend" and rules.tally else None
 
@@ -71,7 +72,7 @@ class Departures:
             self._recognised.left(list(map(identity, late)), self._number)
 
     def twin(self, member: Member) -> Twin | None:
-        """What a message is that was delivered again, if it left in a group before."""
+        """What a message is that was delivered again, if its other copy left in a group before."""
         found = self._recognised.find(identity(member)) if self._recognised else None
         if found is None:
             return None

@@ -3,9 +3,10 @@
 `held.py` keeps them, `running.py` does not. Neither knows when it is complete.
 
 A message that is delivered again while its first copy is still in the group is kept aside as the
-`Shadow` of that copy: it is not counted. When the connection of the copy is lost, the shadow takes
-its place; when the group leaves before that, both are settled with the group. It cannot simply
-replace the copy: a producer may use a name twice, and then nothing of the first one is ever lost.
+`Shadow` of that copy: it is not counted. So is a first copy that comes later than the second. When
+the connection of the copy is lost, the shadow takes its place; when the group leaves before that,
+both are settled with the group. It cannot simply replace the copy: a producer may use a name twice,
+and then nothing of the first one is ever lost.
 """
 
 from __future__ import annotations

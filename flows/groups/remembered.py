@@ -9,6 +9,9 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 
+from connectors.message import Origin
+from flows.group import Member
+
 RECOGNISED = 20_000
 """Names of messages that have left, at least; twice as many at most. What is delivered again comes
 within seconds of a connection's end, and a shard is one of several that share the messages."""
@@ -60,6 +63,28 @@ class _Generation:
             return None
         group = bisect_right(self._starts, found) - 1
         return self._numbers[group], found - self._starts[group]
+
+
+class CameAgain(OrderedDict[str, Origin]):
+    """Messages that were delivered again of late, by their names: by which connection they came.
+
+    The first copy of one may still be on its way. The broker delivers a message again as soon as
+    its connection is lost, perhaps to a process that is faster than the one where the first copy
+    is; until that has come, and after it the news of the loss, there are two.
+    """
+
+    def are_two(self, member: Member) -> bool:
+        """Whether there may be another copy of a message.
+
+        If it was delivered again it is noted, and the one noted longest ago forgotten.
+        """
+        name, origin = member.name, member.origin
+        if name is None or not member.message.redelivered:
+            return name is not None and self.get(name, origin) != origin
+        self[name] = origin
+        if len(self) > RECOGNISED:
+            self.popitem(last=False)
+        return True
 
 
 class ClosedKeys:

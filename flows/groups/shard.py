@@ -147,9 +147,11 @@ class Shard:
         """Take in messages that are looked at one by one. This loop's cost counts for each."""
         windows, window, groups = self._windows, None, self._open.of_window(None)
         recognise, idle = self._rules.recognise, self._rules.idle is not None
+        came_again = self._departures.came_again
         for member in members:
             marks = member.marks
-            again = recognise and member.message.redelivered and member.name is not None
+            again = recognise and (member.message.redelivered or bool(came_again))
+            again = again and came_again.are_two(member)
             if (again or marks) and self._goes_alone(member, again, now, out):
                 continue
             if windows is not None:
