@@ -96,9 +96,11 @@ class Bulks:
 
 
 def summary() -> str:
-    """What this process has done, in one line."""
-    counters = {"received": RECEIVED, "stored": STORED, "rejected": REJECTED, "parked": PARKED}
-    return ", ".join(f"{_total(counter)} {verb}" for verb, counter in counters.items())
+    """What this process has done, in one line, so that it can be told where all messages are."""
+    always = {"received": RECEIVED, "stored": STORED, "rejected": REJECTED, "parked": PARKED}
+    rare = {"dropped": DROPPED, "given back": GIVEN_BACK}
+    counted = [(_total(counter), verb) for verb, counter in (always | rare).items()]
+    return ", ".join(f"{count} {verb}" for count, verb in counted if count or verb in always)
 
 
 def _total(counter: Counter) -> int:

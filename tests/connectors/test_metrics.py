@@ -66,4 +66,9 @@ def test_every_metric_is_described() -> None:
 
 
 def test_the_summary_has_whole_numbers() -> None:
-    assert re.fullmatch(r"\d+ received, \d+ stored, \d+ rejected, \d+ parked", metrics.summary())
+    metrics.DROPPED.inc()
+
+    assert re.fullmatch(
+        r"\d+ received, \d+ stored, \d+ rejected, \d+ parked, \d+ dropped(, \d+ given back)?",
+        metrics.summary(),
+    )
