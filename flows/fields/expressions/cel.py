@@ -107,7 +107,7 @@ def _constants(node: Node, text: str) -> Iterator[tuple[Node, str]]:
 
 
 def _told(error: Exception) -> str:
-    return str(error).splitlines()[0].partition(". Check ")[0]
+    return str(error).splitlines()[0].partition(". Check ")[0].rstrip(":")
 
 
 _ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
