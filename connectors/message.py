@@ -147,6 +147,13 @@ class Lost(NamedTuple):
     origin: Origin
 
 
+class Kept(NamedTuple):
+    """A consumer is kept waiting by us: that it hands nothing over does not mean that nothing is
+    there."""
+
+    consumer: str
+
+
 class Drain(NamedTuple):
     """The whole job shall end: addressed to every consumer of the cluster."""
 

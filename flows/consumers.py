@@ -5,6 +5,7 @@ They hand over what arrives, and hand back what became of it; no decisions.
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta, timezone
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -12,9 +13,10 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from connectors import metrics
 from connectors.connector import Consumer, Source
-from connectors.message import Arrived, Drain, Lost, Opened, Outcomes
+from connectors.message import Arrived, Drain, Kept, Lost, Opened, Outcomes
 from flows.accounts.books import Books
 from flows.accounts.conservation import ConsumerAccount, in_outcomes, in_rejected
+from flows.accounts.stall import Stall
 from flows.bodies.parts import Only, Parts
 from flows.stop import Stop
 
@@ -24,7 +26,7 @@ look costs as much as 50 messages, and what waits meanwhile is bounded by the pr
 MUCH = 500
 """Messages: what comes in 10 ms at 50,000 a second, where a prefetch of 4000 lasts for 80 ms."""
 
-Event = Opened | Arrived | Lost | Drain
+Event = Opened | Arrived | Lost | Kept | Drain
 """What a consumer may have to tell."""
 ForConsumer = Opened | Outcomes | Drain
 """What is told to a consumer."""
@@ -33,8 +35,11 @@ ForConsumer = Opened | Outcomes | Drain
 class Deliveries(FixedPartitionedSource[Event, None]):
     """The `source` step: a partition is a consumer."""
 
-    def __init__(self, source: Source, stop: Stop, books: Books) -> None:
-        self._source, self._stop, self._books = source, stop, books
+    def __init__(
+        self, source: Source, stop: Stop, books: Books, stall: Stall | None = None
+    ) -> None:
+        """With a `stall`, somebody wants to know who is kept waiting."""
+        self._source, self._stop, self._books, self._stall = source, stop, books, stall
 
     def list_parts(self) -> list[str]:
         """All consumers of the cluster; Bytewax gives each to one worker."""
@@ -46,12 +51,20 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         consumer.start()
         account = self._books.of_consumer(for_part)
         account.undecided = lambda: consumer.undecided
-        return _Deliveries(consumer, self._stop, account)
+        return _Deliveries(for_part, consumer, self._stop, account, self._stall)
 
 
 class _Deliveries(StatefulSourcePartition[Event, None]):
-    def __init__(self, consumer: Consumer, stop: Stop, account: ConsumerAccount) -> None:
-        self._consumer, self._stop, self._account = consumer, stop, account
+    def __init__(
+        self,
+        name: str,
+        consumer: Consumer,
+        stop: Stop,
+        account: ConsumerAccount,
+        stall: Stall | None,
+    ) -> None:
+        self._name, self._consumer, self._stop = name, consumer, stop
+        self._account, self._stall, self._looked_at = account, stall, 0.0
         self._told = False
         self._pause = BUSY
 
@@ -62,6 +75,8 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             metrics.RECEIVED.inc(messages)
         if given_back := self._account.take(events):
             metrics.GIVEN_BACK.inc(given_back)
+        if self._stall is not None and not messages and self._is_kept(self._stall):
+            events.append(Kept(self._name))
         if self._stop.reason is not None and not self._told:
             self._told = True
             self._stop.announce()
@@ -74,6 +89,13 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         else:
             self._pause = min(2 * self._pause, STEADY if events else IDLE)
         return events
+
+    def _is_kept(self, stall: Stall) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at < stall.looks_after:
+            return False
+        self._looked_at = now
+        return stall.keeps(self._account, self._consumer.unsettled, now)
 
     def next_awake(self) -> datetime:
         return datetime.now(timezone.utc) + timedelta(seconds=self._pause)

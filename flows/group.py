@@ -120,7 +120,10 @@ class Twin(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far the event times of a source partition have come; for every shard."""
+    """How far the event times of a source partition have come; for every shard.
+
+    Minus infinity: no further than before, but it is not silent for want of messages.
+    """
 
     partition: str
     at: float

@@ -47,7 +47,7 @@ def ring(
     read = steps.correlate(plan.read, plan.spread, books=books)
 
     flow = Dataflow(spec.name)
-    events = op.input("source", flow, consumers.Deliveries(source, stop, books))
+    events = op.input("source", flow, consumers.Deliveries(source, stop, books, plan.stall(books)))
     correlated = op.flat_map_batch("correlate", events, read)
     readable = op.branch("readable", correlated, steps.concerns_a_shard)
     groups = op.stateful_batch(

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from connectors.connector import Addressing, Sink, Source
 from connectors.message import Documents, Message
 from flows import reduce
+from flows.accounts.books import Books
+from flows.accounts.stall import Stall
 from flows.bodies.parts import Only
 from flows.bodies.splitter import Splitter
 from flows.correlate import Correlate
@@ -46,6 +48,14 @@ class Plan(NamedTuple):
     """What is parked of a message some of whose documents are rejected."""
     tallies: Sequence[Tally]
     """They count the values that are of no use to them."""
+    prefetch: int
+
+    def stall(self, books: Books) -> Stall | None:
+        """What tells whether a consumer is silent by our fault, where silence matters."""
+        tumbling = self.rules.tumbling
+        if tumbling is None or not tumbling.by_event:
+            return None
+        return Stall(books, self.prefetch, tumbling.idle_after)
 
 
 def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
@@ -68,6 +78,7 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
         _documents(aggregate, sink.addressing),
         only,
         [tally for tally in (layout.tally, layout.running) if tally is not None],
+        chosen.prefetch,
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
+from math import inf
 from typing import TypeGuard
 
 from bytewax.operators import StatefulBatchLogic
 
 from connectors import metrics
-from connectors.message import Arrived, Drain, Lost, Outcomes
+from connectors.message import Arrived, Drain, Kept, Lost, Outcomes
 from flows.accounts.books import Books
 from flows.accounts.conservation import Account, in_leaving, in_outcomes
 from flows.consumers import Event, ForConsumer
@@ -55,6 +56,9 @@ def correlate(
             elif isinstance(event, Lost):
                 for shard in spread.shards_of(event.origin):
                     yield shard, event
+            elif isinstance(event, Kept):
+                for shard in spread.shards:
+                    yield shard, Progress(event.consumer, -inf)
             elif isinstance(event, Drain):
                 for consumer in spread.consumers:
                     yield consumer, event

@@ -36,6 +36,7 @@ PURE = [
     "flows/groups/shard.py",
     "flows/groups/amendments.py",
     "flows/accounts/books.py",
+    "flows/accounts/stall.py",
     "flows/accounts/conservation.py",
     "flows/groups/departures.py",
     "flows/groups/held.py",

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from connectors.message import Arrived, Drain, Lost, Opened, Origin, Outcomes, Rejected
+from connectors.message import Arrived, Drain, Kept, Lost, Opened, Origin, Outcomes, Rejected
 from flows.group import Group, Twin
 from flows.groups.departures import Leaving
 
@@ -81,7 +81,7 @@ class ConsumerAccount:
         """What has no outcome yet, as the consumer itself knows."""
         self._generation = 0
 
-    def take(self, events: Iterable[Opened | Arrived | Lost | Drain]) -> int:
+    def take(self, events: Iterable[Opened | Arrived | Lost | Kept | Drain]) -> int:
         """Note what the consumer hands over; return how much that was given back by a loss."""
         self.looks += 1
         lost = 0

@@ -52,7 +52,7 @@ class Windows:
 
     def heard(self, progress: Progress, now: float) -> None:
         """A source partition has come further."""
-        if self._first is None:
+        if self._first is None and progress.at > -inf:
             self._first = round(progress.at * _SECOND) // self._every
         if isinstance(self._time, StreamTime):
             self._time.heard(progress.partition, progress.at, now)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pika
 import pytest
@@ -15,6 +17,7 @@ from pika import frame
 from pika import spec as amqp
 
 from bench.fill import Publisher
+from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job, free_ports
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
@@ -133,6 +136,39 @@ def test_windows_by_event_time_close_when_time_has_passed(
         "2026-01-02T10:01:00.000Z": (4, 3),
     }
     assert rig.left() == 0
+
+
+def test_what_waits_while_elasticsearch_is_away_is_not_late_then(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """The consumer is silent for longer than `idle_after`, but only since it is full."""
+    window = "{tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 2s, ahead: 100000d}}"
+    for n in range(3000):
+        send(rig, f"m{n}", {"n": n, "key": n % 3, "at": 1767348000 + n / 100})
+    elasticsearch = urlsplit(events.url)
+    assert elasticsearch.hostname
+    with Forwarder(elasticsearch.hostname, elasticsearch.port or 9200) as front:
+        front.refuse(True)
+        path = spec(
+            tmp_path,
+            rig,
+            events,
+            elasticsearch=f"http://127.0.0.1:{front.port}",
+            prefetch="1000",
+            window=window,
+            aggregate="  by: key\n  reduce: {numbers: {list: n}}",
+        )
+        with Job(path) as job:
+            until(lambda: rig.left() <= 2000)
+            away_until = time.monotonic() + 6
+            until(lambda: time.monotonic() > away_until)
+            front.refuse(False)
+            until(lambda: rig.left() == 0, timeout=60)
+            assert job.drain() == 0
+
+    stored = [n for d in events.documents() for n in d["_source"]["numbers"]]
+    assert sorted(stored) == list(range(3000))
+    assert rig.parked() == []
 
 
 def test_a_command_or_a_signal_completes_groups(
