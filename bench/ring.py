@@ -79,7 +79,8 @@ class Ring:
     def run(self, arrived: Sequence[Arrived]) -> Cost:
         """Let messages go round."""
         clock, spent, count = time.process_time, [0.0, 0.0, 0.0], 0
-        for event in arrived:
+        for prepared in arrived:
+            event = _received(prepared)
             count += len(event.messages)
             began = clock()
             items = self.correlated(event)
@@ -106,6 +107,18 @@ class Ring:
             aggregate = steps.Aggregate(Shard(self.plan.rules), Stop(30, lambda: 0))
             self._shards[name] = aggregate, Write(self._sink, self.plan.documents)
         return self._shards[name]
+
+
+def _received(arrived: Arrived) -> Arrived:
+    """The same messages as if the reader had just cut them out of what it read.
+
+    Their memory is that of messages that have left, and as near to the processor as in a job.
+    """
+    messages = [
+        Message(tag, redelivered, route, bytes(memoryview(properties)), bytes(memoryview(body)))
+        for tag, redelivered, route, properties, body in arrived.messages
+    ]
+    return Arrived(arrived.origin, messages)
 
 
 def _spec(aggregate: str, index: str) -> Pipeline:
