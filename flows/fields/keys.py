@@ -13,7 +13,7 @@ from typing import Any
 from zlib import crc32
 
 from connectors.message import Properties
-from flows.fields.paths import Path
+from flows.fields.paths import Get, Path
 from flows.group import ABSENT
 
 
@@ -24,19 +24,24 @@ class Keys:
         """`default` stands for a part that is missing; the same key as if it had been there."""
         self.paths = [by] if isinstance(by, Path) else [*by]
         """Where the parts of a key are."""
-        self._get = None if not isinstance(by, Path) else by.getter()
-        self._getters = [] if isinstance(by, Path) else [path.getter() for path in by]
+        self._getters = [path.getter() for path in self.paths]
         self._default = canonical(default)
+        self.key = self._reader() if isinstance(by, Path) else self._key_of_parts
+        """(document, properties, name of the queue) -> the key, a `str`; `ABSENT` when some part is
+        absent or null. It costs 0.2 µs where the key is one text, 0.5 µs for two texts."""
 
-    def key(self, document: dict[str, Any], properties: Properties, queue: str) -> Any:
-        """The key, a `str`; `ABSENT` when some part is absent or null.
+    def _reader(self) -> Get:
+        """A function for keys that are one value, which most are: it looks up nothing twice."""
+        (get,), part, quote = self._getters, self._part, _quote
 
-        It costs 0.25 µs where the key is one text at a dotted path, 0.5 µs for two texts.
-        """
-        if self._get is not None:
-            value = self._get(document, properties, queue)
+        def key(document: dict[str, Any], properties: Properties, queue: str) -> Any:
+            value = get(document, properties, queue)
             # Most keys are texts.
-            return _quote(value) if value.__class__ is str else self._part(value)
+            return quote(value) if value.__class__ is str else part(value)
+
+        return key
+
+    def _key_of_parts(self, document: dict[str, Any], properties: Properties, queue: str) -> Any:
         parts = []
         for get in self._getters:
             value = get(document, properties, queue)
@@ -72,7 +77,10 @@ def shard_of(key: str, shards: int) -> int:
 
     It costs 0.1 µs.
     """
-    return crc32(key.encode("utf-8", "surrogatepass")) % shards
+    try:
+        return crc32(key.encode()) % shards
+    except UnicodeEncodeError:  # a lone surrogate; to allow them always would cost as much again
+        return crc32(key.encode("utf-8", "surrogatepass")) % shards
 
 
 def _spell_float(value: float) -> str:

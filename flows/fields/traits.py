@@ -52,7 +52,7 @@ class Look:
     """A look at one message after the other."""
 
     def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+        self._asked, self._queue, self._names = asked, asked.queue, asked.names
         self.fields = fields_of(_paths(asked))
         """The fields of a document that it looks at; `None`: any."""
         self._key = None if asked.keys is None else asked.keys.key
@@ -91,20 +91,20 @@ class Look:
         `source` is what is stored, `document` its fields. This is done for each message, so it is
         written at length: nothing is packed and unpacked, and what is not asked costs nothing.
         """
-        asked, queue = self._asked, self._asked.queue
+        queue = self._queue
         key, marks, size, at = None, 0, None, None
         if self._key is not None:
             key = self._key(document, properties, queue)
             if key is ABSENT:
-                if not asked.alone:
-                    return Rejection(f"missing_key: nothing in {asked.by}")
+                if not self._asked.alone:
+                    return Rejection(f"missing_key: nothing in {self._asked.by}")
                 key, marks = None, ALONE
         if self._asks_more:
             more = self._more(document, properties)
             if isinstance(more, Rejection):
                 return more
             marks, size, at = marks | more.marks, more.size, more.at
-        name = (properties.message_id or None) if asked.names else None
+        name = (properties.message_id or None) if self._names else None
         values = () if self._values is None else self._values(document, properties, queue)
         index, id = address
         row = (
