@@ -32,7 +32,9 @@ from flows.steps import Aggregate, concerns_a_shard, correlate
 from flows.stop import Stop
 from flows.write import Write
 
-SEEDS = [int(os.environ["HOPPER_SEED"])] if "HOPPER_SEED" in os.environ else range(200)
+SEEDS = range(200 if "CI" in os.environ else 80)
+if "HOPPER_SEED" in os.environ:
+    SEEDS = range(int(os.environ["HOPPER_SEED"]), int(os.environ["HOPPER_SEED"]) + 1)
 _worlds = itertools.count()
 REDUCED = {"reduce": {"numbers": {"list": "n"}}, "by": "key"}
 

@@ -11,7 +11,7 @@ from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from connectors.errors import Unavailable
 from connectors.rabbitmq.link import describe, place
-from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.source import RabbitMQ, _FirstLook
 from connectors.rabbitmq.spec import RabbitMQSource
 
 
@@ -47,8 +47,9 @@ def test_an_error_is_told_without_its_wrapping(error: Exception, expected: str) 
     assert describe(error) == expected
 
 
-def test_a_certificate_that_is_not_there_is_told() -> None:
-    """Before anything is tried; with the place, and without the password."""
+def test_a_certificate_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the place, and without the password."""
+    monkeypatch.setattr(_FirstLook, "TRIES", 1)
     url = "amqps://guest:s3cret@127.0.0.1:1/?ssl_options={'cafile':'/no/such/file'}"
     spec = RabbitMQSource.model_validate({"url": url, "queue": "q"})
 
