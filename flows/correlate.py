@@ -113,8 +113,9 @@ class Correlate:
         """Read messages of one envelope that go to one place: the loop whose cost counts most."""
         read, (origin, properties, now), new = reading.read, envelope, tuple.__new__
         members, address = into.members, self._maker.address({}, properties, b"", now)
-        # What all of them have in common is put together once.
-        common = () if isinstance(address, Rejection) else (*address, *NO_TRAITS)
+        # What all of them have in common is put together once. To add up tuples takes three
+        # quarters of the time that it takes to unpack them into a new one.
+        common = () if isinstance(address, Rejection) else address + NO_TRAITS
         for message in messages:
             try:
                 document = read(message.body, now)
@@ -126,7 +127,8 @@ class Correlate:
             elif isinstance(address, Rejection):
                 into.take(message, address)
             else:
-                members.append(new(Member, (origin, message, document, *common)))
+                row = (origin, message, document) + common  # noqa: RUF005
+                members.append(new(Member, row))
 
     def _read_each(
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: Correlated
