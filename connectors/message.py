@@ -148,8 +148,7 @@ class Lost(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A consumer is kept waiting by us: that it hands nothing over does not mean that nothing is
-    there."""
+    """A consumer is kept waiting by us: its silence does not mean that nothing is there."""
 
     consumer: str
 
