@@ -22,9 +22,9 @@ def rig(request: pytest.FixtureRequest, rabbitmq_url: str) -> Iterator[RabbitMQR
         yield rig
 
 
-def taking_from(rig: RabbitMQRig) -> Taking:
+def taking_from(rig: RabbitMQRig, prefetch: int = 1000) -> Taking:
     """With a heartbeat each second: five seconds later than that, pika gives up."""
-    spec = rig.spec(url=f"{rig.url}?heartbeat=1", prefetch=1000)
+    spec = rig.spec(url=f"{rig.url}?heartbeat=1", prefetch=prefetch)
     source = RabbitMQ(spec, RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
     return Taking(source.consumer(f"{rig.queue}/000"))
 
@@ -35,19 +35,18 @@ def lost(taking: Taking) -> bool:
 
 def test_a_connection_that_died_without_a_word_is_noticed(rig: RabbitMQRig) -> None:
     """The heartbeats do; what was acknowledged into the void comes again, and nothing else."""
-    rig.publish(*bodies(20))
-    taking = taking_from(rig)
+    rig.publish(*bodies(30))
+    taking = taking_from(rig, prefetch=20)
     messages = taking.wait_for(20)
     taking.store(messages[:10])
-    until(lambda: taking.consumer.unsettled == 10)
+    taking.wait_for(30)  # so the broker has heard of those ten
 
     rig.swallow()
     taking.store(messages[10:15])
-    rig.publish(*bodies(5, start=20))
     until(lambda: lost(taking))
-    again = taking.wait_for(35)[20:]
+    again = taking.wait_for(50)[30:]
 
-    assert sorted((message.body for _, message in again), key=int) == bodies(15, start=10)
+    assert sorted((message.body for _, message in again), key=int) == bodies(20, start=10)
     taking.store(again)
     taking.consumer.close()
     assert rig.left() == 0
