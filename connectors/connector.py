@@ -107,9 +107,10 @@ class Addressing(Protocol):
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
     ) -> tuple[str | None, str | None] | Rejection:
-        """Index and `_id` (see `Member`), or why there are none; `now` is the time of arrival.
+        """Index and `_id`, or why there are none; `now` is the time of arrival.
 
-        What is not needed may be left empty.
+        No index: where the sink's spec says, for all documents alike. No `_id`: the sink makes one
+        up. What is not needed may be left empty.
         """
 
     def index_of(

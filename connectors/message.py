@@ -1,7 +1,7 @@
 """The values that travel between the steps; nothing here decides, waits or knows a service.
 
-They are light, because there is one `Message` and one `Member` for each delivery; and they
-pickle, because a batch of them may cross from one process to another.
+They are light, because there is one `Message` for each delivery; and they pickle, because a batch
+of them may cross from one process to another.
 """
 
 from __future__ import annotations
@@ -51,28 +51,6 @@ class Properties(NamedTuple):
     user_id: str | None = None
     app_id: str | None = None
     cluster_id: str | None = None
-
-
-class Member(NamedTuple):
-    """A message that has been read: from here on nobody looks into its body again."""
-
-    origin: Origin
-    message: Message
-    document: bytes
-    """One JSON object on one line: `message.body` itself wherever that is one already."""
-    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
-    """Where it is stored; `None`: where the sink's spec says, for all documents alike."""
-    id: str | None
-    """The document's `_id`; `None`: the sink makes one up."""
-
-
-class Group(NamedTuple):
-    """The members that one window gathered, in order, complete and ready to be written."""
-
-    key: str | None
-    members: list[Member]
-    completed_by: str
-    """Which rule completed it: `count`, `bytes`, `time` or `stop`."""
 
 
 class Rejection(NamedTuple):

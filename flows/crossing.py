@@ -1,7 +1,7 @@
 """How members cross from one process to another: in columns, no object for each of them.
 
-Bytewax pickles an item by itself. Member by member that costs about 3 µs on each side; in columns,
-with a column of one value told once, it costs a tenth of that (`bench/`).
+Bytewax pickles an item by itself. Member by member that costs three times as much as in columns,
+of which one of a single value is told once (`bench/`).
 """
 
 from __future__ import annotations

@@ -134,5 +134,3 @@ class Force(NamedTuple):
 
     key: str | None = None
     """Of this key; `None`: all."""
-    process: int | None = None
-    """Only in the process of this number; `None`: in all of them."""

@@ -70,12 +70,12 @@ class Look:
     @property
     def keyed(self) -> bool:
         """Messages have keys."""
-        return self._asked.keys is not None
+        return self._key is not None
 
     def key(self, document: dict[str, Any], properties: Properties) -> object:
         """The key of a message, a `str`; or `ABSENT`."""
-        assert self._asked.keys is not None
-        return self._asked.keys.key(document, properties, self._asked.queue)
+        assert self._key is not None
+        return self._key(document, properties, self._queue)
 
     def member(
         self,
