@@ -66,6 +66,8 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
     look = Look(asked) if any(asked[2:]) else None
     maker = Maker(sink.addressing if aggregate.reduce is None else None, look)
     splitter = Splitter(chosen.format, chosen.max_message, chosen.indices, maker.decode)
+    shards, consumers = _shards(aggregate), source.consumers()
+    rules = _rules(aggregate, asked, layout, consumers, max(1, len(shards)))
 
     def only(message: Message, positions: Sequence[int]) -> Message:
         reading = splitter.reading(source.properties(message))
@@ -73,8 +75,8 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
 
     return Plan(
         Correlate(splitter, source.properties, maker, look),
-        Spread(source.consumers(), _shards(aggregate), _course(aggregate)),
-        _rules(aggregate, asked, layout, source.consumers()),
+        Spread(consumers, shards, _course(aggregate, rules.tumbling)),
+        rules,
         _documents(aggregate, sink.addressing),
         only,
         [tally for tally in (layout.tally, layout.running) if tally is not None],
@@ -103,7 +105,10 @@ class Layout:
         """What `until` wants."""
 
 
-def _rules(spec: Aggregate, asked: Asked, layout: Layout, partitions: Sequence[str]) -> Rules:
+def _rules(
+    spec: Aggregate, asked: Asked, layout: Layout, partitions: Sequence[str], shards: int
+) -> Rules:
+    """What is said for all shards together, each of so many `shards` has its part of."""
     window, parks = spec.window, "park" in (spec.incomplete, spec.on_stop)
     return Rules(
         plain=not any((asked.keys, asked.first, asked.last, asked.size)),
@@ -117,9 +122,9 @@ def _rules(spec: Aggregate, asked: Asked, layout: Layout, partitions: Sequence[s
         incomplete=spec.incomplete,
         on_stop=spec.on_stop,
         late=spec.late,
-        remember=_part(spec.remember, spec),
+        remember=spec.remember // shards,
         amend_for=spec.amend_for,
-        groups_most=_part(spec.groups_most, spec) if spec.by else None,
+        groups_most=spec.groups_most // shards if spec.by else None,
         order=layout.order,
         tally=layout.tally,
         by_function=isinstance(spec.reduce, str),
@@ -143,15 +148,10 @@ def _shards(spec: Aggregate) -> Sequence[str]:
     return SHARDS[:1] if few else SHARDS
 
 
-def _part(count: int, spec: Aggregate) -> int:
-    """What each shard has of something that is said for all of them."""
-    return count // max(1, len(_shards(spec)))
-
-
-def _course(spec: Aggregate) -> Course | None:
-    tumbling = spec.window.tumbling
-    rules = _tumbling(tumbling)
-    return Course(rules, tumbling.ahead) if tumbling and rules and rules.by_event else None
+def _course(spec: Aggregate, tumbling: Tumbling | None) -> Course | None:
+    if spec.window.tumbling is None or tumbling is None or not tumbling.by_event:
+        return None
+    return Course(tumbling, spec.window.tumbling.ahead)
 
 
 def _asked(spec: Aggregate, queue: str, values: Sequence[Path]) -> Asked:

@@ -7,7 +7,7 @@ what is late depends on the order of the messages alone, and not on how many arr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import floor, inf
+from math import inf
 
 from flows.group import Member, Progress
 from flows.groups.rules import Tumbling
@@ -18,7 +18,7 @@ class Course:
 
     def __init__(self, tumbling: Tumbling, ahead: float) -> None:
         """A time that is more than `ahead` seconds in the future moves nothing."""
-        self._every, self._lateness, self._ahead = tumbling.every, tumbling.lateness, ahead
+        self._tumbling, self._ahead = tumbling, ahead
         self._come_to: dict[str, float] = {}
         """The largest event time of each partition."""
 
@@ -28,12 +28,12 @@ class Course:
         """Progress, and how many members come before it; `now` in seconds since 1970."""
         most = now + self._ahead
         begin = largest = self._come_to.get(partition, -inf)
-        closed = told = self._closed(largest)
+        told = self._closed_below(largest)
         for position, member in enumerate(members, start=1):
             at = member.at
             if at is None or not largest < at <= most:
                 continue
-            largest, closed = at, self._closed(at)
+            largest, closed = at, self._closed_below(at)
             if closed > told:
                 told = closed
                 yield position, Progress(partition, largest)
@@ -41,6 +41,5 @@ class Course:
             self._come_to[partition] = largest
             yield len(members), Progress(partition, largest)
 
-    def _closed(self, at: float) -> float:
-        """Grows whenever a window closes: counts windows, from anywhere."""
-        return floor((at - self._lateness) / self._every) if at > -inf else -inf
+    def _closed_below(self, at: float) -> float:
+        return self._tumbling.closed_below(at) if at > -inf else -inf

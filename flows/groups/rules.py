@@ -42,6 +42,10 @@ class Tally(Protocol):
         """What all states come to; they may grow further."""
 
 
+MICROSECONDS = 1_000_000
+"""In a second."""
+
+
 @dataclass(frozen=True)
 class Tumbling:
     """Windows that are aligned: they begin at whole multiples of `every`, for all keys alike."""
@@ -54,6 +58,20 @@ class Tumbling:
     """Seconds of stream time that a window waits after its end; by event time only."""
     idle_after: float = 30.0
     """Seconds after which a silent partition holds stream time back no longer."""
+
+    @cached_property
+    def every_us(self) -> int:
+        """`every` in whole microseconds, so that windows begin where one expects it."""
+        return max(1, round(self.every * MICROSECONDS))
+
+    @cached_property
+    def lateness_us(self) -> int:
+        """`lateness` in whole microseconds; by arrival there is none."""
+        return round(self.lateness * MICROSECONDS) if self.by_event else 0
+
+    def closed_below(self, at: float) -> int:
+        """The first window, by its number since 1970, that is not closed when time is at `at`."""
+        return (round(at * MICROSECONDS) - self.lateness_us) // self.every_us
 
 
 @dataclass(frozen=True)

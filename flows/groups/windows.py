@@ -16,19 +16,16 @@ from heapq import heappop, heappush
 from math import inf
 
 from flows.group import Member, Progress
-from flows.groups.rules import Rules, Tumbling
+from flows.groups.rules import MICROSECONDS, Rules, Tumbling
 from flows.groups.stream_time import ClockTime, StreamTime
-
-_SECOND = 1_000_000
 
 
 class Windows:
     """The aligned windows of one shard."""
 
     def __init__(self, tumbling: Tumbling, rules: Rules) -> None:
-        self._by_event = tumbling.by_event
-        self._every = max(1, round(tumbling.every * _SECOND))
-        self._lateness = round(tumbling.lateness * _SECOND) if tumbling.by_event else 0
+        self._tumbling, self._by_event = tumbling, tumbling.by_event
+        self._every, self._lateness = tumbling.every_us, tumbling.lateness_us
         self._time = (
             StreamTime(rules.partitions, tumbling.idle_after) if self._by_event else ClockTime()
         )
@@ -44,16 +41,16 @@ class Windows:
     def of(self, member: Member, now: float) -> int:
         """The number of the window that a message belongs to. Rule 1."""
         at = member.at if self._by_event and member.at is not None else now
-        return round(at * _SECOND) // self._every
+        return round(at * MICROSECONDS) // self._every
 
     def span(self, window: int) -> tuple[float, float]:
         """Start and end of a window, in seconds since 1970."""
-        return window * self._every / _SECOND, (window + 1) * self._every / _SECOND
+        return window * self._every / MICROSECONDS, (window + 1) * self._every / MICROSECONDS
 
     def heard(self, progress: Progress, now: float) -> None:
         """A source partition has come further."""
         if self._first is None and progress.at > -inf:
-            self._first = round(progress.at * _SECOND) // self._every
+            self._first = round(progress.at * MICROSECONDS) // self._every
         if isinstance(self._time, StreamTime):
             self._time.heard(progress.partition, progress.at, now)
 
@@ -70,7 +67,7 @@ class Windows:
         """Look how far time has come. Rule 2."""
         at = self._time.at(now)
         if at > -inf:
-            self.closed_below = (round(at * _SECOND) - self._lateness) // self._every
+            self.closed_below = self._tumbling.closed_below(at)
 
     def first(self) -> int | None:
         """The open window that ends first."""
@@ -78,7 +75,7 @@ class Windows:
 
     def closes_at(self, window: int) -> float | None:
         """When that will be, by the clock, if no message comes any more."""
-        end = ((window + 1) * self._every + self._lateness) / _SECOND
+        end = ((window + 1) * self._every + self._lateness) / MICROSECONDS
         reached = self._time.reaches(end)
         if reached is None and window in self._opened_at:  # Rule 3
             return max(end, self._opened_at[window]) + self._idle_after

@@ -1,0 +1,50 @@
+"""Progress is told where a window closes, and the window closes where it is told."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.message import Message, Origin
+from flows.group import Member
+from flows.groups.progress import Course
+from flows.groups.rules import Rules, Tumbling
+from flows.groups.windows import Windows
+
+ORIGIN = Origin("q/000", 1)
+START = 1_767_348_000.0
+
+
+def member(at: float | None) -> Member:
+    return Member(ORIGIN, Message(1, False, b"", b"", b"{}"), b"{}", None, None, at=at)
+
+
+@given(
+    times=st.lists(st.integers(0, 60).map(lambda tenths: START + tenths * 0.1), max_size=20),
+    every=st.sampled_from([0.1, 0.3, 0.7, 1.0, 1.1]),
+    lateness=st.sampled_from([0.0, 0.1, 0.2, 0.7]),
+)
+def test_between_two_messages_wherever_a_window_closes(
+    times: list[float], every: float, lateness: float
+) -> None:
+    """Also where a tenth is no number that a computer has."""
+    tumbling = Tumbling(every, by_event=True, lateness=lateness)
+    windows = Windows(tumbling, Rules(tumbling=tumbling, partitions=["q/000"]))
+    told = dict(Course(tumbling, ahead=1e9).of("q/000", [member(at) for at in times], START))
+
+    for position in range(1, len(times) + 1):
+        if position in told:
+            windows.heard(told[position], START)
+            windows.advance(START)
+        assert windows.closed_below == tumbling.closed_below(max(times[:position]))
+
+
+def test_a_time_far_ahead_moves_nothing() -> None:
+    course = Course(Tumbling(1.0, by_event=True), ahead=60.0)
+
+    assert [*course.of("q/000", [member(START + 61), member(None)], START)] == []
+    assert [p for p, _ in course.of("q/000", [member(START), member(START + 60)], START)] == [
+        1,
+        2,
+        2,
+    ]
