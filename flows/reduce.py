@@ -18,7 +18,12 @@ from connectors.message import (
     Rejected,
     Rejection,
 )
-from flows.group import Group, Member, Part, Summary
+from flows.group import Group, Member, Part
+
+Tags = dict[Origin, "array[int]"]
+"""Delivery tags of whole messages."""
+Parts = dict[Origin, list[Part]]
+"""Of messages with several documents."""
 
 
 def documents(group: Group) -> Documents:
@@ -61,7 +66,7 @@ def refused(group: Group, rejection: Rejection, summary: bytes = b"") -> list[Ou
     if group.summary is None:
         return rejected(group.members, rejection)
     out: list[Outcomes] = []
-    for origin, tags, parts in _tags_by_origin(group.summary):
+    for origin, tags, parts in _by_origin(group.summary.tags, group.summary.parts):
         first = tags[0] if tags else parts[0].tag
         parked = Rejected(Message(first, False, b"", b"", summary), rejection, list(tags[1:]))
         outcomes = [
@@ -81,15 +86,13 @@ def comes_again(group: Group, origin: Origin) -> bool:
 
 def stored(members: Iterable[Member]) -> list[Outcomes]:
     """These messages are stored: their outcomes, by origin."""
-    tags, parts = tags_of(members)
+    return _stored(*tags_of(members))
+
+
+def _stored(tags: Tags, parts: Parts) -> list[Outcomes]:
     return [
-        Outcomes(
-            origin,
-            list(tags.get(origin, ())),
-            [],
-            parts=[PartOutcome(*part) for part in parts.get(origin, ())],
-        )
-        for origin in dict.fromkeys([*tags, *parts])
+        Outcomes(origin, list(whole), [], parts=[PartOutcome(*part) for part in pieces])
+        for origin, whole, pieces in _by_origin(tags, parts)
     ]
 
 
@@ -100,18 +103,13 @@ def _has_parts(members: list[Member]) -> bool:
 def _all_stored(group: Group) -> list[Outcomes]:
     if group.summary is None:
         return stored(group.members)
-    return [
-        Outcomes(origin, list(tags), [], parts=[PartOutcome(*part) for part in parts])
-        for origin, tags, parts in _tags_by_origin(group.summary)
-    ]
+    return _stored(group.summary.tags, group.summary.parts)
 
 
-def _tags_by_origin(
-    summary: Summary,
-) -> list[tuple[Origin, Sequence[int], Sequence[Part]]]:
+def _by_origin(tags: Tags, parts: Parts) -> list[tuple[Origin, Sequence[int], Sequence[Part]]]:
     return [
-        (origin, summary.tags.get(origin, ()), summary.parts.get(origin, ()))
-        for origin in dict.fromkeys([*summary.tags, *summary.parts])
+        (origin, tags.get(origin, ()), parts.get(origin, ()))
+        for origin in dict.fromkeys([*tags, *parts])
     ]
 
 
@@ -137,11 +135,7 @@ def rejected(members: Iterable[Member], rejection: Rejection) -> list[Outcomes]:
 
 def dropped(members: Iterable[Member]) -> list[Outcomes]:
     """Nothing of these messages is stored, and that is right: their outcomes, by origin."""
-    tags, parts = tags_of(members)
-    return [
-        dropped_tags(origin, tags.get(origin, ()), parts.get(origin, ()))
-        for origin in dict.fromkeys([*tags, *parts])
-    ]
+    return [dropped_tags(*of_origin) for of_origin in _by_origin(*tags_of(members))]
 
 
 def dropped_tags(origin: Origin, tags: Sequence[int], parts: Iterable[Part]) -> Outcomes:
@@ -150,12 +144,10 @@ def dropped_tags(origin: Origin, tags: Sequence[int], parts: Iterable[Part]) -> 
     return Outcomes(origin, [], [], dropped=tags, parts=done)
 
 
-def tags_of(
-    members: Iterable[Member],
-) -> tuple[dict[Origin, array[int]], dict[Origin, list[Part]]]:
+def tags_of(members: Iterable[Member]) -> tuple[Tags, Parts]:
     """Delivery tags by origin: of whole messages, and of one document of several."""
-    tags: dict[Origin, array[int]] = {}
-    parts: dict[Origin, list[Part]] = {}
+    tags: Tags = {}
+    parts: Parts = {}
     for member in members:
         if member.part is None:
             tags.setdefault(member.origin, array("Q")).append(member.message.tag)

@@ -158,10 +158,9 @@ class Submissions:
         """Withdraw what a lost connection has delivered; return how many messages. Rule 5."""
         before = self.members
         for number, submission in list(self._open.items()):
-            comes_again = reduce.comes_again(submission.group, origin)
-            if submission.amendments:
+            if submission.amendments or not reduce.comes_again(submission.group, origin):
                 continue
-            if comes_again and all(twin.member.origin == origin for twin in submission.twins):
+            if all(twin.member.origin == origin for twin in submission.twins):
                 submission.withdraw()
                 self._claims.pop(_window(submission.group), None)
                 self.members -= submission.members
