@@ -6,7 +6,7 @@ It knows no connector and reads no file; what is wrong is told in the words of a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -133,9 +133,27 @@ MAX_MESSAGE = 16 * 1024**2
 MaxMessage = Annotated[Size, Field(ge=1)]
 """Bytes that a body may have once it is unpacked."""
 
+_ONE_OF_SEVERAL = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+
+T = TypeVar("T")
+OneOrMore = Annotated[
+    tuple[T, ...],
+    _ONE_OF_SEVERAL,
+    Field(strict=False, min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]
+"""A list of texts, or one of them alone."""
+
 Indices = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    _ONE_OF_SEVERAL,
     Field(strict=False),
     WithJsonSchema(
         {

@@ -12,19 +12,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Discriminator,
     Field,
     SecretStr,
     Tag,
-    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
 from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST
 from connectors.elasticsearch.template import parse_template, problem_of_name
-from connectors.spec import OneOf, Problem, Spec
+from connectors.spec import OneOf, OneOrMore, Problem, Spec
 from connectors.units import Duration, Size, duration_text, size_text
 from connectors.url import Url, parse
 
@@ -57,19 +55,7 @@ def _index(text: str) -> str:
     return text
 
 
-HttpUrls = Annotated[
-    tuple[Annotated[str, AfterValidator(_http_url)], ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    Field(strict=False, min_length=1),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            ]
-        }
-    ),
-]
+HttpUrls = OneOrMore[Annotated[str, AfterValidator(_http_url)]]
 
 
 class DocumentId(OneOf):

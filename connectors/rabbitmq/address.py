@@ -6,8 +6,9 @@ import ast
 from typing import Annotated
 from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator
 
+from connectors.spec import OneOrMore
 from connectors.url import Url, parse
 
 
@@ -83,19 +84,7 @@ _SSL_OPTIONS = (
 )
 """Under the names that pika knows them by."""
 
-AmqpUrls = Annotated[
-    tuple[Annotated[str, AfterValidator(_amqp_url)], ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    Field(strict=False, min_length=1),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            ]
-        }
-    ),
-]
+AmqpUrls = OneOrMore[Annotated[str, AfterValidator(_amqp_url)]]
 
 ShortText = Annotated[str, AfterValidator(_short)]
 """AMQP carries names in at most 255 bytes."""
