@@ -28,14 +28,12 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from connectors.connector import Addressing
+from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Properties, Rejection
 from flows.fields import own
 from flows.group import Group, Unwritten
 from flows.groups.departures import of_key
 from flows.groups.open_group import identity, name_together
-
-ID_BYTES_MAX = 512
-"""Elasticsearch refuses the whole request when one `_id` in it is longer."""
 
 
 class SummaryNames(Protocol):

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.address import ID_BYTES_MAX, Addressing
 from connectors.message import Message, Origin, Properties, Rejection
 from flows.fields.keys import canonical
 from flows.group import Group, Member, Part, Summary, Unwritten
-from flows.summaries.summary import ID_BYTES_MAX, Summaries, Summarised
+from flows.summaries.summary import Summaries, Summarised
 
 MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
 ORIGIN = Origin("orders/000", 1)

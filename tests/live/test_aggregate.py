@@ -6,7 +6,6 @@ import json
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,22 +19,11 @@ from bench.fill import Publisher
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job, free_ports
-from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.queues import RabbitMQRig
 from tests.live.test_pipeline import spec
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
-    with rabbitmq_rig(rabbitmq_url) as rig:
-        yield rig
-
-
-@pytest.fixture
-def events(elasticsearch_url: str, index: str) -> Index:
-    return Index(elasticsearch_url, index)
 
 
 def send(rig: RabbitMQRig, name: str, document: dict[str, Any], **properties: Any) -> None:

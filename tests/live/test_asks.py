@@ -18,18 +18,12 @@ from connectors.rabbitmq.source import RabbitMQ
 from tests.contract.source import Taking, bodies
 from tests.live.indices import Index, Watcher
 from tests.live.job import Job
-from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.queues import RabbitMQRig
 from tests.live.test_elasticsearch import Store
 from tests.live.test_pipeline import spec
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
-    with rabbitmq_rig(rabbitmq_url) as rig:
-        yield rig
 
 
 @pytest.fixture

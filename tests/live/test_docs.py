@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pika
 import pytest
 
 from tests.documents import README, Block, blocks
-from tests.live.indices import Index
-from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.queues import RabbitMQRig
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
@@ -24,17 +21,6 @@ for _block in PROGRAMS:
     if _block.is_test:
         # What it defines is a test of this module from here on, and pytest finds it.
         exec(compile(_block.text, str(_block), "exec"), globals())
-
-
-@pytest.fixture
-def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
-    with rabbitmq_rig(rabbitmq_url) as rig:
-        yield rig
-
-
-@pytest.fixture
-def events(elasticsearch_url: str, index: str) -> Index:
-    return Index(elasticsearch_url, index)
 
 
 @pytest.fixture

@@ -18,19 +18,13 @@ import pytest
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job, free_ports
-from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.queues import RabbitMQRig
 from tests.live.test_pipeline import publish, spec
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
 
 AS_JSON = pika.BasicProperties(content_type="application/json")
-
-
-@pytest.fixture
-def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
-    with rabbitmq_rig(rabbitmq_url) as rig:
-        yield rig
 
 
 @pytest.fixture

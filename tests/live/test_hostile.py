@@ -17,7 +17,7 @@ import pytest
 
 from tests.live.indices import Index
 from tests.live.job import Job
-from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.queues import RabbitMQRig
 from tests.live.test_pipeline import spec
 from tests.waiting import until
 
@@ -93,17 +93,6 @@ def bodies() -> Iterator[tuple[bytes, dict[str, Any]]]:
     yield b'{"a":1}', {"message_id": "", "type": "\x00", "correlation_id": "x" * 255}
     yield b"", {"headers": {"x-hopper": "explode"}}
     yield b"", {"headers": {"x-hopper": 7, "x-hopper-key": {"a": 1}}}
-
-
-@pytest.fixture
-def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
-    with rabbitmq_rig(rabbitmq_url) as rig:
-        yield rig
-
-
-@pytest.fixture
-def events(elasticsearch_url: str, index: str) -> Index:
-    return Index(elasticsearch_url, index)
 
 
 KEYED = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,6 @@ from tests.live.test_pipeline import publish, spec
 from tests.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
-
-
-@pytest.fixture
-def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
-    with rabbitmq_rig(rabbitmq_url) as rig:
-        yield rig
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

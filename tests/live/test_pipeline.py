@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,10 @@ import pytest
 
 from tests.live.indices import Index, Watcher
 from tests.live.job import Job, free_ports, spec_file
-from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.live.queues import RabbitMQRig
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
-    with rabbitmq_rig(rabbitmq_url) as rig:
-        yield rig
-
-
-@pytest.fixture
-def events(elasticsearch_url: str, index: str) -> Index:
-    return Index(elasticsearch_url, index)
 
 
 def publish(rig: RabbitMQRig, count: int, start: int = 0) -> None:
