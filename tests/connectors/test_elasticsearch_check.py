@@ -12,7 +12,7 @@ from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
-from tests.connectors.http_node import Node, a_node, nobody
+from tests.connectors.http_node import Node
 
 LET_IN = (400, b'{"error":{"type":"action_request_validation_exception"}}')
 MAY = (200, b'{"has_all_requested": true}')
@@ -34,17 +34,6 @@ def looking(url: str, index: str | None = "events", **options: Any) -> Iterator[
     client = Client(spec, index)
     yield Look(client, spec, index)
     client.close()
-
-
-@pytest.fixture
-def node() -> Iterator[Node]:
-    with a_node() as node:
-        yield node
-
-
-@pytest.fixture
-def nowhere() -> str:
-    return nobody()
 
 
 def test_check_is_content_when_we_are_let_in(node: Node, caplog: pytest.LogCaptureFixture) -> None:

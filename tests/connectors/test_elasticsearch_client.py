@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -15,18 +14,7 @@ from pydantic import SecretStr
 from connectors.elasticsearch.bulk import Reply
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
-from tests.connectors.http_node import Node, a_node, nobody
-
-
-@pytest.fixture
-def node() -> Iterator[Node]:
-    with a_node() as node:
-        yield node
-
-
-@pytest.fixture
-def nowhere() -> str:
-    return nobody()
+from tests.connectors.http_node import Node
 
 
 def client(*url: str, index: str | None = "events", **options: Any) -> Client:
