@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pika
+from msgspec.structs import replace
 
 from bench.fill import messages
 from connectors.elasticsearch.address import Addressing
@@ -115,8 +116,8 @@ def _received(arrived: Arrived) -> Arrived:
     Their memory is that of messages that have left, and as near to the processor as in a job.
     """
     messages = [
-        Message(tag, redelivered, route, bytes(memoryview(properties)), bytes(memoryview(body)))
-        for tag, redelivered, route, properties, body in arrived.messages
+        replace(one, properties=bytes(memoryview(one.properties)), body=bytes(memoryview(one.body)))
+        for one in arrived.messages
     ]
     return Arrived(arrived.origin, messages)
 

@@ -6,9 +6,7 @@ to go to, becomes a rejection, not an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Iterator, Sequence
 
 from connectors.message import (
     Arrived,
@@ -26,7 +24,7 @@ from flows.commands import Command, is_command, read_command
 from flows.crossing import Members
 from flows.fields.traits import Look
 from flows.group import ABSENT, Member
-from flows.maker import NO_TRAITS, Envelope, Maker
+from flows.maker import Envelope, Maker
 
 
 class Correlated:
@@ -89,8 +87,7 @@ class Correlate:
         """Read all messages, in order; `now` is the time of arrival, in seconds since 1970."""
         into = Correlated(arrived.origin)
         # Messages mostly have the envelope of the one before: it is opened once for all of them.
-        for _, run in groupby(arrived.messages, _ENVELOPE):
-            messages = list(run)
+        for messages in _alike(arrived.messages):
             try:
                 properties = self._properties(messages[0])
                 reading = self._splitter.reading(properties)
@@ -111,11 +108,9 @@ class Correlate:
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: Correlated
     ) -> None:
         """Read messages of one envelope that go to one place: the loop whose cost counts most."""
-        read, (origin, properties, now), new = reading.read, envelope, tuple.__new__
-        members, address = into.members, self._maker.address({}, properties, b"", now)
-        # What all of them have in common is put together once. To add up tuples takes three
-        # quarters of the time that it takes to unpack them into a new one.
-        common = () if isinstance(address, Rejection) else address + NO_TRAITS
+        read, (origin, properties, now), members = reading.read, envelope, into.members
+        address = self._maker.address({}, properties, b"", now)
+        index, id = (None, None) if isinstance(address, Rejection) else address
         for message in messages:
             try:
                 document = read(message.body, now)
@@ -127,8 +122,7 @@ class Correlate:
             elif isinstance(address, Rejection):
                 into.take(message, address)
             else:
-                row = (origin, message, document) + common  # noqa: RUF005
-                members.append(new(Member, row))
+                members.append(Member(origin, message, document, index, id))
 
     def _read_each(
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: Correlated
@@ -194,7 +188,14 @@ class Correlate:
         return self._look.key({} if isinstance(found, list) else found[1], envelope.properties)
 
 
-_ENVELOPE = attrgetter("route", "properties")
+def _alike(messages: list[Message]) -> Iterator[list[Message]]:
+    """Messages that follow each other and have the same envelope, together."""
+    start, route, properties = 0, messages[0].route, messages[0].properties
+    for position, message in enumerate(messages):
+        if message.properties != properties or message.route != route:
+            yield messages[start:position]
+            start, route, properties = position, message.route, message.properties
+    yield messages[start:] if start else messages
 
 
 def _unreadable(error: ValueError) -> Rejection:

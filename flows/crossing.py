@@ -10,6 +10,8 @@ from itertools import repeat
 from operator import is_
 from typing import Any
 
+from msgspec.structs import astuple
+
 from connectors.message import Message, Origin
 from flows.group import Member
 
@@ -28,8 +30,8 @@ class Members(list[Member]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the columns."""
-        origins, messages, documents, *columns = zip(*self, strict=True)
-        of_messages = [*zip(*messages, strict=True)]
+        origins, messages, documents, *columns = zip(*map(astuple, self), strict=True)
+        of_messages = [*zip(*map(astuple, messages), strict=True)]
         if all(map(is_, documents, of_messages[_BODY])):
             documents = (None,) * len(self)  # a document that is the body itself crosses once
         return _members, (
@@ -58,8 +60,8 @@ def _members(count: int, origin: Origin, message: list[Column], member: list[Col
 
 def _rows(count: int, kind: Any, columns: list[Column]) -> Any:
     values = [repeat(c[0], count) if isinstance(c, Same) else c for c in columns]
-    return map(tuple.__new__, repeat(kind), zip(*values, strict=True))
+    return map(kind, *values)
 
 
-_BODY = Message._fields.index("body")
+_BODY = Message.__struct_fields__.index("body")
 _TOLD_ONCE = (type(None), bool, int, bytes, str)

@@ -19,14 +19,17 @@ FIRST, LAST, ALONE = 1, 2, 4
 """Marks of a member: it opens a group, completes its group, belongs to no group."""
 
 
-class Member(NamedTuple):
-    """A message that has been read: from here on nobody looks into its body again."""
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """A message that has been read: from here on nobody looks into its body again.
+
+    A struct for the same reason as `Message`.
+    """
 
     origin: Origin
     message: Message
     document: bytes
     """One JSON object on one line: `message.body` itself wherever that is one already."""
-    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    index: str | None
     """Where it is stored; `None`: where the sink's spec says, for all documents alike."""
     id: str | None
     """The document's `_id`; `None`: the sink makes one up."""

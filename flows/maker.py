@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from connectors.connector import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
 from flows.bodies.formats import Document, Unreadable, decoder
@@ -76,7 +78,7 @@ class Maker:
         member = self.member(origin, message, piece.source, address, fields, properties)
         if isinstance(member, Rejection):
             return member
-        return member._replace(part=part, action=piece.action, routing=piece.routing)
+        return replace(member, part=part, action=piece.action, routing=piece.routing)
 
     def _address_of_part(
         self, envelope: Envelope, piece: Document, fields: dict[str, Any]
@@ -91,10 +93,6 @@ class Maker:
             return piece.index, piece.id
         index = self._addressing.index_of(fields, envelope.properties, envelope.now)
         return index if isinstance(index, Rejection) else (index, piece.id)
-
-
-NO_TRAITS = tuple(Member._field_defaults.values())
-"""What follows the address in a member of which nothing is asked."""
 
 
 def _nowhere(

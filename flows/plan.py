@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from connectors.connector import Addressing, Sink, Source
 from connectors.message import Documents, Message
 from flows import reduce
@@ -71,7 +73,7 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
 
     def only(message: Message, positions: Sequence[int]) -> Message:
         reading = splitter.reading(source.properties(message))
-        return message._replace(body=reading.only(message.body, positions))
+        return replace(message, body=reading.only(message.body, positions))
 
     return Plan(
         Correlate(splitter, source.properties, maker, look),

@@ -8,7 +8,6 @@ message that has come too often is not read again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 
 from connectors.message import Message, Rejected, Rejection
 from connectors.rabbitmq.properties import header
@@ -70,7 +69,7 @@ class Caution:
 
 def any_redelivered(messages: Sequence[Message]) -> bool:
     """Whether there is something to look at: 15 ns for a message that nobody has held before."""
-    return any(map(_redelivered, messages))
+    return True in [message.redelivered for message in messages]
 
 
 def sort_out(messages: list[Message], most: int) -> tuple[list[Message], list[Rejected]]:
@@ -96,4 +95,3 @@ def _delivery_count(message: Message) -> int:
 _DELIVERY_COUNT = b"x-delivery-count"
 """Header in which a quorum queue tells how often a message was delivered before."""
 _REASON = "most_deliveries: was delivered {count} times before, and each time it came back"
-_redelivered = itemgetter(Message._fields.index("redelivered"))

@@ -131,7 +131,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         This is the loop whose cost counts for each message. What stands between the variable parts
         of a message of one body frame is known beforehand: comparing it is all the checking.
         """
-        end, frame_end, new = len(buffer), spec.FRAME_END, tuple.__new__
+        end, frame_end = len(buffer), spec.FRAME_END
         while True:
             start = buffer[position : position + START.size]
             expected = self._expected.get(start) or self._expect(start)
@@ -151,7 +151,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
                 done = body_at + length
                 if done >= end or mark != last or frame_size != length or buffer[done] != frame_end:
                     return position
-                append(new(Message, (tag, redelivered, route, properties, buffer[body_at:done])))
+                append(Message(tag, redelivered, route, properties, buffer[body_at:done]))
                 position = done + 1
             if position == began:
                 return position

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected
 
 FINISHED_MOST = 65_535
@@ -114,7 +116,7 @@ class _Open:
         if self._whole is None:
             bodies = dict.fromkeys(self.rejected[at].message.body for at in positions)
             if len(bodies) > 1:
-                message = message._replace(body=b"[%b]" % b",".join(bodies))
+                message = replace(message, body=b"[%b]" % b",".join(bodies))
         elif len(positions) < count:
             message = only(self._whole, positions)
         else:

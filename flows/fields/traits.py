@@ -107,10 +107,7 @@ class Look:
         name = (properties.message_id or None) if self._names else None
         values = () if self._values is None else self._values(document, properties, queue)
         index, id = address
-        row = (
-            origin, message, source, index, id, key, name, marks, size, at, values, None, None, None
-        )  # fmt: skip
-        return tuple.__new__(Member, row)
+        return Member(origin, message, source, index, id, key, name, marks, size, at, values)
 
     def _more(self, document: dict[str, Any], properties: Properties) -> _More | Rejection:
         """Marks, size and time; or why the message can be in no group."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pika import frame, spec
 
 from connectors.message import Message, Properties, Rejected, Rejection
@@ -34,7 +35,7 @@ def parked(original: Message, reason: str = "bad") -> Properties:
     rejection = Rejection(reason, 400, "events", "id-1", 3)
     properties = envelope(Rejected(original, rejection), "queue", 7, NOW, FRAME_BYTES)
     assert len(frame.Header(1, 4, properties).marshal()) <= FRAME_BYTES
-    return decode(original._replace(properties=b"".join(properties.encode())))
+    return decode(replace(original, properties=b"".join(properties.encode())))
 
 
 def headers_of(properties: Properties) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pika import spec
 
 from connectors.message import Message
@@ -114,8 +115,8 @@ def test_where_nobody_counts_nothing_is_taken_away() -> None:
     broken = b"\x20\x00\x00\x00\xff\xff"
     messages = [
         message(),
-        message()._replace(properties=text),
-        message()._replace(properties=broken),
+        replace(message(), properties=text),
+        replace(message(), properties=broken),
     ]
 
     assert sort_out(messages, most=1) == (messages, [])

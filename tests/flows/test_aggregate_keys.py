@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from connectors.message import Outcomes
 from flows.fields import own
@@ -191,8 +192,8 @@ def test_parts_of_a_message_are_told_apart() -> None:
     rules = Rules(count=3, recognise=True)
     shard = Shard(rules)
     first = [member(1, '"a"', name="m", part=(n, 2)) for n in range(2)]
-    again = [one._replace(origin=SECOND) for one in first]
-    again = [one._replace(message=one.message._replace(redelivered=True)) for one in again]
+    again = [replace(one, origin=SECOND) for one in first]
+    again = [replace(one, message=replace(one.message, redelivered=True)) for one in again]
     shard.add(first, 0.0)
 
     assert shard.add(again, 0.0) == []
@@ -204,7 +205,7 @@ def test_parts_of_a_message_are_told_apart() -> None:
         (SECOND, (1, 2)),
         (SECOND, None),
     ]
-    again = [one._replace(origin=ORIGIN) for one in again]
+    again = [replace(one, origin=ORIGIN) for one in again]
     assert twins(shard.add(again, 0.0)) == [(1, 1, 0), (1, 1, 1)]
 
 
@@ -221,7 +222,7 @@ def test_parts_are_settled_as_parts(hold: bool) -> None:
     assert group.summary.parts == {ORIGIN: [(2, 0, 3)]}
     assert group.summary.count == 2
 
-    shard.add([part._replace(part=(1, 3))], 0.0)
+    shard.add([replace(part, part=(1, 3))], 0.0)
     [outcomes] = shard.complete_due(1.0)
     assert isinstance(outcomes, Outcomes)
     assert dropped([outcomes]) == []

@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from connectors.message import Message, Origin
 from flows.crossing import Members
@@ -49,6 +50,6 @@ def test_a_body_crosses_once() -> None:
     """Where the document is the body as it came."""
     body = b'{"text":"%s"}' % (b"x" * 1000)
     member = Member(ORIGIN, Message(1, False, b"", b"", body), body, None, None)
-    other = member._replace(message=member.message._replace(tag=2))
+    other = replace(member, message=replace(member.message, tag=2))
 
     assert len(pickle.dumps(Members([member, other]))) < 2600

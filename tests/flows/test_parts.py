@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected, Rejection
 from flows.bodies import parts
@@ -22,7 +23,7 @@ def message(tag: int, body: bytes = b"0123456789") -> Message:
 
 def only(message: Message, positions: Sequence[int]) -> Message:
     """Bodies of one byte a document."""
-    return message._replace(body=bytes(message.body[at] for at in positions))
+    return replace(message, body=bytes(message.body[at] for at in positions))
 
 
 def stored(tag: int, position: int, count: int) -> PartOutcome:
