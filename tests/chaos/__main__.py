@@ -2,6 +2,7 @@
 
     python -m tests.chaos             several runs, of all shapes and kinds of jobs
     python -m tests.chaos --seed 7 --shape cluster --aggregate windows --runs 1
+    python -m tests.chaos --until 50 --messages 5000000 --records FILE    interrupted, it goes on
 
 Exit code 1: something was lost, stored twice, or never settled; what runs it once more is printed.
 """
@@ -13,28 +14,33 @@ import random
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.aggregates import AGGREGATES
+from tests.chaos.plans import Goal, by_turns, until
+from tests.chaos.records import keep, read
 from tests.chaos.run import Plan, Result, run
 from tests.chaos.schedule import KINDS
 from tests.chaos.supervisor import SHAPES
 from tests.chaos.world import World
 
 
-def plans(options: argparse.Namespace) -> list[Plan]:
+def plans(options: argparse.Namespace, done: list[Result]) -> Iterator[Plan]:
     """All shapes with all kinds of jobs by turns, but for those that are given."""
     jobs = [
         (shape, aggregate)
         for aggregate in ([options.aggregate] if options.aggregate else AGGREGATES)
         for shape in ([options.shape] if options.shape else SHAPES)
     ]
-    count = options.runs or len(jobs)
-    return [
-        Plan(options.seed + number, options.seconds, *jobs[number % len(jobs)], options.rate)
-        for number in range(count)
-    ]
+    kinds = tuple(options.only or KINDS)
+    first = Plan(options.seed, options.seconds, *jobs[0], options.rate, kinds)
+    if options.until:
+        goal = Goal(options.until, options.messages)
+        return until(goal, by_turns(first, jobs, skipped=len(done)), done)
+    return islice(by_turns(first, jobs), options.runs or len(jobs))
 
 
 def main() -> int:
@@ -53,26 +59,24 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=4000, help="messages a second")
     parser.add_argument("--runs", type=int, help="one for each shape and kind of job if omitted")
     parser.add_argument("--only", action="append", choices=KINDS, help="kinds of faults")
-    parser.add_argument("--records", type=Path, help="file to add each run to, as JSON")
+    parser.add_argument("--until", type=int, help="go on until each kind has come that often")
+    parser.add_argument("--messages", type=int, default=0, help="and there were that many")
+    parser.add_argument("--records", type=Path, help="file of runs: those in it count, too")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers and jobs are ended too
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also when it runs in the background
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"logs: {folder}")
-    results: list[Result] = []
+    records = options.records or folder / "records"
+    done = read(records)
     with World() as world:
-        for plan in plans(options):
-            if options.only:
-                plan = plan._replace(kinds=tuple(options.only))  # noqa: PLW2901
-            name = f"{plan.seed}-{plan.shape}-{plan.aggregate}"
-            result = run(world, plan, folder / name)
-            results.append(result)
+        for plan in plans(options, done):
+            result = run(world, plan, folder / f"{plan.seed}-{plan.shape}-{plan.aggregate}")
+            keep(result, records)
+            done.append(result)
             print(*report.lines(result), sep="\n", flush=True)
-            if options.records:
-                with options.records.open("a") as file:
-                    file.write(f"{report.record(result)}\n")
-    print(*report.totals(results), sep="\n")
-    return 0 if all(result.good for result in results) else 1
+    print(*report.totals(done), sep="\n")
+    return 0 if all(result.good for result in done) else 1
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ AGGREGATES = {
     # Whole windows have the same name each time.
     "windows": Aggregate(
         "  by: key\n  on_stop: requeue\n"
-        # Longer than any fault lasts: who is kept from reading on is not idle.
-        "  window: {tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 2m}}"
+        # Shorter than many a fault lasts: who is kept from reading on is not idle.
+        "  window: {tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 10s}}"
         f"{_REDUCE}",
         keyed=True,
         reduced=True,

@@ -1,27 +1,29 @@
 """How each kind of fault is made, and repaired again; each function returns when it is over.
 
-They return whether it has really happened: only that is counted.
+They return how often it has really happened, once if they return nothing: only that is counted.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.chaos.aggregates import Aggregate
 from tests.chaos.neighbour import LARGE, MANY, overload
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import Fault
+from tests.chaos.settling import settle
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.world import CONSUMER_TIMEOUT, World
 from tests.live.forwarder import Forwarder
 
-EMPTY_WITHIN = 20.0
+EMPTY_WITHIN = 30.0
 """Seconds for the job to settle all of a queue that is to be deleted."""
-
-
+DELETIONS = 3
+"""In a row: it takes long until a queue is empty for the first time."""
+BETWEEN_DELETIONS = 1.0
+"""Seconds in which something is published."""
 OUTWAIT = 2.5
 """Times the broker's patience: the job may have to begin anew in between."""
 TIMED_OUT = "(PRECONDITION_FAILED|everything goes back before)"
@@ -34,22 +36,13 @@ class Victims(NamedTuple):
     world: World
     producer: Producer
     supervisor: Supervisor
-    spared: threading.Event
-    """Nothing else shall begin to break."""
-
-    @contextmanager
-    def peace(self) -> Iterator[None]:
-        """Nothing else begins to break in this block."""
-        self.spared.set()
-        try:
-            yield
-        finally:
-            self.spared.clear()
+    aggregate: Aggregate
 
 
-def make(fault: Fault, victims: Victims) -> bool:
-    """Let it happen, and repair it."""
-    return _FAULTS[fault.kind](fault, victims) is not False
+def make(fault: Fault, victims: Victims) -> int:
+    """Let it happen, and repair it; return how often it has happened."""
+    times = _FAULTS[fault.kind](fault, victims)
+    return 1 if times is None else int(times)
 
 
 def _kill(fault: Fault, victims: Victims) -> None:
@@ -101,28 +94,30 @@ def _starve_broker(fault: Fault, victims: Victims) -> None:
     victims.world.broker.ctl("set_vm_memory_high_watermark", "0.4")
 
 
-def _delete_queue(_fault: Fault, victims: Victims) -> bool:
+def _delete_queue(_fault: Fault, victims: Victims) -> int:
     """When there is nothing in it: what there is would be lost by the operator's own hand."""
     world = victims.world
-    deadline = time.monotonic() + EMPTY_WITHIN
-    with victims.peace(), victims.producer.quiet():
-        while world.held():
-            if time.monotonic() > deadline:
-                return False
 
-        def delete(channel: Any) -> None:
-            channel.queue_delete(world.queue)
-            channel.queue_declare(world.queue, durable=True)
+    def delete(channel: Any) -> None:
+        channel.queue_delete(world.queue)
+        channel.queue_declare(world.queue, durable=True)
 
-        world.at_broker(delete)
-        return True
+    for number in range(DELETIONS):
+        with victims.producer.quiet():
+            if settle(world, victims.supervisor, victims.aggregate, EMPTY_WITHIN):
+                return number
+            world.at_broker(delete)
+        time.sleep(BETWEEN_DELETIONS)
+    return DELETIONS
 
 
 def _many_requests(fault: Fault, victims: Victims) -> bool:
+    victims.world.ask("GET", "/")
     return overload(victims.world.store.url, MANY, fault.lasts)[0] > 0
 
 
 def _large_requests(fault: Fault, victims: Victims) -> bool:
+    victims.world.ask("GET", "/")
     return overload(victims.world.store.url, LARGE, fault.lasts)[1] > 0
 
 
@@ -157,7 +152,7 @@ def _outwait(_fault: Fault, victims: Victims) -> bool:
     return happened
 
 
-_FAULTS: dict[str, Callable[[Fault, Victims], bool | None]] = {
+_FAULTS: dict[str, Callable[[Fault, Victims], int | None]] = {
     "kill -9": _kill,
     "SIGTERM": _terminate,
     "broker restarted": _restart_broker,

@@ -24,13 +24,17 @@ def overload(url: str, how: tuple[int, int, int], seconds: float) -> tuple[int, 
 
     def write() -> None:
         while time.monotonic() < deadline:
-            answer = pool.request(
-                "POST",
-                f"{url}/neighbour/_bulk?filter_path=items.*.status",
-                body=body,
-                headers={"content-type": "application/x-ndjson"},
-                retries=False,
-            )
+            try:
+                answer = pool.request(
+                    "POST",
+                    f"{url}/neighbour/_bulk?filter_path=items.*.status",
+                    body=body,
+                    headers={"content-type": "application/x-ndjson"},
+                    retries=False,
+                )
+            except urllib3.exceptions.HTTPError:  # the store is restarted meanwhile
+                time.sleep(0.1)
+                continue
             if answer.status == 429:
                 requests[0] += 1
             elif answer.status == 200:

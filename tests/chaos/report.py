@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+import shlex
 from collections.abc import Iterable, Sequence
 
+from tests.chaos.plans import faults, published
 from tests.chaos.run import Plan, Result
 from tests.chaos.schedule import KINDS
 
@@ -15,9 +15,13 @@ SHOWN = 10
 
 def command(plan: Plan) -> str:
     """What runs it once more."""
-    return (
-        f"python -m tests.chaos --seed {plan.seed} --seconds {plan.seconds:g} "
-        f"--shape {plan.shape} --aggregate {plan.aggregate} --rate {plan.rate}"
+    only = [] if plan.kinds == KINDS else [f"--only {shlex.quote(kind)}" for kind in plan.kinds]
+    return " ".join(
+        [
+            f"python -m tests.chaos --seed {plan.seed} --seconds {plan.seconds:g} --runs 1",
+            f"--shape {plan.shape} --aggregate {plan.aggregate} --rate {plan.rate}",
+            *only,
+        ]
     )
 
 
@@ -54,21 +58,15 @@ def lines(result: Result) -> Iterable[str]:
 
 def totals(results: Sequence[Result]) -> Iterable[str]:
     """What all runs came to."""
-    faults = sum((result.faults for result in results), Counter[str]())
+    counts = faults(results)
     for kind in KINDS:
-        yield f"{faults[kind]:6} {kind}"
+        yield f"{counts[kind]:6} {kind}"
     verdicts = [result.verdict for result in results]
     yield (
-        f"{faults.total():,} faults in {len(results)} runs, "
-        f"{sum(verdict.published for verdict in verdicts):,} messages, "
+        f"{counts.total():,} faults in {len(results)} runs, "
+        f"{published(results):,} messages, "
         f"{sum(len(verdict.lost) for verdict in verdicts)} lost, "
         f"{sum(len(verdict.twice) for verdict in verdicts)} twice, "
         f"{sum(verdict.parked for verdict in verdicts):,} parked, "
         f"at the longest {max(result.longest for result in results):.0f} s without progress"
     )
-
-
-def record(result: Result) -> str:
-    """The same as JSON, to be added up later."""
-    verdict = result.verdict._asdict()
-    return json.dumps({**result._asdict(), "plan": result.plan._asdict(), "verdict": verdict})

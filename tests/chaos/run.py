@@ -7,25 +7,26 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
-from tests.chaos.aggregates import AGGREGATES, SPEC, Aggregate
+from tests.chaos.aggregates import AGGREGATES, SPEC
 from tests.chaos.checker import Verdict, check
 from tests.chaos.faults import Victims, make
 from tests.chaos.messages import Messages
 from tests.chaos.producer import Producer
-from tests.chaos.schedule import KINDS, LANES, schedule
+from tests.chaos.schedule import KINDS, LANES, QUIET, schedule
+from tests.chaos.settling import settle
 from tests.chaos.supervisor import Supervisor
+from tests.chaos.truce import Truce
 from tests.chaos.watch import Watch
 from tests.chaos.world import World
 from tests.waiting import until
 
 SETTLED_WITHIN = 180.0
 """Seconds of peace that the job has for what is left in the queue."""
-WHEN_EMPTY = ("queue deleted",)
-"""Waits until nothing is open any more."""
-HAND_BACK_FIRST = ("8s", "30m")
-"""By turns: the job knows of the broker's consumer timeout, or it does not."""
+CONSUMER_TIMEOUTS = ("8s", "30m")
+"""By the seed: the job knows of the broker's consumer timeout, or it does not."""
 
 
 class Plan(NamedTuple):
@@ -74,11 +75,9 @@ def run(world: World, plan: Plan, folder: Path) -> Result:
         thread.start()
     try:
         until(lambda: watch.documents, 60)
-        faults, strange = _break(
-            plan, Victims(world, producer, supervisor, threading.Event()), folder
-        )
+        faults, strange = _break(plan, Victims(world, producer, supervisor, aggregate), folder)
         producer.stop()
-        left = _settle(world, supervisor, aggregate)
+        left = settle(world, supervisor, aggregate, SETTLED_WITHIN)
         watch.stop()
         codes = supervisor.finish()
         left = left or world.held()
@@ -102,7 +101,7 @@ def _spec(world: World, plan: Plan, folder: Path) -> Path:
             queue=world.queue,
             index=world.index,
             prefetch=aggregate.prefetch,
-            consumer_timeout=HAND_BACK_FIRST[plan.seed % 2],
+            consumer_timeout=Random(plan.seed).choice(CONSUMER_TIMEOUTS),
             aggregate=aggregate.yaml,
         )
     )
@@ -112,25 +111,20 @@ def _spec(world: World, plan: Plan, folder: Path) -> Path:
 def _break(plan: Plan, victims: Victims, folder: Path) -> tuple[Counter[str], list[str]]:
     """All lanes at once, until the time is over."""
     deadline = time.monotonic() + plan.seconds
-    faults, strange = Counter[str](), list[str]()
+    truce, faults, strange = Truce(), Counter[str](), list[str]()
 
     def lane(name: str) -> None:
-        kinds = plan.kinds
-        if not AGGREGATES[plan.aggregate].ends_by_clock:
-            kinds = tuple(kind for kind in kinds if kind not in WHEN_EMPTY)
-        for fault in schedule(plan.seed, name, kinds):
+        for fault in schedule(plan.seed, name, plan.kinds):
             time.sleep(min(fault.after, max(0.0, deadline - time.monotonic())))
-            while victims.spared.is_set():
-                time.sleep(0.1)
-            if time.monotonic() >= deadline:
-                return
-            begun, at = time.monotonic(), time.strftime("%H:%M:%S")
-            happened = make(fault, victims)
-            if happened:
-                faults[fault.kind] += 1
+            with truce.breaking(name, QUIET.get(fault.kind, ())):
+                if time.monotonic() >= deadline:
+                    return
+                begun, at = time.monotonic(), time.strftime("%H:%M:%S")
+                times = make(fault, victims)
+            faults[fault.kind] += times
             with (folder / "faults.log").open("a") as log:
                 took = f"{time.monotonic() - begun:.1f} s"
-                log.write(f"{at} {fault.kind}, {took}{'' if happened else ': nothing'}\n")
+                log.write(f"{at} {fault.kind}, {took}: {times}\n")
 
     _together([lambda name=name: lane(name) for name in LANES], strange)  # type: ignore[misc]
     return faults, strange
@@ -150,13 +144,3 @@ def _together(tasks: list[Callable[[], None]], strange: list[str]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def _settle(world: World, supervisor: Supervisor, aggregate: Aggregate) -> int:
-    """Wait until the queue is empty; return what is left in it when it takes too long."""
-    deadline = time.monotonic() + SETTLED_WITHIN
-    while (held := world.held()) and time.monotonic() < deadline:
-        if not aggregate.ends_by_clock and not world.waiting():
-            supervisor.complete()
-        time.sleep(0.3)
-    return held

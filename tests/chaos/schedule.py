@@ -1,12 +1,12 @@
 """What breaks, in which order and for how long: the same seed, the same faults.
 
 Pure. Several lanes go on at the same time, so that faults meet: what is done to the job, to the
-broker, to the store, and to the connections with each.
+broker, to the store, and to the connections with each; and what the store refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from random import Random
 from typing import NamedTuple
@@ -19,9 +19,8 @@ LANES = {
         "broker connections slow",
         "broker connections half-open",
     ),
-    "store": (
-        "store restarted",
-        "store kill -9",
+    "store": ("store restarted", "store kill -9"),
+    "what the store refuses": (
         "429 for items",
         "429 for requests",
         "index closed for writing",
@@ -37,16 +36,23 @@ LANES = {
 }
 KINDS = tuple(chain.from_iterable(LANES.values()))
 
+QUIET: dict[str, tuple[str, ...]] = {
+    "queue deleted": tuple(LANES),
+    "consumer timeout": ("job", "broker", "way to the broker"),
+}
+"""Lanes in which nothing goes on meanwhile: a queue is emptied first, and messages that go back
+for another reason are not old enough to be taken."""
 PAUSES = {
-    "job": (5.0, 12.0),
-    "broker": (1.0, 5.0),
+    "job": (4.0, 9.0),
+    "broker": (1.0, 4.0),
     "way to the broker": (2.0, 6.0),
-    "store": (0.5, 2.0),
-    "way to the store": (2.0, 6.0),
+    "store": (4.0, 8.0),
+    "what the store refuses": (0.3, 1.5),
+    "way to the store": (1.0, 4.0),
 }
 """Seconds between two faults of a lane. It takes the job two to start, and some more to have as
-much in its hands as it may."""
-LASTS = (0.5, 2.5)
+much in its hands as it may; and it gets on only while the store is there."""
+LASTS = (0.5, 2.0)
 """Seconds that a fault lasts which does not end by itself."""
 
 
@@ -70,3 +76,11 @@ def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[F
         draw.shuffle(possible)
         for kind in possible:
             yield Fault(kind, draw.uniform(*PAUSES[lane]), draw.uniform(*LASTS), draw.random())
+
+
+def rarest(faults: Mapping[str, int], times: int) -> tuple[str, ...]:
+    """The kinds that have come less often; but all of a lane that has none, so that it goes on."""
+    lanes = (
+        [kind for kind in lane if faults.get(kind, 0) < times] or lane for lane in LANES.values()
+    )
+    return tuple(chain.from_iterable(lanes))

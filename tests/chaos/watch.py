@@ -12,8 +12,8 @@ import urllib3
 from tests.chaos.producer import Producer
 from tests.chaos.world import HTTP, World
 
-WAITING_MOST = 150_000
-"""Messages in the queue: what the job does in ten seconds or so, when it is let."""
+WAITING_MOST = 60_000
+"""Messages in the queue: what the job does in five seconds or so, when it is let."""
 
 
 class Watch(threading.Thread):

@@ -33,6 +33,8 @@ STORE = {
     "http.max_content_length": "256kb",
 }
 """Little of everything, so that it can be overloaded."""
+ASK_SECONDS_MAX = 120
+"""More than the store takes to start while all else breaks."""
 HTTP = urllib3.PoolManager(timeout=10)
 
 
@@ -111,7 +113,7 @@ class World:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the store itself, past the forwarder, again and again until it has done it."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + ASK_SECONDS_MAX
         while True:
             try:
                 answer = HTTP.request(method, self.store.url + path, json=body, retries=False)

@@ -1,0 +1,48 @@
+"""Which run comes next; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import NamedTuple
+
+from tests.chaos.run import Plan, Result
+from tests.chaos.schedule import KINDS, rarest
+
+
+class Goal(NamedTuple):
+    """What there has to be before it is enough, in all runs together."""
+
+    times: int
+    """Of each kind of fault."""
+    messages: int
+
+
+def faults(done: Sequence[Result]) -> Counter[str]:
+    """How often each kind has come."""
+    return sum((result.faults for result in done), Counter[str]())
+
+
+def published(done: Sequence[Result]) -> int:
+    """How many messages there were."""
+    return sum(result.verdict.published for result in done)
+
+
+def by_turns(first: Plan, jobs: Sequence[tuple[str, str]], skipped: int = 0) -> Iterator[Plan]:
+    """All shapes with all kinds of jobs, over and over; each run has a seed of its own."""
+    for number in count(skipped):
+        shape, aggregate = jobs[number % len(jobs)]
+        yield first._replace(seed=first.seed + number, shape=shape, aggregate=aggregate)
+
+
+def until(goal: Goal, plans: Iterator[Plan], done: Sequence[Result]) -> Iterator[Plan]:
+    """Go on with plans until it is reached; what has come often enough makes room for the rest.
+
+    `done` is what there is by then: it grows from one plan to the next.
+    """
+    for plan in plans:
+        so_far = faults(done)
+        if published(done) >= goal.messages and all(so_far[kind] >= goal.times for kind in KINDS):
+            return
+        yield plan._replace(kinds=rarest(so_far, goal.times))

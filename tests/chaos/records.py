@@ -1,0 +1,33 @@
+"""What runs came to, kept in a file, a line of JSON for each, to be added up later."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.checker import Verdict
+from tests.chaos.run import Plan, Result
+
+
+def keep(result: Result, path: Path) -> None:
+    """Add it to the file."""
+    verdict = result.verdict._asdict()
+    told = {**result._asdict(), "plan": result.plan._asdict(), "verdict": verdict}
+    with path.open("a") as file:
+        file.write(f"{json.dumps(told)}\n")
+
+
+def read(path: Path) -> list[Result]:
+    """All that was added; nothing when there is no such file yet."""
+    if not path.exists():
+        return []
+    return [_result(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def _result(
+    plan: dict[str, Any], faults: dict[str, int], verdict: dict[str, Any], **others: Any
+) -> Result:
+    kinds = tuple(plan.pop("kinds"))
+    return Result(Plan(**plan, kinds=kinds), Counter(faults), Verdict(**verdict), **others)

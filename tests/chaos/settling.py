@@ -1,0 +1,25 @@
+"""Waits until the job has settled all that is in its queue."""
+
+from __future__ import annotations
+
+import time
+
+from tests.chaos.aggregates import Aggregate
+from tests.chaos.supervisor import Supervisor
+from tests.chaos.world import World
+
+
+def settle(world: World, supervisor: Supervisor, aggregate: Aggregate, within: float) -> int:
+    """Return what is left in the queue when it took longer than so many seconds.
+
+    Nobody may publish meanwhile.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        waiting = world.waiting()
+        left = waiting or world.held()
+        if not left or time.monotonic() > deadline:
+            return left
+        if not waiting and not aggregate.ends_by_clock:
+            supervisor.complete()
+        time.sleep(0.2)
