@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.aggregates import AGGREGATES
 from tests.chaos.checker import Verdict, compare
 from tests.chaos.messages import Messages
-from tests.chaos.schedule import KINDS, LANES, rarest, schedule
+from tests.chaos.schedule import KINDS, LANES, schedule
 
 PUBLISHED = 2000
 MESSAGES = Messages(seed=1, keyed=False, reduced=False)
@@ -75,12 +75,3 @@ def test_the_same_seed_breaks_the_same_things(lane: str) -> None:
     kinds = LANES[lane]
     assert sorted(fault.kind for fault in first[: len(kinds)]) == sorted(kinds)
     assert set(kinds) <= set(KINDS)
-
-
-def test_what_came_often_enough_makes_room_for_the_rest_of_its_lane() -> None:
-    often = dict.fromkeys(("kill -9", *LANES["store"]), 50)
-
-    kinds = rarest(often, 50)
-
-    assert [kind for kind in kinds if kind in LANES["job"]] == ["SIGTERM"]
-    assert [kind for kind in kinds if kind in LANES["store"]] == [*LANES["store"]]

@@ -1,0 +1,66 @@
+"""Which run comes next, and what is kept of those that were; no servers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from tests.chaos.aggregates import AGGREGATES
+from tests.chaos.checker import compare
+from tests.chaos.messages import Messages
+from tests.chaos.plans import Goal, by_turns, until
+from tests.chaos.records import keep, read
+from tests.chaos.run import Plan, Result
+from tests.chaos.schedule import KINDS, LANES
+
+JOBS = [("one", "documents"), ("cluster", "windows")]
+FIRST = Plan(7, 40.0, *JOBS[0], rate=1000)
+
+
+def result(published: int, faults: dict[str, int], plan: Plan = FIRST) -> Result:
+    """Of a run that was as it should be."""
+    messages = Messages(plan.seed, keyed=False, reduced=False)
+    stored = [n for n in range(published) if not messages.rejected(n)]
+    parked = {n: messages.rejected(n) for n in range(published) if messages.rejected(n)}
+    verdict = compare(messages, published, (), AGGREGATES["documents"], stored, parked)
+    return Result(plan, Counter(faults), verdict, 1.5, 1, 0, 0, [0], [])
+
+
+def test_jobs_take_turns_and_each_run_has_a_seed_of_its_own() -> None:
+    plans = islice(by_turns(FIRST, JOBS, skipped=1), 3)
+
+    told = [(plan.seed, plan.shape, plan.aggregate) for plan in plans]
+
+    assert told == [(8, *JOBS[1]), (9, *JOBS[0]), (10, *JOBS[1])]
+
+
+def test_runs_go_on_until_each_kind_and_enough_messages_have_come() -> None:
+    done: list[Result] = []
+    plans = until(Goal(times=3, messages=2000), by_turns(FIRST, JOBS), done)
+
+    for published, times in ((1000, 2), (1000, 0), (0, 1)):
+        plan = next(plans)
+        assert plan.kinds == KINDS
+        done.append(result(published, dict.fromkeys(KINDS, times), plan))
+
+    assert next(plans, None) is None
+
+
+def test_what_came_often_enough_makes_room_for_the_rest_of_its_lane() -> None:
+    done = [result(10, dict.fromkeys(("kill -9", *LANES["store"]), 50))]
+
+    kinds = next(until(Goal(times=50, messages=0), by_turns(FIRST, JOBS), done)).kinds
+
+    assert [kind for kind in kinds if kind in LANES["job"]] == ["SIGTERM"]
+    assert [kind for kind in kinds if kind in LANES["store"]] == [*LANES["store"]]
+
+
+def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    assert read(path) == []
+    runs = [result(1000, {"kill -9": 2}), result(0, {})]
+    for each in runs:
+        keep(each, path)
+
+    assert read(path) == runs
