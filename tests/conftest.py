@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import elasticsearch
 import pika
@@ -18,6 +19,12 @@ if "CI" not in os.environ:
     # A fifth of Hypothesis' own 100, so that nobody waits: each run draws others at random.
     settings.register_profile("home", max_examples=20, deadline=None)
     settings.load_profile("home")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where no live test is wanted, their files are not read: without bytecode that takes 2 s."""
+    unwanted = config.option.markexpr == "not live"
+    return True if unwanted and collection_path == Path(__file__).parent / "live" else None
 
 
 @pytest.fixture(scope="session")
