@@ -390,7 +390,7 @@ def test_no_document_overtakes_another_of_its_name(
 
     cluster.script = [*[misbehave] * 300, *[store] * 10_000]
     indexer, answers = build(linger=0.001, action=action), []
-    for first in range(0, 2000, 20):
+    for first in range(0, 1000, 20):
         names = [chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(20)]
         sources = [
             b'{"n":%d,"name":"%s"}' % (first + n, name.encode()) for n, name in enumerate(names)
@@ -403,7 +403,7 @@ def test_no_document_overtakes_another_of_its_name(
     for numbers in seen.values():
         assert numbers == sorted(set(numbers))
     if action == "update":
-        assert sorted(n for numbers in seen.values() for n in numbers) == [*range(2000)]
+        assert sorted(n for numbers in seen.values() for n in numbers) == [*range(1000)]
 
 
 @pytest.mark.parametrize("wait", [False, True])
@@ -588,7 +588,7 @@ def test_each_document_is_answered_once_whatever_happens(
     cluster.script = [misbehave] * 300
     indexer = build(linger=0.001, bytes_max=200_000)
     submitted: list[tuple[int, int, Answers]] = []
-    for first in range(0, 4000, 40):
+    for first in range(0, 2000, 40):
         submitted.append((first, chance.randint(1, 40), Answers()))
 
     def submit(some: list[tuple[int, int, Answers]]) -> None:

@@ -70,7 +70,7 @@ def test_a_window_that_comes_again_has_its_time_again(aggregate: dict[str, Any])
     queue, store, cuts = source.queue(name), sink.store(name), [3, 2, 1]
     store.go_down()  # so that none is settled before the connection has been lost three times
     publish(queue, 30)
-    window = {"count": 1000, "time": "200ms"}
+    window = {"count": 1000, "time": "50ms"}
 
     def is_cut_and_done() -> bool:
         if cuts and queue.unacknowledged == 30:
@@ -105,7 +105,7 @@ def test_what_is_not_stored_makes_room_too(what: str) -> None:
     store.refuse(b"poison", "it is poison")
     headers = {"x-hopper": "complete"} if what == "command" else None
     queue.publish(b'{"k":"a","last":true}')
-    queue.publish(*[body] * 100, properties=Properties(headers=headers))
+    queue.publish(*[body] * 30, properties=Properties(headers=headers))
     queue.publish(*[b'{"k":%d,"last":true}' % number for number in range(20)])
     rules = {
         "window": {"last": "message.last == true", "time": "20m"},
@@ -115,7 +115,7 @@ def test_what_is_not_stored_makes_room_too(what: str) -> None:
 
     run(
         with_prefetch(10, pipeline(what, by="k", **rules)),
-        lambda: len(queue.acknowledged) + len(queue.parked) == 121,
+        lambda: len(queue.acknowledged) + len(queue.parked) == 51,
     )
 
     assert len(store.documents) == 21
@@ -183,13 +183,13 @@ def test_sessions_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch)
 
     tracemalloc.start()
     try:
-        grown = -after(range(3000)) + after(range(3000, 6000))
+        grown = -after(range(1500)) + after(range(1500, 3000))
     finally:
         tracemalloc.stop()
 
     assert shard.open_groups == 0
     assert shard.due_at is None
-    assert grown < 10 * 3000, "that is ten bytes for each session"
+    assert grown < 10 * 1500, "that is ten bytes for each session"
 
 
 def test_bytewax_may_be_told_to_recover(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
             "version": 1,
             "name": name,
             "source": {"memory": {"name": name, "consumers": consumers, "prefetch": 1000}},
-            "aggregate": {"window": {"count": 100, "time": "200ms"}} | aggregate,
+            "aggregate": {"window": {"count": 100, "time": "50ms"}} | aggregate,
             "sink": {"memory": {"name": name}},
         }
     )
