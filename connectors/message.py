@@ -7,7 +7,8 @@ of a named tuple to make and to look into, and Python looks for no cycles in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -167,5 +168,6 @@ class Answer(NamedTuple):
 
     stored: Sequence[int]
     rejected: list[tuple[int, Rejection]]
-    conflicts: Sequence[int] = ()
-    """Those of the stored that came second: the document, or a newer version, was there before."""
+    conflicts: Mapping[int, int | None] = MappingProxyType({})
+    """Those of the stored that came second: the document, or a newer version, was there before.
+    With the version that is there; `None`: the sink was not told."""

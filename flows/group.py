@@ -95,11 +95,11 @@ class Group(NamedTuple):
     amends: bool = False
     """The window was written before: the values and the count are of all its members, the tags
     are those of the members that came late."""
-    fresh: bool = False
-    """Some of its members were never delivered before: what they say is in no document yet."""
+    again: int = 0
+    """Members that were delivered before: another process may have written them already."""
     claims: bool = False
-    """It is the whole of a window that began before this shard did, for all that is known here: but
-    another process may have written the window already."""
+    """It is the whole of a window for all that is known here: but another process may have written
+    the window already."""
     apart: bool = False
     """The window was written already, and without these members."""
 

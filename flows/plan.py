@@ -77,7 +77,7 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
 
     return Plan(
         Correlate(splitter, source.properties, maker, look),
-        Spread(consumers, shards, _course(aggregate, rules.tumbling)),
+        Spread(consumers, shards, _course(rules.tumbling)),
         rules,
         _documents(aggregate, sink.addressing),
         only,
@@ -139,7 +139,8 @@ def _rules(
 def _tumbling(spec: window_spec.Tumbling | None) -> Tumbling | None:
     if spec is None:
         return None
-    return Tumbling(spec.every, spec.event_time is not None, spec.lateness, spec.idle_after)
+    by_event = spec.event_time is not None
+    return Tumbling(spec.every, by_event, spec.lateness, spec.idle_after, spec.ahead)
 
 
 def _shards(spec: Aggregate) -> Sequence[str]:
@@ -150,10 +151,8 @@ def _shards(spec: Aggregate) -> Sequence[str]:
     return SHARDS[:1] if few else SHARDS
 
 
-def _course(spec: Aggregate, tumbling: Tumbling | None) -> Course | None:
-    if spec.window.tumbling is None or tumbling is None or not tumbling.by_event:
-        return None
-    return Course(tumbling, spec.window.tumbling.ahead)
+def _course(tumbling: Tumbling | None) -> Course | None:
+    return Course(tumbling) if tumbling is not None and tumbling.by_event else None
 
 
 def _asked(spec: Aggregate, queue: str, values: Sequence[Path]) -> Asked:

@@ -4,10 +4,11 @@ Pure. It neither submits nor waits.
 
 Rule 1: an answer about a document is the outcome of the messages that it was made of.
 Rule 2: a twin shares the fate of its first copy, whether that is known yet or not.
-Rule 3: a summary that comes to a window which another process has written, with members that were
-        never delivered before, is written again, apart: or else these would be nowhere.
-Rule 4: only a document that was not there shows that a window is new; so a group that claims one
+Rule 3: only a document that was not there shows that a window is new; so a group that claims one
         creates it, and gives it its version then. Its amendments wait for what comes of that.
+Rule 4: where there is a document, it has the group's members for certain if it has its version. If
+        it has none of them, since they were never delivered before, they are written apart. Else
+        nobody knows, and they are rejected: neither lost nor counted twice.
 Rule 5: what a lost connection has delivered is withdrawn, since it will come again; unless the
         group has members or twins of others, which will not, or names, by which it is recognised
         then.
@@ -22,10 +23,12 @@ from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
 from flows import reduce
 from flows.accounts.conservation import in_group
 from flows.group import Group, Twin, Unwritten
+from flows.groups.departures import of_key
+from flows.summaries.version import UNCONFIRMED, count_in, same_members
 
 REFUSED_MOST = 10_000
 """Groups with rejected documents that are remembered, for twins of what was rejected."""
-APART_MOST = 100_000
+ANOTHERS_MOST = 100_000
 """Windows that another process has written, of those that may be amended."""
 UNKNOWN = Rejection("outcome_unknown: what became of it when it was first delivered is forgotten")
 """It may be stored; but to acknowledge it, we would have to know."""
@@ -60,8 +63,8 @@ class Submissions:
         self._refused: dict[int, dict[int, Rejection]] = {}
         self._claims: dict[_Window, int] = {}
         """Groups that wait to hear whether their window is new."""
-        self._apart: dict[_Window, None] = {}
-        """Windows that another process has written."""
+        self._anothers: dict[_Window, Rejection] = {}
+        """Windows that another process has written, and why nobody knows what is in them."""
         self._forgotten = 0  # the number of the last group that is not among the refused any more
         self.members = 0
         """Messages that wait for an answer."""
@@ -81,9 +84,17 @@ class Submissions:
         return True
 
     def as_written(self, group: Group) -> Group:
-        """The group as it is to be written: an amendment apart, if its window was. Rule 3."""
-        apart = group.amends and _window(group) in self._apart
+        """The group as it is to be written: an amendment of another's window apart. Rule 4."""
+        apart = group.amends and _window(group) in self._anothers
         return group._replace(apart=True) if apart else group
+
+    def unless_unsure(
+        self, group: Group, documents: Documents | Unwritten
+    ) -> Documents | Unwritten:
+        """The same, unless some of what amends another's window may be in it already. Rule 4."""
+        if not (group.amends and group.apart and group.again) or isinstance(documents, Unwritten):
+            return documents
+        return Unwritten(self._anothers[_window(group)], documents.sources[0])
 
     def add(self, group: Group, documents: Documents, withdraw: Callable[[], None]) -> None:
         """A group is with the sink; perhaps not for the first time."""
@@ -105,12 +116,14 @@ class Submissions:
         group = submission.group
         self._claims.pop(_window(group), None)
         out: list[Group] = []
-        if answer.conflicts and group.fresh and not group.apart:
-            self._apart[_window(group)] = None
-            if len(self._apart) > APART_MOST:
-                del self._apart[next(iter(self._apart))]
-            out.append(group._replace(apart=True, claims=False))
-        elif group.claims and answer.stored:
+        unsure = _unsure(submission, answer)
+        if unsure is not None:
+            self._anothers[_window(group)] = unsure
+            if len(self._anothers) > ANOTHERS_MOST:
+                del self._anothers[next(iter(self._anothers))]
+            if not group.again:
+                out.append(group._replace(apart=True, claims=False))
+        elif group.claims and answer.stored and answer.conflicts.get(0, UNCONFIRMED) == UNCONFIRMED:
             out.append(group._replace(claims=False))
         out += submission.amendments
         self.members -= sum(map(in_group, submission.amendments))
@@ -127,6 +140,8 @@ class Submissions:
         submission = self._open.get(number)
         if submission is None:
             return []  # withdrawn while the answer was under way
+        if answer.conflicts and (unsure := _unsure(submission, answer)) is not None:
+            answer = Answer([], [(0, unsure)])  # Rule 4
         unanswered = submission.unanswered - len(answer.stored) - len(answer.rejected)
         submission.rejected.update(answer.rejected)
         out = reduce.outcomes(submission.group, submission.documents, answer)
@@ -173,6 +188,24 @@ class Submissions:
         if len(self._refused) > REFUSED_MOST:
             self._forgotten = next(iter(self._refused))
             del self._refused[self._forgotten]
+
+
+def _unsure(submission: _Submission, answer: Answer) -> Rejection | None:
+    """Why nobody knows what is in a group's window, if another process has written that. Rule 4."""
+    group, documents = submission.group, submission.documents
+    version = documents.versions[0] if documents.versions else None
+    if version is None or group.apart or 0 not in answer.conflicts:
+        return None
+    there = answer.conflicts[0]
+    if there == UNCONFIRMED or same_members(there, version):
+        return None
+    many = "some number of" if there is None else count_in(there)
+    return Rejection(
+        f"unsure: its window was written before, of {many} messages, and it may be one of these"
+        + of_key(group.key),
+        index=documents.indices[0] if documents.indices else None,
+        id=documents.ids[0] if documents.ids else None,
+    )
 
 
 def _window(group: Group) -> _Window:

@@ -84,14 +84,13 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         if self._submissions.waits(group):
             return []
         group = self._submissions.as_written(group)
-        documents = self._documents(group)
+        documents = self._submissions.unless_unsure(group, self._documents(group))
         if isinstance(documents, Unwritten):
             return self._submissions.refuse(group, documents)
-        if group.claims:
-            documents = documents._replace(actions=["create"], versions=None)
-        # The answer may come before `submit` returns, but nobody looks at it before the next line.
+        # The answer may come before `submit` returns, but nobody looks at it before `add` is done.
         withdraw = self._sink.submit(
-            documents, lambda answer: self._answers.put((group.number, answer))
+            documents._replace(actions=["create"], versions=None) if group.claims else documents,
+            lambda answer: self._answers.put((group.number, answer)),
         )
         self._submissions.add(group, documents, withdraw)
         return []

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-FILTER_PATH = "errors,items.*.status,items.*.error"
+FILTER_PATH = "errors,items.*.status,items.*.error,items.*.failure_store"
 """What the answer shall hold. `items.*.error` alone would say as much in a few bytes, but then
-the errors have lost the positions that they belong to."""
+the errors have lost the positions that they belong to. `failure_store` is rare: see `Items`."""
 
 
 CONTENT_LENGTH_MOST = 100 * 1024**2
@@ -49,8 +50,12 @@ class Items(NamedTuple):
     """Elasticsearch's fault, as it says: worth another attempt."""
     rejected: Sequence[Refusal] = ()
     """The document's fault: it will never be stored."""
-    conflicts: Sequence[int] = ()
-    """Those of the stored that need not be: the document, or a newer one, was there."""
+    conflicts: Mapping[int, int | None] = MappingProxyType({})
+    """Those of the stored that need not be: the document, or a newer one, was there, and of which
+    version it is; `None`: the answer does not tell."""
+    apart: int = 0
+    """How many of the stored do not fit their data stream: Elasticsearch keeps them, each with its
+    reason, in the failure store that somebody has switched on for it (8.18, 9.1 and later)."""
 
 
 class Again(NamedTuple):
@@ -97,6 +102,7 @@ class _Error(msgspec.Struct):
 class _Item(msgspec.Struct):
     status: int
     error: _Error | None = None
+    failure_store: str | None = None
 
 
 class _Summary(msgspec.Struct):
@@ -121,21 +127,24 @@ def _read_items(body: bytes, documents: int) -> Items | Again | Indigestible:
     try:
         if not _decode(_summary, body).errors:
             # Nearly all answers end here: the items are counted, not looked at.
-            found = body.count(b'"status":')
-            return Items(range(documents)) if found == documents else _incomplete(found, documents)
+            found, apart = body.count(b'"status":'), body.count(b'"failure_store":')
+            if found != documents:
+                return _incomplete(found, documents)
+            return Items(range(documents), apart=apart)
         items = [item for entry in _decode(_answer, body).items for item in entry.items()]
     except ValueError as error:
         return Again(200, f"not an answer to a bulk request: {error}")
     if len(items) != documents:
         return _incomplete(len(items), documents)
     stored: list[int] = []
-    conflicts: list[int] = []
+    conflicts: dict[int, int | None] = {}
     throttled, failed, rejected = [], [], []
+    apart = sum(item.failure_store == "used" for _, item in items)
     for position, (action, item) in enumerate(items):
         if item.status < 300 or (action, item.status) in _AS_GOOD_AS_STORED:
             stored.append(position)
             if item.status == 409:
-                conflicts.append(position)
+                conflicts[position] = _version_there(item.error)
             continue
         refusal = Refusal(position, item.status, _reason(item.error))
         if item.status in (429, 503) or (action, item.status) == ("update", 409):
@@ -146,7 +155,7 @@ def _read_items(body: bytes, documents: int) -> Items | Again | Indigestible:
             rejected.append(refusal)
     if len(throttled) == documents and all(_never_fits(refusal.reason) for refusal in throttled):
         return Indigestible(413, throttled[0].reason)
-    return Items(stored, throttled, failed, rejected, conflicts)
+    return Items(stored, throttled, failed, rejected, conflicts, apart)
 
 
 def _never_fits(reason: str) -> bool:
@@ -169,6 +178,16 @@ _AS_GOOD_AS_STORED = {
     ("delete", 409),
     ("delete", 404),  # it is not there
 }
+
+
+def _version_there(error: _Error | None) -> int | None:
+    """The version of the document that was there; the answer tells it in words alone."""
+    found = _CURRENT_VERSION(error.reason) if error is not None and error.reason else None
+    return None if found is None else int(found[1])
+
+
+# The document's `_id` stands before it, and may say anything.
+_CURRENT_VERSION = re.compile(r".*current version \[([0-9]{1,19})\]", re.DOTALL).match
 
 
 def _incomplete(found: int, documents: int) -> Again:

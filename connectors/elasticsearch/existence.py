@@ -108,7 +108,8 @@ def _spread(items: Items, places: list[int]) -> Items:
         move(items.throttled),
         move(items.failed),
         move(items.rejected),
-        [places[position] for position in items.conflicts],
+        {places[position]: there for position, there in items.conflicts.items()},
+        items.apart,
     )
 
 

@@ -97,7 +97,11 @@ def _within(items: Items, start: int, end: int) -> Items:
         cut(items.throttled),
         cut(items.failed),
         cut(items.rejected),
-        [position - start for position in items.conflicts if start <= position < end],
+        {
+            position - start: version
+            for position, version in items.conflicts.items()
+            if start <= position < end
+        },
     )
 
 
@@ -116,7 +120,7 @@ def _settle_part(part: Part, items: Items, index: str | None, settlement: Settle
         answer = Answer(
             stored,
             [_rejection(part, refusal, index) for refusal in rejected],
-            [part.positions[position] for position in items.conflicts],
+            {part.positions[position]: there for position, there in items.conflicts.items()},
         )
         settlement.answers.append((part.batch, answer))
 

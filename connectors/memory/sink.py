@@ -70,7 +70,8 @@ class Store:
         submission.reply(answer)
 
     def _store(self, documents: Documents) -> Answer:
-        stored, rejected, conflicts = [], [], []
+        stored, rejected = [], []
+        conflicts: dict[int, int | None] = {}
         for position, source in enumerate(documents.sources):
             index = documents.indices[position] if documents.indices else None
             id = documents.ids[position] if documents.ids else None
@@ -78,8 +79,9 @@ class Store:
             action = documents.actions[position] if documents.actions else None
             rejection = next((why for text, why in self._refusals if text in source), None)
             new = Stored(index, id, source, version)
-            if rejection is None and self._is_there(action, new):
-                conflicts.append(position)
+            there = self._version_there(action, new)
+            if rejection is None and there is not None:
+                conflicts[position] = there
             elif rejection is None:
                 rejection = self._apply(action, new)
             if rejection is None:
@@ -89,14 +91,14 @@ class Store:
         self.windows.append(len(documents.sources))
         return Answer(stored, rejected, conflicts)
 
-    def _is_there(self, action: str | None, new: Stored) -> bool:
-        """A document that is not to be replaced by this one."""
+    def _version_there(self, action: str | None, new: Stored) -> int | None:
+        """Of a document that is not to be replaced by this one."""
         old = self._documents.get((new.index, new.id))
         if old is None or action in ("update", "upsert"):
-            return False
-        # A document without a version has the first one.
-        older = new.version is not None and (old.version or 1) > new.version
-        return older or action == "create"
+            return None
+        there = old.version or 1  # a document without a version has the first one
+        older = new.version is not None and there > new.version
+        return there if older or action == "create" else None
 
     def _apply(self, action: str | None, new: Stored) -> Rejection | None:
         key = object() if new.id is None else (new.index, new.id)

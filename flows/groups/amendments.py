@@ -23,8 +23,11 @@ from flows.groups.rules import Rules
 class Amendable:
     """What became of one key's group in one window, and goes on to grow."""
 
-    def __init__(self, rules: Rules, values: Values, count: int, name: str | None) -> None:
-        self.count, self.name = count, name
+    def __init__(
+        self, rules: Rules, values: Values, count: int = 0, again: int = 0, name: str | None = None
+    ) -> None:
+        """`again` of the members had been delivered before."""
+        self.count, self.again, self.name = count, again, name
         self._rules = rules
         self._rows, self._states, self._next = values
         self._late: Any = None
@@ -36,6 +39,7 @@ class Amendable:
         if not self.count:
             self.name = member.name
         self.count += 1
+        self.again += member.message.redelivered
         if self._rules.hold:
             self._rows.append(member.values)
             return
@@ -87,7 +91,7 @@ class Amendments:
             return None
         found = self._kept.get(window, {}).get(key)
         if found is None and window >= self._known_from:
-            found = Amendable(self._rules, Values([], [], 0), 0, None)
+            found = Amendable(self._rules, Values([], [], 0))
             self.keep(window, key, found)
         return found
 

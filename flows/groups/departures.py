@@ -66,8 +66,10 @@ class Departures:
         assert self._windows
         start, end = self._windows.span(window)
         self._number += 1
-        group = Group(self._number, key, [], "late", start, end, True, summary)
-        out.append(group._replace(fresh=True, amends=True))
+        group = Group(self._number, key, [], "late", start, end, True, summary, amends=True)
+        first = amendable.count == len(late)
+        claims = first and self._windows.may_be_written(window)
+        out.append(group._replace(again=amendable.again, claims=claims))
         if self._recognised is not None:
             self._recognised.left(list(map(identity, late)), self._number)
 
@@ -92,10 +94,9 @@ class Departures:
             start, end = self._windows.span(group.window)
         members, summary = group.leave()
         left = Group(self._number, group.key, members, reason, start, end, aligned, summary)
-        if aligned and reason == "window" and self._rules.reduced:
-            older = self._windows is not None and self._windows.is_older(group.window or 0)
-            again = group.again
-            left = left._replace(fresh=again < group.count, claims=older and not again)
+        if self._windows is not None and group.window is not None and self._rules.reduced:
+            claims = reason == "window" and self._windows.may_be_written(group.window)
+            left = left._replace(again=group.again, claims=claims)
         out.append(left)
         if self._recognised is not None:
             self._remember(group, self._recognised, out)
@@ -103,7 +104,7 @@ class Departures:
             self.closed_keys.close(group.key)
         if self.amendments is not None and reason == "window" and group.window is not None:
             assert summary
-            kept = Amendable(self._rules, group.values(), group.count, summary.name)
+            kept = Amendable(self._rules, group.values(), group.count, group.again, summary.name)
             self.amendments.keep(group.window, group.key, kept)
 
     def _remember(self, group: OpenGroup, recognised: Recognised, out: list[Leaving]) -> None:

@@ -127,7 +127,7 @@ class Held:
         state = rules.tally.start()
         for number, member in enumerate(members):
             rules.tally.add(state, member.values, number)
-        name = name_together(self.identities())  # in the order in which they came
+        name = name_together(self.identities())
         tags, parts = reduce.tags_of(members)
         return [], Summary(dict(rules.tally.results([state])), tags, self.count, name, parts)
 

@@ -99,16 +99,16 @@ def identity(member: Member) -> Hashable:
 def name_together(identities: Sequence[Hashable]) -> str | None:
     """What the members of a group are called together: the same only for the very same members.
 
-    It begins with the first one's name. `None`: one of them has none.
+    In whatever order they came. It begins with one member's name. `None`: one of them has none.
     """
-    names = [name if isinstance(name, str) else _name_of_part(name) for name in identities]
-    if None in names:
+    found = [name if isinstance(name, str) else _name_of_part(name) for name in identities]
+    names = sorted(name for name in found if name is not None)
+    if len(names) < len(found):
         return None
-    first = str(names[0])
     if len(names) == 1:
-        return first
-    digest = blake2b("\0".join(map(str, names)).encode(errors="surrogatepass"), digest_size=16)
-    return f"{first}+{len(names) - 1}:{digest.hexdigest()}"
+        return names[0]
+    digest = blake2b("\0".join(names).encode(errors="surrogatepass"), digest_size=16)
+    return f"{names[0]}+{len(names) - 1}:{digest.hexdigest()}"
 
 
 def _name_of_part(name: Hashable) -> str | None:

@@ -16,9 +16,8 @@ from flows.groups.rules import Tumbling
 class Course:
     """How event time goes on, partition by partition."""
 
-    def __init__(self, tumbling: Tumbling, ahead: float) -> None:
-        """A time that is more than `ahead` seconds in the future moves nothing."""
-        self._tumbling, self._ahead = tumbling, ahead
+    def __init__(self, tumbling: Tumbling) -> None:
+        self._tumbling = tumbling
         self._come_to: dict[str, float] = {}
         """The largest event time of each partition."""
 
@@ -26,7 +25,7 @@ class Course:
         self, partition: str, members: Sequence[Member], now: float
     ) -> Iterator[tuple[int, Progress]]:
         """Progress, and how many members come before it; `now` in seconds since 1970."""
-        most = now + self._ahead
+        most = now + self._tumbling.ahead
         begin = largest = self._come_to.get(partition, -inf)
         told = self._closed_below(largest)
         for position, member in enumerate(members, start=1):

@@ -58,6 +58,8 @@ class Tumbling:
     """Seconds of stream time that a window waits after its end; by event time only."""
     idle_after: float = 30.0
     """Seconds after which a silent partition holds stream time back no longer."""
+    ahead: float = 60.0
+    """Seconds that an event time may be in the future; beyond that it moves nothing."""
 
     @cached_property
     def every_us(self) -> int:

@@ -5,8 +5,8 @@ user's own sees them here, all together.
 
 The `_id` is what makes a group that is written again, after a crash, the same document.
 
-Rule 1: the whole of an aligned window is named after its key and its start, and has the number of
-        its members for a version: less than the whole never takes the place of the whole.
+Rule 1: the whole of an aligned window is named after its key and its start, and its version says
+        how many members it has, and which (`version.py`).
 Rule 2: where there are no keys each consumer has windows of its own, so its name is the key.
 Rule 3: whatever else there may be of such a window (what came late, or left before its end for
         want of room, at a stop, by a count) has its members' names in its own: otherwise it would
@@ -34,6 +34,7 @@ from flows.fields import own
 from flows.group import Group, Unwritten
 from flows.groups.departures import of_key
 from flows.groups.open_group import identity, name_together
+from flows.summaries.version import version_of
 
 
 class SummaryNames(Protocol):
@@ -155,19 +156,26 @@ def _name_and_version(group: Group) -> tuple[str | None, int | None]:
     key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
     window = f"{key}@{_at(group.start)}"
     if group.apart:
-        return _short(_part(window, group)), _count(group) if group.amends else None  # Rule 3
+        return _short(_part(window, group)), _version(group) if group.amends else None  # Rule 3
     if group.completed_by == "window" or group.amends:
-        return _short(window), _count(group)  # Rule 1
+        return _short(window), _version(group)  # Rule 1
     return _short(_part(window, group)), None  # Rule 3
 
 
 def _part(text: str, group: Group) -> str | None:
-    name = (
-        group.summary.name
-        if group.summary
-        else name_together([identity(member) for member in group.members])
-    )
+    name = _name(group)
     return f"{text}#{name}" if name else None  # Rule 5
+
+
+def _version(group: Group) -> int:
+    return version_of(_count(group), _name(group))
+
+
+def _name(group: Group) -> str | None:
+    """What its members are called together."""
+    if group.summary is not None:
+        return group.summary.name
+    return name_together([identity(member) for member in group.members])
 
 
 def _short(name: str | None) -> str | None:

@@ -19,6 +19,8 @@ REPAIRED = ("cluster_block_exception",)
 have come again since its acknowledgement was lost; or be stored afterwards, since the confirmation
 of its copy was."""
 LATE = ("late",)
+UNSURE = ("unsure",)
+"""Who came again to a window that was written before may be parked although it is counted there."""
 PAGE = 5000
 """Numbers that are asked for at once: the store hands over twice as many documents at the most."""
 SHOWN = 10
@@ -44,6 +46,8 @@ class Verdict(NamedTuple):
     """Parked since they came too late for their window."""
     wrong: list[str]
     """What else should not be."""
+    doubtful: int = 0
+    """Parked since nobody knew whether their window had counted them."""
 
     @property
     def good(self) -> bool:
@@ -64,13 +68,14 @@ def compare(
     lost = [n for n in range(published) if n not in times and n not in parked]
     again = [n for n, count in times.items() if count > 1]
     twice = [n for n in again if aggregate.exact and n not in unsure]
-    both, late = 0, 0
+    both, late, doubtful = 0, 0, 0
     for number, reasons in parked.items():
         expected = messages.rejected(number)
-        temporary = (*REPAIRED, *LATE) if aggregate.reduced else REPAIRED
+        temporary = (*REPAIRED, *LATE, *UNSURE) if aggregate.reduced else REPAIRED
         if not all(reason.startswith((*expected, *temporary)) for reason in reasons):
             wrong.append(f"{number} is parked: {reasons[0]}")
         late += any(reason.startswith(LATE) for reason in reasons)
+        doubtful += any(reason.startswith(UNSURE) for reason in reasons)
         both += number in times
     wrong += [f"{n} is stored" for n in times if messages.rejected(n)]
     wrong += [f"{n} was never published" for n in {*times, *parked} if not 0 <= n < published]
@@ -84,6 +89,7 @@ def compare(
         parked_again=copies - len(parked),
         parked_though_stored=both,
         late=late,
+        doubtful=doubtful,
         wrong=wrong,
     )
 

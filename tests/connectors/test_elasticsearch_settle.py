@@ -54,13 +54,14 @@ def test_positions_are_those_of_the_batch() -> None:
         [0, 4],
         throttled=[Refusal(1, 429, "busy")],
         rejected=[Refusal(2, 400, "bad"), Refusal(3, 404, "gone")],
+        conflicts={0: 5, 4: None},
     )
 
     settlement = settle(request, items, "events")
 
     assert settlement.answers == [
-        (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))], [])),
-        (other, Answer([7], [(0, Rejection("gone", 404, "own", "id-0", 1))], [])),
+        (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))], {2: 5})),
+        (other, Answer([7], [(0, Rejection("gone", 404, "own", "id-0", 1))], {7: None})),
     ]
     (again,) = settlement.again
     assert (again.batch, again.positions, again.attempts) == (one, [4], 3)

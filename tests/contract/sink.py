@@ -34,7 +34,7 @@ class Answers:
         self._queue: queue.Queue[Answer] = queue.Queue()
         self.stored: list[int] = []
         self.rejected: dict[int, str] = {}
-        self.conflicts: list[int] = []
+        self.conflicts: dict[int, int | None] = {}
 
     def __call__(self, answer: Answer) -> None:
         self._queue.put(answer)
@@ -44,7 +44,7 @@ class Answers:
         while not self._queue.empty():
             answer = self._queue.get()
             self.stored += answer.stored
-            self.conflicts += answer.conflicts
+            self.conflicts |= answer.conflicts
             self.rejected |= {position: why.reason for position, why in answer.rejected}
         return len(self.stored) + len(self.rejected)
 
@@ -115,15 +115,16 @@ class SinkContract:
             assert [document["n"] for document in rig.stored()] == [3 if n == 3 else 1]
 
     def test_what_comes_second_is_told(self, rig: SinkRig) -> None:
-        """By creation, or by its version; it counts as stored all the same."""
+        """By creation, or by its version, and what is there; it counts as stored all the same."""
         sink, ids = rig.sink(), list[str | None](["a", "b"])
         sources = [b'{"n":1}', b'{"n":2}']
         create = Documents(sources, None, ids, actions=["create", "create"])
 
-        assert submit(sink, create._replace(ids=["a", "c"])) == []
-        assert submit(sink, create) == [0]
-        assert submit(sink, Documents(sources, None, ids, versions=[7, 7])) == []
-        assert submit(sink, Documents(sources, None, ids, versions=[6, 8])) == [0]
+        assert submit(sink, create._replace(ids=["a", "c"])) == {}
+        assert submit(sink, create) == {0: 1}
+        assert submit(sink, Documents(sources, None, ids, versions=[7, 2**62])) == {}
+        assert submit(sink, Documents(sources, None, ids, versions=[6, 2**62])) == {0: 7}
+        assert submit(sink, create) == {0: 7, 1: 2**62}
 
     def test_each_document_may_say_what_is_done_with_it(self, rig: SinkRig) -> None:
         sink = rig.sink()
@@ -191,8 +192,8 @@ class SinkContract:
         assert withdrawn.take() == 0
 
 
-def submit(sink: Sink, documents: Documents) -> list[int]:
-    """Have all of them stored; return those that were there before."""
+def submit(sink: Sink, documents: Documents) -> dict[int, int | None]:
+    """Have all of them stored; return those that were there before, and in which version."""
     answers = Answers()
     sink.submit(documents, answers)
     sink.flush()

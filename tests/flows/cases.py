@@ -24,6 +24,7 @@ from flows.groups.departures import Leaving
 from flows.groups.shard import Shard
 from flows.plan import make_plan
 from flows.spec import Pipeline
+from flows.summaries.version import count_in
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 BEGIN = 1767225600.0
@@ -173,7 +174,9 @@ class Life:
         event = {"key": key, "by": group.completed_by, "members": members}
         if len(documents.sources) == 1:
             event["document"] = json.loads(documents.sources[0])
-        version = documents.versions and documents.versions[0]
+        version = documents.versions[0] if documents.versions else None
+        if version is not None:
+            version = count_in(version)  # who the members are, a case tells by itself
         ids = documents.ids and documents.ids[0]
         window = [round(group.start - BEGIN, 3), round(group.end - BEGIN, 3)]
         self._tell(**event, window=window, version=version, id=ids)

@@ -28,9 +28,9 @@ def test_between_two_messages_wherever_a_window_closes(
     times: list[float], every: float, lateness: float
 ) -> None:
     """Also where a tenth is no number that a computer has."""
-    tumbling = Tumbling(every, by_event=True, lateness=lateness)
+    tumbling = Tumbling(every, by_event=True, lateness=lateness, ahead=1e9)
     windows = Windows(tumbling, Rules(tumbling=tumbling, partitions=["q/000"]))
-    told = dict(Course(tumbling, ahead=1e9).of("q/000", [member(at) for at in times], START))
+    told = dict(Course(tumbling).of("q/000", [member(at) for at in times], START))
 
     for position in range(1, len(times) + 1):
         if position in told:
@@ -40,7 +40,7 @@ def test_between_two_messages_wherever_a_window_closes(
 
 
 def test_a_time_far_ahead_moves_nothing() -> None:
-    course = Course(Tumbling(1.0, by_event=True), ahead=60.0)
+    course = Course(Tumbling(1.0, by_event=True, ahead=60.0))
 
     assert [*course.of("q/000", [member(START + 61), member(None)], START)] == []
     assert [p for p, _ in course.of("q/000", [member(START), member(START + 60)], START)] == [
