@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from statistics import median
 
 from bench.run import Contender, Measurement
-from bench.scenarios import ACKNOWLEDGES, Results, Scenario
+from bench.scenarios import ACKNOWLEDGES, BY_HAND, Result, Results, Scenario
+
+pairs = partial(zip, strict=True)
+"""What was measured in the same round."""
 
 
 def medians(rounds: Mapping[Contender, Sequence[Measurement]]) -> Results:
-    """The median of each column by itself."""
+    """The median of each figure by itself."""
+    bounds, by_hand = rounds[ACKNOWLEDGES], rounds[BY_HAND]
     return {
-        contender: Measurement(
+        contender: Result(
             median(each.rate for each in measurements),
             median(each.cpu_microseconds for each in measurements),
-            int(median(each.memory_bytes for each in measurements)),
+            median(each.memory_bytes for each in measurements),
+            median(each.rate / bound.rate for each, bound in pairs(measurements, bounds)),
+            median(
+                each.cpu_microseconds / hand.cpu_microseconds
+                for each, hand in pairs(measurements, by_hand)
+            ),
         )
         for contender, measurements in rounds.items()
     }
@@ -25,13 +35,13 @@ def table(scenario: Scenario, results: Results, remark: str) -> Iterator[str]:
     """Lines: who did how well, and which targets are reached."""
     yield f"### {scenario.title}"
     yield ""
-    yield "| | messages/s | of the bound | µs CPU a message | MiB |"
-    yield "|---|--:|--:|--:|--:|"
-    bound = results[ACKNOWLEDGES].rate
+    yield "| | messages/s | of the bound | µs CPU a message | of the script by hand | MiB |"
+    yield "|---|--:|--:|--:|--:|--:|"
     for contender, result in results.items():
         yield (
-            f"| {contender.name} | {result.rate:,.0f} | {result.rate / bound:.2f} "
-            f"| {result.cpu_microseconds:.1f} | {result.memory_bytes / 2**20:.0f} |"
+            f"| {contender.name} | {result.rate:,.0f} | {result.rate_of_bound:.2f} "
+            f"| {result.cpu_microseconds:.1f} | {result.cpu_of_hand:.2f} "
+            f"| {result.memory_bytes / 2**20:.0f} |"
         )
     yield ""
     yield remark

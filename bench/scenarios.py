@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from bench.run import Contender, Measurement
+from bench.run import Contender
 
 ACKNOWLEDGES = Contender("acknowledges only", ("-m", "bench.acknowledge"))
 HOPPER = Contender("Hopper", ("-m", "bytewax.run", "flows.pipeline"))
@@ -13,8 +13,23 @@ HOPPER_WITH_IDS = HOPPER._replace(name="Hopper, messages with ids", ids=True)
 HOPPER_REDUCES = HOPPER._replace(name="Hopper, by and reduce", pipeline="bench/reduce.yaml")
 BY_HAND = Contender("script by hand", ("-m", "bench.by_hand"))
 
-Results = Mapping[Contender, Measurement]
-"""The medians of all rounds."""
+
+class Result(NamedTuple):
+    """The medians of all rounds, each by itself."""
+
+    rate: float
+    """Messages a second."""
+    cpu_microseconds: float
+    """For each message."""
+    memory_bytes: float
+    rate_of_bound: float
+    """Of the rate that who only acknowledges has in the same round: machines change their speed
+    from one minute to the next."""
+    cpu_of_hand: float
+    """Of the CPU that the script by hand takes in the same round."""
+
+
+Results = Mapping[Contender, Result]
 
 
 class Target(NamedTuple):
@@ -43,12 +58,17 @@ class Scenario(NamedTuple):
     targets: tuple[Target, ...]
 
 
+HAND_MICROSECONDS = 26
+"""What the script by hand took of CPU for a message, on the machine for which limits were set."""
+
+
 def _cpu(limit: float) -> Target:
     return Target(
-        f"at most {limit:g} µs of CPU a message",
-        limit,
+        f"at most {limit:g} µs of CPU a message where the script by hand takes "
+        f"{HAND_MICROSECONDS}: so much of it",
+        limit / HAND_MICROSECONDS,
         False,
-        lambda results: results[HOPPER].cpu_microseconds,
+        lambda results: results[HOPPER].cpu_of_hand,
     )
 
 
@@ -67,7 +87,7 @@ SCENARIOS = (
                 "at least 0.97 of the rate of the consumer that only acknowledges",
                 0.97,
                 True,
-                lambda results: results[HOPPER].rate / results[ACKNOWLEDGES].rate,
+                lambda results: results[HOPPER].rate_of_bound,
             ),
             _cpu(5),
             _MEMORY,
