@@ -75,6 +75,10 @@ AGAIN = Counter(
     ["status"],
 )
 REFUSED = Counter("hopper_refused", "Documents that the sink has rejected, by status.", ["status"])
+APART = Counter(
+    "hopper_stored_apart",
+    "Documents that do not fit their data stream, and are stored in its failure store: not parked.",
+)
 
 
 class Bulks:
@@ -93,6 +97,10 @@ class Bulks:
     def rejected(self, documents: int, status: int) -> None:
         """Documents will never be stored."""
         REFUSED.labels(status).inc(documents)
+
+    def apart(self, documents: int) -> None:
+        """Documents are stored in the failure store of their data stream, which they do not fit."""
+        APART.inc(documents)
 
 
 def summary() -> str:

@@ -112,6 +112,7 @@ SHOWN_BY = {
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
     "Elasticsearch lets nobody in": "test_who_is_shut_out_says_so_loudly",
     "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",
+    "It does not fit, but": "test_what_does_not_fit_may_be_in_a_failure_store",
     "Elasticsearch itself fails": (
         "test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end"
     ),

@@ -23,7 +23,7 @@ from connectors.elasticsearch.pace import Latency, Pace
 from connectors.elasticsearch.request import Batch, Request
 from connectors.elasticsearch.settle import condemn, divide, is_too_large, settle
 from connectors.elasticsearch.submission import Submission
-from connectors.elasticsearch.trouble import Trouble
+from connectors.elasticsearch.trouble import Misfits, Trouble
 from connectors.message import Answer, Documents
 from connectors.retry import Backoff
 from connectors.units import size_text
@@ -70,7 +70,7 @@ class Indexer:
             self._exchange.look_for(exists, Existence(index, wait_for_index))
         self._backlog = Backlog(bytes_max, linger, ordered=concurrency == 1)
         self._pace, self._latency = Pace(concurrency, REQUESTS), Latency()
-        self._trouble = Trouble()
+        self._trouble, self._misfits = Trouble(), Misfits()
         self._changed = threading.Condition()
         self._closed = self._broken = False
         self._threads = [
@@ -170,8 +170,9 @@ class Indexer:
                 answers = []
                 self._put_back(request, reading, now)
             next_try_at = max(self._backlog.due_at() or now, self._pace.resume_at)
-            line = self._trouble.hear(reading, now, next_try_at, self._backlog.count)
-        if line is not None:
+            trouble = self._trouble.hear(reading, now, next_try_at, self._backlog.count)
+            misfits = self._misfits.hear(reading, now)
+        for line in filter(None, (trouble, misfits)):
             log.log(*line)
         tell(self._observer, reading, request.documents)
         for batch, answer in answers:

@@ -20,6 +20,9 @@ class Observer(Protocol):
     def rejected(self, documents: int, status: int) -> None:
         """Documents will never be stored."""
 
+    def apart(self, documents: int) -> None:
+        """Documents are stored in the failure store of their data stream, which they do not fit."""
+
 
 def tell(observer: Observer, reading: Items | Again | Indigestible, documents: int) -> None:
     """What has been read of a request with that many documents."""
@@ -32,6 +35,8 @@ def tell(observer: Observer, reading: Items | Again | Indigestible, documents: i
     rejected = Counter(refusal.status for refusal in reading.rejected)
     for status, number in rejected.items():
         observer.rejected(number, status)
+    if reading.apart:
+        observer.apart(reading.apart)
 
 
 class Nobody:
@@ -44,4 +49,7 @@ class Nobody:
         """See `Observer`."""
 
     def rejected(self, documents: int, status: int) -> None:
+        """See `Observer`."""
+
+    def apart(self, documents: int) -> None:
         """See `Observer`."""

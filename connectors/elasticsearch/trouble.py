@@ -52,6 +52,30 @@ class Trouble:
         return logging.INFO, f"Elasticsearch takes documents again, after {now - since:.1f} s"
 
 
+class Misfits:
+    """Documents that are stored apart from the others of their data stream; see `Items.apart`."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._said_at = float("-inf")
+
+    def hear(self, reading: Items | Again | Indigestible, now: float) -> tuple[int, str] | None:
+        """Level and text of what the log should say after this answer, if anything.
+
+        Nothing is parked of them, so whoever looks there alone would not hear of them.
+        """
+        if not isinstance(reading, Items) or not reading.apart:
+            return None
+        self._count += reading.apart
+        if now < self._said_at + EVERY:
+            return None
+        self._said_at = now
+        return logging.WARNING, (
+            f"Elasticsearch has put documents that do not fit into the failure store of their data "
+            f"stream, {self._count} so far; GET NAME::failures/_search shows why"
+        )
+
+
 def _reason(reading: Items | Again | Indigestible) -> str | None:
     """Why documents have to be sent again, if Elasticsearch is why."""
     if isinstance(reading, Again):

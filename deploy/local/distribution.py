@@ -83,6 +83,9 @@ def _add_plugin(home: Path, version: str, java: Path) -> None:
         release = str(oldest_java(version))
         options = ["-nowarn", "-proc:none", "--release", release, "-cp", f"{home}/lib/*"]
         run([java / "bin" / "javac", *options, "-d", classes, *Path(folder).glob("*.java")])
+        services = classes / "META-INF" / "services"
+        services.mkdir(parents=True)
+        (services / "org.elasticsearch.features.FeatureSpecification").write_text("hopper.Features")
         plugin = home / "plugins" / "stand-ins"
         plugin.mkdir(parents=True)
         shutil.make_archive(os.fspath(plugin / "stand-ins"), "zip", classes)

@@ -28,7 +28,10 @@ def test_a_bulk_goes_out_as_it_is_and_its_answer_comes_back_as_it_is(node: Node)
 
     ((method, path, _, body),) = node.requests
     assert method == "POST"
-    assert path == "/events/_bulk?filter_path=errors,items.*.status,items.*.error"
+    assert (
+        path
+        == "/events/_bulk?filter_path=errors,items.*.status,items.*.error,items.*.failure_store"
+    )
     assert body == b'{"index":{}}\n{}\n'
 
 
@@ -53,7 +56,7 @@ def test_what_holds_for_all_documents_stands_behind_the_path(node: Node) -> None
         some.send(b"\n")
 
     parameters = node.requests[0][1].partition("?")[2]
-    assert parameters.endswith("error&pipeline=gr%C3%B6%C3%9Fe%26x&require_alias=true")
+    assert parameters.endswith("failure_store&pipeline=gr%C3%B6%C3%9Fe%26x&require_alias=true")
 
 
 @pytest.mark.parametrize(

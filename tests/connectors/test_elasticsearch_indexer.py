@@ -551,6 +551,9 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
         def rejected(self, documents: int, status: int) -> None:
             heard.append(("rejected", documents, status))
 
+        def apart(self, documents: int) -> None:
+            heard.append(("apart", documents, None))
+
     cluster.script = [
         Reply(None, b"refused"),
         lambda documents: cluster.store(documents, {0: 400, 1: 400, 2: 404}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
-from connectors.elasticsearch.trouble import EVERY, Trouble
+from connectors.elasticsearch.trouble import EVERY, Misfits, Trouble
 
 DOWN = Again(None, "refused")
 WELL = Items(range(3))
@@ -74,3 +74,16 @@ def test_throttled_documents_are_trouble_and_rejected_ones_are_not() -> None:
     assert hear(Trouble(), Items([], failed=refusals), 1.0) is not None
     assert hear(Trouble(), Items([], rejected=refusals), 1.0) is None
     assert hear(Trouble(), Indigestible(413, "too large"), 1.0) is None
+
+
+def test_documents_in_a_failure_store_are_told_at_once_then_seldom_and_all_of_them() -> None:
+    misfits, some = Misfits(), WELL._replace(apart=2)
+    readings: list[Items | Again] = [WELL, some, some, DOWN, some, WELL]
+
+    said = [misfits.hear(reading, 6.0 * when) for when, reading in enumerate(readings)]
+
+    assert [line is not None for line in said] == [False, True, False, False, True, False]
+    assert said[1] is not None
+    assert said[1][0] == logging.WARNING
+    assert said[4] is not None
+    assert "6 so far" in said[4][1]

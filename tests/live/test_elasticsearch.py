@@ -88,6 +88,9 @@ class Observer:
     def rejected(self, documents: int, status: int) -> None:
         pass
 
+    def apart(self, documents: int) -> None:
+        pass
+
 
 @pytest.fixture
 def name() -> str:

@@ -204,3 +204,32 @@ def test_a_data_stream_takes_new_documents_only(
         assert answers.stored == [0]
         assert "timestamp field [@timestamp] is missing" in answers.rejected[1]
     until(lambda: store.numbers(data_stream) == [1])
+
+
+def test_what_does_not_fit_may_be_in_a_failure_store(
+    store: Store, sink: Build, index: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Elasticsearch says that it is stored, and it is, with its reason, in another place."""
+    template = {
+        "index_patterns": [f"{index}-stream"],
+        "data_stream": {},
+        "priority": 500,
+        "template": {"data_stream_options": {"failure_store": {"enabled": True}}},
+    }
+    store.ask("PUT", f"/_index_template/{index}", template)
+    store.ask("PUT", f"/_data_stream/{index}-stream")
+    try:
+        some = sink(f"{index}-stream", action="create")
+        answers = write(some, b'{"@timestamp":"2026-01-31T00:00:00Z","n":1}', b'{"n":2}')
+        if answers.rejected:
+            pytest.skip("this Elasticsearch knows no failure stores")
+        assert sorted(answers.stored) == [0, 1]
+        until(lambda: "failure store of their data stream, 1 so far" in caplog.text)
+        store.ask("POST", f"/{index}-stream::failures/_refresh")
+        [found] = store.documents(f"{index}-stream::failures")
+        assert found["document"]["source"] == {"n": 2}
+        assert "timestamp field [@timestamp] is missing" in found["error"]["message"]
+        until(lambda: store.numbers(f"{index}-stream") == [1])
+    finally:
+        store.ask("DELETE", f"/_data_stream/{index}-stream")
+        store.ask("DELETE", f"/_index_template/{index}")

@@ -5,6 +5,7 @@
  *
  *   GET, HEAD /                           as the real one
  *   GET, PUT, DELETE /_data_stream/...    real data streams; GET tells less than the real one
+ *   failure stores of data streams        switched on; match_only_text is plain text in them
  *   processors set, remove, drop, fail    without templates and without "if"
  *   two parts of text analysis            without which API keys and roles cannot be stored
  *
@@ -29,16 +30,20 @@ import org.elasticsearch.features.NodeFeature;
 import org.elasticsearch.index.analysis.PreConfiguredTokenFilter;
 import org.elasticsearch.index.analysis.PreConfiguredTokenizer;
 import org.elasticsearch.index.analysis.TokenFilterFactory;
+import org.elasticsearch.index.mapper.Mapper;
+import org.elasticsearch.index.mapper.TextFieldMapper;
 import org.elasticsearch.indices.analysis.AnalysisModule.AnalysisProvider;
 import org.elasticsearch.ingest.Processor;
 import org.elasticsearch.plugins.ActionPlugin;
 import org.elasticsearch.plugins.AnalysisPlugin;
 import org.elasticsearch.plugins.IngestPlugin;
+import org.elasticsearch.plugins.MapperPlugin;
 import org.elasticsearch.plugins.Plugin;
 import org.elasticsearch.rest.RestController; // only 8
 import org.elasticsearch.rest.RestHandler;
 
-public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, AnalysisPlugin {
+public class StandIns extends Plugin
+        implements ActionPlugin, IngestPlugin, AnalysisPlugin, MapperPlugin {
     private Requests requests;
 
     @Override
@@ -80,5 +85,9 @@ public class StandIns extends Plugin implements ActionPlugin, IngestPlugin, Anal
     @Override
     public List<PreConfiguredTokenizer> getPreConfiguredTokenizers() {
         return Analysis.readyTokenizers();
+    }
+    @Override
+    public Map<String, Mapper.TypeParser> getMappers() {
+        return Map.of("match_only_text", TextFieldMapper.PARSER);
     }
 }
