@@ -128,7 +128,8 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Acknowledge:
         """Find the consumer that the source has started."""
         consumer = self._source.consumer(for_part)
-        assert consumer.started, f"{for_part} consumes in another process than it acknowledges"
+        if not consumer.started:
+            raise AssertionError(f"{for_part} consumes in another process than it acknowledges")
         account = self._books.of_consumer(for_part)
         return _Acknowledge(consumer, Parts(self._only), self._stop, account)
 

@@ -65,8 +65,7 @@ class RabbitMQConsumer:
             if dead_letter is not None
             else None
         )
-        self._events = Events()
-        self._outcomes: deque[Outcomes] = deque()
+        self._events, self._outcomes = Events(), deque[Outcomes]()
         self._armed = False  # `_settle` has been asked for, and has not run yet
         self._origin = Origin(name, 0)
         self._session: Session | None = None  # each channel has its own: tags die with it
@@ -86,7 +85,8 @@ class RabbitMQConsumer:
 
     def take(self) -> list[Opened | Arrived | Lost]:
         """See `Consumer`."""
-        assert self._closing or self._thread.is_alive(), f"{self._thread.name} has died"
+        if not (self._closing or self._thread.is_alive()):
+            raise AssertionError(f"{self._thread.name} has died")
         return self._events.take()
 
     def settle(self, outcomes: Outcomes) -> None:

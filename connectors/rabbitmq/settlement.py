@@ -85,7 +85,8 @@ class Settlement:
 
     def settle(self, outcomes: Outcomes) -> None:
         """Note what is finished, and part with what is rejected; `flush` tells the broker."""
-        assert not outcomes.parts, "outcomes of parts are made outcomes of messages before"
+        if outcomes.parts:
+            raise AssertionError("outcomes of parts are made outcomes of messages before")
         self._ledger.stored(outcomes.stored)
         self._ledger.stored(outcomes.dropped)
         self._fuse.stored(len(outcomes.stored) + len(outcomes.dropped))

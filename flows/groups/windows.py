@@ -86,7 +86,8 @@ class Windows:
 
     def close(self, window: int) -> None:
         """The window that ends first has no group any more."""
-        assert heappop(self._open) == window
+        if heappop(self._open) != window:
+            raise AssertionError(f"window {window} is closed before one that ends first")
         del self._opened_at[window]
         if self._written_below is not None and window >= self.closed_below:  # Rule 4
             self._written_below = max(self._written_below, window + 1)
