@@ -63,6 +63,8 @@ class Submissions:
         self._refused: dict[int, dict[int, Rejection]] = {}
         self._claims: dict[_Window, int] = {}
         """Groups that wait to hear whether their window is new."""
+        self._waiting: dict[int, list[Twin]] = {}
+        """Amendments that wait for one of these, and the twins of what is in them."""
         self._anothers: dict[_Window, Rejection] = {}
         """Windows that another process has written, and why nobody knows what is in them."""
         self._forgotten = 0  # the number of the last group that is not among the refused any more
@@ -80,6 +82,7 @@ class Submissions:
             return False
         submission = self._open[claiming]
         submission.amendments.append(group)
+        self._waiting[group.number] = []
         self.members += in_group(group)
         return True
 
@@ -100,9 +103,11 @@ class Submissions:
         """A group is with the sink; perhaps not for the first time."""
         count = len(documents.sources)
         before = self._open.get(group.number)
-        twins, amendments = (before.twins, before.amendments) if before else ([], [])
         if before is None:
+            twins, amendments = self._waiting.pop(group.number, []), list[Group]()
             self.members += in_group(group)
+        else:
+            twins, amendments = before.twins, before.amendments
         submission = _Submission(group, documents, withdraw, count, {}, twins, amendments)
         self._open[group.number] = submission
         if group.claims:
@@ -133,7 +138,9 @@ class Submissions:
     def refuse(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
         """A group never gets to the sink: all of its members are rejected."""
         self._remember(group.number, {0: unwritten.rejection})
-        return reduce.refused(group, *unwritten)
+        twins = self._waiting.pop(group.number, [])
+        self.members -= len(twins)
+        return reduce.refused(group, *unwritten) + [o for twin in twins for o in self.twin(twin)]
 
     def answer(self, number: int, answer: Answer) -> list[Outcomes]:
         """The sink's answer about the group of that number. Rule 1."""
@@ -158,8 +165,10 @@ class Submissions:
 
     def twin(self, twin: Twin) -> list[Outcomes]:
         """A message that was delivered again. Rule 2."""
-        if (submission := self._open.get(twin.number)) is not None:
-            submission.twins.append(twin)
+        submission = self._open.get(twin.number)
+        waiting = self._waiting.get(twin.number) if submission is None else submission.twins
+        if waiting is not None:
+            waiting.append(twin)
             self.members += 1
             return []
         rejection = self._refused.get(twin.number, {}).get(twin.position)

@@ -76,3 +76,20 @@ def test_a_summary_that_has_no_place_is_parked_in_place_of_its_messages() -> Non
     [parked] = out.rejected
     assert (parked.message.tag, parked.others) == (1, [2])
     assert parked.message.body == b'{"total":5}'
+
+
+def test_a_twin_of_what_waits_for_a_claim_waits_with_it() -> None:
+    """It is not stored: nobody has even sent it."""
+    submissions = Submissions()
+    window = of_a_summary(1, 2)._replace(aligned=True)
+    submissions.add(window._replace(claims=True), Documents([b"{}"], None, None), lambda: None)
+    amendment = window._replace(number=2, amends=True)
+    assert submissions.waits(amendment)
+
+    assert submissions.twin(Twin(member(9, origin=SECOND), 2, 0)) == []
+
+    assert amendment in submissions.due(1, Answer([0], []))
+    assert submissions.members == 3
+    out = submissions.refuse(amendment, Unwritten(Rejection("unsure")))
+    assert submissions.members == 2
+    assert {one.origin for one in out if one.rejected} == {FIRST, SECOND}
