@@ -126,6 +126,45 @@ def test_windows_by_event_time_close_when_time_has_passed(
     assert rig.left() == 0
 
 
+def test_what_was_late_and_in_hand_at_a_crash_is_neither_lost_nor_in_the_place_of_others(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """The next process finds the window written, and cannot know whether these were in it."""
+
+    def tell(time_of_day: str, *numbers: int) -> None:
+        for n in numbers:
+            send(rig, f"m{n}", {"host": "a", "n": n, "at": f"2026-01-02T{time_of_day}Z"})
+
+    window = "{tumbling: {every: 1m, event_time: at}}"
+    aggregate = "  by: host\n  reduce: {numbers: {list: n}}"
+    path = spec(
+        tmp_path, rig, events, window=window, aggregate=aggregate, consumers="1", prefetch="1000"
+    )
+    tell("10:00:30", 1, 2)
+    tell("10:02:30", 3)
+    with Job(path) as job:
+        until(events.documents)
+        assert job.drain() == 0
+    tell("10:00:40", 4, 5)
+    with Job(path) as job:
+        until(lambda: rig.left() == 0)
+        job.kill()
+    until(lambda: rig.left() == 2)
+    tell("10:04:30", 6)
+    with Job(path) as job:
+        [(body, properties)] = until(rig.parked_whole)
+        assert job.drain() == 0
+
+    whole = '"a"@2026-01-02T10:00:00.000Z'
+    assert json.loads(body)["numbers"] == [4, 5]
+    assert properties.headers["x-hopper-reason"].startswith("unsure: ")
+    assert properties.headers["x-hopper-id"] == whole
+    found = {d["_id"]: d["_source"]["numbers"] for d in events.documents()}
+    assert found.pop(whole) == [1, 2]
+    assert sorted(found.values()) == [[3], [6]]
+    assert rig.left() == 0
+
+
 def test_what_waits_while_elasticsearch_is_away_is_not_late_then(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
