@@ -38,7 +38,7 @@ def load(text: str) -> Callable[..., Any]:
         sys.path.insert(0, here)  # as python -m does
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the module is the user's
+    except _THEIRS as error:
         raise ValueError(f"{module_name} cannot be imported: {_told(error)}") from error
     found: Any = module
     for name in names.split("."):
@@ -69,7 +69,7 @@ def probe(function: Callable[..., Any], *sample: Any) -> tuple[Any] | None:
         pass  # What is written in C may have no signature.
     try:
         return (function(*sample),)
-    except Exception as error:  # the function is the user's
+    except _THEIRS as error:
         if isinstance(error, UnboundLocalError):
             return None  # what a loop over nothing would have set
         # A name that is not there is never the message's fault; nor is an attribute of ours.
@@ -87,7 +87,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """
     try:
         return function(*arguments)
-    except Exception as error:  # the function is the user's
+    except _THEIRS as error:
         raise Failed(f"{_named(function)}: {_told(error)}") from error
 
 
@@ -95,10 +95,13 @@ def _named(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:_REASON_MOST]
 
 
+_THEIRS = (Exception, SystemExit)
+"""Whatever is raised in what is the user's. `sys.exit()` in there is a failure like any other.
+Ctrl-C goes through."""
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)").fullmatch
 _REASON_MOST = 300
 """A reason travels in a header."""

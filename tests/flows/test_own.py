@@ -84,9 +84,10 @@ def test_the_answer_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyError("total"), ZeroDivisionError(), RecursionError("deep"), MemoryError()]
+    "error",
+    [KeyError("total"), ZeroDivisionError(), RecursionError("deep"), MemoryError(), SystemExit(3)],
 )
-def test_whatever_it_raises_is_one_failure(error: Exception) -> None:
+def test_whatever_it_raises_is_one_failure(error: BaseException) -> None:
     with pytest.raises(own.Failed, match=type(error).__name__) as failed:
         own.call(raises(error))
 
