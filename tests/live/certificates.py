@@ -22,7 +22,7 @@ class Authority:
         )
 
     def issue(self, name: str, common_name: str, days: int = 2) -> tuple[Path, Path]:
-        """Certificate and key of who has that name; with -1 day it has expired."""
+        """Certificate and key of who has that name; with 0 days it has expired."""
         base = self._folder / name
         certificate, key = base.with_suffix(".pem"), base.with_suffix(".key")
         request, extensions = base.with_suffix(".csr"), base.with_suffix(".ext")

@@ -111,7 +111,7 @@ def test_another_name_is_not_accepted(shielded: Shielded, index: str, host: str)
 
 
 def test_an_expired_certificate_is_not_accepted(shielded: Shielded, index: str) -> None:
-    certificate, key = shielded.authority.issue("server", "localhost", days=-1)
+    certificate, key = shielded.authority.issue("server", "localhost", days=0)
     with (
         tls_front(shielded.target, certificate, key) as port,
         pytest.raises(Unavailable, match="has expired: it has to be renewed"),

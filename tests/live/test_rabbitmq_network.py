@@ -54,18 +54,18 @@ def test_a_connection_that_died_without_a_word_is_noticed(rig: RabbitMQRig) -> N
 
 def test_a_parked_copy_that_vanished_is_sent_again(rig: RabbitMQRig) -> None:
     """Over the next connection; until it is confirmed, its message stays unacknowledged."""
-    rig.publish(b"first", b"second")
-    taking = taking_from(rig)
+    rig.publish(b"first", b"second", b"third")
+    taking = taking_from(rig, prefetch=2)
     (origin, first), (_, second) = taking.wait_for(2)
     taking.consumer.settle(Outcomes(origin, [], [Rejected(first, Rejection("bad"))]))
-    until(lambda: rig.parked() and taking.consumer.unsettled == 1)
+    taking.wait_for(3)  # so the broker has heard of the first
 
     rig.swallow()
     taking.consumer.settle(Outcomes(origin, [], [Rejected(second, Rejection("bad"))]))
     until(lambda: lost(taking))
-    (origin, again) = taking.wait_for(3)[2]
-    assert again.body == b"second"
-    taking.consumer.settle(Outcomes(origin, [], [Rejected(again, Rejection("bad"))]))
+    (origin, again), (_, third) = taking.wait_for(5)[3:]
+    assert (again.body, third.body) == (b"second", b"third")
+    taking.consumer.settle(Outcomes(origin, [third.tag], [Rejected(again, Rejection("bad"))]))
 
     until(lambda: (b"second", "bad") in rig.parked())
     taking.consumer.close()
