@@ -42,7 +42,11 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         self._source, self._stop, self._books, self._stall = source, stop, books, stall
 
     def list_parts(self) -> list[str]:
-        """All consumers of the cluster; Bytewax gives each to one worker."""
+        """All consumers of the cluster; Bytewax gives each to one worker.
+
+        It asks when it begins: when all processes are there.
+        """
+        self._stop.begun = True
         return self._source.consumers()
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Deliveries:

@@ -5,6 +5,7 @@ What is wrong ends the process here, with a message for the one who started it.
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import gc
 import logging
@@ -21,6 +22,7 @@ from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from flows.accounts.books import Books
 from flows.accounts.health import Health
 from flows.accounts.watch import Watch
+from flows.gathering import Gathering
 from flows.spec import Pipeline, load, warnings
 from flows.stop import Stop
 
@@ -57,6 +59,8 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
         LOG.error("%s", error)
         sys.exit(EXIT_UNAVAILABLE)
     stop.on_signals()
+    if addresses := _addresses():
+        Gathering(addresses, stop).start()
     atexit.register(_report, stop)
     gc.set_threshold(CYCLES_AFTER)
     gc.freeze()  # what is there by now stays
@@ -87,12 +91,24 @@ def workers() -> int:
 
 def _cluster() -> tuple[int, int]:
     """Processes, and workers of each."""
+    arguments, addresses = _arguments(), _addresses()
+    workers_of_each = arguments.workers_per_process if arguments is not None else None
+    return len(addresses.split(";")), int(workers_of_each or 1)
+
+
+def _addresses() -> str:
+    """Of all processes of the cluster; empty: there is none."""
+    arguments = _arguments()
+    return (arguments.addresses if arguments is not None else None) or ""
+
+
+def _arguments() -> argparse.Namespace | None:
+    """What `python -m bytewax.run` was told, when that is what runs."""
     main = sys.modules["__main__"]
     if main.__spec__ is None or main.__spec__.name != "bytewax.run":
-        return 1, 1
-    arguments = bytewax.run._parse_args()  # type: ignore[no-untyped-call]
-    processes = len(arguments.addresses.split(";")) if arguments.addresses else 1
-    return processes, int(arguments.workers_per_process or 1)
+        return None
+    arguments: argparse.Namespace = bytewax.run._parse_args()  # type: ignore[no-untyped-call]
+    return arguments
 
 
 # Only the connectors that a job uses are imported: a dry run in memory needs no pika. They get the

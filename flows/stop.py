@@ -29,6 +29,8 @@ class Stop:
         """Why the job shall end, once it shall."""
         self.completions = 0
         """How often somebody wanted all groups of the process complete."""
+        self.begun = False
+        """Whether the dataflow runs: it does not before all processes of the cluster are there."""
 
     def on_signals(self) -> None:
         """Let SIGTERM and Ctrl-C drain the job, and the second of them end it at once.
