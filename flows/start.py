@@ -70,6 +70,7 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
 def _watch(spec: Pipeline, source: Source, stop: Stop, books: Books) -> None:
     """Look at the books and at the health from now on; answer those who ask, where wanted."""
     metrics.UNSETTLED.set_function(source.unsettled)
+    stop.open_groups = lambda: books.groups.groups
     patience = spec.metrics.unhealthy_after if spec.metrics is not None else inf
     health = Health(books, source, stop, patience)
     if spec.metrics is not None:

@@ -155,6 +155,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
         if self._obeyed == self._signals.completions:
             return []
         self._obeyed = self._signals.completions
+        self._signals.announce_completion()
         return self._shard.complete(None, now)
 
     def _forget(self, lost: Lost) -> int:

@@ -24,13 +24,15 @@ class Stop:
     def __init__(self, timeout: float, unsettled: Callable[[], int]) -> None:
         """`timeout` in seconds; `unsettled` counts the messages that are not acknowledged yet."""
         self._timeout, self._unsettled = timeout, unsettled
-        self._announced = False
+        self._announced, self._completions_told = False, 0
         self.reason: str | None = None
         """Why the job shall end, once it shall."""
         self.completions = 0
         """How often somebody wanted all groups of the process complete."""
         self.begun = False
         """Whether the dataflow runs: it does not before all processes of the cluster are there."""
+        self.open_groups: Callable[[], int] = lambda: 0
+        """Counts them, to be told."""
 
     def on_signals(self) -> None:
         """Let SIGTERM and Ctrl-C drain the job, and the second of them end it at once.
@@ -58,6 +60,12 @@ class Stop:
     def complete(self) -> None:
         """Ask for all groups of the process to be complete now."""
         self.completions += 1
+
+    def announce_completion(self) -> None:
+        """Tell, once for each time, that this happens."""
+        if self._completions_told != self.completions:
+            self._completions_told = self.completions
+            LOG.info("completing %d open groups: SIGUSR1", self.open_groups())
 
     def _on_signal(self, number: signal.Signals) -> None:
         # No logging here: the signal may have interrupted the very code that holds its lock.
