@@ -54,6 +54,10 @@ LATE = Counter(
     "Late messages, by what became of them; of a new group, the one that opened it.",
     ["became"],
 )
+AHEAD = Counter(
+    "hopper_ahead",
+    "Messages whose event time is further in the future than `ahead`: they end no window.",
+)
 RECOGNISED = Counter(
     "hopper_redelivered_recognised",
     "Messages delivered again that share the outcome of their first copy, and count once.",

@@ -44,6 +44,7 @@ def ring(
     books = books or Books()
     plan = make_plan(spec, source, sink)
     books.skipped = lambda: sum(tally.skipped for tally in plan.tallies)
+    books.ahead = lambda: plan.spread.ahead
     read = steps.correlate(plan.read, plan.spread, books=books)
 
     flow = Dataflow(spec.name)

@@ -55,6 +55,11 @@ class Spread:
         """Names of all consumers."""
         self._keyed, self._course = keyed, course
 
+    @property
+    def ahead(self) -> int:
+        """Messages whose event time was too far in the future to end a window."""
+        return 0 if self._course is None else self._course.ahead
+
     def shards_of(self, origin: Origin) -> Sequence[str]:
         """Where messages of an origin may be."""
         return self._keyed or [origin.consumer]

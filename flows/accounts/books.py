@@ -33,6 +33,8 @@ class Books:
         self._still = 0
         self.skipped: Callable[[], int] = lambda: 0
         """Values that were of no use to their function of `reduce`."""
+        self.ahead: Callable[[], int] = lambda: 0
+        """Messages whose event time was too far in the future to end a window."""
 
     @property
     def consumers(self) -> dict[str, ConsumerAccount]:

@@ -18,6 +18,8 @@ LOG = logging.getLogger("hopper")
 
 EVERY = 1.0
 """Seconds between two looks."""
+REMIND = 60.0
+"""Seconds between two lines about clocks that go wrong: nobody can set them sooner."""
 
 
 class Watch:
@@ -25,7 +27,8 @@ class Watch:
 
     def __init__(self, books: Books, health: Health) -> None:
         self._books, self._health = books, health
-        self._skipped = 0
+        self._skipped = self._ahead = 0
+        self._reminded_at = float("-inf")
 
     def start(self) -> None:
         """Begin to look, and show Prometheus what is open."""
@@ -41,6 +44,15 @@ class Watch:
             LOG.error("the books do not add up, which is a defect of the job: %s", text)
         before, self._skipped = self._skipped, self._books.skipped()
         metrics.SKIPPED.inc(self._skipped - before)
+        before, self._ahead = self._ahead, self._books.ahead()
+        metrics.AHEAD.inc(self._ahead - before)
+        if self._ahead > before and now >= self._reminded_at + REMIND:
+            self._reminded_at = now
+            LOG.warning(
+                "event times of %d messages so far were further in the future than `ahead`: they "
+                "end no window",
+                self._ahead,
+            )
 
     def _run(self) -> None:
         while True:

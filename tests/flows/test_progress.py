@@ -48,3 +48,13 @@ def test_a_time_far_ahead_moves_nothing() -> None:
         2,
         2,
     ]
+
+
+def test_times_far_ahead_are_counted() -> None:
+    course = Course(Tumbling(1.0, by_event=True, ahead=60.0))
+    times = [START + 61, None, START, START + 3600]
+
+    for partition in ("q/000", "q/001"):
+        list(course.of(partition, [member(at) for at in times], START))
+
+    assert course.ahead == 4

@@ -93,3 +93,32 @@ def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixtur
     [(_, level, text)] = caplog.record_tuples
     assert level == logging.ERROR
     assert "sink of a shard: of 2 messages that came, 0 have left" in text
+
+
+def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    """Whose windows do not end by them: nobody would know why."""
+    books, source = Books(), Memory(MemorySource(name="watch"), workers=1)
+    watch = Watch(books, Health(books, source, Stop(3600, lambda: 0), patience=30))
+    before, counts = counted("hopper_ahead_total"), {0: 0, 1: 4, 2: 5, 61: 9, 62: 9}
+
+    for second, count in counts.items():
+        books.ahead = lambda count=count: count  # type: ignore[misc]  # it has the default
+        watch.look(second)
+
+    assert counted("hopper_ahead_total") == before + 9
+    assert ["of 4 messages so far" in text for text in caplog.messages] == [True, False]
+    assert "of 9 messages so far" in caplog.messages[1]
+
+
+def test_all_groups_that_a_signal_completes_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever their shards."""
+    caplog.set_level(logging.INFO)
+    stop = Stop(3600, lambda: 0)
+    stop.open_groups = lambda: 5
+    steps = [Aggregate(Shard(Rules(**WITH_KEYS)), stop, lambda: 100.0) for _ in range(3)]
+
+    stop.complete()
+    for step in steps:
+        step.on_notify()
+
+    assert caplog.messages == ["completing 5 open groups: SIGUSR1"]
