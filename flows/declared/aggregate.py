@@ -114,8 +114,9 @@ class Aggregate(Spec):
     reduce: Reduce | None = None
     """What a group becomes: one document, of these fields, or what a function `module:function` of
     your own returns (a `dict`; it is given a list of documents). Omitted: the documents, as they
-    are. Its `_id` is made of the key and the start of the aligned window, and its version is the
-    number of messages; without such a window, of the key and every `message_id`."""
+    are. Its `_id` is made of the key and the start of the aligned window, and its version of the
+    number of messages and their ids; without such a window, the `_id` is made of the key and every
+    `message_id`."""
     summary: Summary = Summary()
     """With `reduce`: what the fields are called that are added to it."""
 
