@@ -145,10 +145,13 @@ class Broker:
             self._leave(delivery)
         self.counted.update(numbers)
         if group.aligned and (group.completed_by == "window" or group.amends):
-            written = self.written.setdefault((group.key, group.start), [])
+            window = group.key, group.start
             assert group.amends == (group.completed_by == "late")
-            written += numbers
-            numbers = written
+            if group.amends:
+                numbers = self.written[window] + numbers
+            elif window in self.written:
+                assert group.claims, "it would take the place of what is written"
+            self.written[window] = numbers
         assert sorted(group.summary.values["all"]) == sorted(numbers)
         assert group.summary.count == len(numbers)
 
