@@ -148,7 +148,7 @@ class Broker:
             window = group.key, group.start
             assert group.amends == (group.completed_by == "late")
             if group.amends:
-                numbers = self.written[window] + numbers
+                numbers = self.written.get(window, []) + numbers
             elif window in self.written:
                 assert group.claims, "it would take the place of what is written"
             self.written[window] = numbers
