@@ -32,7 +32,7 @@ from flows.steps import Aggregate, concerns_a_shard, correlate
 from flows.stop import Stop
 from flows.write import Write
 
-SEEDS = range(200 if "CI" in os.environ else 80)
+SEEDS = range(200 if "CI" in os.environ else 40)
 if "HOPPER_SEED" in os.environ:
     SEEDS = range(int(os.environ["HOPPER_SEED"]), int(os.environ["HOPPER_SEED"]) + 1)
 _worlds = itertools.count()
