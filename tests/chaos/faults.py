@@ -20,6 +20,8 @@ from tests.live.forwarder import Forwarder
 
 EMPTY_WITHIN = 30.0
 """Seconds for the job to settle all of a queue that is to be deleted."""
+CONNECTED_WITHIN = 20.0
+"""Seconds for the job to have a connection, again, with a server that just starts."""
 DELETIONS = 3
 """In a row: it takes long until a queue is empty for the first time."""
 BETWEEN_DELETIONS = 1.0
@@ -69,12 +71,13 @@ def _kill_store(_fault: Fault, victims: Victims) -> None:
 
 def _cut(front: Forwarder, fault: Fault) -> bool:
     """One time in two nobody can connect either, for a while."""
-    front.refuse(fault.draw < 0.5)
-    connections = front.cut()
+    happened = _once_connected(front.cut)
     if fault.draw < 0.5:
+        front.refuse(True)
+        front.cut()
         time.sleep(fault.lasts)
-    front.refuse(False)
-    return connections > 0
+        front.refuse(False)
+    return happened
 
 
 def _slow(front: Forwarder, fault: Fault) -> None:
@@ -84,7 +87,17 @@ def _slow(front: Forwarder, fault: Fault) -> None:
 
 
 def _swallow(front: Forwarder, _fault: Fault) -> bool:
-    return front.swallow() > 0
+    return _once_connected(front.swallow)
+
+
+def _once_connected(hit: Callable[[], int]) -> bool:
+    """Hit all connections, as soon as there is one: servers may be away."""
+    deadline = time.monotonic() + CONNECTED_WITHIN
+    while not hit():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _starve_broker(fault: Fault, victims: Victims) -> None:

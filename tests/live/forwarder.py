@@ -51,12 +51,14 @@ class Forwarder:
     def swallow(self) -> int:
         """Let all bytes of the connections vanish, and their ends; new ones are as before.
 
-        As when a cable is pulled, or a router forgets them: neither side hears of it.
+        As when a cable is pulled, or a router forgets them: neither side hears of it. Return how
+        many there were of which bytes were still passed on.
         """
         with self._lock:
-            for pair in self._pairs:
+            heard = [pair for pair in self._pairs if not pair.swallowing]
+            for pair in heard:
                 pair.swallowing = True
-            return len(self._pairs)
+            return len(heard)
 
     def slow(self, delay: float) -> None:
         """Wait that many seconds before each piece of at most 64 KiB is passed on."""
@@ -96,6 +98,16 @@ class Forwarder:
                     sink.sendall(data)
         if not pair.swallowing:
             pair.shut_down()
+            if not self._forget(pair):
+                pair.break_()
+
+    def _forget(self, pair: _Pair) -> bool:
+        """Count it no more; tell whether that is new, and so one of its ends may still be read."""
+        with self._lock:
+            known = pair in self._pairs
+            if known:
+                self._pairs.remove(pair)
+        return known
 
 
 class _Pair:
