@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from connectors.message import (
@@ -94,14 +94,14 @@ class Addressing(Protocol):
     """A sink's rule for where a message's document goes, and what it is called there."""
 
     @property
-    def needs_document(self) -> bool:
-        """`address` looks into the document."""
+    def fields(self) -> Collection[str]:
+        """The fields of the document that `address` looks at: no others need be known."""
 
     @property
     def needs_body(self) -> bool:
         """`address` looks into the body as it came.
 
-        Where it looks into neither, messages of the same envelope have the same address.
+        Where it looks at neither, messages of the same envelope have the same address.
         """
 
     def address(

@@ -45,7 +45,7 @@ class Maker:
         self.by_body = addressing is not None and addressing.needs_body
         """What becomes of a message depends on its body, letter by letter."""
         self.addresses_alike = addressing is None or not (
-            addressing.needs_document or addressing.needs_body
+            addressing.fields or addressing.needs_body
         )
         """All messages of an envelope have the same address."""
         self.makes_alike = self.addresses_alike and look is None
@@ -113,6 +113,7 @@ def _member(
 
 
 def _fields(addressing: Addressing | None, look: Look | None) -> Collection[str] | None:
-    if addressing is not None and addressing.needs_document:
-        return None  # nobody knows which of them it looks at
-    return () if look is None else look.fields
+    of_address = () if addressing is None else addressing.fields
+    if look is None:
+        return of_address
+    return None if look.fields is None else look.fields.union(of_address)

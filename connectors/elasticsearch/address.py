@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from connectors.elasticsearch.template import Missing, lookup, parse_template
+from connectors.elasticsearch.template import Missing, fields_at, lookup, parse_template
 from connectors.message import Properties, Rejection
 
 ID_BYTES_MAX = 512
@@ -61,8 +61,8 @@ class Addressing:
         self._template, self._fallback = template, spec.index_fallback
         self._id = spec.id
         field = None if isinstance(spec.id, str) else spec.id.field
-        self.needs_document = template.needs_document or field is not None
-        """`address` looks into the document."""
+        self.fields = template.fields | (fields_at(field) if field is not None else frozenset())
+        """The fields of the document that `address` looks at."""
         self.needs_body = not isinstance(spec.id, str) and spec.id.hash is not None
         """`address` looks into the body as it came."""
         self.needs_properties = template.needs_properties or isinstance(spec.id, str)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from connectors.elasticsearch.template import lookup
+from connectors.elasticsearch.template import fields_at, lookup
 from connectors.message import Documents, Rejection
 
 VERSION_MAX = 2**63 - 1
@@ -117,8 +117,7 @@ class _Field:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        # Both spellings that `lookup` knows: an object at the first name, or a name with dots.
-        self._names = list({path, path.partition(".")[0]})
+        self._names = list(fields_at(path))
         renamed = {f"name_{number}": name for number, name in enumerate(self._names)}
         struct = msgspec.defstruct(
             "Document", [(name, Any, None) for name in renamed], rename=renamed

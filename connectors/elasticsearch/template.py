@@ -45,9 +45,11 @@ class Template(NamedTuple):
     places: list[Place]
 
     @property
-    def needs_document(self) -> bool:
-        """Some place is filled by the document."""
-        return any(not place.name.startswith(_OF_MESSAGE) for place in self.places)
+    def fields(self) -> frozenset[str]:
+        """The fields of a document that places are filled by."""
+        names = [place.name.partition(":")[0] for place in self.places]
+        of_document = [name for name in names if not name.startswith(_OF_MESSAGE)]
+        return frozenset[str]().union(*map(fields_at, of_document))
 
     @property
     def needs_properties(self) -> bool:
@@ -124,6 +126,11 @@ def lookup(document: Mapping[str, Any], path: str) -> str | None:
         # Objects are dicts as they were decoded; to ask for any Mapping takes six times as long.
         value = value.get(name) if isinstance(value, dict) else None
     return _text(document.get(path) if value is None else value)
+
+
+def fields_at(path: str) -> frozenset[str]:
+    """The fields of the document itself that `lookup` needs to follow a path."""
+    return frozenset((path, path.partition(".")[0]))
 
 
 def _text(value: Any) -> str | None:

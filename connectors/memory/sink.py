@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from connectors.memory.spec import MemorySink
@@ -128,7 +128,8 @@ class _Submission:
 class ByMessageId:
     """An `Addressing`: the message's own id, and the store's only index."""
 
-    needs_document = needs_body = False
+    fields: Collection[str] = ()
+    needs_body = False
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float

@@ -29,7 +29,7 @@ def test_what_is_the_same_for_all_documents_is_not_said_of_each() -> None:
     some = addressing()
 
     assert some.index == "events"
-    assert not some.needs_document
+    assert not some.fields
     assert address(some, properties=Properties()) == (None, None)
 
 
@@ -44,10 +44,23 @@ def test_auto_is_the_message_id_when_there_is_one() -> None:
 def test_a_field_is_an_id() -> None:
     some = addressing(id=DocumentId(field="order.id"))
 
-    assert (some.needs_document, some.needs_properties) == (True, False)
+    assert (set(some.fields), some.needs_properties) == ({"order", "order.id"}, False)
     assert address(some, {"order": {"id": "o-1"}}) == (None, "o-1")
     assert address(some, {"order": {"id": 12345678901234567890}}) == (None, "12345678901234567890")
     assert address(some, {"order": {"id": 0.1}}) == (None, "0.1")
+
+
+@pytest.mark.parametrize("order", [{"order": {"id": 1, "a": 2}}, {"order.id": 1}, {"order": 2}, {}])
+@pytest.mark.parametrize("where", [{"of": {"tenant": "x"}}, {"of.tenant": "x"}, {}])
+def test_nothing_but_its_fields_need_be_known(
+    order: dict[str, object], where: dict[str, object]
+) -> None:
+    some = addressing(index="e-{of.tenant}-{@timestamp:%Y}", id=DocumentId(field="order.id"))
+    document = {**order, **where, "@timestamp": "2026-01-31", "tenant": "y", "id": "z"}
+
+    known = {name: value for name, value in document.items() if name in some.fields}
+    assert set(known) < set(document)
+    assert address(some, known) == address(some, document)
 
 
 @pytest.mark.parametrize("order", [None, {}, {"id": None}, {"id": ""}, {"id": True}, {"id": [1]}])
@@ -63,7 +76,7 @@ def test_a_document_without_its_id_is_rejected(order: object) -> None:
 def test_equal_bodies_have_equal_hashes() -> None:
     some = addressing(id=DocumentId(hash="body"))
 
-    assert not some.needs_document
+    assert not some.fields
     assert not some.needs_properties
     first, again, other = (address(some, body=body) for body in (b"a", b"a", b"b"))
     assert first == again != other
@@ -85,7 +98,7 @@ def test_a_template_names_an_index_for_each() -> None:
     some = addressing(index="events-{tenant}")
 
     assert some.index is None
-    assert some.needs_document
+    assert some.fields == {"tenant"}
     assert address(some, {"tenant": "a"}, Properties(message_id="1")) == ("events-a", "1")
 
 

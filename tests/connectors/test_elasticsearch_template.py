@@ -146,24 +146,24 @@ def test_whatever_fields_say_a_name_is_legal_and_fits_its_template(
 def test_a_name_without_places_is_a_template_too(name: str) -> None:
     template = parse_template(name)
 
-    assert (template.needs_document, template.needs_properties) == (False, False)
+    assert (template.fields, template.needs_properties) == (frozenset(), False)
     assert render(name) == name
 
 
 @pytest.mark.parametrize(
-    ("template", "document", "properties"),
+    ("template", "fields", "properties"),
     [
-        ("e-{a}", True, False),
-        ("e-{header.a}", False, True),
-        ("e-{property.type}", False, True),
-        ("e-{headers.a}", True, False),
-        ("e-{@timestamp:%Y}", True, True),
+        ("e-{a}", {"a"}, False),
+        ("e-{header.a}", set(), True),
+        ("e-{property.type}", set(), True),
+        ("e-{headers.a}", {"headers", "headers.a"}, False),
+        ("e-{@timestamp:%Y}", {"@timestamp"}, True),
     ],
 )
-def test_it_says_what_it_looks_into(template: str, document: bool, properties: bool) -> None:
+def test_it_says_what_it_looks_at(template: str, fields: set[str], properties: bool) -> None:
     parsed = parse_template(template)
 
-    assert (parsed.needs_document, parsed.needs_properties) == (document, properties)
+    assert (set(parsed.fields), parsed.needs_properties) == (fields, properties)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class Address:
 class Nowhere:
     """Turns everything away."""
 
-    needs_document = needs_body = True
+    fields, needs_body = ("id",), True
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
