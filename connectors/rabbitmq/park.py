@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
+from math import inf
 from typing import Any, NamedTuple
 
 from pika import spec
@@ -29,6 +31,11 @@ LOG = logging.getLogger("hopper.rabbitmq")
 
 AGAIN = Backoff(0.2, 30.0)
 """Between two tries to park a message, and between two to connect."""
+
+
+_LIMIT = re.compile(r"message size \d+ is larger than .*max size (\d+)").search
+"""Why RabbitMQ closes a channel: at more than 16 MiB, since its version 4. A summary may have more;
+it waits then, since all others need the channel."""
 
 
 class Parking(NamedTuple):
@@ -66,6 +73,7 @@ class Parker:
         self._channel: Channel | None = None
         self._frame_bytes_most = 0  # as agreed with the broker; known once there is a channel
         self._blocked = False  # the broker is short of memory or disk, and reads nothing
+        self._body_bytes_most = inf  # known once the broker has closed a channel for more
         self._published = 0  # numbers the messages of one channel, as the broker does
         self._unconfirmed: dict[int, Parking] = {}
         self._returned: dict[int, str] = {}  # why, of unconfirmed ones that no queue takes
@@ -107,6 +115,9 @@ class Parker:
         self._channel = None
         self._waiting = [*self._unconfirmed.values(), *self._waiting]
         self._unconfirmed, self._returned = {}, {}
+        limit = _LIMIT(reason)
+        # Lost for another reason, it may come back with another limit.
+        self._body_bytes_most = inf if limit is None else int(limit[1])
         if self._waiting:
             LOG.error(
                 "%d rejected messages wait to be parked, %s: %s",
@@ -137,6 +148,9 @@ class Parker:
             if not self._opened:
                 self._opened = True
                 self._link.open()
+            return
+        if len(parking.rejected.message.body) > self._body_bytes_most:
+            self._again(parking, f"the broker takes {self._body_bytes_most} bytes at the most")
             return
         self._published += 1
         self._unconfirmed[self._published] = parking

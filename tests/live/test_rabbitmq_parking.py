@@ -149,3 +149,27 @@ def test_a_broker_short_of_memory_is_waited_for(caplog: Any) -> None:
         assert len(set(rig.parked())) == 15
         taking.consumer.close()
         assert rig.left() == 0
+
+
+def test_what_is_too_large_for_the_broker_keeps_nothing_else_from_being_parked(caplog: Any) -> None:
+    """It may be a summary, of more bytes than any message has; it stays unacknowledged."""
+    with (
+        Broker("narrow", settings={"max_message_size": "100000"}) as broker,
+        rabbitmq_rig(broker.url) as rig,
+    ):
+        rig.publish(b"large", b"first", b"second")
+        taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
+        (origin, large), (_, first), (_, second) = taking.wait_for(3)
+        summary = Message(large.tag, False, large.route, large.properties, b"x" * 100_001)
+
+        reject(taking, origin, summary)
+        reject(taking, origin, first)
+        until(lambda: parked(rig) == 1)
+        reject(taking, origin, second)
+
+        until(lambda: taking.consumer.unsettled == 1)
+        assert "the broker takes 100000 bytes at the most; next try" in caplog.text
+        assert [body for body, _ in rig.parked()] == [b"first", b"second"]
+        rig.cut()
+        taking.wait_for(4)  # without its connection, nobody waits for it any more
+        taking.consumer.close()
