@@ -11,7 +11,7 @@ Pure. A place is one of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -38,11 +38,15 @@ class Place(NamedTuple):
     field: Field
 
 
-class Template(NamedTuple):
-    """`texts` and `places` in turn; there is one text more."""
+class Template:
+    """A name with places in it."""
 
-    texts: list[str]
-    places: list[Place]
+    def __init__(self, texts: Sequence[str], places: Sequence[Place]) -> None:
+        """`texts` and `places` in turn; there is one text more."""
+        self.texts, self.places = texts, places
+        self._fields = [place.field for place in places]
+        # The documents of a job go to few indices.
+        self._fill = lru_cache(maxsize=1024)(self._filled)
 
     @property
     def fields(self) -> frozenset[str]:
@@ -65,9 +69,11 @@ class Template(NamedTuple):
         beginning of a name. So whoever sends documents, and writes their fields, cannot reach an
         index that the template does not mean.
         """
+        return self._fill(*[field(document, properties, now) for field in self._fields])
+
+    def _filled(self, *values: str | Missing | None) -> str | Missing:
         name = self.texts[0]
-        for place, text in zip(self.places, self.texts[1:], strict=True):
-            value = place.field(document, properties, now)
+        for place, value, text in zip(self.places, values, self.texts[1:], strict=True):
             if isinstance(value, Missing):
                 return value
             if value is None:
@@ -100,9 +106,13 @@ def parse_template(text: str) -> Template:
     return Template(texts, places)
 
 
-@lru_cache(maxsize=1024)  # The documents of a job go to few indices.
 def problem_of_name(name: str) -> str | None:
     """Why Elasticsearch allows no index of that name ("Create index" in its API reference)."""
+    return _TOO_LONG if len(name) > _NAME_BYTES_MAX else _problem(name)
+
+
+@lru_cache(maxsize=1024)  # Bodies that name indices name few of them.
+def _problem(name: str) -> str | None:
     if name != name.lower():
         return "the name of an index is in lowercase"
     if any(character in '\\/*?"<>| ,#:' for character in name):
@@ -112,7 +122,7 @@ def problem_of_name(name: str) -> str | None:
     if name.startswith(("-", "_", "+")) or name in ("", ".", ".."):
         return "the name of an index does not start with - _ +, and is not . or .."
     if len(name.encode(errors="replace")) > _NAME_BYTES_MAX:
-        return f"the name of an index has at most {_NAME_BYTES_MAX} bytes"
+        return _TOO_LONG
     return None
 
 
@@ -151,13 +161,21 @@ def _parse_place(place: str) -> Place:
         raise ValueError("a template names fields as in {tenant} or {a.b}")
     kind, _, rest = name.partition(".")
     if kind == "header" and rest:
-        return Place(name, lambda _, properties, __: _text((properties.headers or {}).get(rest)))
+        return Place(name, lambda _, properties, __: _brief((properties.headers or {}).get(rest)))
     if kind == "property" and rest:
         if rest not in Properties._fields or rest == "headers":
             known = ", ".join(field for field in Properties._fields if field != "headers")
             raise ValueError(f"there is no property.{rest}, but property. one of {known}")
-        return Place(name, lambda _, properties, __: _text(getattr(properties, rest)))
-    return Place(name, lambda document, _, __: lookup(document, name))
+        return Place(name, lambda _, properties, __: _brief(getattr(properties, rest)))
+    return Place(name, lambda document, _, __: _brief(lookup(document, name)))
+
+
+def _brief(value: Any) -> str | Missing | None:
+    """What is filled in is kept in memory, and a sender may write megabytes."""
+    text = _text(value)
+    if text is None or len(text) <= _NAME_BYTES_MAX:
+        return text
+    return Missing(f"{text!r:.300} names no index: {_TOO_LONG}")
 
 
 def _date(dates: str) -> Field:
@@ -210,3 +228,4 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECONDS_FROM = 1e11
 """A number above it is milliseconds: in seconds it would be the year 5138."""
 _NAME_BYTES_MAX = 255
+_TOO_LONG = f"the name of an index has at most {_NAME_BYTES_MAX} bytes"

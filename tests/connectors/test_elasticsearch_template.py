@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from typing import Any
 
 import hypothesis
@@ -138,6 +139,25 @@ def test_whatever_fields_say_a_name_is_legal_and_fits_its_template(
     assert name.endswith(after)
     assert len(name) > len(before) + len(after)
     assert name == template.replace("{a}", a).replace("{b}", b)
+
+
+@pytest.mark.parametrize("template", ["e-{a}", "e-{header.a}", "e-{property.type}"])
+def test_what_is_too_long_for_a_name_is_not_kept(template: str) -> None:
+    """Names are remembered: a thousand of a megabyte would be a gigabyte."""
+    parsed, reasons = parse_template(template), list[str]()
+    tracemalloc.start()
+    for number in range(20):
+        text = f"{number}" + "x" * 1_000_000
+        envelope = Properties(headers={"a": text}, type=text)
+        missing = parsed.render({"a": text}, envelope, 0.0)
+        assert isinstance(missing, Missing)
+        reasons.append(missing.reason)
+        del text, envelope
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 1_000_000
+    assert all("255 bytes" in reason and len(reason) < 500 for reason in reasons)
 
 
 @pytest.mark.parametrize(
