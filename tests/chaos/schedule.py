@@ -44,11 +44,11 @@ QUIET: dict[str, tuple[str, ...]] = {
 for another reason are not old enough to be taken."""
 PAUSES = {
     "job": (4.0, 9.0),
-    "broker": (1.0, 4.0),
+    "broker": (3.0, 7.0),
     "way to the broker": (2.0, 6.0),
     "store": (4.0, 8.0),
     "what the store refuses": (0.3, 1.5),
-    "way to the store": (1.0, 4.0),
+    "way to the store": (0.5, 2.5),
 }
 """Seconds between two faults of a lane. It takes the job two to start, and some more to have as
 much in its hands as it may; and it gets on only while the store is there."""
