@@ -10,12 +10,14 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import packages
 from deploy.local.folders import give, run_as
-from deploy.local.server import Server
+from deploy.local.ports import is_free
+from deploy.local.server import POLL_SECONDS, STOP_SECONDS_MAX, Server
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Where the package keeps the programs themselves: those on the path insist on being root."""
@@ -89,7 +91,11 @@ class RabbitMQ(Server):
         if PROGRAMS.exists() and self._recorded() is not None:
             # The port mapper refuses while a node is registered, and that is how it should be.
             environment = self._environment()
-            subprocess.run(["epmd", "-kill"], env=environment, check=False, capture_output=True)
+            deadline = time.monotonic() + STOP_SECONDS_MAX
+            # It ends a moment after it has said so, and until then its port would seem taken.
+            while not is_free(self.ports[2]) and time.monotonic() < deadline:
+                subprocess.run(["epmd", "-kill"], env=environment, check=False, capture_output=True)
+                time.sleep(POLL_SECONDS)
 
     def _environment(self) -> dict[str, str]:
         _, distribution_port, mapper_port = self.ports
