@@ -20,6 +20,7 @@ from connectors.errors import SpecError
 from flows import start
 from flows.spec import load
 from tests.documents import README, READMES, ROOT, Block, blocks, code, commands
+from tests.flows.cases import cases
 
 [WHOLE, *_] = [block for block in blocks("yaml") if block.path == README]
 """The pipeline to begin with; what is not a whole pipeline is a part of it."""
@@ -84,10 +85,7 @@ def merged(whole: Any, part: str) -> Any:
 @pytest.mark.parametrize("block", CASES, ids=str)
 def test_what_a_case_may_have_is_had_by_some_case(block: Block) -> None:
     """Each key that is shown, of the case, its steps and what is expected."""
-    files = block.path.parent.glob("*.yaml")
-    every = [case for path in files for case in yaml.safe_load(path.read_text())]
-
-    assert keys(yaml.safe_load(block.text)) <= keys(every)
+    assert keys(yaml.safe_load(block.text)) <= keys([case for _, case in cases()])
 
 
 def keys(cases: list[dict[str, Any]]) -> set[str]:
