@@ -15,14 +15,9 @@ from msgspec.structs import astuple
 from connectors.message import Message, Origin
 from flows.group import Member
 
-Column = Any
-"""A list of values, one for each member; or `Same`."""
-
-
-class Same(tuple[Any]):
-    """A column of the same value in each row."""
-
-    __slots__ = ()
+Column = list[Any] | tuple[Any]
+"""A list of values, one for each member; or a tuple of the one that all have. A type of its own
+would be clearer, and cost as much as the values: it is pickled by its name, each time."""
 
 
 class Members(list[Member]):
@@ -47,19 +42,19 @@ def _column(values: tuple[Any, ...]) -> Column:
     # What is compared must be cheap, and of one type in a column: 1, 1.0 and True are equal. Where
     # values differ, the first and the last one do, as a rule: then the others need not be compared.
     if first.__class__ in _TOLD_ONCE and first == last and values.count(first) == len(values):
-        return Same((first,))
+        return (first,)
     return [*values]
 
 
 def _members(count: int, origin: Origin, message: list[Column], member: list[Column]) -> Members:
     messages = [*_rows(count, Message, message)]
-    if isinstance(member[0], Same) and member[0][0] is None:
+    if member[0] == (None,):
         member = [[message.body for message in messages], *member[1:]]
-    return Members(_rows(count, Member, [Same((origin,)), messages, *member]))
+    return Members(_rows(count, Member, [(origin,), messages, *member]))
 
 
 def _rows(count: int, kind: Any, columns: list[Column]) -> Any:
-    values = [repeat(c[0], count) if isinstance(c, Same) else c for c in columns]
+    values = [repeat(c[0], count) if isinstance(c, tuple) else c for c in columns]
     return map(kind, *values)
 
 
