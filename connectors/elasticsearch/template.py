@@ -161,18 +161,19 @@ def _parse_place(place: str) -> Place:
         raise ValueError("a template names fields as in {tenant} or {a.b}")
     kind, _, rest = name.partition(".")
     if kind == "header" and rest:
-        return Place(name, lambda _, properties, __: _brief((properties.headers or {}).get(rest)))
+        return Place(
+            name, lambda _, properties, __: _brief(_text((properties.headers or {}).get(rest)))
+        )
     if kind == "property" and rest:
         if rest not in Properties._fields or rest == "headers":
             known = ", ".join(field for field in Properties._fields if field != "headers")
             raise ValueError(f"there is no property.{rest}, but property. one of {known}")
-        return Place(name, lambda _, properties, __: _brief(getattr(properties, rest)))
+        return Place(name, lambda _, properties, __: _brief(_text(getattr(properties, rest))))
     return Place(name, lambda document, _, __: _brief(lookup(document, name)))
 
 
-def _brief(value: Any) -> str | Missing | None:
+def _brief(text: str | None) -> str | Missing | None:
     """What is filled in is kept in memory, and a sender may write megabytes."""
-    text = _text(value)
     if text is None or len(text) <= _NAME_BYTES_MAX:
         return text
     return Missing(f"{text!r:.300} names no index: {_TOO_LONG}")
