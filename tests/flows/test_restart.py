@@ -54,6 +54,16 @@ def restart(some: Play, at: str) -> None:
     some.happen([{"at": at, "killed": "kill -9"}])
 
 
+def written_and_restarted() -> Play:
+    """A process has written the window of 1 and 2, and another one knows nothing of it."""
+    some = play()
+    send(some, "10:00:30", 1, 2)
+    send(some, "10:01:01", 3, of="10:01:01")
+    send(some, "10:02:01", 9, of="10:02:01")
+    restart(some, "10:05:00")
+    return some
+
+
 def come_again(some: Play, *numbers: int, of: str = "10:00:30") -> None:
     """They were delivered to the process before, which has not acknowledged them.
 
@@ -108,11 +118,7 @@ def test_a_window_is_named_and_counted_although_the_process_is_new() -> None:
 @pytest.mark.parametrize("late", [[4], [4, 5], [4, 5, 6, 7]])
 def test_what_is_late_after_a_restart_is_written_apart(late: list[int]) -> None:
     """Be it less than there was, or more: neither is lost, nor takes the other's place."""
-    some = play()
-    send(some, "10:00:30", 1, 2)
-    send(some, "10:01:01", 3, of="10:01:01")
-    send(some, "10:02:01", 9, of="10:02:01")
-    restart(some, "10:05:00")
+    some = written_and_restarted()
     send(some, "10:05:01", *late)
     send(some, "10:05:02", 10, of="10:05:02")
 
@@ -126,11 +132,7 @@ def test_what_is_late_after_a_restart_is_written_apart(late: list[int]) -> None:
 @pytest.mark.parametrize("late", [[4], [4, 5], [4, 5, 6, 7]])
 def test_what_was_late_and_delivered_before_is_parked(late: list[int]) -> None:
     """The process before has died with it: perhaps it had counted it, and nobody knows."""
-    some = play()
-    send(some, "10:00:30", 1, 2)
-    send(some, "10:01:01", 3, of="10:01:01")
-    send(some, "10:02:01", 9, of="10:02:01")
-    restart(some, "10:05:00")
+    some = written_and_restarted()
     come_again(some, *late)
     send(some, "10:05:02", 10, of="10:05:02")
 
