@@ -61,21 +61,28 @@ class Elasticsearch(Server):
         return f"http://127.0.0.1:{self.ports[0]}"
 
     def answers(self) -> bool:
-        """Tell whether it has elected itself and opened its indices."""
+        """Tell whether it has elected itself, opened its indices, and knows whom it lets in."""
         try:
-            health = self._get("/_cluster/health?wait_for_status=yellow&timeout=5s")
+            health = self._ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=5s")
+            if password := self.options["password"]:
+                # Until the index of the users is there, whoever comes may be told 503: storing
+                # the password makes it, and is answered when it is open.
+                self._ask("POST", "/_security/user/elastic/_password", {"password": password})
         except (OSError, CannotStart):
             return False
         return health["timed_out"] is False
 
-    def _get(self, path: str) -> dict[str, object]:
-        request = urllib.request.Request(self.url + path)
+    def _ask(self, method: str, path: str, body: object = None) -> dict[str, object]:
+        request = urllib.request.Request(self.url + path, method=method)
         if self.options["password"]:
             login = base64.b64encode(f"elastic:{self.options['password']}".encode()).decode()
             request.add_header("Authorization", f"Basic {login}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=10) as answer:
-            body: dict[str, object] = json.load(answer)
-            return body
+            found: dict[str, object] = json.load(answer)
+            return found
 
     def _launch(self) -> None:
         version: str = self.options["version"] or _newest_version()
