@@ -14,7 +14,7 @@ from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
 from flows.consumers import BUSY
 
-PREFETCH = 6000
+PREFETCH = 4000
 """As in `pipeline.yaml`."""
 
 

@@ -44,6 +44,7 @@ class Spec(BaseModel):
         strict=True,  # YAML has types: "5" is not 5, and true is not 1
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
+        defer_build=True,  # of all models but the outermost, most are never used by themselves
     )
 
     def problems(self) -> Iterator[Problem]:

@@ -39,7 +39,7 @@ DOCUMENTS = Backoff(0.1, 10.0)
 
 
 class Indexer:
-    """Sends what is submitted, by a fixed number of threads."""
+    """Sends what is submitted, by as many threads as there were ever requests at once."""
 
     def __init__(
         self,
@@ -73,10 +73,8 @@ class Indexer:
         self._trouble, self._misfits = Trouble(), Misfits()
         self._changed = threading.Condition()
         self._closed = self._broken = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"indexer-{number}", daemon=True)
-            for number in range(concurrency)
-        ]
+        self._threads: list[threading.Thread] = []
+        self._idle = 0  # threads that wait to be called
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `connectors.connector.Sink`.
@@ -93,8 +91,7 @@ class Indexer:
                 due_at = self._backlog.due_at()
                 self._backlog.add(batch, self._clock())
                 if self._backlog.due_at() != due_at:
-                    self._changed.notify()
-                self._start()
+                    self._call()
         return batch.withdraw
 
     def limit(self, bytes_max: int) -> None:
@@ -112,7 +109,7 @@ class Indexer:
         self._check_threads()
         with self._changed:
             self._backlog.flush()
-            self._changed.notify()
+            self._call()
 
     def close(self) -> None:
         """See `connectors.connector.Sink`. A request that is under way is not waited for."""
@@ -120,17 +117,23 @@ class Indexer:
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(timeout=0.1)
+            thread.join(timeout=0.1)
 
     def _check_threads(self) -> None:
         if self._broken:
             raise AssertionError("a thread of the indexer has died")
 
-    def _start(self) -> None:
-        if self._threads[0].ident is None:
-            for thread in self._threads:
-                thread.start()
+    def _call(self) -> None:
+        """Have somebody look at the backlog: a new thread, if each has a request of its own.
+
+        One that has none, and does not wait either, is about to look.
+        """
+        if self._idle:
+            self._changed.notify()
+        elif len(self._threads) == self._pace.under_way and not self._pace.full:
+            name = f"indexer-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+            self._threads[-1].start()
 
     def _work(self) -> None:
         try:
@@ -150,10 +153,12 @@ class Indexer:
                     self._pace.start()
                     if due_at is not None:
                         # Whoever leaves with work sees to it that somebody watches the rest.
-                        self._changed.notify()
+                        self._call()
                     return request
                 resume_at = self._pace.resume_at
+                self._idle += 1
                 self._changed.wait(None if due_at is None else max(due_at, resume_at) - now)
+                self._idle -= 1
         return None
 
     def _process(self, request: Request) -> None:

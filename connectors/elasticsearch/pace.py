@@ -29,7 +29,8 @@ class Pace:
     def __init__(self, concurrency: int, backoff: Backoff) -> None:
         self._limit, self._backoff = concurrency, backoff
         self._allowed = float(concurrency)
-        self._under_way = 0
+        self.under_way = 0
+        """Requests that have started, and have not ended."""
         self._failures = 0
         self._left_of_round = 0
         """Answers to requests that were under way when a slow one was last answered."""
@@ -40,7 +41,7 @@ class Pace:
     def full(self) -> bool:
         """None may start before another one has ended, however late it is."""
         allowed = 1 if self._failures else int(self._allowed)  # Rule 3
-        return self._under_way >= allowed
+        return self.under_way >= allowed
 
     def allows(self, now: float) -> bool:
         """One more may start."""
@@ -48,11 +49,11 @@ class Pace:
 
     def start(self) -> None:
         """A request starts; exactly one of the others ends it."""
-        self._under_way += 1
+        self.under_way += 1
 
     def succeed(self, slow: bool = False) -> None:
         """A request was worked on; `slow`: it took much longer than usual."""
-        self._under_way -= 1
+        self.under_way -= 1
         self._failures = 0
         self._left_of_round -= 1
         if slow and self._left_of_round <= 0:
@@ -63,13 +64,13 @@ class Pace:
 
     def throttle(self) -> None:
         """A request was worked on, but parts of it were too much."""
-        self._under_way -= 1
+        self.under_way -= 1
         self._failures = 0
         self._allowed = max(1.0, self._allowed / 2)  # Rule 1
 
     def fail(self, now: float, random: float) -> None:
         """A request failed as a whole; `random` is a number from 0 to 1 (see `Backoff`)."""
-        self._under_way -= 1
+        self.under_way -= 1
         self._allowed = max(1.0, self._allowed / 2)
         # Several that were under way fail together; that is one failure.
         if now >= self.resume_at:

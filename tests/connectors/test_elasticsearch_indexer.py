@@ -521,13 +521,25 @@ def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> N
     indexer, answers = build(), Answers()
     before = threading.active_count()
     indexer.submit(documents(0, 1, SMALL), answers)
-    assert threading.active_count() == before + 4
+    assert threading.active_count() == before + 1
 
     indexer.close()
 
     until(lambda: threading.active_count() == before)
     assert not cluster.requests
     assert len(answers) == 0
+
+
+def test_a_thread_is_enough_for_one_request_after_the_other(build: Build) -> None:
+    """Each has memory of its own: none is started before it has something to do."""
+    indexer, before = build(), threading.active_count()
+
+    for n in range(20):
+        answers = Answers()
+        indexer.submit(documents(n, 1), answers)
+        until(lambda answers=answers: len(answers) == 1)
+
+    assert threading.active_count() == before + 1
 
 
 def test_closed_without_having_been_used(build: Build) -> None:
