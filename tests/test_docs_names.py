@@ -157,7 +157,7 @@ def test_the_reasons_of_ours_are_all_told() -> None:
 
     told = {word for row in table(README, "Reason") for word in re.findall("`(.+?)`", row[0])}
 
-    assert told == set(re.findall(r'(?:Rejection\(|reason = |_REASON = )f?"(\w+): ', sources))
+    assert told == set(re.findall(r'(?:Rejection\(\s*|reason = |_REASON = )f?"(\w+): ', sources))
 
 
 def test_the_exit_codes_are_all_told() -> None:
