@@ -125,6 +125,10 @@ class Elasticsearch(Server):
         options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-AlwaysPreTouch", "-Xlog:disable"]
         if self.options["fast"]:
             options.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
+        if self.options["password"]:
+            # It copies its roles into the index of the users, so that they can be searched; where
+            # that index is made in the same moment for a user, both may wait for ever.
+            options.append("-Des.queryable_built_in_roles_enabled=false")
         (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(options))
 
     def _environment(self, java: Path) -> dict[str, str]:
