@@ -61,28 +61,21 @@ class Elasticsearch(Server):
         return f"http://127.0.0.1:{self.ports[0]}"
 
     def answers(self) -> bool:
-        """Tell whether it has elected itself, opened its indices, and knows whom it lets in."""
+        """Tell whether it has elected itself and opened its indices."""
         try:
-            health = self._ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=5s")
-            if password := self.options["password"]:
-                # Until the index of the users is there, whoever comes may be told 503: storing
-                # the password makes it, and is answered when it is open.
-                self._ask("POST", "/_security/user/elastic/_password", {"password": password})
+            health = self._get("/_cluster/health?wait_for_status=yellow&timeout=5s")
         except (OSError, CannotStart):
             return False
         return health["timed_out"] is False
 
-    def _ask(self, method: str, path: str, body: object = None) -> dict[str, object]:
-        request = urllib.request.Request(self.url + path, method=method)
+    def _get(self, path: str) -> dict[str, object]:
+        request = urllib.request.Request(self.url + path)
         if self.options["password"]:
             login = base64.b64encode(f"elastic:{self.options['password']}".encode()).decode()
             request.add_header("Authorization", f"Basic {login}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=10) as answer:
-            found: dict[str, object] = json.load(answer)
-            return found
+            body: dict[str, object] = json.load(answer)
+            return body
 
     def _launch(self) -> None:
         version: str = self.options["version"] or _newest_version()
@@ -126,8 +119,8 @@ class Elasticsearch(Server):
         if self.options["fast"]:
             options.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
         if self.options["password"]:
-            # It copies its roles into the index of the users, so that they can be searched; where
-            # that index is made in the same moment for a user, both may wait for ever.
+            # It would make the index of its users to copy its roles there, after it has begun to
+            # answer, and tell whoever comes 503 until then; or for ever, if a user came meanwhile.
             options.append("-Des.queryable_built_in_roles_enabled=false")
         (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(options))
 
