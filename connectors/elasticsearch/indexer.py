@@ -39,7 +39,7 @@ DOCUMENTS = Backoff(0.1, 10.0)
 
 
 class Indexer:
-    """Sends what is submitted, by as many threads as there were ever requests at once."""
+    """Sends what is submitted, by threads that are started as they are needed."""
 
     def __init__(
         self,
@@ -109,7 +109,8 @@ class Indexer:
         self._check_threads()
         with self._changed:
             self._backlog.flush()
-            self._call()
+            if self._backlog.due_at() is not None:
+                self._call()
 
     def close(self) -> None:
         """See `connectors.connector.Sink`. A request that is under way is not waited for."""

@@ -533,6 +533,8 @@ def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> N
 def test_a_thread_is_enough_for_one_request_after_the_other(build: Build) -> None:
     """Each has memory of its own: none is started before it has something to do."""
     indexer, answers, before = build(), Answers(), threading.active_count()
+    indexer.flush()
+    assert threading.active_count() == before
 
     for n in range(20):
         indexer.submit(documents(n, 1), answers)
