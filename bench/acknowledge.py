@@ -14,15 +14,10 @@ from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
 from flows.consumers import BUSY
 
-PREFETCH = 4000
-"""As in `pipeline.yaml`."""
-
 
 def main() -> None:
     """Acknowledge until SIGTERM, and drain."""
-    spec = RabbitMQSource(
-        url=(os.environ["RABBITMQ_URL"],), queue=os.environ["BENCH_QUEUE"], prefetch=PREFETCH
-    )
+    spec = RabbitMQSource(url=(os.environ["RABBITMQ_URL"],), queue=os.environ["BENCH_QUEUE"])
     source = RabbitMQ(spec, None, workers=1)
     consumer = source.consumer(source.consumers()[0])
     signal.signal(signal.SIGTERM, lambda *_: consumer.drain())
