@@ -22,7 +22,9 @@ def files() -> list[Path]:
 README = ROOT / "README.md"
 READMES = sorted(path for path in files() if path.name == "README.md")
 PAGE = ROOT / "docs" / "aggregate.md"
-DOCUMENTS = [*READMES, PAGE]
+"""Its blocks are examples, which `test_docs_aggregate.py` plays."""
+GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path != PAGE)
+DOCUMENTS = [*READMES, *GUIDES, PAGE]
 
 
 class Block(NamedTuple):
@@ -48,10 +50,10 @@ class Block(NamedTuple):
 
 
 def blocks(*languages: str, path: Path | None = None) -> list[Block]:
-    """All fenced blocks of a document, or of every README; or those of some languages."""
+    """All fenced blocks of a document, or of every README and guide; or those of some languages."""
     return [
         block
-        for path in ([path] if path else READMES)
+        for path in ([path] if path else [*READMES, *GUIDES])
         for block in _blocks(path)
         if not languages or block.language in languages
     ]
