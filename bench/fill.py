@@ -12,12 +12,11 @@ import socket
 from collections.abc import Iterator
 from functools import lru_cache
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import pika
 from pika import frame, spec
-from typing_extensions import Self
 
 BLOCK = 2000
 """Messages in one write: some 600 KB."""

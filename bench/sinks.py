@@ -9,9 +9,7 @@ import urllib.error
 import urllib.request
 from itertools import islice
 from types import TracebackType
-from typing import Protocol
-
-from typing_extensions import Self
+from typing import Protocol, Self
 
 from bench.fill import messages
 from bench.run import ROOT

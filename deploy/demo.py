@@ -17,7 +17,7 @@ import sys
 import time
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
     index = Index(urls["ELASTICSEARCH_URL"], NAME)
     [port] = free_ports(1)
     job = Job(SPEC, {**urls, "DEMO_METRICS_PORT": str(port)})
-    day = list(shop.day(events, seconds, datetime.now(timezone.utc)))
+    day = list(shop.day(events, seconds, datetime.now(UTC)))
 
     with Broker(urls["RABBITMQ_URL"], NAME) as broker:
         index.make_anew(shop.MAPPING)

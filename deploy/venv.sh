@@ -5,17 +5,17 @@ set -eu
 
 fits() {
     # Asking is the only way to know: a shim of pyenv may have the right name, and fail.
-    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' >/dev/null 2>&1
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1
 }
 
 find_python() {
-    for python in python3.12 python3.11 python3.10 python3; do
+    for python in python3.12 python3.11 python3; do
         if fits "$python"; then
             echo "$python"
             return
         fi
     done
-    echo "Hopper needs Python 3.10, 3.11 or 3.12, and none of them is on the path:" >&2
+    echo "Hopper needs Python 3.11 or 3.12, and neither of them is on the path:" >&2
     echo "Bytewax, which it runs on, has no build for another." >&2
     exit 1
 }

@@ -6,7 +6,7 @@ They hand over what arrives, and hand back what became of it; no decisions.
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -102,7 +102,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         return stall.keeps(self._account, self._consumer.unsettled, now)
 
     def next_awake(self) -> datetime:
-        return datetime.now(timezone.utc) + timedelta(seconds=self._pause)
+        return datetime.now(UTC) + timedelta(seconds=self._pause)
 
     def snapshot(self) -> None:
         """The broker remembers what is not acknowledged; there is nothing else to remember."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import TypeGuard
 
@@ -146,7 +146,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
             return None
         due_at, now = self._shard.due_at, self._clock()
         due_in = FORCED_WITHIN if due_at is None else min(FORCED_WITHIN, due_at - now)
-        return datetime.now(timezone.utc) + timedelta(seconds=due_in)
+        return datetime.now(UTC) + timedelta(seconds=due_in)
 
     def snapshot(self) -> None:
         """Open groups are not saved: their messages are unacknowledged, and will come again."""

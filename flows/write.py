@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from bytewax.operators import StatefulBatchLogic
 
@@ -75,7 +75,7 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         if not self._submissions:
             return None
         outstanding = min(len(self._submissions), ANSWERS_COUNTED)
-        return datetime.now(timezone.utc) + timedelta(seconds=ANSWER_AFTER / outstanding)
+        return datetime.now(UTC) + timedelta(seconds=ANSWER_AFTER / outstanding)
 
     def snapshot(self) -> None:
         """What is not stored is unacknowledged, and will come again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from connectors.memory import sink as memory_sink
@@ -26,7 +26,7 @@ from flows.stop import Stop
 from flows.write import Write
 from tests.documents import Block
 
-DAY = datetime(2026, 1, 2, tzinfo=timezone.utc)
+DAY = datetime(2026, 1, 2, tzinfo=UTC)
 """When all examples happen."""
 PROPERTIES = ("correlation_id", "content_type")
 """What of a message's properties an example may say by name; its id is its `message_id`."""
@@ -184,7 +184,7 @@ class Play:
         self._consumers[outcomes.origin.consumer].settle(whole)
 
     def _tell(self, **event: Any) -> None:
-        at = datetime.fromtimestamp(self._now, timezone.utc)
+        at = datetime.fromtimestamp(self._now, UTC)
         text = at.isoformat(timespec="milliseconds")[11:23].removesuffix(".000")
         self.told.append({"at": text, **event})
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -216,7 +216,7 @@ def _seconds(document: Mapping[str, Any], properties: Properties, now: float) ->
     if isinstance(value, str) and len(value) == len("2026-01-31"):
         value += "T00:00:00"
     moment = msgspec.convert(value, datetime)  # its error is a ValueError
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 _SPECIAL = (".", "-", "_", "+")
@@ -225,7 +225,7 @@ in requests they mean something else, as in `_all` and `-excluded`."""
 _OF_MESSAGE = ("header.", "property.")
 _DATE_DIRECTIVES = ("%Y", "%y", "%m", "%d", "%H", "%j", "%G", "%V")
 """Numbers only, and nothing below the hour: an index a minute is an accident."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 1e11
 """A number above it is milliseconds: in seconds it would be the year 5138."""
 _NAME_BYTES_MAX = 255

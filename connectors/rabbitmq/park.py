@@ -10,7 +10,7 @@ import logging
 import random
 import re
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from math import inf
 from typing import Any, NamedTuple
 
@@ -159,7 +159,7 @@ class Parker:
             parking.rejected,
             self._queue,
             self._published,
-            datetime.now(timezone.utc),
+            datetime.now(UTC),
             self._frame_bytes_most,
         )
         self._channel.basic_publish(

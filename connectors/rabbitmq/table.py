@@ -8,7 +8,7 @@ those that only pika does (https://www.rabbitmq.com/amqp-0-9-1-errata, section 3
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from struct import Struct
 from typing import Any
@@ -107,7 +107,7 @@ def _decode_void(_encoded: bytes, _position: int, _end: int, _depth: int) -> Non
 def _decode_timestamp(encoded: bytes, position: int, end: int, _depth: int) -> datetime | int:
     seconds = int.from_bytes(encoded[position:end], "big")
     try:
-        return datetime.fromtimestamp(seconds, timezone.utc)
+        return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):  # the platform decides which
         return seconds
 

@@ -7,7 +7,7 @@ body apart: `splitter.py` does.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, NoReturn, TypedDict, TypeVar, cast
 
@@ -93,7 +93,7 @@ def read_text(body: bytes, arrived_at: float) -> bytes:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise Unreadable(f"not text in UTF-8: {error}") from None
-    at = datetime.fromtimestamp(arrived_at, timezone.utc).isoformat(timespec="milliseconds")
+    at = datetime.fromtimestamp(arrived_at, UTC).isoformat(timespec="milliseconds")
     return msgspec.json.encode({"message": text, "@timestamp": at.replace("+00:00", "Z")})
 
 

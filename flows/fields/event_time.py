@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -53,7 +53,7 @@ def _spelled_otherwise(text: str) -> float | None:
 
 _convert = msgspec.convert
 _EPOCH_WITHOUT_OFFSET = datetime(1970, 1, 1)
-_EPOCH = _EPOCH_WITHOUT_OFFSET.replace(tzinfo=timezone.utc)
+_EPOCH = _EPOCH_WITHOUT_OFFSET.replace(tzinfo=UTC)
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)"
     r"(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?"
@@ -62,6 +62,6 @@ _TIME = re.compile(
 ).fullmatch
 _MILLISECONDS_FROM = 1e11
 """A number above it is milliseconds: in seconds it would be the year 5138."""
-_FIRST = (datetime.min.replace(tzinfo=timezone.utc) - _EPOCH).total_seconds()
-_END = (datetime.max.replace(tzinfo=timezone.utc) - _EPOCH).total_seconds()
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()
+_END = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()
 """The years 1 to 9999, which is what RFC 3339 can say."""

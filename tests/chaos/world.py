@@ -9,12 +9,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from operator import methodcaller
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import pika
 import urllib3
-from typing_extensions import Self
 
 from deploy.local.elasticsearch import Elasticsearch
 from deploy.local.rabbitmq import RabbitMQ

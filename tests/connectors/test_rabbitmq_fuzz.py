@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given
@@ -24,7 +24,7 @@ from connectors.rabbitmq.table import decode_table
 from connectors.rabbitmq.wire import BatchConnection
 from tests.connectors.amqp_stream import FRAME_MAX, connect, content, delivery, feed, method
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 fields = st.recursive(
     st.sampled_from(b"tbBsUuIiLlfdDTVSxFA~").flatmap(

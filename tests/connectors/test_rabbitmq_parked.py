@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from connectors.rabbitmq.delivery import encode_route
 from connectors.rabbitmq.parked import envelope
 from connectors.rabbitmq.properties import decode
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FRAME_BYTES = 4096
 """The smallest that AMQP allows."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -49,7 +49,7 @@ FIELDS: dict[bytes, Any] = {
     b"S" + long("grün".encode()): "grün",
     b"S" + long(b"\xff"): "\N{REPLACEMENT CHARACTER}",
     b"x" + long(b"\x00\xff"): b"\x00\xff",
-    b"T" + struct.pack(">Q", 1_700_000_000): datetime(2023, 11, 14, 22, 13, 20, 0, timezone.utc),
+    b"T" + struct.pack(">Q", 1_700_000_000): datetime(2023, 11, 14, 22, 13, 20, 0, UTC),
     b"T" + struct.pack(">Q", 2**63): 2**63,
     b"V": None,
     b"A" + long(b""): [],
@@ -75,7 +75,7 @@ values = st.recursive(
     | st.integers(-(2**63), 2**63 - 1)
     | st.text()
     | st.binary()
-    | st.datetimes(timezones=st.just(timezone.utc), min_value=datetime(1970, 1, 1)).map(
+    | st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1)).map(
         lambda moment: moment.replace(microsecond=0)
     ),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=20), inner),

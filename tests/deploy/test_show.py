@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from deploy.show import counters, report, shop
 from deploy.show.counters import Counters
 from deploy.show.progress import Progress
 
-MORNING = datetime(2026, 3, 1, 8, tzinfo=timezone.utc)
+MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 
 class Terminal(io.StringIO):

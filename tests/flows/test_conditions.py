@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import Any
 
 import pytest
@@ -21,8 +20,6 @@ PROPERTIES = Properties(
     priority=3,
 )
 OWN = "tests.flows.own_functions"
-
-evaluator = pytest.mark.skipif(sys.version_info < (3, 11), reason="CEL's evaluator is not there")
 
 
 def ask(found: Condition, document: dict[str, Any], group: GroupSoFar | None = None) -> bool | None:
@@ -131,7 +128,6 @@ def test_a_condition_holds(text: str, document: dict[str, Any]) -> None:
         ("message.x.filter(vv, has(vv.a)).size() == 1", {"x": [{"a": 1}, {}]}),
     ],
 )
-@evaluator
 def test_what_calls_functions_is_evaluated_too(text: str, document: dict[str, Any]) -> None:
     assert holds(text, document) is True
 
@@ -174,7 +170,6 @@ def test_a_field_that_is_not_there_makes_it_false(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("document", [{}, {"x": None}, {"x": 3}, {"x": {"y": 1}}, {"x": 2**80}])
-@evaluator
 def test_a_function_that_does_not_take_a_field_makes_it_false(
     text: str, document: dict[str, Any]
 ) -> None:
@@ -327,7 +322,6 @@ def test_it_says_which_running_values_it_wants() -> None:
     assert ask(found, {}, GroupSoFar(None, 1, 2, 0.0, [2, 3, 5])) is True
 
 
-@evaluator
 def test_running_values_are_handed_to_functions_too() -> None:
     text = 'string(group.key) == "a" && int(group.max("n")) == 4 && group.count > 1'
 
@@ -406,17 +400,3 @@ def test_what_is_neither_true_nor_false_at_run_time_is_told(
 def test_a_function_that_can_never_work_is_refused_at_load(function: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         condition(f"{OWN}:{function}", allow_group=True)
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 11), reason="CEL's evaluator is there")
-@pytest.mark.parametrize(
-    "text",
-    [
-        'message.x.startsWith("a")',
-        "message.x.filter(i, i > 1).size() > 0",
-        "timestamp(message.x) == null",
-    ],
-)
-def test_before_python_3_11_functions_are_refused_at_load(text: str) -> None:
-    with pytest.raises(ValueError, match=re.escape("needs Python 3.11")):
-        condition(text, allow_group=False)

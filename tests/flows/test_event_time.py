@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from flows.group import ABSENT
 FIRST, END = (
     (moment - datetime(1970, 1, 1)).total_seconds() for moment in (datetime.min, datetime.max)
 )
-NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc).timestamp()
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(

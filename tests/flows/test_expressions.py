@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 
 import pytest
 
 from flows.fields.conditions import condition
-
-evaluator = pytest.mark.skipif(sys.version_info < (3, 11), reason="CEL's evaluator is not there")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +116,6 @@ def test_what_is_wrong_about_the_group_is_refused_too(
         ('message.a == int("x")', 14, "int"),
     ],
 )
-@evaluator
 def test_a_constant_that_is_none_is_refused_at_load(text: str, column: int, problem: str) -> None:
     with pytest.raises(ValueError, match=problem) as refused:
         condition(text, allow_group=False)

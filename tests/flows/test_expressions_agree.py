@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import cel
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -14,8 +15,6 @@ from flows.fields.conditions import condition
 from flows.fields.expressions.tokens import Wrong, tokens
 from flows.fields.expressions.tree import parse
 from flows.fields.paths import reader
-
-cel = pytest.importorskip("cel")
 
 # Beyond 2**53 CEL rounds where it compares integers with floats, and this does not.
 INTEGERS = st.sampled_from([-(2**53), -3, -1, 0, 1, 2, 3, 2**53])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -114,7 +114,7 @@ def test_without_headers_no_header_is_there() -> None:
 @pytest.mark.parametrize(
     ("header", "value"),
     [
-        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc), "2026-01-02T03:04:05Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05Z"),
         (b"abc\xff", "abc\\xff"),
         (Decimal("1.50"), 1.5),
         (Decimal(7), 7),

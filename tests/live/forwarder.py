@@ -7,8 +7,7 @@ import socket
 import threading
 import time
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import Self
 
 
 class Forwarder:

@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import Self
 
 from tests.waiting import until
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -43,7 +43,7 @@ class Greetings:
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/events"
-        self._since = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def found(self) -> list[dict[str, Any]]:
         """As a reader finds them now."""

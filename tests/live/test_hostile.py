@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ HEADERS: dict[str, Any] = {
     "text": "x" * 1000,
     "bytes": b"\xff\xfe",
     "deep": {"a": [{"b": [{"c": [1, None, True]}]}]},
-    "time": datetime(2026, 1, 2, tzinfo=timezone.utc),
+    "time": datetime(2026, 1, 2, tzinfo=UTC),
     "money": Decimal("12.34"),
     "x-hopper-reason": "forged",
     "x-delivery-count": "many",

@@ -6,8 +6,7 @@ document costs 15 µs, where to evaluate a piece with one text costs 2 µs in al
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flows.fields.expressions.kinds import MACROS
@@ -16,7 +15,7 @@ from flows.fields.expressions.tokens import Wrong
 from flows.fields.expressions.tree import Node
 from flows.group import ABSENT
 
-Values = Mapping[str, Any]
+Values = dict[str, Any]
 Evaluate = Callable[[Values], Any]
 """Values of the variables, without those that are absent -> result; `ABSENT` for an error."""
 
@@ -65,15 +64,8 @@ def compile(piece: Piece, text: str, node: Node) -> Evaluate:
     """Make it ready to be evaluated.
 
     Raises:
-        Wrong: it is beyond what the evaluator knows, or there is no evaluator.
+        Wrong: it is beyond what the evaluator knows.
     """
-    if sys.version_info < (3, 11):
-        raise Wrong(
-            text,
-            node.at,
-            "on Python 3.10 an expression compares fields and literals; this needs Python 3.11,"
-            " or a function of your own, as in my_rules:is_complete",
-        )
     import cel  # noqa: PLC0415  # it takes 0.2 s and 28 MB, and few need it
 
     try:

@@ -45,7 +45,7 @@ class Evaluation:
         """What tells whether it is true.
 
         Raises:
-            Wrong: CEL's evaluator is needed and does not know it, or is not there.
+            Wrong: CEL's evaluator is needed and does not know it.
         """
         test = None
         if node.kind == "operator":
