@@ -50,7 +50,8 @@ class Properties(NamedTuple):
     expiration: str | None = None
     message_id: str | None = None
     timestamp: int | None = None
-    """Seconds since 1970, as AMQP has it."""
+    """Of the sending: seconds since 1970, as AMQP has it; what some clients write is of a smaller
+    unit."""
     type: str | None = None
     user_id: str | None = None
     app_id: str | None = None

@@ -138,7 +138,12 @@ def _sink(spec: Pipeline, path: str) -> Sink:
     if spec.sink.elasticsearch is not None:
         from connectors.elasticsearch.sink import Elasticsearch  # noqa: PLC0415
 
-        return Elasticsearch(spec.sink.elasticsearch, metrics.Bulks(), lambda: _elasticsearch(path))
+        return Elasticsearch(
+            spec.sink.elasticsearch,
+            metrics.Bulks(),
+            lambda: _elasticsearch(path),
+            spec.source.chosen.queue,
+        )
     from connectors.memory.sink import Memory  # noqa: PLC0415
 
     assert spec.sink.memory is not None

@@ -49,13 +49,13 @@ class AddressSpec(Protocol):
 class Addressing:
     """The address of each document, as the spec says."""
 
-    def __init__(self, spec: AddressSpec) -> None:
-        """Prepare everything that is the same for all documents.
+    def __init__(self, spec: AddressSpec, queue: str = "queue") -> None:
+        """Prepare everything that is the same for all documents; `queue` is the source's.
 
         Raises:
             ValueError: the template is none.
         """
-        template = parse_template(spec.index)
+        template = parse_template(spec.index, queue)
         self.index = None if template.places else spec.index
         """Where all documents go; `None`: each has its own."""
         self._template, self._fallback = template, spec.index_fallback

@@ -22,12 +22,13 @@ class Elasticsearch:
         spec: ElasticsearchSink,
         observer: Observer | None = None,
         fresh: FreshSpec | None = None,
+        queue: str = "queue",
     ) -> None:
-        """Connects to nothing yet.
+        """Connects to nothing yet; `queue` is what the place `{queue}` of an index is filled with.
 
         `fresh` reads the spec again, for credentials that were changed where they came from.
         """
-        self.addressing = Addressing(spec)
+        self.addressing = Addressing(spec, queue)
         """See `Sink`."""
         self._spec = spec
         self._columns = Columns(spec)

@@ -21,7 +21,8 @@ from pydantic_core import PydanticCustomError
 
 from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST
-from connectors.elasticsearch.template import parse_template, problem_of_name
+from connectors.elasticsearch.index_name import problem_of_name
+from connectors.elasticsearch.template import parse_template
 from connectors.spec import OneOf, OneOrMore, Problem, Spec
 from connectors.units import Duration, Size, duration_text, size_text
 from connectors.url import Url, parse
@@ -137,8 +138,11 @@ class ElasticsearchSink(Spec):
     """File with its private key; omitted: it is in the same file."""
     index: Annotated[str, AfterValidator(_index)]
     """An index, an alias or a data stream; or a template such as `events-{@timestamp:%Y.%m.%d}`:
-    fields of the document (`{tenant}`, `{a.b}`), `{header.x}`, `{property.x}`, dates in UTC.
-    Begin it with a text: whoever sends messages can reach no index that does not begin so."""
+    fields of the document (`{tenant}`, `{a.b}`), `{header.x}`, `{property.x}`, `{routing_key}`,
+    `{exchange}`, `{queue}`, each with `lower` behind a vertical bar for lowercase; or the date in
+    UTC that stands in any of them (`{created:%Y.%m}`). `{body.queue}` is a field of the document
+    that is called as one of the message is. Begin it with a text: a message can name no index that
+    does not begin so."""
     index_fallback: Annotated[str, AfterValidator(_static_index)] | None = None
     """For documents that lack a field of the template; omitted: their messages are parked."""
     action: Literal["index", "create", "update", "delete"] = "index"

@@ -2,23 +2,29 @@
 
 Pure. A place is one of
 
-    {tenant} {a.b}            a field of the document: a text or a number
+    {tenant} {a.b}            a field of the document: a text, a number, `true` or `false`
     {header.x} {property.x}   of the message
-    {@timestamp:%Y.%m.%d}     a date, in UTC: the document's @timestamp, else the time that the
-                              message was sent, else the time that it arrived
+    {routing_key} {exchange}  of the message
+    {queue}                   that the job consumes
+    {body.queue}              a field of the document that is called as a place of the message is
+    {created:%Y.%m.%d}        the date, in UTC, at any of these
+    {@timestamp:%Y.%m.%d}     the document's; when it has none: the time that the message was sent,
+                              else the time that it arrived
+    {tenant|lower}            in lowercase
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-import msgspec
-
+from connectors.elasticsearch.dates import date_printer
+from connectors.elasticsearch.index_name import NAME_BYTES_MAX, TOO_LONG, problem_of_name, text_of
 from connectors.message import Properties
+from connectors.times import read_time
 
 
 class Missing(NamedTuple):
@@ -31,10 +37,21 @@ Field = Callable[[Mapping[str, Any], Properties, float], "str | Missing | None"]
 """(document, properties, time of arrival) -> text; `None`: there is none."""
 
 
+Get = Callable[[Mapping[str, Any], Properties], Any]
+"""(document, properties) -> the value there; `None`: there is none."""
+Root = Literal["document", "header", "property", "routing_key", "exchange", "queue"]
+
+
 class Place(NamedTuple):
     """A place in a template."""
 
     name: str
+    """Without its format."""
+    root: Root
+    path: str
+    """From the root: of a field, a header or a property; empty: the whole of it."""
+    sample: str
+    """A text that may stand there."""
     field: Field
 
 
@@ -51,14 +68,16 @@ class Template:
     @property
     def fields(self) -> frozenset[str]:
         """The fields of a document that places are filled by."""
-        names = [place.name.partition(":")[0] for place in self.places]
-        of_document = [name for name in names if not name.startswith(_OF_MESSAGE)]
-        return frozenset[str]().union(*map(fields_at, of_document))
+        paths = [place.path for place in self.places if place.root == "document"]
+        return frozenset[str]().union(*map(fields_at, paths))
 
     @property
     def needs_properties(self) -> bool:
         """Some place is filled by the message's properties."""
-        return any(place.name.startswith((*_OF_MESSAGE, "@timestamp")) for place in self.places)
+        return any(
+            place.name == "@timestamp" or place.root not in ("document", "queue")
+            for place in self.places
+        )
 
     def render(
         self, document: Mapping[str, Any], properties: Properties, now: float
@@ -85,45 +104,31 @@ class Template:
         return name if problem is None else Missing(f"{name!r:.300} names no index: {problem}")
 
 
-def parse_template(text: str) -> Template:
-    """Read a name of an index, with or without places in it.
+def parse_template(text: str, queue: str = "queue") -> Template:
+    """Read a name of an index, with or without places in it; `queue` fills the place `{queue}`.
 
     Raises:
-        ValueError: it can never name an index; the text says what helps.
+        ValueError: it can never name an index; the text says where, and what helps.
     """
     pieces = re.split(r"\{([^{}]*)\}", text)
     texts, inner = pieces[0::2], pieces[1::2]
     if any("{" in text or "}" in text for text in texts):
         raise ValueError("every { of a template needs its }: write events-{tenant}")
-    places = [_parse_place(place) for place in inner]
-    sample = texts[0]
-    for place, after in zip(places, texts[1:], strict=True):
-        value = place.field({}, Properties(), 0.0) if place.name.startswith("@timestamp:") else "x"
-        sample += f"{value}{after}"
+    places = []
+    for place in inner:
+        try:
+            places.append(_parse_place(place, queue))
+        except ValueError as error:
+            raise ValueError(f"{{{place}}}: {error}") from None
+    sample = texts[0] + "".join(
+        f"{place.sample}{after}" for place, after in zip(places, texts[1:], strict=True)
+    )
     problem = problem_of_name(sample)
     if problem is not None:
         raise ValueError(problem)
+    if any(place.sample.startswith(_SPECIAL) for place in places):
+        raise ValueError("what fills a place does not begin with one of . - _ +")
     return Template(texts, places)
-
-
-def problem_of_name(name: str) -> str | None:
-    """Why Elasticsearch allows no index of that name ("Create index" in its API reference)."""
-    return _TOO_LONG if len(name) > _NAME_BYTES_MAX else _problem(name)
-
-
-@lru_cache(maxsize=1024)  # Bodies that name indices name few of them.
-def _problem(name: str) -> str | None:
-    if name != name.lower():
-        return "the name of an index is in lowercase"
-    if any(character in '\\/*?"<>| ,#:' for character in name):
-        return r'the name of an index has no \ / * ? " < > | , # : and no space in it'
-    if not name.isprintable():
-        return "the name of an index has only characters in it that can be seen"
-    if name.startswith(("-", "_", "+")) or name in ("", ".", ".."):
-        return "the name of an index does not start with - _ +, and is not . or .."
-    if len(name.encode(errors="replace")) > _NAME_BYTES_MAX:
-        return _TOO_LONG
-    return None
 
 
 def lookup(document: Mapping[str, Any], path: str) -> str | None:
@@ -131,11 +136,10 @@ def lookup(document: Mapping[str, Any], path: str) -> str | None:
 
     As in Elasticsearch, `{"a": {"b": 1}}` and `{"a.b": 1}` both have an `a.b`.
     """
-    value: Any = document
-    for name in path.split("."):
-        # Objects are dicts as they were decoded; to ask for any Mapping takes six times as long.
-        value = value.get(name) if isinstance(value, dict) else None
-    return _text(document.get(path) if value is None else value)
+    value = _value_at(document, path)
+    if value.__class__ is str:
+        return value or None
+    return None if isinstance(value, bool) else text_of(value)
 
 
 def fields_at(path: str) -> frozenset[str]:
@@ -143,90 +147,104 @@ def fields_at(path: str) -> frozenset[str]:
     return frozenset((path, path.partition(".")[0]))
 
 
-def _text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return repr(value)
-    return None
+def _value_at(document: Mapping[str, Any], path: str) -> Any:
+    value: Any = document
+    for name in path.split("."):
+        # Objects are dicts as they were decoded; to ask for any Mapping takes six times as long.
+        value = value.get(name) if isinstance(value, dict) else None
+    return document.get(path) if value is None else value
 
 
-def _parse_place(place: str) -> Place:
+def _parse_place(place: str, queue: str) -> Place:
     name, colon, dates = place.partition(":")
-    if name == "@timestamp":
-        return Place(place, _date(dates))
-    if colon:
-        raise ValueError(f"only @timestamp takes a format: write {{{name}}}")
-    if name == "" or "" in name.split("."):
-        raise ValueError("a template names fields as in {tenant} or {a.b}")
+    name, bar, change = name.partition("|")
+    if bar and (colon or change != "lower"):
+        raise ValueError(f"only lower stands behind a |: write {{{name}|lower}}")
+    root, path = _parse_name(name)
+    get = _getter(root, path, queue)
+    if colon or name == "@timestamp":
+        try:
+            shown = date_printer(dates)
+        except ValueError as error:
+            raise ValueError(f"{error}: write {{{name}:%Y.%m.%d}}") from None
+        return Place(name, root, path, shown(0.0), _date_field(name, get, shown))
+    sample = (queue.lower() if bar else queue) if root == "queue" else "x"
+    return Place(name, root, path, sample, _text_field(name, get, lower=bool(bar)))
+
+
+def _parse_name(name: str) -> tuple[Root, str]:
+    if name in _OF_MESSAGE:
+        return _OF_MESSAGE[name], ""
     kind, _, rest = name.partition(".")
     if kind == "header" and rest:
-        return Place(
-            name, lambda _, properties, __: _brief(_text((properties.headers or {}).get(rest)))
-        )
+        return "header", rest
     if kind == "property" and rest:
         if rest not in Properties._fields or rest == "headers":
             known = ", ".join(field for field in Properties._fields if field != "headers")
             raise ValueError(f"there is no property.{rest}, but property. one of {known}")
-        return Place(name, lambda _, properties, __: _brief(_text(getattr(properties, rest))))
-    return Place(name, lambda document, _, __: _brief(lookup(document, name)))
+        return "property", rest
+    if kind == "body" and rest.startswith((*_OF_MESSAGE, "header.", "property.")):
+        name = rest
+    if "" in name.split("."):
+        raise ValueError("a template names fields as in {tenant} or {a.b}")
+    return "document", name
 
 
-def _brief(text: str | None) -> str | Missing | None:
-    """What is filled in is kept in memory, and a sender may write megabytes."""
-    if text is None or len(text) <= _NAME_BYTES_MAX:
-        return text
-    return Missing(f"{text!r:.300} names no index: {_TOO_LONG}")
+def _getter(root: Root, path: str, queue: str) -> Get:
+    if root == "document":
+        return lambda document, _: _value_at(document, path)
+    if root == "header":
+        return lambda _, properties: (properties.headers or {}).get(path)
+    if root == "queue":
+        return lambda _, __: queue
+    index = Properties._fields.index(path or root)
+    return lambda _, properties: properties[index]
 
 
-def _date(dates: str) -> Field:
-    directives = re.findall("%.?", dates)
-    if not directives or any(directive not in _DATE_DIRECTIVES for directive in directives):
-        raise ValueError(
-            f"@timestamp takes a format made of {' '.join(_DATE_DIRECTIVES)}: "
-            "write {@timestamp:%Y.%m.%d}"
-        )
-
-    @lru_cache(maxsize=1024)
-    def render(hour: int) -> str:
-        return (_EPOCH + timedelta(hours=hour)).strftime(dates)
-
+def _text_field(name: str, get: Get, lower: bool) -> Field:
     def field(
-        document: Mapping[str, Any], properties: Properties, now: float
+        document: Mapping[str, Any], properties: Properties, _now: float
     ) -> str | Missing | None:
-        try:
-            return render(int(_seconds(document, properties, now) // 3600))
-        except (ValueError, OverflowError):
-            return Missing(f"@timestamp is no date: {document.get('@timestamp')!r:.100}")
+        value = get(document, properties)
+        if isinstance(value, datetime):
+            return Missing(f"{name} is a time: write {{{name}:%Y.%m.%d}}")
+        text = value or None if value.__class__ is str else text_of(value)
+        if text is not None and len(text) > NAME_BYTES_MAX:
+            # What is filled in is kept in memory, and a sender may write megabytes.
+            return Missing(f"{text!r:.300} names no index: {TOO_LONG}")
+        return text.lower() if lower and text else text
 
     return field
 
 
-def _seconds(document: Mapping[str, Any], properties: Properties, now: float) -> float:
-    """When the document happened, in seconds since 1970.
+def _date_field(name: str, get: Get, shown: Callable[[float], str]) -> Field:
+    def field(
+        document: Mapping[str, Any], properties: Properties, now: float
+    ) -> str | Missing | None:
+        value, of = get(document, properties), name
+        if value is None and name == "@timestamp":
+            value, of = properties.timestamp, "property.timestamp"
+            if value is None:
+                return shown(now)
+        seconds = read_time(value)
+        return _no_date(of, value) if seconds is None else shown(seconds)
 
-    Raises:
-        ValueError: it has an `@timestamp`, but not one that is a date.
-    """
-    value = document.get("@timestamp")
+    return field
+
+
+def _no_date(name: str, value: Any) -> Missing:
     if value is None:
-        return now if properties.timestamp is None else properties.timestamp
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value / 1000 if abs(value) > _MILLISECONDS_FROM else value
-    if isinstance(value, str) and len(value) == len("2026-01-31"):
-        value += "T00:00:00"
-    moment = msgspec.convert(value, datetime)  # its error is a ValueError
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return Missing(f"no date in {name}")
+    if isinstance(value, (dict, list)):  # it may be nested deeper than repr() can go
+        return Missing(f"{name} is no date: {'an object' if isinstance(value, dict) else 'a list'}")
+    return Missing(f"{name} is no date: {value!r:.100}")
 
 
 _SPECIAL = (".", "-", "_", "+")
 """An index that begins with a dot is Elasticsearch's own. With one of the others none begins, and
 in requests they mean something else, as in `_all` and `-excluded`."""
-_OF_MESSAGE = ("header.", "property.")
-_DATE_DIRECTIVES = ("%Y", "%y", "%m", "%d", "%H", "%j", "%G", "%V")
-"""Numbers only, and nothing below the hour: an index a minute is an accident."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS_FROM = 1e11
-"""A number above it is milliseconds: in seconds it would be the year 5138."""
-_NAME_BYTES_MAX = 255
-_TOO_LONG = f"the name of an index has at most {_NAME_BYTES_MAX} bytes"
+_OF_MESSAGE: dict[str, Root] = {
+    "routing_key": "routing_key",
+    "exchange": "exchange",
+    "queue": "queue",
+}

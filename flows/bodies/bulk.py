@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from connectors.elasticsearch.address import ID_BYTES_MAX
-from connectors.elasticsearch.template import problem_of_name
+from connectors.elasticsearch.index_name import problem_of_name
 from flows.bodies.formats import Document, Unreadable, lines_of, read_json
 
 

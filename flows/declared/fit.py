@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.elasticsearch.spec import ElasticsearchSink
-from connectors.elasticsearch.template import parse_template
+from connectors.elasticsearch.template import Place, parse_template
 from connectors.memory.spec import MemorySource
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.spec import Problem
@@ -36,6 +36,8 @@ def problems(
                 f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), "
                 "after which it takes the messages back",
             )
+    if sink is not None:
+        yield from _queue_in_index(source, sink)
     if sink is not None and aggregate.reduce is not None:
         yield from _summaries(aggregate, sink)
 
@@ -148,7 +150,7 @@ def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Proble
     elif sink.action not in ("index", "create"):
         yield Problem((*SINK, "action"), "must be index or create: a summary is a whole document")
     for place in parse_template(sink.index).places if sink.index_fallback is None else ():
-        if not place.name.startswith("@timestamp:") and not _has(aggregate, place.name):
+        if not _has(aggregate, place):
             yield Problem(
                 (*SINK, "index"),
                 "names a field that a summary does not have: its fields are those of reduce, and "
@@ -156,14 +158,26 @@ def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Proble
             )
 
 
-def _has(aggregate: Aggregate, name: str) -> bool:
+def _has(aggregate: Aggregate, place: Place) -> bool:
     """Whether a summary may have what a place in a template names."""
-    root, _, rest = name.partition(".")
-    if rest and root in ("header", "property"):
+    if place.root == "queue" or place.name == "@timestamp":
+        return True
+    if place.root != "document":
         return False  # nobody sends a summary
     if not isinstance(aggregate.reduce, dict):
         return True  # only the user's function knows
     fields = [*aggregate.reduce, *aggregate.summary.names]
     if aggregate.by is None and aggregate.summary.key is not None:
         fields.remove(aggregate.summary.key)
+    root = place.path.partition(".")[0]
     return root in {field.partition(".")[0] for field in fields}
+
+
+def _queue_in_index(source: AnySource, sink: ElasticsearchSink) -> Iterator[Problem]:
+    """The queue's name may have in it what no index has: no message would be stored."""
+    try:
+        parse_template(sink.index, source.queue)
+    except ValueError as error:
+        told = f"cannot have the queue's name in it, as {{queue}} says: {error}"
+        remedy = "write {queue|lower}" if "lowercase" in told else "write the index without it"
+        yield Problem((*SINK, "index"), f"{told}: {remedy}")

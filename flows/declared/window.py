@@ -25,8 +25,9 @@ class Tumbling(Spec):
     """How long a window is. It begins at a whole multiple of this, counted from 1970 in UTC; a
     message at exactly its end belongs to the next one."""
     event_time: PathText | None = None
-    """Where a message has its time: RFC 3339 (without an offset: UTC), or a number of seconds since
-    1970 (above 1e11: milliseconds). A message without one is parked (`missing_time`).
+    """Where a message has its time: a date and time of ISO 8601 (without an offset: UTC), or a
+    number, or its text, of seconds, milli-, micro- or nanoseconds since 1970, told apart by
+    their magnitude. A message without one is parked (`missing_time`).
     Omitted: the time that counts is that of arrival, and no message is late."""
     lateness: Duration = 0.0
     """How long a window waits after its end, by stream time. Only then is it closed, and only what

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from connectors.message import Message, Origin, Properties, Rejection
+from connectors.times import read_time
 from flows.fields.conditions import Condition
-from flows.fields.event_time import event_time
 from flows.fields.keys import Keys
 from flows.fields.own import Failed
 from flows.fields.paths import Path, fields_of, reader
@@ -124,7 +124,7 @@ class Look:
             if size == 0:
                 return Rejection(f"bad_value: no positive number in {asked.size.text}")
         if asked.event_time is not None and self._event_time is not None:
-            at = event_time(self._event_time(document, properties, queue))
+            at = read_time(self._event_time(document, properties, queue))
             if at is None:
                 return Rejection(f"missing_time: no time in {asked.event_time.text}")
         return _More(marks, size, at)

@@ -197,6 +197,10 @@ NOT_USED = "is for documents of messages: summaries do not use it"
         (OTHERS.replace("by: a\n", ""), "'{key}'", [NO_FIELD]),
         (OTHERS, "'{tenant}', index_fallback: a", []),
         (OTHERS, "'e-{t.x}-{key}-{completed_by}-{@timestamp:%Y}'", []),
+        (OTHERS, "'e-{window_start:%Y}-{window_end:%m}-{queue}'", []),
+        (f"{OTHERS}\nsummary: {{start: from}}", "'e-{from:%Y}'", []),
+        (f"{OTHERS}\nsummary: {{start: from}}", "'e-{window_start:%Y}'", [NO_FIELD]),
+        (OTHERS, "'e-{routing_key}'", [NO_FIELD]),
         (f"{OTHERS}\nsummary: {{key: tenant}}", "'{tenant}'", []),
         ("window: {time: 1s}\nreduce: os.path:join", "'{tenant}'", []),
         ("window: {time: 1s}\nreduce: os.path:join", "'{property.type}'", [NO_FIELD]),
@@ -209,6 +213,47 @@ def test_a_summary_is_something_that_the_sink_can_store(
     elasticsearch = f"elasticsearch: {{url: 'http://elasticsearch:9200', index: {sink}}}"
 
     assert told(path, aggregate, "memory: {}", elasticsearch) == expected
+
+
+IN_INDEX = "4:65: sink.elasticsearch.index: cannot have the queue's name in it, as {queue} says: "
+
+
+@pytest.mark.parametrize(
+    ("queue", "index", "expected"),
+    [
+        ("orders.new", "e-{queue}", []),
+        ("Orders", "e-{queue|lower}", []),
+        (
+            "Orders",
+            "e-{queue}",
+            [IN_INDEX + "the name of an index is in lowercase: write {queue|lower}"],
+        ),
+        (
+            "new orders",
+            "e-{queue}",
+            [
+                IN_INDEX + r'the name of an index has no \ / * ? " < > | , # : and no space in it: '
+                "write the index without it"
+            ],
+        ),
+        (
+            "_orders",
+            "e-{queue}",
+            [
+                IN_INDEX + "what fills a place does not begin with one of . - _ +: "
+                "write the index without it"
+            ],
+        ),
+    ],
+)
+def test_a_queue_names_an_index_if_its_name_may_stand_there(
+    path: Path, queue: str, index: str, expected: list[str]
+) -> None:
+    """Otherwise no message would be stored: the queue is the same for all of them."""
+    elasticsearch = f"elasticsearch: {{url: 'http://elasticsearch:9200', index: '{index}'}}"
+    source = f"memory: {{name: '{queue}'}}"
+
+    assert told(path, "window: {time: 1s}", source, elasticsearch) == expected
 
 
 @pytest.mark.parametrize("source", ["memory: {", "rabbitmq: {url: amqp://h, queue: q, "])

@@ -7,6 +7,7 @@ import string
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -192,6 +193,17 @@ def test_an_index_is_made_of_the_summarys_fields_and_the_end_of_the_window() -> 
 
     assert isinstance(made, Summarised)
     assert made.index == "sums-a-ada-2026-01-03"
+
+
+def test_an_index_is_made_of_the_start_of_the_window_where_the_template_says_so() -> None:
+    """`@timestamp` is its end, which is in another year for the last window of a year."""
+    new_year = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
+    last = group(start=new_year - 60, end=new_year)
+
+    for place, year in (("@timestamp", 2027), ("window_end", 2027), ("window_start", 2026)):
+        made = Summaries(Names(), Addressing(Address(f"sums-{{{place}:%Y}}"))).summarise(last)
+        assert isinstance(made, Summarised)
+        assert made.index == f"sums-{year}"
 
 
 def test_an_index_that_cannot_be_told_is_a_rejection() -> None:

@@ -1,0 +1,45 @@
+"""What an index may be called, and what values are in its name.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+NAME_BYTES_MAX = 255
+TOO_LONG = f"the name of an index has at most {NAME_BYTES_MAX} bytes"
+
+
+def problem_of_name(name: str) -> str | None:
+    """Why Elasticsearch allows no index of that name ("Create index" in its API reference)."""
+    return TOO_LONG if len(name) > NAME_BYTES_MAX else _problem(name)
+
+
+@lru_cache(maxsize=1024)  # Bodies that name indices name few of them.
+def _problem(name: str) -> str | None:
+    if name != name.lower():
+        return "the name of an index is in lowercase"
+    if any(character in '\\/*?"<>| ,#:' for character in name):
+        return r'the name of an index has no \ / * ? " < > | , # : and no space in it'
+    if not name.isprintable():
+        return "the name of an index has only characters in it that can be seen"
+    if name.startswith(("-", "_", "+")) or name in ("", ".", ".."):
+        return "the name of an index does not start with - _ +, and is not . or .."
+    if len(name.encode(errors="replace")) > NAME_BYTES_MAX:
+        return TOO_LONG
+    return None
+
+
+def text_of(value: Any) -> str | None:
+    """A value of a field or a header as a name has it; `None`: it cannot be in one."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, (int, float)):
+        return repr(value) if isfinite(value) else None
+    return value.decode(errors="backslashreplace") or None if isinstance(value, bytes) else None
