@@ -77,7 +77,8 @@ class Aggregate(Spec):
     """What the messages of a group have in common, the key: a path, or a list of paths.
     `order.id` (in the document), `/a.b/0` (the same as a JSON Pointer), `header.x-order`,
     `property.correlation_id`, `routing_key`, `exchange`, `queue`, `body.header.x` (a field of the
-    document that is called `header`).
+    document that is called `header`). `order.id` is also found where a field has the dot in its
+    name: `{"order.id": 1}`. Every name can be written as a JSON Pointer, `/a * b` for example.
     Keys have types: `1` and `"1"` are two, `true` and `1` too, but `1` and `1.0` are one; empty
     text is a key, objects and arrays are keys by what is in them."""
     missing_key: WhatIsMissing = "park"

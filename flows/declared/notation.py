@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from connectors.spelling import problem_of
 from flows.fields import own, paths
 from flows.fields.conditions import condition
 
@@ -35,9 +36,16 @@ def _quoted(value: Any) -> Any:
     return value
 
 
+def _path(text: str) -> None:
+    problem = problem_of(text)
+    if problem is not None:
+        raise ValueError(problem)
+    paths.parse(text)
+
+
 PathText = Annotated[
     str,
-    checked(paths.parse, "is not the path of a field, such as order.id"),
+    checked(_path, "is not the path of a field, such as order.id"),
     WithJsonSchema({"title": "path", "type": "string"}),
 ]
 """As in `flows/fields/paths.py`."""

@@ -131,7 +131,7 @@ def fields_of(paths: Iterable[Path]) -> frozenset[str] | None:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """What to say of an unknown name: the known one that was meant, or else all there are."""
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name, known, n=1, cutoff=0.74)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 
 

@@ -16,10 +16,18 @@ from flows.fields.expressions.kinds import (
     of_reference,
     result,
 )
-from flows.fields.expressions.references import VARIABLES, OfGroup, Reference, Scope, refer, unknown
+from flows.fields.expressions.references import (
+    FUNCTIONS,
+    VARIABLES,
+    OfGroup,
+    Reference,
+    Scope,
+    refer,
+    unknown,
+)
+from flows.fields.expressions.remedies import of_call, of_method
 from flows.fields.expressions.tokens import Wrong
 from flows.fields.expressions.tree import Node
-from flows.fields.paths import nearest
 
 
 class Checker:
@@ -85,7 +93,8 @@ class Checker:
         of, which = node.parts
         if self._kind(of, scope) not in (None, "list", "map"):
             raise self._wrong(node, "only lists and objects have something in them")
-        self._kind(which, scope)
+        if self._kind(which, scope) == "type":
+            raise unknown(which, self._text, (*scope, *self._variables))
         return None
 
     def _list(self, node: Node, scope: Scope) -> Kind:
@@ -99,10 +108,7 @@ class Checker:
 
     def _call(self, node: Node, scope: Scope) -> Kind:
         if node.name not in CALLS:
-            remedy = nearest(node.name, (*CALLS, *MACROS))
-            if node.name in METHODS:
-                remedy = f"write x.{node.name}(…)"
-            raise self._wrong(node, f"there is no {node.name}(…): {remedy}")
+            raise self._wrong(node, of_call(node.name, tuple(CALLS), METHODS, FUNCTIONS))
         function = CALLS[node.name]
         self._count(node, node.parts, function.arguments)
         for part in node.parts:
@@ -119,8 +125,7 @@ class Checker:
         if node.name in MACROS:
             return self._macro(node, scope)
         if node.name not in METHODS:
-            remedy = nearest(node.name, (*METHODS, *MACROS))
-            raise self._wrong(node, f"there is no .{node.name}(…): {remedy}")
+            raise self._wrong(node, of_method(node.name, (*METHODS, *MACROS)))
         function = METHODS[node.name]
         self._count(node, arguments, function.arguments)
         kind = self._kind(receiver, scope)
@@ -166,6 +171,9 @@ class Checker:
             return then if then == other else None
         kinds = [self._kind(part, scope) for part in parts]
         if not fits(name, kinds):
+            for part, kind in zip(parts, kinds, strict=True):
+                if kind == "type" and part.kind == "name":  # a field that is called `type`
+                    raise unknown(part, self._text, (*scope, *self._variables))
             what = " and ".join(SPOKEN[kind] for kind in kinds if kind is not None)
             raise self._wrong(node, f"{_REMEDIES.get(name, name)} does not take {what}")
         return result(name, kinds)

@@ -6,10 +6,11 @@ values of a message are wanted, and nothing else of it needs to be kept or conve
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from connectors.spelling import problem_of
+from flows.fields.expressions.remedies import of_name
 from flows.fields.expressions.tokens import Wrong
 from flows.fields.expressions.tree import Node
 from flows.fields.paths import DOCUMENT, HEADERS, PROPERTIES, Path, nearest, parse
@@ -121,18 +122,16 @@ def _running(node: Node, text: str) -> OfGroup:
         raise Wrong(
             text, at, f"{node.name} takes a path in quotes, known from the start: {example}"
         )
+    problem = problem_of(arguments[0].value)
+    if problem is not None:
+        raise Wrong(text, arguments[0].at, problem)
     try:
         return OfGroup(node.name, parse(arguments[0].value))
     except ValueError as error:
         raise Wrong(text, arguments[0].at, str(error)) from None
 
 
-def unknown(node: Node, text: str, variables: tuple[str, ...]) -> Wrong:
+def unknown(node: Node, text: str, variables: Sequence[str]) -> Wrong:
     """What to say of the name of a variable that there is not."""
-    # header.x-order is the difference of two variables.
-    dashed = re.search(r"([A-Za-z_][\w.]*)\.([\w-]+-)$", text[: node.start])
-    if dashed is not None:
-        whole = re.match(r"[\w-]*", text[node.start :])
-        name = dashed[2] + (whole[0] if whole else "")
-        return Wrong(text, node.at, f'a minus sign ends a name: write {dashed[1]}["{name}"]')
-    return Wrong(text, node.at, f"there is no {node.name}: {nearest(node.name, variables)}")
+    of_group = OF_GROUP if "group" in variables else ()
+    return Wrong(text, node.at, of_name(text, node.start, variables, of_group))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from flows.fields.expressions.remedies import of_character
+
 
 class Wrong(ValueError):
     """An expression is wrong; the text says where, and what helps."""
@@ -38,7 +40,7 @@ def tokens(text: str) -> list[Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise Wrong(text, position, _problem(text[position]))
+            raise Wrong(text, position, of_character(text, position))
         position = match.end()
         if match.lastgroup != "blank":
             found.append(_token(text, match))
@@ -72,7 +74,7 @@ def _unescaped(text: str, match: re.Match[str]) -> str:
     start = match.end("quotes")
     inner = text[start : match.end() - len(match["quotes"])]
     if len(match["quotes"]) == 1 and "\n" in inner:
-        raise Wrong(text, match.start(), _problem(match["quotes"]))
+        raise Wrong(text, match.start(), of_character(text, match.end() - 1))
 
     def character(escape: re.Match[str]) -> str:
         code = escape[1]
@@ -86,12 +88,6 @@ def _unescaped(text: str, match: re.Match[str]) -> str:
         return chr(number)
 
     return inner if match["raw"] else _ESCAPE.sub(character, inner)
-
-
-def _problem(character: str) -> str:
-    if character in "\"'":
-        return f"the text has no end: it needs another {character}"
-    return f"write {character * 2}" if character in "&|" else f"unexpected {character}"
 
 
 _CONSTANTS = {"true": True, "false": False, "null": None}

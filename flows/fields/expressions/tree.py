@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from flows.fields.expressions.remedies import of_sign
 from flows.fields.expressions.tokens import Token, Wrong, tokens
 
 
@@ -87,8 +88,7 @@ class _Parser:
     def _unexpected(self, remedy: str = "") -> Wrong:
         token = self._next
         what = "it ends here" if token.kind == "end" else f"unexpected {token.text}"
-        if token.text in _SPELLED:
-            remedy = f"write {_SPELLED[token.text]}"
+        remedy = of_sign(self._text, token.text, token.start) or remedy
         return Wrong(self._text, token.start, f"{what}: {remedy}" if remedy else what)
 
     def _expression(self) -> Node:
@@ -175,7 +175,7 @@ class _Parser:
             return self._named()
         if self._accept("("):
             node = self._expression()
-            self._expect(")")
+            self._expect(")", ", or [ ] around a list" if self._next.text == "," else "")
             return node._replace(start=token.start, end=self._end)
         if not self._accept("[", "{"):
             raise self._unexpected("expected a value")
@@ -207,7 +207,6 @@ class _Parser:
         return Node("literal", "", (), start, token.end, start, value)
 
 
-_SPELLED = {"=": "== to compare", "and": "&&", "or": "||", "not": "!"}
 _LEVELS = (
     ("||",),
     ("&&",),

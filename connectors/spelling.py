@@ -1,0 +1,153 @@
+"""Recognises what is not the name of a field: other tools' notations, expressions, other roots.
+
+Pure. It says what is wrong, how it is written here, and how a field is written that really has
+such a name.
+
+    {order}  %{[order][id]}  {{ .order }}  $.order  .order  order[0]  order/id    other notations
+    a * b    -seq  seq desc  sum(a)  a, b                                         expressions
+    message.order  headers.x  properties.type  routingKey                         other roots
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+
+def problem_of(text: str) -> str | None:
+    """Tell why a path is not taken for one; `None`: it is one, or a JSON Pointer.
+
+    What begins with `/` is a JSON Pointer, in which every name can be written. Behind `header.`
+    every character belongs to the name.
+    """
+    if text.startswith(("/", "header.")):
+        return None
+    for pattern, told in _NOTATIONS:
+        if pattern.search(text):
+            ours = written(names_in(text))
+            remedy = f": write {ours}" if ours else ": write it as in order.id"
+            return f"{told}{remedy}; {_quoted(text)}"
+    for pattern, told in _EXPRESSIONS:
+        if pattern.search(text):
+            return f"{told}; {_quoted(text)}"
+    if _INDEXED.search(text):
+        told = "what has a number in an array is named by a JSON Pointer"
+        return f"{told}: write {written(names_in(text))}; {_quoted(text)}"
+    return None if text.startswith("body.") else _problem_of_root(text)
+
+
+def names_in(text: str) -> list[str]:
+    """Take the names out of a path in whatever notation, those of a root included."""
+    text = _WRAPPED.sub(r"\1", text.strip())
+    text = re.sub(r"^doc(\[.*?\])\.value$", r"\1", text)
+    text = re.sub(r"^[$@](?=[.\[]|$)|^[-+!~]|[\s:]+(?:asc|desc)\w*$", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"->|::|\?\.", ".", text)
+    return [next(filter(None, parts), "").strip() for parts in _NAME.findall(text)]
+
+
+def written(names: Sequence[str]) -> str:
+    """Write names as a path of ours: dotted where that says the same, else as a JSON Pointer.
+
+    Empty: they are none that a path could have.
+    """
+    root, rest = names[0] if names else "", list(names[1:])
+    if root == "ctx" and rest[1:]:
+        root, rest = rest[0], rest[1:]
+    kind = _KINDS.get(root, "") if rest else ""
+    if kind == "property" and rest[0] == "headers":
+        kind, rest = "header", rest[1:]
+    if kind in ("header", "property"):
+        return f"{kind}.{'.'.join(rest)}" if rest and _PLAIN("".join(rest)) else ""
+    within = rest if kind == "document" else [root, *rest]
+    if "" in within or not all(_SAYABLE(name) for name in within):
+        return ""
+    if not all(_PLAIN(name) and not name.isdigit() for name in within):
+        return pointer(within)
+    prefix = "body." if within[0] in ("header", "property", "body") and within[1:] else ""
+    return prefix + ".".join(within)
+
+
+def kind_of_root(name: str) -> str | None:
+    """Tell what `name` in front of a path is a way into: `document`, `header` or `property`.
+
+    `routing_key` for another spelling of that; `None`: it is none of these.
+    """
+    return "routing_key" if name in _ROUTING_KEY else _KINDS.get(name)
+
+
+def pointer(names: Sequence[str]) -> str:
+    """Write names as a JSON Pointer."""
+    return "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)
+
+
+def _quoted(text: str) -> str:
+    return f"a field of exactly this name is written {pointer([text])}"
+
+
+def _problem_of_root(text: str) -> str | None:
+    root, _, rest = text.partition(".")
+    if not rest:
+        if root in _ROUTING_KEY:
+            return f"the routing key is written routing_key; a field of that name, body.{root}"
+        return None
+    kind = _KINDS.get(root)
+    if kind is None or root == kind:
+        if kind == "property" and rest.split(".")[0] == "headers":
+            return f"headers are not among the properties: write header{rest[7:] or '.x-order'}"
+        return None
+    ours, theirs = written(text.split(".")), f"body.{text}"
+    told = f"there is no {root}. in front of a path"
+    return f"{told}: write {ours}, or {theirs} if the document has a field called {root}"
+
+
+_KINDS = {
+    **dict.fromkeys(("message", "msg", "this", "ctx", "_source", "body"), "document"),
+    **dict.fromkeys(("header", "headers", "message_headers"), "header"),
+    **dict.fromkeys(
+        ("property", "properties", "props", "basic_properties", "message_properties"), "property"
+    ),
+}
+"""What stands in front of a path here or elsewhere, and what it is a way into."""
+_ROUTING_KEY = ("routingKey", "routing-key", "routingkey", "RoutingKey")
+
+_WRAPPED = re.compile(r"^(?:[$%#]?\{+|<|[\"'`])\s*(.*?)\s*(?:\}+|>|[\"'`])$", re.DOTALL)
+_NAME = re.compile(r"\[\s*'([^']*)'\s*\]|\[\s*\"([^\"]*)\"\s*\]|\[([^\]]*)\]|([^.\[\]/]+)")
+_PLAIN = re.compile(r"[\w@$#:. -]*[\w@$#]").fullmatch
+_SAYABLE = re.compile(r"[^*{}()\[\]<>|&=\"'`,;+!?\\^]+").fullmatch
+
+_A_PATH = "a path names one field"
+_COMPUTES = re.compile(
+    r"[*=<>|&!?()+^\"'`\\]|\s[-/%]\s|\s(?:and|or|not|in|is|as|by|if|then|else|like)\s",
+    re.IGNORECASE,
+)
+_NOTATIONS = (
+    (re.compile(r"[{}]"), "a path stands without braces"),
+    (re.compile(r"^([\"'`])[^\"'`]*\1$"), "a path stands without quotes in it"),
+    (re.compile(r"^<.*>$"), "a path stands without < and >"),
+    (re.compile(r"^[$@](?=[.\[]|$)"), "a path does not begin with $ or @, as it would in JSONPath"),
+    (re.compile(r"^\.(?!\.*$)"), "a path does not begin with a dot"),
+    (
+        re.compile(r"\[(?:\s*\*?\s*|[^\]]*:[^\]]*)\]"),
+        f"{_A_PATH}, and not all that are in an array",
+    ),
+    (re.compile(r"[\[\]]"), "a path has no brackets"),
+    (re.compile(r"^[^\s()]*(?:->|::|\?\.)"), "dots separate names"),
+    (
+        re.compile(r"[\s:](?:asc|desc)(?:ending)?$", re.IGNORECASE),
+        f"{_A_PATH} and no direction: order goes from the least to the greatest",
+    ),
+    (re.compile(r"^[-+!~](?=[^\s*()]+$)"), f"{_A_PATH}, without a sign in front"),
+    (re.compile(r"^[^\s/]+(?:/[^\s/]+)+/?$"), "dots separate names, or a / stands before each"),
+)
+"""Those of which it is mostly clear how they are written here."""
+_EXPRESSIONS = (
+    (re.compile(r"^(?:count\()?\*\)?$"), f"{_A_PATH}; to count all messages, write count alone"),
+    (re.compile(r"\.\*|\*\."), f"{_A_PATH}, and not all that match a *"),
+    (re.compile(r"[,;]"), f"{_A_PATH}; several are a list, as in [order, line]"),
+    (
+        _COMPUTES,
+        f"{_A_PATH} and computes nothing: let the sender put the result into a field, or take a "
+        "function of your own, as in reduce: my_rules:total",
+    ),
+)
+_INDEXED = re.compile(r"\.\d+(?=\.|$)")
