@@ -104,6 +104,8 @@ def _translate(model: type[Spec], document: Document, error: ValidationError) ->
             missing.append(path)
         elif details["type"] == "default_factory_not_called":
             pass  # it wanted to see other keys, and those are what is wrong
+        elif details["type"] == "too_short" and (*path, 0) in document.places:
+            pass  # pydantic counts only the items that are right
         elif details["type"] == "rules":
             # Where a value could not be read, a rule over it and others says nothing.
             for problem in () if document.problems else cast("list[Problem]", context["problems"]):

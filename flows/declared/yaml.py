@@ -179,7 +179,8 @@ class _Reading:
                 text = substitute(text, self._environment)
             except ValueError as error:
                 return self._problem(node, path, str(error))
-            self._document.substituted[path] = text
+            if text != node.value:  # a lone dollar hides nothing
+                self._document.substituted[path] = text
             if node.style is None:
                 tag = self._resolve(yaml.ScalarNode, text, (True, False))
         elif node.style is None and tag == _STR and _OTHER_SPELLING.fullmatch(text):
