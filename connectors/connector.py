@@ -79,6 +79,9 @@ class Source(Protocol):
     def stopped_because(self) -> list[str]:
         """Why consumers of this process read nothing until the job is started again."""
 
+    def disconnected_because(self) -> Mapping[str, str]:
+        """Why consumers of this process are not connected, by their names, where it is known."""
+
     def check(self) -> None:
         """Reach the service once, and prepare what the spec wants prepared.
 

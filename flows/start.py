@@ -52,7 +52,7 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
         source.check()
         sink.check()
         stop, books = Stop(spec.drain_timeout, source.unsettled), Books(alone=_cluster()[0] == 1)
-        _watch(spec, source, stop, books)
+        health = _watch(spec, source, stop, books)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
@@ -61,14 +61,16 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
         sys.exit(EXIT_UNAVAILABLE)
     stop.on_signals()
     if addresses := _addresses():
-        Gathering(addresses, stop).start()
+        gathering = Gathering(addresses, _index(), stop)
+        health.missing = gathering.missing
+        gathering.start()
     atexit.register(_report, stop)
     gc.set_threshold(CYCLES_AFTER)
     gc.freeze()  # what is there by now stays
     return spec, source, sink, stop, books
 
 
-def _watch(spec: Pipeline, source: Source, stop: Stop, books: Books) -> None:
+def _watch(spec: Pipeline, source: Source, stop: Stop, books: Books) -> Health:
     """Look at the books and at the health from now on; answer those who ask, where wanted."""
     metrics.UNSETTLED.set_function(source.unsettled)
     stop.open_groups = lambda: books.groups.groups
@@ -78,6 +80,7 @@ def _watch(spec: Pipeline, source: Source, stop: Stop, books: Books) -> None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)
     Watch(books, health).start()
+    return health
 
 
 def _report(stop: Stop) -> None:
@@ -102,6 +105,12 @@ def _addresses() -> str:
     """Of all processes of the cluster; empty: there is none."""
     arguments = _arguments()
     return (arguments.addresses if arguments is not None else None) or ""
+
+
+def _index() -> int:
+    """Our own place among them."""
+    arguments = _arguments()
+    return int(arguments.process_id or 0) if arguments is not None else 0
 
 
 def _arguments() -> argparse.Namespace | None:

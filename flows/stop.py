@@ -18,6 +18,11 @@ EXIT_NOT_DRAINED = 3
 """Exit code when the drain has taken too long; a second signal ends with 128 + its number."""
 
 
+DRAINING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that ask for a drain. A terminal that is closed sends SIGHUP: without a handler it would
+end the process undrained."""
+
+
 class Stop:
     """Whether the job shall end; a drain that takes too long ends the process."""
 
@@ -35,12 +40,12 @@ class Stop:
         """Counts them, to be told."""
 
     def on_signals(self) -> None:
-        """Let SIGTERM and Ctrl-C drain the job, and the second of them end it at once.
+        """Let SIGTERM, SIGHUP and Ctrl-C drain the job, and the second of them end it at once.
 
         SIGUSR1 completes all groups of the process.
         """
         signal.signal(signal.SIGUSR1, lambda _number, _frame: self.complete())
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in DRAINING:
             signal.signal(number, lambda number, _frame: self._on_signal(signal.Signals(number)))
 
     def request(self, reason: str) -> None:

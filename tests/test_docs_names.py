@@ -122,7 +122,7 @@ SHOWN_BY = {
     "More than half of the last thousand": "test_a_flood_is_not_parked",
     "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",
     "The broker is short of memory": "test_a_broker_short_of_memory_is_waited_for",
-    "SIGTERM or Ctrl-C": "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged",
+    "SIGTERM, SIGHUP or Ctrl-C": "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged",
     "That takes longer": "test_a_drain_that_takes_too_long_says_so",
     "One process of a cluster dies": (
         "test_a_killed_process_brings_the_others_down_and_nothing_is_lost"

@@ -200,6 +200,10 @@ class Memory:
         """See `Source`; they read always."""
         return []
 
+    def disconnected_because(self) -> dict[str, str]:
+        """See `Source`; no connection is refused."""
+        return {}
+
     def check(self) -> None:
         """See `Source`; there is nothing that could be missing."""
 

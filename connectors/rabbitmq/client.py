@@ -32,6 +32,7 @@ LOG = logging.getLogger("hopper.rabbitmq")
 RECONNECT = Backoff(0.5, 30.0)
 """Between two tries to connect: soon enough after a restart, and no burden in a long outage."""
 
+CANCELLED = "the broker has cancelled the consumer"
 SETTLE_AFTER = 0.005
 """Seconds in which outcomes gather before they are acknowledged together: a wake-up of the thread
 costs 2.5 µs, and RabbitMQ takes a run of acknowledgements three times as fast as single ones."""
@@ -73,8 +74,8 @@ class RabbitMQConsumer:
         if not spec.may_be_cautious:
             self._caution.end()
         self._fuse = Fuse(dead_letter.reject_limit if dead_letter is not None else RejectLimit())
-        self.stopped_because = ""
-        """Why it reads nothing until the job is started again; empty: it reads."""
+        self.stopped_because = self.disconnected_because = ""
+        """Why it reads nothing until the job is started again; why it has no connection."""
         self._draining = self._ended = self._closing = False
 
     # What the dataflow calls.
@@ -156,11 +157,10 @@ class RabbitMQConsumer:
             self._link.drop,
         )
         self._events.add(Opened(self._origin))
+        self.disconnected_because = ""
         metrics.CONNECTIONS.inc()
         LOG.info("%s: consuming, %s", self.name, self._link.place)
-        channel.add_on_cancel_callback(
-            lambda _: self._link.drop("the broker has cancelled the consumer")
-        )
+        channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
             session.end(self._on_ended)
         elif self.stopped_because:
@@ -171,7 +171,7 @@ class RabbitMQConsumer:
         """Void everything of this generation."""
         if self._session is not None:
             metrics.GIVEN_BACK.inc(self._session.rejected)
-        self._session = None
+        self._session, self.disconnected_because = None, f"{self._link.place}: {reason}"
         if was_ready:
             self._caution.end()
             self._events.add(Lost(self._origin))

@@ -61,6 +61,11 @@ class RabbitMQ:
         consumers = self._consumers.values()
         return [f"{c.name}: {c.stopped_because}" for c in consumers if c.stopped_because]
 
+    def disconnected_because(self) -> dict[str, str]:
+        """See `Source`."""
+        consumers = self._consumers.values()
+        return {c.name: c.disconnected_because for c in consumers if c.disconnected_because}
+
     def check(self) -> None:
         """See `Source`; tries five times, to bridge a broker that is just starting."""
         preparations = topology.of_source(self._spec)

@@ -4,14 +4,16 @@ Pure: it is asked to look once a second, and the time is an argument, in seconds
 only goes forward. Answers are of the last look, so that any thread may ask for them.
 
 Rule 1: what may pass is forgiven for a while: no connection, a sink that answers nothing, a
-        dataflow that does not turn. Books that do not add up, and a consumer that has stopped
-        reading for good, are not.
+        dataflow that does not turn, a cluster that is not complete. Books that do not add up, and
+        a consumer that has stopped reading for good, are not.
 Rule 2: a drain is no illness, though it makes unready.
+Rule 3: a reason tells its cause, where one is known. Only reasons make unhealthy; a warning says
+        what a person should look at, and changes no status.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from connectors.connector import Source
@@ -20,6 +22,8 @@ from flows.stop import Stop
 
 Answer = tuple[bool, dict[str, Any]]
 """Whether all is well, and what to say of it."""
+Findings = Callable[[], Iterable[str]]
+"""What a part of the job finds at the moment, each finding in one line; from any thread."""
 
 
 class Health:
@@ -31,6 +35,14 @@ class Health:
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
         self._reasons: list[str] = []
+        self._warnings: list[str] = []
+        self._warn_of: list[Findings] = []
+        self.missing: Findings = lambda: ()
+        """The processes of the cluster that have not come; asked until the dataflow has begun."""
+
+    def warn_of(self, findings: Findings) -> None:
+        """Ask this at each look for warnings. Rule 3."""
+        self._warn_of.append(findings)
 
     def look(self, now: float) -> list[str]:
         """Look at everything; return what does not add up, for the log, and only the first time."""
@@ -43,6 +55,7 @@ class Health:
             *self._source.stopped_because(),
             *self._overdue(now),
         ]
+        self._warnings = [text for findings in self._warn_of for text in findings()]
         return [] if before else self._unbalanced
 
     def health(self) -> Answer:
@@ -53,22 +66,27 @@ class Health:
         """Whether it takes messages, and shall."""
         consumers = self._books.consumers
         reasons = self._reasons + [
-            f"{name} is not connected"
+            f"{name} is not connected{self._cause(name)}"
             for name, account in consumers.items()
             if not account.connected
         ]
         if self._stop.reason is not None:
             reasons.append(f"draining: {self._stop.reason}")
+        elif not self._stop.begun and not self._books.alone:
+            reasons.append(f"nothing flows yet: {self._waits()}")
         elif not consumers and self._books.alone:
             reasons.append("no consumer has started")
         return not reasons, {"ready": not reasons, **self._told(reasons)}
 
     def _overdue(self, now: float) -> Iterator[str]:
         """What has lasted too long. Rule 1."""
+        waited = self._lasts("cluster", self._stop.begun, now)
+        if not self._stop.begun and not self._books.alone and waited >= self._patience:
+            yield f"nothing has flowed for {waited:.0f} s: {self._waits()}"
         for name, account in self._books.consumers.items():
             away = self._lasts(name, account.connected, now)
             if not account.connected and away >= self._patience:
-                yield f"{name} has not been connected for {away:.0f} s"
+                yield f"{name} has not been connected for {away:.0f} s{self._cause(name)}"
             still = self._lasts(f"{name} looks", account.looks, now)
             if still >= self._patience and self._stop.reason is None:
                 yield f"the dataflow has not asked {name} for messages for {still:.0f} s"
@@ -77,6 +95,14 @@ class Health:
         silent = self._lasts("sink", answered, now)
         if sink.open and silent >= self._patience:
             yield f"the sink has answered nothing for {silent:.0f} s, {sink.open} documents wait"
+
+    def _waits(self) -> str:
+        return f"the cluster waits for {', '.join(self.missing()) or 'its other processes'}"
+
+    def _cause(self, name: str) -> str:
+        """Why a consumer is not connected, as the end of a reason. Rule 3."""
+        cause = self._source.disconnected_because().get(name)
+        return f": {cause}" if cause else ""
 
     def _lasts(self, name: str, state: object, now: float) -> float:
         """Seconds that something has been as it is."""
@@ -90,6 +116,7 @@ class Health:
         books, received, groups = self._books, self._books.received, self._books.groups
         return {
             "reasons": reasons,
+            "warnings": self._warnings,
             "draining": self._stop.reason,
             "connected": {name: one.connected for name, one in books.consumers.items()},
             "messages": {**received._asdict(), "waiting": received.waiting},

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import free_ports
+from flows.gathering import Connection, missing
 
 SPEC = """
 version: 1
@@ -31,7 +32,7 @@ runpy.run_module("bytewax.run", run_name="__main__", alter_sys=True)
 """`python -m bytewax.run`, that tells more often what it waits for."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_ends_at_once_while_it_waits(tmp_path: Path, number: signal.Signals) -> None:
     """Bytewax hears no signals before all are there."""
     (tmp_path / "pipeline.yaml").write_text(SPEC)
@@ -44,7 +45,40 @@ def test_it_ends_at_once_while_it_waits(tmp_path: Path, number: signal.Signals) 
     )
     with process:
         assert process.stderr is not None
-        told = f"waiting for the other processes of the cluster: {addresses}"
+        told = f"waiting for the other processes of the cluster: {addresses.split(';')[1]}"
         assert any(told in line for line in iter(process.stderr.readline, ""))
         process.send_signal(number)
         assert process.wait(timeout=10) == 128 + number
+
+
+HOSTS = {"a": ["10.0.0.1"], "b": ["10.0.0.2"], "c": ["10.0.0.3"], "localhost": ["::1", "127.0.0.1"]}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "index", "connections", "expected"),
+    [
+        ("a:1;b:1;c:1", 0, [], ["b:1", "c:1"]),
+        ("a:1;b:1;c:1", 0, [Connection(1, "10.0.0.3", 40000)], ["b:1"]),
+        ("a:1;b:1;c:1", 1, [Connection(40000, "10.0.0.1", 1)], ["c:1"]),
+        ("a:1;b:1;c:1", 1, [Connection(1, "10.0.0.3", 40000)], ["a:1"]),
+        ("a:1;b:1;c:1", 2, [Connection(40000, "10.0.0.2", 1)], ["a:1"]),
+        ("a:1;b:1", 1, [Connection(40000, "10.0.0.1", 1)], []),
+        ("a:1;b:1", 1, [Connection(40000, "10.0.0.1", 5672)], ["a:1"]),
+        ("a:1;unknown:1", 0, [], ["unknown:1"]),
+        ("localhost:1;localhost:2;localhost:3", 0, [], ["localhost:2", "localhost:3"]),
+        (
+            "localhost:1;localhost:2;localhost:3",
+            0,
+            [Connection(1, "127.0.0.1", 40000)],
+            ["1 of localhost:2 and localhost:3"],
+        ),
+        ("a:1;b:1", 0, [Connection(1, "10.9.9.9", 40000)], []),
+    ],
+)
+def test_the_processes_that_are_missing_are_named(
+    addresses: str, index: int, connections: list[Connection], expected: list[str]
+) -> None:
+    """By their connections with us; one that comes from an unknown address counts too."""
+    found = missing(addresses.split(";"), index, connections, lambda host: HOSTS.get(host, ()))
+
+    assert found == expected

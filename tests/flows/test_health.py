@@ -18,16 +18,21 @@ class Stopped(memory_source.Memory):
     def __init__(self) -> None:
         super().__init__(MemorySource(name="health"), workers=1)
         self.reasons: list[str] = []
+        self.causes: dict[str, str] = {}
 
     def stopped_because(self) -> list[str]:
         return self.reasons
+
+    def disconnected_because(self) -> dict[str, str]:
+        return self.causes
 
 
 class Watched:
     """A process that is looked at each second."""
 
-    def __init__(self) -> None:
-        self.books, self.stop, self.source = Books(), Stop(3600, lambda: 0), Stopped()
+    def __init__(self, *, alone: bool = True) -> None:
+        self.books = Books(alone=alone)
+        self.stop, self.source = Stop(3600, lambda: 0), Stopped()
         self.health = Health(self.books, self.source, self.stop, patience=30)
         self.sink = self.books.of_sink()
         self.now = 0.0
@@ -160,3 +165,50 @@ def test_the_numbers_are_told() -> None:
     assert told["draining"] is None
     assert told["messages"]["waiting"] == 0
     assert told["open"] == {"groups": 2, "in_groups": 3, "with_sink": 0}
+
+
+def test_why_a_consumer_is_not_connected_is_told() -> None:
+    """What the broker said last, at once by `/ready`, and by `/health` when it lasts."""
+    watched = Watched()
+    watched.books.of_consumer("q/0")
+    watched.source.causes = {"q/0": "broker:5672: ACCESS_REFUSED (403)"}
+
+    watched.pass_time(31)
+
+    assert watched.unready()[1:] == ["q/0 is not connected: broker:5672: ACCESS_REFUSED (403)"]
+    assert watched.reasons() == [
+        "q/0 has not been connected for 30 s: broker:5672: ACCESS_REFUSED (403)"
+    ]
+
+
+def test_a_cluster_that_is_not_complete_is_forgiven_for_a_while() -> None:
+    """It is not ready, and says who is missing; later it is not healthy: nothing flows."""
+    watched = Watched(alone=False)
+    watched.health.missing = lambda: ["b:2101", "c:2101"]
+
+    watched.pass_time(30)
+    assert watched.reasons() == []
+    assert watched.unready() == ["nothing flows yet: the cluster waits for b:2101, c:2101"]
+    watched.pass_time(1)
+
+    assert watched.reasons() == [
+        "nothing has flowed for 30 s: the cluster waits for b:2101, c:2101"
+    ]
+    watched.stop.begun = True
+    watched.connect()
+    watched.pass_time(1)
+    assert watched.reasons() == watched.unready() == []
+
+
+def test_a_warning_changes_no_status() -> None:
+    watched = Watched()
+    watched.connect()
+    watched.health.warn_of(lambda: ["two jobs share the queue"])
+    watched.health.warn_of(list)
+    watched.pass_time(1)
+
+    well, told = watched.health.health()
+
+    assert well
+    assert told["warnings"] == ["two jobs share the queue"]
+    assert watched.unready() == []

@@ -198,3 +198,38 @@ def test_a_drain_makes_unready_and_not_ill(
         assert job.process.wait(30) == 0
     assert events.numbers() == list(range(30))
     assert "do not add up" not in job.log
+
+
+def test_a_process_of_the_cluster_that_is_missing_is_named(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Nothing flows, and that is said; when the process comes it is over."""
+    publish(rig, 30)
+    path = watched(tmp_path, rig, events)
+    ports = free_ports(2)
+    addresses = ";".join(f"127.0.0.1:{port}" for port in ports)
+    with Job(path, "-i", "0", "-a", addresses) as first:
+        wait_for(
+            first, "/ready", 503, f"nothing flows yet: the cluster waits for 127.0.0.1:{ports[1]}"
+        )
+        wait_for(first, "/health", 503, f"the cluster waits for 127.0.0.1:{ports[1]}")
+        assert rig.left() == 30
+
+        with Job(path, "-i", "1", "-a", addresses, name="second") as second:
+            wait_for(first, "/health", 200)
+            wait_for(first, "/ready", 200)
+            until(lambda: events.count() == 30 and rig.left() == 0)
+            assert first.drain() == 0
+            assert second.process.wait(30) == 0
+
+
+def test_a_hangup_drains(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """A terminal that is closed, or a supervisor that wants a reload: nothing is left half done."""
+    publish(rig, 30)
+    with Job(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
+        until(lambda: ask(job, "/health")[1].get("open", {}).get("in_groups") == 30)
+        job.process.send_signal(signal.SIGHUP)
+        assert job.process.wait(30) == 0
+    assert "drained: 30 received, 30 stored" in job.log
+    assert events.numbers() == list(range(30))
+    assert rig.left() == 0
