@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from bench.fill import messages
 from connectors.elasticsearch.address import Addressing
-from connectors.message import Answer, Arrived, Documents, Lost, Message, Origin
+from connectors.message import Answer, Arrived, Documents, Lost, Message, Origin, SinkState
 from connectors.rabbitmq.delivery import encode_route
 from connectors.rabbitmq.source import RabbitMQ
 from flows import steps
@@ -149,5 +149,8 @@ class _Sink:
         return lambda: None
 
     def flush(self) -> None: ...
+
+    def state(self) -> SinkState:
+        return SinkState()
 
     def close(self) -> None: ...

@@ -15,6 +15,7 @@ from connectors.message import (
     Outcomes,
     Properties,
     Rejection,
+    SinkState,
 )
 
 
@@ -146,6 +147,9 @@ class Sink(Protocol):
 
     def flush(self) -> None:
         """Send without delay what waits for company. Never waits."""
+
+    def state(self) -> SinkState:
+        """What it says now; to be asked from any thread."""
 
     def close(self) -> None:
         """Forget what is not stored yet, and end the background work."""

@@ -162,6 +162,9 @@ class Documents(NamedTuple):
     sink's spec says."""
     routings: list[str | None] | None = None
     """Documents of the same routing lie together; `None`: what the sink's spec says."""
+    redelivered: list[bool] | None = None
+    """Whose messages were delivered before, so that they may be stored already; `None`: of none, or
+    it need not be known, as each has an `_id`."""
 
 
 class Answer(NamedTuple):
@@ -172,3 +175,12 @@ class Answer(NamedTuple):
     conflicts: Mapping[int, int | None] = MappingProxyType({})
     """Those of the stored that came second: the document, or a newer version, was there before.
     With the version that is there; `None`: the sink was not told."""
+
+
+class SinkState(NamedTuple):
+    """What a sink says now, after its last answer or want of one."""
+
+    answers: bool = True
+    """It can be reached, and answers, be it with a refusal."""
+    refusal: str | None = None
+    """Why it takes no documents: its status and its words; `None`: it takes them."""

@@ -98,9 +98,9 @@ class Bulks:
         """Documents will be sent again; `None`: there was no answer."""
         AGAIN.labels(status or "none").inc(documents)
 
-    def rejected(self, documents: int, status: int) -> None:
-        """Documents will never be stored."""
-        REFUSED.labels(status).inc(documents)
+    def rejected(self, documents: int, status: int | None) -> None:
+        """Documents will never be stored; `None`: there was no answer about them."""
+        REFUSED.labels(status or "none").inc(documents)
 
     def apart(self, documents: int) -> None:
         """Documents are stored in the failure store of their data stream, which they do not fit."""

@@ -30,13 +30,15 @@ def documents(group: Group) -> Documents:
     """The documents of a group, one for each member, in the members' order."""
     members = group.members
     say = _has_parts(members)  # a message that is one document says nothing of it
+    ids = [member.id for member in members]
     return Documents(
         [member.document for member in members],
         _column([member.index for member in members]),
-        _column([member.id for member in members]),
+        _column(ids),
         None,
         _column([member.action for member in members]) if say else None,
         _column([member.routing for member in members]) if say else None,
+        [member.message.redelivered for member in members] if None in ids else None,
     )
 
 

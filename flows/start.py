@@ -52,7 +52,7 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
         source.check()
         sink.check()
         stop, books = Stop(spec.drain_timeout, source.unsettled), Books(alone=_cluster()[0] == 1)
-        health = _watch(spec, source, stop, books)
+        health = _watch(spec, source, sink, stop, books)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
@@ -70,12 +70,12 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
     return spec, source, sink, stop, books
 
 
-def _watch(spec: Pipeline, source: Source, stop: Stop, books: Books) -> Health:
+def _watch(spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Books) -> Health:
     """Look at the books and at the health from now on; answer those who ask, where wanted."""
     metrics.UNSETTLED.set_function(source.unsettled)
     stop.open_groups = lambda: books.groups.groups
     patience = spec.metrics.unhealthy_after if spec.metrics is not None else inf
-    health = Health(books, source, stop, patience)
+    health = Health(books, source, stop, patience, sink.state)
     if spec.metrics is not None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)

@@ -12,6 +12,7 @@ Rule 4: What is to be sent again waits for its time, may share a request with ot
 Rule 5: In an ordered backlog nothing overtakes what waits to be sent again.
 Rule 6: What has been withdrawn vanishes.
 Rule 7: Documents of the same name do not overtake each other (see `order`).
+Rule 8: What is set aside is sent as it is, at its time. An ordered backlog sets nothing aside.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Backlog:
         self._company_bytes = 0
         self._company_due_at = 0.0
         self._again: list[tuple[float, int, Part]] = []
+        self._aside: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
 
     def add(self, batch: Batch, now: float) -> None:
@@ -82,7 +84,7 @@ class Backlog:
 
     def take(self, now: float) -> Request | None:
         """Hand over what is to be sent now, if anything is."""
-        request = self._take_again(now)
+        request = self._take_again(now) or self._take_aside(now)
         if request is None and not (self._ordered and self._again):  # Rule 5
             if self._company and self._company_due_at <= now:
                 self.flush()
@@ -95,7 +97,7 @@ class Backlog:
 
     def due_at(self) -> float | None:
         """When `take` is worth a call, for all that is known now; `None`: never."""
-        times = [self._again[0][0]] if self._again else []
+        times = [waiting[0][0] for waiting in (self._again, self._aside) if waiting]
         if not (self._ordered and times):
             if self._requests:
                 return float("-inf")
@@ -118,10 +120,25 @@ class Backlog:
         shared = requests if len(requests) == 1 else self._order.share(requests)
         self._requests.extendleft(reversed(shared))
 
+    def put_last(self, request: Request) -> None:
+        """Have all others sent before this one, unless the backlog is ordered."""
+        if self._ordered:
+            self.put_back(request)
+        else:
+            self._requests.append(request)
+
+    def set_aside(self, request: Request, due_at: float) -> None:
+        """Have this one sent again at its time, and others meanwhile. Rule 8."""
+        if self._ordered:
+            self.put_back(request)
+        else:
+            insort(self._aside, (due_at, next(self._numbers), request))
+
     def count(self) -> int:
         """How many documents wait."""
         waiting = [*self._requests, Request(self._company), Request(self._order.held)]
         waiting.append(Request([part for _, _, part in self._again]))
+        waiting += [request for _, _, request in self._aside]
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
 
     def _fitting(self, request: Request) -> list[Request]:
@@ -146,6 +163,12 @@ class Backlog:
                 parts.append(part)
             del self._again[0]
         return Request(parts, names_of(parts)) if parts else None
+
+    def _take_aside(self, now: float) -> Request | None:
+        request = None
+        while request is None and self._aside and self._aside[0][0] <= now:
+            request = self._wanted(self._aside.pop(0)[2])
+        return request
 
     def _wanted(self, request: Request) -> Request | None:
         """What is to be sent of a request, now that it is its turn."""

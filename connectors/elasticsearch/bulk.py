@@ -5,13 +5,16 @@ Pure. After the Bulk API of Elasticsearch 8 and 9; `tests/connectors/answers/` h
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
+
+from connectors.elasticsearch.error_body import Error, decode, reason_of, reason_of_request
+from connectors.elasticsearch.proxy_answer import describe, one_line
 
 FILTER_PATH = "errors,items.*.status,items.*.error,items.*.failure_store"
 """What the answer shall hold. `items.*.error` alone would say as much in a few bytes, but then
@@ -22,7 +25,8 @@ CONTENT_LENGTH_MOST = 100 * 1024**2
 """Bytes of a request that Elasticsearch takes, unless its `http.max_content_length` is another."""
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True)
+class Reply:
     """What came back of a request."""
 
     status: int | None
@@ -30,13 +34,18 @@ class Reply(NamedTuple):
     body: bytes
     cut: bool = False
     """Nothing came back because the connection broke, which may be for the request's size."""
+    late: bool = False
+    """Nothing came back in time."""
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Their names in lower case."""
 
 
 class Refusal(NamedTuple):
     """Elasticsearch did not store a document."""
 
     position: int
-    status: int
+    status: int | None
+    """`None`: each time it was sent, there was no answer."""
     reason: str
 
 
@@ -56,6 +65,9 @@ class Items(NamedTuple):
     apart: int = 0
     """How many of the stored do not fit their data stream: Elasticsearch keeps them, each with its
     reason, in the failure store that somebody has switched on for it (8.18, 9.1 and later)."""
+    clashes: Sequence[Refusal] = ()
+    """Those of the conflicts in which a document was to be created: what is there may be another
+    document, unless its `_id` is ours (see `settle.park_clashes`)."""
 
 
 class Again(NamedTuple):
@@ -65,6 +77,17 @@ class Again(NamedTuple):
     reason: str
     cut: bool = False
     """See `Reply`."""
+    late: bool = False
+    """See `Reply`."""
+    own: bool = False
+    """Elasticsearch itself says so, and nothing on the way to it."""
+
+    @property
+    def may_be_stored(self) -> bool:
+        """The request may have been worked on, and only its answer is lost."""
+        if self.status is None:
+            return self.cut or self.late
+        return not self.own and (self.status == 200 or self.status >= 500)
 
 
 class Indigestible(NamedTuple):
@@ -76,32 +99,25 @@ class Indigestible(NamedTuple):
 
 def read(reply: Reply, documents: int) -> Items | Again | Indigestible:
     """What Elasticsearch says of a request with that many documents."""
-    status, body, cut = reply
+    status, body = reply.status, reply.body
     if status == 200:
-        return _read_items(body, documents)
+        return _read_items(reply, documents)
     if status is None:
-        return Again(None, _one_line(body.decode(errors="replace")), cut)
-    if status == 413:
-        return Indigestible(413, _reason_of_request(body) or "the request is too large")
-    reason = _reason_of_request(body)
+        return Again(None, one_line(body.decode(errors="replace")), reply.cut, reply.late)
+    reason = reason_of_request(status, body)
+    if status == 413 or (status == 429 and _never_fits(reason)):
+        return Indigestible(413, reason or "the request is too large")
     if status == 400 and reason:
         return Indigestible(400, reason)
-    if status == 429 and _never_fits(reason):
-        return Indigestible(413, reason)
-    # Whoever answers without a reason is not Elasticsearch, but something on the way to it. So is
-    # whoever does not find (404) or know (405) what we ask for: the documents are innocent.
-    return Again(status, reason or _one_line(body.decode(errors="replace")) or "no reason given")
-
-
-class _Error(msgspec.Struct):
-    type: str = ""
-    reason: str | None = None
-    caused_by: _Error | None = None
+    # What answers without a reason is not Elasticsearch, but something on the way to it. So is
+    # what does not find (404) or know (405) what we ask for: the documents are innocent.
+    told = reason or describe(status, reply.headers, body)
+    return Again(status, told, own=bool(reason))
 
 
 class _Item(msgspec.Struct):
     status: int
-    error: _Error | None = None
+    error: Error | None = None
     failure_store: str | None = None
 
 
@@ -113,40 +129,38 @@ class _Answer(msgspec.Struct):
     items: list[dict[str, _Item]]
 
 
-class _RequestError(msgspec.Struct):
-    error: _Error
-
-
 _summary = msgspec.json.Decoder(_Summary)
 _answer = msgspec.json.Decoder(_Answer)
-_request_error = msgspec.json.Decoder(_RequestError)
-T = TypeVar("T")
 
 
-def _read_items(body: bytes, documents: int) -> Items | Again | Indigestible:
+def _read_items(reply: Reply, documents: int) -> Items | Again | Indigestible:
+    body = reply.body
     try:
-        if not _decode(_summary, body).errors:
+        if not decode(_summary, body).errors:
             # Nearly all answers end here: the items are counted, not looked at.
             found, apart = body.count(b'"status":'), body.count(b'"failure_store":')
             if found != documents:
                 return _incomplete(found, documents)
             return Items(range(documents), apart=apart)
-        items = [item for entry in _decode(_answer, body).items for item in entry.items()]
+        items = [item for entry in decode(_answer, body).items for item in entry.items()]
     except ValueError as error:
-        return Again(200, f"not an answer to a bulk request: {error}")
+        told = describe(200, reply.headers, body)
+        return Again(200, f"not an answer to a bulk request ({error}): {told}")
     if len(items) != documents:
         return _incomplete(len(items), documents)
     stored: list[int] = []
     conflicts: dict[int, int | None] = {}
-    throttled, failed, rejected = [], [], []
+    throttled, failed, rejected, clashes = [], [], [], []
     apart = sum(item.failure_store == "used" for _, item in items)
     for position, (action, item) in enumerate(items):
         if item.status < 300 or (action, item.status) in _AS_GOOD_AS_STORED:
             stored.append(position)
             if item.status == 409:
                 conflicts[position] = _version_there(item.error)
+            if (action, item.status) == ("create", 409):
+                clashes.append(Refusal(position, 409, reason_of(item.error)))
             continue
-        refusal = Refusal(position, item.status, _reason(item.error))
+        refusal = Refusal(position, item.status, reason_of(item.error))
         if item.status in (429, 503) or (action, item.status) == ("update", 409):
             throttled.append(refusal)
         elif item.status >= 500:
@@ -155,7 +169,7 @@ def _read_items(body: bytes, documents: int) -> Items | Again | Indigestible:
             rejected.append(refusal)
     if len(throttled) == documents and all(_never_fits(refusal.reason) for refusal in throttled):
         return Indigestible(413, throttled[0].reason)
-    return Items(stored, throttled, failed, rejected, conflicts, apart)
+    return Items(stored, throttled, failed, rejected, conflicts, apart, clashes)
 
 
 def _never_fits(reason: str) -> bool:
@@ -173,14 +187,14 @@ _OPERATION_AND_LIMIT = re.compile(
 
 
 _AS_GOOD_AS_STORED = {
-    ("create", 409),  # the document is there already
+    ("create", 409),  # the document is there already, or see `Items.clashes`
     ("index", 409),  # a newer version of it is there
     ("delete", 409),
     ("delete", 404),  # it is not there
 }
 
 
-def _version_there(error: _Error | None) -> int | None:
+def _version_there(error: Error | None) -> int | None:
     """The version of the document that was there; the answer tells it in words alone."""
     found = _CURRENT_VERSION(error.reason) if error is not None and error.reason else None
     return None if found is None else int(found[1])
@@ -192,47 +206,3 @@ _CURRENT_VERSION = re.compile(r".*current version \[([0-9]{1,19})\]", re.DOTALL)
 
 def _incomplete(found: int, documents: int) -> Again:
     return Again(200, f"the answer names {found} documents, {documents} were sent")
-
-
-def _reason_of_request(body: bytes) -> str:
-    try:
-        return _reason(_decode(_request_error, body).error)
-    except ValueError:
-        return ""
-
-
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Read JSON.
-
-    Raises:
-        ValueError: it is not JSON, or not what the decoder is for.
-    """
-    try:
-        return decoder.decode(body)
-    except ValueError:
-        # A reason may quote a document that has half a surrogate pair in it. Elasticsearch spells
-        # it out again, and that is JSON, although it is no text; not every reader takes it.
-        return msgspec.convert(json.loads(body), decoder.type)
-
-
-def _reason(error: _Error | None) -> str:
-    """Type and reason, and whatever its causes say besides."""
-    if error is None:
-        return "no reason given"
-    text = f"{error.type}: {error.reason}" if error.reason else error.type
-    cause = error.caused_by
-    while cause is not None:
-        if cause.reason and cause.reason not in text:
-            text += f": {cause.reason}"
-        cause = cause.caused_by
-    return _one_line(text)
-
-
-_REASON_LENGTH_MAX = 1000
-"""Characters. A reason may quote the document; it travels in a header of the parked message."""
-
-
-def _one_line(text: str) -> str:
-    """It is quoted from anywhere, and goes to terminals: nothing but what can be printed."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _REASON_LENGTH_MAX else line[:_REASON_LENGTH_MAX] + "…"

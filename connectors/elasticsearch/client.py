@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from elastic_transport import (
+    ConnectionTimeout,
     NodeConfig,
     Serializer,
     TlsError,
@@ -67,6 +68,17 @@ class Client:
         """Send a bulk request, and wait for what comes of it; see `spec.request_timeout`."""
         try:
             return self._request("POST", self._target, body, _NDJSON, self._seconds)
+        except TransportError as error:
+            return _no_answer(error)
+
+    def probe(self, size: int) -> Reply:
+        """Send a request of that many bytes that asks for nothing.
+
+        It takes the way of a bulk request; Elasticsearch reads it, and answers 400.
+        """
+        try:
+            body = b"\n".rjust(size)
+            return self._request("POST", self._target, body, _NDJSON, LOOK_SECONDS_MAX)
         except TransportError as error:
             return _no_answer(error)
 
@@ -127,7 +139,7 @@ class Client:
                 method, target, body=body, headers=headers, request_timeout=seconds
             )
             if meta.status != 401 or not self._renew(shown):
-                return Reply(meta.status, answer or b"")
+                return Reply(meta.status, answer or b"", headers=meta.headers)
 
     def _renew(self, shown: str | None) -> bool:
         """Read the credentials again; tell whether they are others than those that were shown."""
@@ -170,7 +182,8 @@ def _no_answer(error: TransportError) -> Reply:
     # What the transport lists as errors are those of other nodes.
     causes = getattr(error.__cause__, "args", ())
     cut = any(isinstance(cause, (BrokenPipeError, ConnectionResetError)) for cause in causes)
-    return Reply(None, f"{type(error).__name__}: {error.message}".encode(), cut)
+    late = isinstance(error, ConnectionTimeout)
+    return Reply(None, f"{type(error).__name__}: {error.message}".encode(), cut, late)
 
 
 def _silence() -> None:

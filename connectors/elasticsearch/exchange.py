@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply, read
 from connectors.elasticsearch.existence import Existence, without
+from connectors.elasticsearch.isolate import probes
 from connectors.elasticsearch.lines import Lines
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.request import Part, Request
+from connectors.elasticsearch.settle import park_clashes
 
 
 class Exchanged(NamedTuple):
@@ -20,6 +22,7 @@ class Exchanged(NamedTuple):
 
     reading: Items | Again | Indigestible
     size_bytes: int
+    """0: nothing was sent."""
     seconds: float
     """From sending it to its answer."""
 
@@ -36,6 +39,8 @@ class Exchange:
     ) -> None:
         """`send` returns when the request has ended."""
         self._send, self._lines, self._observer, self._clock = send, lines, observer, clock
+        self._probe: Callable[[int], Reply] | None = None
+        self._probes_pass = False  # at other times, at the least
         self._exists: Callable[[str], bool | Reply] | None = None
         self._existence = Existence(None, wait=False)
 
@@ -45,6 +50,27 @@ class Exchange:
         `exists` looks for an index, or tells why nobody knows.
         """
         self._exists, self._existence = exists, existence
+
+    def probe_with(self, probe: Callable[[int], Reply]) -> None:
+        """From now on, find out with this whether others pass while a request does not.
+
+        `probe` sends a request of so many bytes that asks for nothing.
+        """
+        self._probe = probe
+
+    def probe(self, request: Request, reading: Again) -> bool | None:
+        """After a refusal: whether others pass.
+
+        `None`: that is not known, since no probe ever passed.
+        """
+        times = probes(request.record, reading)
+        if self._probe is None or not times:
+            return None
+        size = request.size
+        if all(_passes(self._probe(size)) for _ in range(times)):
+            self._probes_pass = True
+            return True
+        return False if self._probes_pass else None
 
     def __call__(self, request: Request) -> Exchanged:
         """Send a request, and wait for its answer."""
@@ -69,4 +95,15 @@ class Exchange:
         reply = self._send(body)
         seconds = self._clock() - started_at
         self._observer.requested(documents, len(body), seconds)
-        return Exchanged(read(reply, documents), len(body), seconds)
+        reading = read(reply, documents)
+        if isinstance(reading, Items):
+            reading = park_clashes(parts, reading)
+        return Exchanged(reading, len(body), seconds)
+
+
+def _passes(reply: Reply) -> bool:
+    """Elasticsearch itself has answered: that there is nothing to do."""
+    reading = read(reply, 0)
+    return isinstance(reading, Items) or (
+        isinstance(reading, Indigestible) and reading.status == 400
+    )

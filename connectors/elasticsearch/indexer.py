@@ -16,6 +16,7 @@ from connectors.elasticsearch.backlog import Backlog
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply
 from connectors.elasticsearch.exchange import Exchange
 from connectors.elasticsearch.existence import Existence
+from connectors.elasticsearch.isolate import Verdict, judge
 from connectors.elasticsearch.lines import Lines, check
 from connectors.elasticsearch.observer import Nobody, Observer, tell
 from connectors.elasticsearch.order import naming, replace
@@ -23,8 +24,8 @@ from connectors.elasticsearch.pace import Latency, Pace
 from connectors.elasticsearch.request import Batch, Request
 from connectors.elasticsearch.settle import condemn, divide, is_too_large, settle
 from connectors.elasticsearch.submission import Submission
-from connectors.elasticsearch.trouble import Misfits, Trouble
-from connectors.message import Answer, Documents
+from connectors.elasticsearch.trouble import Reports
+from connectors.message import Answer, Documents, SinkState
 from connectors.retry import Backoff
 from connectors.units import size_text
 
@@ -50,6 +51,7 @@ class Indexer:
         concurrency: int,
         bytes_max: int,
         linger: float,
+        probe: Callable[[int], Reply] | None = None,
         exists: Callable[[str], bool | Reply] | None = None,
         wait_for_index: bool = False,
         observer: Observer | None = None,
@@ -58,6 +60,7 @@ class Indexer:
     ) -> None:
         """`send` returns when the request has ended; `index`: of documents that name none.
 
+        `probe` sends a request of so many bytes that asks for nothing; `None`: nothing can do so.
         `exists` looks for an index, or tells why nobody knows; `None`: every index may be made.
         Documents of one that is not there are rejected, or, with `wait_for_index`, wait for it.
         With a `concurrency` of 1 documents are stored in the order in which they were submitted.
@@ -66,11 +69,15 @@ class Indexer:
         self._observer = observer or Nobody()
         self._action, self._lines = action, Lines(action)
         self._exchange = Exchange(send, self._lines, self._observer, clock)
+        if probe is not None:
+            self._exchange.probe_with(probe)
         if exists is not None:
             self._exchange.look_for(exists, Existence(index, wait_for_index))
-        self._backlog = Backlog(bytes_max, linger, ordered=concurrency == 1)
+        self._ordered = concurrency == 1
+        self._backlog = Backlog(bytes_max, linger, self._ordered)
         self._pace, self._latency = Pace(concurrency, REQUESTS), Latency()
-        self._trouble, self._misfits = Trouble(), Misfits()
+        self._passed = 0  # requests that Elasticsearch has worked on
+        self._reports = Reports()
         self._changed = threading.Condition()
         self._closed = self._broken = False
         self._threads: list[threading.Thread] = []
@@ -111,6 +118,10 @@ class Indexer:
             self._backlog.flush()
             if self._backlog.due_at() is not None:
                 self._call()
+
+    def state(self) -> SinkState:
+        """See `connectors.connector.Sink`."""
+        return self._reports.state
 
     def close(self) -> None:
         """See `connectors.connector.Sink`. A request that is under way is not waited for."""
@@ -164,21 +175,30 @@ class Indexer:
 
     def _process(self, request: Request) -> None:
         reading, size_bytes, seconds = self._exchange(request)
+        refusal = reading if isinstance(reading, Again) and size_bytes else None
+        probed = None if refusal is None else self._exchange.probe(request, refusal)
         now = self._clock()
-        reading = condemn(request, reading)
         with self._changed:
             if self._closed:
                 return
+            verdict = Verdict.WAIT
+            if refusal is not None:
+                verdict = judge(request.record, refusal, request.documents, self._passed, probed)
+            others_pass = verdict is not Verdict.WAIT
+            reading = condemn(request, reading, verdict)
             if isinstance(reading, Items):
+                self._passed += size_bytes > 0 and refusal is None
                 slow = self._latency.is_slow(size_bytes, seconds)
                 answers = self._settle(request, reading, slow, now)
             else:
                 answers = []
-                self._put_back(request, reading, now)
+                self._put_back(request, reading, verdict, now)
             next_try_at = max(self._backlog.due_at() or now, self._pace.resume_at)
-            trouble = self._trouble.hear(reading, now, next_try_at, self._backlog.count)
-            misfits = self._misfits.hear(reading, now)
-        for line in filter(None, (trouble, misfits)):
+            waiting = self._backlog.count
+            lines = self._reports.hear(
+                reading, request.documents, now, next_try_at, waiting, others_pass
+            )
+        for line in lines:
             log.log(*line)
         tell(self._observer, reading, request.documents)
         for batch, answer in answers:
@@ -201,14 +221,27 @@ class Indexer:
             self._pace.succeed(slow)
         return settlement.answers
 
-    def _put_back(self, request: Request, reading: Again | Indigestible, now: float) -> None:
-        halves = divide(request, reading)
-        self._backlog.put_back(*(halves or (request,)))
-        if halves and is_too_large(reading):
-            size = max(half.size for half in halves)
-            if self._backlog.limit(size):
-                log.info("requests are of %s now: %s", size_text(size), reading.reason)
-        if isinstance(reading, Again):
-            self._pace.fail(now, self._draw())
+    def _put_back(
+        self, request: Request, reading: Again | Indigestible, verdict: Verdict, now: float
+    ) -> None:
+        if isinstance(reading, Again) and reading.may_be_stored:
+            request.doubt()
+        halves = divide(request, reading, verdict)
+        if halves:
+            self._backlog.put_back(*halves)
+            if is_too_large(reading, verdict):
+                size = max(half.size for half in halves)
+                if self._backlog.limit(size):
+                    log.info("requests are of %s now: %s", size_text(size), reading.reason)
+        elif verdict is Verdict.RETRY:
+            delay = DOCUMENTS.delay(request.record.refusals - 1, self._draw())
+            self._backlog.set_aside(request, now + delay)
+        elif request.record.refusals:
+            self._backlog.put_last(request)  # Others tell whether it is its own fault.
         else:
+            self._backlog.put_back(request)
+        others_pass = verdict is Verdict.HALVE or (verdict is Verdict.RETRY and not self._ordered)
+        if isinstance(reading, Indigestible) or others_pass:
             self._pace.succeed()
+        else:
+            self._pace.fail(now, self._draw())

@@ -17,8 +17,8 @@ class Observer(Protocol):
     def again(self, documents: int, status: int | None) -> None:
         """Documents are to be sent again; `None`: there was no answer."""
 
-    def rejected(self, documents: int, status: int) -> None:
-        """Documents will never be stored."""
+    def rejected(self, documents: int, status: int | None) -> None:
+        """Documents will never be stored; `None`: there was no answer about them."""
 
     def apart(self, documents: int) -> None:
         """Documents are stored in the failure store of their data stream, which they do not fit."""
@@ -48,7 +48,7 @@ class Nobody:
     def again(self, documents: int, status: int | None) -> None:
         """See `Observer`."""
 
-    def rejected(self, documents: int, status: int) -> None:
+    def rejected(self, documents: int, status: int | None) -> None:
         """See `Observer`."""
 
     def apart(self, documents: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
+from connectors.elasticsearch.isolate import Record
 from connectors.message import Documents
 
 Name = Hashable
@@ -68,7 +69,7 @@ class Batch:
 class Part:
     """Documents of one batch that have the same past."""
 
-    __slots__ = ("attempts", "batch", "errors", "positions", "refusals")
+    __slots__ = ("attempts", "batch", "errors", "maybe_stored", "positions", "refusals")
 
     def __init__(self, batch: Batch, positions: Sequence[int]) -> None:
         self.batch, self.positions = batch, positions
@@ -78,11 +79,14 @@ class Part:
         """How often Elasticsearch said of just these documents: again."""
         self.errors = 0
         """How many of these were failures of Elasticsearch itself."""
+        self.maybe_stored = False
+        """They were sent in a request whose answer is lost."""
 
     def only(self, positions: Sequence[int]) -> Part:
         """Some of these documents, with the same past."""
         part = Part(self.batch, positions)
         part.attempts, part.refusals, part.errors = self.attempts, self.refusals, self.errors
+        part.maybe_stored = self.maybe_stored
         return part
 
     @property
@@ -104,12 +108,14 @@ class Part:
 class Request:
     """Parts that are sent together."""
 
-    __slots__ = ("names", "parts")
+    __slots__ = ("names", "parts", "record")
 
     def __init__(self, parts: list[Part], names: set[Name] | None = None) -> None:
         self.parts = parts
         self.names = names
         """Those that nobody else may use now; `None`: it has not asked for them yet."""
+        self.record = Record()
+        """What speaks against it, as it is."""
 
     @property
     def documents(self) -> int:
@@ -120,6 +126,11 @@ class Request:
     def size(self) -> int:
         """In bytes."""
         return sum(part.size for part in self.parts)
+
+    def doubt(self) -> None:
+        """All of it was sent, and nobody knows what became of it."""
+        for part in self.parts:
+            part.maybe_stored = True
 
     def halves(self) -> tuple[Request, Request]:
         """The same documents in two requests; needs two documents at least."""

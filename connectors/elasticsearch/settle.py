@@ -6,11 +6,14 @@ Pure; it knows no clock: when something is sent again is not decided here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST, Again, Indigestible, Items, Refusal
+from connectors.elasticsearch.isolate import Verdict, rejected
 from connectors.elasticsearch.request import Batch, Part, Request
 from connectors.message import Answer, Rejection
+
+T = TypeVar("T")
 
 ERRORS_MAX = 12
 """A document at which Elasticsearch itself fails (5xx, but not 503) is rejected after that many
@@ -47,35 +50,78 @@ def settle(request: Request, items: Items, index: str | None) -> Settlement:
     return settlement
 
 
-def divide(request: Request, reading: Again | Indigestible) -> tuple[Request, Request] | None:
+def divide(
+    request: Request, reading: Again | Indigestible, verdict: Verdict = Verdict.WAIT
+) -> tuple[Request, Request] | None:
     """The halves of a request that will not get through as it is; `None`: leave it whole."""
     if request.documents == 1:
         return None
-    if isinstance(reading, Again):
-        too_much = reading.status == 429 or (reading.cut and request.size > CUT_BYTES_LEAST)
+    if isinstance(reading, Again) and verdict is not Verdict.HALVE:
+        too_much = reading.status == 429 or (
+            reading.cut and verdict is Verdict.WAIT and request.size > CUT_BYTES_LEAST
+        )
         if not too_much or _attempts(request) % PATIENCE:
             return None
     return request.halves()
 
 
-def is_too_large(reading: Again | Indigestible) -> bool:
+def is_too_large(reading: Again | Indigestible, verdict: Verdict = Verdict.WAIT) -> bool:
     """What was divided is too large for what is on the way, and will always be."""
-    return reading.cut if isinstance(reading, Again) else reading.status == 413
+    if isinstance(reading, Again):
+        return reading.cut and verdict is Verdict.WAIT
+    return reading.status == 413
 
 
 def condemn(
-    request: Request, reading: Items | Again | Indigestible
+    request: Request,
+    reading: Items | Again | Indigestible,
+    verdict: Verdict = Verdict.WAIT,
 ) -> Items | Again | Indigestible:
     """The verdict on a document that was alone in a request that will never get through."""
     if request.documents > 1:
         return reading
     if isinstance(reading, Indigestible):
         return Items([], rejected=[Refusal(0, reading.status, reading.reason)])
-    if not isinstance(reading, Again) or not reading.cut or _attempts(request) < PATIENCE:
+    if not isinstance(reading, Again):
         return reading
-    if request.size > CONTENT_LENGTH_MOST:
+    if reading.cut and request.size > CONTENT_LENGTH_MOST and _attempts(request) >= PATIENCE:
         return Items([], rejected=[Refusal(0, 413, f"too large: {reading.reason}")])
-    return reading
+    return rejected(reading) if verdict is Verdict.REJECT else reading
+
+
+def park_clashes(parts: Sequence[Part], items: Items) -> Items:
+    """Reject what met another document: a conflict is no copy of its own.
+
+    It may be one if the `_id` is ours, if an earlier answer about the document is lost, or if its
+    message was delivered before; otherwise Elasticsearch itself has made the `_id`, of the
+    dimensions and the time of a time series, and found another document there.
+    """
+    if not items.clashes:
+        return items
+    could_be_a_copy = [
+        part.maybe_stored
+        or _at(part.batch.documents.ids, position) is not None
+        or bool(_at(part.batch.documents.redelivered, position))
+        for part in parts
+        for position in part.positions
+    ]
+    strangers = {
+        refusal.position: refusal._replace(reason=f"{_CLASH}: {refusal.reason}")
+        for refusal in items.clashes
+        if not could_be_a_copy[refusal.position]
+    }
+    return items._replace(
+        stored=[position for position in items.stored if position not in strangers],
+        rejected=sorted([*items.rejected, *strangers.values()]),
+        conflicts={at: there for at, there in items.conflicts.items() if at not in strangers},
+    )
+
+
+def _at(column: Sequence[T] | None, position: int) -> T | None:
+    return None if column is None else column[position]
+
+
+_CLASH = "version_conflict: another document is there under the _id that Elasticsearch made"
 
 
 def _attempts(request: Request) -> int:
@@ -114,6 +160,7 @@ def _settle_part(part: Part, items: Items, index: str | None, settlement: Settle
             again = part.only([part.positions[refusal.position] for refusal in refused])
             again.refusals += 1
             again.errors += errors
+            again.maybe_stored |= bool(errors)
             settlement.again.append(again)
     stored: Sequence[int] = [part.positions[position] for position in items.stored]
     if stored or rejected:

@@ -11,7 +11,7 @@ from connectors.elasticsearch.columns import Columns, Filled
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.spec import ElasticsearchSink
-from connectors.message import Answer, Documents
+from connectors.message import Answer, Documents, SinkState
 
 
 class Elasticsearch:
@@ -40,6 +40,7 @@ class Elasticsearch:
             concurrency=spec.concurrency,
             bytes_max=spec.bulk.max_bytes,
             linger=spec.bulk.linger,
+            probe=self._client.probe,
             exists=None if spec.on_missing_index == "create" else self._client.exists,
             wait_for_index=spec.on_missing_index == "wait",
             observer=observer,
@@ -61,6 +62,10 @@ class Elasticsearch:
         """See `Sink`."""
         self._indexer.flush()
 
+    def state(self) -> SinkState:
+        """See `Sink`."""
+        return self._indexer.state()
+
     def close(self) -> None:
         """See `Sink`."""
         self._indexer.close()
@@ -73,6 +78,7 @@ def _places(filled: Filled, reply: Callable[[Answer], None]) -> Callable[[Answer
 
     def forward(answer: Answer) -> None:
         rejected = [(places[position], why) for position, why in answer.rejected]
-        reply(Answer([places[position] for position in answer.stored], rejected))
+        conflicts = {places[position]: there for position, there in answer.conflicts.items()}
+        reply(Answer([places[position] for position in answer.stored], rejected, conflicts))
 
     return forward

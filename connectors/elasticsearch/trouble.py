@@ -9,9 +9,44 @@ import logging
 from collections.abc import Callable
 
 from connectors.elasticsearch.bulk import Again, Indigestible, Items
+from connectors.elasticsearch.proxy_answer import REDIRECTS
+from connectors.message import SinkState
+
+REFUSED_FOR_GOOD = (401, 403, 404, 405, 406, *REDIRECTS)
+"""Statuses of requests that will be answered so until the spec, or what it names, is another."""
 
 EVERY = 10.0
 """Seconds between two lines: often enough to see that it goes on, seldom enough to read."""
+
+
+class Reports:
+    """What the log and `/health` say after each answer."""
+
+    def __init__(self) -> None:
+        self._trouble, self._culprits, self._misfits = Trouble(), Culprits(), Misfits()
+        self.state = SinkState()
+        """What Elasticsearch says now."""
+
+    def hear(
+        self,
+        reading: Items | Again | Indigestible,
+        documents: int,
+        now: float,
+        next_try_at: float,
+        waiting: Callable[[], int],
+        others_pass: bool,
+    ) -> list[tuple[int, str]]:
+        """Level and text of what the log should say after an answer about so many documents.
+
+        `others_pass`: the request was refused, while others are not. For the rest see `Trouble`.
+        """
+        if others_pass:
+            lines = [self._culprits.hear(reading, documents, now)]
+        else:
+            self.state = _state_after(reading, self.state)
+            lines = [self._trouble.hear(reading, now, next_try_at, waiting)]
+        lines.append(self._misfits.hear(reading, now))
+        return [line for line in lines if line is not None]
 
 
 class Trouble:
@@ -52,6 +87,30 @@ class Trouble:
         return logging.INFO, f"Elasticsearch takes documents again, after {now - since:.1f} s"
 
 
+class Culprits:
+    """Requests that are refused while others pass."""
+
+    def __init__(self) -> None:
+        self._said_at = float("-inf")
+
+    def hear(
+        self, reading: Items | Again | Indigestible, documents: int, now: float
+    ) -> tuple[int, str] | None:
+        """Level and text of what the log should say after such a refusal, if anything.
+
+        `documents` is how many the request has. What is rejected in the end is told where it is
+        parked.
+        """
+        reason = _reason(reading)
+        if reason is None or now < self._said_at + EVERY:
+            return None
+        self._said_at = now
+        return logging.WARNING, (
+            f"a request of {documents} documents is refused while others pass: {reason}; it is "
+            "halved until the document that is refused is alone, and parked"
+        )
+
+
 class Misfits:
     """Documents that are stored apart from the others of their data stream; see `Items.apart`."""
 
@@ -76,6 +135,16 @@ class Misfits:
         )
 
 
+def _state_after(reading: Items | Again | Indigestible, before: SinkState) -> SinkState:
+    """What Elasticsearch says now."""
+    reason = _reason(reading)
+    if isinstance(reading, Again):
+        return SinkState(reading.status is not None, reason)
+    if isinstance(reading, Items) and not (reading.stored or reading.rejected):
+        return SinkState(True, reason) if reason is not None else before
+    return SinkState()
+
+
 def _reason(reading: Items | Again | Indigestible) -> str | None:
     """Why documents have to be sent again, if Elasticsearch is why."""
     if isinstance(reading, Again):
@@ -86,6 +155,6 @@ def _reason(reading: Items | Again | Indigestible) -> str | None:
 
 
 def _level(reading: Items | Again | Indigestible) -> int:
-    # Who is not let in now will not be let in later, unless somebody does something.
-    shut_out = isinstance(reading, Again) and reading.status in (401, 403)
-    return logging.ERROR if shut_out else logging.WARNING
+    # What is refused for good now will be so later, unless a person does something.
+    for_good = isinstance(reading, Again) and reading.status in REFUSED_FOR_GOOD
+    return logging.ERROR if for_good else logging.WARNING

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from connectors.memory.spec import MemorySink
-from connectors.message import Answer, Documents, Properties, Rejection
+from connectors.message import Answer, Documents, Properties, Rejection, SinkState
 
 
 class Stored(NamedTuple):
@@ -49,6 +49,11 @@ class Store:
         """Answer nothing, until `come_up`."""
         with self.lock:
             self._down = True
+
+    def state(self) -> SinkState:
+        """What it says of itself."""
+        with self.lock:
+            return SinkState(False, "the store is down") if self._down else SinkState()
 
     def come_up(self) -> None:
         """Answer what has waited, and everything that follows."""
@@ -159,6 +164,10 @@ class Memory:
 
     def flush(self) -> None:
         """See `Sink`; nothing waits for company."""
+
+    def state(self) -> SinkState:
+        """See `Sink`."""
+        return self._store.state()
 
     def close(self) -> None:
         """See `Sink`; what waits is forgotten with the process."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from connectors.connector import Source
+from connectors.message import SinkState
 from flows.accounts.books import Books
 from flows.stop import Stop
 
@@ -29,9 +30,17 @@ Findings = Callable[[], Iterable[str]]
 class Health:
     """Of one process."""
 
-    def __init__(self, books: Books, source: Source, stop: Stop, patience: float) -> None:
-        """`patience` in seconds. Rule 1."""
+    def __init__(
+        self,
+        books: Books,
+        source: Source,
+        stop: Stop,
+        patience: float,
+        sink: Callable[[], SinkState] = SinkState,
+    ) -> None:
+        """`patience` in seconds (rule 1); `sink`: what the sink says now."""
         self._books, self._source, self._stop, self._patience = books, source, stop, patience
+        self._sink, self._sink_state = sink, SinkState()
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
         self._reasons: list[str] = []
@@ -46,6 +55,7 @@ class Health:
 
     def look(self, now: float) -> list[str]:
         """Look at everything; return what does not add up, for the log, and only the first time."""
+        self._sink_state = self._sink()
         before, self._unbalanced = (
             self._unbalanced,
             self._books.look(draining=self._stop.reason is not None),
@@ -94,7 +104,11 @@ class Health:
         answered = (sink.left, sink.forgotten) if sink.open else None
         silent = self._lasts("sink", answered, now)
         if sink.open and silent >= self._patience:
-            yield f"the sink has answered nothing for {silent:.0f} s, {sink.open} documents wait"
+            says = self._sink_state
+            refused = says.answers and says.refusal is not None
+            told = "taken nothing" if refused else "answered nothing"
+            why = "" if says.refusal is None else f": {says.refusal}"
+            yield f"the sink has {told} for {silent:.0f} s, {sink.open} documents wait{why}"
 
     def _waits(self) -> str:
         return f"the cluster waits for {', '.join(self.missing()) or 'its other processes'}"
@@ -119,6 +133,7 @@ class Health:
             "warnings": self._warnings,
             "draining": self._stop.reason,
             "connected": {name: one.connected for name, one in books.consumers.items()},
+            "sink": self._sink_state._asdict(),
             "messages": {**received._asdict(), "waiting": received.waiting},
             "open": {
                 "groups": groups.groups,

@@ -9,13 +9,14 @@ import random
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from connectors.elasticsearch.bulk import Reply
 from connectors.elasticsearch.indexer import Indexer
-from connectors.message import Answer, Documents
+from connectors.message import Answer, Documents, SinkState
 from tests.waiting import until
 
 STORED = Reply(200, b"")
@@ -309,6 +310,176 @@ def test_one_document_cannot_keep_its_neighbours_from_being_stored(
     assert set(cluster.stored.values()) == {1}
 
 
+BLOCKED = Reply(403, b"<h1>Request blocked</h1>", headers={"content-type": "text/html"})
+NOTHING_TO_DO = Reply(400, b'{"error":{"type":"no requests added"}}')
+
+
+def refusing(cluster: Cluster, culprits: set[int], reply: Reply) -> Callable[[list[Any]], Reply]:
+    """A firewall that does not like some of the documents."""
+
+    def answer(documents: list[Any]) -> Reply:
+        if culprits.intersection(document["n"] for document in documents):
+            return reply
+        return cluster.store(documents)
+
+    return answer
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        BLOCKED,
+        replace(BLOCKED, status=400),
+        replace(BLOCKED, status=500),
+        replace(BLOCKED, status=200),
+        replace(BLOCKED, status=302),
+        replace(BLOCKED, status=502),
+        Reply(406, b'{"error":"Content-Type","status":406}'),
+        Reply(None, b"ConnectionError: reset", cut=True),
+    ],
+)
+def test_what_something_on_the_way_refuses_is_parked_alone(
+    cluster: Cluster, build: Build, reply: Reply, concurrency: int
+) -> None:
+    """A document that Elasticsearch never sees keeps no other from it."""
+    cluster.script = [refusing(cluster, {7, 333}, reply)] * 1000
+    answers = [Answers() for _ in range(5)]
+    indexer = build(concurrency, probe=lambda _: NOTHING_TO_DO)
+    for n, each in enumerate(answers):
+        indexer.submit(documents(n * 100, 100), each)
+
+    until(lambda: all(len(each) == 100 for each in answers))
+    parked = {
+        n * 100 + at: why for n, each in enumerate(answers) for at, why in each.rejected.items()
+    }
+    assert sorted(parked) == [7, 333]
+    assert all(reason.startswith("refused: alone in a request") for reason in parked.values())
+    assert sorted(cluster.stored.elements()) == [n for n in range(500) if n not in (7, 333)]
+
+
+def test_others_that_pass_are_enough(cluster: Cluster, build: Build) -> None:
+    """Without any probe, or where that is refused too."""
+    cluster.script = [refusing(cluster, {0}, BLOCKED)] * 10_000
+    indexer, first, others = build(probe=lambda _: BLOCKED), Answers(), Answers()
+    indexer.submit(documents(0, 4), first)
+
+    def stored() -> bool:
+        indexer.submit(documents(1000, 1), others)
+        return len(first) == 4
+
+    until(stored)
+    assert [*first.rejected] == [0]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_when_everything_is_refused_nothing_is_parked(
+    cluster: Cluster, build: Build, late: bool
+) -> None:
+    """By a page to log in, a proxy without its server, or after a time."""
+    reply = Reply(None, b"timed out", late=True) if late else BLOCKED
+    cluster.script = [reply] * 300
+    indexer, answers = build(probe=lambda _: reply), [Answers() for _ in range(5)]
+    for n, each in enumerate(answers):
+        indexer.submit(documents(n, 1), each)
+
+    until(lambda: all(answers))
+    assert not any(each.rejected for each in answers)
+    assert len(cluster.requests) == 305
+
+
+def test_wrong_credentials_are_no_fault_of_a_document(cluster: Cluster, build: Build) -> None:
+    """Elasticsearch takes probes of everyone whom it knows."""
+    shut_out = Reply(403, b'{"error":{"type":"security_exception"},"status":403}')
+    cluster.script = [shut_out] * 100
+    answers = Answers()
+
+    build(probe=lambda _: NOTHING_TO_DO).submit(documents(0, 4), answers)
+
+    until(lambda: len(answers) == 4)
+    assert not answers.rejected
+    assert {len(request) for request in cluster.requests} == {4}
+
+
+def test_an_index_that_may_not_be_looked_for_is_no_fault_of_a_document(
+    cluster: Cluster, build: Build
+) -> None:
+    """Nothing of it was sent."""
+    replies = iter([Reply(403, b"")] * 50)
+    answers = Answers()
+
+    indexer = build(
+        probe=lambda _: NOTHING_TO_DO, exists=lambda _: next(replies, True), concurrency=1
+    )
+    indexer.submit(documents(0, 1), answers)
+
+    until(lambda: len(answers) == 1)
+    assert answers.stored == [0]
+
+
+def test_others_go_on_while_one_is_refused(cluster: Cluster, build: Build) -> None:
+    """It is tried again later, and nothing else waits for that."""
+    clock = itertools.count()
+    cluster.script = [refusing(cluster, {0}, BLOCKED)] * 1000
+    indexer = build(
+        probe=lambda _: NOTHING_TO_DO, draw=lambda: 1.0, clock=lambda: next(clock) * 1e-9
+    )
+    refused, others = Answers(), [Answers() for _ in range(50)]
+    indexer.submit(documents(0, 1), refused)
+    until(lambda: len(cluster.requests) == 1)
+
+    for n, each in enumerate(others, start=1):
+        indexer.submit(documents(n, 1), each)
+
+    until(lambda: all(others))
+    assert len(refused) == 0
+    assert [request[0]["n"] for request in cluster.requests].count(0) == 1
+
+
+def test_what_may_be_stored_already_may_meet_itself(cluster: Cluster, build: Build) -> None:
+    """Of two that meet a document without having an `_id`, one was sent in vain before."""
+    clash = b'{"create":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}'
+    conflict = Reply(200, b'{"errors":true,"items":[%s]}' % clash)
+    cluster.script = [Reply(None, b"reset", cut=True), conflict, conflict]
+    indexer, first, second = build(concurrency=1, action="create"), Answers(), Answers()
+    indexer.submit(documents(0, 1), first)
+    until(lambda: len(first) == 1)
+    indexer.submit(documents(1, 1), second)
+    until(lambda: len(second) == 1)
+
+    assert first.stored == [0]
+    assert second.rejected[0].startswith("version_conflict: another document is there")
+
+
+def test_it_says_what_elasticsearch_says(cluster: Cluster, build: Build) -> None:
+    indexer, answers = build(concurrency=1), Answers()
+    assert indexer.state() == SinkState(True, None)
+    says = []
+
+    def note(reply: Reply) -> Callable[[list[Any]], Reply]:
+        def answer(documents: list[Any]) -> Reply:
+            says.append(indexer.state())
+            return reply
+
+        return answer
+
+    busy = b'{"index":{"status":429,"error":{"type":"busy"}}}'
+    replies = [
+        Reply(None, b"refused"),
+        Reply(401, b'{"error":{"type":"security_exception"}}'),
+        Reply(200, b'{"errors":true,"items":[%s]}' % busy),
+    ]
+    cluster.script = [*map(note, replies), note(STORED)]
+    indexer.submit(documents(0, 1), answers)
+    until(lambda: len(says) == 4)
+
+    assert says[1:] == [
+        SinkState(False, "refused"),
+        SinkState(True, "401 security_exception"),
+        SinkState(True, "429 busy"),
+    ]
+
+
 @pytest.mark.parametrize(
     "failure",
     [
@@ -561,7 +732,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
         def again(self, documents: int, status: int | None) -> None:
             heard.append(("again", documents, status))
 
-        def rejected(self, documents: int, status: int) -> None:
+        def rejected(self, documents: int, status: int | None) -> None:
             heard.append(("rejected", documents, status))
 
         def apart(self, documents: int) -> None:

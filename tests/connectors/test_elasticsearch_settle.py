@@ -15,6 +15,7 @@ from connectors.elasticsearch.settle import (
     condemn,
     divide,
     is_too_large,
+    park_clashes,
     settle,
 )
 from connectors.message import Answer, Documents, Rejection
@@ -176,3 +177,42 @@ def test_a_smaller_one_is_sent_for_ever() -> None:
 )
 def test_what_is_too_large_will_always_be(reading: Again | Indigestible, large: bool) -> None:
     assert is_too_large(reading) is large
+
+
+def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> None:
+    """Its `_id` is ours, its answer was lost, or its message was delivered before."""
+    documents = Documents(
+        [b"{}"] * 4, None, [None, "ours", None, None], redelivered=[False, False, True, False]
+    )
+    lost = Part(Batch(Documents([b"{}"], None, None), None, 0), [0])
+    lost.maybe_stored = True
+    parts = [Part(Batch(documents, None, 0), range(4)), lost]
+    clashes = [Refusal(position, 409, "version_conflict_engine_exception") for position in range(5)]
+    items = Items(range(5), conflicts=dict.fromkeys(range(5), 1), clashes=clashes)
+
+    parked = park_clashes(parts, items)
+
+    assert parked.stored == [1, 2, 4]
+    assert [refusal.position for refusal in parked.rejected] == [0, 3]
+    assert parked.rejected[0].status == 409
+    assert parked.rejected[0].reason.startswith("version_conflict: another document is there ")
+    assert parked.conflicts == {1: 1, 2: 1, 4: 1}
+
+
+@pytest.mark.parametrize(
+    ("reading", "may_be"),
+    [
+        (CUT, True),
+        (CUT._replace(cut=False, late=True), True),
+        (CUT._replace(cut=False), False),
+        (Again(504, "a page"), True),
+        (Again(200, "half an answer"), True),
+        (Again(403, "a page"), False),
+        (Again(429, "busy", own=True), False),
+        (Again(503, "no master", own=True), False),
+    ],
+)
+def test_a_request_whose_answer_is_lost_may_have_been_worked_on(
+    reading: Again, may_be: bool
+) -> None:
+    assert reading.may_be_stored is may_be

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
-from connectors.elasticsearch.trouble import EVERY, Misfits, Trouble
+from connectors.elasticsearch.trouble import EVERY, Culprits, Misfits, Trouble
 
 DOWN = Again(None, "refused")
 WELL = Items(range(3))
@@ -60,7 +60,7 @@ def test_trouble_that_comes_and_goes_is_spoken_of_seldom_too() -> None:
 
 
 def test_to_be_shut_out_is_an_error() -> None:
-    for status in (401, 403):
+    for status in (301, 401, 403, 404, 405, 406):
         line = hear(Trouble(), Again(status, "security_exception"), 1.0)
         assert line is not None
         assert line[0] == logging.ERROR
@@ -87,3 +87,14 @@ def test_documents_in_a_failure_store_are_told_at_once_then_seldom_and_all_of_th
     assert said[1][0] == logging.WARNING
     assert said[4] is not None
     assert "6 so far" in said[4][1]
+
+
+def test_who_is_refused_while_others_pass_is_told_at_once_and_then_seldom() -> None:
+    culprits, page = Culprits(), Again(403, "a page")
+
+    said = [culprits.hear(page, 200, now) for now in (1.0, 2.0, 1.0 + EVERY)]
+
+    assert [line is not None for line in said] == [True, False, True]
+    assert said[0] is not None
+    assert said[0][0] == logging.WARNING
+    assert said[0][1].startswith("a request of 200 documents is refused while others pass: 403 a p")

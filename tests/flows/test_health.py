@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySource
-from connectors.message import Lost, Opened, Origin
+from connectors.message import Lost, Opened, Origin, SinkState
 from flows.accounts.books import Books
 from flows.accounts.health import Health
 from flows.stop import Stop
@@ -33,7 +35,10 @@ class Watched:
     def __init__(self, *, alone: bool = True) -> None:
         self.books = Books(alone=alone)
         self.stop, self.source = Stop(3600, lambda: 0), Stopped()
-        self.health = Health(self.books, self.source, self.stop, patience=30)
+        self.sink_state = SinkState()
+        self.health = Health(
+            self.books, self.source, self.stop, patience=30, sink=lambda: self.sink_state
+        )
         self.sink = self.books.of_sink()
         self.now = 0.0
         self.turns = True
@@ -116,6 +121,29 @@ def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
     watched.books.of_consumer("q/0").home += 1
     watched.pass_time(1)
     assert watched.reasons() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (SinkState(True, "429 busy"), "taken nothing for 30 s, 5 documents wait: 429 busy"),
+        (SinkState(True, "401 wrong"), "taken nothing for 30 s, 5 documents wait: 401 wrong"),
+        (SinkState(False, "reset"), "answered nothing for 30 s, 5 documents wait: reset"),
+    ],
+)
+def test_a_sink_that_refuses_is_told_from_one_that_is_silent(state: SinkState, told: str) -> None:
+    """With what it says: at once among the numbers, and later as a reason."""
+    watched = Watched()
+    watched.connect()
+    watched.submit(5)
+    watched.sink_state = state
+    watched.pass_time(1)
+    assert watched.reasons() == []
+    assert watched.health.health()[1]["sink"] == state._asdict()
+
+    watched.pass_time(30)
+
+    assert watched.reasons() == [f"the sink has {told}"]
 
 
 def test_a_dataflow_that_hangs_is_told() -> None:

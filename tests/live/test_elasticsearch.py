@@ -85,7 +85,7 @@ class Observer:
         with self._lock:
             self.again_by_status[status] += documents
 
-    def rejected(self, documents: int, status: int) -> None:
+    def rejected(self, documents: int, status: int | None) -> None:
         pass
 
     def apart(self, documents: int) -> None:

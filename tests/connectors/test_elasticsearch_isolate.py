@@ -1,0 +1,196 @@
+"""A document that is refused is told from an outage: only the first is ever parked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.elasticsearch.bulk import Again
+from connectors.elasticsearch.isolate import (
+    BROKEN,
+    LATE,
+    REFUSED,
+    Grade,
+    Record,
+    Verdict,
+    grade_of,
+    judge,
+    probes,
+    rejected,
+)
+
+PAGE = Again(403, "no answer of Elasticsearch (text/html: Forbidden)")
+CUT = Again(None, "reset", cut=True)
+TIMEOUT = Again(None, "timed out", late=True)
+REFUSALS = {REFUSED: PAGE, BROKEN: CUT, LATE: TIMEOUT}
+
+
+@pytest.mark.parametrize(
+    ("reading", "grade"),
+    [
+        (PAGE, REFUSED),
+        (Again(400, "a page"), REFUSED),
+        (Again(406, "Content-Type", own=True), REFUSED),
+        (Again(500, "null_pointer_exception", own=True), REFUSED),
+        (Again(200, "a page"), REFUSED),
+        (Again(302, "a redirect"), REFUSED),
+        (CUT, BROKEN),
+        (Again(502, "a page"), BROKEN),
+        (Again(503, "a page"), BROKEN),
+        (TIMEOUT, LATE),
+        (Again(504, "a page"), LATE),
+        (Again(None, "connection refused"), None),
+        (Again(401, "security_exception", own=True), None),
+        (Again(403, "security_exception", own=True), None),
+        (Again(429, "a page"), None),
+        (Again(503, "cluster_block_exception", own=True), None),
+    ],
+)
+def test_what_has_its_reason_elsewhere_says_nothing(reading: Again, grade: Grade | None) -> None:
+    assert grade_of(reading) is grade
+
+
+def tries(reading: Again, documents: int, *, passed: Sequence[int], probed: bool | None) -> int:
+    """How often a request is sent until there is a verdict; 0: it is not in that many times."""
+    record = Record()
+    for number, others in enumerate(passed, start=1):
+        if judge(record, reading, documents, others, probed) in (Verdict.HALVE, Verdict.REJECT):
+            return number
+    return 0
+
+
+@pytest.mark.parametrize(("documents", "after"), [(2, 2), (1, 4)])
+@pytest.mark.parametrize(("probed", "passed"), [(True, [0] * 20), (None, [*range(20)])])
+def test_while_others_pass_a_refused_request_is_halved_and_a_document_rejected(
+    documents: int, after: int, probed: bool | None, passed: list[int]
+) -> None:
+    """Others are requests with documents, or probes."""
+    assert tries(PAGE, documents, passed=passed, probed=probed) == after
+
+
+@pytest.mark.parametrize(("reading", "after"), [(PAGE, 4), (CUT, 6), (TIMEOUT, 13)])
+def test_what_may_be_chance_has_to_happen_more_often(reading: Again, after: int) -> None:
+    assert tries(reading, 1, passed=range(20), probed=True) == after
+
+
+def test_an_answer_that_is_late_is_not_excused_by_a_probe() -> None:
+    """A probe needs no shard."""
+    assert tries(TIMEOUT, 1, passed=[0] * 100, probed=True) == 0
+
+
+@pytest.mark.parametrize("probed", [False, None])
+@pytest.mark.parametrize("reading", REFUSALS.values())
+def test_when_nothing_passes_nothing_is_rejected(reading: Again, probed: bool | None) -> None:
+    assert tries(reading, 1, passed=[7] * 1000, probed=probed) == 0
+
+
+def test_a_first_refusal_makes_all_wait_unless_a_probe_passes() -> None:
+    assert judge(Record(), PAGE, 10, 5, None) is Verdict.WAIT
+    assert judge(Record(), PAGE, 10, 5, False) is Verdict.WAIT
+    assert judge(Record(), PAGE, 10, 5, True) is Verdict.RETRY
+
+
+def test_an_outage_in_between_begins_anew() -> None:
+    record = Record()
+    for _ in range(3):
+        judge(record, PAGE, 1, 0, True)
+    assert record.against == 2
+
+    assert judge(record, PAGE, 1, 100, False) is Verdict.WAIT
+
+    assert record.against == 0
+    assert judge(record, PAGE, 1, 100, True) is Verdict.RETRY
+    assert record.against == 0
+
+
+@pytest.mark.parametrize("servers", range(2, 8))
+@pytest.mark.parametrize("first", range(7))
+def test_one_ill_server_behind_a_load_balancer_rejects_nothing(servers: int, first: int) -> None:
+    """Which gives requests to its servers by turns; the first of them is ill."""
+    record, turn = Record(), first
+    for _ in range(100):
+        turn += 1
+        if (turn - 1) % servers:
+            return  # stored
+        probed = True
+        for _ in range(probes(record, PAGE)):
+            turn += 1
+            probed = probed and bool((turn - 1) % servers)
+        assert judge(record, PAGE, 1, 0, probed) is not Verdict.REJECT
+
+
+def test_the_reason_quotes_the_refusal() -> None:
+    [refusal] = rejected(PAGE).rejected
+    assert refusal.status == 403
+    assert refusal.reason.endswith("while others passed: 403, " + PAGE.reason)
+    assert rejected(CUT).rejected[0].status is None
+
+
+class Sent(NamedTuple):
+    """What happens at one moment: to whom, and whether the way is open just then."""
+
+    which: int
+    """0: another request; else a request that waits, and the probe after it."""
+    is_open: bool
+    probe_is_open: bool
+
+
+MOMENTS = st.lists(
+    st.builds(Sent, st.integers(0, 3), st.booleans(), st.booleans()), min_size=20, max_size=200
+)
+
+
+@given(
+    moments=MOMENTS,
+    refused=st.sets(st.integers(0, 7)),
+    grade=st.sampled_from([REFUSED, BROKEN, LATE]),
+    can_probe=st.booleans(),
+)
+def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_rejected(
+    moments: list[Sent], refused: set[int], grade: Grade, can_probe: bool
+) -> None:
+    """Passed before and after; and once all is well, all others are stored and these rejected."""
+    reading = REFUSALS[grade]
+    waiting = [([*range(8)], Record())]
+    story: dict[int, list[str]] = {number: [] for number in range(8)}
+    passed, stored, parked = 0, set[int](), set[int]()
+    well = [Sent(turn % 2, True, True) for turn in range(2000)]
+    for which, is_open, probe_is_open in [*moments, *well]:
+        if which == 0 or not waiting:
+            if is_open:
+                passed += 1
+                for told in story.values():
+                    told.append("passed")
+            continue
+        documents, record = waiting.pop(which % len(waiting))
+        if is_open and not refused.intersection(documents):
+            stored.update(documents)
+            passed += 1
+            continue
+        if len(documents) == 1:
+            story[documents[0]].append("refused")
+        probed = probe_is_open if can_probe and probes(record, reading) else None
+        if probed and grade.probes:
+            for told in story.values():
+                told.append("passed")
+        verdict = judge(record, reading, len(documents), passed, probed)
+        if verdict is Verdict.REJECT:
+            parked.update(documents)
+            happened = story[documents[0]]
+            pairs = set(pairwise(happened))
+            assert ("passed", "refused") in pairs
+            assert ("refused", "passed") in pairs
+        elif verdict is Verdict.HALVE:
+            middle = len(documents) // 2
+            waiting += [(documents[:middle], Record()), (documents[middle:], Record())]
+        else:
+            waiting.append((documents, record))
+    assert not waiting
+    assert refused <= parked
+    assert stored | parked == set(range(8))
+    assert all(story[number].count("refused") > 2 for number in parked)

@@ -1,0 +1,50 @@
+"""An answer that is not from Elasticsearch is described in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.elasticsearch.bulk import Again, Reply, read
+from connectors.elasticsearch.proxy_answer import REDIRECTS, WORDS_LENGTH_MAX, describe
+
+HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+def test_a_redirect_says_where_to_and_what_helps(status: int) -> None:
+    headers = {"location": "https://user:secret@search.example/events/_bulk"}
+
+    reading = read(Reply(status, b"<h1>Moved</h1>", headers=headers), 1)
+
+    assert isinstance(reading, Again)
+    assert reading.status == status
+    assert reading.reason == (
+        "a redirect to https://user:***@search.example/events/_bulk: "
+        "write that address in sink.elasticsearch.url"
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "said"),
+    [
+        (HTML, b"<html><body><h1>Sign in</h1>", "(text/html; charset=utf-8: Sign in)"),
+        (HTML, b"<style>a{}</style><b>No</b>", "(text/html; charset=utf-8: No)"),
+        (HTML, b"<img src=x>", "(text/html; charset=utf-8: <img src=x>)"),
+        ({}, b"upstream\r\ntimed\x1b[31m out", "(no content type: upstream timed [31m out)"),
+        ({"content-type": "text/plain"}, b"", "(text/plain, no content)"),
+        ({}, b"\xff\x00", "(no content type: \ufffd)"),
+        ({"content-type": "application/json"}, b'{"message":"x"}', '{"message":"x"})'),
+    ],
+)
+def test_a_page_says_what_it_is_and_its_first_words(
+    headers: dict[str, str], body: bytes, said: str
+) -> None:
+    told = describe(403, headers, body)
+
+    assert told.startswith("no answer of Elasticsearch (")
+    assert told.endswith(said)
+    assert told.isprintable()
+
+
+def test_a_long_page_is_cut() -> None:
+    assert len(describe(403, {}, b"word " * 10_000)) < WORDS_LENGTH_MAX + 100
