@@ -109,9 +109,16 @@ SHOWN_BY = {
     "The broker cancels the consumer": "test_a_consumer_that_the_broker_cancels_comes_back",
     "Elasticsearch is down": "test_a_cluster_that_is_down_is_waited_for",
     "Elasticsearch says 429": "test_only_what_was_throttled_is_sent_again",
+    "Something before Elasticsearch": (
+        "test_one_refused_message_is_parked_and_six_hundred_are_stored"
+    ),
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
     "Elasticsearch lets nobody in": "test_who_is_shut_out_says_so_loudly",
+    "It answers 404": "test_who_is_refused_for_good_is_not_waited_for",
     "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",
+    "A document that is created": (
+        "test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same"
+    ),
     "It does not fit, but": "test_what_does_not_fit_may_be_in_a_failure_store",
     "Elasticsearch itself fails": (
         "test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end"
@@ -122,7 +129,9 @@ SHOWN_BY = {
     "More than half of the last thousand": "test_a_flood_is_not_parked",
     "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",
     "The broker is short of memory": "test_a_broker_short_of_memory_is_waited_for",
-    "SIGTERM, SIGHUP or Ctrl-C": "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged",
+    "SIGTERM, SIGHUP or Ctrl-C": (
+        "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged"
+    ),
     "That takes longer": "test_a_drain_that_takes_too_long_says_so",
     "One process of a cluster dies": (
         "test_a_killed_process_brings_the_others_down_and_nothing_is_lost"

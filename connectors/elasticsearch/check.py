@@ -12,7 +12,9 @@ import msgspec
 
 from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST, Again, read
 from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.proxy_answer import REDIRECTS
 from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.elasticsearch.trouble import REFUSED_FOR_GOOD
 from connectors.errors import Unavailable
 
 log = logging.getLogger("hopper.elasticsearch")
@@ -32,13 +34,25 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
             _check_privilege(client, spec, index)
             _check_data_stream(client, spec, index)
         return _content_length_max(client)
-    if reading.status in (401, 403):
-        raise Unavailable(
-            f"Elasticsearch at {client.nodes} does not let us in ({reading.reason}): "
-            "correct api_key or basic_auth"
-        )
+    if reading.status in REFUSED_FOR_GOOD:
+        raise Unavailable(_refused_for_good(client, reading))
     log.warning("Elasticsearch at %s is waited for: %s", client.nodes, reading.reason)
     return CONTENT_LENGTH_MOST
+
+
+def _refused_for_good(client: Client, reading: Again) -> str:
+    said = f"{reading.status} {reading.reason}"
+    if reading.status in REDIRECTS:  # it says itself what helps
+        return f"Elasticsearch is not at {client.nodes}: {said}"
+    if reading.status in (401, 403):
+        return (
+            f"Elasticsearch at {client.nodes} does not let us in ({said}): "
+            "correct api_key or basic_auth"
+        )
+    return (
+        f"what answers at {client.nodes} takes no bulk requests ({said}): "
+        "correct sink.elasticsearch.url, with the path under which Elasticsearch is, if it has one"
+    )
 
 
 def _check_privilege(client: Client, spec: ElasticsearchSink, index: str) -> None:

@@ -106,7 +106,7 @@ def park_clashes(parts: Sequence[Part], items: Items) -> Items:
         for position in part.positions
     ]
     strangers = {
-        refusal.position: refusal._replace(reason=f"{_CLASH}: {refusal.reason}")
+        refusal.position: refusal._replace(reason=f"{_REASON}: {refusal.reason}")
         for refusal in items.clashes
         if not could_be_a_copy[refusal.position]
     }
@@ -121,7 +121,7 @@ def _at(column: Sequence[T] | None, position: int) -> T | None:
     return None if column is None else column[position]
 
 
-_CLASH = "version_conflict: another document is there under the _id that Elasticsearch made"
+_REASON = "version_conflict: another document is there under the _id that Elasticsearch made"
 
 
 def _attempts(request: Request) -> int:

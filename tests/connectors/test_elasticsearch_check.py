@@ -69,6 +69,34 @@ def test_check_fails_when_we_are_not_let_in(node: Node, status: int) -> None:
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("status", [404, 405, 406])
+@pytest.mark.parametrize("body", [b"<h1>Nothing here</h1>", b'{"error":"Nothing here"}', b""])
+def test_who_is_refused_for_good_is_not_waited_for(node: Node, status: int, body: bytes) -> None:
+    """It names the status, the first words and the key of the spec."""
+    node.answers = [(status, body)]
+    node.headers = {"content-type": "text/html"}
+    with looking(node.url) as some, pytest.raises(Unavailable, match=r"sink.elasticsearch.url"):
+        some.check()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed_but_told(node: Node, status: int) -> None:
+    node.answers = [(status, b"")]
+    node.headers = {"location": "https://elsewhere/"}
+    told = f"{status} a redirect to https://elsewhere/: "
+    with looking(node.url) as some, pytest.raises(Unavailable, match=told):
+        some.check()
+    assert len(node.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_page_that_lets_nobody_in_is_quoted(node: Node, status: int) -> None:
+    node.answers = [(status, b"<title>Sign in</title>")]
+    node.headers = {"content-type": "text/html"}
+    with looking(node.url) as some, pytest.raises(Unavailable, match=f"{status}.*html: Sign in"):
+        some.check()
+
+
 def test_check_fails_when_we_may_not_write(node: Node) -> None:
     """Else each and every message would be rejected."""
     node.answers = [LET_IN, (200, b'{"has_all_requested": false}')]

@@ -12,14 +12,14 @@ HTML = {"content-type": "text/html; charset=utf-8"}
 
 @pytest.mark.parametrize("status", REDIRECTS)
 def test_a_redirect_says_where_to_and_what_helps(status: int) -> None:
-    headers = {"location": "https://user:secret@search.example/events/_bulk"}
+    headers = {"location": "https://user:secret@elsewhere/events/_bulk"}
 
     reading = read(Reply(status, b"<h1>Moved</h1>", headers=headers), 1)
 
     assert isinstance(reading, Again)
     assert reading.status == status
     assert reading.reason == (
-        "a redirect to https://user:***@search.example/events/_bulk: "
+        "a redirect to https://user:***@elsewhere/events/_bulk: "
         "write that address in sink.elasticsearch.url"
     )
 

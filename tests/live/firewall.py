@@ -7,10 +7,9 @@ import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import urllib3
-from typing_extensions import Self
 
 
 class Page(NamedTuple):
