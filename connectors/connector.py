@@ -78,7 +78,7 @@ class Source(Protocol):
         """Messages of this process that the broker waits to hear about."""
 
     def stopped_because(self) -> list[str]:
-        """Why consumers of this process read nothing until the job is started again."""
+        """Why consumers of this process read nothing, or a probe now and then."""
 
     def disconnected_because(self) -> Mapping[str, str]:
         """Why consumers of this process are not connected, by their names, where it is known."""

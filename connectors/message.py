@@ -69,6 +69,9 @@ class Rejection(NamedTuple):
     id: str | None = None
     attempts: int = 0
     """How often it was sent to the sink; 0 when it never got that far."""
+    foreseen: bool = False
+    """No sign that the spec or the mapping is wrong: the spec says so (a late message), it comes of
+    a restart, or other documents of the message are stored."""
 
 
 class Rejected(NamedTuple):

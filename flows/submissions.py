@@ -30,7 +30,9 @@ REFUSED_MOST = 10_000
 """Groups with rejected documents that are remembered, for twins of what was rejected."""
 ANOTHERS_MOST = 100_000
 """Windows that another process has written, of those that may be amended."""
-UNKNOWN = Rejection("outcome_unknown: what became of it when it was first delivered is forgotten")
+UNKNOWN = Rejection(
+    "outcome_unknown: what became of it when it was first delivered is forgotten", foreseen=True
+)
 """It may be stored; but to acknowledge it, we would have to know."""
 
 
@@ -214,6 +216,7 @@ def _unsure(submission: _Submission, answer: Answer) -> Rejection | None:
         + of_key(group.key),
         index=documents.indices[0] if documents.indices else None,
         id=documents.ids[0] if documents.ids else None,
+        foreseen=True,
     )
 
 

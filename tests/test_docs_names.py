@@ -120,13 +120,14 @@ SHOWN_BY = {
         "test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same"
     ),
     "It does not fit, but": "test_what_does_not_fit_may_be_in_a_failure_store",
+    "An ingest processor or a script": "test_what_an_ingest_processor_fails_at_is_parked_at_once",
     "Elasticsearch itself fails": (
         "test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end"
     ),
     "A body cannot be read": "test_a_body_that_cannot_be_read_is_parked",
     "A message waits so long": "test_what_waits_too_long_is_handed_back_in_time",
     "A message kills the job": "test_poison_is_parked_and_no_neighbour",
-    "More than half of the last thousand": "test_a_flood_is_not_parked",
+    "More than half of a thousand": "test_a_flood_is_not_parked",
     "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",
     "The broker is short of memory": "test_a_broker_short_of_memory_is_waited_for",
     "SIGTERM, SIGHUP or Ctrl-C": (

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from connectors.elasticsearch.error_body import Error, decode, reason_of, reason_of_request
+from connectors.elasticsearch.ingest_errors import is_of_a_processor
 from connectors.elasticsearch.proxy_answer import describe, one_line
 
 FILTER_PATH = "errors,items.*.status,items.*.error,items.*.failure_store"
@@ -58,7 +59,7 @@ class Items(NamedTuple):
     failed: Sequence[Refusal] = ()
     """Elasticsearch's fault, as it says: worth another attempt."""
     rejected: Sequence[Refusal] = ()
-    """The document's fault: it will never be stored."""
+    """The document's fault, or what a processor of the pipeline says: it will never be stored."""
     conflicts: Mapping[int, int | None] = MappingProxyType({})
     """Those of the stored that need not be: the document, or a newer one, was there, and of which
     version it is; `None`: the answer does not tell."""
@@ -163,7 +164,7 @@ def _read_items(reply: Reply, documents: int) -> Items | Again | Indigestible:
         refusal = Refusal(position, item.status, reason_of(item.error))
         if item.status in (429, 503) or (action, item.status) == ("update", 409):
             throttled.append(refusal)
-        elif item.status >= 500:
+        elif item.status >= 500 and not is_of_a_processor(item.error):
             failed.append(refusal)
         else:
             rejected.append(refusal)

@@ -6,7 +6,7 @@ Pure.
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ class Error(msgspec.Struct):
     type: str = ""
     reason: str | None = None
     caused_by: Error | None = None
+    header: Any = None
 
 
 class _RequestError(msgspec.Struct):

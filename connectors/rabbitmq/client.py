@@ -18,10 +18,10 @@ from connectors.message import Arrived, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.events import Events
-from connectors.rabbitmq.fuse import Fuse
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.poison import Caution
+from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.session import Session
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource, RejectLimit
 from connectors.rabbitmq.wire import BatchConnection
@@ -73,10 +73,10 @@ class RabbitMQConsumer:
         self._caution = Caution(spec.prefetch)
         if not spec.may_be_cautious:
             self._caution.end()
-        self._fuse = Fuse(dead_letter.reject_limit if dead_letter is not None else RejectLimit())
-        self.stopped_because = self.disconnected_because = ""
-        """Why it reads nothing until the job is started again; why it has no connection."""
-        self._draining = self._ended = self._closing = False
+        limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
+        self._rejections = Rejections(name, limit, parks=dead_letter is not None)
+        self.disconnected_because = ""  # why it has no connection
+        self._draining = self._ended = self._closing = self._leaving = False
 
     # What the dataflow calls.
 
@@ -128,6 +128,11 @@ class RabbitMQConsumer:
         session = self._session
         return 0 if session is None else session.undecided
 
+    @property
+    def stopped_because(self) -> str:
+        """Why it reads nothing, or a probe alone; empty: it reads."""
+        return self._rejections.stopped_because
+
     def close(self) -> None:
         """See `Consumer`."""
         if self._thread.is_alive():
@@ -144,6 +149,10 @@ class RabbitMQConsumer:
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Consume, as a new generation."""
         self._origin = Origin(self.name, self._origin.generation + 1)
+        self._leaving = False
+        self._rejections.connected()
+        if self._rejections.probing and self._spec.may_be_cautious:
+            self._caution = Caution(self._spec.prefetch, probe=True)
         session = self._session = Session(
             self._loop,
             self._origin,
@@ -152,9 +161,10 @@ class RabbitMQConsumer:
             self._spec,
             self._caution,
             self._parker,
-            self._fuse,
+            self._rejections,
             self._events,
             self._link.drop,
+            self._stop_reading,
         )
         self._events.add(Opened(self._origin))
         self.disconnected_because = ""
@@ -163,8 +173,8 @@ class RabbitMQConsumer:
         channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
             session.end(self._on_ended)
-        elif self.stopped_because:
-            session.end(self._leave)
+        elif self._rejections.stopped:
+            self._stop_reading()
         session.begin()
 
     def link_down(self, reason: str, was_ready: bool) -> None:
@@ -179,7 +189,7 @@ class RabbitMQConsumer:
                 self._parker.forget(self._origin)
         if self._draining:
             self._ended = True
-        if not self._closing:
+        if not (self._closing or self._leaving):
             LOG.warning("%s: no connection, %s: %s", self.name, self._link.place, reason)
 
     def _settle(self) -> None:
@@ -195,8 +205,6 @@ class RabbitMQConsumer:
                 metrics.GIVEN_BACK.inc(sum(1 + len(one.others) for one in rejected))
         if session is not None:
             session.flush(everything=self._closing)
-            if self._fuse.blown:
-                self._stop_reading(session)
 
     def _on_parked(self, origin: Origin, rejected: Rejected) -> None:
         if self._session is not None and origin == self._session.origin:
@@ -204,26 +212,20 @@ class RabbitMQConsumer:
             self._arm()
         if self._closing:
             self._close()
-        elif self.stopped_because:
+        elif self._leaving:
             self._leave()
 
-    def _stop_reading(self, session: Session) -> None:
+    def _stop_reading(self) -> None:
         """Too much is rejected: park no more of it, and hand back what is open."""
-        if not self.stopped_because:
-            self.stopped_because = f"too many messages are rejected: {self._fuse.commonest}"
-            LOG.error(
-                "%s: reads nothing until the job is started again, since %s; what is not parked "
-                "yet goes back to the queue: correct the spec or the mapping",
-                *(self.name, self.stopped_because),
-            )
-            session.end(self._leave)
+        if self._session is not None and not (self._leaving or self._draining):
+            self._leaving = True
+            self._session.end(self._leave)
 
     def _leave(self) -> None:
-        """Disconnect for good when nothing is being parked any more; a drain can still come."""
+        """Disconnect when nothing is being parked any more, and come back for a probe."""
         if self._session is not None and not self._parker:
             self._session.flush(everything=True)
-            self._link.drop("reads nothing any more")
-            self._link.close(lambda: None)
+            self._link.drop("too many messages are rejected", again_after=self._rejections.pause)
 
     def _stop_consuming(self) -> None:
         if self._draining:
@@ -243,8 +245,6 @@ class RabbitMQConsumer:
         self._settle()
         if self._parker is not None and len(self._parker) and self._session is not None:
             return  # `_on_parked` comes back here
-        if self._parker is None:
-            self._link.close(self._loop.stop)
-        else:
-            parker = self._parker
-            self._link.close(lambda: parker.close(self._loop.stop))
+        self._rejections.tell_counts(everything=True)
+        parker, stop = self._parker, self._loop.stop
+        self._link.close(stop if parker is None else lambda: parker.close(stop))

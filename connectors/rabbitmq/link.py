@@ -72,6 +72,7 @@ class Link:
         self._told = False
         self._ready_at: float | None = None
         self._attempts = 0
+        self._again_after: float | None = None  # seconds; `None`: the back-off tells
         self._closing = False
         self._on_closed: Callable[[], None] | None = None
 
@@ -97,8 +98,10 @@ class Link:
             custom_ioloop=self._loop,
         )
 
-    def drop(self, reason: str) -> None:
-        """Give this connection up, and try again."""
+    def drop(self, reason: str, again_after: float | None = None) -> None:
+        """Give this connection up, and try again: after so many seconds, or when it is wise."""
+        if not self._told:  # what follows from it has reasons of its own
+            self._again_after = again_after
         # Its owner must not use the channel any more, although the connection takes a moment yet.
         self._tell(reason)
         if self._connection is not None and self._connection.is_open:
@@ -154,8 +157,10 @@ class Link:
         if self._closing:
             self._closed()
             return
-        delay = self._backoff.delay(self._attempts, random.random())
-        self._attempts += 1
+        delay, self._again_after = self._again_after, None
+        if delay is None:
+            delay = self._backoff.delay(self._attempts, random.random())
+            self._attempts += 1
         self._loop.call_later(delay, self._retry)
 
     def _tell(self, reason: str) -> None:

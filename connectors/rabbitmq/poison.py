@@ -22,6 +22,8 @@ PATIENCE = 1.0
 """Seconds until the next step at the latest, for messages that came back once: a window that waits
 for more messages than are let in would otherwise wait for ever. What kills when it is read does so
 within milliseconds."""
+PROBE_PATIENCE = 3.0
+"""Likewise for a probe: most windows are written within that time, so it takes one message."""
 
 
 class Caution:
@@ -32,14 +34,27 @@ class Caution:
     Rule 3: while messages come back, it lets in more when half of those it let in are settled.
     Rule 4: or when its patience is over, which grows with each time they came back.
     Rule 5: who may hold few messages anyway has no reason for it.
+    Rule 6: a probe (see `circuit_breaker.py`) lets in one message in any case, and only its outcome
+            or `PROBE_PATIENCE` ends it: a window by count alone waits for more than one message.
     """
 
-    def __init__(self, prefetch: int) -> None:
-        self._most = prefetch
+    def __init__(self, prefetch: int, *, probe: bool = False) -> None:
+        self._most, self._probe = prefetch, probe
         self._since: float | None = None  # the first message at this step
-        self._patience = PATIENCE
-        self.prefetch = FIRST if prefetch > FEW else prefetch  # Rules 1 and 5
+        self._patience = PROBE_PATIENCE if probe else PATIENCE
+        self.prefetch = FIRST if prefetch > FEW or probe else prefetch  # Rules 1, 5 and 6
         """Messages that may be held now."""
+
+    def accepted(self) -> None:
+        """What was a probe is none any more."""
+        if self._probe:
+            self._probe = False
+            self.end()
+
+    @property
+    def is_probe_in_name_only(self) -> bool:
+        """All may be held, and no message of the probe has an outcome yet."""
+        return self._probe and self.over
 
     def end(self) -> None:
         """There is no reason for it: a lost connection, for example, is no crash."""
@@ -54,6 +69,8 @@ class Caution:
         """Look at what has come."""
         if self._since is None:
             self._since = now
+        if self._probe:
+            return  # Rule 6
         if not any_redelivered(messages):
             self.end()  # Rule 2
         self._patience = PATIENCE * max(1, *map(_delivery_count, messages))

@@ -15,10 +15,10 @@ from pika.channel import Channel
 from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
 from connectors.rabbitmq.age import Ages
 from connectors.rabbitmq.events import Events
-from connectors.rabbitmq.fuse import Fuse
 from connectors.rabbitmq.offset_queue import OffsetQueue
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.poison import Caution, any_redelivered
+from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.stream import Offsets
@@ -48,15 +48,20 @@ class Session:
         spec: RabbitMQSource,
         caution: Caution,
         parker: Parker | None,
-        fuse: Fuse,
+        rejections: Rejections,
         events: Events,
         hand_back: Callable[[str], None],
+        stop: Callable[[], None],
     ) -> None:
-        """`hand_back` is called, with the reason, when the channel should be given up."""
+        """`hand_back` is called, with the reason, when the channel should be given up.
+
+        `stop` is called when so much is rejected that nothing more should be read.
+        """
         self.origin = origin
         self._loop, self._connection, self._channel = loop, connection, channel
-        self._caution, self._fuse, self._events = caution, fuse, events
-        self._settlement = Settlement(loop, origin, connection, channel, spec, parker, fuse)
+        self._caution, self._events = caution, events
+        self._rejections, self._stop = rejections, stop
+        self._settlement = Settlement(loop, origin, connection, channel, spec, parker, rejections)
         self._subscription = Subscription(
             connection, channel, spec, caution, self._on_messages, self._settlement.held_from
         )
@@ -100,6 +105,8 @@ class Session:
             self._loop.call_later(LOOK_AFTER, self._go_on)
             self._watch()
             self._keep_offset()
+            self._rejections.look(self.undecided)
+            self._stop_if_told()
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop consuming; what has arrived can still be settled."""
@@ -108,6 +115,8 @@ class Session:
     def settle(self, outcomes: Outcomes) -> None:
         """Note what became of messages; `flush` tells the broker."""
         self._settlement.settle(outcomes)
+        if not (self._rejections.probing or self._rejections.stopped):
+            self._caution.accepted()
 
     def parked(self, rejected: Rejected) -> None:
         """A copy of this one is safe."""
@@ -120,9 +129,16 @@ class Session:
             self._keep_offset()
         if not self._caution.over:
             self._look()
+        self._stop_if_told()
+
+    def _stop_if_told(self) -> None:
+        if self._rejections.stopped:
+            self._stop()
 
     def _look(self) -> None:
         self._subscription.look(self.open, time.monotonic())
+        if self._caution.is_probe_in_name_only:
+            self._rejections.grown()
 
     def _watch(self) -> None:
         age = self._ages.oldest(self._settlement.oldest, time.monotonic())
@@ -155,6 +171,7 @@ class Session:
             self._subscription.arrived(messages, now)
         if any_redelivered(messages):
             messages = self._settlement.without_poison(messages)
+            self._stop_if_told()
         if messages:
             self._events.add(Arrived(self.origin, messages))
         before, self._bytes = self._bytes, self._connection.bytes_received

@@ -12,10 +12,10 @@ from pika.channel import Channel
 
 from connectors import metrics
 from connectors.message import Message, Origin, Outcomes, Rejected
-from connectors.rabbitmq.fuse import Fuse
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.poison import sort_out
+from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
 
@@ -35,11 +35,11 @@ class Settlement:
         channel: Channel,
         spec: RabbitMQSource,
         parker: Parker | None,
-        fuse: Fuse,
+        rejections: Rejections,
     ) -> None:
         """Without a `parker`, the queue's own dead lettering gets what is rejected."""
         self._loop, self._origin, self._channel = loop, origin, channel
-        self._spec, self._parker, self._fuse = spec, parker, fuse
+        self._spec, self._parker, self._rejections = spec, parker, rejections
         self._spilling = False  # `_spill` has been asked for, and has not run yet
         self.rejected = 0
         """Messages that are rejected, and have found no place yet."""
@@ -69,6 +69,7 @@ class Settlement:
     def delivered(self, last_tag: int) -> None:
         """Enter what has arrived, up to this tag."""
         self._ledger.delivered(last_tag)
+        self._rejections.read(last_tag)
 
     def without_poison(self, messages: list[Message]) -> list[Message]:
         """Park what came too often; without a place to park, that is the broker's own task."""
@@ -79,6 +80,7 @@ class Settlement:
         metrics.RECEIVED.inc(len(poison))
         metrics.REJECTED.inc(len(poison))
         self.rejected += len(poison)
+        self._rejections.poison(poison)
         for rejected in poison:
             self._parker.park(self._origin, rejected)
         return good
@@ -89,11 +91,11 @@ class Settlement:
             raise AssertionError("outcomes of parts are made outcomes of messages before")
         self._ledger.stored(outcomes.stored)
         self._ledger.stored(outcomes.dropped)
-        self._fuse.stored(len(outcomes.stored) + len(outcomes.dropped))
+        if outcomes.stored:
+            self._rejections.stored()
         for rejected in outcomes.rejected:
             self.rejected += 1 + len(rejected.others)
-            self._fuse.rejected(rejected.rejection.reason)
-            if not self._fuse.blown:
+            if self._rejections.may_park(rejected):
                 self._reject(rejected)  # otherwise it stays unacknowledged
 
     def parked(self, rejected: Rejected) -> None:

@@ -211,12 +211,13 @@ CONSUMER_TIMEOUT = 1800.0
 
 
 class RejectLimit(Spec):
-    """How many messages may be rejected before the job stops reading."""
+    """How many messages may be rejected before a consumer stops reading."""
 
     rejected: Annotated[int, Field(ge=1)] = 500
-    """More rejected messages than this are too many."""
+    """More messages than this, rejected for one kind of reason, are too many. For several kinds
+    together, the limit is halfway between this and `of`."""
     of: Annotated[int, Field(ge=1)] = 1000
-    """Among so many of the last outcomes."""
+    """Among so many that were read one after the other; what has no outcome yet is not rejected."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -235,7 +236,8 @@ class RabbitMQDeadLetter(Spec):
     """On the default exchange, the name of a queue; it is made, durable, if it does not exist."""
     reject_limit: RejectLimit | None = RejectLimit()
     """When more are rejected, the spec or the mapping is wrong rather than they: each consumer that
-    sees it parks no more, hands everything back, and reads nothing until the job is started again.
+    sees it parks no more, hands everything back, and reads nothing but a probe now and then, until
+    one is stored. So it does when the last 20 messages, or more, of a slow stream are all rejected.
     `null`: none."""
 
     def problems(self) -> Iterator[Problem]:

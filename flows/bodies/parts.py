@@ -123,4 +123,7 @@ class _Open:
             message = self._whole
         # In front, since reasons may be long, and are cut off at their ends.
         told = f"{len(positions)} of {count} documents, the first is number {positions[0] + 1}: "
-        return Rejected(message, rejection._replace(reason=told + rejection.reason))
+        rejection = rejection._replace(
+            reason=told + rejection.reason, foreseen=rejection.foreseen or self.stored
+        )
+        return Rejected(message, rejection)

@@ -46,7 +46,10 @@ class Departures:
         if policy == "write":
             self._write(group, reason, out)
         elif policy == "park":
-            rejection = Rejection(f"incomplete: {reason}{of_key(group.key)}")
+            rejection = Rejection(
+                f"incomplete: {reason}{of_key(group.key)}",
+                foreseen=True,
+            )
             out += reduce.rejected(group.everything(), rejection)
         else:
             out += group.dropped()

@@ -39,7 +39,8 @@ class Late:
         else:
             self.counts["parked"] += 1
             what = "key" if window is None else "window"
-            rejection = Rejection(f"late: its {what} is closed{of_key(member.key)}")
+            reason = f"late: its {what} is closed{of_key(member.key)}"
+            rejection = Rejection(reason, foreseen=True)
             out += reduce.rejected([member], rejection)
         return True
 

@@ -210,6 +210,50 @@ def test_a_failure_of_elasticsearch_at_one_document_is_neither_of_these() -> Non
     assert [refusal.reason for refusal in items.failed] == ["null_pointer"]
 
 
+def test_what_a_processor_says_is_final(recorded: Load) -> None:
+    """Elasticsearch answers 500 for a `fail` processor, as it does for a broken disk."""
+    items = recorded("failing-processor").items()
+
+    assert items.stored == [0, 2]
+    assert not items.failed
+    assert [(refusal.position, refusal.status) for refusal in items.rejected] == [(1, 500)]
+    assert items.rejected[0].reason == "fail_processor_exception: not for us"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [
+        ({"type": "class_cast_exception", "reason": "a String is no Map"}, True),
+        ({"type": "script_exception", "reason": "runtime error"}, True),
+        ({"type": "exception", "caused_by": {"type": "fail_processor_exception"}}, True),
+        ({"type": "exception", "header": {"processor_type": "geoip"}}, True),
+        ({"type": "exception", "header": "processor_type"}, False),
+        ({"type": "i_o_exception", "reason": "No space left on device"}, False),
+        ({"type": "already_closed_exception", "reason": "engine is closed"}, False),
+    ],
+)
+def test_failures_of_code_that_looks_at_the_document_are_told_from_others(
+    error: dict[str, object], is_final: bool
+) -> None:
+    item = {"index": {"status": 500, "error": error}}
+
+    items = read(Reply(200, json.dumps({"errors": True, "items": [item]}).encode()), 1)
+
+    assert isinstance(items, Items)
+    assert (len(items.rejected), len(items.failed)) == ((1, 0) if is_final else (0, 1))
+
+
+def test_a_processor_that_waits_for_others_is_asked_again() -> None:
+    """An `inference` or `enrich` processor whose own queue is full says so by its status."""
+    error = {"type": "ingest_processor_exception", "reason": "queue is full"}
+    items = [{"index": {"status": status, "error": error}} for status in (429, 503)]
+
+    reading = read(Reply(200, json.dumps({"errors": True, "items": items}).encode()), 2)
+
+    assert isinstance(reading, Items)
+    assert [refusal.status for refusal in reading.throttled] == [429, 503]
+
+
 @pytest.mark.parametrize("name", ["malformed-action", "id-too-long"])
 def test_one_document_can_spoil_the_whole_request(recorded: Load, name: str) -> None:
     reading = recorded(name).read()

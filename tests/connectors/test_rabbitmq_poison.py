@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pika import spec
 
 from connectors.message import Message
-from connectors.rabbitmq.poison import Caution, any_redelivered, sort_out
+from connectors.rabbitmq.poison import PROBE_PATIENCE, Caution, any_redelivered, sort_out
 
 MOST = 4000
 
@@ -130,3 +130,30 @@ def test_redelivered_messages_are_noticed() -> None:
     fresh = message(redelivered=False)
     assert not any_redelivered([fresh, fresh])
     assert any_redelivered([fresh, message(), fresh])
+
+
+def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
+    """Whoever held it before, and however few may be held."""
+    caution = Caution(50, probe=True)
+    caution.arrived([message(1)], now=0.0)
+    caution.look(held=1, now=PROBE_PATIENCE - 0.1)
+    assert caution.prefetch == 1
+    assert not caution.is_probe_in_name_only
+
+    caution.accepted()
+
+    assert caution.prefetch == 50
+    assert caution.over
+
+
+def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
+    """A window by count alone is never written with one message in it."""
+    caution, steps = Caution(60, probe=True), [1]
+    caution.arrived([message(1)], now=0.0)
+    for second in range(100):
+        caution.look(held=caution.prefetch, now=float(second))
+        if caution.prefetch != steps[-1]:
+            steps.append(caution.prefetch)
+
+    assert steps == [1, 4, 16, 60]
+    assert caution.is_probe_in_name_only

@@ -84,9 +84,8 @@ def test_only_the_rejected_documents_travel_in_the_message() -> None:
     taken = gathered.take(outcomes(rejected(7, 1, 4), stored(7, 2, 4)))
 
     reason = "2 of 4 documents, the first is number 2: bad"
-    assert taken == Outcomes(
-        ORIGIN, [], [Rejected(message(7, b"13"), Rejection(reason, 400, "i", "x", 1))], []
-    )
+    rejection = Rejection(reason, 400, "i", "x", 1, foreseen=True)  # a part of it is stored
+    assert taken == Outcomes(ORIGIN, [], [Rejected(message(7, b"13"), rejection)], [])
 
 
 def test_a_message_whose_documents_are_all_rejected_travels_as_it_came() -> None:

@@ -1,0 +1,170 @@
+"""A consumer that has stopped tries again by itself, and parks one message each time."""
+
+from __future__ import annotations
+
+from connectors.rabbitmq.circuit_breaker import (
+    FIRST_PAUSE,
+    MAX_PAUSE,
+    MAX_PAUSE_OF_MANY,
+    STEADY,
+    CircuitBreaker,
+)
+from connectors.rabbitmq.spec import RejectLimit
+
+
+class Stream:
+    """A consumer's connections, and what they deliver."""
+
+    def __init__(self, limit: RejectLimit | None = None) -> None:
+        self.breaker = CircuitBreaker(limit or RejectLimit(rejected=3, of=10))
+        self.now = 0.0
+        self.parked = 0
+        self.breaker.connected(self.now)
+
+    def reject(self, count: int, *, by_sink: bool = True) -> None:
+        self.breaker.read(count)
+        for tag in range(1, count + 1):
+            self.parked += self.breaker.rejected("bad", [tag], by_sink, self.now)
+
+    def probe(self) -> None:
+        """Wait for the end of the pause."""
+        assert self.breaker.is_open
+        self.now = self.breaker.resume_at
+        self.breaker.connected(self.now)
+        assert self.breaker.is_half_open
+
+    def failed_probes(self, count: int, *, messages: int = 1) -> list[float]:
+        pauses = []
+        for _ in range(count):
+            self.probe()
+            self.reject(messages)
+            pauses.append(self.breaker.pause)
+        return pauses
+
+
+def test_it_opens_when_the_limit_is_reached_and_parks_no_more() -> None:
+    stream = Stream()
+    stream.reject(100)
+
+    assert stream.breaker.is_open
+    assert stream.parked == 3
+    assert stream.breaker.resume_at == FIRST_PAUSE
+
+
+def test_a_connection_that_comes_back_before_the_pause_is_over_is_no_probe() -> None:
+    stream = Stream()
+    stream.reject(100)
+    stream.breaker.connected(FIRST_PAUSE / 2)
+
+    assert stream.breaker.is_open
+    assert not stream.breaker.is_half_open
+
+
+def test_a_probe_that_is_stored_closes_it() -> None:
+    stream = Stream()
+    stream.reject(100)
+    stream.probe()
+    stream.breaker.read(1)
+    stream.breaker.stored(stream.now)
+
+    assert not stream.breaker.is_open
+    assert not stream.breaker.is_half_open
+    stream.reject(3)
+    assert stream.parked == 6
+
+
+def test_a_probe_that_is_rejected_is_parked_and_the_next_one_waits_longer() -> None:
+    stream = Stream()
+    stream.reject(100)
+
+    pauses = stream.failed_probes(12)
+
+    assert pauses[:4] == [2.0, 4.0, 8.0, 16.0]
+    assert pauses[-1] == MAX_PAUSE
+    assert stream.parked == 3 + 12
+
+
+def test_a_probe_of_many_messages_is_tried_seldom() -> None:
+    """A quorum queue counts each delivery: of ten that it allows, most last for hours."""
+    stream = Stream()
+    stream.reject(100)
+
+    pauses = stream.failed_probes(8, messages=1000)
+
+    assert pauses[:4] == [4.0, 16.0, 64.0, 256.0]
+    assert pauses[-1] == MAX_PAUSE_OF_MANY
+    assert stream.parked == 3 + 8
+
+
+def test_a_bad_message_among_good_ones_is_no_verdict_on_the_probe() -> None:
+    """A good one waits for its window while a bad one is rejected at once."""
+    stream = Stream()
+    stream.reject(100)
+    stream.probe()
+    stream.breaker.read(20)
+    assert stream.breaker.rejected("unreadable", [5], False, stream.now)
+
+    assert stream.breaker.is_half_open
+
+
+def test_a_body_that_cannot_be_read_is_a_verdict_if_it_comes_first() -> None:
+    stream = Stream()
+    stream.reject(100, by_sink=False)
+    stream.probe()
+    stream.reject(50, by_sink=False)
+
+    assert stream.breaker.is_open
+    assert stream.parked == 3 + 1
+
+
+def test_a_probe_that_came_too_often_is_none() -> None:
+    stream = Stream()
+    stream.breaker.fail(0.0)
+    assert not stream.breaker.is_open
+    stream.reject(100)
+    stream.probe()
+    stream.breaker.fail(stream.now)
+
+    assert stream.breaker.is_open
+
+
+def test_pauses_begin_anew_only_when_it_was_closed_for_long() -> None:
+    """Or a queue of which half is bad would be tried each second, and be parked."""
+    stream = Stream()
+    stream.reject(100)
+    for expected in (2.0, 4.0):
+        stream.probe()
+        stream.breaker.stored(stream.now)
+        stream.reject(100)
+        assert stream.breaker.pause == expected
+
+    stream.probe()
+    stream.breaker.stored(stream.now)
+    stream.now += STEADY
+    stream.reject(100)
+    assert stream.breaker.pause == FIRST_PAUSE
+
+
+def test_a_slow_stream_of_which_nothing_is_stored_opens_it() -> None:
+    """Of 193 messages, ten an hour, 19 are parked before it is told."""
+    stream = Stream(RejectLimit())
+    for number in range(1, 194):
+        stream.now = 360.0 * number
+        stream.breaker.read(number)
+        stream.parked += stream.breaker.rejected("bad", [number], True, stream.now)
+        stream.breaker.look(undecided=0, now=stream.now)
+
+    assert stream.breaker.is_open
+    assert stream.parked == 20
+
+
+def test_without_a_limit_it_never_opens() -> None:
+    breaker = CircuitBreaker(None)
+    breaker.connected(0.0)
+    for number in range(1, 5000):
+        breaker.read(number)
+        assert breaker.rejected("bad", [number], True, float(number))
+        breaker.look(undecided=0, now=float(number))
+    breaker.stored(5000.0)
+
+    assert not breaker.is_open

@@ -1,0 +1,199 @@
+"""The limit on rejections: it stops a job whose mapping refuses everything, and no other."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pika
+import pytest
+import urllib3
+from pika import frame
+from pika import spec as amqp
+
+from bench.fill import Publisher
+from tests.live.indices import Index
+from tests.live.job import Job
+from tests.live.queues import RabbitMQRig
+from tests.live.test_health import counted, wait_for, watched
+from tests.live.test_pipeline import spec
+from tests.waiting import until
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+
+HTTP = urllib3.PoolManager()
+README = "{count: 1000, time: 1s}"
+
+
+def send(rig: RabbitMQRig, bodies: Sequence[bytes]) -> None:
+    """Publish JSON, many at a time, each with an id."""
+    method = frame.Method(1, amqp.Basic.Publish(routing_key=rig.queue)).marshal()
+    frames = []
+    for number, body in enumerate(bodies):
+        properties = pika.BasicProperties(
+            "application/json", delivery_mode=2, message_id=str(number)
+        )
+        header = frame.Header(1, len(body), properties).marshal()
+        frames.append(method + header + frame.Body(1, body).marshal())
+    with Publisher(rig.direct_url) as publisher:
+        blocks = [b"".join(frames[at : at + 2000]) for at in range(0, len(frames), 2000)]
+        publisher.publish(blocks, len(frames))
+
+
+def left(rig: RabbitMQRig, queue: str) -> int:
+    count: int = rig.channel.queue_declare(queue, durable=True, passive=True).method.message_count
+    return count
+
+
+@pytest.fixture
+def pipeline(events: Index) -> Iterator[str]:
+    """An ingest pipeline that fails for documents with a text in `doomed`."""
+    name = f"fails-{events.name}"
+    path = f"{events.url}/_ingest/pipeline/{name}"
+    fail = {"fail": {"message": "not for us"}}
+    processors = [
+        {"set": {"field": "doomed.x", "value": 1, "on_failure": [fail]}},
+        {"remove": {"field": "doomed"}},
+    ]
+    assert HTTP.request("PUT", path, json={"processors": processors}).status == 200
+    yield name
+    assert HTTP.request("DELETE", path).status == 200
+
+
+def test_every_seventh_body_unreadable_is_parked_and_the_others_are_stored(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """The README's own window, and a backlog of 20,000."""
+    send(rig, [b"no JSON" if n % 7 == 0 else b'{"n":%d}' % n for n in range(20_000)])
+    bad = len(range(0, 20_000, 7))
+    with Job(spec(tmp_path, rig, events, window=README)) as job:
+        until(lambda: events.total("n")[0] == 20_000 - bad, timeout=60)
+        until(lambda: rig.left() == 0)
+        assert job.drain() == 0
+
+    assert left(rig, rig.parking) == bad
+    assert "reads nothing" not in job.log
+    assert job.log.count("a message is rejected, and parked: unreadable: ") == 1
+    assert f"parked: {bad - 1} times unreadable: " in job.log
+
+
+def test_a_few_unreadable_bodies_in_a_long_window_are_parked(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Nothing is stored before the window is over."""
+    send(
+        rig,
+        [b"no JSON" if n % 20 == 0 else b'{"k":%d,"n":%d}' % (n % 40, n) for n in range(10_400)],
+    )
+    path = spec(
+        tmp_path,
+        rig,
+        events,
+        window="{time: 5s}",
+        prefetch="20000",
+        aggregate="  by: k\n  reduce: {sum_n: {sum: n}, first_n: {first: n}}",
+    )
+    with Job(path) as job:
+        until(lambda: events.count() == 38 and rig.left() == 0)
+        assert job.drain() == 0
+
+    found = [document["_source"] for document in events.documents()]
+    assert sum(summary["count"] for summary in found) == 10_400 - 520
+    assert left(rig, rig.parking) == 520
+    assert "reads nothing" not in job.log
+
+
+def test_a_burst_of_late_messages_is_parked_and_the_last_window_is_written(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """What the spec wants parked is no sign of a wrong mapping."""
+    timely = [b'{"k":"a","t":%d}' % (1000 + n // 100) for n in range(2900)]
+    late = [b'{"k":"b","t":%d}' % (1 + n % 5) for n in range(600)]
+    send(rig, [*timely[:2500], *late, *timely[2500:]])
+    path = spec(
+        tmp_path,
+        rig,
+        events,
+        window="{tumbling: {every: 10s, event_time: t, lateness: 1s, idle_after: 1s, ahead: 1d}}",
+        aggregate="  by: k\n  late: park\n  reduce: {last_t: {max: t}}",
+    )
+    with Job(path) as job:
+        until(lambda: events.count() == 3 and rig.left() == 0)
+        until(lambda: left(rig, rig.parking) == 600)
+        assert job.drain() == 0
+
+    counts = [document["_source"]["count"] for document in events.documents()]
+    assert sum(counts) == 2900
+    assert "reads nothing" not in job.log
+    assert job.log.count("a message is rejected, and parked: late: ") == 1
+
+
+def test_what_an_ingest_processor_fails_at_is_parked_at_once(
+    rig: RabbitMQRig, events: Index, tmp_path: Path, pipeline: str
+) -> None:
+    """With status 500, for 2.6 % of 20,000: it is sent once, not twelve times."""
+    doomed = range(0, 20_000, 38)
+    send(rig, [b'{"n":%d%s}' % (n, b',"doomed":"x"' * (n % 38 == 0)) for n in range(20_000)])
+    path = spec(tmp_path, rig, events, window=README)
+    path.write_text(path.read_text().replace("action: index", f"pipeline: {pipeline}"))
+    with Job(path) as job:
+        until(lambda: events.total("n")[0] == 20_000 - len(doomed), timeout=60)
+        until(lambda: rig.left() == 0 and left(rig, rig.parking) == len(doomed))
+        assert job.drain() == 0
+
+    for _, properties in rig.parked_whole():
+        assert properties.headers["x-hopper-reason"] == "fail_processor_exception: not for us"
+        assert properties.headers["x-hopper-attempts"] == 1
+    assert "reads nothing" not in job.log
+
+
+def test_a_mapping_that_refuses_everything_stops_the_job_until_it_is_corrected(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """A few hundred are parked, then one for each probe; it goes on by itself."""
+    events.create({"n": {"type": "boolean"}})
+    send(rig, [b'{"n":%d}' % n for n in range(20_000)])
+    with Job(watched(tmp_path, rig, events, window=README)) as job:
+        wait_for(job, "/health", 503, "for example: document_parsing_exception: ")
+        job.wait_for_log("the probe is rejected too")
+        assert re.search(r"field \[n\] of type \[boolean\].*_id [0-9]+, message_id", job.log)
+        assert HTTP.request("DELETE", f"{events.url}/{events.name}").status == 200
+
+        job.wait_for_log("the probe is stored")
+        wait_for(job, "/health", 200)
+        until(lambda: rig.left() == 0, timeout=60)
+        until(lambda: counted(job, "hopper_unsettled") == 0)
+        assert job.drain() == 0
+    parked = left(rig, rig.parking)
+    assert 500 < parked < 520
+    assert events.total("n")[0] == 20_000 - parked
+
+
+def test_a_window_by_count_alone_is_probed_with_as_many_as_it_needs(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    events.create({"n": {"type": "boolean"}})
+    send(rig, [b'{"n":%d}' % n for n in range(1200)])
+    with Job(spec(tmp_path, rig, events, window="{count: 10}")) as job:
+        job.wait_for_log("reads nothing for 1 s")
+        assert HTTP.request("DELETE", f"{events.url}/{events.name}").status == 200
+        job.wait_for_log("the probe is stored", timeout=60)
+        until(lambda: events.total("n")[0] >= 690)
+        assert job.drain() == 0
+
+
+def test_a_slow_stream_of_which_nothing_is_stored_is_told(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Twenty messages are enough, whatever time they take."""
+    events.create({"n": {"type": "boolean"}})
+    with Job(watched(tmp_path, rig, events, window="{count: 1, time: 1s}")) as job:
+        wait_for(job, "/ready", 200)
+        send(rig, [b'{"n":%d}' % n for n in range(20)])
+        told = wait_for(job, "/health", 503, "too many messages are rejected")
+
+        assert "document_parsing_exception" in json.dumps(told)
+        assert left(rig, rig.parking) == 20
+        assert job.drain() == 0
