@@ -122,6 +122,8 @@ class Play:
                 self._stop.complete()
             elif "killed" in event:
                 self._be_killed()
+            elif "stopped" in event:
+                self._be_stopped()
             else:
                 self.queue.publish(_body(event), properties=_properties(event))
         self._deliver()
@@ -138,6 +140,12 @@ class Play:
                 return
             self._now = max(self._now, due_at)
             self._leave(name, self._aggregates[name].on_notify()[0])
+
+    def _be_stopped(self) -> None:
+        """It drains, and another process takes its place."""
+        for name, aggregate in self._aggregates.items():
+            self._leave(name, aggregate.on_eof()[0])
+        self._be_killed()
 
     def _be_killed(self) -> None:
         """Another process takes its place; only broker and store remember."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import yaml
 
 from flows.spec import Pipeline, load, warnings
 from tests.documents import PAGE, Block, blocks, table
-from tests.examples import Example, examples, played, shown, values
+from tests.examples import Example, Play, examples, played, shown, values
 from tests.picture import drawn
 from tests.test_docs import ENVIRONMENT, WHOLE
 
@@ -47,6 +49,47 @@ def test_an_example_does_what_is_told(example: Example, tmp_path: Path) -> None:
     assert told == [shown(event, event) for event in expected]
     assert len(play.told) == len(expected)
     assert play.queue.unacknowledged == 0
+
+
+def restarts() -> Iterator[tuple[Example, int]]:
+    """Each example, and each place among what comes in before anything comes out."""
+    for example in EXAMPLES:
+        comes_in, out = values(example.comes_in), values(example.goes_out)[0]["at"]
+        for at in range(1, len(comes_in)):
+            if comes_in[at]["at"] < out and comes_in[at - 1]["at"] < comes_in[at]["at"]:
+                yield example, at
+
+
+@pytest.mark.parametrize(("example", "at"), [*restarts()], ids=str)
+def test_an_example_comes_to_the_same_through_a_restart(
+    example: Example, at: int, tmp_path: Path
+) -> None:
+    """SIGTERM in the middle and a new process: the same documents, and the same is parked.
+
+    Only the clock tells that there was another process: `time` and `idle` run anew.
+    """
+    write_module(example, tmp_path)
+    spec, comes_in = in_memory(example), values(example.comes_in)
+    stop = {"at": comes_in[at]["at"], "stopped": "SIGTERM"}
+
+    whole = played(in_memory(example), comes_in, "23:00:00")
+    through = played(spec, [*comes_in[:at], stop, *comes_in[at:]], "23:00:00")
+
+    by_event_time = "event_time" in example.spec.text
+    assert without_clock(through, by_event_time) == without_clock(whole, by_event_time)
+    assert through.queue.unacknowledged == 0
+
+
+def without_clock(play: Play, by_event_time: bool) -> list[str]:
+    """What came out of it, in some order, but for the times of arrival."""
+    told = []
+    for event in play.told:
+        source = event.get("_source", {})
+        left_out = () if by_event_time else ("window_start", "window_end")
+        document = {name: value for name, value in source.items() if name not in left_out}
+        rest = {name: value for name, value in event.items() if name not in ("at", "_source")}
+        told.append(json.dumps([rest, document], sort_keys=True))
+    return sorted(told)
 
 
 def in_memory(example: Example) -> Pipeline:

@@ -67,6 +67,11 @@ By = Annotated[
 ]
 
 
+def _on_stop(given: dict[str, Any]) -> Literal["write", "requeue"]:
+    # A part of a group by key would be taken for a whole one; a batch is only a smaller batch.
+    return "requeue" if given.get("by") else "write"
+
+
 class Aggregate(Spec):
     """Which messages belong together, when they are complete, and what they become.
 
@@ -89,9 +94,11 @@ class Aggregate(Spec):
     incomplete: Literal["write", "park", "drop"] = "write"
     """What becomes of a group that `time`, `idle` or `groups_most` ended: `write`, `park` (each
     message, with the key and the reason) or `drop` (acknowledged, and gone)."""
-    on_stop: Literal["write", "requeue", "park"] = "write"
+    on_stop: Literal["write", "requeue", "park"] = Field(default_factory=_on_stop)
     """What a stop does with groups that are open: `write` them although they are not complete,
-    `requeue` them, so that the broker delivers their messages again, or `park` them."""
+    `requeue` them, so that the broker delivers their messages again and the next process makes
+    whole groups of them, or `park` them. Omitted: `requeue` with `by`, else `write`. A group that a
+    stop ends is incomplete: with `incomplete: park`, `write` parks it too."""
     late: Literal["park", "drop", "new", "amend"] = "park"
     """What becomes of a message whose window is closed, or whose key is remembered: `park`, `drop`
     (acknowledged, and gone), `new` (a group of its own) or `amend` (the window's summary is written

@@ -108,15 +108,16 @@ def _never_complete(source: AnySource, aggregate: Aggregate) -> Iterator[Problem
 
 def _without_time(aggregate: Aggregate, most: int) -> str:
     window = aggregate.window
+    until = "for ever" if aggregate.on_stop == "requeue" else "until the job stops"
     if aggregate.by is not None:
         return (
-            "a group whose end never comes holds its messages until the job stops, and when such "
-            "groups hold all that prefetch allows, nothing arrives any more"
+            f"a group whose end never comes holds its messages {until}, and when such groups hold "
+            "all that prefetch allows, nothing arrives any more"
         )
     if window.count is not None and window.count <= most:
-        return "the last window waits for more messages until the job stops"
+        return f"the last window waits for more messages {until}"
     return (
-        "a group whose end never comes holds its messages until the job stops, and when it holds "
+        f"a group whose end never comes holds its messages {until}, and when it holds "
         f"{most}, which is prefetch, nothing arrives any more"
     )
 

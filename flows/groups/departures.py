@@ -3,7 +3,8 @@
 Pure. It decides by the rules and by the reason that a group was completed for, never when.
 
 Rule 1: A group that `time`, `idle` or want of room ended is incomplete; one that a stop ended is
-        what `on_stop` says; every other group is written.
+        what `on_stop` says, but is not written where incomplete groups are parked; every other
+        group is written.
 Rule 2: A key is closed by a group that was written, but not if it was ended by `first` or `room`,
         since then more is to come.
 Rule 3: A message that came again while its copy was in the group leaves right after it.
@@ -85,9 +86,11 @@ class Departures:
         return Twin(member, number, 0 if self._rules.reduced else position)
 
     def _policy(self, reason: str) -> str:
+        rules = self._rules
         if reason == "stop":
-            return self._rules.on_stop
-        return self._rules.incomplete if reason in INCOMPLETE else "write"
+            parks = rules.on_stop == "write" and rules.incomplete == "park"
+            return "park" if parks else rules.on_stop
+        return rules.incomplete if reason in INCOMPLETE else "write"
 
     def _write(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
         self._number += 1

@@ -124,6 +124,27 @@ def test_what_is_omitted(read: Any) -> None:
     assert (spec.remember, spec.amend_for, spec.groups_most) == (0, 3600.0, 1_000_000)
 
 
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        ("by: k", "requeue"),
+        ("by: [k, l]", "requeue"),
+        ("by: k\nincomplete: park", "requeue"),
+        ("by: k\non_stop: write", "write"),
+        ("by: k\non_stop: park", "park"),
+        ("on_stop: requeue", "requeue"),
+        ("incomplete: park", "write"),
+    ],
+)
+def test_a_stop_leaves_groups_by_key_to_the_broker(
+    read: Any, aggregate: str, expected: str
+) -> None:
+    """Unless it is told: a part of a group would be taken for a whole one."""
+    spec: Aggregate = read(f"{aggregate}\nwindow: {{count: 3, time: 1s}}")
+
+    assert spec.on_stop == expected
+
+
 def test_defaults_may_be_written_down(read: Any) -> None:
     """Also where they mean nothing."""
     read(

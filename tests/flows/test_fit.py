@@ -11,7 +11,10 @@ from flows.spec import load, warnings
 from tests.flows.test_aggregate_spec import pipeline
 
 NEVER_COMES = "a group whose end never comes holds its messages until the job stops, and when "
-GROUPS = f"{NEVER_COMES}such groups hold all that prefetch allows, nothing arrives any more"
+GROUPS = (
+    "a group whose end never comes holds its messages for ever, and when such groups hold all that "
+    "prefetch allows, nothing arrives any more"
+)
 STREAM = f"{NEVER_COMES}it holds 4000, which is prefetch, nothing arrives any more"
 LAST = "last: 'message.x == 1'"
 RABBITMQ = "rabbitmq: {url: amqp://h, queue: q}"

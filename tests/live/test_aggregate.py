@@ -19,7 +19,7 @@ from bench.fill import Publisher
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job, free_ports
-from tests.live.queues import RabbitMQRig
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.live.test_pipeline import spec
 from tests.waiting import until
 
@@ -80,6 +80,46 @@ def test_orders_leave_with_their_last_message(
         (2, [1, 2, 3, 4], 90, "stop"),
     ]
     assert rig.left() == 0
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+def test_a_stop_in_the_middle_of_an_order_splits_nothing(
+    rabbitmq_url: str, events: Index, tmp_path: Path, queue_type: str
+) -> None:
+    """Its lines go back to the head of the queue, and the next process makes the whole of it.
+
+    Those of the second order, which come while no process is there, stay behind them.
+    """
+    aggregate = (
+        "  by: order\n  incomplete: park\n"
+        "  reduce: {items: {list: item}, total: {sum: price}, last: {last: type}}"
+    )
+    window = "{last: 'message.type == \"end\"', time: 10m}"
+    with rabbitmq_rig(rabbitmq_url, **{"x-queue-type": queue_type}) as rig:
+        path = spec(tmp_path, rig, events, window=window, aggregate=aggregate)
+        path.write_text(path.read_text().replace("  on_stop: write\n", ""))
+        send(rig, "m1", {"order": 7, "item": "pen", "price": 3})
+        send(rig, "m2", {"order": 8, "item": "ink", "price": 9.5})
+        send(rig, "m3", {"order": 7, "item": "pad", "price": 4})
+        with Job(path) as job:
+            job.wait_for_log("consuming")
+            until(lambda: rig.left() == 0)
+            send(rig, "m4", {"order": 9, "item": "cap", "type": "end"})
+            until(lambda: events.count() == 1)
+            assert job.drain() == 0
+        assert "4 received, 1 stored, 0 rejected, 0 parked, 3 given back" in job.log
+        until(lambda: rig.left() == 3)
+        send(rig, "m5", {"order": 7, "type": "end"})
+        with Job(path, name="second") as job:
+            until(lambda: events.count() == 2)
+            assert job.drain() == 0
+        until(lambda: rig.left() == 1)
+        assert rig.parked() == []
+
+    [_, order] = sorted(events.documents(), key=lambda d: -d["_source"]["key"])
+    found = order["_source"]
+    assert (found["key"], found["count"], found["completed_by"]) == (7, 3, "last")
+    assert (found["items"], found["total"], found["last"]) == (["pen", "pad"], 7, "end")
 
 
 def test_documents_of_a_key_leave_together_as_they_are(
