@@ -131,7 +131,7 @@ MAX_MESSAGE = 16 * 1024**2
 """Bytes; what RabbitMQ 4 takes by default (its `max_message_size`)."""
 
 MaxMessage = Annotated[Size, Field(ge=1)]
-"""Bytes that a body may have once it is unpacked."""
+"""Bytes that a body may have, as it came, unpacked, and in UTF-8."""
 
 _ONE_OF_SEVERAL = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
 

@@ -19,7 +19,8 @@ from connectors.message import (
     Rejection,
 )
 from flows.bodies.formats import Document, Unreadable
-from flows.bodies.splitter import Reading, Refused, Splitter
+from flows.bodies.several import Refused
+from flows.bodies.splitter import Reading, Splitter
 from flows.commands import Command, is_command, read_command
 from flows.crossing import Members
 from flows.fields.traits import Look

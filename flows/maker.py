@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from connectors.connector import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
 from flows.bodies.formats import Document, Unreadable, decoder
-from flows.bodies.splitter import Refused, name_of_part
+from flows.bodies.several import Refused
+from flows.bodies.splitter import name_of_part
 from flows.fields.traits import Address, Look
 from flows.group import Member
 

@@ -19,7 +19,7 @@ class MemorySource(Spec):
     indices: Indices = ()
     """Which ones documents may name, as for RabbitMQ."""
     max_message: MaxMessage = MAX_MESSAGE
-    """The most that a body may have when it is unpacked, as for RabbitMQ."""
+    """The most bytes that a body may have, packed or not, as for RabbitMQ."""
 
     @property
     def queue(self) -> str:

@@ -117,15 +117,16 @@ class RabbitMQSource(Spec):
     format: Format = "auto"
     """What the bodies are: `json`, `text`, `msgpack`, `ndjson`, `es_bulk` (the body of a request to
     `_bulk`), or `auto`: what the content type says; where it says nothing, a JSON object, and what
-    is none becomes `{"message": text, "@timestamp": arrival}`. A JSON array of objects, NDJSON and
-    `es_bulk` are many documents: their message is acknowledged when all of them are stored, and
-    those that are rejected are parked in a message by themselves."""
+    is none becomes `{"message": text, "@timestamp": arrival}`. The `charset` of the content type is
+    obeyed, else text is UTF-8. A JSON array of objects, NDJSON and `es_bulk` are many documents:
+    their message is acknowledged when all of them are stored, and those that are rejected are
+    parked in a message by themselves. An array that has other values in it is parked whole."""
     indices: Indices = ()
     """With `format: es_bulk`: which indices documents may name, `events-*` for example; a document
     that names another is parked. One that names none goes where the sink says."""
     max_message: MaxMessage = MAX_MESSAGE
-    """The most that a body may have after its content encoding (`gzip`, `deflate`, `zstd`) is
-    undone; what would be larger is parked, and not unpacked."""
+    """The most bytes that a body may have, packed or not; one that has more when its content
+    encoding (`gzip`, `deflate`, `zstd`) is undone, or in UTF-8, is parked without being parsed."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""

@@ -1,4 +1,7 @@
-"""Undoes a message's `content_encoding`, and does it again for a message that is made anew.
+"""Undoes what packs a body, and does it again for a message that is made anew.
+
+That is the property `content_encoding`, the header `compression`, as kombu sets it, or what nothing
+says and the first bytes show.
 
 Pure. What is unpacked never gets larger than it may: a small body that would unpack to gigabytes is
 refused as soon as it has unpacked to one byte too many.
@@ -15,46 +18,53 @@ from typing import NamedTuple, Protocol
 
 from typing_extensions import Buffer
 
-from flows.bodies.formats import Unreadable
+from flows.bodies.charset import NO_CHARSETS, codec_of
+from flows.bodies.formats import TooLarge, Unreadable
 
 CODINGS_MOST = 4
 """Of one body: each may cost the unpacking of as much as is allowed, and one is usual."""
 STREAMS_MOST = 1024
 """Of one body, end to end. Tools that pack in blocks start one for each 64 KiB or more, so these
 are 64 MiB; and a body of nothing but empty ones is cheap to refuse."""
+STREAMS_OF_BLOCKS_MOST = 64
+"""Of the codings that take some MiB for each stream, however small it is."""
+MEMORY_MOST = 128 * 1024**2
+"""Bytes that unpacking `xz` may take: its highest preset wants 65 MiB, a body may ask for GiBs."""
 CHUNK_BYTES = 65536
 """What follows a stream is copied when the stream ends: so much of it at most."""
 
 
-def unpack(body: bytes, content_encoding: str | None, most: int) -> bytes:
+def unpack(body: bytes, codings: tuple[str, ...], most: int) -> bytes:
     """Undo all codings, the last one first (RFC 9110, section 8.4).
 
     Raises:
-        Unreadable: a coding is not known, the body is not packed so, is cut off or has something
-            behind its end, or would have more than `most` bytes.
+        Unreadable: the body is not packed so, is cut off or has something behind its end; or it is
+            `TooLarge`: it would have more than `most` bytes.
     """
-    for coding in reversed(codings(content_encoding)):
+    for coding in reversed(codings):
         body = _unpack(body, _coding(coding), most)
     return body
 
 
-def pack(body: bytes, content_encoding: str | None) -> bytes:
+def pack(body: bytes, codings: tuple[str, ...]) -> bytes:
     """What `unpack` undoes."""
-    for coding in codings(content_encoding):
+    for coding in codings:
         body = _coding(coding).pack(body)
     return body
 
 
 @lru_cache(1024)
-def codings(content_encoding: str | None) -> tuple[str, ...]:
+def codings(content_encoding: str | None, compression: str | None = None) -> tuple[str, ...]:
     """What has been done to a body, in order; mostly nothing.
+
+    `compression` is that header, which comes last. What it has as its value may be of another
+    meaning: a value that is not kombu's changes nothing.
 
     Raises:
         Unreadable: a coding is not known, or there are too many.
     """
-    # Spring puts a colon where others put a comma.
-    names = [name.strip() for name in re.split("[,:]", (content_encoding or "").lower())]
-    done = tuple(_ALIASES.get(name, name) for name in names if name not in _NO_CODING)
+    done = tuple(_ALIASES.get(name, name) for name in _names(content_encoding))
+    done = tuple(name for name in done if codec_of(name) is None)
     for coding in done:
         if coding not in _KNOWN:
             raise Unreadable(
@@ -64,7 +74,33 @@ def codings(content_encoding: str | None) -> tuple[str, ...]:
         raise Unreadable(
             f"content_encoding {content_encoding!r:.100}: at most {CODINGS_MOST} of them are undone"
         )
-    return done
+    last = _KOMBU.get(compression.strip().lower()) if compression else None
+    if last == "brotli":
+        raise Unreadable(f"compression {compression!r:.100}: {KNOWN_OF_KOMBU}")
+    return done if last is None else (*done, last)
+
+
+@lru_cache(1024)
+def charset_in(content_encoding: str | None) -> str | None:
+    """The codec of the charset that some senders put here; `None`: there is none."""
+    return next(filter(None, map(codec_of, reversed(_names(content_encoding)))), None)
+
+
+def is_obeyed(compression: str) -> bool:
+    """Whether a value of the header `compression` is known, or says that there is none."""
+    name = compression.strip().lower()
+    return name in _KOMBU or name in NO_CHARSETS
+
+
+def recognise(body: bytes) -> str | None:
+    """The coding that the first bytes of a body show, if it cannot be text as it is."""
+    return next((name for start, name in _STARTS.items() if body.startswith(start)), None)
+
+
+def _names(content_encoding: str | None) -> list[str]:
+    # Spring puts a colon where others put a comma.
+    names = [name.strip() for name in re.split("[,:]", (content_encoding or "").lower())]
+    return [name for name in names if name not in NO_CHARSETS]
 
 
 class _Stream(Protocol):
@@ -100,7 +136,23 @@ def _coding(name: str) -> _Coding:
         )
     if name == "deflate":
         return _Coding(name, _start_deflate, zlib.compress, zlib.error, streams_most=1)
-    from backports import zstd  # noqa: PLC0415  # few need it
+    if name == _GZIP_OF_KOMBU:
+        return _Coding(name, lambda _: zlib.decompressobj(_GZIP_OR_ZLIB), zlib.compress, zlib.error)
+    # Few need these.
+    if name == "bzip2":
+        import bz2  # noqa: PLC0415
+
+        return _Coding(
+            name, lambda _: bz2.BZ2Decompressor(), bz2.compress, OSError, STREAMS_OF_BLOCKS_MOST
+        )
+    if name == "xz":
+        import lzma  # noqa: PLC0415
+
+        start = partial(lzma.LZMADecompressor, lzma.FORMAT_AUTO, MEMORY_MOST)
+        return _Coding(
+            name, lambda _: start(), lzma.compress, lzma.LZMAError, STREAMS_OF_BLOCKS_MOST
+        )
+    from backports import zstd  # noqa: PLC0415
 
     return _Coding(name, lambda _: zstd.ZstdDecompressor(), zstd.compress, zstd.ZstdError)
 
@@ -131,7 +183,7 @@ def _unpack(body: bytes, coding: _Coding, most: int) -> bytes:
                 raise Unreadable(f"not {coding.name}: {error}") from None
             most -= len(unpacked[-1])
             if most < 0:
-                raise Unreadable(_TOO_LARGE)
+                raise TooLarge("unpacks to more than max_message")
         position -= len(stream.unused_data)
         if position == len(body):
             return b"".join(unpacked)
@@ -140,8 +192,27 @@ def _unpack(body: bytes, coding: _Coding, most: int) -> bytes:
 
 _GZIP = 16 + zlib.MAX_WBITS
 """How zlib is told to expect gzip's header."""
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_GZIP_OF_KOMBU = "gzip or zlib"
 _KNOWN = ("gzip", "deflate", "zstd")
-_ALIASES = {"x-gzip": "gzip"}
-_NO_CODING = ("", "identity", "utf-8", "utf8", "us-ascii", "ascii", "binary", "8bit")
-"""Celery and Spring put the charset here, or that there is none."""
-_TOO_LARGE = "unpacks to more than max_message"
+_ALIASES = {"x-gzip": "gzip", "zlib": "deflate"}
+_KOMBU = {
+    # By this name kombu means what zlib makes.
+    **dict.fromkeys(("application/x-gzip", "application/gzip", "gzip", "zlib"), _GZIP_OF_KOMBU),
+    **dict.fromkeys(("application/x-bz2", "bzip2", "bzip", "bz2"), "bzip2"),
+    **dict.fromkeys(("application/x-lzma", "application/x-xz", "lzma", "xz"), "xz"),
+    **dict.fromkeys(("application/zstd", "application/x-zstd", "zstd", "zstandard"), "zstd"),
+    **dict.fromkeys(("application/x-brotli", "brotli"), "brotli"),
+}
+KNOWN_OF_KOMBU = (
+    "known are application/x-gzip, application/x-bz2, application/x-lzma and application/zstd"
+)
+_STARTS = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"x\x01": "deflate",
+    b"x\x5e": "deflate",
+    b"x\x9c": "deflate",
+    b"x\xda": "deflate",
+}
+"""RFC 1952, 8878 and 1950: at the levels that zlib has."""

@@ -1,11 +1,13 @@
 """Reads bodies of one document: JSON, MessagePack or text becomes a JSON object on one line.
 
-Pure. A body that is such a line already is handed on as it came, not printed again. It takes no
-body apart: `splitter.py` does.
+Pure. A body that is such a line already is handed on as it came, not printed again; the byte order
+mark of UTF-8 is no part of it. No body is taken apart here: `several.py` does that.
 """
 
 from __future__ import annotations
 
+import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,6 +16,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypedDict, TypeVar, cast
 import msgspec
 
 from connectors.spec import Format
+from connectors.units import size_text
 
 Kind = Literal["json", "text", "msgpack", "ndjson", "es_bulk", "unknown"]
 """What a body is; `unknown`: a JSON object as such, anything else as text."""
@@ -62,15 +65,27 @@ def kind_of(format: Format, content_type: str | None) -> Kind:
     return "unknown"
 
 
-def json_reader(
-    otherwise: Callable[[bytes, float, str], T],
-) -> Callable[[bytes, float], bytes | T]:
-    """A reading of JSON objects, and of whatever `otherwise(body, arrived_at, problem)` can read.
+class TooLarge(Unreadable):
+    """The body has more bytes than it may."""
 
-    An object is handed on as it came if it is on one line, else it is put on one.
+
+def too_large(body: bytes, most: int) -> TooLarge:
+    """What to raise of a body of more than `most` bytes."""
+    return TooLarge(f"has {len(body)} bytes, which is more than max_message ({size_text(most)})")
+
+
+def json_reader(
+    otherwise: Callable[[bytes, float, str], T], most: int = sys.maxsize
+) -> Callable[[bytes, float], bytes | T]:
+    """A reading of JSON objects, and of what else `otherwise(body, arrived_at, problem)` can read.
+
+    An object is handed on as it came if it is on one line, else it is put on one. A body of more
+    than `most` bytes is not looked into: it is `TooLarge`.
     """
 
     def read(body: bytes, arrived_at: float) -> bytes | T:
+        if len(body) > most:
+            raise too_large(body, most)
         try:
             # An empty struct makes msgspec check the syntax of everything and build nothing: 0.2 µs
             # for 250 bytes, where building a dict costs three times as much.
@@ -82,6 +97,8 @@ def json_reader(
             problem = str(error)
         except RecursionError:
             problem = _TOO_DEEP
+        if body.startswith(BOM_UTF8) and not body.startswith(BOM_UTF8, len(BOM_UTF8)):
+            return read(body[len(BOM_UTF8) :], arrived_at)
         return otherwise(body, arrived_at, problem)
 
     return read
@@ -90,11 +107,16 @@ def json_reader(
 def read_text(body: bytes, arrived_at: float) -> bytes:
     """`{"message": text, "@timestamp": time of arrival}`."""
     try:
-        text = body.decode()
+        text = body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise Unreadable(f"not text in UTF-8: {error}") from None
+    return msgspec.json.encode({"message": text, "@timestamp": _printed(arrived_at)})
+
+
+@lru_cache(16)  # Messages that arrive together have one time.
+def _printed(arrived_at: float) -> str:
     at = datetime.fromtimestamp(arrived_at, UTC).isoformat(timespec="milliseconds")
-    return msgspec.json.encode({"message": text, "@timestamp": at.replace("+00:00", "Z")})
+    return at.replace("+00:00", "Z")
 
 
 def read_msgpack(body: bytes, _arrived_at: float) -> bytes:
@@ -161,7 +183,7 @@ def lines_of(body: bytes) -> list[bytes]:
     """
     if body.count(b"\n") > 2 * DOCUMENTS_MOST:
         raise Unreadable(f"more than {2 * DOCUMENTS_MOST} lines")
-    return body.rstrip().split(b"\n")
+    return body.removeprefix(BOM_UTF8).rstrip().split(b"\n")
 
 
 def _refuse(_body: bytes, _arrived_at: float, problem: str) -> NoReturn:

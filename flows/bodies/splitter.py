@@ -1,52 +1,35 @@
-"""Takes bodies apart: a message may hold one document, or many, in several ways.
+"""How the bodies of a source are read: unpacked, made UTF-8, and taken apart.
 
-Pure. Of many documents each is read by itself, and one that cannot be read hurts only itself; but a
-body that cannot be taken apart is refused whole, since nobody knows what is in it.
+Pure. What the envelope says of a body is obeyed. What it does not say is found out only where the
+body cannot be read as it is; so it costs nothing where it can.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import Any
 
 from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Properties
 from connectors.spec import Format
-from flows.bodies import bulk as bulk_body
-from flows.bodies.encoding import codings, pack, unpack
 from flows.bodies.formats import (
-    DOCUMENTS_MOST,
     NEWLINE,
     Decode,
-    Document,
     Kind,
+    TooLarge,
     Unreadable,
     decode,
     json_reader,
     kind_of,
-    lines_of,
     on_one_line,
-    read_json,
     read_msgpack,
     read_text,
+    too_large,
 )
-
-
-class Refused(NamedTuple):
-    """A document that cannot be read, and why."""
-
-    reason: str
-
-
-Pieces = list[Document | Refused]
-"""What a body of several documents holds, in order; at least one of them can be read."""
-Read = Callable[[bytes, float], bytes | Pieces]
-"""(body, arrived_at in seconds since 1970) -> the one document, or several."""
+from flows.bodies.several import NoArrayOfObjects, Pieces, Read, is_array, way_of
+from flows.bodies.wrapping import Wrapping, hidden, of_envelope
 
 
 class Splitter:
@@ -59,25 +42,44 @@ class Splitter:
         indices: Sequence[str] | None = (),
         decode: Decode = decode,
     ) -> None:
-        """`max_message` bytes is the most that a body may unpack to.
+        """`max_message` bytes is the most that a body may have, unpacked if it is packed.
 
         `indices` may be named by documents of `es_bulk`: see `bulk_body.document_reader`; `decode`
         finds the fields of a document, see `formats.decoder`.
         """
 
-        def reading(content_type: str | None, content_encoding: str | None) -> Reading:
+        def reading(
+            content_type: str | None, content_encoding: str | None, compression: str | None = None
+        ) -> Reading:
             kind = kind_of(format, content_type)
-            return Reading(kind, content_encoding, max_message, indices, decode)
+            # MessagePack has no charset.
+            said_of_text = None if kind == "msgpack" else content_type
+            wrapping = of_envelope(said_of_text, content_encoding, compression)
+            return Reading(kind, wrapping, max_message, indices, decode)
 
         self._reading = lru_cache(1024)(reading)
+        self._last: tuple[str | None, str | None, Reading] | None = None
+        """Most messages are read as the one before: to compare takes half as long as to look up."""
 
     def reading(self, properties: Properties) -> Reading:
         """How bodies of messages with these properties are read; the same object for the same ones.
 
         Raises:
-            Unreadable: how they are packed is not known.
+            Unreadable: how they are packed, or their charset, is not known.
         """
-        return self._reading(properties.content_type, properties.content_encoding)
+        content_type, content_encoding = properties.content_type, properties.content_encoding
+        headers = properties.headers
+        if headers is not None and "compression" in headers:
+            compression = headers["compression"]
+            # A header may have megabytes, and what a reading is found by is kept.
+            said = compression[:100] if isinstance(compression, str) else None
+            return self._reading(content_type, content_encoding, said)
+        last = self._last
+        if last is not None and last[0] == content_type and last[1] == content_encoding:
+            return last[2]
+        found = self._reading(content_type, content_encoding)
+        self._last = content_type, content_encoding, found
+        return found
 
 
 class Reading:
@@ -86,19 +88,19 @@ class Reading:
     def __init__(
         self,
         kind: Kind,
-        content_encoding: str | None,
+        wrapping: Wrapping,
         max_message: int,
         indices: Sequence[str] | None,
         decode: Decode,
     ) -> None:
         """See `Splitter`."""
-        self._decode = decode
-        self._encoding, self._most = content_encoding, max_message
-        self._way = _way(kind, indices)
-        self._packed = bool(codings(content_encoding))
+        self._kind, self._decode, self._most = kind, decode, max_message
+        self._wrapping, self._wrapped = wrapping, wrapping.is_any
         self._json = kind in ("json", "unknown")
-        self._read = _reader(kind, self._way)
-        self.read: Read = self._read_packed if self._packed else self._read
+        self._way = way_of(kind, indices)
+        self._read_plain = self._plain_reader()
+        self._read = self._checked_reader()
+        self.read: Read = self._read_wrapped if self._wrapped else self._read
         """Read a body; raises `Unreadable`. A body with one document, and nothing to say of it, is
         that document alone, however it came."""
 
@@ -108,9 +110,9 @@ class Reading:
         Raises:
             Unreadable: see `read` and `decode`.
         """
-        if self._packed:
-            body = unpack(body, self._encoding, self._most)
-        if self._json:
+        if self._wrapped:
+            body = self._wrapping.undo(body, self._most)
+        if self._json and len(body) <= self._most:
             try:
                 fields = self._decode(body)
             except Unreadable:
@@ -123,11 +125,78 @@ class Reading:
     def only(self, body: bytes, positions: Sequence[int]) -> bytes:
         """A body that holds some of the several documents of this one, as they came."""
         assert self._way is not None
-        pieces = self._way.cut(unpack(body, self._encoding, self._most))
-        return pack(self._way.join([pieces[at] for at in positions]), self._encoding)
+        body, wrapping = self._wrapping.unwrap(body, self._most)
+        inner = None
+        try:
+            self._read_plain(body, 0.0)
+        except Unreadable:
+            inner = hidden(body)
+        if inner is not None:
+            body, inner = inner.unwrap(body, self._most)
+        pieces = self._way.cut(body)
+        part = self._way.join([pieces[at] for at in positions])
+        return wrapping.redo(part if inner is None else inner.redo(part))
 
-    def _read_packed(self, body: bytes, arrived_at: float) -> bytes | Pieces:
-        return self._read(unpack(body, self._encoding, self._most), arrived_at)
+    def _read_wrapped(self, body: bytes, arrived_at: float) -> bytes | Pieces:
+        return self._read(self._wrapping.undo(body, self._most), arrived_at)
+
+    def _plain_reader(self) -> Read:
+        """What reads a body that is as it seems to be."""
+        way = self._way
+        if way is None:
+            return read_text if self._kind == "text" else read_msgpack
+        if not self._json:
+            return lambda body, _: way.split(body)
+        return json_reader(self._split)
+
+    def _checked_reader(self) -> Read:
+        """What looks at the size first, and looks again when a body cannot be read as it is."""
+        if self._json:
+            return json_reader(self._split_or_look_again, self._most)
+        plain, most = self._read_plain, self._most
+
+        def read(body: bytes, arrived_at: float) -> bytes | Pieces:
+            if len(body) > most:
+                raise too_large(body, most)
+            try:
+                return plain(body, arrived_at)
+            except Unreadable as error:
+                return self._look_again(body, arrived_at, error)
+
+        return read
+
+    def _split(self, body: bytes, arrived_at: float, problem: str) -> bytes | Pieces:
+        """Take a JSON array apart, or make what is no JSON a text where that is what it may be."""
+        way = self._way
+        assert way is not None
+        try:
+            if not is_array(body):
+                raise Unreadable(f"not a JSON object: {problem}")
+            return way.split(body)
+        except Unreadable as error:
+            has_documents = isinstance(error, NoArrayOfObjects) and error.has_objects
+            if self._kind == "json" or has_documents:
+                raise
+            return read_text(body, arrived_at)
+
+    def _split_or_look_again(self, body: bytes, arrived_at: float, problem: str) -> bytes | Pieces:
+        try:
+            return self._split(body, arrived_at, problem)
+        except Unreadable as error:
+            return self._look_again(body, arrived_at, error)
+
+    def _look_again(self, body: bytes, arrived_at: float, error: Unreadable) -> bytes | Pieces:
+        """Read what the first bytes of a body show to be packed, or in another charset."""
+        inner = hidden(body)
+        if inner is None:
+            raise self._wrapping.told(error)
+        try:
+            plain = inner.undo(body, self._most)
+        except TooLarge:
+            raise
+        except Unreadable as broken:
+            raise self._wrapping.told(error if inner.may_be_text else broken) from None
+        return self._read_plain(plain, arrived_at)
 
 
 def name_of_part(name: str, position: int, source: bytes = b"") -> str:
@@ -141,105 +210,3 @@ def name_of_part(name: str, position: int, source: bytes = b"") -> str:
     if len(part.encode()) <= ID_BYTES_MAX:
         return part
     return blake2b(part.encode(), digest_size=16).hexdigest()
-
-
-class _Way(NamedTuple):
-    """How several documents are in one body."""
-
-    cut: Callable[[bytes], list[bytes]]
-    document: Callable[[bytes], Document]
-    join: Callable[[Sequence[bytes]], bytes]
-
-    def split(self, body: bytes) -> bytes | Pieces:
-        cut = self.cut(body)
-        if len(cut) > DOCUMENTS_MOST:
-            raise Unreadable(_TOO_MANY)
-        pieces: Pieces = [self._read(piece) for piece in cut]
-        match pieces:
-            case []:
-                # It is not acknowledged as if it had been stored: nothing was.
-                raise Unreadable("empty: there is no document in it")
-            case [Document(source, None, None, None, None)]:
-                return source
-            case [Refused(reason), *_] if all(isinstance(piece, Refused) for piece in pieces):
-                raise Unreadable(f"document 1 of {len(pieces)}: {reason}")
-        return pieces
-
-    def _read(self, piece: bytes) -> Document | Refused:
-        try:
-            return self.document(piece)
-        except Unreadable as error:
-            return Refused(str(error))
-
-
-def _way(kind: Kind, indices: Sequence[str] | None) -> _Way | None:
-    if kind == "es_bulk":
-        return _Way(bulk_body.cut, bulk_body.document_reader(indices), bulk_body.join)
-    if kind == "ndjson":
-        return _Way(_cut_lines, _read_piece, bulk_body.join)
-    if kind in ("json", "unknown"):
-        return _Way(_cut_array, _read_piece, lambda pieces: b"[%b]" % b",".join(pieces))
-    return None
-
-
-def _reader(kind: Kind, way: _Way | None) -> Read:
-    if way is None:
-        return read_text if kind == "text" else read_msgpack
-    if kind in ("ndjson", "es_bulk"):
-        return lambda body, _: way.split(body)
-
-    def split(body: bytes, _arrived_at: float, problem: str) -> bytes | Pieces:
-        if not _ARRAY.match(body):
-            raise Unreadable(f"not a JSON object: {problem}")
-        return way.split(body)
-
-    def split_or_text(body: bytes, arrived_at: float, problem: str) -> bytes | Pieces:
-        try:
-            return split(body, arrived_at, problem)
-        except Unreadable:
-            return read_text(body, arrived_at)
-
-    return json_reader(split if kind == "json" else split_or_text)
-
-
-def _read_piece(piece: bytes) -> Document:
-    return Document(read_json(piece.rstrip(), 0.0))
-
-
-def _cut_lines(body: bytes) -> list[bytes]:
-    return [line for line in lines_of(body) if line and not line.isspace()]
-
-
-def _cut_array(body: bytes) -> list[bytes]:
-    try:
-        if body.count(b",") >= DOCUMENTS_MOST:  # only then there may be too many
-            _count_elements(body)
-        return [bytes(element) for element in _decode_array(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"not a JSON array: {error}") from None
-    except RecursionError:
-        raise Unreadable("not a JSON array: nested too deeply") from None
-    except OverflowError:
-        raise Unreadable(_TOO_MANY) from None
-
-
-def _count_elements(body: bytes) -> None:
-    """Stop at one too many, where they are not yet in memory: see `DOCUMENTS_MOST`."""
-    left = iter(range(DOCUMENTS_MOST))
-
-    def count(_type: type, _value: object) -> _Element:
-        if next(left, None) is None:
-            raise OverflowError
-        return _ELEMENT
-
-    msgspec.json.decode(body, type=list[_Element], dec_hook=count)
-
-
-class _Element:
-    """Any value, of which nothing is kept."""
-
-
-_ELEMENT = _Element()
-_ARRAY = re.compile(rb"[ \t\r\n]*\[")
-_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_TOO_MANY = f"more than {DOCUMENTS_MOST} documents"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
+import lzma
 import subprocess
 import sys
 import time
@@ -17,12 +18,21 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.bodies.encoding import CODINGS_MOST, STREAMS_MOST, codings, pack, unpack
-from flows.bodies.formats import Unreadable
+from flows.bodies import encoding
+from flows.bodies.encoding import CODINGS_MOST, STREAMS_MOST, charset_in, codings
+from flows.bodies.formats import TooLarge, Unreadable
 
 gzipped = partial(gzip.compress, mtime=0)  # the same name for the same test, at any time
 BODY = b'{"name":"value"}' * 10
 MOST = 1000
+
+
+def unpack(body: bytes, content_encoding: str | None, most: int) -> bytes:
+    return encoding.unpack(body, codings(content_encoding), most)
+
+
+def pack(body: bytes, content_encoding: str) -> bytes:
+    return encoding.pack(body, codings(content_encoding))
 
 
 def deflate_raw(body: bytes) -> bytes:
@@ -51,19 +61,109 @@ def test_codings_are_undone_from_the_last_to_the_first(
     assert unpack(packed, content_encoding, MOST) == BODY
 
 
-@pytest.mark.parametrize("content_encoding", [None, "", "identity", "utf-8", "UTF-8", "binary"])
+@pytest.mark.parametrize(
+    "content_encoding",
+    [
+        *(None, "", "identity", "utf-8", "UTF-8", "binary", "7bit", "8bit", "none", "None"),
+        *("latin1", "ISO-8859-1", "us-ascii", "windows-1252", "utf-16"),
+    ],
+)
 def test_a_body_without_a_coding_is_handed_on_as_it_came(content_encoding: str | None) -> None:
     """However large it is, and if a client says nothing but its charset there."""
     assert unpack(BODY, content_encoding, 1) is BODY
 
 
-@pytest.mark.parametrize("content_encoding", ["br", "gzip, br", "iso-8859-1", "gzip gzip"])
+@pytest.mark.parametrize(
+    "content_encoding", ["br", "gzip, br", "iso-8859-99", "gzip gzip", "base64"]
+)
 def test_an_unknown_coding_is_refused_by_its_name(content_encoding: str) -> None:
     with pytest.raises(
         Unreadable,
         match=f"^content_encoding '{content_encoding}': known are gzip, deflate, zstd$",
     ):
         unpack(BODY, content_encoding, MOST)
+
+
+@pytest.mark.parametrize(
+    ("content_encoding", "codec"),
+    [
+        ("latin1", "latin_1"),
+        ("gzip, ISO-8859-1", "latin_1"),
+        ("UTF-16:gzip", "utf_16"),
+        ("utf-8", "utf_8"),
+        ("gzip", None),
+        ("binary", None),
+        ("base64", None),
+        (None, None),
+    ],
+)
+def test_a_charset_may_stand_among_the_codings(
+    content_encoding: str | None, codec: str | None
+) -> None:
+    assert charset_in(content_encoding) == codec
+
+
+@pytest.mark.parametrize(
+    ("compression", "packed"),
+    [
+        ("application/x-gzip", zlib.compress(BODY)),  # which is what kombu means by it
+        ("application/x-gzip", gzipped(BODY)),
+        ("zlib", zlib.compress(BODY)),
+        ("application/x-bz2", bz2.compress(BODY)),
+        ("bzip2", bz2.compress(BODY) + bz2.compress(b"")),
+        ("application/x-lzma", lzma.compress(BODY)),
+        ("application/zstd", zstd.compress(BODY)),
+        ("Application/X-Zstd", zstd.compress(BODY)),
+        (None, BODY),
+        ("none", BODY),
+        ("fast", BODY),  # which is not of kombu
+    ],
+)
+def test_the_header_compression_means_what_kombu_means(
+    compression: str | None, packed: bytes
+) -> None:
+    done = codings("utf-8", compression)
+
+    assert encoding.unpack(packed, done, MOST) == BODY
+    assert encoding.unpack(encoding.pack(BODY, done), done, MOST) == BODY
+
+
+def test_what_kombu_has_and_is_not_known_here_is_refused_by_its_name() -> None:
+    with pytest.raises(Unreadable, match=r"^compression 'application/x-brotli': known are "):
+        codings(None, "application/x-brotli")
+
+
+def test_the_header_comes_last() -> None:
+    assert codings("deflate", "application/x-bz2") == ("deflate", "bzip2")
+
+
+@pytest.mark.parametrize("compression", ["application/x-gzip", "bzip2", "xz"])
+@given(st.binary(max_size=60), st.data())
+def test_what_kombu_packs_raises_nothing_but_unreadable(
+    compression: str, noise: bytes, data: st.DataObject
+) -> None:
+    done = codings(None, compression)
+    packed = encoding.pack(noise, done)
+    at = data.draw(st.integers(0, len(packed)))
+    for body in (noise, packed[:at], packed[:at] + noise, packed * 2):
+        with contextlib.suppress(Unreadable):
+            assert len(encoding.unpack(body, done, MOST)) <= MOST
+
+
+@pytest.mark.parametrize("compression", ["application/x-gzip", "bzip2", "xz"])
+def test_a_bomb_of_kombus_is_refused_before_it_has_unpacked(compression: str) -> None:
+    done = codings(None, compression)
+    bomb = encoding.pack(bytes(3_000_000), done)
+
+    with pytest.raises(TooLarge, match="unpacks to more than max_message"):
+        encoding.unpack(bomb, done, 1_000_000)
+
+
+def test_no_body_takes_gigabytes_to_unpack() -> None:
+    """The header of `xz` says how much memory it wants."""
+    greedy = lzma.compress(BODY, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 256 * 1024**2}])
+    with pytest.raises(Unreadable, match="Memory usage limit"):
+        encoding.unpack(greedy, ("xz",), MOST)
 
 
 def test_too_many_codings_are_refused() -> None:

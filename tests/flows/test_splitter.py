@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Properties
 from connectors.spec import Format
-from flows.bodies.encoding import pack
-from flows.bodies.formats import DOCUMENTS_MOST, Document, Unreadable
-from flows.bodies.splitter import Pieces, Reading, Refused, Splitter, name_of_part
+from flows.bodies.encoding import codings, pack
+from flows.bodies.formats import DOCUMENTS_MOST, Document, TooLarge, Unreadable
+from flows.bodies.several import Pieces, Refused
+from flows.bodies.splitter import Reading, Splitter, name_of_part
 
 NOW = 1767225600.5
 MOST = 16 * 1024 * 1024
@@ -93,10 +94,8 @@ def test_one_document_of_which_something_is_said_is_a_list_of_one() -> None:
 @pytest.mark.parametrize(
     ("format", "body", "reason"),
     [
-        ("json", b'[{"a":1},2,{"b":2}]', "not a JSON object: Expected `object`, got `int`"),
-        ("json", b'[{"a":1},"\xff",{"b":2}]', "not a JSON object: Expected `object`, got `str`"),
         ("json", b'[{"a":1},{"c":"\xff"},{"b":2}]', "not a JSON object: 'utf-8' codec can't"),
-        ("auto", b'[{"a":1},null,{"b":2}]', "not a JSON object: Expected `object`, got `null`"),
+        ("auto", b'[{"a":1},{"c":"\xff"},{"b":2}]', "not a JSON object: 'utf-8' codec can't"),
         ("ndjson", b'{"a":1}\n{"c":\n{"b":2}', "not a JSON object: Input data was truncated"),
         ("ndjson", b'{"a":1}\n[{}]\n{"b":2}', "not a JSON object: Expected `object`, got `array`"),
     ],
@@ -142,7 +141,11 @@ def test_no_document_is_nothing_that_could_be_stored(format: Format, body: bytes
 
 @pytest.mark.parametrize(
     ("format", "body"),
-    [("json", b"[1,2]"), ("ndjson", b"1\n2"), ("es_bulk", b'{"index":{}}\n1\n{"index":{}}\n2\n')],
+    [
+        ("json", b'[{"a":"\xff"},{"\xff":1}]'),
+        ("ndjson", b"1\n2"),
+        ("es_bulk", b'{"index":{}}\n1\n{"index":{}}\n2\n'),
+    ],
 )
 def test_when_no_document_can_be_read_the_message_cannot(format: Format, body: bytes) -> None:
     with pytest.raises(Unreadable, match=r"^document 1 of 2: not a JSON object: "):
@@ -175,20 +178,78 @@ def test_many_commas_are_not_many_documents() -> None:
 
 @pytest.mark.parametrize("content_encoding", ["gzip", "deflate, zstd", "utf-8, gzip"])
 def test_a_body_is_unpacked_first(content_encoding: str) -> None:
-    how = reading("json", None, content_encoding)
+    how, done = reading("json", None, content_encoding), codings(content_encoding)
 
-    assert how.read(pack(b'{"a":1}', content_encoding), NOW) == b'{"a":1}'
-    assert how.read_fields(pack(b'{"a":1}', content_encoding), NOW) == (b'{"a":1}', {"a": 1})
-    assert how.read(pack(b"[{},{}]", content_encoding), NOW) == documents(b"{}", b"{}")
+    assert how.read(pack(b'{"a":1}', done), NOW) == b'{"a":1}'
+    assert how.read_fields(pack(b'{"a":1}', done), NOW) == (b'{"a":1}', {"a": 1})
+    assert how.read(pack(b"[{},{}]", done), NOW) == documents(b"{}", b"{}")
 
 
-def test_a_body_that_unpacks_to_too_much_is_refused() -> None:
-    properties = Properties(content_encoding="gzip")
+@pytest.mark.parametrize("content_encoding", ["gzip", None])
+def test_a_body_that_unpacks_to_too_much_is_refused(content_encoding: str | None) -> None:
+    properties = Properties(content_encoding=content_encoding)
     how = Splitter("text", max_message=100).reading(properties)
     assert how.read(gzip.compress(b"x" * 100), NOW)
     for read in (how.read, how.read_fields):
-        with pytest.raises(Unreadable, match="unpacks to more than max_message"):
+        with pytest.raises(TooLarge, match="unpacks to more than max_message"):
             read(gzip.compress(b"x" * 101), NOW)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(format: Format) -> None:
+    """Packed or not: so much of any kind is parked."""
+    for body in (b'{"a":"' + b"x" * 92 + b'"}', b"[" * 100, b"x" * 100):
+        how = Splitter(format, max_message=100).reading(Properties())
+        with contextlib.suppress(Unreadable):
+            how.read(body, NOW)
+        for read in (how.read, how.read_fields):
+            with pytest.raises(
+                TooLarge, match=r"^has 101 bytes, which is more than max_message \(100B\)$"
+            ):
+                read(body + b" ", NOW)
+
+
+def test_a_body_counts_in_its_own_charset_and_in_utf_8() -> None:
+    splitter = Splitter("text", max_message=100)
+    latin = splitter.reading(Properties(content_type="text/plain; charset=latin1"))
+    assert latin.read("é".encode("latin1") * 50, NOW)
+    with pytest.raises(TooLarge, match="has 102 bytes"):
+        latin.read("é".encode("latin1") * 51, NOW)
+    wide = splitter.reading(Properties(content_type="text/plain; charset=utf-16-le"))
+    with pytest.raises(TooLarge, match="has 102 bytes"):
+        wide.read(("x" * 51).encode("utf-16-le"), NOW)
+
+
+CELERY = b'[[1,"two"],{"key":"v"},{"callbacks":null}]'
+
+
+@pytest.mark.parametrize("content_type", ["application/json", None])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (CELERY, "number 1 of its 3 values is an array"),
+        (b'[{"a":1}, 2]', "number 2 of its 2 values is a number"),
+        (b'[{"a":1},{},null\n]', "number 3 of its 3 values is null"),
+        (b'[{"a":1},"x",-1]', "number 2 of its 3 values is a text"),
+        (b'\xef\xbb\xbf [true,{"a":1}]', "number 1 of its 2 values is true"),
+        (b'[{"a":1},[{"a":1}]]', "number 2 of its 2 values is an array"),
+    ],
+)
+def test_an_array_of_objects_and_other_values_is_refused_whole(
+    content_type: str | None, body: bytes, reason: str
+) -> None:
+    """It is one value: its objects are no documents, whatever the content type says."""
+    how = reading("auto", content_type)
+    for read in (how.read, how.read_fields):
+        with pytest.raises(Unreadable, match=f"^not an array of objects: {reason}$"):
+            read(body, NOW)
+
+
+@pytest.mark.parametrize("body", [b"[1,2]", b'["a"]', b"[[{}]]"])
+def test_so_is_an_array_without_objects_where_it_is_said_to_be_json(body: bytes) -> None:
+    for how in (reading("json"), reading("auto", "application/json")):
+        with pytest.raises(Unreadable, match=r"^not an array of objects: number 1 of its"):
+            how.read(body, NOW)
 
 
 def test_an_unknown_coding_is_refused_before_a_body_is_read() -> None:
@@ -241,8 +302,8 @@ def test_a_document_whose_fields_cannot_be_told_is_refused_with_them_only() -> N
 @pytest.mark.parametrize(
     ("format", "body", "expected"),
     [
-        ("json", b' [{"a": 1},\n 2 , {"c":3}]', b'[2,{"c":3}]'),
-        ("auto", b'[{"a":1},2,{"c":3}]', b'[2,{"c":3}]'),
+        ("json", b' [{"a": 1},\n {"b":"\xff"} , {"c":3}]', b'[{"b":"\xff"},{"c":3}]'),
+        ("auto", b'[{"a":1},{"b":"\xff"},{"c":3}]', b'[{"b":"\xff"},{"c":3}]'),
         ("ndjson", b'{"a":1}\n\n{"b":\n{"c":3}', b'{"b":\n{"c":3}\n'),
         (
             "es_bulk",
@@ -282,11 +343,16 @@ def test_what_is_published_again_of_a_message_is_not_named_like_what_was_stored(
     assert not set(names) & set(names_again)
 
 
-ELEMENTS = st.sampled_from([b'{"a":1}', b"{}", b'{"a":"\xff"}', b"1", b"[]", b'{"\\n":[{}]}'])
+OBJECTS = [b'{"a":1}', b"{}", b'{"a":"\xff"}', b'{"\\n":[{}]}']
+ELEMENTS = st.sampled_from([*OBJECTS, b"1", b"[]"])
 SEVERAL: dict[Format, bytes] = {"json": b",", "ndjson": b"\n"}
 
 
-@given(st.sampled_from(sorted(SEVERAL)), st.lists(ELEMENTS, min_size=2, max_size=9), st.data())
+@given(
+    st.sampled_from(sorted(SEVERAL)),
+    st.lists(st.sampled_from(OBJECTS), min_size=2, max_size=9),
+    st.data(),
+)
 def test_what_is_cut_out_is_what_was_put_in(
     format: Format, elements: list[bytes], data: st.DataObject
 ) -> None:
