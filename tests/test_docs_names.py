@@ -114,6 +114,7 @@ SHOWN_BY = {
     ),
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
     "Elasticsearch lets nobody in": "test_who_is_shut_out_says_so_loudly",
+    "At the start it is clear": "test_what_would_refuse_every_document_is_found_at_the_start",
     "It answers 404": "test_who_is_refused_for_good_is_not_waited_for",
     "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",
     "A document that is created": (

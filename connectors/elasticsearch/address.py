@@ -43,7 +43,7 @@ class AddressSpec(Protocol):
 
     @property
     def id(self) -> str | IdSpec:
-        """`auto`, or where the `_id` comes from."""
+        """`auto`, `none`, or where the `_id` comes from."""
 
 
 class Addressing:
@@ -65,7 +65,7 @@ class Addressing:
         """The fields of the document that `address` looks at."""
         self.needs_body = not isinstance(spec.id, str) and spec.id.hash is not None
         """`address` looks into the body as it came."""
-        self.needs_properties = template.needs_properties or isinstance(spec.id, str)
+        self.needs_properties = template.needs_properties or spec.id == "auto"
         """`address` looks into the properties."""
 
     def address(
@@ -97,6 +97,8 @@ class Addressing:
     def _name(
         self, document: Mapping[str, Any], properties: Properties, body: bytes
     ) -> str | Rejection | None:
+        if self._id == "none":
+            return None
         if isinstance(self._id, str):
             # An empty message_id is what some clients send who have none.
             return _short(properties.message_id) if properties.message_id else None

@@ -52,6 +52,8 @@ class Elasticsearch:
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
+        if self._spec.id == "none":
+            documents = documents._replace(ids=None)  # a bulk body may bring some
         filled = self._columns.fill(documents)
         if filled.rejected:
             reply(Answer([], filled.rejected))

@@ -72,15 +72,17 @@ def _shape_of_id(value: Any) -> str | None:
     # Pydantic puts the tag into the paths of errors, where it must not look like a key.
     if isinstance(value, (dict, DocumentId)):
         return "<mapping>"
-    return "<auto>" if value == "auto" else None
+    return f"<{value}>" if value in ("auto", "none") else None
 
 
 Id = Annotated[
-    Annotated[Literal["auto"], Tag("<auto>")] | Annotated[DocumentId, Tag("<mapping>")],
+    Annotated[Literal["auto"], Tag("<auto>")]
+    | Annotated[Literal["none"], Tag("<none>")]
+    | Annotated[DocumentId, Tag("<mapping>")],
     Discriminator(
         _shape_of_id,
         custom_error_type="id",
-        custom_error_message="must be auto, {field: name} or {hash: body}",
+        custom_error_message="must be auto, none, {field: name} or {hash: body}",
     ),
 ]
 
@@ -152,7 +154,8 @@ class ElasticsearchSink(Spec):
     """With `update`: a document that is not there is added; `false`: its message is parked."""
     id: Id = "auto"
     """The document's `_id`, which is what makes a message that comes twice one document.
-    `auto`: the message's `message_id` when it has one, else Elasticsearch makes one up."""
+    `auto`: the message's `message_id` when it has one, else Elasticsearch makes one up; `none`: it
+    always does, as a time series wants it, and a message that comes twice may be two documents."""
     version: FieldOfDocument | None = None
     """A whole number that grows with each change of the document: an older one never replaces a
     newer one, in whatever order they come, and counts as stored."""
@@ -224,6 +227,11 @@ class ElasticsearchSink(Spec):
         if self.version and self.action not in ("index", "delete"):
             yield Problem(
                 ("version",), f"is for action: index or delete: {self.action} knows no versions"
+            )
+        if self.id == "none" and (self.version or self.action in ("update", "delete")):
+            what = "version" if self.version else f"action: {self.action}"
+            yield Problem(
+                ("id",), f"none leaves open which document is meant, but {what} has to know it"
             )
         if self.pipeline and self.action not in ("index", "create"):
             yield Problem(("pipeline",), "is for action: index or create")

@@ -63,7 +63,7 @@ def warnings(
             yield Problem((*WINDOW, *key), told)
     if sink is not None and aggregate.reduce is not None:
         for name in ("id", "version", "routing"):
-            if getattr(sink, name) not in (None, "auto"):
+            if getattr(sink, name) not in (None, "auto", "none"):
                 told = "is for documents of messages: summaries do not use it"
                 yield Problem((*SINK, name), told)
 
@@ -150,6 +150,12 @@ def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Proble
         )
     elif sink.action not in ("index", "create"):
         yield Problem((*SINK, "action"), "must be index or create: a summary is a whole document")
+    if sink.id == "none":
+        yield Problem(
+            (*SINK, "id"),
+            "must not be none: a summary has an _id of its own, so that one that is written again "
+            "is the same document",
+        )
     for place in parse_template(sink.index).places if sink.index_fallback is None else ():
         if not _has(aggregate, place):
             yield Problem(

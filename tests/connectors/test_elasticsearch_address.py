@@ -113,3 +113,11 @@ def test_without_a_fallback_it_is_rejected() -> None:
     rejection = address(addressing(index="events-{tenant}"), {}, Properties())
 
     assert rejection == Rejection("no_index: nothing that names an index in tenant")
+
+
+def test_none_names_no_document() -> None:
+    """Not even one whose message has an id."""
+    some = addressing(id="none")
+
+    assert address(some, properties=Properties(message_id="m-1")) == (None, None)
+    assert not some.needs_properties

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from connectors.elasticsearch.check import check
@@ -46,6 +47,7 @@ def test_check_is_content_when_we_are_let_in(node: Node, caplog: pytest.LogCaptu
         "/_security/user/_has_privileges",
         "/_resolve/index/events",
         "/_nodes/http",
+        "/events/_settings/index.blocks.*",
     ]
     assert not caplog.messages
 
@@ -201,3 +203,111 @@ def test_what_may_not_be_known_is_what_it_usually_is(node: Node, answer: tuple[i
     node.answers = [LET_IN, MAY, ORDINARY, answer]
     with looking(node.url) as some:
         assert some.check() == 100 * 1024**2
+
+
+MISSING = (404, b'{"error":{"type":"index_not_found_exception"},"status":404}')
+NOT_ALLOWED = (403, b'{"error":{"type":"security_exception"},"status":403}')
+UNKNOWN = (200, b"{}")
+
+
+def refusal(node: Node, *answers: tuple[int, bytes], **options: Any) -> str:
+    """What the look says that ends the job; empty: it goes on."""
+    node.answers = [LET_IN, MAY, *answers]
+    with looking(node.url, **options) as some:
+        try:
+            some.check()
+        except Unavailable as error:
+            return str(error)
+    return ""
+
+
+def blocks(**of: str) -> tuple[int, bytes]:
+    indices = {name: {"settings": {"index": {"blocks": {of[name]: "true"}}}} for name in of}
+    return 200, msgspec.json.encode(indices)
+
+
+@pytest.mark.parametrize("block", ["write", "read_only"])
+def test_an_index_that_is_blocked_for_writing_is_told(node: Node, block: str) -> None:
+    told = refusal(node, ORDINARY, UNKNOWN, blocks(events=block))
+
+    assert "sink.elasticsearch.index: events is blocked for writing" in told
+    assert f'PUT /events/_settings {{"index.blocks.{block}": null}}' in told
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        blocks(events="read_only_allow_delete"),
+        blocks(old="write", new="metadata"),
+        NOT_ALLOWED,
+        UNKNOWN,
+        (502, b"<html>"),
+    ],
+)
+def test_other_blocks_are_not(node: Node, answer: tuple[int, bytes]) -> None:
+    """A full disk gets room again; of an alias, the one that is written to is not blocked."""
+    assert refusal(node, ORDINARY, UNKNOWN, answer) == ""
+
+
+def test_a_closed_index_is_told(node: Node) -> None:
+    closed = (
+        b'{"indices":[{"name":"events","attributes":["closed"]}],"aliases":[],"data_streams":[]}'
+    )
+
+    assert "events is closed: open it" in refusal(node, (200, closed))
+
+
+def test_an_index_that_nobody_makes_is_told(node: Node) -> None:
+    options = {"on_missing_index": "reject"}
+
+    assert "on_missing_index: wait" in refusal(node, MAY, MISSING, **options)
+    assert refusal(node, MAY, MISSING, on_missing_index="wait") == ""
+
+
+def test_an_index_that_we_may_not_make_is_told(node: Node) -> None:
+    may_not = (200, b'{"has_all_requested": false}')
+
+    assert "privilege auto_configure" in refusal(node, MISSING, UNKNOWN, may_not, may_not)
+    assert refusal(node, MISSING, UNKNOWN, may_not, MAY) == ""
+    assert refusal(node, MISSING, UNKNOWN, NOT_ALLOWED) == ""
+
+
+def templates(*rows: tuple[str, int, bool]) -> tuple[int, bytes]:
+    named = [
+        {
+            "name": f"of-{pattern}",
+            "index_template": {
+                "index_patterns": [pattern],
+                "priority": priority,
+                **({"data_stream": {}} if is_stream else {}),
+            },
+        }
+        for pattern, priority, is_stream in rows
+    ]
+    return 200, msgspec.json.encode({"index_templates": named})
+
+
+def test_an_index_that_will_be_a_data_stream_needs_another_action(node: Node) -> None:
+    """By the template of the highest priority of those that match its name."""
+    stream = templates(("ev*", 7, True), ("*", 1, False), ("other*", 9, False))
+    index = templates(("ev*", 7, True), ("events", 8, False))
+
+    told = refusal(node, MISSING, UNKNOWN, MAY, stream)
+    assert "will be a data stream, by the index template of-ev*, " in told
+    assert "write action: create" in told
+    assert refusal(node, MISSING, UNKNOWN, MAY, index) == ""
+    assert refusal(node, MISSING, UNKNOWN, MAY, NOT_ALLOWED) == ""
+    assert refusal(node, MISSING, UNKNOWN, MAY, stream, action="create") == ""
+
+
+def test_an_ingest_pipeline_that_is_not_there_is_told(node: Node) -> None:
+    """Whatever the index is called."""
+    for index, before in (("events", [ORDINARY, UNKNOWN, UNKNOWN]), (None, [])):
+        told = refusal(node, *before, (404, b"{}"), index=index, pipeline="enrich")
+        assert "sink.elasticsearch.pipeline: the ingest pipeline enrich is not there" in told
+        assert node.requests[-1][1].startswith("/_ingest/pipeline/enrich")
+
+
+@pytest.mark.parametrize("answer", [(200, b'{"enrich":{}}'), NOT_ALLOWED, (404, b"<h1>No</h1>")])
+def test_one_that_we_may_not_ask_for_may_be_there(node: Node, answer: tuple[int, bytes]) -> None:
+    assert refusal(node, ORDINARY, UNKNOWN, UNKNOWN, answer, pipeline="enrich") == ""

@@ -66,3 +66,30 @@ def test_what_the_cluster_takes_bounds_requests(node: Node) -> None:
         answers.wait_for(4)
 
     assert [len(body) for _, path, _, body in node.requests if "_bulk" in path][1:] == [90, 90]
+
+
+def test_with_none_no_document_is_named(node: Node) -> None:
+    """Not by a bulk body either."""
+    node.answers = [(200, STORED)]
+    spec = ElasticsearchSink(url=(node.url,), index="events", id="none", bulk=Bulk(linger=0))
+    answers = Answers()
+
+    with closing(Elasticsearch(spec)) as sink:
+        sink.submit(Documents([b"{}"] * 2, None, ["a", None]), answers)
+        answers.wait_for(2)
+
+    assert b"_id" not in node.requests[0][3]
+
+
+def test_what_is_rejected_at_once_does_not_hide_the_conflicts_of_others(node: Node) -> None:
+    conflict = b'{"index":{"status":409,"error":{"type":"c","reason":"current version [7]"}}}'
+    node.answers = [(200, b'{"errors":true,"items":[%s]}' % conflict)]
+    version = FieldOfDocument(field="v")
+    spec = ElasticsearchSink(url=(node.url,), index="events", version=version, bulk=Bulk(linger=0))
+    answers = Answers()
+
+    with closing(Elasticsearch(spec)) as sink:
+        sink.submit(Documents([b"{}", b'{"v":6}'], None, ["a", "b"]), answers)
+        answers.wait_for(2)
+
+    assert answers.conflicts == {1: 7}

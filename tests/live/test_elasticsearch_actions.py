@@ -233,3 +233,65 @@ def test_what_does_not_fit_may_be_in_a_failure_store(
     finally:
         store.ask("DELETE", f"/_data_stream/{index}-stream")
         store.ask("DELETE", f"/_index_template/{index}")
+
+
+TIME_SERIES = {
+    "settings": {
+        "index.mode": "time_series",
+        "index.routing_path": ["host"],
+        "index.time_series.start_time": "2026-01-01T00:00:00Z",
+        "index.time_series.end_time": "2027-01-01T00:00:00Z",
+    },
+    "mappings": {
+        "properties": {
+            "@timestamp": {"type": "date"},
+            "host": {"type": "keyword", "time_series_dimension": True},
+            "n": {"type": "integer"},
+        }
+    },
+}
+
+
+def test_another_document_of_a_time_series_is_not_taken_for_a_copy(
+    store: Store, sink: Build, index: str
+) -> None:
+    """Of two with the same dimensions and time, the second is parked; not if it came before."""
+    store.ask("PUT", f"/{index}", TIME_SERIES)
+    some = sink(index, action="create", id="none")
+    sources = [b'{"@timestamp":"2026-06-01T00:00:00Z","host":"a","n":%d}' % n for n in range(2)]
+
+    answers = write(some, *sources)
+    assert answers.stored == [0]
+    assert answers.rejected[1].startswith("version_conflict: another document is there under ")
+    assert "version_conflict_engine_exception" in answers.rejected[1]
+
+    assert write(some, sources[0], redelivered=[True]).stored == [0]
+    assert 0 in write(some, sources[0], redelivered=[False]).rejected
+    store.ask("POST", f"/{index}/_refresh")
+    assert store.numbers(index) == [0]
+
+
+def test_what_would_refuse_every_document_is_found_at_the_start(
+    store: Store, sink: Build, index: str
+) -> None:
+    with pytest.raises(Unavailable, match="the ingest pipeline nowhere is not there"):
+        sink(index, pipeline="nowhere").check()
+    with pytest.raises(Unavailable, match="on_missing_index: reject parks each message"):
+        sink(index, on_missing_index="reject").check()
+    template = {"index_patterns": [f"{index}-*"], "data_stream": {}, "priority": 500}
+    store.ask("PUT", f"/_index_template/{index}", template)
+    try:
+        with pytest.raises(Unavailable, match=f"will be a data stream, by .* {index}, .* create"):
+            sink(f"{index}-a").check()
+        sink(f"{index}-a", action="create").check()
+    finally:
+        store.ask("DELETE", f"/_index_template/{index}")
+
+    store.ask("PUT", f"/{index}", {"settings": {"index.blocks.write": True}})
+    with pytest.raises(Unavailable, match=r"is blocked for writing by index.blocks.write"):
+        sink(index).check()
+    store.ask("PUT", f"/{index}/_settings", {"index.blocks.write": None})
+    sink(index).check()
+    store.ask("POST", f"/{index}/_close")
+    with pytest.raises(Unavailable, match="is closed: open it"):
+        sink(index).check()

@@ -1,0 +1,223 @@
+"""The first look at where documents go: would the cluster refuse each and every one of them?
+
+Only a clear answer ends the job. A question that we may not ask, or that the cluster does not
+know, is passed over: then documents are rejected one by one, if they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from connectors.elasticsearch.bulk import Reply
+from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.errors import Unavailable
+
+T = TypeVar("T")
+
+
+class Target(NamedTuple):
+    """One index, alias or data stream."""
+
+    client: Client
+    spec: ElasticsearchSink
+    index: str  # type: ignore[assignment]  # members of a tuple are not looked for here
+
+    def check(self) -> Reply:
+        """Ask what we may do with it, and what it is; return the answer to that.
+
+        Raises:
+            Unavailable: every document would be rejected.
+        """
+        self._check_privilege()
+        reply = self._look("GET", f"/_resolve/index/{quote(self.index, safe='')}")
+        found = _decoded(reply, _Found)
+        if found is not None and found.data_streams:
+            self._check_action("is a data stream")
+        return reply
+
+    def check_state(self, reply: Reply) -> None:
+        """Ask for its blocks, or what it will be once it is made; `reply` is that of `check`.
+
+        Raises:
+            Unavailable: every document would be rejected.
+        """
+        found = _decoded(reply, _Found)
+        if _is_missing(reply, found):
+            self._check_missing()
+        elif found is not None:
+            if any("closed" in index.attributes for index in found.indices):
+                raise self._unavailable("is closed", f"open it: POST /{self.index}/_open")
+            self._check_blocks()
+
+    def _check_privilege(self) -> None:
+        least, advice = _PRIVILEGES[self.spec.action]
+        where = f"Elasticsearch at {self.client.nodes} lets us in, but not"
+        if not self._may(least):
+            raise Unavailable(
+                f"{where} write to the index {self.index}: "
+                f"give the api_key or the user its privilege {advice}"
+            )
+        if self.spec.on_missing_index != "create" and not self._may("view_index_metadata"):
+            raise Unavailable(
+                f"{where} look for the index {self.index}: "
+                "give the api_key or the user its privilege view_index_metadata, "
+                "or write on_missing_index: create"
+            )
+
+    def _may(self, privilege: str) -> bool:
+        """Only a clear no is a no: a cluster without security does not know the question."""
+        question = {"index": [{"names": [self.index], "privileges": [privilege]}]}
+        body = msgspec.json.encode(question)
+        reply = self._look("POST", "/_security/user/_has_privileges", body)
+        permission = _decoded(reply, _Permission)
+        return permission is None or permission.has_all_requested
+
+    def _check_action(self, what: str) -> None:
+        if self.spec.action != "create":
+            raise self._unavailable(
+                f"{what}, which takes new documents only",
+                "write action: create, and see that each document has an @timestamp",
+            )
+
+    def _check_blocks(self) -> None:
+        """Those that a person has set; that of a full disk goes by itself."""
+        reply = self._look("GET", f"/{quote(self.index, safe='')}/_settings/index.blocks.*")
+        indices = _decoded(reply, dict[str, _Settings])
+        if not indices:
+            return
+        blocked = [
+            name
+            for name in ("write", "read_only")
+            if all(index.settings.index.blocks.get(name) == "true" for index in indices.values())
+        ]
+        for name in blocked:
+            raise self._unavailable(
+                f"is blocked for writing by index.blocks.{name}",
+                f'take the block away: PUT /{self.index}/_settings {{"index.blocks.{name}": null}}',
+            )
+
+    def _check_missing(self) -> None:
+        """What becomes of it when it is made, if it is."""
+        if self.spec.on_missing_index == "reject":
+            raise self._unavailable(
+                "is not there, and on_missing_index: reject parks each message",
+                "create it, or write on_missing_index: wait",
+            )
+        if self.spec.on_missing_index == "create" and not (
+            self._may("auto_configure") or self._may("create_index")
+        ):
+            raise self._unavailable(
+                "is not there, and we may not make it",
+                "create it, or give the api_key or the user its privilege auto_configure",
+            )
+        reply = self._look("GET", "/_index_template")
+        templates = _decoded(reply, _Templates)
+        matching = [
+            (one.index_template.priority, one.name, one.index_template.data_stream is not None)
+            for one in (templates.index_templates if templates is not None else [])
+            if any(fnmatchcase(self.index, it) for it in one.index_template.patterns)
+        ]
+        if matching and max(matching)[2]:
+            self._check_action(f"will be a data stream, by the index template {max(matching)[1]}")
+
+    def _look(self, method: str, path: str, body: bytes | None = None) -> Reply:
+        return self.client.look(method, path, body)
+
+    def _unavailable(self, what: str, remedy: str) -> Unavailable:
+        return Unavailable(
+            f"sink.elasticsearch.index: {self.index} {what}: {remedy} "
+            f"(Elasticsearch at {self.client.nodes})"
+        )
+
+
+def check_pipeline(client: Client, name: str) -> None:
+    """See that the ingest pipeline is there.
+
+    Raises:
+        Unavailable: it is not, and every document would be rejected.
+    """
+    reply = client.look("GET", f"/_ingest/pipeline/{quote(name, safe='')}?summary=true")
+    # Elasticsearch says so with an empty object.
+    if name != "_none" and reply.status == 404 and reply.body.strip() == b"{}":
+        raise Unavailable(
+            f"sink.elasticsearch.pipeline: the ingest pipeline {name} is not there "
+            f"(Elasticsearch at {client.nodes}): create it, or correct its name"
+        )
+
+
+def _is_missing(reply: Reply, found: _Found | None) -> bool:
+    if reply.status == 404:
+        error = _decoded(reply, _Missing)
+        return error is not None and error.error.type == "index_not_found_exception"
+    return found is not None and not (found.indices or found.aliases or found.data_streams)
+
+
+def _decoded(reply: Reply, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except ValueError:
+        return None
+
+
+class _Permission(msgspec.Struct):
+    has_all_requested: bool
+
+
+class _Index(msgspec.Struct):
+    attributes: list[str] = []
+
+
+class _Found(msgspec.Struct):
+    indices: list[_Index]
+    aliases: list[msgspec.Raw]
+    data_streams: list[msgspec.Raw]
+
+
+class _Type(msgspec.Struct):
+    type: str = ""
+
+
+class _Missing(msgspec.Struct):
+    error: _Type
+
+
+class _Blocks(msgspec.Struct):
+    blocks: Mapping[str, str] = {}
+
+
+class _IndexSettings(msgspec.Struct):
+    index: _Blocks = msgspec.field(default_factory=_Blocks)
+
+
+class _Settings(msgspec.Struct):
+    settings: _IndexSettings = msgspec.field(default_factory=_IndexSettings)
+
+
+class _Template(msgspec.Struct):
+    patterns: list[str] = msgspec.field(name="index_patterns")
+    priority: int = 0
+    data_stream: dict[str, Any] | None = None
+
+
+class _Named(msgspec.Struct):
+    name: str
+    index_template: _Template
+
+
+class _Templates(msgspec.Struct):
+    index_templates: list[_Named]
+
+
+_PRIVILEGES = {
+    "index": ("create", "index"),
+    "create": ("create_doc", "create_doc"),
+    "update": ("index", "index"),
+    "delete": ("delete", "delete"),
+}
+"""By action: the least that it needs, as any user who may do more has it too; and what to give."""
