@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from flows.declared.substitution import substitute
+from flows.declared.syntax import Fault, Mark, explain, no_break_space
 
 Path = tuple[str | int, ...]
 """Keys and positions that lead to a value."""
@@ -57,12 +58,15 @@ def read(text: str, environment: Mapping[str, str]) -> Document:
     Where there are problems, the values are whole but for the parts that the problems name.
     """
     document = Document()
+    blank = no_break_space(text)
+    if blank is not None:
+        document.problems.append(_found(blank))
+        return document
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        document.problems.append(Found(_place(mark), (), f"not YAML: {_syntax(error, text)}"))
+        document.problems.append(_explained(error, text))
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -152,7 +156,9 @@ class _Reading:
         merged: list[yaml.Node] = []
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._problem(key, path, "a key must be text")
+                braces = isinstance(key, yaml.MappingNode) and key.flow_style
+                hint = "; quote a value that begins with {" if braces else ""
+                self._problem(key, path, f"a key must be text{hint}")
             elif key.tag == _MERGE:
                 merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
             elif key.value in lines:
@@ -201,22 +207,19 @@ def _unknown(tag: str) -> str:
     return f"unknown tag {tag}{hint}"
 
 
-def _syntax(error: yaml.MarkedYAMLError, text: str) -> str:
-    """Say what PyYAML says, but for what our own syntax invites."""
-    at = error.problem_mark.index if error.problem_mark else 0
-    if text[max(at - 1, 0) : at + 1] == "${":
-        return "inside { } and [ ], quote ${…}, or write each key on a line of its own"
-    said = str(error.problem)
-    if said.startswith("but "):
-        said = f"{error.context}, {said}"
-    return f"{said}; quote the whole value, if it is text" if _AFTER_TEXT.search(said) else said
+def _explained(error: yaml.MarkedYAMLError, text: str) -> Found:
+    since = error.context_mark or error.problem_mark
+    at = error.problem_mark or since
+    said, context = str(error.problem), str(error.context)
+    return _found(explain(text, said, context, _mark(at), _mark(since)))
 
 
-_AFTER_TEXT = re.compile(
-    r"mapping values are not allowed|(?:found|got) '(?:<scalar>|[\[{:?])'|alphabetic or numeric|"
-    r"expected ' '|character '[^\\]' that cannot start"
-)
-"""What PyYAML says of expressions: `a ? b : c`, `"a" == b`, `!a && b`, `@a`."""
+def _mark(mark: Any) -> Mark:
+    return Mark(mark.index, mark.line, mark.column)
+
+
+def _found(fault: Fault) -> Found:
+    return Found(Place(fault.line + 1, fault.column + 1), (), f"not YAML: {fault.text}")
 
 
 def _place(mark: Any) -> Place:
