@@ -5,8 +5,18 @@ It knows no connector and reads no file; what is wrong is told in the words of a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args, get_origin
+from collections.abc import Iterator, Mapping
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
 from pydantic import (
     BaseModel,
@@ -31,6 +41,11 @@ class Problem(NamedTuple):
     """What is wrong and what helps. It may quote numbers, but no text, which may be a secret."""
 
 
+def instead_of(keys: Mapping[str, str]) -> Mapping[str, str]:
+    """Hints by key, made of keys by hint: `{"write time": "timeout max_age"}`."""
+    return {key: hint for hint, several in keys.items() for key in several.split()}
+
+
 class Spec(BaseModel):
     """One mapping of `pipeline.yaml`.
 
@@ -45,6 +60,14 @@ class Spec(BaseModel):
         use_attribute_docstrings=True,
         defer_build=True,  # of all models but the outermost, most are never used by themselves
     )
+
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Keys that other tools have, or that belong to another mapping: what is written instead."""
+
+    @classmethod
+    def hint_of(cls, key: str) -> str | None:
+        """Tell what is written in place of a key that there is not; `None`: it is not known."""
+        return cls.elsewhere.get(key.lower().replace("-", "_"))
 
     def problems(self) -> Iterator[Problem]:
         """Tell the rules over several keys that are broken; each key by itself is right."""

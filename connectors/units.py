@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from math import inf
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -34,10 +35,11 @@ def _duration(value: Any) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if value == 0:
             return 0.0
-        raise ValueError("write the unit: 5s")
+        raise ValueError(f"write the unit: {_with_unit(value)}")
     amount = _amount(value, _SECONDS)
     if amount is None:
-        raise ValueError("must be a number and a unit without a space: 500ms, 5s, 5m, 1h or 1d")
+        told = "must be a number and a unit without a space: 500ms, 5s, 5m, 1h or 1d"
+        raise ValueError(told + _meant(value, _SPELLED_SECONDS))
     return float(amount)
 
 
@@ -46,10 +48,25 @@ def _size(value: Any) -> int:
         return value
     amount = _amount(value, _BYTES)
     if amount is None:
-        raise ValueError("must be a number and a unit without a space: 512B, 64KiB, 5MiB or 10MB")
+        told = "must be a number and a unit without a space: 512B, 64KiB, 5MiB or 10MB"
+        raise ValueError(told + _meant(value, _SPELLED_BYTES))
     if amount != int(amount):
         raise ValueError("must be a whole number of bytes")
     return int(amount)
+
+
+def _with_unit(seconds: float) -> str:
+    """A number that is meant as seconds, in seconds, and in the largest unit that fits."""
+    if not 0 < seconds < inf:
+        return "5s"
+    return " or ".join(dict.fromkeys((f"{seconds:.12g}s", duration_text(seconds))))
+
+
+def _meant(value: Any, spelled: Mapping[str, str]) -> str:
+    """What to write for a number with a unit in another spelling, if that is clear."""
+    matched = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)", str(value))
+    unit = spelled.get(matched[2].lower()) if matched else None
+    return f"; write {matched[1]}{unit}" if matched and unit else ""
 
 
 def _amount(value: Any, units: Mapping[str, Decimal]) -> Decimal | None:
@@ -78,6 +95,19 @@ _BYTES = {
     "MB": Decimal(1000**2),
     "GB": Decimal(1000**3),
 }
+
+_SPELLED_SECONDS = {
+    **dict.fromkeys(("msec", "msecs", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+}
+_SPELLED_BYTES = {
+    **{unit.lower(): unit for unit in ("KiB", "MiB", "GiB", "KB", "MB", "GB")},
+    **dict.fromkeys(("byte", "bytes"), "B"),
+}
+"""Units in other spellings; what may mean two of ours, as `M` does, is not among them."""
 
 Duration = Annotated[
     float,

@@ -54,13 +54,18 @@ def parse(url: str, schemes: Collection[str]) -> SplitResult:
     except ValueError:
         raise ValueError(f"must be a URL; {_ESCAPE}") from None
     if parts.scheme not in schemes or not url.lower().startswith(f"{parts.scheme}://"):
-        raise ValueError(f"must start with {' or '.join(f'{s}://' for s in schemes)}")
+        hint = "; a variable is written ${NAME}" if url.startswith("$") else ""
+        raise ValueError(f"must start with {' or '.join(f'{s}://' for s in schemes)}{hint}")
     try:
         port = parts.port
     except ValueError:
         port = 0
     if port == 0:
         raise ValueError(f"the port is not a number from 1 to 65535; {_ESCAPE}")
+    if cut := _CUT.match(url):
+        raise ValueError(
+            f"the {cut[1] or cut[2]} ends the host, and an @ stands behind it; {_ESCAPE}"
+        )
     if not parts.hostname:
         raise ValueError(f"the host is missing; {_ESCAPE}")
     if parts.fragment or url.endswith("#"):
@@ -70,4 +75,6 @@ def parse(url: str, schemes: Collection[str]) -> SplitResult:
 
 _PASSWORD = re.compile(r"(//[^:@/]*:).*@", re.DOTALL)
 _QUERY = re.compile(r"\?.*", re.DOTALL)
+_CUT = re.compile(r"[^/]*//[^@/?#]*(?:(/)[^@?#]*|(?<!/)(\?)[^@]*)@")
+"""A password with a / or a ? in it: what stands before that is taken for host and port."""
 _ESCAPE = "in a name or password, write / ? # @ : % as %2F %3F %23 %40 %3A %25"

@@ -9,8 +9,6 @@ Run it with `python -m bytewax.run flows.pipeline`.
 
 from __future__ import annotations
 
-import os
-
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
@@ -19,7 +17,7 @@ from flows import consumers, steps
 from flows.accounts.books import Books
 from flows.groups.shard import Shard
 from flows.plan import make_plan
-from flows.spec import Pipeline
+from flows.spec import Pipeline, chosen_path
 from flows.start import start
 from flows.stop import Stop
 from flows.write import Write
@@ -31,7 +29,7 @@ def flow(path: str | None = None) -> Dataflow:
     Ends the process, with a message and no traceback, when the file is wrong (exit code 2) or when
     a service does not let us in (exit code 1).
     """
-    return ring(*start(path or os.environ.get("HOPPER_PIPELINE", "pipeline.yaml")))
+    return ring(*start(path or chosen_path()))
 
 
 def ring(

@@ -5,10 +5,11 @@ It starts nothing and connects to nothing. `python -m flows.spec pipeline.yaml` 
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -16,7 +17,7 @@ from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from connectors.spec import OneOf, Problem, Spec
+from connectors.spec import OneOf, Problem, Spec, instead_of
 from connectors.units import Duration
 from flows.declared import fit
 from flows.declared.aggregate import Aggregate
@@ -26,6 +27,13 @@ from flows.declared.yaml import read
 
 class Source(OneOf):
     """Where messages come from: exactly one of these."""
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write rabbitmq": "rabbit amqp amqp_0_9 amqp_0_9_1",
+            "it belongs to a connector: rabbitmq: {url: …}": "url queue host hosts",
+        }
+    )
 
     rabbitmq: RabbitMQSource | None = None
     """A queue of RabbitMQ."""
@@ -42,6 +50,13 @@ class Source(OneOf):
 
 class Sink(OneOf):
     """Where documents go: exactly one of these."""
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write elasticsearch": "elastic es opensearch",
+            "it belongs to a connector: elasticsearch: {url: …}": "url index host hosts",
+        }
+    )
 
     elasticsearch: ElasticsearchSink | None = None
     """A cluster of Elasticsearch."""
@@ -80,6 +95,19 @@ def _number(value: object) -> object:
 
 class Pipeline(Spec):
     """One job: from a source, in windows, to a sink."""
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write source": "input inputs sources from consumer",
+            "write sink": "output outputs sinks to destination",
+            "write source: {rabbitmq: …}": "rabbitmq rabbit amqp",
+            "write sink: {elasticsearch: …}": "elasticsearch elastic opensearch",
+            "write dead_letter": "dlq dead_letters dead_letter_queue errors",
+            "write aggregate: {window: …}": "batch buffer batching windows",
+            "write name": "job id title",
+            "write metrics: {port: 9100}": "http prometheus health",
+        }
+    )
 
     version: Annotated[Literal[1], BeforeValidator(_number)]
     """Of this format."""
@@ -138,13 +166,26 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        raise SpecError([f"{name}: cannot be read: {error.strerror}"]) from None
+        raise SpecError([f"{name}: cannot be read: {error.strerror}; {_sought(name)}"]) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SpecError([f"{name}:{line}:1: is not text in UTF-8"]) from None
     return validate(Pipeline, read(text, environment), name)
+
+
+def _sought(name: str) -> str:
+    where = "" if os.path.isabs(name) else f"it was looked for as {os.path.abspath(name)}; "
+    return (
+        f"{where}another file is named by HOPPER_PIPELINE=orders.yaml, "
+        "or as in 'flows.pipeline:flow(\"orders.yaml\")'"
+    )
+
+
+def chosen_path(environment: Mapping[str, str] = os.environ) -> str:
+    """Name the file that declares the job: `HOPPER_PIPELINE`, else `pipeline.yaml`."""
+    return environment.get("HOPPER_PIPELINE") or "pipeline.yaml"
 
 
 def warnings(pipeline: Pipeline) -> list[str]:
@@ -154,15 +195,29 @@ def warnings(pipeline: Pipeline) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Check a file; returns the exit code: 0 right, 2 wrong."""
-    path = arguments[0] if arguments else "pipeline.yaml"
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.spec",
+        description="Check a pipeline, and start nothing: says what is wrong with the file, at its"
+        " line and column, and warns of what may not do what one expects.",
+        epilog="Exit code: 0 when the file is right, also with warnings; 2 when it is wrong.",
+    )
+    parser.add_argument(
+        "file",
+        nargs="?",
+        default=chosen_path(),
+        help="default: what HOPPER_PIPELINE names, else pipeline.yaml (now: %(default)s)",
+    )
+    path = parser.parse_args(arguments).file
     try:
         pipeline = load(path)
     except SpecError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(f"{path} is right\n")
-    for warning in warnings(pipeline):
-        sys.stdout.write(f"{path}: {warning}\n")
+    warned = warnings(pipeline)
+    for warning in warned:
+        sys.stdout.write(f"warning: {path}: {warning}\n")
+    count = f", with {len(warned)} warning{'s'[: len(warned) - 1]}" if warned else ""
+    sys.stdout.write(f"{path} is right{count}\n")
     return 0
 
 

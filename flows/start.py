@@ -23,6 +23,7 @@ from flows.accounts.books import Books
 from flows.accounts.health import Health
 from flows.accounts.watch import Watch
 from flows.gathering import Gathering
+from flows.introduction import introduction
 from flows.spec import Pipeline, load, warnings
 from flows.stop import Stop
 
@@ -46,9 +47,11 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
     _log_to_stderr()
     try:
         spec = load(path)
+        source, sink = _source(spec, workers(), path), _sink(spec, path)
+        for line in introduction(spec, path, len(source.consumers())):
+            LOG.info("%s", line)
         for warning in warnings(spec):
             LOG.warning("%s: %s", path, warning)
-        source, sink = _source(spec, workers(), path), _sink(spec, path)
         source.check()
         sink.check()
         stop, books = Stop(spec.drain_timeout, source.unsettled), Books(alone=_cluster()[0] == 1)

@@ -51,6 +51,8 @@ PURE = [
     "flows/bodies/bulk.py",
     "flows/correlate.py",
     "flows/declared/fit.py",
+    "flows/declared/syntax.py",
+    "flows/introduction.py",
     "flows/fields/expressions/remedies.py",
     "flows/bodies/charset.py",
     "flows/bodies/encoding.py",

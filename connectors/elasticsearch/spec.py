@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST
 from connectors.elasticsearch.index_name import problem_of_name
+from connectors.elasticsearch.other_keys import OTHER_KEYS
 from connectors.elasticsearch.template import parse_template
 from connectors.spec import OneOf, OneOrMore, Problem, Spec
 from connectors.units import Duration, Size, duration_text, size_text
@@ -34,6 +35,8 @@ def _http_url(text: str) -> Url:
     parts = parse(text, ("http", "https"))
     if parts.query or text.endswith("?"):
         raise ValueError("nothing may follow a ?")
+    if parts.path.rstrip("/").endswith(("/_bulk", "/_doc", "/_search")):
+        raise ValueError("ends with the path of Elasticsearch itself, without _bulk")
     return Url(text)
 
 
@@ -124,6 +127,8 @@ LINGER_MOST = 60.0
 
 class ElasticsearchSink(Spec):
     """A cluster to store documents in."""
+
+    elsewhere: ClassVar = OTHER_KEYS
 
     url: HttpUrls
     """`http://host:9200`, or `https://`, or a list of nodes of one cluster."""

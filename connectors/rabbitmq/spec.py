@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     Discriminator,
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from connectors.rabbitmq.address import AmqpUrls, ShortText
+from connectors.rabbitmq.other_keys import OTHER_KEYS
 from connectors.spec import (
     MAX_MESSAGE,
     Consumers,
@@ -85,6 +86,8 @@ Declaration = Annotated[
 
 class RabbitMQSource(Spec):
     """A queue to consume."""
+
+    elsewhere: ClassVar = OTHER_KEYS
 
     url: AmqpUrls
     """`amqp://user:password@host:5672/virtual-host`, or `amqps://`, or a list for a cluster.

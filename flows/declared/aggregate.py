@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
-from connectors.spec import Problem, Spec
+from connectors.spec import Problem, Spec, instead_of
 from connectors.units import Duration
 from flows.declared.notation import PathText
 from flows.declared.reduce import Reduce, Summary
@@ -77,6 +77,17 @@ class Aggregate(Spec):
 
     Without `by` each consumer's messages are one stream, of one window after the other.
     """
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write by": "group_by groupby key keys key_by partition_by correlation_id",
+            "write window": "windows batching batch period",
+            "write order": "sort sort_by order_by",
+            "write reduce": "aggregations aggs fields metrics functions",
+            "write incomplete": "on_incomplete on_timeout",
+            "write late": "on_late late_data",
+        }
+    )
 
     by: By | None = None
     """What the messages of a group have in common, the key: a path, or a list of paths.
@@ -169,7 +180,8 @@ class Aggregate(Spec):
         if self.incomplete != "write" and not self.window.completes:
             yield Problem(
                 ("incomplete",),
-                f"would {self.incomplete} every group: only time and idle end one; add a rule",
+                f"would {self.incomplete} every group but forced ones: what time or idle ends is "
+                "incomplete; add a rule that completes groups, such as last, size or count",
             )
         for name in self.reduce if isinstance(self.reduce, dict) else ():
             yield from self._collisions(name)

@@ -6,6 +6,8 @@ Pure. It knows what a consumer can hold, and for how long, and what a sink can d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil, inf
+from typing import NamedTuple
 
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.elasticsearch.template import Place, parse_template
@@ -14,9 +16,18 @@ from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.spec import Problem
 from connectors.units import duration_text
 from flows.declared.aggregate import Aggregate
+from flows.declared.window import Window
+from flows.fields.conditions import reached_by
 
 WINDOW = ("aggregate", "window")
 SINK = ("sink", "elasticsearch")
+
+BYTES_LEAST = {"json": 2, "ndjson": 2, "msgpack": 1}
+"""What a message has at least by the format of its source: `{}`, for example. Of the other formats
+a body may be empty."""
+
+HELD_MOST = 0.9
+"""Of the consumer timeout: then a consumer hands everything back, before the broker does."""
 
 AnySource = RabbitMQSource | MemorySource
 
@@ -30,12 +41,8 @@ def problems(
         yield Problem(("source", name, "indices"), "needs format: es_bulk")
     yield from _never_complete(source, aggregate)
     for key, seconds, timeout in _held(source, aggregate):
-        if seconds >= timeout:
-            yield Problem(
-                (*WINDOW, *key),
-                f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), "
-                "after which it takes the messages back",
-            )
+        if seconds >= timeout * HELD_MOST:
+            yield Problem((*WINDOW, *key), _too_long(aggregate, key, seconds, timeout))
     if sink is not None:
         yield from _queue_in_index(source, sink)
     if sink is not None and aggregate.reduce is not None:
@@ -51,8 +58,11 @@ def warnings(
         then = ", so each window waits for its time" if window.time else ""
         never = "needs several consumers" if _may_be_more(source, aggregate) else "is never reached"
         yield Problem((*WINDOW, "count"), f"{never}: {_holds(source, most)}{then}")
+    reached = min((one.messages for one in _reaches(source, window)), default=inf)
     if not window.ends_by_clock:
-        yield Problem((*WINDOW, "time"), f"is missing: {_without_time(aggregate, most)}")
+        if reached > 1:  # else each message is a group, and none waits
+            told = _without_time(aggregate, most, reached)
+            yield Problem((*WINDOW, "time"), f"is missing: {told}")
     elif window.time is None and window.tumbling is None and window.count is None:
         yield Problem(
             (*WINDOW, "time"), "is missing: a group that never falls silent is never complete"
@@ -85,19 +95,46 @@ def _holds(source: AnySource, most: int) -> str:
     return f"consumers hold at most {source.consumers} times prefetch ({most}) messages"
 
 
+class _Reach(NamedTuple):
+    """A rule that counts what has come: its key in `window`, and how many messages meet it."""
+
+    key: str
+    messages: float
+    """At most; infinite: no number of messages is sure to."""
+
+
+def _reaches(source: AnySource, window: Window) -> Iterator[_Reach]:
+    if window.count is not None:
+        yield _Reach("count", window.count)
+    if window.bytes is not None:
+        yield _Reach("bytes", _of_bytes(source, window.bytes))
+    for name, least in reached_by(window.until) if window.until is not None else ():
+        yield _Reach("until", least if name == "count" else _of_bytes(source, least))
+
+
+def _of_bytes(source: AnySource, size: float) -> float:
+    least = BYTES_LEAST.get(source.format, 0)
+    return ceil(size / least) if least else inf
+
+
 def _never_complete(source: AnySource, aggregate: Aggregate) -> Iterator[Problem]:
     """Groups that only messages could complete, which do not come any more."""
     window, most = aggregate.window, _most(source, aggregate)
-    marked = (window.last, window.first, window.until, window.size)
-    if window.ends_by_clock or any(rule is not None for rule in marked):
+    reaches = list(_reaches(source, window))
+    told = any(rule is not None for rule in (window.last, window.first, window.size))
+    of_messages = window.until is not None and not any(one.key == "until" for one in reaches)
+    if window.ends_by_clock or told or of_messages:
         return
-    if window.count is None:
+    if any(one.messages <= most for one in reaches):
+        return
+    key = reaches[0].key
+    if key != "count":
         yield Problem(
-            (*WINDOW, "bytes"),
+            (*WINDOW, key),
             f"may never be reached by the messages that a consumer holds ({most}): "
             f"add a time, or a count of at most {most}",
         )
-    elif window.count > most and not _may_be_more(source, aggregate):
+    elif window.count and not _may_be_more(source, aggregate):
         what = "a consumer holds" if most == source.prefetch else "all consumers hold"
         raised = -(-window.count * source.prefetch // most)
         yield Problem(
@@ -106,15 +143,14 @@ def _never_complete(source: AnySource, aggregate: Aggregate) -> Iterator[Problem
         )
 
 
-def _without_time(aggregate: Aggregate, most: int) -> str:
-    window = aggregate.window
+def _without_time(aggregate: Aggregate, most: int, reached: float) -> str:
     until = "for ever" if aggregate.on_stop == "requeue" else "until the job stops"
     if aggregate.by is not None:
         return (
             f"a group whose end never comes holds its messages {until}, and when such groups hold "
             "all that prefetch allows, nothing arrives any more"
         )
-    if window.count is not None and window.count <= most:
+    if reached <= most:
         return f"the last window waits for more messages {until}"
     return (
         f"a group whose end never comes holds its messages {until}, and when it holds "
@@ -133,12 +169,29 @@ def _held(
     if window.time is not None:
         held.append((window.time, ("time",)))
     if window.tumbling is not None:
-        held.append((window.tumbling.longest, ("tumbling", "every")))
+        every_fits = window.tumbling.every < source.consumer_timeout * HELD_MOST
+        late = every_fits and window.tumbling.lateness > 0
+        held.append((window.tumbling.longest, ("tumbling", "lateness" if late else "every")))
     if window.idle is not None and not held:
         held.append((window.idle, ("idle",)))
     if held:
         seconds, key = min(held)
         yield key, seconds, source.consumer_timeout
+
+
+def _too_long(aggregate: Aggregate, key: tuple[str, ...], seconds: float, timeout: float) -> str:
+    """Say how long it may be, and what makes longer possible."""
+    tumbling, most = aggregate.window.tumbling, timeout * HELD_MOST
+    least = f"less than {duration_text(round(most, 3))}"
+    if tumbling is not None and key[-1] == "lateness":
+        least = f"less than {duration_text(round(most - tumbling.every, 3))}, or a shorter every"
+    elif tumbling is not None and key[-1] == "every" and tumbling.lateness > 0:
+        least += f" with its lateness of {duration_text(tumbling.lateness)}"
+    return (
+        f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), after "
+        f"which it takes the messages back: write {least}, or raise the timeout on the broker and "
+        f"here, with consumer_timeout: {duration_text(2 * seconds)} or x-consumer-timeout"
+    )
 
 
 def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ It knows no key of any spec, and quotes no text that stands behind one: any may 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, cast
 
@@ -96,10 +97,9 @@ def _translate(model: type[Spec], document: Document, error: ValidationError) ->
         path = _path(document, details)
         context = details.get("ctx", {})
         if details["type"] == "extra_forbidden":
-            known = list(_mapping(model, path[:-1]).model_fields)
-            near = difflib.get_close_matches(str(path[-1]), known, 1)
+            near, told = _unknown(model, path)
             suggested.update((*path[:-1], name) for name in near)
-            yield Found(document.keys[path], path, _unknown(known, near))
+            yield Found(document.keys[path], path, f"unknown key; {told}")
         elif details["type"] == "missing":
             missing.append(path)
         elif details["type"] == "default_factory_not_called":
@@ -112,8 +112,7 @@ def _translate(model: type[Spec], document: Document, error: ValidationError) ->
                 at = (*path, *problem.at)
                 yield Found(_place(document, at), at, problem.text)
         else:
-            hidden = context.get("hidden") if path in document.substituted else None
-            yield Found(_place(document, path), path, hidden or _words(details, context))
+            yield Found(_place(document, path), path, _told(document, path, details))
     for path in missing:
         if path not in suggested:
             yield Found(_place(document, path), path, "is missing")
@@ -149,10 +148,56 @@ def _mapping(model: type[Spec], path: Path) -> type[Spec]:
     return model
 
 
-def _unknown(known: list[str], near: list[str]) -> str:
+def _unknown(model: type[Spec], path: Path) -> tuple[list[str], str]:
+    """Keys that were meant, and what to say of an unknown one."""
+    key, within = str(path[-1]), _mapping(model, path[:-1])
+    glued = re.match(r"([A-Za-z_]\w*):(?=.)", key)
+    if glued:
+        told = f"a space is missing behind the colon: write {glued[1]}: and then the value"
+        return [glued[1]], told
+    hint = within.hint_of(key)
+    if hint is not None:
+        return re.findall(r"^write (\w+)", hint), hint
+    known = list(within.model_fields)
+    near = difflib.get_close_matches(key, known, 1)
     if near:
-        return f"unknown key; did you mean `{near[0]}`?"
-    return f"unknown key; it must be one of: {', '.join(known)}"
+        return near, f"did you mean `{near[0]}`?"
+    homes = list(dict.fromkeys(path_text(home) for home in _homes(model, key)))
+    if len(homes) == 1:
+        return [], f"it belongs to {homes[0]}" if homes[0] else "it belongs to the top of the file"
+    return [], f"it must be one of: {', '.join(known)}"
+
+
+def _homes(model: type[Spec], key: str, path: Path = ()) -> Iterator[Path]:
+    """Find the mappings that have such a key."""
+    if key in model.model_fields:
+        yield path
+    for name in model.model_fields:
+        inner = model.mapping_at(name)
+        if inner is not None and not model.has_names_at(name):
+            yield from _homes(inner, key, (*path, name))
+
+
+def _no_mapping(document: Document, path: Path) -> str:
+    """Say what is wrong with a text where a mapping is wanted, without quoting its value."""
+    told = "must be a mapping: a key and a value on each line"
+    value = document.value
+    for key in path:
+        value = value[key]
+    glued = re.match(r"([A-Za-z_]\w*)([:=]| =)(?=[^/])", value) if isinstance(value, str) else None
+    if glued is None or path in document.substituted:
+        return told
+    if glued[2] == ":":
+        return f"{told}; a space is missing behind the colon of {glued[1]}:"
+    return f"{told}, as in {glued[1]}: value, without ="
+
+
+def _told(document: Document, path: Path, details: ErrorDetails) -> str:
+    if details["type"] in ("model_type", "dict_type"):
+        return _no_mapping(document, path)
+    context = details.get("ctx", {})
+    hidden = context.get("hidden") if path in document.substituted else None
+    return str(hidden or _words(details, context))
 
 
 def _words(details: ErrorDetails, context: Mapping[str, Any]) -> str:
@@ -172,13 +217,11 @@ def _choice(expected: str) -> str:
 
 _WORDS = {
     "bool_type": "must be true or false",
-    "dict_type": "must be a mapping: a key and a value on each line",
     "float_type": "must be a number",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "int_type": "must be a whole number",
     "less_than_equal": "must be at most {le:g}",
-    "model_type": "must be a mapping: a key and a value on each line",
     "string_pattern_mismatch": "must match {pattern}",
     "string_too_short": "must not be empty",
     "string_type": "must be text; a number, true, false and null are text in quotes",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from connectors.spec import Problem, Spec
+from connectors.spec import Problem, Spec, instead_of
 from flows.declared.notation import PathText, Reducer
+
+
+def _quantile(q: str) -> str:
+    return f"write quantile, with q: {q}"
 
 
 class Reduction(Spec):
@@ -16,6 +20,34 @@ class Reduction(Spec):
 
     What has nothing at the path is passed over. Instead of a mapping, `count`: all messages.
     """
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write quantile, with q: 0.5": "median",
+            "write quantile, with q: 0.95": "percentile percentiles quantiles",
+            "write quantile, with q: 0.999": "p999 p99_9",
+            "there are {functions}; any other is your own, as reduce: module:function": "stddev "
+            "stdev std variance var mode top range rate weighted_avg",
+            "write avg": "average mean",
+            "write max": "maximum highest largest",
+            "write min": "minimum lowest smallest",
+            "write sum": "total add sums",
+            "write distinct": "unique uniq set collect_set distinct_values",
+            "write count_distinct": "cardinality nunique unique_count distinct_count",
+            "write list": "collect collect_list array array_agg append push values items",
+            "write concat": "join string_agg implode concatenate",
+            "write last": "latest newest last_value",
+            "write first": "earliest oldest first_value",
+            "write merge": "object deep_merge update",
+            **{_quantile(f"0.{n:02}"): f"p{n} percentile_{n}" for n in range(1, 100)},
+        }
+    )
+
+    @classmethod
+    def hint_of(cls, key: str) -> str | None:
+        """See `Spec`."""
+        hint = super().hint_of(key)
+        return hint and hint.format(functions=", ".join(FUNCTIONS))
 
     count: PathText | None = None
     """How many messages have a value there, null included."""

@@ -23,6 +23,15 @@ def substitute(text: str, environment: Mapping[str, str]) -> str:
     return _PLACE.sub(lambda place: _value(place, environment), text)
 
 
+def problem_of_dollar(text: str) -> str | None:
+    """Tell that a dollar looks as if it began a variable of a shell; `None`: none does."""
+    found = _OF_A_SHELL.search(text.replace("$$", "  "))
+    if found is None:
+        return None
+    told = "commands are not run" if found[0] == "$(" else "a variable is written ${NAME}"
+    return f"{told}; a dollar that stands for itself is written $$"
+
+
 def _value(place: re.Match[str], environment: Mapping[str, str]) -> str:
     if place[0] == "$$":
         return "$"
@@ -55,4 +64,5 @@ def _read(path: str) -> str:
 
 
 _PLACE = re.compile(r"\$\$|\$\{(?:(?P<content>[^}]*)\})?")
+_OF_A_SHELL = re.compile(r"\$(?:\(|[A-Z_][A-Z0-9_]*\b)")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 class Mark(NamedTuple):
     """A place in a text; all count from 0."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # nothing looks for members of a tuple here
     line: int
     column: int
 

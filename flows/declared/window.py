@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from connectors.spec import Problem, Spec
+from connectors.spec import Problem, Spec, instead_of
 from connectors.units import Duration, Size, duration_text
 from flows.declared.notation import OfGroup, OfMessage, PathText
 
@@ -20,6 +20,15 @@ class Tumbling(Spec):
 
     A consumer holds at most `prefetch` messages while its windows are open.
     """
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write every": "size length period duration interval width",
+            "write lateness": "grace grace_period allowed_lateness delay max_lateness watermark",
+            "write event_time": "timestamp time_field field time ts timestamp_field",
+            "windows follow one another here": "slide hop advance offset",
+        }
+    )
 
     every: Annotated[Duration, Field(gt=0, examples=["1m"])]
     """How long a window is. It begins at a whole multiple of this, counted from 1970 in UTC; a
@@ -65,6 +74,20 @@ class Window(Spec):
     """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    elsewhere: ClassVar = instead_of(
+        {
+            "write time": "timeout max_age age interval max_time max_wait period duration",
+            "write count": "max_count batch_size limit messages length",
+            "write bytes": "max_bytes max_size byte_size",
+            "write idle": "session gap inactivity inactivity_gap silence",
+            "write tumbling: {every: 1m}": "every fixed aligned",
+            "it belongs to tumbling: {every: 1m, event_time: ts}": "event_time lateness",
+            "there are tumbling windows, which do not overlap": "sliding hopping hop slide",
+            "write last": "end end_of_task ends_when complete_when",
+            "write first": "start begins_when",
+            "write until": "condition check when while",
+        }
+    )
 
     count: Annotated[int, Field(ge=1, examples=[1000])] | None = None
     """Messages. Elasticsearch takes a few hundred to a few thousand documents a request best."""

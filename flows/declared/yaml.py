@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from flows.declared.substitution import substitute
+from flows.declared.substitution import problem_of_dollar, substitute
 from flows.declared.syntax import Fault, Mark, explain, no_break_space
 
 Path = tuple[str | int, ...]
@@ -181,6 +181,9 @@ class _Reading:
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         text, tag = node.value, node.tag
         if "$" in text:
+            problem = problem_of_dollar(text)
+            if problem is not None:
+                return self._problem(node, path, problem)
             try:
                 text = substitute(text, self._environment)
             except ValueError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import floor
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from flows.fields import own
 from flows.fields.expressions.checker import Checker
 from flows.fields.expressions.comparisons import Test
 from flows.fields.expressions.evaluation import Evaluation
-from flows.fields.expressions.references import OfGroup, OfMessage
+from flows.fields.expressions.references import OfGroup, OfMessage, refer
 from flows.fields.expressions.tree import Node, parse
 from flows.fields.paths import DOCUMENT, ENVELOPE, HEADERS, Path
 from flows.fields.paths import parse as parse_path
@@ -88,6 +89,36 @@ def condition(text: str, allow_group: bool) -> Condition:
         raise ValueError("it is nested too deeply: write a function of your own") from None
 
 
+def reached_by(text: str) -> tuple[tuple[str, float], ...]:
+    """Tell which `group.count` or `group.bytes` are sure to meet a condition on a group.
+
+    Returns:
+        `count` or `bytes`, and how many; several where each of them is enough. Empty: it depends
+        on what is in the messages.
+    """
+    return () if own.names_function(text) else _reached(parse(text), text)
+
+
+def _reached(tree: Node, text: str) -> tuple[tuple[str, float], ...]:
+    if tree.name == "||":
+        alternatives = [_reached(part, text) for part in tree.parts]
+        return sum(alternatives, ()) if all(alternatives) else ()
+    if tree.kind != "operator" or tree.name not in _SWAPPED:
+        return ()
+    sides = [refer(part, text, {}) for part in tree.parts]
+    swapped = isinstance(sides[1], OfGroup)
+    reference, number = (sides[1], tree.parts[0]) if swapped else (sides[0], tree.parts[1])
+    sign, least = _SWAPPED[tree.name] if swapped else tree.name, number.value
+    if not isinstance(reference, OfGroup) or reference.name not in ("count", "bytes"):
+        return ()
+    if not isinstance(least, (int, float)) or isinstance(least, bool):
+        return ()
+    if sign == ">":
+        return ((reference.name, floor(least) + 1),)
+    counted = sign == "==" and reference.name == "count" and least == int(least) > 0
+    return ((reference.name, least),) if sign == ">=" or counted else ()
+
+
 def _expression(text: str, allow_group: bool) -> Condition:
     tree = parse(text)
     checker = Checker(text, allow_group)
@@ -142,6 +173,9 @@ def _bind_own(function: Callable[[View], Any], paths: Sequence[Path]) -> Test:
 
     return test
 
+
+_SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
+"""Comparisons with their sides exchanged."""
 
 _OF_OWN = (DOCUMENT, HEADERS, ENVELOPE, parse_path("routing_key"), parse_path("queue"))
 """What a `View` is made of."""

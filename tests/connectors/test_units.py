@@ -42,10 +42,38 @@ def test_what_is_no_duration_is_refused(text: Any) -> None:
         duration.validate_python(text)
 
 
-@pytest.mark.parametrize("number", [5, 0.5, -1])
-def test_a_bare_number_is_told_to_write_its_unit(number: float) -> None:
-    with pytest.raises(ValidationError, match="write the unit: 5s"):
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (5, "5s "),
+        (600, "600s or 10m "),
+        (3600, "3600s or 1h "),
+        (90, "90s "),
+        (0.5, "0.5s or 500ms "),
+        (-1, "5s "),
+        (float("inf"), "5s "),
+    ],
+)
+def test_a_bare_number_is_told_to_write_its_unit(number: float, told: str) -> None:
+    with pytest.raises(ValidationError, match=f"write the unit: {told}"):
         duration.validate_python(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("10 minutes", "10m"),
+        ("5sec", "5s"),
+        ("1.5 Hours", "1.5h"),
+        ("2days", "2d"),
+        ("9msec", "9ms"),
+    ],
+)
+def test_a_unit_in_another_spelling_is_told_in_ours(text: str, told: str) -> None:
+    with pytest.raises(ValidationError, match=f"; write {told} "):
+        duration.validate_python(text)
+    with pytest.raises(ValidationError, match="; write 5MiB "):
+        size.validate_python("5 mib")
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,17 @@ def test_no_error_quotes_a_password(password: str) -> None:
         parse(f"amqp://guest:{password}hunter2@host:x/", ("amqp",))
     except ValueError as error:
         assert "hunter2" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("password", ["p/w", "12/w", "/w", "p#w", "1#w", "p?w", "1?w", "p[w"])
+def test_a_password_that_is_not_encoded_is_told_how_it_is(password: str) -> None:
+    told = r"in a name or password, write / \? # @ : % as %2F %3F %23 %40 %3A %25$"
+    for url in (f"amqp://user:{password}@host", f"amqp://user:{password}@host:5672/vhost"):
+        with pytest.raises(ValueError, match=told) as refused:
+            parse(url, ("amqp",))
+        assert password not in str(refused.value).replace("/ ? #", "")
+
+
+def test_a_variable_of_a_shell_is_told_how_it_is_written() -> None:
+    with pytest.raises(ValueError, match=r"; a variable is written \$\{NAME\}$"):
+        parse("$url", ("amqp",))

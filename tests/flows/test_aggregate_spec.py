@@ -362,13 +362,13 @@ WRONG: list[tuple[str, str]] = [
     (f"amend_for: 2h\n{WINDOW}", "6:14: aggregate.amend_for: needs late: amend"),
     (
         f"incomplete: park\n{WINDOW}",
-        "6:15: aggregate.incomplete: would park every group: only time and idle end one; "
-        "add a rule",
+        "6:15: aggregate.incomplete: would park every group but forced ones: what time or idle "
+        "ends is incomplete; add a rule that completes groups, such as last, size or count",
     ),
     (
         "incomplete: drop\nwindow: {idle: 1s}",
-        "6:15: aggregate.incomplete: would drop every group: only time and idle end one; "
-        "add a rule",
+        "6:15: aggregate.incomplete: would drop every group but forced ones: what time or idle "
+        "ends is incomplete; add a rule that completes groups, such as last, size or count",
     ),
     (f"on_stop: drop\n{WINDOW}", "6:12: aggregate.on_stop: must be write, requeue or park"),
     # What a group becomes

@@ -15,6 +15,7 @@ GROUPS = (
     "a group whose end never comes holds its messages for ever, and when such groups hold all that "
     "prefetch allows, nothing arrives any more"
 )
+WAITS = "the last window waits for more messages until the job stops"
 STREAM = f"{NEVER_COMES}it holds 4000, which is prefetch, nothing arrives any more"
 LAST = "last: 'message.x == 1'"
 RABBITMQ = "rabbitmq: {url: amqp://h, queue: q}"
@@ -26,7 +27,15 @@ WITHOUT_REASON = (
     "dead_letter: is missing: rejected messages go to the queue's x-dead-letter-exchange, without "
     "their reason"
 )
-TAKEN_BACK = "must stay well under the broker's consumer timeout (1m), after which it takes the "
+
+
+def taken_back(least: str, timeout: str = "2m") -> str:
+    """What is said of a window that is too long for a consumer timeout of a minute."""
+    return (
+        "must stay well under the broker's consumer timeout (1m), after which it takes the "
+        f"messages back: write less than {least}, or raise the timeout on the broker and here, "
+        f"with consumer_timeout: {timeout} or x-consumer-timeout"
+    )
 
 
 @pytest.fixture
@@ -66,6 +75,31 @@ def told(path: Path, aggregate: str, source: str, sink: str = "memory: {}") -> l
                 "(4000) messages",
                 f"aggregate.window.time: is missing: {STREAM}",
             ],
+        ),
+        ("", "window: {count: 1}", []),
+        ("", "by: a\nwindow: {count: 1}", []),
+        ("", "window: {until: group.count > 0}", []),
+        ("format: json", "window: {bytes: 2}", []),
+        ("format: json", "window: {bytes: 600}", [f"aggregate.window.time: is missing: {WAITS}"]),
+        (
+            "format: json",
+            "window: {until: group.bytes >= 600}",
+            [f"aggregate.window.time: is missing: {WAITS}"],
+        ),
+        (
+            "format: json",
+            "window: {until: 'group.bytes >= 600 || group.count >= 5000'}",
+            [f"aggregate.window.time: is missing: {WAITS}"],
+        ),
+        (
+            "format: json",
+            "by: a\nwindow: {bytes: 600}",
+            [f"aggregate.window.time: is missing: {GROUPS}"],
+        ),
+        (
+            "format: json",
+            "window: {until: 'group.bytes >= 600 && message.x == 1'}",
+            [f"aggregate.window.time: is missing: {STREAM}"],
         ),
         ("", f"by: a\nwindow: {{{LAST}}}", [f"aggregate.window.time: is missing: {GROUPS}"]),
         ("", "by: a\nwindow: {count: 2}", [f"aggregate.window.time: is missing: {GROUPS}"]),
@@ -120,6 +154,24 @@ def test_groups_end_although_their_last_message_never_comes(
             "(4000) messages, so each window waits for its time",
         ),
         (
+            "format: json",
+            "window: {bytes: 8001}",
+            "6:19: aggregate.window.bytes: may never be reached by the messages that a consumer "
+            "holds (4000): add a time, or a count of at most 4000",
+        ),
+        (
+            "format: text",
+            "window: {until: group.bytes >= 600}",
+            "6:19: aggregate.window.until: may never be reached by the messages that a consumer "
+            "holds (4000): add a time, or a count of at most 4000",
+        ),
+        (
+            "consumers: 2",
+            "window: {until: group.count > 5000}",
+            "6:19: aggregate.window.until: may never be reached by the messages that a consumer "
+            "holds (4000): add a time, or a count of at most 4000",
+        ),
+        (
             "consumers: 2",
             "by: a\nwindow: {bytes: 5MiB}",
             "7:19: aggregate.window.bytes: may never be reached by the messages that a consumer "
@@ -142,17 +194,26 @@ def test_a_group_has_no_more_messages_than_consumers_hold(
         ("{time: 1h, tumbling: {every: 30s, event_time: a}}", [WITHOUT_REASON]),
         (
             "{tumbling: {every: 60s}}",
-            [f"6:30: aggregate.window.tumbling.every: {TAKEN_BACK}messages back"],
+            [f"6:30: aggregate.window.tumbling.every: {taken_back('54s')}"],
         ),
         (
             "{tumbling: {every: 50s, lateness: 10s, event_time: a}}",
-            [f"6:30: aggregate.window.tumbling.every: {TAKEN_BACK}messages back"],
+            [f"6:45: aggregate.window.tumbling.lateness: {taken_back('4s, or a shorter every')}"],
         ),
-        ("{idle: 60s, count: 9}", [f"6:18: aggregate.window.idle: {TAKEN_BACK}messages back"]),
+        (
+            "{tumbling: {every: 60s, lateness: 10s, event_time: a}}",
+            [
+                "6:30: aggregate.window.tumbling.every: "
+                + taken_back("54s with its lateness of 10s", "140s")
+            ],
+        ),
+        ("{idle: 60s, count: 9}", [f"6:18: aggregate.window.idle: {taken_back('54s')}"]),
+        ("{time: 1h}", [f"6:18: aggregate.window.time: {taken_back('54s', '2h')}"]),
+        ("{time: 55s}", [f"6:18: aggregate.window.time: {taken_back('54s', '110s')}"]),
         (
             "{tumbling: {every: 25s, lateness: 6s, event_time: a}}",
             [
-                "aggregate.window.tumbling.every: is more than half of the broker's consumer "
+                "aggregate.window.tumbling.lateness: is more than half of the broker's consumer "
                 "timeout (1m)",
                 WITHOUT_REASON,
             ],

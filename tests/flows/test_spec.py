@@ -212,7 +212,20 @@ def test_a_file_that_is_not_there_is_a_problem_of_the_spec(tmp_path: Path) -> No
     with pytest.raises(SpecError) as caught:
         load(path)
 
-    assert caught.value.problems == [f"{path}: cannot be read: No such file or directory"]
+    assert caught.value.problems == [
+        f"{path}: cannot be read: No such file or directory; another file is named by "
+        "HOPPER_PIPELINE=orders.yaml, or as in 'flows.pipeline:flow(\"orders.yaml\")'"
+    ]
+
+
+def test_where_a_file_was_looked_for_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        load("nowhere.yaml")
+
+    assert f"; it was looked for as {tmp_path}/nowhere.yaml; " in caught.value.problems[0]
 
 
 def test_a_file_is_text_in_utf_8_with_or_without_its_mark(tmp_path: Path) -> None:
@@ -231,14 +244,35 @@ def test_the_command_says_that_a_file_is_right_and_adds_its_warnings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "pipeline.yaml"
-    path.write_text(IN_MEMORY.replace("{time: 1s}", "{count: 1}"), encoding="utf-8")
+    path.write_text(IN_MEMORY.replace("{time: 1s}", "{count: 2}"), encoding="utf-8")
 
     assert main([str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{path} is right",
-        f"{path}: aggregate.window.time: is missing: the last window waits for more messages until "
-        "the job stops",
+        f"warning: {path}: aggregate.window.time: is missing: the last window waits for more "
+        "messages until the job stops",
+        f"{path} is right, with 1 warning",
     ]
+
+
+def test_the_command_checks_the_file_that_the_job_would_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_text(IN_MEMORY, encoding="utf-8")
+    monkeypatch.setenv("HOPPER_PIPELINE", str(path))
+
+    assert main([]) == 0
+    assert capsys.readouterr().out == f"{path} is right\n"
+
+
+def test_the_command_tells_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert told.startswith("usage: python -m flows.spec [-h] [file]")
+    assert "HOPPER_PIPELINE" in told
 
 
 def test_the_command_tells_all_problems_and_exits_with_2(tmp_path: Path) -> None:

@@ -200,3 +200,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff")
     with pytest.raises(ValueError, match=f"^the file {path} is not text in UTF-8$"):
         substitute(f"${{file:{path}}}", {})
+
+
+@pytest.mark.parametrize("text", ["5$", "'^a$'", "$type", "$$NAME", "a.$oid", "$5"])
+def test_a_dollar_that_names_no_variable_stands_for_itself(text: str) -> None:
+    assert read(f"a: {text}", {}).value == {"a": text.strip("'").replace("$$", "$")}

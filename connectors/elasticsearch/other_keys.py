@@ -1,0 +1,24 @@
+"""What other tools call the keys of `pipeline.yaml` about Elasticsearch."""
+
+from __future__ import annotations
+
+from connectors.spec import instead_of
+
+OTHER_KEYS = instead_of(
+    {
+        "write url: http://host:9200": "host hosts port urls node nodes endpoint endpoints uri",
+        "write basic_auth: user:password": "user username password http_auth auth",
+        "write ca_certs": "ca cacert ca_cert ca_certificate cafile",
+        "certificates are always verified: ca_certs": "verify_certs ssl_verify verify",
+        "write client_cert": "cert certificate",
+        "write it in aggregate.window: {count: 1000, time: 1s}": "batch_size flush_interval",
+        "it belongs to bulk": "max_bytes linger",
+        "write action": "op_type operation mode",
+        "write id: {field: order.id}": "document_id id_field doc_id _id",
+        "write index": "index_name indices data_stream template _index",
+        "write request_timeout": "timeout",
+        "what can be tried again is, for ever": "retries max_retries retry",
+        "write concurrency": "workers max_in_flight threads parallelism",
+        "write pipeline": "ingest_pipeline",
+    }
+)
