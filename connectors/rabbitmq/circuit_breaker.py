@@ -9,7 +9,8 @@ Rule 4: the first one that the sink rejects opens it again, and so does one that
         as long as half of those up to it are not. That one is parked; all others go back.
 Rule 5: each pause is twice as long as the one before; four times where the probe took more than
         one message: a quorum queue counts how often each is delivered, up to a limit.
-Rule 6: pauses begin anew when it has been closed for `STEADY` seconds.
+Rule 6: pauses begin anew when it has been closed for `STEADY` seconds, or for `STEADY_STORED`
+        times `of` messages that were stored.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MAX_PAUSE_OF_MANY = 3600.0
 """Seconds, where a probe takes more than one message."""
 STEADY = 600.0
 """Seconds: twice the longest pause, so that pauses grow also where some messages are good."""
+STEADY_STORED = 10
+"""Where half of the messages are bad, it opens long before."""
 
 
 class CircuitBreaker:
@@ -35,7 +38,8 @@ class CircuitBreaker:
     def __init__(self, limit: RejectLimit | None) -> None:
         """Without a limit it never opens."""
         self._counter = None if limit is None else RejectCounter(limit)
-        self._closed_at = float("-inf")
+        self._steady_stored = 0 if limit is None else STEADY_STORED * limit.of
+        self._closed_at, self._stored = float("-inf"), 0  # and how many were stored since
         self._read = self._rejected = 0  # by the probe
         self.pause = 0.0
         """Seconds of the last pause."""
@@ -57,12 +61,17 @@ class CircuitBreaker:
         if self._counter is not None:
             self._counter.read(last_tag)
 
-    def stored(self, now: float) -> None:
+    def stored(self, count: int, now: float) -> None:
         """At least one message is stored."""
         if self.is_half_open:
-            self.is_half_open, self._closed_at = False, now  # Rule 3
+            self.is_half_open, self._closed_at, self._stored = False, now, 0  # Rule 3
+        self._stored += count
+        self.passed()
+
+    def passed(self) -> None:
+        """At least one message has an outcome that tells of no fault, nor that there is none."""
         if self._counter is not None:
-            self._counter.stored()
+            self._counter.passed()
 
     def rejected(self, kind: str, tags: Sequence[int], by_sink: bool, now: float) -> bool:
         """Messages are rejected together; return whether they shall be parked."""
@@ -96,7 +105,8 @@ class CircuitBreaker:
 
     def _open(self, now: float) -> None:
         many = self.is_half_open and self._read > 1
-        if not self.is_half_open and now - self._closed_at >= STEADY:
+        steady = now - self._closed_at >= STEADY or self._stored >= self._steady_stored
+        if not self.is_half_open and steady:
             self.pause = FIRST_PAUSE  # Rule 6
         elif many:
             self.pause = min(4 * self.pause, MAX_PAUSE_OF_MANY)  # Rule 5

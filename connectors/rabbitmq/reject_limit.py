@@ -41,8 +41,8 @@ class RejectCounter:
         """Messages up to this tag have arrived."""
         self._read = self._base + last_tag
 
-    def stored(self) -> None:
-        """At least one message is stored."""
+    def passed(self) -> None:
+        """At least one message is stored or dropped, or rejected as the spec foresees it."""
         self._run = 0
 
     def rejected(self, kind: str, tags: Sequence[int], now: float) -> bool:

@@ -55,12 +55,16 @@ class Rejections:
         """Messages up to this tag have arrived."""
         self._breaker.read(last_tag)
 
-    def stored(self) -> None:
+    def stored(self, count: int) -> None:
         """At least one message is stored."""
-        self._breaker.stored(time.monotonic())
+        self._breaker.stored(count, time.monotonic())
         if self.stopped_because and not self.stopped:
             self.stopped_because = ""
             LOG.info("%s: the probe is stored: reads as before", self._name)
+
+    def dropped(self) -> None:
+        """At least one message is dropped, as the spec says."""
+        self._breaker.passed()
 
     def grown(self) -> None:
         """The probe holds all that may be held, and waits for its window: it is a probe in name."""
@@ -72,8 +76,10 @@ class Rejections:
             return False
         rejection, tags = rejected.rejection, (rejected.message.tag, *rejected.others)
         now, kind, probing = time.monotonic(), self._log.kind_of(rejected), self.probing
-        may = True
-        if not rejection.foreseen:
+        if rejection.foreseen:
+            may = True
+            self._breaker.passed()
+        else:
             self._last = rejected
             may = self._breaker.rejected(kind, tags, rejection.status is not None, now)
         if may and self._log.note(kind, len(tags), now):

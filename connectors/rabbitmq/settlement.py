@@ -92,7 +92,9 @@ class Settlement:
         self._ledger.stored(outcomes.stored)
         self._ledger.stored(outcomes.dropped)
         if outcomes.stored:
-            self._rejections.stored()
+            self._rejections.stored(len(outcomes.stored))
+        elif outcomes.dropped:
+            self._rejections.dropped()
         for rejected in outcomes.rejected:
             self.rejected += 1 + len(rejected.others)
             if self._rejections.may_park(rejected):

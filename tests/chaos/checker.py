@@ -18,6 +18,8 @@ REPAIRED = ("cluster_block_exception",)
 """Reasons that are true for a while only: who was parked for one may have been stored before, and
 have come again since its acknowledgement was lost; or be stored afterwards, since the confirmation
 of its copy was."""
+FAILED = ("fail_processor_exception",)
+"""Likewise, of messages at which the ingest processor fails."""
 LATE = ("late",)
 UNSURE = ("unsure",)
 """Who came again to a window that was written before may be parked although it is counted there."""
@@ -72,6 +74,8 @@ def compare(
     for number, reasons in parked.items():
         expected = messages.rejected(number)
         temporary = (*REPAIRED, *LATE, *UNSURE) if aggregate.reduced else REPAIRED
+        if messages.may_fail(number) and not aggregate.reduced:
+            temporary = (*temporary, *FAILED)
         if not all(reason.startswith((*expected, *temporary)) for reason in reasons):
             wrong.append(f"{number} is parked: {reasons[0]}")
         late += any(reason.startswith(LATE) for reason in reasons)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.chaos.aggregates import Aggregate
+from tests.chaos.messages import DOOMED
 from tests.chaos.neighbour import LARGE, MANY, overload
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import Fault
@@ -28,6 +29,18 @@ BETWEEN_DELETIONS = 1.0
 """Seconds in which something is published."""
 OUTWAIT = 2.5
 """Times the broker's patience: the job may have to begin anew in between."""
+FAILING = "fails-now-and-then"
+FAILING_PROCESSORS = [
+    {
+        "set": {
+            "field": f"{DOOMED}.x",
+            "value": 1,
+            "on_failure": [{"fail": {"message": "a processor fails"}}],
+        }
+    },
+    {"remove": {"field": DOOMED}},
+]
+"""Fails where the field is there, and no object."""
 TIMED_OUT = "(PRECONDITION_FAILED|everything goes back before)"
 """In the log of the job, by whichever of the two was first."""
 
@@ -136,11 +149,28 @@ def _large_requests(fault: Fault, victims: Victims) -> bool:
 
 def _block(setting: str, fault: Fault, victims: Victims) -> None:
     world, path = victims.world, f"/{victims.world.index}/_settings"
-    victims.supervisor.repaired = False
     world.ask("PUT", path, {setting: True})
     time.sleep(fault.lasts)
     world.ask("PUT", path, {setting: None})
-    victims.supervisor.repaired = True
+
+
+def _fail_processor(fault: Fault, victims: Victims) -> bool:
+    """An ingest processor fails for some documents, with status 500."""
+    world, path = victims.world, f"/{victims.world.index}/_settings"
+    world.ask("PUT", f"/_ingest/pipeline/{FAILING}", {"processors": FAILING_PROCESSORS})
+    before = _failed(world)
+    world.ask("PUT", path, {"index.default_pipeline": FAILING})
+    time.sleep(fault.lasts)
+    happened = _failed(world) != before
+    world.ask("PUT", path, {"index.default_pipeline": None})
+    return happened
+
+
+def _failed(world: World) -> int:
+    """Documents at which the processor has failed, since the store was started."""
+    nodes = world.ask("GET", "/_nodes/stats/ingest")["nodes"].values()
+    pipelines = [node["ingest"]["pipelines"] for node in nodes]
+    return sum(each[FAILING]["failed"] for each in pipelines if FAILING in each)
 
 
 def _send_large(_fault: Fault, victims: Victims) -> None:
@@ -184,5 +214,6 @@ _FAULTS: dict[str, Callable[[Fault, Victims], int | None]] = {
     "index closed for writing": lambda f, v: _block("index.blocks.write", f, v),
     "disk full": lambda f, v: _block("index.blocks.read_only_allow_delete", f, v),
     "larger than a request": _send_large,
+    "processor fails": _fail_processor,
     "consumer timeout": _outwait,
 }

@@ -8,8 +8,10 @@ from __future__ import annotations
 from zlib import crc32
 
 KEYS = 300
-UNREADABLE, UNFIT = range(0, 5), range(5, 10)
+UNREADABLE, UNFIT, FAILING = range(0, 5), range(5, 10), range(10, 30)
 """Of a thousand messages."""
+DOOMED = "doomed"
+"""A field at which an ingest processor fails, while there is one."""
 LARGE_BYTES = 400_000
 """More than the store takes in one request."""
 
@@ -37,9 +39,10 @@ class Messages:
                 key = b""
             else:
                 n = b'"number %d"' % number
+        doomed = b'"doomed":"x",' if dice % 1000 in FAILING else b""
         pad = b"." * (LARGE_BYTES if number in self._large else dice // 7 % 200)
-        parts = (n, key, amount(number), at, pad)
-        return b'{"n":%b,%b"amount":%d,"at":%d,"pad":"%b"}' % parts
+        parts = (n, key, doomed, amount(number), at, pad)
+        return b'{"n":%b,%b%b"amount":%d,"at":%d,"pad":"%b"}' % parts
 
     def rejected(self, number: int) -> tuple[str, ...]:
         """How its reason begins, of a message that must not be stored; else nothing."""
@@ -50,6 +53,10 @@ class Messages:
             # One that is too large as well may be told the one or the other.
             return ("missing_key: ",) if self._keyed else ("document_parsing_exception", *TOO_LARGE)
         return TOO_LARGE if number in self._large and not self._reduced else ()
+
+    def may_fail(self, number: int) -> bool:
+        """An ingest processor fails at this one, while there is one."""
+        return self._dice(number) % 1000 in FAILING
 
     def _dice(self, number: int) -> int:
         return crc32(b"%d %d" % (self._seed, number))

@@ -35,7 +35,7 @@ def lines(result: Result) -> Iterable[str]:
     )
     asides = {
         "lives of the job": result.lives,
-        "blown fuses": result.fuses,
+        "stops of consumers": result.stops,
         "counted again": verdict.counted_again,
         "parked again": verdict.parked_again,
         "parked though stored": verdict.parked_though_stored,

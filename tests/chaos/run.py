@@ -49,7 +49,8 @@ class Result(NamedTuple):
     longest: float
     """Seconds without a new document, though messages waited."""
     lives: int
-    fuses: int
+    stops: int
+    """How often a consumer has stopped, since too many messages were rejected."""
     left: int
     """Messages that were still in the queue when there was no more patience."""
     codes: list[int]
@@ -86,7 +87,7 @@ def run(world: World, plan: Plan, folder: Path) -> Result:
     verdict = check(world, messages, producer.published, producer.unsure, aggregate)
     world.end()
     return Result(
-        *(plan, faults, verdict, watch.longest, supervisor.lives, supervisor.fuses),
+        *(plan, faults, verdict, watch.longest, supervisor.lives, supervisor.stops()),
         *(left, codes, supervisor.strange + strange),
     )
 

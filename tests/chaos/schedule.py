@@ -26,6 +26,7 @@ LANES = {
         "index closed for writing",
         "disk full",
         "larger than a request",
+        "processor fails",
     ),
     "way to the store": (
         "store connections cut",

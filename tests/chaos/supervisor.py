@@ -13,7 +13,7 @@ from tests.live.job import Job, free_ports
 
 SHAPES = ("one", "threads", "cluster")
 """One process, one with two workers, two processes."""
-FUSE = "reads nothing until the job is started again"
+STOPPED = "reads nothing for .* then a message as a probe"
 AWAY = "RabbitMQ, after 5 tries"
 """It ends when the broker does not answer as it starts."""
 ENDS_WITHIN = 30.0
@@ -32,12 +32,8 @@ class Supervisor(threading.Thread):
         self._open = ExitStack()
         self._jobs: list[Job] = []
         self._told = False  # somebody has ended them on purpose
-        self.repaired = True
-        """What blows the fuse is no more, so that the job may be started again."""
         self.lives = 0
         """How often the job was started."""
-        self.fuses = 0
-        """How often it had to be, since it read nothing any more."""
         self.strange: list[str] = []
         """Ends that nobody has caused, and such as took too long."""
 
@@ -70,6 +66,10 @@ class Supervisor(threading.Thread):
         """How often it is in the log, of all lives."""
         logs = self._spec.parent.glob("*-?.log")
         return sum(len(re.findall(pattern, log.read_text())) for log in logs)
+
+    def stops(self) -> int:
+        """How often a consumer has stopped, since too many messages were rejected."""
+        return self.said(STOPPED)
 
     def finish(self) -> list[int]:
         """Drain the job for good; return the exit codes."""
@@ -107,10 +107,6 @@ class Supervisor(threading.Thread):
         if any(job.process.poll() is not None for job in self._jobs):
             self._end_all()
             self._start()
-        elif not self._told and self.repaired and any(FUSE in job.log for job in self._jobs):
-            self.fuses += 1
-            self._told = True
-            self._jobs[0].process.send_signal(signal.SIGTERM)
 
     def _end_all(self) -> list[int]:
         """Wait until all have ended, and judge how."""

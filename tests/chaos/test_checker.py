@@ -66,6 +66,16 @@ def test_who_came_while_the_index_was_closed_may_be_parked_and_stored() -> None:
     assert (verdict.parked_though_stored, verdict.parked_again) == (1, 1)
 
 
+def test_who_came_while_a_processor_failed_may_be_parked_and_stored() -> None:
+    doomed = next(n for n in STORED if MESSAGES.may_fail(n))
+    sound = next(n for n in STORED if not MESSAGES.may_fail(n))
+    reasons = ["fail_processor_exception: a processor fails"]
+
+    assert judge(STORED, {**REJECTED, doomed: reasons}).good
+    assert not judge(STORED, {**REJECTED, sound: reasons}).good
+    assert not judge(STORED, {**REJECTED, doomed: reasons}, "reduce").good
+
+
 @pytest.mark.parametrize("lane", LANES)
 def test_the_same_seed_breaks_the_same_things(lane: str) -> None:
     first = list(islice(schedule(7, lane), 40))

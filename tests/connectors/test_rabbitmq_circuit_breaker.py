@@ -65,7 +65,7 @@ def test_a_probe_that_is_stored_closes_it() -> None:
     stream.reject(100)
     stream.probe()
     stream.breaker.read(1)
-    stream.breaker.stored(stream.now)
+    stream.breaker.stored(1, stream.now)
 
     assert not stream.breaker.is_open
     assert not stream.breaker.is_half_open
@@ -134,15 +134,26 @@ def test_pauses_begin_anew_only_when_it_was_closed_for_long() -> None:
     stream.reject(100)
     for expected in (2.0, 4.0):
         stream.probe()
-        stream.breaker.stored(stream.now)
+        stream.breaker.stored(1, stream.now)
         stream.reject(100)
         assert stream.breaker.pause == expected
 
     stream.probe()
-    stream.breaker.stored(stream.now)
+    stream.breaker.stored(1, stream.now)
     stream.now += STEADY
     stream.reject(100)
     assert stream.breaker.pause == FIRST_PAUSE
+
+
+def test_pauses_begin_anew_when_much_was_stored_meanwhile() -> None:
+    """An index that is blocked now and then is soon read again, each time."""
+    stream = Stream(RejectLimit(rejected=3, of=10))
+    stream.reject(100)
+    for stored, expected in ((99, 2.0), (100, FIRST_PAUSE)):
+        stream.probe()
+        stream.breaker.stored(stored, stream.now)
+        stream.reject(100)
+        assert stream.breaker.pause == expected
 
 
 def test_a_slow_stream_of_which_nothing_is_stored_opens_it() -> None:
@@ -165,6 +176,6 @@ def test_without_a_limit_it_never_opens() -> None:
         breaker.read(number)
         assert breaker.rejected("bad", [number], True, float(number))
         breaker.look(undecided=0, now=float(number))
-    breaker.stored(5000.0)
+    breaker.stored(1, 5000.0)
 
     assert not breaker.is_open

@@ -128,7 +128,7 @@ def test_a_burst_of_bad_messages_is_no_slow_stream() -> None:
     assert not counter.stands_still(undecided=0, now=9.9)
     assert not counter.stands_still(undecided=50, now=HOUR)
     assert counter.stands_still(undecided=49, now=HOUR)
-    counter.stored()
+    counter.passed()
     assert not counter.stands_still(undecided=0, now=HOUR)
 
 
