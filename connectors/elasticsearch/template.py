@@ -183,7 +183,7 @@ def _parse_name(name: str) -> tuple[Root, str]:
             known = ", ".join(field for field in Properties._fields if field != "headers")
             raise ValueError(f"there is no property.{rest}, but property. one of {known}")
         return "property", rest
-    if kind == "body" and rest.startswith((*_OF_MESSAGE, "header.", "property.")):
+    if kind == "body" and (rest in _OF_MESSAGE or rest.startswith(("header.", "property."))):
         name = rest
     if "" in name.split("."):
         raise ValueError("a template names fields as in {tenant} or {a.b}")

@@ -100,7 +100,8 @@ def test_a_field_that_is_called_like_a_place_of_the_message_is_said_with_body(na
 
 
 def test_other_fields_of_a_field_called_body_are_what_they_were() -> None:
-    assert render("e-{body.tenant}", {"body": {"tenant": "a"}}) == "e-a"
+    for name in ("tenant", "queue_size", "exchanges", "headers"):
+        assert render(f"e-{{body.{name}}}", {"body": {name: "a"}}) == "e-a"
 
 
 @pytest.mark.parametrize("value", ["ACME", "acme", "Acme"])
