@@ -83,6 +83,12 @@ class Source(Protocol):
     def disconnected_because(self) -> Mapping[str, str]:
         """Why consumers of this process are not connected, by their names, where it is known."""
 
+    def refused_because(self) -> str:
+        """Why consumers of this process never can consume, with the remedy; empty: they may.
+
+        The service has refused what only the first attempt could show, so the job has to end.
+        """
+
     def check(self) -> None:
         """Reach the service once, and prepare what the spec wants prepared.
 

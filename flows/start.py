@@ -25,11 +25,11 @@ from flows.accounts.watch import Watch
 from flows.gathering import Gathering
 from flows.introduction import introduction
 from flows.spec import Pipeline, load, warnings
-from flows.stop import Stop
+from flows.stop import EXIT_UNAVAILABLE, Stop
 
 LOG = logging.getLogger("hopper")
 
-EXIT_UNAVAILABLE, EXIT_SPEC = 1, 2
+EXIT_SPEC = 2
 
 CYCLES_AFTER = 10_000
 """New objects after which Python looks for cycles among them: it finds none, since neither groups
@@ -82,7 +82,7 @@ def _watch(spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Books)
     if spec.metrics is not None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)
-    Watch(books, health).start()
+    Watch(books, health, source, stop).start()
     return health
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 LOG = logging.getLogger("hopper")
 
+EXIT_UNAVAILABLE = 1
+"""Exit code when a service cannot be reached or does not let us in."""
 EXIT_NOT_DRAINED = 3
 """Exit code when the drain has taken too long; a second signal ends with 128 + its number."""
 
@@ -55,6 +57,15 @@ class Stop:
             timer = threading.Timer(self._timeout, self._give_up)
             timer.daemon = True
             timer.start()
+
+    def fail(self, reason: str) -> None:
+        """End the process now: a service refuses for good what the job needs.
+
+        An exception in the dataflow would end it too, as a Rust panic with a traceback.
+        """
+        LOG.error("%s", reason)
+        logging.shutdown()
+        os._exit(EXIT_UNAVAILABLE)
 
     def announce(self) -> None:
         """Tell, once, that the job ends: a signal must not do it."""

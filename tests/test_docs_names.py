@@ -131,6 +131,9 @@ SHOWN_BY = {
     "More than half of a thousand": "test_a_flood_is_not_parked",
     "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",
     "The broker is short of memory": "test_a_broker_short_of_memory_is_waited_for",
+    "The broker refuses what the job needs": (
+        "test_a_user_without_the_permission_to_read_ends_the_job_at_once"
+    ),
     "SIGTERM, SIGHUP or Ctrl-C": (
         "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged"
     ),
@@ -174,7 +177,7 @@ def test_the_reasons_of_ours_are_all_told() -> None:
 def test_the_exit_codes_are_all_told() -> None:
     told = [row[0] for row in table(README, "Exit code")]
 
-    codes = [0, start.EXIT_UNAVAILABLE, start.EXIT_SPEC, stop.EXIT_NOT_DRAINED]
+    codes = [0, stop.EXIT_UNAVAILABLE, start.EXIT_SPEC, stop.EXIT_NOT_DRAINED]
     assert told == [*map(str, codes), "128 + n"]
 
 

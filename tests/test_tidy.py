@@ -75,6 +75,7 @@ PURE = [
     "connectors/rabbitmq/ledger.py",
     "connectors/rabbitmq/parked.py",
     "connectors/rabbitmq/poison.py",
+    "connectors/rabbitmq/refusal.py",
     "connectors/rabbitmq/reject_limit.py",
     "connectors/rabbitmq/reject_log.py",
     "connectors/rabbitmq/stream.py",

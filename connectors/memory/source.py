@@ -204,6 +204,10 @@ class Memory:
         """See `Source`; no connection is refused."""
         return {}
 
+    def refused_because(self) -> str:
+        """See `Source`; nobody refuses."""
+        return ""
+
     def check(self) -> None:
         """See `Source`; there is nothing that could be missing."""
 

@@ -6,7 +6,6 @@ deques and one wake-up, and no lock: `prefetch` bounds what can be in them.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 
@@ -15,19 +14,18 @@ from pika.channel import Channel
 
 from connectors import metrics
 from connectors.message import Arrived, Lost, Opened, Origin, Outcomes, Rejected
-from connectors.rabbitmq import topology
+from connectors.rabbitmq import refusal, topology
 from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.poison import Caution
+from connectors.rabbitmq.reach import Reach
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.session import Session
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource, RejectLimit
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
-
-LOG = logging.getLogger("hopper.rabbitmq")
 
 RECONNECT = Backoff(0.5, 30.0)
 """Between two tries to connect: soon enough after a restart, and no burden in a long outage."""
@@ -60,6 +58,7 @@ class RabbitMQConsumer:
             self,
             RECONNECT,
             credentials.of_source,
+            refusal.CONSUME,
         )
         self._parker = (
             Parker(self._loop, name, spec, dead_letter, credentials, parked=self._on_parked)
@@ -74,8 +73,8 @@ class RabbitMQConsumer:
         if not spec.may_be_cautious:
             self._caution.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
-        self._rejections = Rejections(name, limit, parks=dead_letter is not None)
-        self.disconnected_because = ""  # why it has no connection
+        self.rejections = Rejections(name, limit, parks=dead_letter is not None)
+        self.reach = Reach(name)
         self._draining = self._ended = self._closing = self._leaving = False
 
     # What the dataflow calls.
@@ -128,11 +127,6 @@ class RabbitMQConsumer:
         session = self._session
         return 0 if session is None else session.undecided
 
-    @property
-    def stopped_because(self) -> str:
-        """Why it reads nothing, or a probe alone; empty: it reads."""
-        return self._rejections.stopped_because
-
     def close(self) -> None:
         """See `Consumer`."""
         if self._thread.is_alive():
@@ -150,8 +144,8 @@ class RabbitMQConsumer:
         """Consume, as a new generation."""
         self._origin = Origin(self.name, self._origin.generation + 1)
         self._leaving = False
-        self._rejections.connected()
-        if self._rejections.probing and self._spec.may_be_cautious:
+        self.rejections.connected()
+        if self.rejections.probing and self._spec.may_be_cautious:
             self._caution = Caution(self._spec.prefetch, probe=True)
         session = self._session = Session(
             self._loop,
@@ -161,36 +155,40 @@ class RabbitMQConsumer:
             self._spec,
             self._caution,
             self._parker,
-            self._rejections,
+            self.rejections,
             self._events,
             self._link.drop,
             self._stop_reading,
+            self._on_agreed,
         )
-        self._events.add(Opened(self._origin))
-        self.disconnected_because = ""
         metrics.CONNECTIONS.inc()
-        LOG.info("%s: consuming, %s", self.name, self._link.place)
         channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
             session.end(self._on_ended)
-        elif self._rejections.stopped:
+        elif self.rejections.stopped:
             self._stop_reading()
         session.begin()
 
-    def link_down(self, reason: str, was_ready: bool) -> None:
+    def _on_agreed(self) -> None:
+        if not self.reach.consuming:
+            self.reach.agreed(self._link.place)
+            self._events.add(Opened(self._origin))
+
+    def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
         """Void everything of this generation."""
         if self._session is not None:
             metrics.GIVEN_BACK.inc(self._session.rejected)
-        self._session, self.disconnected_because = None, f"{self._link.place}: {reason}"
+        self._session = None
+        if self.reach.consuming:
+            self._events.add(Lost(self._origin))
+        wanted = self._closing or self._leaving
+        self.reach.lost(self._link.place, reason, remedy, wanted=wanted)
         if was_ready:
             self._caution.end()
-            self._events.add(Lost(self._origin))
             if self._parker is not None:
                 self._parker.forget(self._origin)
         if self._draining:
             self._ended = True
-        if not (self._closing or self._leaving):
-            LOG.warning("%s: no connection, %s: %s", self.name, self._link.place, reason)
 
     def _settle(self) -> None:
         self._armed = False  # first: outcomes that arrive from now on ask again
@@ -225,7 +223,7 @@ class RabbitMQConsumer:
         """Disconnect when nothing is being parked any more, and come back for a probe."""
         if self._session is not None and not self._parker:
             self._session.flush(everything=True)
-            self._link.drop("too many messages are rejected", again_after=self._rejections.pause)
+            self._link.drop("too many messages are rejected", again_after=self.rejections.pause)
 
     def _stop_consuming(self) -> None:
         if self._draining:
@@ -245,6 +243,8 @@ class RabbitMQConsumer:
         self._settle()
         if self._parker is not None and len(self._parker) and self._session is not None:
             return  # `_on_parked` comes back here
-        self._rejections.tell_counts(everything=True)
+        if self._session is not None:
+            self._session.give_back()
+        self.rejections.tell_counts(everything=True)
         parker, stop = self._parker, self._loop.stop
         self._link.close(stop if parker is None else lambda: parker.close(stop))

@@ -9,6 +9,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,13 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors.rabbitmq.parameters import advice, parameters
+from connectors.rabbitmq.refusal import (
+    Remedies,
+    causes,
+    remedy,
+    remedy_of_connection,
+    reply_code,
+)
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
@@ -32,6 +40,8 @@ class Preparation(NamedTuple):
     """Sends the request, and passes `Done` on as its callback."""
     if_missing: Callable[[Channel, Done], object] | None = None
     """What to ask instead, on a new channel, when the broker says 404 NOT_FOUND."""
+    remedies: Remedies = MappingProxyType({})
+    """What helps when the broker refuses it."""
 
 
 class LinkOwner(Protocol):
@@ -40,8 +50,11 @@ class LinkOwner(Protocol):
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Everything is prepared; the channel is fresh."""
 
-    def link_down(self, reason: str, was_ready: bool) -> None:
-        """The connection is gone, or could not be made; unless closed, the link tries again."""
+    def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
+        """The connection is gone, or could not be made; unless closed, the link tries again.
+
+        `remedy`: what helps, when the broker refuses what was asked; empty: waiting may help.
+        """
 
 
 class Link:
@@ -60,14 +73,18 @@ class Link:
         owner: LinkOwner,
         backoff: Backoff,
         fresh_urls: FreshUrls = tuple,
+        remedies: Remedies = MappingProxyType({}),
     ) -> None:
         """`name` is shown in the broker's list of connections.
+
+        `remedies` help when the broker closes the channel that the owner has been given.
 
         `fresh_urls` is asked when the broker does not let us in: the password may have been
         changed since, where it came from.
         """
         self._loop, self._urls, self._name, self._fresh_urls = loop, urls, name, fresh_urls
         self._preparations, self._owner, self._backoff = preparations, owner, backoff
+        self._remedies = remedies
         self._connection: BatchConnection | None = None
         self._told = False
         self._ready_at: float | None = None
@@ -98,12 +115,12 @@ class Link:
             custom_ioloop=self._loop,
         )
 
-    def drop(self, reason: str, again_after: float | None = None) -> None:
+    def drop(self, reason: str, again_after: float | None = None, remedy: str = "") -> None:
         """Give this connection up, and try again: after so many seconds, or when it is wise."""
         if not self._told:  # what follows from it has reasons of its own
             self._again_after = again_after
         # Its owner must not use the channel any more, although the connection takes a moment yet.
-        self._tell(reason)
+        self._tell(reason, remedy)
         if self._connection is not None and self._connection.is_open:
             self._connection.close(reply_text=reason[:200])
 
@@ -137,18 +154,22 @@ class Link:
             elif _code(error) == 404 and step.if_missing is not None and not missing:
                 self._prepare(at, missing=True)
             else:
-                self.drop(describe(error))
+                self._drop(error, step.remedies)
 
         connection.channel(on_open_callback=opened)
 
     def _ready(self, channel: Channel) -> None:
         assert self._connection is not None
-        channel.add_on_close_callback(lambda _, error: self.drop(describe(error)))
+        channel.add_on_close_callback(lambda _, error: self._drop(error, self._remedies))
         self._ready_at = time.monotonic()
         self._owner.link_ready(self._connection, channel)
 
+    def _drop(self, error: BaseException, remedies: Remedies) -> None:
+        text = describe(error)
+        self.drop(text, remedy=remedy(remedies, _code(error), text))
+
     def _down(self, error: BaseException) -> None:
-        self._tell(describe(error))
+        self._tell(describe(error), remedy_of_connection(error))
         if _is_refused(error) and not self._closing:
             self._urls = self._fresh_urls() or self._urls
         if self._ready_at is not None and time.monotonic() - self._ready_at >= self.STEADY:
@@ -163,11 +184,11 @@ class Link:
             self._attempts += 1
         self._loop.call_later(delay, self._retry)
 
-    def _tell(self, reason: str) -> None:
+    def _tell(self, reason: str, remedy: str) -> None:
         """Once for each connection, and with the first reason, which explains the others."""
         if not self._told:
             self._told = True
-            self._owner.link_down(reason, was_ready=self._ready_at is not None)
+            self._owner.link_down(reason, was_ready=self._ready_at is not None, remedy=remedy)
 
     def _closed(self) -> None:
         if self._on_closed is not None:
@@ -190,10 +211,8 @@ def describe(error: BaseException) -> str:
     """What pika's error says, in one line and without its wrapping."""
     if isinstance(error, (pika.exceptions.ConnectionClosed, pika.exceptions.ChannelClosed)):
         return f"{error.reply_text} ({error.reply_code})"
-    nested = [*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args]
-    for inner in nested:
-        if isinstance(inner, BaseException):
-            return describe(inner)
+    for inner in [*causes(error)][1:]:
+        return describe(inner)
     if isinstance(error, ssl.SSLError):
         return advice(error)
     if isinstance(error, OSError):
@@ -203,15 +222,15 @@ def describe(error: BaseException) -> str:
 
 def _is_refused(error: BaseException) -> bool:
     """The broker does not know the user, or the password."""
-    if isinstance(error, pika.exceptions.ConnectionClosedByBroker):
-        return bool(error.reply_code == 403)
-    nested = [*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args]
-    inner = [each for each in nested if isinstance(each, BaseException)]
     refused = (
         pika.exceptions.ProbableAuthenticationError,
         pika.exceptions.AuthenticationError,
     )
-    return isinstance(error, refused) or any(map(_is_refused, inner))
+    return any(
+        isinstance(one, refused)
+        or (isinstance(one, pika.exceptions.ConnectionClosedByBroker) and reply_code(one) == 403)
+        for one in causes(error)
+    )
 
 
 def _code(error: BaseException) -> int | None:

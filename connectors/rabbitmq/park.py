@@ -110,7 +110,7 @@ class Parker:
         channel.confirm_delivery(self._on_confirm)
         self._publish_waiting()
 
-    def link_down(self, reason: str, was_ready: bool) -> None:
+    def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
         """Whether the broker has what it did not confirm, nobody knows: publish it again."""
         self._channel = None
         self._waiting = [*self._unconfirmed.values(), *self._waiting]
@@ -120,8 +120,8 @@ class Parker:
         self._body_bytes_most = inf if limit is None else int(limit[1])
         if self._waiting:
             LOG.error(
-                "%d rejected messages wait to be parked, %s: %s",
-                *(len(self), self._link.place, reason),
+                "%d rejected messages wait to be parked, %s: %s%s",
+                *(len(self), self._link.place, reason, f": {remedy}" if remedy else ""),
             )
 
     def _on_blocked(self, _connection: BatchConnection, frame: Any) -> None:

@@ -7,7 +7,9 @@ message that has come too often is not read again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from connectors.message import Message, Rejected, Rejection
 from connectors.rabbitmq.properties import header
@@ -102,6 +104,17 @@ def sort_out(messages: list[Message], most: int) -> tuple[list[Message], list[Re
         else:
             good.append(message)
     return good, poison
+
+
+def nack_is_no_failure(server: Mapping[str, Any]) -> bool:
+    """Whether a broker, by its properties, counts no failed delivery for `basic.nack`.
+
+    RabbitMQ does so since 4.3, where a channel that is closed still counts one.
+    """
+    found = re.match(r"(\d+)\.(\d+)", str(server.get("version")))
+    if found is None or server.get("product") != "RabbitMQ":
+        return False
+    return (int(found[1]), int(found[2])) >= (4, 3)
 
 
 def _delivery_count(message: Message) -> int:

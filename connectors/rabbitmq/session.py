@@ -52,18 +52,21 @@ class Session:
         events: Events,
         hand_back: Callable[[str], None],
         stop: Callable[[], None],
+        on_agreed: Callable[[], None],
     ) -> None:
         """`hand_back` is called, with the reason, when the channel should be given up.
 
-        `stop` is called when so much is rejected that nothing more should be read.
+        `stop` is called when so much is rejected that nothing more should be read, and `on_agreed`
+        when the broker agrees to deliver.
         """
         self.origin = origin
         self._loop, self._connection, self._channel = loop, connection, channel
         self._caution, self._events = caution, events
         self._rejections, self._stop = rejections, stop
         self._settlement = Settlement(loop, origin, connection, channel, spec, parker, rejections)
+        held_from = self._settlement.held_from
         self._subscription = Subscription(
-            connection, channel, spec, caution, self._on_messages, self._settlement.held_from
+            connection, channel, spec, caution, self._on_messages, held_from, on_agreed
         )
         self._ages, self._hand_back = Ages(spec.consumer_timeout), hand_back
         self._timeout = spec.consumer_timeout
@@ -134,6 +137,10 @@ class Session:
     def _stop_if_told(self) -> None:
         if self._rejections.stopped:
             self._stop()
+
+    def give_back(self) -> None:
+        """Return what has no outcome; the channel is closed next."""
+        self._settlement.give_back()
 
     def _look(self) -> None:
         self._subscription.look(self.open, time.monotonic())

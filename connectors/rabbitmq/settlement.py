@@ -14,7 +14,7 @@ from connectors import metrics
 from connectors.message import Message, Origin, Outcomes, Rejected
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.park import Parker
-from connectors.rabbitmq.poison import sort_out
+from connectors.rabbitmq.poison import nack_is_no_failure, sort_out
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
@@ -40,6 +40,7 @@ class Settlement:
         """Without a `parker`, the queue's own dead lettering gets what is rejected."""
         self._loop, self._origin, self._channel = loop, origin, channel
         self._spec, self._parker, self._rejections = spec, parker, rejections
+        self._nacks = spec.nack_keeps_place and nack_is_no_failure(connection.server_properties)
         self._spilling = False  # `_spill` has been asked for, and has not run yet
         self.rejected = 0
         """Messages that are rejected, and have found no place yet."""
@@ -113,6 +114,14 @@ class Settlement:
         if ledger.unsent and not self._spilling:
             self._spilling = True
             self._loop.call_later(SPILL_AFTER, self._spill)
+
+    def give_back(self) -> None:
+        """Return what has no outcome in a way that counts as no failure, where there is one.
+
+        Elsewhere the end of the channel returns it: that keeps its place in the queue.
+        """
+        if self.open and self._nacks:
+            self._channel.basic_nack(0, multiple=True, requeue=True)
 
     def _reject(self, rejected: Rejected) -> None:
         if self._parker is not None:

@@ -58,16 +58,24 @@ class RabbitMQ:
 
     def stopped_because(self) -> list[str]:
         """See `Source`."""
-        consumers = self._consumers.values()
-        return [f"{c.name}: {c.stopped_because}" for c in consumers if c.stopped_because]
+        stopped = [(c.name, c.rejections.stopped_because) for c in self._consumers.values()]
+        return [f"{name}: {why}" for name, why in stopped if why]
 
     def disconnected_because(self) -> dict[str, str]:
         """See `Source`."""
         consumers = self._consumers.values()
-        return {c.name: c.disconnected_because for c in consumers if c.disconnected_because}
+        return {c.name: c.reach.lost_because for c in consumers if c.reach.lost_because}
+
+    def refused_because(self) -> str:
+        """See `Source`."""
+        refused = [c.reach.refused for c in self._consumers.values() if c.reach.refused]
+        return f"RabbitMQ, {'; '.join(refused)}" if refused else ""
 
     def check(self) -> None:
-        """See `Source`; tries five times, to bridge a broker that is just starting."""
+        """See `Source`; tries five times, to bridge a broker that is just starting.
+
+        What the broker refuses for good, at all of the URLs, it is asked once.
+        """
         preparations = topology.of_source(self._spec)
         _FirstLook(self._spec.url, preparations).take()
         if self._dead_letter is not None:
@@ -88,7 +96,8 @@ class _FirstLook:
     def __init__(self, urls: Sequence[str], preparations: Sequence[Preparation]) -> None:
         self._loop = IOLoop()
         self._link = Link(self._loop, urls, "hopper check", preparations, self, self.WAIT)
-        self._failures: list[str] = []
+        self._urls, self._failures = len(urls), list[str]()
+        self._refused: dict[str, None] = {}
 
     def take(self) -> None:
         try:
@@ -99,6 +108,8 @@ class _FirstLook:
             raise Unavailable(f"RabbitMQ, {self._link.place}: {error}") from None
         finally:
             self._loop.close()
+        if len(self._refused) >= self._urls:
+            raise Unavailable(f"RabbitMQ, {'; '.join(self._refused)}")
         if len(self._failures) >= self.TRIES:
             places = "; ".join(dict.fromkeys(self._failures))
             raise Unavailable(f"RabbitMQ, after {self.TRIES} tries: {places}")
@@ -106,8 +117,11 @@ class _FirstLook:
     def link_ready(self, _connection: BatchConnection, _channel: Channel) -> None:
         self._link.close(self._loop.stop)
 
-    def link_down(self, reason: str, was_ready: bool) -> None:
-        if not was_ready:
-            self._failures.append(f"{self._link.place}: {reason}")
-            if len(self._failures) >= self.TRIES:
-                self._link.close(self._loop.stop)
+    def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
+        if was_ready:
+            return
+        self._failures.append(f"{self._link.place}: {reason}")
+        if remedy:
+            self._refused[f"{self._failures[-1]}: {remedy}"] = None
+        if len(self._failures) >= self.TRIES or len(self._refused) >= self._urls:
+            self._link.close(self._loop.stop)

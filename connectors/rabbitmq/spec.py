@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import (
-    Discriminator,
-    Field,
-    Tag,
-)
+from pydantic import Field
 
 from connectors.rabbitmq.address import AmqpUrls, ShortText
+from connectors.rabbitmq.declaration import OFFSET, Consume, Declaration, Declare
 from connectors.rabbitmq.other_keys import OTHER_KEYS
 from connectors.spec import (
     MAX_MESSAGE,
@@ -28,60 +25,6 @@ from connectors.spec import (
     Spec,
 )
 from connectors.units import Duration
-
-
-class Binding(Spec):
-    """A binding of the queue."""
-
-    exchange: Annotated[ShortText, Field(min_length=1)]
-    """Name of an exchange that exists."""
-    routing_key: ShortText = ""
-    """Binding key, as the exchange's type understands it."""
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    """What a headers exchange matches, for example."""
-
-
-class Declare(Spec):
-    """How the queue is made when it does not exist; one that does must be the same."""
-
-    durable: bool = True
-    """The queue outlives a restart of the broker."""
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the broker with the types they have here: `{x-queue-type: quorum}`."""
-    bind: tuple[Binding, ...] = Field((), strict=False)
-    """Exchanges that feed the queue."""
-
-
-OFFSET = "x-stream-offset"
-"""Header of each message that a stream delivers; and the argument that says where to begin."""
-
-
-class Consume(Spec):
-    """How the broker is asked for messages."""
-
-    exclusive: bool = False
-    """No other consumer is let in; the job waits until there is none."""
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the broker with the types they have here: `{x-priority: 10}`. Of a stream,
-    `x-stream-offset` says where to begin the first time, `first` if omitted: `first`, `last`,
-    `next` or an offset; from then on the job goes on where it has been, whatever stands here."""
-
-
-def _shape_of_declaration(value: Any) -> str | None:
-    # Pydantic puts the tag into the paths of errors, where it must not look like a key.
-    if isinstance(value, (dict, Declare)):
-        return "<mapping>"
-    return "<passive>" if value == "passive" else None
-
-
-Declaration = Annotated[
-    Annotated[Declare, Tag("<mapping>")] | Annotated[Literal["passive"], Tag("<passive>")],
-    Discriminator(
-        _shape_of_declaration,
-        custom_error_type="declaration",
-        custom_error_message="must be passive, or a mapping such as {durable: true}",
-    ),
-]
 
 
 class RabbitMQSource(Spec):
@@ -108,10 +51,11 @@ class RabbitMQSource(Spec):
     """For a stream: name of the queue in which the job keeps its offset; it is made if it does not
     exist. Omitted: that of the stream with `.offset` behind it. Two jobs need two of them."""
     consumer_timeout: Annotated[Duration, Field(gt=0)] = Field(
-        default_factory=lambda given: _consumer_timeout(given.get("declare"))
+        default_factory=lambda given: _consumer_timeout(given.get("declare"), given.get("consume"))
     )
     """How long the broker waits for an acknowledgement before it closes the channel; the job hands
-    everything back a little earlier. Omitted: `x-consumer-timeout` of `declare.arguments`, else 30
+    everything back a little earlier. Omitted: `x-consumer-timeout` (milliseconds) of
+    `consume.arguments`, which RabbitMQ knows since 4.3, else of `declare.arguments`, else 30
     minutes, RabbitMQ's default. To be said when the broker's configuration or a policy differs."""
     most_deliveries: Annotated[int, Field(ge=1)] | None = 10
     """Park a message that was delivered so often before and always came back, because the job died
@@ -142,7 +86,8 @@ class RabbitMQSource(Spec):
         if isinstance(self.declare, Declare) and not self.declare.durable:
             yield Problem(
                 ("declare", "durable"),
-                "such a queue ends with the broker, and RabbitMQ 4.3 refuses to make it",
+                "such a queue ends with the broker, and newer ones refuse to make it (RabbitMQ "
+                "4.3): set it to true",
             )
         if self._argument("x-queue-type") != "quorum" or self._argument("x-dead-letter-exchange"):
             return
@@ -190,6 +135,15 @@ class RabbitMQSource(Spec):
         return 1 if self.is_stream or self.consume.exclusive else workers
 
     @property
+    def nack_keeps_place(self) -> bool:
+        """What `basic.nack` returns stays ahead of what has not been delivered yet.
+
+        A quorum queue puts it behind that where it is told to have no delivery limit.
+        """
+        limit = self._argument("x-delivery-limit")
+        return not self.is_stream and not (isinstance(limit, int) and limit < 0)
+
+    @property
     def may_be_cautious(self) -> bool:
         """A consumer can be replaced by one that holds another number of messages.
 
@@ -202,10 +156,15 @@ class RabbitMQSource(Spec):
         return self.declare.arguments.get(name) if isinstance(self.declare, Declare) else None
 
 
-def _consumer_timeout(declare: object) -> float:
-    arguments = declare.arguments if isinstance(declare, Declare) else {}
-    milliseconds = arguments.get("x-consumer-timeout")
-    return milliseconds / 1000 if isinstance(milliseconds, int) else CONSUMER_TIMEOUT
+def _consumer_timeout(*said: object) -> float:
+    """In seconds, of the arguments of a queue and of its consumer; those that come last count."""
+    found = CONSUMER_TIMEOUT
+    for one in said:
+        arguments = one.arguments if isinstance(one, Declare | Consume) else {}
+        milliseconds = arguments.get("x-consumer-timeout")
+        if isinstance(milliseconds, int) and milliseconds > 0:
+            found = milliseconds / 1000
+    return found
 
 
 DELIVERY_LIMIT = 20

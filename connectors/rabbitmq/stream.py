@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 
 from connectors.message import Message
+from connectors.rabbitmq.declaration import OFFSET
 from connectors.rabbitmq.properties import header
-from connectors.rabbitmq.spec import OFFSET
 
 
 class Offsets:

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from pika.channel import Channel
 
 from connectors.message import Message
+from connectors.rabbitmq.declaration import OFFSET
 from connectors.rabbitmq.poison import Caution
-from connectors.rabbitmq.spec import OFFSET, RabbitMQSource
+from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection, OnBatch
 
 QUIET_AFTER = 1.0
@@ -35,12 +36,16 @@ class Subscription:
         caution: Caution,
         on_messages: OnBatch,
         held_from: Callable[[int], int],
+        on_agreed: Callable[[], None],
     ) -> None:
-        """`held_from` counts the messages from a tag on that the broker waits to hear about."""
+        """`held_from` counts the messages from a tag on that the broker waits to hear about.
+
+        `on_agreed` is called each time when the broker agrees to deliver.
+        """
         self._connection, self._channel, self._spec = connection, channel, spec
         self._caution, self._on_messages = caution, on_messages
         self._arguments = dict(spec.consume.arguments)
-        self._held_from = held_from
+        self._held_from, self._on_agreed = held_from, on_agreed
         self._first_tag, self._last_tag = 1, 0  # of this consumer; of the channel
         self._wanted_since: float | None = None  # more messages at a time
         self._prefetch = 0
@@ -117,6 +122,7 @@ class Subscription:
             self._on_messages,
             exclusive=self._spec.consume.exclusive,
             arguments=self._arguments,
+            callback=lambda _: self._on_agreed(),
         )
 
     def _cancel(self, then: Callable[[], None]) -> None:

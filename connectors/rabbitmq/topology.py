@@ -5,18 +5,25 @@ Pure: it makes the requests, `link.py` sends them, at the start and after each l
 
 from __future__ import annotations
 
+from connectors.rabbitmq import refusal
+from connectors.rabbitmq.declaration import Binding, Declare
 from connectors.rabbitmq.link import Preparation
 from connectors.rabbitmq.offset_queue import ARGUMENTS
-from connectors.rabbitmq.spec import Binding, Declare, RabbitMQDeadLetter, RabbitMQSource
+from connectors.rabbitmq.refusal import Remedies
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 
 
 def of_source(spec: RabbitMQSource) -> list[Preparation]:
     """Declare the queue and bind it; or, where nothing is to be declared, see that it is there."""
-    offsets = [_declare(spec.offsets, Declare(arguments=ARGUMENTS))] if spec.is_stream else []
+    offsets = (
+        [_declare(spec.offsets, Declare(arguments=ARGUMENTS), refusal.OFFSETS)]
+        if spec.is_stream
+        else []
+    )
     if not isinstance(spec.declare, Declare):
-        return [_exists(spec.queue), *offsets]
+        return [_exists(spec.queue, refusal.FIND), *offsets]
     return [
-        _declare(spec.queue, spec.declare),
+        _declare(spec.queue, spec.declare, refusal.DECLARE),
         *(_bind(spec.queue, binding) for binding in spec.declare.bind),
         *offsets,
     ]
@@ -33,27 +40,28 @@ def of_dead_letter(spec: RabbitMQDeadLetter) -> list[Preparation]:
             Preparation(
                 lambda channel, done: channel.exchange_declare(
                     spec.exchange, passive=True, callback=done
-                )
+                ),
+                remedies=refusal.DEAD_LETTER_EXCHANGE,
             )
         ]
-    return [
-        Preparation(
-            _exists(spec.routing_key).ask, if_missing=_declare(spec.routing_key, Declare()).ask
-        )
-    ]
+    remedies = refusal.DEAD_LETTER_QUEUE
+    make = _declare(spec.routing_key, Declare(), remedies).ask
+    return [Preparation(_exists(spec.routing_key, remedies).ask, make, remedies)]
 
 
-def _exists(queue: str) -> Preparation:
+def _exists(queue: str, remedies: Remedies) -> Preparation:
     return Preparation(
-        lambda channel, done: channel.queue_declare(queue, passive=True, callback=done)
+        lambda channel, done: channel.queue_declare(queue, passive=True, callback=done),
+        remedies=remedies,
     )
 
 
-def _declare(queue: str, spec: Declare) -> Preparation:
+def _declare(queue: str, spec: Declare, remedies: Remedies) -> Preparation:
     return Preparation(
         lambda channel, done: channel.queue_declare(
             queue, durable=spec.durable, arguments=dict(spec.arguments), callback=done
-        )
+        ),
+        remedies=remedies,
     )
 
 
@@ -61,5 +69,6 @@ def _bind(queue: str, spec: Binding) -> Preparation:
     return Preparation(
         lambda channel, done: channel.queue_bind(
             queue, spec.exchange, spec.routing_key, dict(spec.arguments), callback=done
-        )
+        ),
+        remedies=refusal.BIND,
     )

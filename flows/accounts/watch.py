@@ -11,8 +11,10 @@ import threading
 import time
 
 from connectors import metrics
+from connectors.connector import Source
 from flows.accounts.books import Books
 from flows.accounts.health import Health
+from flows.stop import Stop
 
 LOG = logging.getLogger("hopper")
 
@@ -25,8 +27,8 @@ REMIND = 60.0
 class Watch:
     """Of one process."""
 
-    def __init__(self, books: Books, health: Health) -> None:
-        self._books, self._health = books, health
+    def __init__(self, books: Books, health: Health, source: Source, stop: Stop) -> None:
+        self._books, self._health, self._source, self._stop = books, health, source, stop
         self._skipped = self._ahead = 0
         self._reminded_at = float("-inf")
 
@@ -40,6 +42,8 @@ class Watch:
 
     def look(self, now: float) -> None:
         """Look once."""
+        if refused := self._source.refused_because():
+            self._stop.fail(refused)
         for text in self._health.look(now):
             LOG.error("the books do not add up, which is a defect of the job: %s", text)
         before, self._skipped = self._skipped, self._books.skipped()

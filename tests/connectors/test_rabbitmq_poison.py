@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pika import spec
 
 from connectors.message import Message
-from connectors.rabbitmq.poison import PROBE_PATIENCE, Caution, any_redelivered, sort_out
+from connectors.rabbitmq.poison import (
+    PROBE_PATIENCE,
+    Caution,
+    any_redelivered,
+    nack_is_no_failure,
+    sort_out,
+)
 
 MOST = 4000
 
@@ -157,3 +164,20 @@ def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
 
     assert steps == [1, 4, 16, 60]
     assert caution.is_probe_in_name_only
+
+
+@pytest.mark.parametrize(
+    ("product", "version", "expected"),
+    [
+        ("RabbitMQ", "3.10.8", False),
+        ("RabbitMQ", "4.2.9", False),
+        ("RabbitMQ", "4.3.0", True),
+        ("RabbitMQ", "4.3.0-rc.1", True),
+        ("RabbitMQ", "10.0.0", True),
+        ("LavinMQ", "4.3.0", False),
+        ("RabbitMQ", "unknown", False),
+        (None, None, False),
+    ],
+)
+def test_a_nack_is_no_failure_since_4_3(product: str, version: str, expected: bool) -> None:
+    assert nack_is_no_failure({"product": product, "version": version}) == expected

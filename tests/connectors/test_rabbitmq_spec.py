@@ -8,7 +8,8 @@ import pika
 import pytest
 from pydantic import ValidationError
 
-from connectors.rabbitmq.spec import Declare, RabbitMQDeadLetter, RabbitMQSource
+from connectors.rabbitmq.declaration import Declare
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 
 
 def source(**keys: Any) -> RabbitMQSource:
@@ -123,6 +124,21 @@ def test_the_consumer_timeout_is_the_queues_or_rabbitmqs_default(
     declare: Any, seconds: float
 ) -> None:
     assert source(declare=declare).consumer_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds"),
+    [
+        ({}, 300.0),
+        ({"declare": {"arguments": {"x-consumer-timeout": 60_000}}}, 300.0),
+        ({"consumer_timeout": "2m"}, 120.0),
+    ],
+)
+def test_the_consumer_timeout_may_be_the_consumers_own(keys: Any, seconds: float) -> None:
+    """As RabbitMQ knows since 4.3; what the spec says of it counts more."""
+    consume = {"arguments": {"x-consumer-timeout": 300_000}}
+
+    assert source(consume=consume, **keys).consumer_timeout == seconds
 
 
 @pytest.mark.parametrize(

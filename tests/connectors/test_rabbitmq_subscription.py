@@ -22,6 +22,7 @@ class Rig:
         self.connection, (self.channel, _) = connect(BatchConnection)
         source = RabbitMQSource.model_validate({"url": "amqp://host", "queue": "q", **keys})
         self.ended: list[str] = []
+        self.agreed: list[bool] = []
         self.last_tag = 1
         self.subscription = Subscription(
             self.connection,
@@ -30,6 +31,7 @@ class Rig:
             Caution(prefetch),
             lambda _: None,
             lambda tag: self.last_tag + 1 - tag,
+            lambda: self.agreed.append(True),
         )
         self.connection.written.clear()
 
@@ -68,6 +70,19 @@ def test_the_prefetch_is_the_consumers_own() -> None:
 
     [qos] = rig.said()
     assert (qos.prefetch_count, qos.prefetch_size, qos.global_qos) == (50, 0, False)
+
+
+def test_it_consumes_when_the_broker_has_agreed() -> None:
+    """Not when it is asked: it may refuse."""
+    rig = Rig(prefetch=50)
+    rig.subscription.look(held=0, now=0.0)
+    rig.answer(spec.Basic.QosOk())
+    assert rig.agreed == []
+    [_, consume] = rig.said()
+
+    rig.answer(spec.Basic.ConsumeOk(consume.consumer_tag))
+
+    assert rig.agreed == [True]
 
 
 def test_what_the_spec_says_is_asked_for() -> None:

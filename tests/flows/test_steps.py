@@ -81,7 +81,8 @@ def test_what_becomes_of_late_messages_is_counted(late: str, became: str) -> Non
 def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
     """Values that were skipped since; and books that do not add up, once."""
     books, source = Books(), Memory(MemorySource(name="watch"), workers=1)
-    watch = Watch(books, Health(books, source, Stop(3600, lambda: 0), patience=30))
+    stop = Stop(3600, lambda: 0)
+    watch = Watch(books, Health(books, source, stop, patience=30), source, stop)
     before = counted("hopper_skipped_values_total")
     books.skipped = lambda: 3
     books.of_sink().note(entered=2, open=1)
@@ -98,7 +99,8 @@ def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixtur
 def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
     """Whose windows do not end by them: nobody would know why."""
     books, source = Books(), Memory(MemorySource(name="watch"), workers=1)
-    watch = Watch(books, Health(books, source, Stop(3600, lambda: 0), patience=30))
+    stop = Stop(3600, lambda: 0)
+    watch = Watch(books, Health(books, source, stop, patience=30), source, stop)
     before, counts = counted("hopper_ahead_total"), {0: 0, 1: 4, 2: 5, 61: 9, 62: 9}
 
     for second, count in counts.items():

@@ -1,0 +1,60 @@
+"""How what has no outcome goes back to the broker when the job ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pika import spec
+from pika.adapters.select_connection import IOLoop
+from pika.frame import decode_frame
+
+from connectors.message import Origin
+from connectors.rabbitmq.rejections import Rejections
+from connectors.rabbitmq.settlement import Settlement
+from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.wire import BatchConnection
+from tests.connectors.amqp_stream import connect
+
+SINCE_4_3 = {"product": "RabbitMQ", "version": "4.3.0"}
+WITHOUT_LIMIT = {"declare": {"arguments": {"x-queue-type": "quorum", "x-delivery-limit": -1}}}
+
+
+def said(server: dict[str, str], delivered: int, **keys: Any) -> list[Any]:
+    """What the broker hears of it."""
+    connection, (channel, _) = connect(BatchConnection)
+    connection.server_properties = server
+    source = RabbitMQSource.model_validate({"url": "amqp://host", "queue": "q", **keys})
+    origin, rejections = Origin("q/000", 1), Rejections("q/000", None, parks=False)
+    loop = IOLoop()
+    settlement = Settlement(loop, origin, connection, channel, source, None, rejections)
+    loop.close()
+    settlement.delivered(delivered)
+    connection.written.clear()
+
+    settlement.give_back()
+
+    return [decode_frame(written)[1].method for written in connection.written]
+
+
+def test_a_nack_counts_as_no_failure_where_the_broker_knows_the_difference() -> None:
+    """For all messages at once, and back to the queue."""
+    [nack] = said(SINCE_4_3, delivered=3)
+
+    assert isinstance(nack, spec.Basic.Nack)
+    assert (nack.delivery_tag, nack.multiple, nack.requeue) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    ("server", "delivered", "keys"),
+    [
+        ({"product": "RabbitMQ", "version": "3.10.8"}, 3, {}),
+        (SINCE_4_3, 0, {}),
+        (SINCE_4_3, 3, WITHOUT_LIMIT),
+        (SINCE_4_3, 3, {"declare": {"arguments": {"x-queue-type": "stream"}}}),
+    ],
+)
+def test_elsewhere_the_end_of_the_channel_returns_it_to_its_place(
+    server: dict[str, str], delivered: int, keys: dict[str, Any]
+) -> None:
+    assert said(server, delivered, **keys) == []
