@@ -177,6 +177,10 @@ def _send_large(_fault: Fault, victims: Victims) -> None:
     victims.producer.send_large(3)
 
 
+def _send_marked(_fault: Fault, victims: Victims) -> None:
+    victims.producer.send_marked(3)
+
+
 def _outwait(_fault: Fault, victims: Victims) -> bool:
     """The store is away until the broker has lost its patience with who does not acknowledge.
 
@@ -215,5 +219,6 @@ _FAULTS: dict[str, Callable[[Fault, Victims], int | None]] = {
     "disk full": lambda f, v: _block("index.blocks.read_only_allow_delete", f, v),
     "larger than a request": _send_large,
     "processor fails": _fail_processor,
+    "refused by a proxy": _send_marked,
     "consumer timeout": _outwait,
 }

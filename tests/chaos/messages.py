@@ -23,10 +23,15 @@ class Messages:
         """`keyed`: there is a key, which may be missing; `reduced`: no document meets a mapping."""
         self._seed, self._keyed, self._reduced = seed, keyed, reduced
         self._large: set[int] = set()
+        self._marked: set[int] = set()
 
     def make_large(self, number: int) -> None:
         """Let this one be larger than a request may be."""
         self._large.add(number)
+
+    def mark(self, number: int) -> None:
+        """Let a proxy before the store refuse each request with this one in it."""
+        self._marked.add(number)
 
     def body(self, number: int, at: int) -> bytes:
         """The message of a number; `at` in milliseconds since 1970."""
@@ -41,6 +46,8 @@ class Messages:
                 n = b'"number %d"' % number
         doomed = b'"doomed":"x",' if dice % 1000 in FAILING else b""
         pad = b"." * (LARGE_BYTES if number in self._large else dice // 7 % 200)
+        if number in self._marked:
+            pad += MARK
         parts = (n, key, doomed, amount(number), at, pad)
         return b'{"n":%b,%b%b"amount":%d,"at":%d,"pad":"%b"}' % parts
 
@@ -49,9 +56,14 @@ class Messages:
         dice = self._dice(number) % 1000
         if dice in UNREADABLE:
             return ("unreadable: ",)
+        if dice in UNFIT and self._keyed:
+            return ("missing_key: ",)
+        if number in self._marked and not self._reduced:
+            # One that is too large as well may be told the one or the other.
+            return ("refused: ", *(TOO_LARGE if number in self._large else ()))
         if dice in UNFIT:
             # One that is too large as well may be told the one or the other.
-            return ("missing_key: ",) if self._keyed else ("document_parsing_exception", *TOO_LARGE)
+            return ("document_parsing_exception", *TOO_LARGE)
         return TOO_LARGE if number in self._large and not self._reduced else ()
 
     def may_fail(self, number: int) -> bool:
@@ -62,6 +74,8 @@ class Messages:
         return crc32(b"%d %d" % (self._seed, number))
 
 
+MARK = b"<script>"
+"""What a proxy before the store does not let through; no summary has it."""
 TOO_LARGE = ("the request is too large", "too large")
 
 

@@ -27,7 +27,7 @@ class Producer(threading.Thread):
         self._publisher: Publisher | None = None
         self._busy = threading.Lock()
         self._stopping = threading.Event()
-        self._large = 0
+        self._large = self._marked = 0
         self.held_back = False
         """There is enough in the queue."""
         self.published = 0
@@ -46,6 +46,10 @@ class Producer(threading.Thread):
     def send_large(self, count: int) -> None:
         """Let the next ones be larger than a request may be."""
         self._large += count
+
+    def send_marked(self, count: int) -> None:
+        """Let the next ones be such as a proxy refuses."""
+        self._marked += count
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -66,6 +70,9 @@ class Producer(threading.Thread):
         large, self._large = self._large, 0
         for number in numbers[:large]:
             self._messages.make_large(number)
+        marked, self._marked = self._marked, 0
+        for number in numbers[large : large + marked]:
+            self._messages.mark(number)
         method = frame.Method(1, spec.Basic.Publish(routing_key=self._queue)).marshal()
         while True:
             at = int(time.time() * 1000)  # what is published late is not late for its window

@@ -27,6 +27,7 @@ LANES = {
         "disk full",
         "larger than a request",
         "processor fails",
+        "refused by a proxy",
     ),
     "way to the store": (
         "store connections cut",

@@ -16,6 +16,8 @@ SHAPES = ("one", "threads", "cluster")
 STOPPED = "reads nothing for .* then a message as a probe"
 AWAY = "RabbitMQ, after 5 tries"
 """It ends when the broker does not answer as it starts."""
+BLOCKED = "is blocked for writing by index.blocks"
+"""Or when the index takes nothing."""
 ENDS_WITHIN = 30.0
 """Seconds: when one process of a cluster has ended, so do the others."""
 DRAINED, NOT_DRAINED = 0, 3
@@ -122,7 +124,7 @@ class Supervisor(threading.Thread):
             time.sleep(0.05)
         codes = [job.process.poll() for job in self._jobs]
         self._open.close()  # kills who is left
-        away = any(AWAY in job.log for job in self._jobs)
+        away = any(AWAY in job.log or BLOCKED in job.log for job in self._jobs)
         if not (self._told or away or self._finished.is_set()):
             self.strange.append(f"life {self.lives}: ended by itself, {codes}")
         return [-1 if code is None else code for code in codes]

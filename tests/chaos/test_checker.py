@@ -59,6 +59,21 @@ def test_nobody_is_parked_for_a_wrong_reason() -> None:
     assert not judge([*STORED, PUBLISHED], REJECTED).good
 
 
+def test_of_what_a_proxy_refuses_exactly_that_is_parked() -> None:
+    messages = Messages(seed=1, keyed=False, reduced=False)
+    messages.mark(HEALTHY[0])
+    refused = {HEALTHY[0]: ["refused: alone in a request"]}
+    others = {HEALTHY[1]: ["refused: alone in a request"]}
+
+    def good(stored: list[int], parked: dict[int, list[str]]) -> bool:
+        parked = {**REJECTED, **parked}
+        return compare(messages, PUBLISHED, (), AGGREGATES["documents"], stored, parked).good
+
+    assert good(STORED[1:], refused)
+    assert not good(STORED, {})
+    assert not good([STORED[0], *STORED[2:]], others)
+
+
 def test_who_came_while_the_index_was_closed_may_be_parked_and_stored() -> None:
     reasons = ["cluster_block_exception: closed for a while"] * 2
     verdict = judge(STORED, {**REJECTED, STORED[0]: reasons})

@@ -18,6 +18,7 @@ import urllib3
 from deploy.local.elasticsearch import Elasticsearch
 from deploy.local.rabbitmq import RabbitMQ
 from tests.chaos.aggregates import MAPPING
+from tests.chaos.messages import MARK
 from tests.live.forwarder import Forwarder
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class World:
             self.broker_front = opening.enter_context(_before(self.broker.url))
             self.store_front = opening.enter_context(_before(self.store.url))
             self._open = opening.pop_all()
+        self.store_front.refuse_text(MARK)
         self.look_often()
         self.ask("PUT", "/neighbour", {"settings": {"number_of_replicas": 0}})
         return self

@@ -20,6 +20,7 @@ class Forwarder:
         self._pairs: list[_Pair] = []
         self._refusing = False
         self._delay = 0.0
+        self._refused_text = b""
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
 
@@ -67,6 +68,10 @@ class Forwarder:
         """Close new connections as soon as they are made, or no longer."""
         self._refusing = refusing
 
+    def refuse_text(self, text: bytes) -> None:
+        """Answer each HTTP request with that text in it by a page, and do not pass it on."""
+        self._refused_text = text
+
     def _accept(self) -> None:
         while True:
             try:
@@ -89,13 +94,19 @@ class Forwarder:
                 threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
 
     def _pass_on(self, pair: _Pair, source: socket.socket, sink: socket.socket) -> None:
+        before = b""
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                text = self._refused_text
+                if text and source is pair.near and text in before + data:
+                    pair.refuse()
+                    break
+                before = data[-len(text) :]
                 if self._delay:
                     time.sleep(self._delay)
                 if not pair.swallowing:
                     sink.sendall(data)
-        if not pair.swallowing:
+        if not pair.swallowing and (source is pair.near or not pair.refused):
             pair.shut_down()
             if not self._forget(pair):
                 pair.break_()
@@ -113,8 +124,18 @@ class _Pair:
     """The two connections of which one is made, as seen from both ends."""
 
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
-        self._sides = near, far
-        self.swallowing = False
+        self.near, self._sides = near, (near, far)
+        self.swallowing = self.refused = False
+
+    def refuse(self) -> None:
+        """Say no to the near side, and hear the rest of what it has to say."""
+        self.refused = True
+        self._sides[1].shutdown(socket.SHUT_RDWR)
+        self.near.sendall(_FORBIDDEN)
+        self.near.shutdown(socket.SHUT_WR)
+        self.near.settimeout(_HEARD_FOR)
+        while self.near.recv(65536):
+            pass
 
     def shut_down(self) -> None:
         for side in self._sides:
@@ -125,3 +146,12 @@ class _Pair:
         self.shut_down()
         for side in self._sides:
             side.close()
+
+
+_HEARD_FOR = 5.0
+"""Seconds."""
+_PAGE = b"<html><title>403</title>Request blocked</html>"
+_FORBIDDEN = (
+    b"HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(_PAGE), _PAGE)
+)
