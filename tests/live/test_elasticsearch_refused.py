@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pika
 import pytest
 
 from tests.live.firewall import RESET, Firewall, Page
@@ -51,3 +52,49 @@ def test_one_refused_message_is_parked_and_six_hundred_are_stored(
     assert events.numbers() == list(range(600))
     assert rig.left() == 0
     assert took < WITHIN
+
+
+@pytest.mark.parametrize("page", [Page(403), Page(500), Page(502), RESET])
+def test_an_outage_that_looks_the_same_parks_nothing(
+    rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path, page: Page
+) -> None:
+    """Everything is refused for a while, as by a proxy whose Elasticsearch is starting."""
+    events = Index(elasticsearch_url, index)
+    with Firewall(elasticsearch_url, b"nothing", page) as firewall:
+        path = spec(tmp_path, rig, events, elasticsearch=firewall.url, window="{count: 10}")
+        with Job(path) as job:
+            job.wait_for_log("consuming")
+            publish(rig, 300)
+            until(lambda: events.count() >= 100)
+            firewall.text, refused = b"", firewall.refused
+            publish(rig, 60, start=300)
+            until(lambda: firewall.refused >= refused + 6)
+            firewall.text = b"nothing"
+            until(lambda: rig.left() == 0)
+            assert job.drain() == 0
+
+    assert events.numbers() == list(range(360))
+    assert rig.parked() == []
+
+
+def test_one_window_at_a_time_keeps_the_order_around_a_refused_message(
+    rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
+) -> None:
+    """With `concurrency: 1` a later document of an `_id` replaces an earlier one, as it came."""
+    events = Index(elasticsearch_url, index)
+    for number in range(200):
+        text = b"<script>" if number == 60 else b""
+        rig.publish(
+            b'{"n":%d,"text":"%b"}' % (number, text),
+            properties=pika.BasicProperties(message_id=f"{number % 7}", delivery_mode=2),
+        )
+    with Firewall(elasticsearch_url, b"<script", Page(403)) as firewall:
+        path = spec(tmp_path, rig, events, elasticsearch=firewall.url)
+        path.write_text(path.read_text().replace("    bulk:", "    concurrency: 1\n    bulk:"))
+        with Job(path) as job:
+            [(body, _)] = until(rig.parked, timeout=60)
+            until(lambda: rig.left() == 0)
+            assert job.drain() == 0
+
+    assert body.startswith(b'{"n":60,')
+    assert events.numbers() == list(range(193, 200))

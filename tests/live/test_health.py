@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 
+from tests.live.firewall import Firewall, Page
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job, free_ports
@@ -183,6 +184,52 @@ def test_a_consumer_that_has_stopped_is_told(
         )
         assert job.drain() == 0
     assert "do not add up" not in job.log
+
+
+def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
+    rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
+) -> None:
+    """It answers, and what it says is told: at once among the numbers, later as a reason."""
+    events = Index(elasticsearch_url, index)
+    busy = Page(429, "application/json", b'{"error":{"type":"busy","reason":"later"}}')
+    with Firewall(elasticsearch_url, b"{", busy) as firewall:
+        path = watched(tmp_path, rig, events, elasticsearch=firewall.url)
+        with Job(path) as job:
+            wait_for(job, "/ready", 200)
+            publish(rig, 30)
+            told = wait_for(job, "/health", 503, "the sink has taken nothing for")
+            assert told["sink"] == {"answers": True, "refusal": "429 busy: later"}
+            assert told["reasons"][0].endswith("30 documents wait: 429 busy: later")
+
+            firewall.text = b"nothing is refused any more"
+            told = wait_for(job, "/health", 200)
+            until(lambda: events.count() == 30)
+            until(lambda: ask(job, "/health")[1]["sink"] == {"answers": True, "refusal": None})
+            assert job.drain() == 0
+
+
+def test_a_refusal_for_good_is_named(
+    rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
+) -> None:
+    """As when a password was changed; it is an error in the log."""
+    events = Index(elasticsearch_url, index)
+    said = b'{"error":{"type":"security_exception","reason":"wrong"},"status":401}'
+    refused = Page(401, "application/json", said)
+    with (
+        Firewall(elasticsearch_url, b"nothing", refused) as firewall,
+        Job(watched(tmp_path, rig, events, elasticsearch=firewall.url)) as job,
+    ):
+        wait_for(job, "/ready", 200)
+        firewall.text = b""  # which is in each request
+        publish(rig, 3)
+        wait_for(job, "/health", 503, "3 documents wait: 401 security_exception: wrong")
+        assert "ERROR hopper.elasticsearch" in job.log
+        assert rig.parked() == []
+
+        firewall.text = b"nothing"
+        wait_for(job, "/health", 200)
+        until(lambda: events.count() == 3)
+        assert job.drain() == 0
 
 
 def test_a_drain_makes_unready_and_not_ill(
