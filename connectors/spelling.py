@@ -14,26 +14,48 @@ import re
 from collections.abc import Sequence
 
 
-def problem_of(text: str) -> str | None:
+def problem_of(text: str, pointers: bool = True) -> str | None:
     """Tell why a path is not taken for one; `None`: it is one, or a JSON Pointer.
 
-    What begins with `/` is a JSON Pointer, in which every name can be written. Behind `header.`
-    every character belongs to the name.
+    What begins with `/` is a JSON Pointer, in which every name can be written; without `pointers`
+    there are none. Behind `header.` every character belongs to the name.
     """
-    if text.startswith(("/", "header.")):
+    if text.startswith("header.") or (pointers and text.startswith("/")):
         return None
+    exactly = f"; a field of exactly this name is written {pointer([text])}" if pointers else ""
     for pattern, told in _NOTATIONS:
         if pattern.search(text):
             ours = written(names_in(text))
-            remedy = f": write {ours}" if ours else ": write it as in order.id"
-            return f"{told}{remedy}; {_quoted(text)}"
+            if not pointers and ours.startswith("/"):
+                ours = ""
+            return f"{told}: write {ours or 'it as in order.id'}{exactly}"
     for pattern, told in _EXPRESSIONS:
         if pattern.search(text):
-            return f"{told}; {_quoted(text)}"
-    if _INDEXED.search(text):
+            return f"{told}{exactly}"
+    if pointers and _INDEXED.search(text):
         told = "what has a number in an array is named by a JSON Pointer"
-        return f"{told}: write {written(names_in(text))}; {_quoted(text)}"
+        return f"{told}: write {written(names_in(text))}{exactly}"
     return None if text.startswith("body.") else _problem_of_root(text)
+
+
+def field_path(text: str) -> str:
+    """Check the dotted path of a field where there is nothing but a document, and no JSON Pointer.
+
+    Returns:
+        The path; without a `body.` that only says that it is not `header.` or the like.
+
+    Raises:
+        ValueError: it names no field; the text says how it is written.
+    """
+    root, _, rest = text.partition(".")
+    if root == "body" and "." in rest and kind_of_root(rest.split(".")[0]) is not None:
+        return rest
+    if rest and kind_of_root(root) in ("header", "property"):
+        raise ValueError(f"must be a field of the document; write body.{text} for one of that name")
+    problem = problem_of(text, pointers=False)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
 
 
 def names_in(text: str) -> list[str]:
@@ -78,10 +100,6 @@ def kind_of_root(name: str) -> str | None:
 def pointer(names: Sequence[str]) -> str:
     """Write names as a JSON Pointer."""
     return "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)
-
-
-def _quoted(text: str) -> str:
-    return f"a field of exactly this name is written {pointer([text])}"
 
 
 def _problem_of_root(text: str) -> str | None:
@@ -137,7 +155,7 @@ _NOTATIONS = (
         f"{_A_PATH} and no direction: order goes from the least to the greatest",
     ),
     (re.compile(r"^[-+!~](?=[^\s*()]+$)"), f"{_A_PATH}, without a sign in front"),
-    (re.compile(r"^[^\s/]+(?:/[^\s/]+)+/?$"), "dots separate names, or a / stands before each"),
+    (re.compile(r"^/?[^\s/]+(?:/[^\s/]+)+/?$"), "dots separate names, or a / stands before each"),
 )
 """Those of which it is mostly clear how they are written here."""
 _EXPRESSIONS = (

@@ -97,6 +97,7 @@ PURE = [
     "connectors/elasticsearch/proxy_answer.py",
     "connectors/elasticsearch/request.py",
     "connectors/elasticsearch/settle.py",
+    "connectors/elasticsearch/other_templates.py",
     "connectors/elasticsearch/template.py",
 ]
 """These decide: they get the time as an argument, and wait for nothing."""

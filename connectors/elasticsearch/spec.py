@@ -23,8 +23,10 @@ from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST
 from connectors.elasticsearch.index_name import problem_of_name
 from connectors.elasticsearch.other_keys import OTHER_KEYS
+from connectors.elasticsearch.other_templates import refuse_other_notations
 from connectors.elasticsearch.template import parse_template
 from connectors.spec import OneOf, OneOrMore, Problem, Spec
+from connectors.spelling import field_path
 from connectors.units import Duration, Size, duration_text, size_text
 from connectors.url import Url, parse
 
@@ -49,6 +51,7 @@ def _static_index(name: str) -> str:
 
 def _index(text: str) -> str:
     try:
+        refuse_other_notations(text)
         parse_template(text)
     except ValueError as error:
         # The remedy may quote a part of the template.
@@ -62,10 +65,13 @@ def _index(text: str) -> str:
 HttpUrls = OneOrMore[Annotated[str, AfterValidator(_http_url)]]
 
 
+FieldPath = Annotated[str, AfterValidator(field_path)]
+
+
 class DocumentId(OneOf):
     """Where a document's `_id` comes from."""
 
-    field: str | None = None
+    field: FieldPath | None = None
     """Dotted path of a field of the document; a document without it is parked."""
     hash: Literal["body"] | None = None
     """`body`: a hash of the message's body, so that equal messages are one document."""
@@ -93,7 +99,7 @@ Id = Annotated[
 class FieldOfDocument(Spec):
     """A field of each document."""
 
-    field: str
+    field: FieldPath
     """Dotted path of the field; a document without it is parked."""
 
 

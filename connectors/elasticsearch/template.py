@@ -4,9 +4,8 @@ Pure. A place is one of
 
     {tenant} {a.b}            a field of the document: a text, a number, `true` or `false`
     {header.x} {property.x}   of the message
-    {routing_key} {exchange}  of the message
-    {queue}                   that the job consumes
-    {body.queue}              a field of the document that is called as a place of the message is
+    {routing_key} {exchange} {queue}  of the message
+    {body.queue}              a field of the document that is called as a root is, here or elsewhere
     {created:%Y.%m.%d}        the date, in UTC, at any of these
     {@timestamp:%Y.%m.%d}     the document's; when it has none: the time that the message was sent,
                               else the time that it arrived
@@ -24,6 +23,7 @@ from typing import Any, Literal, NamedTuple
 from connectors.elasticsearch.dates import date_printer
 from connectors.elasticsearch.index_name import NAME_BYTES_MAX, TOO_LONG, problem_of_name, text_of
 from connectors.message import Properties
+from connectors.spelling import kind_of_root
 from connectors.times import read_time
 
 
@@ -35,7 +35,6 @@ class Missing(NamedTuple):
 
 Field = Callable[[Mapping[str, Any], Properties, float], "str | Missing | None"]
 """(document, properties, time of arrival) -> text; `None`: there is none."""
-
 
 Get = Callable[[Mapping[str, Any], Properties], Any]
 """(document, properties) -> the value there; `None`: there is none."""
@@ -183,7 +182,8 @@ def _parse_name(name: str) -> tuple[Root, str]:
             known = ", ".join(field for field in Properties._fields if field != "headers")
             raise ValueError(f"there is no property.{rest}, but property. one of {known}")
         return "property", rest
-    if kind == "body" and (rest in _OF_MESSAGE or rest.startswith(("header.", "property."))):
+    root, dot, _ = rest.partition(".")
+    if kind == "body" and (kind_of_root(root) if dot else rest in _OF_MESSAGE):
         name = rest
     if "" in name.split("."):
         raise ValueError("a template names fields as in {tenant} or {a.b}")

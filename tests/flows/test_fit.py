@@ -235,7 +235,8 @@ ALIGNED = "by: a\nwindow: {tumbling: {every: 1m}}\nreduce: {t: {first: a}}"
 OTHERS = "by: a\nwindow: {time: 1s}\nreduce: {t: {first: a}}"
 A_VERSION = (
     "4:76: sink.elasticsearch.action: must be index: the summary of an aligned window has a "
-    "version, so that a part never takes the place of the whole"
+    "version, so that a part never takes the place of the whole; a data stream takes no versions: "
+    "write to an index, or take windows without tumbling"
 )
 WHOLE = "4:76: sink.elasticsearch.action: must be index or create: a summary is a whole document"
 NO_FIELD = (
