@@ -25,6 +25,7 @@ ONLY_IN = {
     "elasticsearch": (),
     "flows": ("flows/",),
     "yaml": ("flows/declared/yaml.py", "flows/declared/substitution.py"),
+    "re2": ("flows/fields/expressions/patterns.py",),
     "prometheus_client": ("connectors/metrics.py",),
     "msgspec": ("flows/", "connectors/"),
 }

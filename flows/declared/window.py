@@ -101,10 +101,10 @@ class Window(Spec):
     next group."""
     last: Annotated[OfMessage, Field(examples=['message.type == "end"'])] | None = None
     """A condition on a message: it completes its group, and is part of it.
-    Conditions are written in CEL, of `message` (the document), `header`, `property`, `routing_key`
-    and `queue`. A field that is not there, or is of another type than the condition takes it for,
-    makes it false; that is no error. Or they are `module:function` of your own, which is given an
-    object with these attributes, and returns `True` or `False`."""
+    Conditions are written in CEL, of `message` (the document), `header`, `property`, `routing_key`,
+    `exchange` and `queue`. A field that is not there, or is of another type than the condition
+    takes it for, makes it false; that is no error. Or they are `module:function` of your own, which
+    is given an object with these attributes, and returns `True` or `False`."""
     first: Annotated[OfMessage, Field(examples=['message.type == "start"'])] | None = None
     """A condition on a message: it completes the group before it, and opens the next one.
     A message that is first and last is a group by itself."""

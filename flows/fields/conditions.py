@@ -49,6 +49,7 @@ class View(NamedTuple):
     header: dict[str, Any]
     property: Properties
     routing_key: str
+    exchange: str
     queue: str
     group: GroupSoFar | None
     """For `until` only."""
@@ -105,7 +106,7 @@ def _reached(tree: Node, text: str) -> tuple[tuple[str, float], ...]:
         return sum(alternatives, ()) if all(alternatives) else ()
     if tree.kind != "operator" or tree.name not in _SWAPPED:
         return ()
-    sides = [refer(part, text, {}) for part in tree.parts]
+    sides = [refer(part, text, ()) for part in tree.parts]
     swapped = isinstance(sides[1], OfGroup)
     reference, number = (sides[1], tree.parts[0]) if swapped else (sides[0], tree.parts[1])
     sign, least = _SWAPPED[tree.name] if swapped else tree.name, number.value
@@ -145,12 +146,12 @@ def _bind_expression(
     text: str, tree: Node, places: Mapping[OfGroup, int], paths: Sequence[Path]
 ) -> Test:
     positions = {path: position for position, path in enumerate(paths)}
-    return Evaluation(text, positions, places).truth(tree, {})
+    return Evaluation(text, positions, places).truth(tree, ())
 
 
 def _probe(function: Callable[[View], Any], allow_group: bool) -> None:
     group = GroupSoFar(key=None, count=1, bytes=2, age=0.0) if allow_group else None
-    answers = own.probe(function, View({}, {}, Properties(), "", "", group))
+    answers = own.probe(function, View({}, {}, Properties(), "", "", "", group))
     if answers is not None:
         try:
             _truth(answers[0])
@@ -177,5 +178,8 @@ def _bind_own(function: Callable[[View], Any], paths: Sequence[Path]) -> Test:
 _SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
 """Comparisons with their sides exchanged."""
 
-_OF_OWN = (DOCUMENT, HEADERS, ENVELOPE, parse_path("routing_key"), parse_path("queue"))
+_OF_OWN = (
+    *(DOCUMENT, HEADERS, ENVELOPE),
+    *(parse_path("routing_key"), parse_path("exchange"), parse_path("queue")),
+)
 """What a `View` is made of."""

@@ -14,6 +14,7 @@ from flows.fields.paths import DOCUMENT, parse, reader
 from tests.flows import own_functions
 
 PROPERTIES = Properties(
+    exchange="shop",
     routing_key="orders",
     headers={"x": "h", "x-order": 1, "table": {"b": 2}},
     correlation_id="c",
@@ -84,6 +85,7 @@ def holds_of(text: str, group: GroupSoFar) -> bool | None:
         ("header.table.b == 2", {}),
         ('property.correlation_id == "c" && property.priority > 2', {}),
         ('routing_key == "orders" && queue == "tasks"', {}),
+        ('exchange == "shop" && exchange.startsWith("sh")', {}),
         ("message.items.exists(i, i.q > 3)", {"items": [{"q": 1}, {"q": 4}]}),
         ("message.items.exists(i, i.q > 3)", {"items": [{}, {"q": "x"}, {"q": 4}]}),
         ("message.items.all(i, i.q > message.least)", {"items": [{"q": 2}], "least": 1}),
@@ -125,6 +127,15 @@ def test_a_condition_holds(text: str, document: dict[str, Any]) -> None:
         ("message.list[0] == 1", {"list": [1]}),
         ("message.n == 3u", {"n": 3}),
         ("type(message.n) == int", {"n": 3}),
+        ('{1: "a", 2: "b"}[message.n] == "b"', {"n": 2}),
+        ('[message.a, "c"].join("-") == "b-c"', {"a": "b"}),
+        ("message.rows.map(r, r.map(r, r + 1)[0])[1] == 4", {"rows": [[1], [3]]}),
+        ("(message.a ? message.n : 0) + 1 == 4", {"a": True, "n": 3}),
+        ('string(message.n > 2) == "true"', {"n": 3}),
+        ("3u - 1u == uint(message.n)", {"n": "2"}),
+        ('bytes(message.s) == b"\\xc3\\xa4"', {"s": "ä"}),
+        ('timestamp(message.at).getHours("Europe/Berlin") == 2', {"at": "2026-05-05T00:00:00Z"}),
+        ('message.s.matches("^(a+)+$") == false', {"s": "a" * 5000 + "!"}),
         ("message.x.filter(vv, has(vv.a)).size() == 1", {"x": [{"a": 1}, {}]}),
     ],
 )
@@ -219,6 +230,28 @@ def test_only_what_is_of_one_kind_has_an_order(value: object, sign: str) -> None
 def test_what_has_no_number_as_its_result_is_false(text: str) -> None:
     """Beyond 64 bits too, as everywhere in CEL."""
     document = {"n": 2**63 - 1, "f": 1.7e308, "list": [1], "text": "1", "flag": True}
+
+    assert holds(text, document) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'message.s.replace("", message.s).size() > 0',
+        "message.l.join(message.s).size() > 0",
+        "1u - 2u < 3",
+        "uint(message.n) >= 0u",
+        '"a".charAt(message.n) == ""',
+        "message.l[message.f] == null",
+        'timestamp("9999-12-31T23:59:59Z") + duration(message.d) > timestamp(message.at)',
+    ],
+)
+def test_what_a_function_has_no_result_for_is_false(text: str) -> None:
+    """A message cannot use up all memory either."""
+    document = {
+        **{"s": "x" * 5000, "l": ["x"] * 5000, "n": -1, "f": 0.5},
+        **{"d": "1s", "at": "2026-05-05T00:00:00Z"},
+    }
 
     assert holds(text, document) is None
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
 from flows.fields.conditions import condition
+from flows.fields.expressions import patterns
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,12 @@ from flows.fields.conditions import condition
         ("startsWith(message.a, 'a')", (1, 1), "write x.startsWith(…)"),
         ("message.a.startsWith()", (1, 11), "startsWith takes one value"),
         ("message.a.startsWith(3)", (1, 22), "startsWith takes a text"),
+        ("message.a.replace('a') == 'b'", (1, 11), "replace takes two or three values"),
+        ("message.a.substring('a') == 'b'", (1, 21), "substring takes a number"),
+        ("int([1]) == 1", (1, 5), "int takes a number, a text or a time"),
+        ("has(message.a, message.b)", (1, 1), "has takes a field"),
+        ("{true: 1}[message.a] == 1", (1, 2), "it names something in an object"),
+        ("duration('1s') - timestamp(message.a) > duration('1s')", (1, 16), "- does not take"),
         ("message.a + 1", (1, 11), "a number is not true or false: compare it"),
         ('"end"', (1, 1), "a text is not true or false"),
         ("size(message.a)", (1, 1), "a number is not true or false"),
@@ -76,7 +84,6 @@ from flows.fields.conditions import condition
         ("headers.x-a == 1", (1, 1), 'write header["x-a"]'),
         ('properties.type == "x"', (1, 1), "write property.type"),
         ('routingKey == "x"', (1, 1), "write routing_key"),
-        ('exchange == "x"', (1, 1), "property.exchange"),
         ('body.type == "end"', (1, 1), "write message.type"),
         ('payload.type == "end"', (1, 1), "write message.payload.type"),
         ("message.type == end", (1, 17), 'write message.end, or "end" if it is a text'),
@@ -154,6 +161,10 @@ def test_what_is_wrong_about_the_group_is_refused_too(
         ('timestamp(message.a) > timestamp("yesterday")', 24, "timestamp"),
         ('duration("x") > duration("1s")', 1, "duration"),
         ('message.a == int("x")', 14, "int"),
+        ('message.a.matches(message.b) || "a".matches("[")', 45, "not a valid regex"),
+        ('timestamp(message.a).getHours("Europe/Berln") == 1', 31, "no time zone 'Europe/Berln'"),
+        ('"abc".charAt(5) == message.a', 7, "charAt: 5 is beyond a text of 3 characters"),
+        ("message.a == 18446744073709551616u", 14, "beyond 64 bits"),
     ],
 )
 def test_a_constant_that_is_none_is_refused_at_load(text: str, column: int, problem: str) -> None:
@@ -161,3 +172,13 @@ def test_a_constant_that_is_none_is_refused_at_load(text: str, column: int, prob
         condition(text, allow_group=False)
 
     assert str(refused.value).startswith(f"line 1, column {column}: ")
+
+
+def test_without_re2_matches_is_refused_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to install, or to write."""
+    monkeypatch.setitem(sys.modules, "re2", None)
+    patterns.compile.cache_clear()
+
+    with pytest.raises(ValueError, match=re.escape("line 1, column 19: matches needs RE2")) as told:
+        condition('message.a.matches("a")', allow_group=False)
+    assert "pip install google-re2" in str(told.value)

@@ -1,1 +1,1 @@
-"""The language of conditions: CEL, read here, and mostly evaluated here."""
+"""The language of conditions: CEL, read, checked and evaluated here."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flows.fields.expressions.functions import CALLS, METHODS, ConditionFunction
 from flows.fields.expressions.kinds import (
-    CALLS,
     MACROS,
-    METHODS,
     SPOKEN,
-    TYPES,
     Kind,
     fits,
     of_literal,
@@ -28,6 +26,7 @@ from flows.fields.expressions.references import (
 from flows.fields.expressions.remedies import of_call, of_method
 from flows.fields.expressions.tokens import Wrong
 from flows.fields.expressions.tree import Node
+from flows.fields.expressions.values import TYPES
 
 
 class Checker:
@@ -46,17 +45,18 @@ class Checker:
         Raises:
             Wrong: it can never be true or false.
         """
-        self._expect(node, "truth", "compare it with something", {})
+        self._expect(node, _TRUTH, "compare it with something", ())
 
-    def _expect(self, node: Node, kind: str, remedy: str, scope: Scope) -> None:
+    def _expect(self, node: Node, kinds: Sequence[str], remedy: str, scope: Scope) -> None:
+        """It must be of one of these kinds; of none: of any."""
         if node.kind == "operator" and node.name == "?:":
-            self._expect(node.parts[0], "truth", "compare it with something", scope)
+            self._expect(node.parts[0], _TRUTH, "compare it with something", scope)
             for part in node.parts[1:]:
-                self._expect(part, kind, remedy, scope)
+                self._expect(part, kinds, remedy, scope)
             return
         found = self._kind(node, scope)
-        if found not in (None, kind):
-            raise self._wrong(node, f"{SPOKEN[found]} is not {SPOKEN[kind]}: {remedy}")
+        if found is not None and kinds and found not in kinds:
+            raise self._wrong(node, f"{SPOKEN[found]} is not {_any_of(kinds)}: {remedy}")
 
     def _wrong(self, node: Node, what: str) -> Wrong:
         return Wrong(self._text, node.at, what)
@@ -72,9 +72,6 @@ class Checker:
 
     def _literal(self, node: Node, _scope: Scope) -> Kind:
         return of_literal(node.value)
-
-    def _opaque(self, node: Node, _scope: Scope) -> Kind:
-        return "bytes" if node.name == "bytes" else "number"
 
     def _name(self, node: Node, scope: Scope) -> Kind:
         if node.name in scope:
@@ -103,22 +100,27 @@ class Checker:
         return "list"
 
     def _map(self, node: Node, scope: Scope) -> Kind:
-        self._list(node, scope)
+        for name, value in zip(node.parts[::2], node.parts[1::2], strict=True):
+            self._expect(name, ("text", "number"), "it names something in an object", scope)
+            self._kind(value, scope)
         return "map"
 
     def _call(self, node: Node, scope: Scope) -> Kind:
+        if node.name == "has":
+            return self._presence(node, scope)
         if node.name not in CALLS:
-            raise self._wrong(node, of_call(node.name, tuple(CALLS), METHODS, FUNCTIONS))
+            raise self._wrong(node, of_call(node.name, (*CALLS, "has"), METHODS, FUNCTIONS))
         function = CALLS[node.name]
-        self._count(node, node.parts, function.arguments)
-        for part in node.parts:
-            if node.name == "has" and part.kind != "select":
-                raise self._wrong(part, "has takes a field, as in has(message.order)")
-            if node.name == "has" and refer(part, self._text, scope) is None:
-                self._kind(part.parts[0], scope)
-            else:
-                self._kind(part, scope)
+        self._arguments(node, node.parts, function, function.takes, scope)
         return function.kind
+
+    def _presence(self, node: Node, scope: Scope) -> Kind:
+        if len(node.parts) != 1 or node.parts[0].kind != "select":
+            at = node.parts[0] if len(node.parts) == 1 else node
+            raise self._wrong(at, "has takes a field, as in has(message.order)")
+        [field] = node.parts
+        self._kind(field if refer(field, self._text, scope) else field.parts[0], scope)
+        return "truth"
 
     def _method(self, node: Node, scope: Scope) -> Kind:
         receiver, *arguments = node.parts
@@ -127,13 +129,10 @@ class Checker:
         if node.name not in METHODS:
             raise self._wrong(node, of_method(node.name, (*METHODS, *MACROS)))
         function = METHODS[node.name]
-        self._count(node, arguments, function.arguments)
         kind = self._kind(receiver, scope)
-        allowed = ("time", "duration") if function.receiver == "time" else (function.receiver,)
-        if kind is not None and function.receiver is not None and kind not in allowed:
+        if kind is not None and kind not in function.takes[0]:
             raise self._wrong(node, f"{SPOKEN[kind]} has no {node.name}")
-        for argument in arguments:
-            self._expect(argument, "text", f"{node.name} takes a text", scope)
+        self._arguments(node, arguments, function, function.takes[1:], scope)
         return function.kind
 
     def _macro(self, node: Node, scope: Scope) -> Kind:
@@ -143,28 +142,39 @@ class Checker:
         if self._kind(over, scope) not in (None, "list", "map"):
             raise self._wrong(node, f"{node.name} goes through a list")
         variable, *bodies = rest
-        taken = (*scope, *self._variables, *TYPES)
+        taken = (*self._variables, *TYPES)
         if variable.kind != "name" or variable.name in taken:
             raise self._wrong(variable, "it takes a new name, for an item")
-        inner = {**scope, variable.name: True}
+        inner = (*scope, variable.name)
         for body in bodies:
             if node.name == "map" and body is bodies[-1]:
                 self._kind(body, inner)
             else:
-                self._expect(body, "truth", "compare it with something", inner)
+                self._expect(body, _TRUTH, "compare it with something", inner)
         return MACROS[node.name]
 
-    def _count(self, node: Node, arguments: Sequence[Node], count: int) -> None:
-        if len(arguments) != count:
-            raise self._wrong(
-                node, f"{node.name} takes {('nothing', 'one value')[count]} in its parentheses"
-            )
+    def _arguments(
+        self,
+        node: Node,
+        arguments: Sequence[Node],
+        function: ConditionFunction,
+        takes: Sequence[Sequence[str]],
+        scope: Scope,
+    ) -> None:
+        """What stands in a function's parentheses."""
+        least = len(takes) - function.optional
+        if not least <= len(arguments) <= len(takes):
+            counts = " or ".join(_COUNTS[count] for count in range(least, len(takes) + 1))
+            values = "" if counts == "nothing" else f" value{'s' * (counts != 'one')}"
+            raise self._wrong(node, f"{node.name} takes {counts}{values} in its parentheses")
+        for argument, kinds in zip(arguments, takes, strict=False):
+            self._expect(argument, kinds, f"{node.name} takes {_any_of(kinds)}", scope)
 
     def _operator(self, node: Node, scope: Scope) -> Kind:
         name, parts = node.name, node.parts
         if name in ("&&", "||", "!", "?:"):
             for part in parts[:1] if name == "?:" else parts:
-                self._expect(part, "truth", "compare it with something", scope)
+                self._expect(part, _TRUTH, "compare it with something", scope)
             if name != "?:":
                 return "truth"
             then, other = (self._kind(part, scope) for part in parts[1:])
@@ -179,5 +189,12 @@ class Checker:
         return result(name, kinds)
 
 
+def _any_of(kinds: Sequence[str]) -> str:
+    *others, last = (SPOKEN[kind] for kind in kinds) if kinds else ("anything",)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+_TRUTH = ("truth",)
+_COUNTS = ("nothing", "one", "two", "three")
 _REMEDIES = {"neg": "-", "in": "in looks into a list (into a text: x.contains(…)) and"}
 """What is said instead of an operator's sign."""

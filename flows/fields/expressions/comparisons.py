@@ -1,17 +1,16 @@
-"""Operators of expressions, as closures over what gets at their operands.
+"""Comparisons of expressions, as closures over what gets at their operands.
 
 Pure. Truth has three values, as in CEL: `None` is an error, and so is `ABSENT` among values.
-Numbers are JSON's: `1` and `1.0` are one, and in arithmetic they mix; true and false are none.
+Numbers are JSON's: `1` and `1.0` are equal, and `true` is not a number.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from math import fmod, isfinite
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from flows.fields.keys import canonical
+from flows.fields.expressions.values import Duration, Timestamp, Unsigned
 from flows.group import ABSENT
 
 Test = Callable[[Sequence[Any], Any], "bool | None"]
@@ -73,13 +72,24 @@ def equal(a: Any, b: Any) -> bool | None:
     """Whether two values are the same; `None` when one is absent."""
     if a is ABSENT or b is ABSENT:
         return None
-    if a.__class__ is b.__class__:
-        if a.__class__ is dict or a.__class__ is list:
-            # Python takes [1] and [true] for the same. Nested too deeply, they are not compared.
-            text = canonical(a)
-            return bool(text is not ABSENT and text == canonical(b))
-        return bool(a == b)
-    return a.__class__ in _NUMBERS and b.__class__ in _NUMBERS and bool(a == b)
+    try:
+        return _is_same(a, b)
+    except RecursionError:
+        return False  # nested deeper than Python's stack
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    kind = a.__class__
+    if kind is not b.__class__:
+        return kind in _NUMBERS and b.__class__ in _NUMBERS and bool(a == b)
+    # Python itself takes [1] and [true] for the same.
+    if kind is list:
+        return len(a) == len(b) and all(map(_is_same, a, b))
+    if kind is dict:
+        return len(a) == len(b) and all(
+            name in b and _is_same(value, b[name]) for name, value in a.items()
+        )
+    return bool(a == b)
 
 
 def contains(left: Operand, right: Operand) -> Test:
@@ -89,6 +99,8 @@ def contains(left: Operand, right: Operand) -> Test:
         a, b = left(values, group), right(values, group)
         if a is ABSENT or (b.__class__ is not list and b.__class__ is not dict):
             return None
+        if b.__class__ is dict:
+            return a.__class__ in NAMES and a in b
         return any(equal(a, item) for item in b)
 
     return test
@@ -108,87 +120,38 @@ def among(left: Operand, items: Sequence[Any]) -> Test:
     return test
 
 
-def compute(sign: str, left: Operand, right: Operand) -> Operand:
-    """Arithmetic on numbers, and `+` on texts."""
-    how = _ARITHMETIC[sign]
-
-    def value(values: Sequence[Any], group: Any) -> Any:
-        a, b = left(values, group), right(values, group)
-        if a.__class__ in _NUMBERS and b.__class__ in _NUMBERS:
-            return how(a, b) if b or sign not in "/%" else ABSENT
-        return a + b if sign == "+" and a.__class__ is b.__class__ is str else ABSENT
-
-    return value
-
-
 def pick(of: Operand, which: Operand) -> Operand:
     """A field of an object, or an item of a list."""
 
     def value(values: Sequence[Any], group: Any) -> Any:
-        a, b = of(values, group), which(values, group)
-        if a.__class__ is dict and b.__class__ is str:
-            return a.get(b, ABSENT)
-        inside = a.__class__ is list and b.__class__ is int and 0 <= b < len(a)
-        return a[b] if inside else ABSENT
-
-    return value
-
-
-def length(of: Operand) -> Operand:
-    """`size`, where of a text the characters count."""
-
-    def value(values: Sequence[Any], group: Any) -> Any:
-        what = of(values, group)
-        return len(what) if what.__class__ in (str, list, dict) else ABSENT
-
-    return value
-
-
-def _checked(how: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Integers have 64 bits, as everywhere in CEL; beyond them, and beyond floats, is an error."""
-
-    def compute_checked(a: Any, b: Any) -> Any:
-        try:
-            value = how(a, b)
-        except OverflowError:
+        a: Any = of(values, group)
+        b: Any = which(values, group)
+        if a.__class__ is dict:
+            return a.get(b, ABSENT) if b.__class__ in NAMES else ABSENT
+        if a.__class__ is not list or b.__class__ not in _NUMBERS or not 0 <= b < len(a):
             return ABSENT
-        if value.__class__ is int:
-            return value if -(2**63) <= value < 2**63 else ABSENT
-        return value if isfinite(value) else ABSENT
+        place = int(b)
+        return a[place] if b == place else ABSENT
 
-    return compute_checked
-
-
-def _divided(a: float, b: float) -> float:
-    """Towards zero where both are integers."""
-    if a.__class__ is int and b.__class__ is int:
-        return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
-    return a / b
+    return value
 
 
-def _remainder(a: float, b: float) -> float:
-    """With the sign of what is divided."""
-    if a.__class__ is int and b.__class__ is int:
-        return abs(a) % abs(b) * (-1 if a < 0 else 1)
-    return fmod(a, b)
-
-
-_NUMBERS = frozenset({int, float})
+_NUMBERS: Collection[type] = frozenset({int, float, Unsigned})
+NAMES: Collection[type] = frozenset({str, *_NUMBERS})
+"""What names something in an object."""
 _LIKE: dict[type, Sequence[type]] = {
     int: (int, float),
     float: (float, int),
+    Unsigned: (int, float),
     str: (str,),
     bool: (bool,),
+    bytes: (bytes,),
     type(None): (type(None),),
 }
-"""What is of one kind: only that is ever equal, or has an order."""
-_ORDERED = {kind: like for kind, like in _LIKE.items() if kind is not type(None)}
-_NOTHING: Sequence[type] = ()
-_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_ARITHMETIC = {
-    "+": _checked(operator.add),
-    "-": _checked(operator.sub),
-    "*": _checked(operator.mul),
-    "/": _checked(_divided),
-    "%": _checked(_remainder),
+"""What in a message is of one kind with a literal: only that is ever equal, or has an order."""
+_ORDERED: dict[type, Collection[type]] = {
+    **dict.fromkeys(_NUMBERS, _NUMBERS),
+    **{kind: frozenset({kind}) for kind in (str, bool, bytes, Timestamp, Duration)},
 }
+_NOTHING: Collection[type] = frozenset()
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}

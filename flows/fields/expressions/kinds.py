@@ -1,4 +1,4 @@
-"""Which kinds of values there are in an expression, and what operators and functions take and make.
+"""Which kinds of values there are in an expression, and what operators take and make.
 
 Pure. Kinds are `truth`, `number`, `text`, `null`, `bytes`, `list`, `map`, `time`, `duration` and
 `type`; `None` is any of them, as fields of a message are.
@@ -7,9 +7,9 @@ Pure. Kinds are `truth`, `number`, `text`, `null`, `bytes`, `list`, `map`, `time
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from flows.fields.expressions.references import OfGroup, OfItem, Reference
+from flows.fields.expressions.values import Duration, Timestamp, Type, Unsigned
 
 Kind = str | None
 
@@ -28,50 +28,26 @@ SPOKEN = {
 """How to speak of them."""
 
 
-class Function(NamedTuple):
-    """How a function is called, and what comes out."""
-
-    kind: Kind
-    arguments: int
-    receiver: Kind = None
-    """What a method is called on."""
-
-
-CALLS = {
-    "size": Function("number", 1),
-    "int": Function("number", 1),
-    "uint": Function("number", 1),
-    "double": Function("number", 1),
-    "string": Function("text", 1),
-    "bytes": Function("bytes", 1),
-    "timestamp": Function("time", 1),
-    "duration": Function("duration", 1),
-    "type": Function("type", 1),
-    "dyn": Function(None, 1),
-    "has": Function("truth", 1),
+CLASSES: dict[str, tuple[type, ...]] = {
+    "truth": (bool,),
+    "number": (int, float, Unsigned),
+    "text": (str,),
+    "null": (type(None),),
+    "bytes": (bytes,),
+    "list": (list,),
+    "map": (dict,),
+    "time": (Timestamp,),
+    "duration": (Duration,),
+    "type": (Type,),
 }
-METHODS = {
-    "size": Function("number", 0),
-    **{
-        name: Function("truth", 1, "text")
-        for name in ("contains", "startsWith", "endsWith", "matches")
-    },
-    **{
-        name: Function("number", 0, "time")
-        for name in (
-            *("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek"),
-            *("getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds"),
-        )
-    },
-}
+"""Which values are of a kind."""
 MACROS = {"exists": "truth", "all": "truth", "exists_one": "truth", "map": "list", "filter": "list"}
-TYPES = ("int", "uint", "double", "string", "bytes", "bool", "list", "map", "null_type", "type")
-"""What the evaluator knows. More of CEL (timezones, optional values) it does not."""
+"""What goes through a list, and the kind of what comes out."""
 
 
-def of_literal(value: str | float | bool | None) -> Kind:
+def of_literal(value: object) -> str:
     """The kind of a literal's value."""
-    return _OF_LITERALS[type(value)]
+    return next(kind for kind, classes in CLASSES.items() if value.__class__ in classes)
 
 
 def of_reference(reference: Reference) -> Kind:
@@ -81,7 +57,7 @@ def of_reference(reference: Reference) -> Kind:
     if isinstance(reference, OfGroup):
         return "number" if reference.name in ("count", "bytes", "age", "sum", "avg") else None
     path = reference.path
-    if path.root in ("routing_key", "queue"):
+    if path.root in ("routing_key", "exchange", "queue"):
         return "text"
     if path.root == "property":
         return "number" if path.names[0] in _NUMBERS else "text"
@@ -100,7 +76,7 @@ def fits(name: str, kinds: Sequence[Kind]) -> bool:
     if name == "neg" or name in ("*", "/", "%"):
         return set(known) <= {"number"}
     if {"time", "duration"} & set(known):
-        return set(known) <= {"time", "duration"} and not (name == "+" and known == ["time"] * 2)
+        return len(known) < 2 or (name, *known) in _OF_TIMES
     allowed = ("number", "text", "list", "bytes") if name == "+" else ("number",)
     return len(set(known)) < 2 and set(known) <= set(allowed)
 
@@ -112,16 +88,18 @@ def result(name: str, kinds: Sequence[Kind]) -> Kind:
     if name == "neg" or name in ("*", "/", "%"):
         return "number"
     if "time" in kinds or "duration" in kinds:
-        return None
+        return _OF_TIMES.get((name, *kinds))
     return next((kind for kind in kinds if kind is not None), None)
 
 
-_OF_LITERALS: dict[type, str] = {
-    bool: "truth",
-    int: "number",
-    float: "number",
-    str: "text",
-    type(None): "null",
-}
 _NUMBERS = ("delivery_mode", "priority", "timestamp")
 """Properties that are no texts."""
+_OF_TIMES: dict[tuple[Kind, ...], str] = {
+    ("+", "time", "duration"): "time",
+    ("+", "duration", "time"): "time",
+    ("+", "duration", "duration"): "duration",
+    ("-", "time", "duration"): "time",
+    ("-", "time", "time"): "duration",
+    ("-", "duration", "duration"): "duration",
+}
+"""What sums and differences of times are."""

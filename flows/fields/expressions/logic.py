@@ -1,4 +1,4 @@
-"""And, or, not, and their kin for lists: by CEL's rules, where `true || error` is true. Pure."""
+"""And, or, not, and what goes through lists: in CEL `true || error` is true. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flows.fields.expressions.comparisons import Operand, Test
+from flows.group import ABSENT
 
 
 def conjunction(left: Test, right: Test) -> Test:
@@ -56,6 +57,28 @@ def choice(condition: Test, then: Test, other: Test) -> Test:
     return test
 
 
+def chosen(condition: Test, then: Operand, other: Operand) -> Operand:
+    """`?:` for values."""
+
+    def value(values: Sequence[Any], group: Any) -> Any:
+        a = condition(values, group)
+        if a is None:
+            return ABSENT
+        return then(values, group) if a else other(values, group)
+
+    return value
+
+
+def as_value(test: Test) -> Operand:
+    """Truth as a value among others."""
+
+    def value(values: Sequence[Any], group: Any) -> Any:
+        answer = test(values, group)
+        return ABSENT if answer is None else answer
+
+    return value
+
+
 def _any(items: Operand, body: Test) -> Test:
     return _through(items, body, decided=True)
 
@@ -92,6 +115,29 @@ def _exactly_one(items: Operand, body: Test) -> Test:
         return None if None in answers else answers.count(True) == 1
 
     return test
+
+
+def selection(items: Operand, keep: Test | None, make: Operand | None) -> Operand:
+    """`filter` and `map`: the items that are kept, or what is made of each."""
+
+    def value(values: Sequence[Any], group: Any) -> Any:
+        found = items(values, group)
+        if found.__class__ is not list and found.__class__ is not dict:
+            return ABSENT
+        results = []
+        for item in found:
+            inner = (*values, item)
+            kept = keep is None or keep(inner, group)
+            if kept:
+                result = item if make is None else make(inner, group)
+                if result is ABSENT:
+                    return ABSENT
+                results.append(result)
+            elif kept is None:
+                return ABSENT
+        return results
+
+    return value
 
 
 LOGIC: dict[str, Callable[..., Test]] = {"&&": conjunction, "||": disjunction, "!": negation}

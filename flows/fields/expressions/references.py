@@ -6,7 +6,7 @@ values of a message are wanted, and nothing else of it needs to be kept or conve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from connectors.spelling import problem_of
@@ -15,7 +15,7 @@ from flows.fields.expressions.tokens import Wrong
 from flows.fields.expressions.tree import Node
 from flows.fields.paths import DOCUMENT, HEADERS, PROPERTIES, Path, nearest, parse
 
-VARIABLES = ("message", "header", "property", "routing_key", "queue", "group")
+VARIABLES = ("message", "header", "property", "routing_key", "exchange", "queue", "group")
 FUNCTIONS = ("sum", "min", "max", "avg")
 """Running values of a group, by the path of a field."""
 OF_GROUP = ("key", "count", "bytes", "age")
@@ -36,15 +36,15 @@ class OfGroup(NamedTuple):
 
 
 class OfItem(NamedTuple):
-    """A place in an item of a list that `exists` or `all` goes through."""
+    """A place in an item of a list that a macro goes through."""
 
     variable: str
     names: tuple[str, ...]
 
 
 Reference = OfMessage | OfGroup | OfItem
-Scope = Mapping[str, bool]
-"""Names bound by macros around: whether their items are handed over as values."""
+Scope = tuple[str, ...]
+"""Names bound by macros around, the outermost first."""
 
 
 def refer(node: Node, text: str, scope: Scope) -> Reference | None:
@@ -70,7 +70,7 @@ def refer(node: Node, text: str, scope: Scope) -> Reference | None:
             return None
         base = base.parts[0]
     if base.name in scope:
-        return OfItem(base.name, tuple(names)) if scope[base.name] else None
+        return OfItem(base.name, tuple(names))
     return _named(base, tuple(names), dotted, node, text)
 
 
@@ -80,7 +80,7 @@ def _named(
     root = base.name
     if root == "message":
         return OfMessage(_field(names, dotted) if names else DOCUMENT)
-    if root in ("routing_key", "queue") and not names:
+    if root in ("routing_key", "exchange", "queue") and not names:
         return OfMessage(parse(root))
     if root == "header" and len(names) < 2:
         return OfMessage(Path(f"header.{names[0]}", "header", names) if names else HEADERS)

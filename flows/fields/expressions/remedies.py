@@ -143,11 +143,11 @@ _CALLS = {
 }
 _METHODS = {
     **dict.fromkeys(("length", "len", "count"), "write x.size()"),
-    **dict.fromkeys(("includes", "indexof", "has", "find", "search"), "write x.contains(…)"),
+    **dict.fromkeys(("includes", "has", "find", "search"), "write x.contains(…)"),
     **dict.fromkeys(("equals", "eq", "equal"), "write x == …"),
     **dict.fromkeys(
         ("lower", "upper", "tolower", "toupper", "tolowercase", "touppercase", "equalsignorecase"),
-        'write x.matches("(?i)^end$")',
+        'write x.matches("(?i)^end$"), or x.lowerAscii()',
     ),
     **dict.fromkeys(("match", "test", "regex", "like"), "write x.matches(…)"),
     **dict.fromkeys(("get", "getvalue"), 'write message["order"]'),

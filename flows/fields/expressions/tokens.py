@@ -6,6 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from flows.fields.expressions.remedies import of_character
+from flows.fields.expressions.values import Unsigned
 
 
 class Wrong(ValueError):
@@ -21,8 +22,8 @@ class Token(NamedTuple):
     """A piece of an expression that has no pieces itself."""
 
     kind: str
-    """`name`, `word` (one that CEL keeps for itself), `number`, `unsigned` (number), `text`,
-    `bytes`, `constant` (true, false, null), `sign`, or `end`."""
+    """`name`, `word` (one that CEL keeps for itself), `number`, `text` (or bytes), `constant`
+    (true, false, null), `sign`, or `end`."""
     text: str
     start: int
     end: int
@@ -52,10 +53,12 @@ def _token(text: str, match: re.Match[str]) -> Token:
     value: Any = None
     if kind == "text":
         value = _unescaped(text, match)
-        kind = "bytes" if found[0] in "bB" else "text"
     elif kind == "number":
-        kind = "unsigned" if found[-1] in "uU" else "number"
         value = _number(found.rstrip("uU"))
+        if found[-1] in "uU":
+            if value >= 2**64:
+                raise Wrong(text, match.start(), "beyond 64 bits")
+            value = Unsigned(value)
     elif kind == "name" and found in _CONSTANTS:
         kind, value = "constant", _CONSTANTS[found]
     elif kind == "name" and found in _WORDS:
@@ -69,12 +72,14 @@ def _number(text: str) -> int | float:
     return int(text) if text.isdigit() else float(text)
 
 
-def _unescaped(text: str, match: re.Match[str]) -> str:
-    """What a literal means; bytes are evaluated by CEL, so theirs is of no use."""
+def _unescaped(text: str, match: re.Match[str]) -> str | bytes:
+    """What a literal means: a text, or bytes, where letters are in UTF-8."""
     start = match.end("quotes")
     inner = text[start : match.end() - len(match["quotes"])]
     if len(match["quotes"]) == 1 and "\n" in inner:
         raise Wrong(text, match.start(), of_character(text, match.end() - 1))
+
+    of_bytes = match[0][0] in "bB"
 
     def character(escape: re.Match[str]) -> str:
         code = escape[1]
@@ -83,11 +88,14 @@ def _unescaped(text: str, match: re.Match[str]) -> str:
         number = _NO_CHARACTER
         if len(code) > 1:
             number = int(code, 8) if code[0].isdigit() else int(code[1:], 16)
+            if of_bytes and code[0] in "xX0123":
+                return chr(number if number < 0x80 else _BYTES + number)
         if number >= _NO_CHARACTER or 0xD800 <= number < 0xE000:
             raise Wrong(text, start + escape.start(), rf"\{code} is no character; \ is written \\")
         return chr(number)
 
-    return inner if match["raw"] else _ESCAPE.sub(character, inner)
+    meant = inner if match["raw"] else _ESCAPE.sub(character, inner)
+    return meant.encode(errors="surrogateescape") if of_bytes else meant
 
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -103,6 +111,8 @@ _ESCAPE = re.compile(
     r"\\([xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.DOTALL
 )
 _NO_CHARACTER = 0x110000
+_BYTES = 0xDC00
+"""Added to a byte from 0x80 on, it is how Python keeps that in a text."""
 _TOKEN = re.compile(
     r"""
       (?P<blank> \s+ | //[^\n]* )

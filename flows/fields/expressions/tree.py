@@ -1,8 +1,7 @@
 """Reads an expression in CEL, the Common Expression Language, into a tree that knows its places.
 
-Pure, and the same on every Python. The package that evaluates CEL shows nothing of what it has
-read; this does, so that it can be said what an expression looks at, and where it is wrong. The
-grammar is that of the language definition of google/cel-spec, without messages of protocol buffers.
+Pure. The tree tells what an expression looks at, and where it is wrong. The grammar is that of the
+language definition of google/cel-spec, without messages of protocol buffers.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ class Node(NamedTuple):
     | kind       | name            | parts                                        |
     |------------|-----------------|----------------------------------------------|
     | `literal`  |                 |                                              |
-    | `opaque`   | `bytes`, `unsigned`: a literal that only CEL evaluates |       |
     | `name`     | of the variable |                                              |
     | `select`   | of the field    | of what                                      |
     | `index`    |                 | of what, which                               |
@@ -116,7 +114,7 @@ class _Parser:
         sign = self._accept("!", "-")
         if sign is None:
             return self._member()
-        if sign.text == "-" and self._next.kind == "number":
+        if sign.text == "-" and self._next.value.__class__ in (int, float):
             number = self._take()
             return self._selections(self._literal(number, sign.start, -number.value))
         operand = self._unary()
@@ -168,9 +166,6 @@ class _Parser:
         token = self._next
         if token.kind in ("number", "text", "constant"):
             return self._literal(self._take(), token.start, token.value)
-        if token.kind in ("unsigned", "bytes"):
-            self._take()
-            return Node("opaque", token.kind, (), token.start, token.end, token.start)
         if token.kind == "name":
             return self._named()
         if self._accept("("):
@@ -202,7 +197,7 @@ class _Parser:
         return nodes
 
     def _literal(self, token: Token, start: int, value: Any) -> Node:
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        if value.__class__ is int and not -(2**63) <= value < 2**63:
             raise Wrong(self._text, start, f"beyond 64 bits: write {token.text}.0")
         return Node("literal", "", (), start, token.end, start, value)
 
