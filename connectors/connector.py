@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from connectors.message import (
     Answer,
@@ -19,11 +19,24 @@ from connectors.message import (
 )
 
 
+class Load(NamedTuple):
+    """What a consumer holds, and may hold, at the moment."""
+
+    held: int = 0
+    """Messages that the broker waits to hear about."""
+    prefetch: int = 0
+    """The most that it may hold."""
+    is_full: bool = False
+    """The broker delivers nothing until one of them is settled: its silence tells nothing."""
+    may_grow: bool = False
+    """`grow` lets in more."""
+
+
 class Consumer(Protocol):
     """One subscription: hands messages over, and settles them when their outcomes come home.
 
     No method waits, but for `close`. `take` belongs to the dataflow's thread; `settle` and
-    `drain` may be called from any thread.
+    `drain` may be called from any thread, as may `load`, seldom.
     """
 
     def start(self) -> None:
@@ -42,6 +55,12 @@ class Consumer(Protocol):
         taken those messages back. A tag may be named twice; the second time is ignored.
         """
 
+    def grow(self) -> None:
+        """Let in more messages than a full consumer may hold, as soon as possible.
+
+        Nothing happens where `load` says that it may not grow, and it is over with the connection.
+        """
+
     def drain(self) -> None:
         """Stop consuming; what has arrived is still handed over. Again is allowed."""
 
@@ -56,6 +75,10 @@ class Consumer(Protocol):
     @property
     def unsettled(self) -> int:
         """Messages that the broker waits to hear about."""
+
+    @property
+    def load(self) -> Load:
+        """How many messages it holds, and whether it may hold more; nothing without connection."""
 
     @property
     def undecided(self) -> int:

@@ -37,14 +37,27 @@ DROPPED = Counter(
 UNSETTLED = Gauge(
     "hopper_unsettled", "Messages the broker waits to hear about: open, being written or parked."
 )
+PREFETCH = Gauge(
+    "hopper_prefetch",
+    "Messages that the consumers of this process may hold: the most unsettled.",
+)
+BLOCKED = Gauge(
+    "hopper_blocked",
+    "Consumers that have been full for five seconds, by what holds most of their messages: "
+    "`open_groups`, `sink` or `dead_letter`.",
+    ["held_by"],
+)
 STALE = Counter(
     "hopper_stale",
     "Outcomes that came after their connection was lost: those messages are delivered again.",
 )
 CONNECTIONS = Counter("hopper_connections", "Connections that consumers have made to the broker.")
 OPEN_GROUPS = Gauge("hopper_open_groups", "Groups of this process that are not complete.")
-OPEN_MEMBERS = Gauge("hopper_open_members", "Documents in them.")
-WITH_SINK = Gauge("hopper_with_sink", "Documents of this process that the sink has to answer for.")
+OPEN_MEMBERS = Gauge("hopper_open_members", "Documents in them: what open groups hold.")
+WITH_SINK = Gauge(
+    "hopper_with_sink",
+    "Documents of this process that the sink has to answer for: what the sink holds.",
+)
 GROUPS = Counter("hopper_groups", "Groups, by the rule that completed them.", ["completed_by"])
 GROUP_SIZE = Histogram(
     "hopper_group_size", "Messages in a completed group.", buckets=[1, 10, 100, 500, 1000, 5000]

@@ -191,3 +191,5 @@ Indices = Annotated[
 
 Prefetch = Annotated[int, Field(ge=1, le=65535)]
 """Messages a consumer may hold; 65535 is what AMQP's `basic.qos` can say."""
+DEFAULT_PREFETCH = 4000
+"""Where the spec does not say a number; then it may grow (`connectors/prefetch.py`)."""

@@ -14,9 +14,9 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from connectors import metrics
 from connectors.connector import Consumer, Source
 from connectors.message import Arrived, Drain, Kept, Lost, Opened, Outcomes
+from flows.accounts.backpressure import Backpressure
 from flows.accounts.books import Books
 from flows.accounts.conservation import ConsumerAccount, in_outcomes, in_rejected
-from flows.accounts.stall import Stall
 from flows.bodies.parts import Only, Parts
 from flows.stop import Stop
 
@@ -36,10 +36,11 @@ class Deliveries(FixedPartitionedSource[Event, None]):
     """The `source` step: a partition is a consumer."""
 
     def __init__(
-        self, source: Source, stop: Stop, books: Books, stall: Stall | None = None
+        self, source: Source, stop: Stop, books: Books, backpressure: Backpressure | None = None
     ) -> None:
-        """With a `stall`, somebody wants to know who is kept waiting."""
-        self._source, self._stop, self._books, self._stall = source, stop, books, stall
+        """`backpressure`: if given, it looks at each consumer, and lets it grow."""
+        self._source, self._stop, self._books = source, stop, books
+        self._backpressure = backpressure
 
     def list_parts(self) -> list[str]:
         """All consumers of the cluster; Bytewax gives each to one worker.
@@ -55,7 +56,7 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         consumer.start()
         account = self._books.of_consumer(for_part)
         account.undecided = lambda: consumer.undecided
-        return _Deliveries(for_part, consumer, self._stop, account, self._stall)
+        return _Deliveries(for_part, consumer, self._stop, account, self._backpressure)
 
 
 class _Deliveries(StatefulSourcePartition[Event, None]):
@@ -65,10 +66,10 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         consumer: Consumer,
         stop: Stop,
         account: ConsumerAccount,
-        stall: Stall | None,
+        backpressure: Backpressure | None,
     ) -> None:
         self._name, self._consumer, self._stop = name, consumer, stop
-        self._account, self._stall, self._looked_at = account, stall, 0.0
+        self._account, self._backpressure, self._looked_at = account, backpressure, 0.0
         self._told = False
         self._pause = BUSY
 
@@ -79,7 +80,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             metrics.RECEIVED.inc(messages)
         if given_back := self._account.take(events):
             metrics.GIVEN_BACK.inc(given_back)
-        if self._stall is not None and not messages and self._is_kept(self._stall):
+        if not self._told and self._is_kept() and not messages:
             events.append(Kept(self._name))
         if self._stop.reason is not None and not self._told:
             self._told = True
@@ -94,12 +95,16 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             self._pause = min(2 * self._pause, STEADY if events else IDLE)
         return events
 
-    def _is_kept(self, stall: Stall) -> bool:
-        now = time.monotonic()
-        if now - self._looked_at < stall.looks_after:
+    def _is_kept(self) -> bool:
+        """Look whether it is kept waiting; `False`: it is not, or the last look was just before."""
+        backpressure, now = self._backpressure, time.monotonic()
+        if backpressure is None or now - self._looked_at < backpressure.looks_after:
             return False
         self._looked_at = now
-        return stall.keeps(self._account, self._consumer.unsettled, now)
+        look = backpressure.look(self._name, self._account, self._consumer.load, now)
+        if look.grow:
+            self._consumer.grow()
+        return look.is_kept
 
     def next_awake(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self._pause)

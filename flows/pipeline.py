@@ -45,8 +45,11 @@ def ring(
     books.ahead = lambda: plan.spread.ahead
     read = steps.correlate(plan.read, plan.spread, books=books)
 
+    backpressure = plan.backpressure(books)
+    books.prefetch, books.blocked = lambda: backpressure.prefetch, backpressure.blocked
+
     flow = Dataflow(spec.name)
-    events = op.input("source", flow, consumers.Deliveries(source, stop, books, plan.stall(books)))
+    events = op.input("source", flow, consumers.Deliveries(source, stop, books, backpressure))
     correlated = op.flat_map_batch("correlate", events, read)
     readable = op.branch("readable", correlated, steps.concerns_a_shard)
     groups = op.stateful_batch(

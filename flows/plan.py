@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from connectors.connector import Addressing, Sink, Source
 from connectors.message import Documents, Message
 from flows import reduce
+from flows.accounts.backpressure import Backpressure
 from flows.accounts.books import Books
-from flows.accounts.stall import Stall
 from flows.bodies.parts import Only
 from flows.bodies.splitter import Splitter
 from flows.correlate import Correlate
@@ -50,14 +50,23 @@ class Plan(NamedTuple):
     """What is parked of a message some of whose documents are rejected."""
     tallies: Sequence[Tally]
     """They count the values that are of no use to them."""
-    prefetch: int
+    prefetch_at: str
+    """Where the spec says it."""
+    prefetch_is_given: bool
 
-    def stall(self, books: Books) -> Stall | None:
-        """What tells whether a consumer is silent by our fault, where silence matters."""
-        tumbling = self.rules.tumbling
-        if tumbling is None or not tumbling.by_event:
-            return None
-        return Stall(books, self.prefetch, tumbling.idle_after)
+    def backpressure(self, books: Books) -> Backpressure:
+        """What tells whether a consumer is silent since it holds all it may."""
+        rules, tumbling = self.rules, self.rules.tumbling
+        event_time = tumbling if tumbling is not None and tumbling.by_event else None
+        by_arrival = tumbling is not None and event_time is None
+        return Backpressure(
+            lambda: books.groups,
+            lambda: books.sink,
+            prefetch_at=self.prefetch_at,
+            is_given=self.prefetch_is_given,
+            idle_after=event_time.idle_after if event_time is not None else None,
+            ends_by_clock=by_arrival or rules.time is not None or rules.idle is not None,
+        )
 
 
 def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
@@ -82,7 +91,8 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
         _documents(aggregate, sink.addressing),
         only,
         [tally for tally in (layout.tally, layout.running) if tally is not None],
-        chosen.prefetch,
+        f"source.{spec.source.name}.prefetch",
+        "prefetch" in chosen.model_fields_set,
     )
 
 

@@ -47,6 +47,11 @@ class Source(OneOf):
         assert chosen
         return chosen
 
+    @property
+    def name(self) -> str:
+        """Its key."""
+        return "rabbitmq" if self.rabbitmq else "memory"
+
 
 class Sink(OneOf):
     """Where documents go: exactly one of these."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from connectors import metrics
+from connectors.connector import Load
 from connectors.memory.spec import MemorySource
 from connectors.message import (
     Arrived,
@@ -23,6 +24,7 @@ from connectors.message import (
     Properties,
     Rejected,
 )
+from connectors.prefetch import growth
 
 _PLAIN = Properties()
 
@@ -67,8 +69,9 @@ class Queue:
 class MemoryConsumer:
     """One subscription to a `Queue` (see `connectors.connector.Consumer`)."""
 
-    def __init__(self, name: str, queue: Queue, prefetch: int) -> None:
+    def __init__(self, name: str, queue: Queue, prefetch: int, may_grow: bool = False) -> None:
         self._name, self._queue, self._prefetch = name, queue, prefetch
+        self._first_prefetch, self._may_grow = prefetch, may_grow
         self._origin = Origin(name, 0)
         self._held: dict[int, Delivery] = {}
         self._last_tag = 0
@@ -117,6 +120,12 @@ class MemoryConsumer:
                 for tag in rejected.others:
                     self._held.pop(tag, None)
 
+    def grow(self) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if self.load.is_full:
+                self._prefetch += self._growth
+
     def drain(self) -> None:
         """See `Consumer`."""
         self._draining = True
@@ -137,6 +146,20 @@ class MemoryConsumer:
         return len(self._held)
 
     @property
+    def load(self) -> Load:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if not self._connected:
+                return Load()
+            held = len(self._held)
+            return Load(held, self._prefetch, held >= self._prefetch, self._growth > 0)
+
+    @property
+    def _growth(self) -> int:
+        size = sum(len(delivery.body) for delivery in self._held.values())
+        return growth(self._prefetch, len(self._held), size) if self._may_grow else 0
+
+    @property
     def undecided(self) -> int:
         """See `Consumer`; what has an outcome is settled at once."""
         return len(self._held)
@@ -152,6 +175,7 @@ class MemoryConsumer:
         """Begin a new generation."""
         self._origin = Origin(self._name, self._origin.generation + 1)
         self._last_tag, self._connected = 0, True
+        self._prefetch = self._first_prefetch
         self._events.append(Opened(self._origin))
 
     def lose(self) -> None:
@@ -188,7 +212,7 @@ class Memory:
         """See `Source`."""
         if name not in self._consumers:
             self._consumers[name] = MemoryConsumer(
-                name, queue(self._spec.name), self._spec.prefetch
+                name, queue(self._spec.name), self._spec.prefetch, self._spec.may_grow
             )
         return self._consumers[name]
 

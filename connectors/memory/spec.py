@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from connectors.spec import MAX_MESSAGE, Consumers, Format, Indices, MaxMessage, Prefetch, Spec
+from connectors.spec import (
+    DEFAULT_PREFETCH,
+    MAX_MESSAGE,
+    Consumers,
+    Format,
+    Indices,
+    MaxMessage,
+    Prefetch,
+    Spec,
+)
 
 
 class MemorySource(Spec):
@@ -12,14 +21,19 @@ class MemorySource(Spec):
     """Name of the queue."""
     consumers: Consumers = "auto"
     """How many consumers share the queue; `auto`: one for each Bytewax worker."""
-    prefetch: Prefetch = 4000
-    """Messages that one consumer may hold unacknowledged."""
+    prefetch: Prefetch = DEFAULT_PREFETCH
+    """Messages that one consumer may hold unacknowledged; omitted: it may grow, as for RabbitMQ."""
     format: Format = "auto"
     """What the bodies are, as for RabbitMQ."""
     indices: Indices = ()
     """Which ones documents may name, as for RabbitMQ."""
     max_message: MaxMessage = MAX_MESSAGE
     """The most bytes that a body may have, packed or not, as for RabbitMQ."""
+
+    @property
+    def may_grow(self) -> bool:
+        """A number that is given is an upper limit; the default is not."""
+        return "prefetch" not in self.model_fields_set
 
     @property
     def queue(self) -> str:

@@ -13,10 +13,11 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors import metrics
+from connectors.connector import Load
 from connectors.message import Arrived, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import refusal, topology
 from connectors.rabbitmq.credentials import Credentials
-from connectors.rabbitmq.events import Events
+from connectors.rabbitmq.events import Events, Wake
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.park import Parker
 from connectors.rabbitmq.poison import Caution
@@ -31,9 +32,6 @@ RECONNECT = Backoff(0.5, 30.0)
 """Between two tries to connect: soon enough after a restart, and no burden in a long outage."""
 
 CANCELLED = "the broker has cancelled the consumer"
-SETTLE_AFTER = 0.005
-"""Seconds in which outcomes gather before they are acknowledged together: a wake-up of the thread
-costs 2.5 µs, and RabbitMQ takes a run of acknowledgements three times as fast as single ones."""
 
 
 class RabbitMQConsumer:
@@ -66,7 +64,7 @@ class RabbitMQConsumer:
             else None
         )
         self._events, self._outcomes = Events(), deque[Outcomes]()
-        self._armed = False  # `_settle` has been asked for, and has not run yet
+        self._wake = Wake(self._loop, self._settle)
         self._origin = Origin(name, 0)
         self._session: Session | None = None  # each channel has its own: tags die with it
         self._caution = Caution(spec.prefetch)
@@ -92,14 +90,12 @@ class RabbitMQConsumer:
     def settle(self, outcomes: Outcomes) -> None:
         """See `Consumer`."""
         self._outcomes.append(outcomes)
-        self._arm()
+        self._wake.soon()
 
-    def _arm(self) -> None:
-        if not self._armed:
-            self._armed = True
-            self._loop.add_callback_threadsafe(
-                lambda: self._loop.call_later(SETTLE_AFTER, self._settle)
-            )
+    def grow(self) -> None:
+        """See `Consumer`."""
+        if (session := self._session) is not None:
+            self._loop.add_callback_threadsafe(session.grow)
 
     def drain(self) -> None:
         """See `Consumer`."""
@@ -120,6 +116,12 @@ class RabbitMQConsumer:
         """See `Consumer`."""
         session = self._session  # the other thread may be about to forget it
         return 0 if session is None else session.open
+
+    @property
+    def load(self) -> Load:
+        """See `Consumer`."""
+        session = self._session
+        return Load() if session is None else session.load
 
     @property
     def undecided(self) -> int:
@@ -191,7 +193,6 @@ class RabbitMQConsumer:
             self._ended = True
 
     def _settle(self) -> None:
-        self._armed = False  # first: outcomes that arrive from now on ask again
         session = self._session
         while self._outcomes:
             outcomes = self._outcomes.popleft()
@@ -207,7 +208,7 @@ class RabbitMQConsumer:
     def _on_parked(self, origin: Origin, rejected: Rejected) -> None:
         if self._session is not None and origin == self._session.origin:
             self._session.parked(rejected)
-            self._arm()
+            self._wake.soon()
         if self._closing:
             self._close()
         elif self._leaving:

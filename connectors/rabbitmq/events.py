@@ -1,4 +1,4 @@
-"""What a consumer has to tell, on its way from the I/O thread to the dataflow's.
+"""What a consumer has to tell, on its way from the I/O thread to the dataflow's; and the way back.
 
 No lock: one thread adds, the other takes, and `prefetch` bounds what can be in between.
 """
@@ -6,8 +6,35 @@ No lock: one thread adds, the other takes, and `prefetch` bounds what can be in 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+
+from pika.adapters.select_connection import IOLoop
 
 from connectors.message import Arrived, Lost, Opened
+
+SETTLE_AFTER = 0.005
+"""Seconds in which outcomes gather before they are acknowledged together: a wake-up of the thread
+costs 2.5 µs, and RabbitMQ takes a run of acknowledgements three times as fast as single ones."""
+
+
+class Wake:
+    """Calls a function on the I/O thread, once for everything that asks for it meanwhile."""
+
+    def __init__(self, loop: IOLoop, call: Callable[[], None]) -> None:
+        self._loop, self._call = loop, call
+        self._asked = False
+
+    def soon(self) -> None:
+        """Call it within `SETTLE_AFTER`; from any thread."""
+        if not self._asked:
+            self._asked = True
+            self._loop.add_callback_threadsafe(
+                lambda: self._loop.call_later(SETTLE_AFTER, self._run)
+            )
+
+    def _run(self) -> None:
+        self._asked = False  # first: who asks from now on is called again
+        self._call()
 
 
 class Events:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
+from connectors.connector import Load
 from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
 from connectors.rabbitmq.age import Ages
 from connectors.rabbitmq.events import Events
@@ -81,6 +82,12 @@ class Session:
         return self._settlement.open
 
     @property
+    def load(self) -> Load:
+        """See `Consumer`; from any thread."""
+        subscription = self._subscription
+        return Load(self.open, subscription.prefetch, subscription.is_full, subscription.may_grow)
+
+    @property
     def undecided(self) -> int:
         """Those of them that have no outcome."""
         return self._settlement.undecided
@@ -110,6 +117,16 @@ class Session:
             self._keep_offset()
             self._rejections.look(self.undecided)
             self._stop_if_told()
+
+    def grow(self) -> None:
+        """Let in more messages, if it holds all it may."""
+        before = self._subscription.prefetch
+        if more := self._subscription.grow(time.monotonic()):
+            LOG.info(
+                "%s: open groups wait for more messages than its prefetch of %d: it may hold %d, "
+                "until its connection ends",
+                *(self.origin.consumer, before, before + more),
+            )
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop consuming; what has arrived can still be settled."""
@@ -174,8 +191,7 @@ class Session:
         self._ages.delivered(messages[-1].tag, now)
         if self._offset_queue is not None:
             self._offsets.delivered(messages)
-        if not self._caution.over:
-            self._subscription.arrived(messages, now)
+        self._subscription.arrived(messages, now)
         if any_redelivered(messages):
             messages = self._settlement.without_poison(messages)
             self._stop_if_told()

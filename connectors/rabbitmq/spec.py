@@ -15,6 +15,7 @@ from connectors.rabbitmq.address import AmqpUrls, ShortText
 from connectors.rabbitmq.declaration import OFFSET, Consume, Declaration, Declare
 from connectors.rabbitmq.other_keys import OTHER_KEYS
 from connectors.spec import (
+    DEFAULT_PREFETCH,
     MAX_MESSAGE,
     Consumers,
     Format,
@@ -40,9 +41,11 @@ class RabbitMQSource(Spec):
     consumers: Consumers = "auto"
     """How many consumers share the queue; `auto`: one for each Bytewax worker.
     More consumers on one classic queue do not make it faster."""
-    prefetch: Prefetch = 4000
+    prefetch: Prefetch = DEFAULT_PREFETCH
     """Messages that one consumer may hold unacknowledged: the bound on memory.
-    Enough is what arrives while a window fills and is written; less makes the job slower."""
+    Enough is what arrives while a window fills and is written; less makes the job slower.
+    A number that is given is never exceeded. Omitted: where open groups hold all messages and only
+    more messages could complete a group, a consumer may hold more, at most 65,535 or 256 MiB."""
     declare: Declaration | None = None
     """How to make the queue; `passive` or omitted: it must exist."""
     consume: Consume = Consume()
@@ -142,6 +145,11 @@ class RabbitMQSource(Spec):
         """
         limit = self._argument("x-delivery-limit")
         return not self.is_stream and not (isinstance(limit, int) and limit < 0)
+
+    @property
+    def may_grow(self) -> bool:
+        """A number that is given is an upper limit; the default is not."""
+        return "prefetch" not in self.model_fields_set and self.may_be_cautious
 
     @property
     def may_be_cautious(self) -> bool:

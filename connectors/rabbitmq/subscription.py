@@ -7,6 +7,8 @@ Rule 1: RabbitMQ fixes the prefetch of a consumer when it is made, so another on
         prefetch of the second one, which would otherwise be too small for ever.
 Rule 2: it is replaced when it holds all it may: what is on its way to a consumer that is cancelled,
         a quorum queue takes back, and counts as delivered once more.
+Rule 3: It grows only while it holds all it may, for as long as its channel lives: the next window
+        of a stream is about as large as this one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from pika.channel import Channel
 
 from connectors.message import Message
+from connectors.prefetch import growth
 from connectors.rabbitmq.declaration import OFFSET
 from connectors.rabbitmq.poison import Caution
 from connectors.rabbitmq.spec import RabbitMQSource
@@ -48,7 +51,7 @@ class Subscription:
         self._held_from, self._on_agreed = held_from, on_agreed
         self._first_tag, self._last_tag = 1, 0  # of this consumer; of the channel
         self._wanted_since: float | None = None  # more messages at a time
-        self._prefetch = 0
+        self._prefetch = self._grown = 0
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
         self._on_ended: list[Callable[[], None]] = []  # once it shall end
         self._ended = False
@@ -57,11 +60,44 @@ class Subscription:
         """Say where in a stream to begin, before the first look."""
         self._arguments[OFFSET] = offset
 
+    @property
+    def prefetch(self) -> int:
+        """Messages that may be held now, with those that earlier consumers of the channel left."""
+        first = self._first_tag
+        return self._prefetch + (self._held_from(1) - self._held_from(first) if first > 1 else 0)
+
+    @property
+    def is_full(self) -> bool:
+        """The broker delivers nothing: the consumer holds all it may, or is being replaced."""
+        if self._ended or self._on_ended or not self._prefetch:
+            return False
+        return not self._tag or self._held_from(self._first_tag) >= self._prefetch
+
+    @property
+    def may_grow(self) -> bool:
+        """It may hold more than now some time."""
+        return not self._caution.over or (self._spec.may_grow and self._growth() > 0)
+
+    def grow(self, now: float) -> int:
+        """Hold more, if it is full; return how many more. Rule 3."""
+        if not (self._tag and self.is_full and self._caution.over and self._spec.may_grow):
+            return 0
+        if more := self._growth():
+            self._grown = more
+            self._consume(now)
+        return more
+
+    def _growth(self) -> int:
+        held = self._held_from(1)
+        size = held * self._connection.bytes_received / max(1, self._last_tag)
+        return growth(self._prefetch, held, size)
+
     def arrived(self, messages: list[Message], now: float) -> None:
         """Look at what has come, as long as there is caution."""
         self._last_tag = messages[-1].tag
-        self._caution.arrived(messages, now)
-        self._consume(now)
+        if not self._caution.over:
+            self._caution.arrived(messages, now)
+            self._consume(now)
 
     def look(self, held: int, now: float) -> None:
         """Begin to consume, or go on with as many messages at a time as are wise by now."""
@@ -83,7 +119,7 @@ class Subscription:
             on_ended()
 
     def _consume(self, now: float) -> None:
-        prefetch, before = self._caution.prefetch, self._prefetch
+        prefetch, before = self._grown or self._caution.prefetch, self._prefetch
         if prefetch == before or self._ended or self._on_ended or (before and not self._tag):
             return  # while one is being replaced; the next look is soon
         if before and not self._is_quiet(now):

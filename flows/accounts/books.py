@@ -11,8 +11,9 @@ Rule 3: what was received here may be grouped in another process of a cluster: o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from flows.accounts.backpressure import Blocked
 from flows.accounts.conservation import Account, ConsumerAccount, Counts, Received
 
 STILL = 10
@@ -35,6 +36,10 @@ class Books:
         """Values that were of no use to their function of `reduce`."""
         self.ahead: Callable[[], int] = lambda: 0
         """Messages whose event time was too far in the future to end a window."""
+        self.prefetch: Callable[[], int] = lambda: 0
+        """The most messages that all consumers together may hold."""
+        self.blocked: Callable[[float], Sequence[Blocked]] = lambda now: ()
+        """Consumers that receive nothing since they hold all they may; see `Backpressure`."""
 
     @property
     def consumers(self) -> dict[str, ConsumerAccount]:

@@ -9,15 +9,18 @@ Rule 1: what may pass is forgiven for a while: no connection, a sink that answer
 Rule 2: a drain is no illness, though it makes unready.
 Rule 3: a reason tells its cause, where one is known. Only reasons make unhealthy; a warning says
         what a person should look at, and changes no status.
+Rule 4: a consumer that holds all it may is a warning; and a reason, where that does not end by
+        itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from connectors.connector import Source
 from connectors.message import SinkState
+from flows.accounts.backpressure import Blocked
 from flows.accounts.books import Books
 from flows.stop import Stop
 
@@ -43,6 +46,8 @@ class Health:
         self._sink, self._sink_state = sink, SinkState()
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
+        self.blocked: Sequence[Blocked] = ()
+        """Consumers that hold all they may, as of the last look; none while the job drains."""
         self._reasons: list[str] = []
         self._warnings: list[str] = []
         self._warn_of: list[Findings] = []
@@ -56,16 +61,18 @@ class Health:
     def look(self, now: float) -> list[str]:
         """Look at everything; return what does not add up, for the log, and only the first time."""
         self._sink_state = self._sink()
-        before, self._unbalanced = (
-            self._unbalanced,
-            self._books.look(draining=self._stop.reason is not None),
-        )
+        draining = self._stop.reason is not None
+        before, self._unbalanced = self._unbalanced, self._books.look(draining=draining)
+        self.blocked = () if draining else self._books.blocked(now)
         self._reasons = [
             *(f"the books do not add up: {text}" for text in self._unbalanced),
             *self._source.stopped_because(),
             *self._overdue(now),
         ]
-        self._warnings = [text for findings in self._warn_of for text in findings()]
+        self._warnings = [
+            *(text for one in self.blocked if (text := str(one)) not in self._reasons),
+            *(text for findings in self._warn_of for text in findings()),
+        ]
         return [] if before else self._unbalanced
 
     def health(self) -> Answer:
@@ -100,6 +107,9 @@ class Health:
             still = self._lasts(f"{name} looks", account.looks, now)
             if still >= self._patience and self._stop.reason is None:
                 yield f"the dataflow has not asked {name} for messages for {still:.0f} s"
+        for one in self.blocked:
+            if one.seconds >= self._patience and (one.is_stuck or one.held_by == "dead_letter"):
+                yield str(one)
         sink = self._books.sink
         answered = (sink.left, sink.forgotten) if sink.open else None
         silent = self._lasts("sink", answered, now)

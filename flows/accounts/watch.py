@@ -12,6 +12,7 @@ import time
 
 from connectors import metrics
 from connectors.connector import Source
+from flows.accounts.backpressure import HOLDERS, Reminders
 from flows.accounts.books import Books
 from flows.accounts.health import Health
 from flows.stop import Stop
@@ -29,6 +30,7 @@ class Watch:
 
     def __init__(self, books: Books, health: Health, source: Source, stop: Stop) -> None:
         self._books, self._health, self._source, self._stop = books, health, source, stop
+        self._reminders = Reminders()
         self._skipped = self._ahead = 0
         self._reminded_at = float("-inf")
 
@@ -38,6 +40,7 @@ class Watch:
         metrics.OPEN_GROUPS.set_function(lambda: books.groups.groups)
         metrics.OPEN_MEMBERS.set_function(lambda: books.groups.open)
         metrics.WITH_SINK.set_function(lambda: books.sink.open)
+        metrics.PREFETCH.set_function(lambda: float(books.prefetch()))
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def look(self, now: float) -> None:
@@ -46,6 +49,12 @@ class Watch:
             self._stop.fail(refused)
         for text in self._health.look(now):
             LOG.error("the books do not add up, which is a defect of the job: %s", text)
+        blocked = self._health.blocked
+        for line in self._reminders.lines(blocked, now):
+            LOG.warning("%s", line)
+        for held_by in HOLDERS:
+            count = sum(one.held_by == held_by for one in blocked)
+            metrics.BLOCKED.labels(held_by).set(count)
         before, self._skipped = self._skipped, self._books.skipped()
         metrics.SKIPPED.inc(self._skipped - before)
         before, self._ahead = self._ahead, self._books.ahead()

@@ -13,7 +13,7 @@ from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.elasticsearch.template import Place, parse_template
 from connectors.memory.spec import MemorySource
 from connectors.rabbitmq.spec import RabbitMQSource
-from connectors.spec import Problem
+from connectors.spec import DEFAULT_PREFETCH, Problem
 from connectors.units import duration_text
 from flows.declared.aggregate import Aggregate
 from flows.declared.window import Window
@@ -37,8 +37,7 @@ def problems(
 ) -> Iterator[Problem]:
     """What cannot work."""
     if source.indices and source.format != "es_bulk":
-        name = "rabbitmq" if isinstance(source, RabbitMQSource) else "memory"
-        yield Problem(("source", name, "indices"), "needs format: es_bulk")
+        yield Problem((*_at(source), "indices"), "needs format: es_bulk")
     yield from _never_complete(source, aggregate)
     for key, seconds, timeout in _held(source, aggregate):
         if seconds >= timeout * HELD_MOST:
@@ -67,6 +66,7 @@ def warnings(
         yield Problem(
             (*WINDOW, "time"), "is missing: a group that never falls silent is never complete"
         )
+    yield from _limits_windows(source, aggregate)
     for key, seconds, timeout in _held(source, aggregate):
         if seconds > timeout / 2:
             told = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
@@ -76,6 +76,25 @@ def warnings(
             if getattr(sink, name) not in (None, "auto", "none"):
                 told = "is for documents of messages: summaries do not use it"
                 yield Problem((*SINK, name), told)
+
+
+def _at(source: AnySource) -> tuple[str, str]:
+    return "source", "rabbitmq" if isinstance(source, RabbitMQSource) else "memory"
+
+
+def _limits_windows(source: AnySource, aggregate: Aggregate) -> Iterator[Problem]:
+    """A number that is given is an upper limit, and an event-time window may need more."""
+    tumbling = aggregate.window.tumbling
+    ends_by_age = aggregate.window.time is not None or aggregate.window.idle is not None
+    if tumbling is None or tumbling.event_time is None or ends_by_age:
+        return
+    if "prefetch" in source.model_fields_set and source.prefetch < DEFAULT_PREFETCH:
+        yield Problem(
+            (*_at(source), "prefetch"),
+            f"is an upper limit: when a consumer holds {source.prefetch} messages of windows that "
+            f"are not over after {duration_text(tumbling.longest)}, nothing arrives any more; "
+            "omit it, so that it grows as far as windows need, or raise it",
+        )
 
 
 def _may_be_more(source: AnySource, aggregate: Aggregate) -> bool:

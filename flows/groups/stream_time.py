@@ -23,12 +23,18 @@ class PassingTime(Protocol):
     def at(self, now: float) -> float:
         """How far it has come."""
 
+    @property
+    def last_heard(self) -> float:
+        """When, by the clock, something was heard; minus infinity: nothing moves it."""
+
     def reaches(self, at: float) -> float | None:
         """When, by the clock, it will have come that far if nothing is heard any more."""
 
 
 class ClockTime:
     """The clock itself, for windows by arrival."""
+
+    last_heard = -inf
 
     def at(self, now: float) -> float:
         """See `PassingTime`."""
@@ -47,6 +53,11 @@ class StreamTime:
         self._heard: dict[str, float] = {}
         self._idle_after = idle_after
         self._at, self._asked_at = -inf, -inf
+
+    @property
+    def last_heard(self) -> float:
+        """See `PassingTime`; it begins with the shard."""
+        return max(self._heard.values(), default=-inf)
 
     def heard(self, partition: str, at: float, now: float) -> None:
         """A partition has come to the event time `at`."""
@@ -74,7 +85,7 @@ class StreamTime:
 
     @property
     def _silent_at(self) -> float:
-        return max(self._heard.values()) + self._idle_after
+        return self.last_heard + self._idle_after
 
     def _come_to(self, now: float) -> float:
         largest, after = self._largest, self._idle_after

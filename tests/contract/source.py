@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from connectors.connector import Consumer, Source
+from connectors.connector import Consumer, Load, Source
 from connectors.message import Arrived, Lost, Message, Opened, Origin, Outcomes, Rejected, Rejection
+from connectors.spec import DEFAULT_PREFETCH
 from tests.waiting import until
 
 
 class SourceRig(Protocol):
     """An empty queue, and what a test does to it behind the connector's back."""
 
-    def source(self, consumers: int = 1, prefetch: int = 100) -> Source: ...
+    def source(self, consumers: int = 1, prefetch: int | None = 100) -> Source:
+        """`None`: the spec says no number."""
 
     def publish(self, *bodies: bytes) -> None: ...
 
@@ -281,4 +283,47 @@ class SourceContract:
         assert sorted(done) == sorted(bodies(200))
         for taking in both:
             taking.consumer.close()
+        assert rig.left() == 0
+
+    def test_it_tells_when_it_is_full(self, rig: SourceRig) -> None:
+        """Then nothing arrives until something is settled, and a given number stays."""
+        rig.publish(*bodies(30))
+        taking = self.taking(rig, prefetch=10)
+        messages = taking.wait_for(10)
+        until(lambda: taking.consumer.load == Load(10, 10, is_full=True, may_grow=False))
+
+        taking.consumer.grow()
+        taking.store(messages[:5])
+        taking.wait_for(15)
+        until(lambda: rig.left() == 15)
+        until(lambda: taking.consumer.load.is_full)
+
+        assert len(taking.messages()) == 15
+        taking.store(taking.messages()[5:])
+        until(lambda: len(taking.messages()) == 25)
+        taking.store(taking.messages()[15:])
+        until(lambda: len(taking.messages()) == 30)
+        assert not taking.consumer.load.is_full
+        taking.consumer.close()
+
+    def test_it_grows_where_no_number_is_given(self, rig: SourceRig) -> None:
+        """In order, and nothing is delivered twice; what it holds can be settled as before."""
+        rig.publish(*bodies(4100))
+        source = rig.source(prefetch=None)
+        taking = Taking(source.consumer(source.consumers()[0]))
+        taking.wait_for(DEFAULT_PREFETCH)
+        until(lambda: taking.consumer.load.is_full)
+        assert taking.consumer.load.may_grow
+        assert len(taking.messages()) == taking.consumer.load.prefetch < 4100
+
+        taking.consumer.grow()
+        messages = taking.wait_for(4100)
+
+        assert [message.body for _, message in messages] == bodies(4100)
+        assert not any(message.redelivered for _, message in messages)
+        load = taking.consumer.load
+        assert (load.held, load.is_full, load.may_grow) == (4100, False, True)
+        assert load.prefetch >= 3 * DEFAULT_PREFETCH
+        taking.store(messages)
+        taking.consumer.close()
         assert rig.left() == 0

@@ -22,8 +22,9 @@ class MemorySourceRig:
         self._name = f"contract-{next(_numbers)}"
         self._queue = memory_source.queue(self._name)
 
-    def source(self, consumers: int = 1, prefetch: int = 100) -> Source:
-        spec = MemorySource(name=self._name, consumers=consumers, prefetch=prefetch)
+    def source(self, consumers: int = 1, prefetch: int | None = 100) -> Source:
+        given = {} if prefetch is None else {"prefetch": prefetch}
+        spec = MemorySource.model_validate({"name": self._name, "consumers": consumers, **given})
         return memory_source.Memory(spec, workers=1)
 
     def publish(self, *bodies: bytes) -> None:

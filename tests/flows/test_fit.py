@@ -334,3 +334,34 @@ def test_only_the_body_of_a_bulk_request_names_indices(path: Path, source: str) 
         encoding="utf-8",
     )
     assert load(path, {}).source.chosen.indices == ("events-*",)
+
+
+EVENT_TIME = "{tumbling: {every: 1m, event_time: at, lateness: 10s}}"
+
+
+@pytest.mark.parametrize("source", ["memory: {prefetch: 200}", RABBITMQ[:-1] + ", prefetch: 200}"])
+def test_a_given_prefetch_may_be_too_small_for_windows_by_event_time(
+    path: Path, source: str
+) -> None:
+    found = told(path, f"window: {EVENT_TIME}", source)
+
+    assert (
+        f"source.{source.partition(':')[0]}.prefetch: is an upper limit: when a consumer holds 200 "
+        "messages of windows that are not over after 70s, nothing arrives any more; omit it, so "
+        "that it grows as far as windows need, or raise it"
+    ) in found
+
+
+@pytest.mark.parametrize(
+    ("source", "window"),
+    [
+        ("memory: {}", EVENT_TIME),
+        ("memory: {prefetch: 4000}", EVENT_TIME),
+        ("memory: {prefetch: 200}", EVENT_TIME[:-1] + ", time: 5m}"),
+        ("memory: {prefetch: 200}", "{tumbling: {every: 1m}}"),
+    ],
+)
+def test_one_that_grows_that_is_large_or_that_the_clock_relieves_is_not(
+    path: Path, source: str, window: str
+) -> None:
+    assert told(path, f"window: {window}", source) == []

@@ -7,6 +7,7 @@ import pytest
 from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySource
 from connectors.message import Lost, Opened, Origin, SinkState
+from flows.accounts.backpressure import Blocked, HeldBy
 from flows.accounts.books import Books
 from flows.accounts.health import Health
 from flows.stop import Stop
@@ -240,3 +241,52 @@ def test_a_warning_changes_no_status() -> None:
     assert well
     assert told["warnings"] == ["two jobs share the queue"]
     assert watched.unready() == []
+
+
+def blocked(held_by: HeldBy, seconds: float, *, is_stuck: bool = False) -> Blocked:
+    return Blocked("q/0", seconds, 200, 200, held_by, is_stuck, "raise prefetch")
+
+
+@pytest.mark.parametrize(("held_by", "is_stuck"), [("open_groups", True), ("dead_letter", False)])
+def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_while(
+    held_by: HeldBy, is_stuck: bool
+) -> None:
+    """And is well again as soon as something arrives."""
+    watched = Watched()
+    watched.connect()
+    since = 0.0
+    watched.books.blocked = lambda now: [blocked(held_by, now - since, is_stuck=is_stuck)]
+    watched.pass_time(29)
+    assert watched.reasons() == []
+    [warning] = watched.health.health()[1]["warnings"]
+    assert warning.startswith("q/0 has been full for 29 s: ")
+
+    watched.pass_time(1)
+    [reason] = watched.reasons()
+    assert reason.startswith("q/0 has been full for 30 s: it holds 200 messages, its prefetch is ")
+    assert reason.endswith("; raise prefetch")
+    assert watched.health.health()[1]["warnings"] == []
+    watched.books.blocked = lambda now: []
+    watched.pass_time(1)
+
+    assert watched.reasons() == watched.health.health()[1]["warnings"] == []
+
+
+@pytest.mark.parametrize("held_by", ["open_groups", "sink"])
+def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) -> None:
+    watched = Watched()
+    watched.connect()
+    watched.books.blocked = lambda now: [blocked(held_by, now)]
+    watched.pass_time(100)
+
+    assert watched.reasons() == []
+
+
+def test_a_drain_waits_for_no_message() -> None:
+    watched = Watched()
+    watched.connect()
+    watched.books.blocked = lambda now: [blocked("open_groups", now, is_stuck=True)]
+    watched.stop.request("SIGTERM")
+    watched.pass_time(100)
+
+    assert watched.reasons() == []

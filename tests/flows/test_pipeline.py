@@ -15,6 +15,7 @@ from bytewax.testing import cluster_main, run_main
 
 from connectors.memory import sink, source
 from connectors.message import Properties
+from flows.accounts.books import Books
 from flows.pipeline import ring
 from flows.spec import Pipeline
 from flows.stop import Stop
@@ -33,14 +34,19 @@ def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
     )
 
 
-def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1, **options: Any) -> None:
+def run(
+    spec: Pipeline,
+    done: Callable[[], bool],
+    workers: int = 1,
+    books: Books | None = None,
+    **options: Any,
+) -> None:
     """Run a job until `done`, then drain it; `options` are Bytewax's, of one worker."""
     assert spec.source.memory
     assert spec.sink.memory
     stop = Stop(timeout=3600, unsettled=lambda: 0)
-    flow = ring(
-        spec, source.Memory(spec.source.memory, workers), sink.Memory(spec.sink.memory), stop
-    )
+    memory = source.Memory(spec.source.memory, workers)
+    flow = ring(spec, memory, sink.Memory(spec.sink.memory), stop, books)
 
     def drain_when_done() -> None:
         try:

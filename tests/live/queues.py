@@ -45,13 +45,16 @@ class RabbitMQRig:
     def spec(self, **options: Any) -> RabbitMQSource:
         return RabbitMQSource.model_validate({"url": self.url, "queue": self.queue, **options})
 
-    def source(self, consumers: int = 1, prefetch: int = 100) -> Source:
+    def source(self, consumers: int = 1, prefetch: int | None = 100) -> Source:
         dead_letter = RabbitMQDeadLetter(routing_key=self.parking)
-        return RabbitMQ(self.spec(consumers=consumers, prefetch=prefetch), dead_letter, workers=1)
+        given = {} if prefetch is None else {"prefetch": prefetch}
+        return RabbitMQ(self.spec(consumers=consumers, **given), dead_letter, workers=1)
 
     def publish(self, *bodies: bytes, properties: pika.BasicProperties | None = None) -> None:
+        # Many are not confirmed one by one: a quorum queue takes milliseconds for each.
+        channel = self.channel if len(bodies) < 1000 else self.connection.channel()
         for body in bodies:
-            self.channel.basic_publish("", self.queue, body, properties)
+            channel.basic_publish("", self.queue, body, properties)
 
     def left(self) -> int:
         answer = self.channel.queue_declare(self.queue, passive=True)

@@ -1,0 +1,195 @@
+"""Silence that is our own fault is no silence; and what keeps a consumer waiting is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.connector import Load
+from connectors.message import Lost, Opened, Origin
+from flows.accounts.backpressure import Backpressure, Blocked, Look, Reminders
+from flows.accounts.books import Books
+
+ORIGIN = Origin("queue/000", 1)
+FULL = Load(held=10, prefetch=10, is_full=True)
+MAY_GROW = FULL._replace(may_grow=True)
+
+
+class Job:
+    """One consumer and one shard; windows go by event time, if nothing else is said."""
+
+    def __init__(self, **options: Any) -> None:
+        self.books = Books()
+        self.consumer = self.books.of_consumer("queue/000")
+        self.consumer.take([Opened(ORIGIN)])
+        self.consumer.undecided = lambda: 10
+        self.groups, self.sink = self.books.of_groups(), self.books.of_sink()
+        self.backpressure = Backpressure(
+            lambda: self.books.groups,
+            lambda: self.books.sink,
+            prefetch_at="source.rabbitmq.prefetch",
+            **{"idle_after": 2.0, **options},
+        )
+        self.looks: list[Look] = []
+
+    def hold(self, in_groups: int, with_sink: int) -> None:
+        self.groups.note(open=in_groups, groups=in_groups)
+        self.sink.note(open=with_sink)
+
+    def look(self, now: float, load: Load = FULL) -> Look:
+        return self.backpressure.look("queue/000", self.consumer, load, now)
+
+    def pass_time(self, until: float, load: Load = FULL) -> Job:
+        """Look four times a second."""
+        self.looks += [self.look(quarter / 4, load) for quarter in range(int(4 * until) + 1)]
+        return self
+
+    @property
+    def grown(self) -> int:
+        return sum(look.grow for look in self.looks)
+
+    def blocked(self, now: float) -> Blocked:
+        [blocked] = self.backpressure.blocked(now)
+        return blocked
+
+
+@pytest.mark.parametrize(("in_groups", "with_sink"), [(10, 0), (0, 10), (5, 5), (0, 0)])
+def test_a_full_consumer_is_never_silent_whatever_the_sink_does(
+    in_groups: int, with_sink: int
+) -> None:
+    job = Job()
+    job.hold(in_groups, with_sink)
+
+    assert all(job.look(now).is_kept for now in (0.0, 0.5, 1.0, 9.0, 3600.0))
+    job.sink.note(entered=0, left=1, open=with_sink)
+    assert all(job.look(now).is_kept for now in (3600.5, 3601.0, 3700.0))
+
+
+def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
+    job = Job()
+    job.sink.note(entered=5, left=0, open=5)
+
+    load = FULL._replace(held=9, is_full=False)
+    assert not any(job.look(now, load).is_kept for now in (0.0, 5.0, 3600.0))
+
+
+def test_without_a_connection_nothing_can_be_heard() -> None:
+    job = Job()
+    job.consumer.take([Lost(ORIGIN)])
+
+    assert job.look(0.0, Load()).is_kept
+
+
+def test_where_event_time_does_not_count_silence_does_not_either() -> None:
+    assert not Job(idle_after=None).look(0.0).is_kept
+
+
+def test_a_consumer_grows_while_open_groups_hold_all_it_may_hold() -> None:
+    """Step by step; and not before an answer of the sink could have come."""
+    job = Job()
+    job.hold(10, 0)
+
+    grows = [job.look(quarter / 4, MAY_GROW).grow for quarter in range(13)]
+
+    assert [quarter for quarter, grow in enumerate(grows) if grow] == [4, 8, 12]
+
+
+@pytest.mark.parametrize(("in_groups", "with_sink"), [(0, 10), (4, 6), (9, 1)])
+def test_it_does_not_grow_while_the_sink_says_nothing(in_groups: int, with_sink: int) -> None:
+    job = Job()
+    job.hold(in_groups, with_sink)
+
+    assert job.pass_time(60.0, MAY_GROW).grown == 0
+    assert job.blocked(60.0).held_by == "sink"
+
+
+def test_nor_while_it_is_settled_what_it_holds() -> None:
+    """It is full then because more comes than the sink can take."""
+    job = Job()
+    job.hold(10, 0)
+    for second in range(20):
+        job.consumer.home += 2
+        assert not job.look(second, MAY_GROW).grow
+
+    assert job.backpressure.blocked(19.9) == []
+
+
+def test_nor_while_rejected_messages_wait_to_be_dead_lettered() -> None:
+    job = Job()
+    job.consumer.undecided = lambda: 2
+    job.hold(2, 0)
+
+    assert job.pass_time(6.0, MAY_GROW).grown == 0
+    assert job.blocked(6.0).held_by == "dead_letter"
+    assert not job.blocked(6.0).is_stuck
+
+
+def test_nor_where_the_clock_ends_groups() -> None:
+    """There the prefetch is the bound on memory, and waiting ends by itself."""
+    job = Job(ends_by_clock=True)
+    job.hold(10, 0)
+
+    assert job.pass_time(6.0, MAY_GROW).grown == 0
+    assert (job.blocked(6.0).held_by, job.blocked(6.0).is_stuck) == ("open_groups", False)
+    assert "to hold more meanwhile, raise source.rabbitmq.prefetch" in str(job.blocked(6.0))
+
+
+def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
+    job = Job(is_given=True)
+    job.hold(10, 0)
+    job.pass_time(6.0)
+
+    assert job.grown == 0
+    assert job.backpressure.blocked(4.9) == []
+    assert job.blocked(5.0).is_stuck
+    assert str(job.blocked(6.0)) == (
+        "queue/000 has been full for 6 s: it holds 10 messages, its prefetch is 10, and most of "
+        "these messages are in open groups; only messages that cannot arrive complete these "
+        "groups: raise source.rabbitmq.prefetch; or take more consumers; or omit it, so that it "
+        "grows up to its bound; or make aggregate.window.tumbling.every shorter"
+    )
+
+
+def test_a_group_without_clock_is_told_of_one() -> None:
+    job = Job(idle_after=None)
+    job.consumer.undecided = lambda: 65_535
+    job.hold(65_535, 0)
+    job.pass_time(6.0, Load(held=65_535, prefetch=65_535, is_full=True))
+
+    assert str(job.blocked(6.0)).endswith(
+        "these groups: take more consumers; or add aggregate.window.time or lower "
+        "aggregate.groups_most"
+    )
+
+
+def test_what_is_settled_one_by_one_is_blocked_all_the_same() -> None:
+    """Nine of ten of what it may hold stay where they are."""
+    job = Job()
+    job.hold(95, 0)
+    load = Load(held=95, prefetch=100)
+    for second in range(9):
+        job.consumer.home += 1
+        job.look(second, load)
+
+    assert job.blocked(8.0).seconds == 8.0
+
+
+def test_the_prefetch_of_all_is_counted() -> None:
+    job = Job()
+    job.look(0.0)
+    job.backpressure.look("queue/001", job.books.of_consumer("queue/001"), FULL, 0.0)
+
+    assert job.backpressure.prefetch == 20
+
+
+def test_it_is_said_at_once_each_minute_and_when_it_is_over() -> None:
+    reminders = Reminders()
+    blocked = Blocked("queue/000", 5.0, 10, 10, "sink", False, "wait")
+
+    said = [reminders.lines([blocked], now) for now in (100.0, 101.0, 159.0, 160.0, 161.0)]
+
+    assert [len(lines) for lines in said] == [1, 0, 0, 1, 0]
+    assert reminders.lines([], 162.0) == ["queue/000 is not full any more"]
+    assert reminders.lines([], 163.0) == []
+    assert len(reminders.lines([blocked], 164.0)) == 1

@@ -1,0 +1,103 @@
+"""Windows by event time with more messages than a consumer holds: their sums are right."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from connectors.memory import sink, source
+from connectors.message import Properties
+from flows.accounts import backpressure
+from flows.accounts.books import Books
+from flows.spec import Pipeline
+from tests.flows.test_pipeline import run
+
+START = 1_767_348_000
+MINUTES, EACH = 2, 4500
+"""Messages of a minute: more than the 4000 that a consumer holds at first."""
+
+
+def spec(name: str, consumers: int = 1, **keys: Any) -> Pipeline:
+    """Sums of each minute; a consumer is silent after a tenth of a second."""
+    tumbling = {"every": "1m", "event_time": "ts", "lateness": "100ms", "idle_after": "100ms"}
+    return Pipeline.model_validate(
+        {
+            "version": 1,
+            "name": name,
+            "source": {"memory": {"name": name, "consumers": consumers, **keys}},
+            "aggregate": {
+                "by": "k",
+                "window": {"tumbling": tumbling},
+                "reduce": {"total": {"sum": "n"}, "each": {"count_distinct": "n"}},
+                "on_stop": "requeue",
+            },
+            "sink": {"memory": {"name": name}},
+        }
+    )
+
+
+def publish(queue: source.Queue, each: int) -> None:
+    for number in range(MINUTES * each):
+        at = START + number // each * 60 + number % each * 60 / each
+        body = b'{"k":%d,"ts":%.3f,"n":%d}' % (number % 3, at, number)
+        queue.publish(body, properties=Properties(message_id=str(number)))
+
+
+def sums(store: sink.Store) -> list[tuple[str, int, float]]:
+    found = [json.loads(document.source) for document in store.documents]
+    return sorted((one["window_start"], one["key"], one["total"]) for one in found)
+
+
+def expected(each: int) -> list[tuple[str, int, float]]:
+    totals: dict[tuple[str, int], float] = {}
+    for number in range(MINUTES * each):
+        window = f"2026-01-02T10:{number // each:02d}:00.000Z", number % 3
+        totals[window] = totals.get(window, 0) + number
+    return sorted((*window, total) for window, total in totals.items())
+
+
+@pytest.mark.parametrize("consumers", [1, 2])
+def test_a_window_larger_than_the_default_prefetch_is_whole(
+    consumers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The full consumer is not silent: it holds more until the window is over."""
+    monkeypatch.setattr(backpressure, "GROW_AFTER", 0.3)
+    name = f"full-{consumers}"
+    queue, store = source.queue(name), sink.store(name)
+    publish(queue, EACH)
+
+    run(spec(name, consumers), lambda: len(queue.acknowledged) == MINUTES * EACH)
+
+    assert sums(store) == expected(EACH)
+    assert queue.parked == []
+
+
+def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is said what holds the messages, and all of them go back."""
+    monkeypatch.setattr(backpressure, "TELL_AFTER", 0.5)
+    queue, store, books = source.queue("given"), sink.store("given"), Books()
+    publish(queue, 500)
+
+    run(
+        spec("given", prefetch=200),
+        lambda: bool(books.blocked(time.monotonic())) and not queue.acknowledged,
+        books=books,
+    )
+
+    assert (len(queue.waiting), queue.acknowledged, queue.parked) == (MINUTES * 500, [], [])
+    assert store.documents == []
+
+
+def test_a_prefetch_that_is_large_enough_closes_windows_when_the_stream_is_silent() -> None:
+    """A consumer that may hold more, and gets nothing, is silent: the clock closes what is left."""
+    queue, store = source.queue("enough"), sink.store("enough")
+    publish(queue, 500)
+
+    run(spec("enough", prefetch=700), lambda: len(queue.acknowledged) == MINUTES * 500)
+
+    assert sums(store) == expected(500)
