@@ -127,6 +127,7 @@ SHOWN_BY = {
     ),
     "A body cannot be read": "test_a_body_that_cannot_be_read_is_parked",
     "A message waits so long": "test_what_waits_too_long_is_handed_back_in_time",
+    "Open groups hold all messages": "test_sums_are_right_of_windows_larger_than_the_prefetch",
     "A message kills the job": "test_poison_is_parked_and_no_neighbour",
     "More than half of a thousand": "test_a_flood_is_not_parked",
     "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",

@@ -30,7 +30,6 @@ from connectors.retry import Backoff
 
 RECONNECT = Backoff(0.5, 30.0)
 """Between two tries to connect: soon enough after a restart, and no burden in a long outage."""
-
 CANCELLED = "the broker has cancelled the consumer"
 
 

@@ -44,8 +44,8 @@ class RabbitMQSource(Spec):
     prefetch: Prefetch = DEFAULT_PREFETCH
     """Messages that one consumer may hold unacknowledged: the bound on memory.
     Enough is what arrives while a window fills and is written; less makes the job slower.
-    A number that is given is never exceeded. Omitted: where open groups hold all messages and only
-    more messages could complete a group, a consumer may hold more, at most 65,535 or 256 MiB."""
+    A number that is given stays. Omitted: where open groups hold all messages, and only more
+    messages could complete a group, a consumer may hold more, at most 65,535 or 256 MiB."""
     declare: Declaration | None = None
     """How to make the queue; `passive` or omitted: it must exist."""
     consume: Consume = Consume()

@@ -1,0 +1,119 @@
+"""Windows with more messages than a consumer may hold: right sums, and what holds them is said."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pika
+import pytest
+
+from tests.live.forwarder import Forwarder
+from tests.live.indices import Index
+from tests.live.job import Job
+from tests.live.queues import RabbitMQRig
+from tests.live.test_health import counted, forwarder, wait_for, watched
+from tests.live.test_pipeline import spec
+from tests.waiting import until
+
+__all__ = ["forwarder"]  # a fixture
+pytestmark = pytest.mark.live
+
+START = 1_767_348_000
+EACH, MINUTES = 4500, 2
+"""Messages of a minute for each consumer, which holds 4000 at first."""
+WINDOWS = "{tumbling: {every: 1m, event_time: ts, lateness: 1s, idle_after: 500ms}}"
+SUMS = "  by: k\n  reduce: {total: {sum: n}}"
+
+
+def publish(rig: RabbitMQRig, each: int) -> None:
+    """So many messages a minute, for `MINUTES`."""
+    bodies = [
+        json.dumps(
+            {"k": n % 3, "n": n, "ts": START + n // each * 60 + round(n % each * 60 / each, 3)}
+        ).encode()
+        for n in range(MINUTES * each)
+    ]
+    properties = pika.BasicProperties(content_type="application/json")
+    rig.publish(*bodies, properties=properties)
+    until(lambda: rig.left() == len(bodies))
+
+
+def expected(each: int) -> Counter[tuple[str, int]]:
+    totals = Counter[tuple[str, int]]()
+    for n in range(MINUTES * each):
+        totals[f"2026-01-02T10:{n // each:02d}:00.000Z", n % 3] += n
+    return totals
+
+
+def sums(events: Index) -> dict[tuple[str, int], int]:
+    found = [document["_source"] for document in events.documents()]
+    assert len(found) == len({(one["window_start"], one["key"]) for one in found})
+    return {(one["window_start"], one["key"]): int(one["total"]) for one in found}
+
+
+def without_prefetch(path: Path) -> Path:
+    path.write_text(path.read_text().replace("    prefetch: 4000\n", ""))
+    return path
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["sink-idle", "sink-slow"])
+@pytest.mark.parametrize("consumers", [1, 2])
+def test_sums_are_right_of_windows_larger_than_the_prefetch(
+    rig: RabbitMQRig,
+    events: Index,
+    forwarder: Forwarder,
+    tmp_path: Path,
+    consumers: int,
+    slow: bool,
+) -> None:
+    """The full consumers are not silent for longer than `idle_after`, but wait: nothing is late.
+
+    A slow sink is one that takes longer than `idle_after` to answer.
+    """
+    each = EACH * consumers
+    publish(rig, each)
+    values = {"window": WINDOWS, "aggregate": SUMS, "consumers": str(consumers)}
+    sink = urlsplit(events.url)._replace(netloc=f"127.0.0.1:{forwarder.port}").geturl()
+    values |= {"elasticsearch": sink, "on_stop": "requeue"}
+    path = without_prefetch(spec(tmp_path, rig, events, **values))
+    if slow:
+        forwarder.slow(0.4)  # each way
+    with Job(path) as job:
+        until(lambda: sums(events) == expected(each) and rig.left() == 0, timeout=60)
+        assert "it may hold" in job.log
+        assert job.drain() == 0
+
+    assert rig.parked() == []
+    assert sums(events) == expected(each)
+
+
+@pytest.mark.parametrize(
+    ("window", "remedy"),
+    [(WINDOWS, "window.tumbling.every shorter"), ("{count: 1000}", "add aggregate.window.time")],
+    ids=["event-time", "keys"],
+)
+def test_what_holds_all_of_a_given_prefetch_is_said(
+    rig: RabbitMQRig, events: Index, tmp_path: Path, window: str, remedy: str
+) -> None:
+    """Within seconds, with what helps; and no window is closed early."""
+    publish(rig, 500)
+    aggregate = "  by: n" if "count" in window else SUMS
+    values = {"window": window, "aggregate": aggregate, "prefetch": "200", "on_stop": "requeue"}
+    with Job(watched(tmp_path, rig, events, **values)) as job:
+        told = wait_for(job, "/health", 503, "has been full for")
+
+        [reason] = told["reasons"]
+        assert "most of these messages are in open groups; only messages that cannot" in reason
+        assert "raise source.rabbitmq.prefetch" in reason
+        assert remedy in reason
+        job.wait_for_log("are in open groups")
+        # One more than it says: what the first consumer, after the start, has left.
+        assert counted(job, "hopper_prefetch") == counted(job, "hopper_open_members") == 201
+        assert counted(job, r'hopper_blocked\{held_by="open_groups"\}') == 1
+        assert job.drain() == 0
+    assert events.documents() == []
+    assert rig.parked() == []
+    until(lambda: rig.left() == MINUTES * 500)
