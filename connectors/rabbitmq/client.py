@@ -143,8 +143,7 @@ class RabbitMQConsumer:
 
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Consume, as a new generation."""
-        self._origin = Origin(self.name, self._origin.generation + 1)
-        self._leaving = False
+        self._origin, self._leaving = Origin(self.name, self._origin.generation + 1), False
         self.rejections.connected()
         if self.rejections.probing and self._spec.may_be_cautious:
             self._caution = Caution(self._spec.prefetch, probe=True)

@@ -42,10 +42,9 @@ class RabbitMQSource(Spec):
     """How many consumers share the queue; `auto`: one for each Bytewax worker.
     More consumers on one classic queue do not make it faster."""
     prefetch: Prefetch = DEFAULT_PREFETCH
-    """Messages that one consumer may hold unacknowledged: the bound on memory.
-    Enough is what arrives while a window fills and is written; less makes the job slower.
-    A number that is given stays. Omitted: where open groups hold all messages, and only more
-    messages could complete a group, a consumer may hold more, at most 65,535 or 256 MiB."""
+    """Messages that one consumer may hold unacknowledged: the bound on memory. Enough is what
+    arrives while a window fills and is written. Omitted: a consumer may hold more, up to 65,535 or
+    256 MiB, where open groups hold all of it, and only more messages could complete them."""
     declare: Declaration | None = None
     """How to make the queue; `passive` or omitted: it must exist."""
     consume: Consume = Consume()
