@@ -52,6 +52,7 @@ PURE = [
     "flows/bodies/bulk.py",
     "flows/correlate.py",
     "flows/declared/fit.py",
+    "flows/declared/fit_sink.py",
     "flows/declared/syntax.py",
     "flows/introduction.py",
     "flows/fields/expressions/remedies.py",

@@ -1,6 +1,6 @@
 """Whether source, windows and sink of a pipeline fit together; each by itself is right.
 
-Pure. It knows what a consumer can hold, and for how long, and what a sink can do with summaries.
+Pure. It knows what a consumer can hold, and for how long; `fit_sink.py` knows the sink.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from math import ceil, inf
 from typing import NamedTuple
 
 from connectors.elasticsearch.spec import ElasticsearchSink
-from connectors.elasticsearch.template import Place, parse_template
 from connectors.memory.spec import MemorySource
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.spec import DEFAULT_PREFETCH, Problem
 from connectors.units import duration_text
+from flows.declared import fit_sink
 from flows.declared.aggregate import Aggregate
 from flows.declared.window import Window
 from flows.fields.conditions import reached_by
 
 WINDOW = ("aggregate", "window")
-SINK = ("sink", "elasticsearch")
 
 BYTES_LEAST = {"json": 2, "ndjson": 2, "msgpack": 1}
 """What a message has at least by the format of its source: `{}`, for example. Of the other formats
@@ -43,9 +42,7 @@ def problems(
         if seconds >= timeout * HELD_MOST:
             yield Problem((*WINDOW, *key), _too_long(aggregate, key, seconds, timeout))
     if sink is not None:
-        yield from _queue_in_index(source, sink)
-    if sink is not None and aggregate.reduce is not None:
-        yield from _summaries(aggregate, sink)
+        yield from fit_sink.problems(source.queue, aggregate, sink)
 
 
 def warnings(
@@ -71,11 +68,8 @@ def warnings(
         if seconds > timeout / 2:
             told = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
             yield Problem((*WINDOW, *key), told)
-    if sink is not None and aggregate.reduce is not None:
-        for name in ("id", "version", "routing"):
-            if getattr(sink, name) not in (None, "auto", "none"):
-                told = "is for documents of messages: summaries do not use it"
-                yield Problem((*SINK, name), told)
+    if sink is not None:
+        yield from fit_sink.warnings(aggregate, sink)
 
 
 def _at(source: AnySource) -> tuple[str, str]:
@@ -211,53 +205,3 @@ def _too_long(aggregate: Aggregate, key: tuple[str, ...], seconds: float, timeou
         f"which it takes the messages back: write {least}, or raise the timeout on the broker and "
         f"here, with consumer_timeout: {duration_text(2 * seconds)} or x-consumer-timeout"
     )
-
-
-def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Problem]:
-    if aggregate.window.tumbling is not None and sink.action != "index":
-        yield Problem(
-            (*SINK, "action"),
-            "must be index: the summary of an aligned window has a version, so that a part never "
-            "takes the place of the whole; a data stream takes no versions: write to an index, or "
-            "take windows without tumbling",
-        )
-    elif sink.action not in ("index", "create"):
-        yield Problem((*SINK, "action"), "must be index or create: a summary is a whole document")
-    if sink.id == "none":
-        yield Problem(
-            (*SINK, "id"),
-            "must not be none: a summary has an _id of its own, so that one that is written again "
-            "is the same document",
-        )
-    for place in parse_template(sink.index).places if sink.index_fallback is None else ():
-        if not _has(aggregate, place):
-            yield Problem(
-                (*SINK, "index"),
-                "names a field that a summary does not have: its fields are those of reduce, and "
-                "those of summary",
-            )
-
-
-def _has(aggregate: Aggregate, place: Place) -> bool:
-    """Whether a summary may have what a place in a template names."""
-    if place.root == "queue" or place.name == "@timestamp":
-        return True
-    if place.root != "document":
-        return False  # nobody sends a summary
-    if not isinstance(aggregate.reduce, dict):
-        return True  # only the user's function knows
-    fields = [*aggregate.reduce, *aggregate.summary.names]
-    if aggregate.by is None and aggregate.summary.key is not None:
-        fields.remove(aggregate.summary.key)
-    root = place.path.partition(".")[0]
-    return root in {field.partition(".")[0] for field in fields}
-
-
-def _queue_in_index(source: AnySource, sink: ElasticsearchSink) -> Iterator[Problem]:
-    """The queue's name may have in it what no index has: no message would be stored."""
-    try:
-        parse_template(sink.index, source.queue)
-    except ValueError as error:
-        told = f"cannot have the queue's name in it, as {{queue}} says: {error}"
-        remedy = "write {queue|lower}" if "lowercase" in told else "write the index without it"
-        yield Problem((*SINK, "index"), f"{told}: {remedy}")
