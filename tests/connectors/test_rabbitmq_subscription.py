@@ -82,7 +82,7 @@ def test_the_prefetch_is_the_consumers_own() -> None:
 
 def test_it_consumes_when_the_broker_has_agreed() -> None:
     """Not when it is asked: it may refuse."""
-    rig = Rig(prefetch=50)
+    rig = Rig(50)
     rig.subscription.look(held=0, now=0.0)
     rig.answer(spec.Basic.QosOk())
     assert rig.agreed == []
