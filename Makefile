@@ -1,7 +1,7 @@
 # `make` alone lists the targets. How services start is written in deploy/, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check fuzz bench chaos stop
+.PHONY: help demo run test check coverage fuzz bench chaos lock stop
 
 python := .venv/bin/python
 with_services := urls=$$($(python) -m deploy.services start) && eval "$$urls" &&
@@ -18,10 +18,17 @@ run: .venv/installed ## run pipeline.yaml until Ctrl-C
 test: check ## check, then all tests, those on real services too
 	@$(with_services) HOPPER_LIVE=1 exec $(python) -m pytest -n 0 -m ''
 
-check: .venv/installed ## style, format and types
+check: .venv/installed ## style, format, spelling and types
 	$(python) -m ruff check
 	$(python) -m ruff format --check
+	$(python) -m codespell_lib
 	$(python) -m mypy
+
+coverage: .venv/installed ## which lines and branches the tests without servers reach
+	@$(python) -m coverage erase
+	@$(python) -m coverage run -m pytest -n 0 -q
+	@$(python) -m coverage combine -q
+	@$(python) -m coverage report --skip-covered --sort=cover
 
 fuzz: .venv/installed ## throw many more broken inputs at what reads bytes from outside
 	@exec $(python) -m tests.fuzz
@@ -32,9 +39,14 @@ bench: .venv/installed ## measure rate, CPU and memory beside other ways to do t
 chaos: .venv/installed ## break everything around the job by a seed, and look whether a message is lost
 	@exec $(python) -m tests.chaos
 
+lock: .venv/installed ## pin again all that development and CI install, at the newest that fit
+	@$(python) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --extra dev \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --upgrade \
+		pyproject.toml -o requirements.lock
+
 stop: .venv/installed ## end the local services, and forget what they hold
 	@$(python) -m deploy.services stop
 
-.venv/installed: pyproject.toml deploy/venv.sh
+.venv/installed: pyproject.toml requirements.lock deploy/venv.sh
 	@sh deploy/venv.sh
 	@touch $@

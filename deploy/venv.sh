@@ -37,4 +37,6 @@ make_environment() {
 
 fits .venv/bin/python || make_environment
 echo "installing Hopper and its tools into .venv" >&2
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip install --quiet"
+$pip --require-hashes --requirement requirements.lock
+$pip --no-deps --editable .

@@ -1,16 +1,16 @@
 """What the log says of a job first: which one it is, where it reads and writes, within what bounds.
 
-Pure, but for the version, which the installed package knows.
+Pure.
 """
 
 from __future__ import annotations
 
 import os
-from importlib.metadata import PackageNotFoundError, version
 
 from connectors.units import duration_text, size_text
 from flows.declared.window import Window
 from flows.spec import Pipeline
+from flows.version import VERSION
 
 
 def introduction(spec: Pipeline, path: str, consumers: int) -> list[str]:
@@ -19,17 +19,10 @@ def introduction(spec: Pipeline, path: str, consumers: int) -> list[str]:
     `consumers` is how many the whole cluster has.
     """
     return [
-        f"Hopper {_version()} runs {spec.name} of {os.path.abspath(path)}: "
+        f"Hopper {VERSION} runs {spec.name} of {os.path.abspath(path)}: "
         f"{_source(spec)} → {_sink(spec)}",
         f"{_groups(spec)}; {_bounds(spec, consumers)}",
     ]
-
-
-def _version() -> str:
-    try:
-        return version("rabbit-hopper")
-    except PackageNotFoundError:
-        return "(from its sources)"
 
 
 def _source(spec: Pipeline) -> str:

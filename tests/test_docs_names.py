@@ -250,6 +250,9 @@ def test_the_project_speaks_of_itself_alone() -> None:
 
 HOSTS = {
     "bytewax.io",
+    "keepachangelog.com",
+    "semver.org",
+    "www.apache.org",
     "json-schema.org",
     "www.elastic.co",
     "www.rabbitmq.com",
