@@ -47,6 +47,6 @@ lock: .venv/installed ## pin again all that development and CI install, at the n
 stop: .venv/installed ## end the local services, and forget what they hold
 	@$(python) -m deploy.services stop
 
-.venv/installed: pyproject.toml requirements.lock deploy/venv.sh
+.venv/installed: pyproject.toml requirements.lock flows/version.py deploy/venv.sh
 	@sh deploy/venv.sh
 	@touch $@

@@ -1,8 +1,8 @@
 """The values that travel between the steps; nothing here decides, waits or knows a service.
 
-They pickle, because a batch of them may cross from one process to another. Of most there is one for
-a batch; of `Message` there is one for each delivery, so it is a struct: that takes half of the time
-of a named tuple to make and to look into, and Python looks for no cycles in it.
+Pure. They pickle, because a batch of them may cross from one process to another. Of most there is
+one for a batch; of `Message` there is one for each delivery, so it is a struct: that takes half of
+the time of a named tuple to make and to look into, and Python looks for no cycles in it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When something that failed is tried again; it neither waits nor counts."""
+"""When something that failed is tried again; it neither waits nor counts. Pure."""
 
 from __future__ import annotations
 

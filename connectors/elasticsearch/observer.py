@@ -1,4 +1,4 @@
-"""Whoever counts what is sent, and what comes of it."""
+"""Whoever counts what is sent, and what comes of it. Pure."""
 
 from __future__ import annotations
 

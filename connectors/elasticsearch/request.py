@@ -1,6 +1,6 @@
 """What is sent together, and the batches that it came in.
 
-It knows no time, and decides nothing.
+Pure. It knows no time, and decides nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a delivery looks like on the wire: a frame for method, header and each piece of the body.
 
-It cuts nothing out by itself (see `wire.py`) and decodes no properties (see `properties.py`).
+Pure. It cuts nothing out by itself (see `wire.py`) and decodes no properties (see `properties.py`).
 The layouts are those of AMQP 0-9-1, section 4.2.
 """
 

@@ -1,6 +1,6 @@
 """The open, growing group of one key: what a shard knows of it, whether it keeps members or not.
 
-`held.py` keeps them, `running.py` does not. Neither knows when it is complete.
+Pure. `held.py` keeps them, `running.py` does not. Neither knows when it is complete.
 
 A message that is delivered again while its first copy is still in the group is kept aside as the
 `Shadow` of that copy: it is not counted. So is a first copy that comes later than the second. When

@@ -1,6 +1,7 @@
 """What a shard is told to do: the rules of its groups, read from the spec and made ready.
 
-It decides nothing, and knows neither paths nor expressions: what looks into values is handed in.
+Pure. It decides nothing, and knows neither paths nor expressions: what looks into values is handed
+in.
 """
 
 from __future__ import annotations
