@@ -56,7 +56,7 @@ class Caution:
     @property
     def is_probe_in_name_only(self) -> bool:
         """All may be held, and no message of the probe has an outcome yet."""
-        return self._probe and self.over
+        return self._probe and self.over and self._most > FIRST
 
     def end(self) -> None:
         """There is no reason for it: a lost connection, for example, is no crash."""

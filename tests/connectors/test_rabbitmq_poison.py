@@ -164,6 +164,7 @@ def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
 
     assert steps == [1, 4, 16, 60]
     assert caution.is_probe_in_name_only
+    assert not Caution(1, probe=True).is_probe_in_name_only
 
 
 @pytest.mark.parametrize(
