@@ -2,7 +2,9 @@
 
 Pure: a circuit breaker. Closed, it reads; open, it pauses; half-open, it reads as a probe.
 
-Rule 1: it opens when `reject_limit.py` says so.
+Rule 1: when `reject_limit.py` says so, it is suspicious: what is rejected is withheld, neither
+        parked nor given back. It opens when that is more than all else that is held can make good,
+        or after `MAX_SUSPICION`; when more is stored than withheld, it was a burst among good ones.
 Rule 2: after a pause it is half-open: few messages are let in, see `Caution`.
 Rule 3: the first message that is stored closes it.
 Rule 4: the first one that the sink rejects opens it again, and so does one that is rejected before,
@@ -28,6 +30,8 @@ MAX_PAUSE_OF_MANY = 3600.0
 """Seconds, where a probe takes more than one message."""
 STEADY = 600.0
 """Seconds: twice the longest pause, so that pauses grow also where some messages are good."""
+MAX_SUSPICION = 60.0
+"""Seconds: a mapping that refuses everything is told although long windows hold much."""
 STEADY_STORED = 10
 """Where half of the messages are bad, it opens long before."""
 
@@ -45,12 +49,15 @@ class CircuitBreaker:
         """Seconds of the last pause."""
         self.resume_at = 0.0
         """When it will be half-open, if it is open."""
-        self.is_open = self.is_half_open = False
+        self.is_open = self.is_half_open = self.is_suspicious = False
+        self._suspects_since, self._withheld, self._stored_meanwhile = 0.0, 0, 0
 
     def connected(self, now: float) -> None:
         """A new connection; its tags count from 1."""
         if self._counter is not None:
             self._counter.connected()
+        if self.is_suspicious:
+            self._trust()  # all that was held comes again
         self._read = self._rejected = 0
         if self.is_open and now >= self.resume_at:
             self.is_open, self.is_half_open = False, True  # Rule 2
@@ -66,6 +73,7 @@ class CircuitBreaker:
         if self.is_half_open:
             self.is_half_open, self._closed_at, self._stored = False, now, 0  # Rule 3
         self._stored += count
+        self._stored_meanwhile += count
         self.passed()
 
     def passed(self) -> None:
@@ -74,7 +82,7 @@ class CircuitBreaker:
             self._counter.passed()
 
     def rejected(self, kind: str, tags: Sequence[int], by_sink: bool, now: float) -> bool:
-        """Messages are rejected together; return whether they shall be parked."""
+        """Messages are rejected together; return whether they shall be parked now."""
         if self.is_open:
             return False
         if self._counter is None:
@@ -84,10 +92,12 @@ class CircuitBreaker:
             if by_sink or 2 * self._rejected > max(tags):  # Rule 4
                 self.fail(now)
                 return True
-        if self._counter.rejected(kind, tags, now):
-            self._open(now)
-            return False
-        return True
+        if not self.is_suspicious and self._counter.rejected(kind, tags, now):
+            self.is_suspicious, self._suspects_since = True, now  # Rule 1
+            self._withheld = self._stored_meanwhile = 0
+        if self.is_suspicious:
+            self._withheld += len(tags)
+        return not self.is_suspicious
 
     def fail(self, now: float) -> None:
         """The probe has come to nothing."""
@@ -95,13 +105,22 @@ class CircuitBreaker:
             self._open(now)
 
     def look(self, undecided: int, now: float) -> None:
-        """See what only time shows; `undecided` messages are in flight."""
-        if (
-            self._counter is not None
-            and not (self.is_open or self.is_half_open)
-            and self._counter.stands_still(undecided, now)
-        ):
+        """See what only the others show, or time; `undecided` messages are in flight."""
+        if self._counter is None or self.is_open or self.is_half_open:
+            return
+        if self.is_suspicious:
+            too_long = now - self._suspects_since >= MAX_SUSPICION
+            if self._stored_meanwhile > self._withheld:
+                self._trust()
+            elif too_long or self._withheld > undecided + self._stored_meanwhile:
+                self._open(now)
+        elif self._counter.stands_still(undecided, now):
             self._open(now)
+
+    def _trust(self) -> None:
+        self.is_suspicious = False
+        if self._counter is not None:
+            self._counter.clear()
 
     def _open(self, now: float) -> None:
         many = self.is_half_open and self._read > 1
@@ -113,6 +132,6 @@ class CircuitBreaker:
         else:
             self.pause = min(2 * self.pause, max(MAX_PAUSE, self.pause))
         self.resume_at = now + self.pause
-        self.is_open, self.is_half_open = True, False
+        self.is_open, self.is_half_open, self.is_suspicious = True, False, False
         if self._counter is not None:
             self._counter.clear()

@@ -36,6 +36,11 @@ class Rejections:
         return self._breaker.is_open
 
     @property
+    def suspicious(self) -> bool:
+        """What is rejected is to be withheld: whether it is parked is not known yet."""
+        return self._breaker.is_suspicious
+
+    @property
     def probing(self) -> bool:
         """It reads as a probe."""
         return self._breaker.is_half_open
@@ -71,7 +76,10 @@ class Rejections:
         self.stopped_because = ""
 
     def may_park(self, rejected: Rejected) -> bool:
-        """Count it, and say it; otherwise it goes back to the queue, with all others."""
+        """Count it, and say it.
+
+        Otherwise it is withheld, if there is suspicion, or goes back to the queue with all others.
+        """
         if self.stopped:
             return False
         rejection, tags = rejected.rejection, (rejected.message.tag, *rejected.others)
@@ -80,15 +88,22 @@ class Rejections:
             may = True
             self._breaker.passed()
         else:
-            self._last = rejected
+            if not self.suspicious:  # the first one of too many is the example
+                self._last = rejected
             may = self._breaker.rejected(kind, tags, rejection.status is not None, now)
-        if may and self._log.note(kind, len(tags), now):
+        if may:
+            self.tell(rejected)
+        self._say_stopped(probing=probing)
+        return may
+
+    def tell(self, rejected: Rejected) -> None:
+        """It is parked: say it, or count it for a later line."""
+        kind = self._log.kind_of(rejected)
+        if self._log.note(kind, 1 + len(rejected.others), time.monotonic()):
             LOG.warning(
                 "%s: a message is rejected, and %s: %s; more of this kind are counted, each %.0f s",
                 *(self._name, self._done, _example(rejected), COUNT_AFTER),
             )
-        self._say_stopped(probing=probing)
-        return may
 
     def poison(self, rejected: Sequence[Rejected]) -> None:
         """These came too often, and are parked unread: they tell nothing of the spec."""
@@ -102,7 +117,7 @@ class Rejections:
             self._say_stopped(probing=True)
 
     def look(self, undecided: int) -> None:
-        """Once a second: see what only time shows; `undecided` messages are in flight."""
+        """See what only the others show, or time; `undecided` messages are in flight."""
         now, probing = time.monotonic(), self.probing
         if not self.stopped:
             self._breaker.look(undecided, now)

@@ -115,7 +115,7 @@ class Session:
             self._loop.call_later(LOOK_AFTER, self._go_on)
             self._watch()
             self._keep_offset()
-            self._rejections.look(self.undecided)
+            self._settlement.look()
             self._stop_if_told()
 
     def grow(self) -> None:

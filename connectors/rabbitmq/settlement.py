@@ -41,6 +41,7 @@ class Settlement:
         self._loop, self._origin, self._channel = loop, origin, channel
         self._spec, self._parker, self._rejections = spec, parker, rejections
         self._nacks = spec.nack_keeps_place and nack_is_no_failure(connection.server_properties)
+        self._withheld: list[Rejected] = []  # whether they are parked is not known yet
         self._spilling = False  # `_spill` has been asked for, and has not run yet
         self.rejected = 0
         """Messages that are rejected, and have found no place yet."""
@@ -100,6 +101,19 @@ class Settlement:
             self.rejected += 1 + len(rejected.others)
             if self._rejections.may_park(rejected):
                 self._reject(rejected)  # otherwise it stays unacknowledged
+            elif self._rejections.suspicious:
+                self._withheld.append(rejected)
+        if self._withheld:
+            self.look()
+
+    def look(self) -> None:
+        """See whether too much is rejected; park what was withheld, if that was a burst."""
+        self._rejections.look(self.undecided)
+        if not self._rejections.suspicious:
+            withheld, self._withheld = self._withheld, []
+            for rejected in withheld if not self._rejections.stopped else ():
+                self._rejections.tell(rejected)
+                self._reject(rejected)
 
     def parked(self, rejected: Rejected) -> None:
         """A copy is safe."""

@@ -6,6 +6,7 @@ from connectors.rabbitmq.circuit_breaker import (
     FIRST_PAUSE,
     MAX_PAUSE,
     MAX_PAUSE_OF_MANY,
+    MAX_SUSPICION,
     STEADY,
     CircuitBreaker,
 )
@@ -25,6 +26,7 @@ class Stream:
         self.breaker.read(count)
         for tag in range(1, count + 1):
             self.parked += self.breaker.rejected("bad", [tag], by_sink, self.now)
+        self.breaker.look(undecided=0, now=self.now)
 
     def probe(self) -> None:
         """Wait for the end of the pause."""
@@ -49,6 +51,63 @@ def test_it_opens_when_the_limit_is_reached_and_parks_no_more() -> None:
     assert stream.breaker.is_open
     assert stream.parked == 3
     assert stream.breaker.resume_at == FIRST_PAUSE
+
+
+def suspicious(rejections: int = 600) -> CircuitBreaker:
+    """Of 3500 messages that are held, so many in a row are rejected."""
+    breaker = CircuitBreaker(RejectLimit())
+    breaker.read(3500)
+    for tag in range(1000, 1000 + rejections):
+        breaker.rejected("bad", [tag], False, 0.0)
+    breaker.look(3500 - rejections, 0.0)
+    assert breaker.is_suspicious
+    return breaker
+
+
+def test_a_burst_of_bad_messages_among_good_ones_opens_nothing() -> None:
+    """What is rejected beyond the limit is withheld until it is known what the others come to."""
+    breaker = suspicious()
+    breaker.stored(100, 10.0)
+    breaker.look(2800, 10.0)
+    assert breaker.is_suspicious
+    breaker.stored(1, 15.0)
+    breaker.look(2799, 15.0)
+
+    assert not breaker.is_suspicious
+    assert not breaker.is_open
+    assert breaker.rejected("bad", [3500], False, 15.0)
+
+
+def test_it_opens_when_the_others_that_are_held_can_make_good_no_more() -> None:
+    """A mapping that refuses everything is told while half of the messages wait for answers."""
+    breaker = suspicious(1900)
+    for tag in range(3000, 3100):
+        assert not breaker.rejected("bad", [tag], True, 1.0)
+    breaker.look(1500, 1.0)
+    assert breaker.is_suspicious
+    breaker.look(1499, 1.0)
+
+    assert breaker.is_open
+
+
+def test_it_does_not_suspect_for_long() -> None:
+    """Long windows may hold more than is ever rejected at a time."""
+    breaker = suspicious()
+    breaker.stored(1, 1.0)
+    breaker.look(2899, MAX_SUSPICION - 0.1)
+    assert breaker.is_suspicious
+    breaker.look(2899, MAX_SUSPICION)
+
+    assert breaker.is_open
+
+
+def test_a_lost_connection_ends_suspicion() -> None:
+    """All that was held comes again."""
+    breaker = suspicious()
+    breaker.connected(1.0)
+
+    assert not breaker.is_suspicious
+    assert not breaker.is_open
 
 
 def test_a_connection_that_comes_back_before_the_pause_is_over_is_no_probe() -> None:

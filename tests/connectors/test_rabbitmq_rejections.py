@@ -49,7 +49,9 @@ def rejected(tag: int, reason: str = PARSING, **more: Any) -> Rejected:
 def reject(rejections: Rejections, count: int, **more: Any) -> int:
     """How many of them may be parked."""
     rejections.read(count)
-    return sum(rejections.may_park(rejected(tag, **more)) for tag in range(1, count + 1))
+    parked = sum(rejections.may_park(rejected(tag, **more)) for tag in range(1, count + 1))
+    rejections.look(undecided=0)
+    return parked
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

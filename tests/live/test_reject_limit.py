@@ -130,6 +130,20 @@ def test_a_burst_of_late_messages_is_parked_and_the_last_window_is_written(
     assert job.log.count("a message is rejected, and parked: late: ") == 1
 
 
+def test_a_burst_of_unreadable_bodies_is_parked_and_the_good_ones_are_stored(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Longer than the limit; good ones that were read with it tell that nothing else is wrong."""
+    bad = range(1000, 1700)
+    send(rig, [b"no JSON" if n in bad else b'{"n":%d}' % n for n in range(6000)])
+    with Job(spec(tmp_path, rig, events, window=README)) as job:
+        until(lambda: events.total("n")[0] == 6000 - len(bad), timeout=60)
+        until(lambda: rig.left() == 0 and left(rig, rig.parking) == len(bad))
+        assert job.drain() == 0
+
+    assert "reads nothing" not in job.log
+
+
 def test_what_an_ingest_processor_fails_at_is_parked_at_once(
     rig: RabbitMQRig, events: Index, tmp_path: Path, pipeline: str
 ) -> None:
