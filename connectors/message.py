@@ -145,6 +145,21 @@ class Drain(NamedTuple):
     reason: str
 
 
+class Claim(NamedTuple):
+    """A document that never takes the place of one that its writer does not know.
+
+    It is stored where no document has its `_id`, or in place of the one that it `replaces`. Where
+    its own fingerprint is found it is stored already: the answer was lost.
+    """
+
+    field: str | None
+    """Where documents have their fingerprint: a name, dots and all; `None`: nowhere."""
+    fingerprint: str
+    """The document's own, as its source has it: it tells what is in the document."""
+    replaces: str | None = None
+    """The fingerprint of the document that it may take the place of; `None`: of none."""
+
+
 class Documents(NamedTuple):
     """What a sink is asked to store together, in columns: position i of each is one document."""
 
@@ -168,6 +183,8 @@ class Documents(NamedTuple):
     redelivered: list[bool] | None = None
     """Whose messages were delivered before, so that they may be stored already; `None`: of none, or
     it need not be known, as each has an `_id`."""
+    claims: list[Claim | None] | None = None
+    """Of documents that have an `_id`, are whole, and may not replace each other at will."""
 
 
 class Answer(NamedTuple):
@@ -175,9 +192,9 @@ class Answer(NamedTuple):
 
     stored: Sequence[int]
     rejected: list[tuple[int, Rejection]]
-    conflicts: Mapping[int, int | None] = MappingProxyType({})
-    """Those of the stored that came second: the document, or a newer version, was there before.
-    With the version that is there; `None`: the sink was not told."""
+    conflicts: Mapping[int, str | None] = MappingProxyType({})
+    """Neither stored nor rejected: another document has the `_id` that was claimed. With the
+    fingerprint of that one; `None`: it has none, or none where it was looked for."""
 
 
 class SinkState(NamedTuple):

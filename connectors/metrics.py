@@ -75,6 +75,10 @@ RECOGNISED = Counter(
     "hopper_redelivered_recognised",
     "Messages delivered again that share the outcome of their first copy, and count once.",
 )
+PARTS = Counter(
+    "hopper_window_parts",
+    "Summaries written beside the document of their window, which another process has written.",
+)
 SKIPPED = Counter(
     "hopper_skipped_values",
     "Values that `sum`, `avg` and the like passed over, for they are not what these can use.",

@@ -6,6 +6,7 @@ They pickle, because a batch of them may cross from one process to another.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -76,6 +77,16 @@ class Summary(NamedTuple):
     """Members that are one document of a message with several."""
 
 
+class Written(NamedTuple):
+    """A document that this process has written, and may write again."""
+
+    fingerprint: str
+    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    id: str | None
+    beside: str | None = None
+    """See `Group`."""
+
+
 class Group(NamedTuple):
     """What one window gathered, in order, complete and ready to be written."""
 
@@ -95,13 +106,23 @@ class Group(NamedTuple):
     amends: bool = False
     """The window was written before: the values and the count are of all its members, the tags
     are those of the members that came late."""
-    again: int = 0
-    """Members that were delivered before: another process may have written them already."""
-    claims: bool = False
-    """It is the whole of a window for all that is known here: but another process may have written
-    the window already."""
-    apart: bool = False
-    """The window was written already, and without these members."""
+    whole: bool = False
+    """It is the whole of a window, for all that is known here: see `claims`, which is also about
+    what follows."""
+    first: bool = True
+    """Nothing of the window was written here before it."""
+    amendable: bool = False
+    """It may be written again, when messages come late."""
+    names: Sequence[Hashable] = ()
+    """The identities of its members, where it is reduced; of one that `amends`, of those that came
+    late."""
+    again: Sequence[Hashable] = ()
+    """Of these, the ones that another process may have had in hand before."""
+    beside: str | None = None
+    """It is written as a part, beside the window's document, which has this fingerprint and is
+    another process's."""
+    replaces: Written | None = None
+    """The document that it takes the place of."""
 
 
 class Unwritten(NamedTuple):

@@ -224,6 +224,7 @@ def _documents(spec: Aggregate, addressing: Addressing) -> Callable[[Group], Doc
         summary = summaries.summarise(group)
         if isinstance(summary, Unwritten):
             return summary
-        return Documents([summary.document], [summary.index], [summary.id], [summary.version])
+        made = Documents([summary.document], [summary.index], [summary.id])
+        return made if summary.claim is None else made._replace(claims=[summary.claim])
 
     return documents

@@ -19,6 +19,7 @@ from connectors.message import (
     Rejection,
 )
 from flows.group import Group, Member, Part
+from flows.groups.open_group import name_of
 
 Tags = dict[Origin, "array[int]"]
 """Delivery tags of whole messages."""
@@ -35,10 +36,9 @@ def documents(group: Group) -> Documents:
         [member.document for member in members],
         _column([member.index for member in members]),
         _column(ids),
-        None,
-        _column([member.action for member in members]) if say else None,
-        _column([member.routing for member in members]) if say else None,
-        [member.message.redelivered for member in members] if None in ids else None,
+        actions=_column([member.action for member in members]) if say else None,
+        routings=_column([member.routing for member in members]) if say else None,
+        redelivered=[member.message.redelivered for member in members] if None in ids else None,
     )
 
 
@@ -82,7 +82,7 @@ def comes_again(group: Group, origin: Origin) -> bool:
     """Whether all messages of a group come again when their connection is lost, as strangers."""
     if group.summary is not None:
         origins = {*group.summary.tags, *group.summary.parts}
-        return origins == {origin} and group.summary.name is None
+        return origins == {origin} and not any(map(name_of, group.names))
     return all(member.origin == origin and member.name is None for member in group.members)
 
 

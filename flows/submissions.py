@@ -4,12 +4,9 @@ Pure. It neither submits nor waits.
 
 Rule 1: an answer about a document is the outcome of the messages that it was made of.
 Rule 2: a twin shares the fate of its first copy, whether that is known yet or not.
-Rule 3: only a document that was not there shows that a window is new; so a group that claims one
-        creates it, and gives it its version then. Its amendments wait for what comes of that.
-Rule 4: where there is a document, it has the group's members for certain if it has its version. If
-        it has none of them, since they were never delivered before, they are written apart. Else
-        nobody knows, and they are rejected: neither lost nor counted twice.
-Rule 5: what a lost connection has delivered is withdrawn, since it will come again; unless the
+Rule 3: of a window's documents one at a time is with the sink; what amends it waits for that. What
+        may be written, and what a conflict means, `claims` says.
+Rule 4: what a lost connection has delivered is withdrawn, since it will come again; unless the
         group has members or twins of others, which will not, or names, by which it is recognised
         then.
 """
@@ -22,22 +19,15 @@ from typing import NamedTuple
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
 from flows import reduce
 from flows.accounts.conservation import in_group
+from flows.claims import Claims
 from flows.group import Group, Twin, Unwritten
-from flows.groups.departures import of_key
-from flows.summaries.version import UNCONFIRMED, count_in, same_members
 
 REFUSED_MOST = 10_000
 """Groups with rejected documents that are remembered, for twins of what was rejected."""
-ANOTHERS_MOST = 100_000
-"""Windows that another process has written, of those that may be amended."""
 UNKNOWN = Rejection(
     "outcome_unknown: what became of it when it was first delivered is forgotten", foreseen=True
 )
 """It may be stored; but to acknowledge it, we would have to know."""
-
-
-_Window = tuple[str | None, float]
-"""Key and start."""
 
 
 class _Submission(NamedTuple):
@@ -47,8 +37,8 @@ class _Submission(NamedTuple):
     unanswered: int
     rejected: dict[int, Rejection]
     twins: list[Twin]
-    amendments: list[Group]
-    """They wait for its answer."""
+    waiting: list[Group]
+    """Of the same window: they wait for its answer."""
 
     @property
     def members(self) -> int:
@@ -63,12 +53,9 @@ class Submissions:
     def __init__(self) -> None:
         self._open: dict[int, _Submission] = {}
         self._refused: dict[int, dict[int, Rejection]] = {}
-        self._claims: dict[_Window, int] = {}
-        """Groups that wait to hear whether their window is new."""
+        self._claims = Claims()
         self._waiting: dict[int, list[Twin]] = {}
-        """Amendments that wait for one of these, and the twins of what is in them."""
-        self._anothers: dict[_Window, Rejection] = {}
-        """Windows that another process has written, and why nobody knows what is in them."""
+        """Groups that wait for one of these, and the twins of what is in them."""
         self._forgotten = 0  # the number of the last group that is not among the refused any more
         self.members = 0
         """Messages that wait for an answer."""
@@ -79,63 +66,30 @@ class Submissions:
 
     def waits(self, group: Group) -> bool:
         """Whether a group must not be submitted yet: it will be among those that are `due`."""
-        claiming = self._claims.get(_window(group))
-        if not group.amends or claiming is None:
+        busy = self._claims.busy(group)
+        if busy is None or busy == group.number:
             return False
-        submission = self._open[claiming]
-        submission.amendments.append(group)
+        self._open[busy].waiting.append(group)
         self._waiting[group.number] = []
         self.members += in_group(group)
         return True
 
-    def as_written(self, group: Group) -> Group:
-        """The group as it is to be written: an amendment of another's window apart. Rule 4."""
-        apart = group.amends and _window(group) in self._anothers
-        return group._replace(apart=True) if apart else group
-
-    def unless_unsure(
-        self, group: Group, documents: Documents | Unwritten
-    ) -> Documents | Unwritten:
-        """The same, unless some of what amends another's window may be in it already. Rule 4."""
-        if not (group.amends and group.apart and group.again) or isinstance(documents, Unwritten):
-            return documents
-        return Unwritten(self._anothers[_window(group)], documents.sources[0])
+    def prepared(self, group: Group) -> Group | Rejection:
+        """The group as it is to be written, or why it must not be. Rule 3."""
+        return self._claims.prepared(group)
 
     def add(self, group: Group, documents: Documents, withdraw: Callable[[], None]) -> None:
         """A group is with the sink; perhaps not for the first time."""
         count = len(documents.sources)
         before = self._open.get(group.number)
         if before is None:
-            twins, amendments = self._waiting.pop(group.number, []), list[Group]()
+            twins, waiting = self._waiting.pop(group.number, []), list[Group]()
             self.members += in_group(group)
         else:
-            twins, amendments = before.twins, before.amendments
-        submission = _Submission(group, documents, withdraw, count, {}, twins, amendments)
+            twins, waiting = before.twins, before.waiting
+        submission = _Submission(group, documents, withdraw, count, {}, twins, waiting)
         self._open[group.number] = submission
-        if group.claims:
-            self._claims[_window(group)] = group.number
-
-    def due(self, number: int, answer: Answer) -> list[Group]:
-        """Groups to be submitted, again or at last, because of this answer. Rules 3 and 4."""
-        submission = self._open.get(number)
-        if submission is None or not (submission.group.claims or answer.conflicts):
-            return []
-        group = submission.group
-        self._claims.pop(_window(group), None)
-        out: list[Group] = []
-        unsure = _unsure(submission, answer)
-        if unsure is not None:
-            self._anothers[_window(group)] = unsure
-            if len(self._anothers) > ANOTHERS_MOST:
-                del self._anothers[next(iter(self._anothers))]
-            if not group.again:
-                out.append(group._replace(apart=True, claims=False))
-        elif group.claims and answer.stored and answer.conflicts.get(0, UNCONFIRMED) == UNCONFIRMED:
-            out.append(group._replace(claims=False))
-        out += submission.amendments
-        self.members -= sum(map(in_group, submission.amendments))
-        submission.amendments.clear()
-        return out
+        self._claims.sent(group)
 
     def refuse(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
         """A group never gets to the sink: all of its members are rejected."""
@@ -144,13 +98,18 @@ class Submissions:
         self.members -= len(twins)
         return reduce.refused(group, *unwritten) + [o for twin in twins for o in self.twin(twin)]
 
-    def answer(self, number: int, answer: Answer) -> list[Outcomes]:
-        """The sink's answer about the group of that number. Rule 1."""
+    def answer(self, number: int, answer: Answer) -> tuple[list[Outcomes], list[Group]]:
+        """The sink's answer about the group of that number; and groups to be submitted now.
+
+        Among these may be that group once more. Rules 1 and 3.
+        """
         submission = self._open.get(number)
         if submission is None:
-            return []  # withdrawn while the answer was under way
-        if answer.conflicts and (unsure := _unsure(submission, answer)) is not None:
-            answer = Answer([], [(0, unsure)])  # Rule 4
+            return [], []  # withdrawn while the answer was under way
+        answer_or_part = self._claims.answered(submission.group, submission.documents, answer)
+        if isinstance(answer_or_part, Group):
+            return [], [answer_or_part]
+        answer = answer_or_part
         unanswered = submission.unanswered - len(answer.stored) - len(answer.rejected)
         submission.rejected.update(answer.rejected)
         out = reduce.outcomes(submission.group, submission.documents, answer)
@@ -158,12 +117,13 @@ class Submissions:
         if unanswered:
             self._open[number] = submission = submission._replace(unanswered=unanswered)
             self.members += submission.members
-            return out
+            return out, []
         del self._open[number]
         self._remember(number, submission.rejected)
         for twin in submission.twins:
             out += self.twin(twin)
-        return out
+        self.members -= sum(map(in_group, submission.waiting))
+        return out, submission.waiting
 
     def twin(self, twin: Twin) -> list[Outcomes]:
         """A message that was delivered again. Rule 2."""
@@ -181,14 +141,14 @@ class Submissions:
         return reduce.rejected([twin.member], rejection)
 
     def lose(self, origin: Origin) -> int:
-        """Withdraw what a lost connection has delivered; return how many messages. Rule 5."""
+        """Withdraw what a lost connection has delivered; return how many messages. Rule 4."""
         before = self.members
         for number, submission in list(self._open.items()):
-            if submission.amendments or not reduce.comes_again(submission.group, origin):
+            if submission.waiting or not reduce.comes_again(submission.group, origin):
                 continue
             if all(twin.member.origin == origin for twin in submission.twins):
                 submission.withdraw()
-                self._claims.pop(_window(submission.group), None)
+                self._claims.withdrawn(submission.group)
                 self.members -= submission.members
                 del self._open[number]
         return before - self.members
@@ -199,26 +159,3 @@ class Submissions:
         if len(self._refused) > REFUSED_MOST:
             self._forgotten = next(iter(self._refused))
             del self._refused[self._forgotten]
-
-
-def _unsure(submission: _Submission, answer: Answer) -> Rejection | None:
-    """Why nobody knows what is in a group's window, if another process has written that. Rule 4."""
-    group, documents = submission.group, submission.documents
-    version = documents.versions[0] if documents.versions else None
-    if version is None or group.apart or 0 not in answer.conflicts:
-        return None
-    there = answer.conflicts[0]
-    if there == UNCONFIRMED or same_members(there, version):
-        return None
-    many = "some number of" if there is None else count_in(there)
-    return Rejection(
-        f"unsure: its window was written before, of {many} messages, and it may be one of these"
-        + of_key(group.key),
-        index=documents.indices[0] if documents.indices else None,
-        id=documents.ids[0] if documents.ids else None,
-        foreseen=True,
-    )
-
-
-def _window(group: Group) -> _Window:
-    return group.key, group.start

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 from bytewax.operators import StatefulBatchLogic
 
+from connectors import metrics
 from connectors.connector import Sink
-from connectors.message import Answer, Documents, Lost, Outcomes
+from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
 from flows.accounts.conservation import Account, in_leaving, in_outcomes
 from flows.group import Group, Twin, Unwritten
 from flows.groups.departures import Leaving
@@ -83,16 +84,21 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
     def _submit(self, group: Group) -> list[Outcomes]:
         if self._submissions.waits(group):
             return []
-        group = self._submissions.as_written(group)
-        documents = self._submissions.unless_unsure(group, self._documents(group))
+        prepared = self._submissions.prepared(group)
+        group = group if isinstance(prepared, Rejection) else prepared
+        documents = self._documents(group)
+        if isinstance(prepared, Rejection):
+            left = documents.summary if isinstance(documents, Unwritten) else documents.sources[0]
+            documents = Unwritten(prepared, left)
         if isinstance(documents, Unwritten):
             return self._submissions.refuse(group, documents)
         # The answer may come before `submit` returns, but nobody looks at it before `add` is done.
         withdraw = self._sink.submit(
-            documents._replace(actions=["create"], versions=None) if group.claims else documents,
-            lambda answer: self._answers.put((group.number, answer)),
+            documents, lambda answer: self._answers.put((group.number, answer))
         )
         self._submissions.add(group, documents, withdraw)
+        if group.beside is not None and not group.amends:
+            metrics.PARTS.inc()
         return []
 
     def _note(self, out: list[Outcomes], entered: int = 0, forgotten: int = 0) -> None:
@@ -110,10 +116,7 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         return out
 
     def _answered(self, number: int, answer: Answer) -> list[Outcomes]:
-        due = self._submissions.due(number, answer)
-        out: list[Outcomes] = []
-        if all(group.number != number for group in due):
-            out += self._submissions.answer(number, answer)
+        out, due = self._submissions.answer(number, answer)
         for group in due:
             out += self._submit(group)
         return out

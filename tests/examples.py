@@ -30,6 +30,8 @@ DAY = datetime(2026, 1, 2, tzinfo=UTC)
 """When all examples happen."""
 PROPERTIES = ("correlation_id", "content_type")
 """What of a message's properties an example may say by name; its id is its `message_id`."""
+_PRINT = "fingerprint"
+"""A field of summaries that an example leaves out, unless it is about it."""
 
 Event = dict[str, Any]
 
@@ -234,12 +236,18 @@ def _told(body: bytes) -> Any:
 
 
 def shown(event: Event, like: Event) -> str:
-    """An event as the page has it; where a document goes only if that one tells it too."""
+    """An event as the page has it; where a document goes only if that one tells it too.
+
+    Likewise its fingerprint.
+    """
     told = {
         name: value
         for name, value in event.items()
         if value is not None and (name in like or name not in ("_index", "_id", "_version"))
     }
+    for name in ("_source", "parked"):
+        if isinstance(told.get(name), dict) and _PRINT not in like.get(name, {}):
+            told[name] = {field: value for field, value in told[name].items() if field != _PRINT}
     text = json.dumps(told)
     if len(text) <= 100:
         return text

@@ -60,15 +60,16 @@ class Items(NamedTuple):
     """Elasticsearch's fault, as it says: worth another attempt."""
     rejected: Sequence[Refusal] = ()
     """The document's fault, or what a processor of the pipeline says: it will never be stored."""
-    conflicts: Mapping[int, int | None] = MappingProxyType({})
-    """Those of the stored that need not be: the document, or a newer one, was there, and of which
-    version it is; `None`: the answer does not tell."""
+    conflicts: Sequence[int] = ()
+    """Those of the stored that need not be: the document, or a newer one, was there."""
     apart: int = 0
     """How many of the stored do not fit their data stream: Elasticsearch keeps them, each with its
     reason, in the failure store that somebody has switched on for it (8.18, 9.1 and later)."""
     clashes: Sequence[Refusal] = ()
     """Those of the conflicts in which a document was to be created: what is there may be another
     document, unless its `_id` is ours (see `settle.park_clashes`)."""
+    others: Mapping[int, str | None] = MappingProxyType({})
+    """Documents that claimed an `_id` which another one has, and the fingerprint of that one."""
 
 
 class Again(NamedTuple):
@@ -116,6 +117,16 @@ def read(reply: Reply, documents: int) -> Items | Again | Indigestible:
     return Again(status, told, own=bool(reason))
 
 
+def read_error(reply: Reply) -> Again | Indigestible:
+    """What Elasticsearch says instead of an answer to a request that reads documents."""
+    reading = read(reply, 0)
+    if isinstance(reading, Indigestible):
+        return reading
+    if isinstance(reading, Again):
+        return Indigestible(403, reading.reason) if reading.own and reply.status == 403 else reading
+    raise AssertionError("it is an answer")
+
+
 class _Item(msgspec.Struct):
     status: int
     error: Error | None = None
@@ -150,14 +161,14 @@ def _read_items(reply: Reply, documents: int) -> Items | Again | Indigestible:
     if len(items) != documents:
         return _incomplete(len(items), documents)
     stored: list[int] = []
-    conflicts: dict[int, int | None] = {}
+    conflicts: list[int] = []
     throttled, failed, rejected, clashes = [], [], [], []
     apart = sum(item.failure_store == "used" for _, item in items)
     for position, (action, item) in enumerate(items):
         if item.status < 300 or (action, item.status) in _AS_GOOD_AS_STORED:
             stored.append(position)
             if item.status == 409:
-                conflicts[position] = _version_there(item.error)
+                conflicts.append(position)
             if (action, item.status) == ("create", 409):
                 clashes.append(Refusal(position, 409, reason_of(item.error)))
             continue
@@ -193,16 +204,6 @@ _AS_GOOD_AS_STORED = {
     ("delete", 409),
     ("delete", 404),  # it is not there
 }
-
-
-def _version_there(error: Error | None) -> int | None:
-    """The version of the document that was there; the answer tells it in words alone."""
-    found = _CURRENT_VERSION(error.reason) if error is not None and error.reason else None
-    return None if found is None else int(found[1])
-
-
-# The document's `_id` stands before it, and may say anything.
-_CURRENT_VERSION = re.compile(r".*current version \[([0-9]{1,19})\]", re.DOTALL).match
 
 
 def _incomplete(found: int, documents: int) -> Again:

@@ -29,6 +29,7 @@ from urllib3 import HTTPSConnectionPool
 
 from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk import FILTER_PATH, Reply
+from connectors.elasticsearch.claims import READ
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 
@@ -68,6 +69,13 @@ class Client:
         """Send a bulk request, and wait for what comes of it; see `spec.request_timeout`."""
         try:
             return self._request("POST", self._target, body, _NDJSON, self._seconds)
+        except TransportError as error:
+            return _no_answer(error)
+
+    def read(self, question: bytes) -> Reply:
+        """Look at documents by their `_id`, as they are at this moment: see `_mget`."""
+        try:
+            return self._request("POST", f"/_mget?{READ}", question, _JSON, self._seconds)
         except TransportError as error:
             return _no_answer(error)
 

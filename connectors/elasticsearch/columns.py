@@ -70,7 +70,7 @@ class Columns:
         Reasons of rejections begin with `missing_id`, `missing_version` or `missing_routing`.
         """
         everything = range(len(documents.sources))
-        if self._needs_nothing and documents.actions is None:
+        if self._needs_nothing and documents.actions is None and documents.claims is None:
             return Filled(documents, everything, [])
         versions, routings, rejected = [], [], []
         for position in everything:
@@ -94,6 +94,8 @@ class Columns:
         source = documents.sources[position]
         id = _at(documents.ids, position)
         action = _at(documents.actions, position) or self._action
+        if _at(documents.claims, position) is not None:
+            action = "create"
         version, routing = _at(documents.versions, position), _at(documents.routings, position)
         index = _at(documents.indices, position)
         if self._version is not None and version is None and action in _VERSIONED:

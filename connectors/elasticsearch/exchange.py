@@ -1,6 +1,7 @@
 """One request and its answer: makes the body, has it sent, and reads what came back.
 
-It decides nothing, and is used by several threads at once.
+Where documents claimed their `_id` in vain, it reads what is there, and replaces what may be
+replaced (see `claims`). It decides nothing, and is used by several threads at once.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from connectors.elasticsearch import claims
 from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply, read
 from connectors.elasticsearch.existence import Existence, without
 from connectors.elasticsearch.isolate import probes
-from connectors.elasticsearch.lines import Lines
+from connectors.elasticsearch.lines import Lines, replacing
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.request import Part, Request
 from connectors.elasticsearch.settle import park_clashes
@@ -33,12 +35,15 @@ class Exchange:
     def __init__(
         self,
         send: Callable[[bytes], Reply],
+        read: Callable[[bytes], Reply],
         lines: Lines,
+        index: str | None,
         observer: Observer,
         clock: Callable[[], float],
     ) -> None:
-        """`send` returns when the request has ended."""
-        self._send, self._lines, self._observer, self._clock = send, lines, observer, clock
+        """`send` and `read` return when the request has ended; `index`: of who names none."""
+        self._send, self._read, self._index = send, read, index
+        self._lines, self._observer, self._clock = lines, observer, clock
         self._probe: Callable[[int], Reply] | None = None
         self._probes_pass = False  # at other times, at the least
         self._exists: Callable[[str], bool | Reply] | None = None
@@ -91,14 +96,37 @@ class Exchange:
         if not documents:
             return Exchanged(Items([]), 0, 0.0)
         body = b"".join([self._lines.body(*part.batch.columns(part.positions)) for part in parts])
+        exchanged = self._ask(body, documents)
+        if not isinstance(exchanged.reading, Items):
+            return exchanged
+        items = park_clashes(parts, exchanged.reading)
+        in_vain = claims.claimed(parts, items, self._index)
+        return exchanged._replace(reading=self._settle(in_vain, items) if in_vain else items)
+
+    def _ask(self, body: bytes, documents: int) -> Exchanged:
         started_at = self._clock()
         reply = self._send(body)
         seconds = self._clock() - started_at
         self._observer.requested(documents, len(body), seconds)
-        reading = read(reply, documents)
-        if isinstance(reading, Items):
-            reading = park_clashes(parts, reading)
-        return Exchanged(reading, len(body), seconds)
+        return Exchanged(read(reply, documents), len(body), seconds)
+
+    def _settle(self, in_vain: list[claims.Claimed], items: Items) -> Items:
+        """Look at the documents whose `_id` was claimed in vain, and replace them where it may be.
+
+        With a condition: in place of what was read, and of nothing else.
+        """
+        reply = self._read(claims.question(in_vain))
+        items, replace = claims.judge(in_vain, items, reply)
+        if not replace:
+            return items
+        sources, heads = list[bytes](), list[bytes]()
+        for one, found in replace:
+            [source], head = one.part.batch.columns([one.position])
+            assert head is not None, "a claimed document has a head of its own"
+            sources.append(source)
+            heads.append(replacing(head[0], found.sequence_number, found.primary_term))
+        reading = self._ask(self._lines.body(sources, heads), len(sources)).reading
+        return claims.replaced([one for one, _ in replace], items, reading)
 
 
 def _passes(reply: Reply) -> bool:

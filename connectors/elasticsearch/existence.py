@@ -108,8 +108,9 @@ def _spread(items: Items, places: list[int]) -> Items:
         move(items.throttled),
         move(items.failed),
         move(items.rejected),
-        {places[position]: there for position, there in items.conflicts.items()},
+        [places[position] for position in items.conflicts],
         items.apart,
+        others={places[position]: there for position, there in items.others.items()},
     )
 
 

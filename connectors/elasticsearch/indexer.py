@@ -46,6 +46,7 @@ class Indexer:
         self,
         send: Callable[[bytes], Reply],
         *,
+        read: Callable[[bytes], Reply],
         action: str,
         index: str | None,
         concurrency: int,
@@ -60,6 +61,7 @@ class Indexer:
     ) -> None:
         """`send` returns when the request has ended; `index`: of documents that name none.
 
+        `read` looks at documents that are there: see `claims`.
         `probe` sends a request of so many bytes that asks for nothing; `None`: nothing can do so.
         `exists` looks for an index, or tells why nobody knows; `None`: every index may be made.
         Documents of one that is not there are rejected, or, with `wait_for_index`, wait for it.
@@ -68,7 +70,7 @@ class Indexer:
         self._index, self._clock, self._draw = index, clock, draw
         self._observer = observer or Nobody()
         self._action, self._lines = action, Lines(action)
-        self._exchange = Exchange(send, self._lines, self._observer, clock)
+        self._exchange = Exchange(send, read, self._lines, index, self._observer, clock)
         if probe is not None:
             self._exchange.probe_with(probe)
         if exists is not None:

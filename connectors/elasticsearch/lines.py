@@ -31,7 +31,8 @@ class Lines:
     def sources(self, documents: Documents) -> list[bytes]:
         """What stands below each head; nothing does where it is empty."""
         sources = documents.sources
-        if documents.actions is None and self._action in ("index", "create"):
+        whole = documents.claims is not None or self._action in ("index", "create")
+        if documents.actions is None and whole:
             return sources
         return [
             _FORMS[action] % source if action in _FORMS else source
@@ -40,7 +41,7 @@ class Lines:
 
     def heads(self, documents: Documents) -> list[bytes] | None:
         """The line above each document; `None`: all have the same, which says nothing."""
-        if documents.versions or documents.actions or documents.routings:
+        if documents.versions or documents.actions or documents.routings or documents.claims:
             return self._full_heads(documents)
         opening = self._opening
         indices, ids = _column(documents.indices), _column(documents.ids)
@@ -70,6 +71,8 @@ class Lines:
         return b"\n".join(lines)
 
     def _actions(self, documents: Documents) -> list[str] | repeat[str]:
+        if documents.claims is not None:
+            return repeat("create")
         if documents.actions is None:
             return repeat(self._action)
         return [action or self._action for action in documents.actions]
@@ -94,6 +97,13 @@ class Lines:
                 head += b',"version":%d,"version_type":"external_gte"' % version
             heads.append(head + b"}}")
         return heads
+
+
+def replacing(head: bytes, sequence_number: int, primary_term: int) -> bytes:
+    """The line above a claimed document that may take the place of just that state of another."""
+    what = head.removeprefix(_OPENINGS["create"]).removesuffix(b"}}")
+    condition = b',"if_seq_no":%d,"if_primary_term":%d}}' % (sequence_number, primary_term)
+    return _OPENINGS["index"] + what + condition
 
 
 def check(sources: list[bytes]) -> None:

@@ -12,7 +12,8 @@ Rule 3: Documents of one name share a request only where each replaces the one b
 A document with a name costs 0.2 µs for all this, one without costs nothing.
 
 It does not see other processes, other names of the same index, nor a request that Elasticsearch
-still works on although nobody waits for its answer any more. Versions help against these.
+still works on although nobody waits for its answer any more. Against these help
+versions, and claims.
 """
 
 from __future__ import annotations
@@ -162,7 +163,8 @@ def naming(documents: Documents, action: str, index: str | None) -> Names | None
     made before or after another attempt to make it is all the same.
     """
     ids, indices, actions = documents.ids, documents.indices, documents.actions
-    if ids is None or (actions is None and action == "create"):
+    claims = documents.claims is not None
+    if ids is None or (actions is None and action == "create" and not claims):
         return None
     if indices is None:
         column: list[Name | None] = list(ids)
@@ -172,7 +174,7 @@ def naming(documents: Documents, action: str, index: str | None) -> Names | None
             for id, where in zip(ids, indices, strict=True)
         ]
     kinds = {action} if actions is None else {each or action for each in actions}
-    return Names(column, documents.versions is None and kinds <= {"index", "delete"})
+    return Names(column, not (documents.versions or claims) and kinds <= {"index", "delete"})
 
 
 def replace(request: Request, items: Items) -> Items:
@@ -196,6 +198,8 @@ def replace(request: Request, items: Items) -> Items:
         [refusal for refusal in items.failed if refusal.position not in replaced],
         items.rejected,
         items.conflicts,
+        items.apart,
+        others=items.others,
     )
 
 

@@ -39,7 +39,7 @@ class Settlement(NamedTuple):
 
 def settle(request: Request, items: Items, index: str | None) -> Settlement:
     """Give every document what its item says; `index` is for those that name none."""
-    if len(items.stored) == request.documents and not items.conflicts:
+    if len(items.stored) == request.documents:
         return Settlement([(part.batch, Answer(part.positions, [])) for part in request.parts], [])
     settlement = Settlement([], [])
     start = 0
@@ -113,7 +113,7 @@ def park_clashes(parts: Sequence[Part], items: Items) -> Items:
     return items._replace(
         stored=[position for position in items.stored if position not in strangers],
         rejected=sorted([*items.rejected, *strangers.values()]),
-        conflicts={at: there for at, there in items.conflicts.items() if at not in strangers},
+        conflicts=[position for position in items.conflicts if position not in strangers],
     )
 
 
@@ -143,9 +143,9 @@ def _within(items: Items, start: int, end: int) -> Items:
         cut(items.throttled),
         cut(items.failed),
         cut(items.rejected),
-        {
-            position - start: version
-            for position, version in items.conflicts.items()
+        others={
+            position - start: there
+            for position, there in items.others.items()
             if start <= position < end
         },
     )
@@ -163,11 +163,11 @@ def _settle_part(part: Part, items: Items, index: str | None, settlement: Settle
             again.maybe_stored |= bool(errors)
             settlement.again.append(again)
     stored: Sequence[int] = [part.positions[position] for position in items.stored]
-    if stored or rejected:
+    if stored or rejected or items.others:
         answer = Answer(
             stored,
             [_rejection(part, refusal, index) for refusal in rejected],
-            {part.positions[position]: there for position, there in items.conflicts.items()},
+            {part.positions[position]: there for position, there in items.others.items()},
         )
         settlement.answers.append((part.batch, answer))
 

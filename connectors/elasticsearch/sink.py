@@ -35,6 +35,7 @@ class Elasticsearch:
         self._client = Client(spec, self.addressing.index, fresh)
         self._indexer = Indexer(
             self._client.send,
+            read=self._client.read,
             action=spec.default_action,
             index=self.addressing.index,
             concurrency=spec.concurrency,
@@ -52,7 +53,7 @@ class Elasticsearch:
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
-        if self._spec.id == "none":
+        if self._spec.id == "none" and documents.claims is None:
             documents = documents._replace(ids=None)  # a bulk body may bring some
         filled = self._columns.fill(documents)
         if filled.rejected:

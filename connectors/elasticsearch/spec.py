@@ -139,7 +139,8 @@ class ElasticsearchSink(Spec):
     url: HttpUrls
     """`http://host:9200`, or `https://`, or a list of nodes of one cluster."""
     api_key: SecretStr | None = None
-    """The encoded API key; it needs no more than the privilege to write to the indices."""
+    """The encoded API key; it needs no more than the privilege to write to the indices, and for
+    summaries of aligned windows to read them."""
     basic_auth: SecretStr | None = None
     """`user:password`."""
     ca_certs: str | None = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from connectors.memory.spec import MemorySink
-from connectors.message import Answer, Documents, Properties, Rejection, SinkState
+from connectors.message import Answer, Claim, Documents, Properties, Rejection, SinkState
 
 
 class Stored(NamedTuple):
@@ -31,7 +31,7 @@ class Store:
         self._documents: dict[object, Stored] = {}
         self.windows: list[int] = []
         self._refusals: list[tuple[bytes, Rejection]] = []
-        self._down = False
+        self._down = self._mute = False
         self._waiting: list[_Submission] = []
 
     @property
@@ -55,10 +55,15 @@ class Store:
         with self.lock:
             return SinkState(False, "the store is down") if self._down else SinkState()
 
+    def go_mute(self) -> None:
+        """Store everything, but answer nothing, until `come_up`: what was sent is sent again."""
+        with self.lock:
+            self._mute = True
+
     def come_up(self) -> None:
         """Answer what has waited, and everything that follows."""
         with self.lock:
-            self._down = False
+            self._down = self._mute = False
             waiting, self._waiting = self._waiting, []
         for submission in waiting:
             self.write(submission)
@@ -72,11 +77,14 @@ class Store:
             if submission.withdrawn:
                 return
             answer = self._store(submission.documents)
+            if self._mute:
+                self._waiting.append(submission)
+                return
         submission.reply(answer)
 
     def _store(self, documents: Documents) -> Answer:
         stored, rejected = [], []
-        conflicts: dict[int, int | None] = {}
+        conflicts: dict[int, str | None] = {}
         for position, source in enumerate(documents.sources):
             index = documents.indices[position] if documents.indices else None
             id = documents.ids[position] if documents.ids else None
@@ -84,10 +92,15 @@ class Store:
             action = documents.actions[position] if documents.actions else None
             rejection = next((why for text, why in self._refusals if text in source), None)
             new = Stored(index, id, source, version)
-            there = self._version_there(action, new)
-            if rejection is None and there is not None:
-                conflicts[position] = there
-            elif rejection is None:
+            claim = documents.claims[position] if documents.claims else None
+            if rejection is None and claim is not None and (index, id) in self._documents:
+                there = _fingerprint(self._documents[index, id], claim)
+                if there is None or there not in (claim.fingerprint, claim.replaces):
+                    conflicts[position] = there
+                    continue
+                if there == claim.replaces:
+                    rejection = self._apply(None, new)
+            elif rejection is None and not self._is_kept(action, new):
                 rejection = self._apply(action, new)
             if rejection is None:
                 stored.append(position)
@@ -96,14 +109,13 @@ class Store:
         self.windows.append(len(documents.sources))
         return Answer(stored, rejected, conflicts)
 
-    def _version_there(self, action: str | None, new: Stored) -> int | None:
-        """Of a document that is not to be replaced by this one."""
+    def _is_kept(self, action: str | None, new: Stored) -> bool:
+        """Whether the document that is there is not to be replaced by this one."""
         old = self._documents.get((new.index, new.id))
         if old is None or action in ("update", "upsert"):
-            return None
+            return False
         there = old.version or 1  # a document without a version has the first one
-        older = new.version is not None and there > new.version
-        return there if older or action == "create" else None
+        return action == "create" or (new.version is not None and there > new.version)
 
     def _apply(self, action: str | None, new: Stored) -> Rejection | None:
         key = object() if new.id is None else (new.index, new.id)
@@ -171,6 +183,11 @@ class Memory:
 
     def close(self) -> None:
         """See `Sink`; what waits is forgotten with the process."""
+
+
+def _fingerprint(there: Stored, claim: Claim) -> str | None:
+    found = json.loads(there.source).get(claim.field or "")
+    return found if isinstance(found, str) else None
 
 
 def _merge_sources(old: bytes, new: bytes) -> bytes:

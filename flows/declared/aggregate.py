@@ -113,7 +113,7 @@ class Aggregate(Spec):
     late: Literal["park", "drop", "new", "amend"] = "park"
     """What becomes of a message whose window is closed, or whose key is remembered: `park`, `drop`
     (acknowledged, and gone), `new` (a group of its own) or `amend` (the window's summary is written
-    again, with it: same `_id`, higher version)."""
+    again, with it, under the same `_id`)."""
     remember: Annotated[int, Field(ge=0)] = 0
     """How many keys to remember whose groups are complete: what comes later for one of them is
     `late`. `0`: none, so the same key opens a new group. It is the memory of a process, gone after
@@ -133,9 +133,9 @@ class Aggregate(Spec):
     reduce: Reduce | None = None
     """What a group becomes: one document, of these fields, or what a function `module:function` of
     your own returns (a `dict`; it is given a list of documents). Omitted: the documents, as they
-    are. Its `_id` is made of the key and the start of the aligned window, and its version of the
-    number of messages and their ids; without such a window, the `_id` is made of the key and every
-    `message_id`."""
+    are. Its `_id` is made of the key and the start of the aligned window; what another process has
+    written there is never replaced, but a part is written beside it. Without such a window, the
+    `_id` is made of the key and every `message_id`."""
     summary: Summary = Summary()
     """With `reduce`: what the fields are called that are added to it."""
 
@@ -163,6 +163,11 @@ class Aggregate(Spec):
             yield Problem(
                 ("late",), "needs remember, or window.tumbling with an event_time: nothing is late"
             )
+        if self.late == "amend" and self.summary.fingerprint is None:
+            yield Problem(
+                ("summary", "fingerprint"),
+                "late: amend needs it: the job replaces what it recognises as its own",
+            )
         if self.late != "amend" and not self._is_default("amend_for"):
             yield Problem(("amend_for",), "needs late: amend")
         if self.reduce is None and not self._is_default("summary"):
@@ -188,7 +193,10 @@ class Aggregate(Spec):
 
     def _collisions(self, name: str) -> Iterator[Problem]:
         """Where a field of `reduce` meets one that every summary has."""
-        for taken, key in self.summary.names.items():
+        names = self.summary.names
+        if self.window.tumbling is not None and self.summary.fingerprint is not None:
+            names[self.summary.fingerprint] = "fingerprint"
+        for taken, key in names.items():
             remedy = f"rename it, or set summary.{key} to another name, or to null"
             if name == taken:
                 yield Problem(("reduce", name), f"is a field that every summary has: {remedy}")

@@ -36,9 +36,9 @@ def _summaries(aggregate: Aggregate, sink: ElasticsearchSink) -> Iterator[Proble
     if aggregate.window.tumbling is not None and sink.action != "index":
         yield Problem(
             (*SINK, "action"),
-            "must be index: the summary of an aligned window has a version, so that a part never "
-            "takes the place of the whole; a data stream takes no versions: write to an index, or "
-            "take windows without tumbling",
+            "must be index: the summary of an aligned window is read by its _id, so that a part "
+            "never takes the place of the whole; a data stream cannot be read by _id: write to an "
+            "index, or take windows without tumbling",
         )
     elif sink.action not in ("index", "create"):
         yield Problem((*SINK, "action"), "must be index or create: a summary is a whole document")

@@ -177,6 +177,10 @@ class Summary(Spec):
     """How many messages there are."""
     completed_by: FieldName | None = "completed_by"
     """What completed the group."""
+    fingerprint: FieldName | None = "fingerprint"
+    """With aligned windows: a fingerprint of the messages, how many and which. The job recognises
+    by it what it has written itself. Without it, whatever meets a document of the same window is
+    parked."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -190,6 +194,7 @@ class Summary(Spec):
 
     @property
     def names(self) -> dict[str, str]:
-        """Names that are taken, and by what."""
-        named = {key: getattr(self, key) for key in type(self).model_fields}
+        """Names that are taken in every summary, and by what."""
+        everywhere = [key for key in type(self).model_fields if key != "fingerprint"]
+        named = {key: getattr(self, key) for key in everywhere}
         return {name: key for key, name in named.items() if name is not None}

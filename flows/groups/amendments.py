@@ -24,10 +24,10 @@ class Amendable:
     """What became of one key's group in one window, and goes on to grow."""
 
     def __init__(
-        self, rules: Rules, values: Values, count: int = 0, again: int = 0, name: str | None = None
+        self, rules: Rules, values: Values, count: int = 0, name: str | None = None
     ) -> None:
-        """`again` of the members had been delivered before."""
-        self.count, self.again, self.name = count, again, name
+        """`name` is what the first members are called together."""
+        self.count, self.name = count, name
         self._rules = rules
         self._rows, self._states, self._next = values
         self._late: Any = None
@@ -39,7 +39,6 @@ class Amendable:
         if not self.count:
             self.name = member.name
         self.count += 1
-        self.again += member.message.redelivered
         if self._rules.hold:
             self._rows.append(member.values)
             return

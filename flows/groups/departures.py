@@ -17,7 +17,7 @@ from flows import reduce
 from flows.group import Group, Member, Summary, Twin
 from flows.groups.amendments import Amendable, Amendments
 from flows.groups.open_group import OpenGroup, identity
-from flows.groups.remembered import CameAgain, ClosedKeys, Recognised
+from flows.groups.remembered import CameAgain, ClosedKeys, NewHere, Recognised
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 
@@ -38,6 +38,7 @@ class Departures:
         self._number = 0
         self._recognised = Recognised() if rules.recognise else None
         self.came_again = CameAgain()
+        self.new_here = NewHere()
         self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
         self.amendments = Amendments(rules) if rules.late == "amend" and rules.tally else None
 
@@ -70,12 +71,23 @@ class Departures:
         assert self._windows
         start, end = self._windows.span(window)
         self._number += 1
+        names = list(map(identity, late))
+        again = [identity(member) for member in late if self.is_strange(member)]
         group = Group(self._number, key, [], "late", start, end, True, summary, amends=True)
-        first = amendable.count == len(late)
-        claims = first and self._windows.may_be_written(window)
-        out.append(group._replace(again=amendable.again, claims=claims))
+        group = group._replace(
+            whole=True,
+            first=amendable.count == len(late),
+            amendable=True,
+            names=names,
+            again=again,
+        )
+        out.append(group)
         if self._recognised is not None:
-            self._recognised.left(list(map(identity, late)), self._number)
+            self._recognised.left(names, self._number)
+
+    def is_strange(self, member: Member) -> bool:
+        """Whether another process may have had a message in hand before."""
+        return member.message.redelivered and identity(member) not in self.new_here
 
     def twin(self, member: Member) -> Twin | None:
         """What a message is that was delivered again, if its other copy left in a group before."""
@@ -100,9 +112,14 @@ class Departures:
             start, end = self._windows.span(group.window)
         members, summary = group.leave()
         left = Group(self._number, group.key, members, reason, start, end, aligned, summary)
-        if self._windows is not None and group.window is not None and self._rules.reduced:
-            claims = reason == "window" and self._windows.may_be_written(group.window)
-            left = left._replace(again=group.again, claims=claims)
+        if self._rules.reduced:
+            left = left._replace(names=group.identities())
+        if aligned and self._rules.reduced:
+            left = left._replace(
+                whole=reason == "window",
+                amendable=reason == "window" and self.amendments is not None,
+                again=[name for name in group.again if name not in self.new_here],
+            )
         out.append(left)
         if self._recognised is not None:
             self._remember(group, self._recognised, out)
@@ -110,7 +127,7 @@ class Departures:
             self.closed_keys.close(group.key)
         if self.amendments is not None and reason == "window" and group.window is not None:
             assert summary
-            kept = Amendable(self._rules, group.values(), group.count, group.again, summary.name)
+            kept = Amendable(self._rules, group.values(), group.count, summary.name)
             self.amendments.keep(group.window, group.key, kept)
 
     def _remember(self, group: OpenGroup, recognised: Recognised, out: list[Leaving]) -> None:

@@ -70,9 +70,9 @@ class Held:
         self.last_at = now
 
     @property
-    def again(self) -> int:
+    def again(self) -> list[Hashable]:
         """See `OpenGroup`."""
-        return sum(member.message.redelivered for member in self.members)
+        return [identity(member) for member in self.members if member.message.redelivered]
 
     def shade(self, member: Member) -> bool:
         """See `OpenGroup`."""
@@ -86,12 +86,13 @@ class Held:
         self.shadows = [*self.shadows, Shadow(member, place)]
         return True
 
-    def purge(self, origin: Origin) -> None:
+    def purge(self, origin: Origin) -> list[Hashable]:
         """See `OpenGroup`."""
+        lost = [one for one in self.members if one.origin == origin]
         places = [None if member.origin == origin else member for member in self.members]
         shadows = [shadow for shadow in self.shadows if shadow.member.origin != origin]
-        if None not in places and len(shadows) == len(self.shadows):
-            return
+        if not lost and len(shadows) == len(self.shadows):
+            return []
         waiting = []
         for shadow in shadows:
             if places[shadow.place] is None:
@@ -102,6 +103,7 @@ class Held:
         moved = {place: index for index, place in enumerate(kept)}
         self.shadows = [Shadow(shadow.member, moved[shadow.place]) for shadow in waiting]
         self._hold([member for member in places if member is not None])
+        return [identity(one) for one in lost if not one.message.redelivered]
 
     def so_far(self, member: Member) -> Sequence[Any]:
         """See `OpenGroup`."""

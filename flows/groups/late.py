@@ -4,7 +4,10 @@ Pure. It is told which messages are late.
 
 Rule 1: Late messages that come together amend together: a window is written again once for each
         batch, and not once for each message.
-Rule 2: Those that shall make up new groups, in a window that is closed, leave together likewise.
+Rule 2: A message that another process may have had in hand adds to no window that is written
+        already: that process may have counted it beside the window's document, where it is not
+        seen. It is parked.
+Rule 3: Those that shall make up new groups, in a window that is closed, leave together likewise.
 """
 
 from __future__ import annotations
@@ -34,14 +37,11 @@ class Late:
         if self._policy == "drop":
             self.counts["dropped"] += 1
             out += reduce.dropped([member])
-        elif self._amends(member, window):
-            self.counts["amended"] += 1
         else:
-            self.counts["parked"] += 1
-            what = "key" if window is None else "window"
-            reason = f"late: its {what} is closed{of_key(member.key)}"
-            rejection = Rejection(reason, foreseen=True)
-            out += reduce.rejected([member], rejection)
+            rejection = self._amend(member, window)
+            self.counts["parked" if rejection else "amended"] += 1
+            if rejection:
+                out += reduce.rejected([member], rejection)
         return True
 
     def settle(self, out: list[Leaving]) -> None:
@@ -50,13 +50,19 @@ class Late:
         for (window, key), (amendable, late) in amending.items():
             self._departures.amend(window, key, amendable, late, out)
 
-    def _amends(self, member: Member, window: int | None) -> bool:
-        amendments = self._departures.amendments
-        if self._policy != "amend" or amendments is None or window is None:
-            return False
-        amendable = amendments.find(window, member.key)
-        if amendable is None:
-            return False
+    def _amend(self, member: Member, window: int | None) -> Rejection | None:
+        """Add a message to its window, or tell why it is parked."""
+        amendments, amendable = self._departures.amendments, None
+        if self._policy == "amend" and amendments is not None and window is not None:
+            amendable = amendments.find(window, member.key)
+        if amendable is None or window is None:
+            what = "key" if window is None else "window"
+            return Rejection(f"late: its {what} is closed{of_key(member.key)}", foreseen=True)
+        _, late = self._amending.get((window, member.key), (amendable, []))
+        written = amendable.count > len(late)
+        if written and self._departures.is_strange(member):  # Rule 2
+            told = "its window is written, and another process may have counted it"
+            return Rejection(f"unsure: {told}{of_key(member.key)}", foreseen=True)
         amendable.add(member)
-        self._amending.setdefault((window, member.key), (amendable, []))[1].append(member)
-        return True
+        self._amending.setdefault((window, member.key), (amendable, late))[1].append(member)
+        return None

@@ -50,8 +50,8 @@ class OpenGroup(Protocol):
     """Members, without shadows."""
 
     @property
-    def again(self) -> int:
-        """Members that had been delivered before."""
+    def again(self) -> list[Hashable]:
+        """The identities of members that had been delivered before."""
 
     bytes: int
     """Of the bodies, while some rule wants to know."""
@@ -66,8 +66,11 @@ class OpenGroup(Protocol):
     def shade(self, member: Member) -> bool:
         """Keep a message aside if a copy of it is in here, from another origin."""
 
-    def purge(self, origin: Origin) -> None:
-        """Forget the messages of a lost connection; their shadows take their places."""
+    def purge(self, origin: Origin) -> list[Hashable]:
+        """Forget the messages of a lost connection; their shadows take their places.
+
+        Return the identities of those that had not been delivered before.
+        """
 
     def so_far(self, member: Member) -> Sequence[Any]:
         """The running values that `until` wants, as if this member were in."""
@@ -101,7 +104,7 @@ def name_together(identities: Sequence[Hashable]) -> str | None:
 
     In whatever order they came. It begins with one member's name. `None`: one of them has none.
     """
-    found = [name if isinstance(name, str) else _name_of_part(name) for name in identities]
+    found = [name if isinstance(name, str) else name_of(name) for name in identities]
     names = sorted(name for name in found if name is not None)
     if len(names) < len(found):
         return None
@@ -111,7 +114,10 @@ def name_together(identities: Sequence[Hashable]) -> str | None:
     return f"{names[0]}+{len(names) - 1}:{digest.hexdigest()}"
 
 
-def _name_of_part(name: Hashable) -> str | None:
+def name_of(name: Hashable) -> str | None:
+    """An identity as a text; `None`: there is none."""
+    if isinstance(name, str):
+        return name
     if not isinstance(name, tuple) or name[0] is None:
         return None
     return f"{name[0]}#{name[1]}"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from connectors.message import Origin
 from flows.group import Member
+from flows.groups.open_group import name_of
 
 RECOGNISED = 20_000
 """Names of messages that have left, at least; twice as many at most. What is delivered again comes
@@ -63,6 +64,27 @@ class _Generation:
             return None
         group = bisect_right(self._starts, found) - 1
         return self._numbers[group], found - self._starts[group]
+
+
+class NewHere:
+    """Messages that were new here when a connection was lost: no other process had them before.
+
+    They come again as what was delivered before, be it here or elsewhere. Two generations, of which
+    the elder is forgotten as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._younger: set[Hashable] = set()
+        self._elder: set[Hashable] = set()
+
+    def lost(self, names: Iterable[Hashable]) -> None:
+        """These were, and their connection is gone."""
+        self._younger.update(name for name in names if name_of(name) is not None)
+        if len(self._younger) >= RECOGNISED:
+            self._elder, self._younger = self._younger, set()
+
+    def __contains__(self, name: Hashable) -> bool:
+        return name in self._younger or name in self._elder
 
 
 class CameAgain(OrderedDict[str, Origin]):

@@ -27,7 +27,9 @@ class Share:
     def __init__(self, rules: Rules, origin: Origin) -> None:
         assert rules.tally
         self.origin = origin
-        self.again = self.bytes = 0
+        self.again: list[Hashable] | None = None
+        """The identities of those that had been delivered before."""
+        self.bytes = 0
         self.state = rules.tally.start()
         self.until = rules.until_tally.start() if rules.until_tally else None
         self.tags = array("Q")
@@ -93,9 +95,9 @@ class Running:
         self.last_at = now
 
     @property
-    def again(self) -> int:
+    def again(self) -> list[Hashable]:
         """See `OpenGroup`."""
-        return sum(share.again for share in self._shares)
+        return [name for share in self._shares for name in share.again or ()]
 
     def shade(self, member: Member) -> bool:
         """See `OpenGroup`."""
@@ -110,8 +112,9 @@ class Running:
         self.shadows = [*self.shadows, Shadow(member, place)]
         return True
 
-    def purge(self, origin: Origin) -> None:
+    def purge(self, origin: Origin) -> list[Hashable]:
         """See `OpenGroup`."""
+        names: list[Hashable] = []
         self.shadows = [shadow for shadow in self.shadows if shadow.member.origin != origin]
         for lost, share in enumerate(self._shares):
             if share.origin == origin and share.count:
@@ -120,7 +123,10 @@ class Running:
                 empty = Share(self._rules, origin)
                 self._shares = (*self._shares[:lost], empty, *self._shares[lost + 1 :])
                 self._share = None
+                again = set(share.again or ())
+                names += [name for name in self._names_of(lost) if name not in again]
                 self._empty(lost)
+        return names
 
     def so_far(self, member: Member) -> Sequence[Any]:
         """See `OpenGroup`."""
@@ -198,8 +204,16 @@ class Running:
             size = weight(member)
             share.bytes += size
             self.bytes += size
-        share.again += member.message.redelivered
+        if member.message.redelivered:
+            share.again = share.again or []
+            share.again.append(identity(member))
         self.count += 1
+
+    def _names_of(self, share: int) -> list[Hashable]:
+        if self._holders is None:
+            return self._names
+        placed = zip(self._names, self._holders, strict=True)
+        return [name for name, holder in placed if holder == share]
 
     def _empty(self, lost: int) -> None:
         """Give the places of a lost share to the shadows of its members."""

@@ -104,7 +104,7 @@ class Shard:
         """Forget the messages of a lost connection. Rule 6."""
         for group in self._open.all():
             self._count(group, -1)
-            group.purge(origin)
+            self._departures.new_here.lost(group.purge(origin))
             self._count(group, 1)
             if not group.count:
                 self._open.remove(group)

@@ -8,9 +8,6 @@ Rule 2: A window is closed once the time it goes by has come `lateness` beyond i
         before; what belongs to a closed window is late.
 Rule 3: While all that has come lies so far ahead that it moves nothing, the clock ends windows,
         once nobody is waited for any more. It closes none: what comes may tell an earlier time.
-Rule 4: A window may have been written before its group leaves: by another process, if it was over
-        before this one began; or in here, if it was over without being closed. No time that moves
-        windows is more than `ahead` seconds in the future: so none was over earlier than that.
 """
 
 from __future__ import annotations
@@ -36,8 +33,6 @@ class Windows:
         """A heap: the one that ends first is first."""
         self._opened_at: dict[int, float] = {}
         self._idle_after = tumbling.idle_after
-        self._written_below: float | None = None
-        """Windows of a lower number may have been written; `None`: nothing has happened yet."""
         self.closed_below: float = -inf
         """Windows of a lower number are closed, as of the last `closed`."""
 
@@ -55,10 +50,6 @@ class Windows:
         if isinstance(self._time, StreamTime):
             self._time.heard(progress.partition, progress.at, now)
 
-    def may_be_written(self, window: int) -> bool:
-        """Whether that is so before a group of it leaves. Rule 4."""
-        return self._by_event and self._written_below is not None and window < self._written_below
-
     def open(self, window: int, now: float) -> None:
         """A window has its first group."""
         heappush(self._open, window)
@@ -66,8 +57,6 @@ class Windows:
 
     def advance(self, now: float) -> None:
         """Look how far time has come. Rule 2."""
-        if self._written_below is None:
-            self._written_below = self._tumbling.closed_below(now + self._tumbling.ahead)
         at = self._time.at(now)
         if at > -inf:
             self.closed_below = self._tumbling.closed_below(at)
@@ -89,5 +78,3 @@ class Windows:
         if heappop(self._open) != window:
             raise AssertionError(f"window {window} is closed before one that ends first")
         del self._opened_at[window]
-        if self._written_below is not None and window >= self.closed_below:  # Rule 4
-            self._written_below = max(self._written_below, window + 1)

@@ -1,12 +1,12 @@
-"""The one document that a reduced group becomes: its fields, its index, its `_id` and version.
+"""The one document that a reduced group becomes: its fields, its index, its `_id`, its fingerprint.
 
 Pure. What members come to has been worked out as they came (`reducers.py`); only a function of the
 user's own sees them here, all together.
 
 The `_id` is what makes a group that is written again, after a crash, the same document.
 
-Rule 1: the whole of an aligned window is named after its key and its start, and its version says
-        how many members it has, and which (`version.py`).
+Rule 1: the whole of an aligned window is named after its key and its start, and its fingerprint
+        says how many members it has, and which (`fingerprint.py`).
 Rule 2: where there are no keys each consumer has windows of its own, so its name is the key.
 Rule 3: whatever else there may be of such a window (what came late, or left before its end for
         want of room, at a stop, by a count) has its members' names in its own: otherwise it would
@@ -14,12 +14,14 @@ Rule 3: whatever else there may be of such a window (what came late, or left bef
 Rule 4: any other group is named after its key and its members, all of them: when one of them is
         delivered again after a crash, and meets others, that is another group, and must not take
         the place of the first one.
-Rule 5: when a member has no name, the name of such a group is the sink's to make up.
+Rule 5: when a member has no name, the name of such a group is the sink's to make up. But what has
+        a fingerprint is named here: a number that nothing else has stands for such members.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -29,12 +31,12 @@ import msgspec
 
 from connectors.connector import Addressing
 from connectors.elasticsearch.address import ID_BYTES_MAX
-from connectors.message import Properties, Rejection
+from connectors.message import Claim, Properties, Rejection
 from flows.fields import own
 from flows.group import Group, Unwritten
 from flows.groups.departures import of_key
 from flows.groups.open_group import identity, name_together
-from flows.summaries.version import version_of
+from flows.summaries.fingerprint import fingerprint, grown
 
 
 class SummaryNames(Protocol):
@@ -60,6 +62,10 @@ class SummaryNames(Protocol):
     def completed_by(self) -> str | None:
         """Which rule completed the group."""
 
+    @property
+    def fingerprint(self) -> str | None:
+        """How many members a window has, and which: see `fingerprint.py`."""
+
 
 class Summarised(NamedTuple):
     """A group's document, ready for the sink."""
@@ -70,8 +76,8 @@ class Summarised(NamedTuple):
     """`None`: where all documents go."""
     id: str | None
     """`None`: the sink makes one up."""
-    version: int | None
-    """The sink keeps the document that it has if the version of that one is higher."""
+    claim: Claim | None = None
+    """It never takes the place of a document that is not known."""
 
 
 class Summaries:
@@ -85,27 +91,34 @@ class Summaries:
     ) -> None:
         """`function` is the user's: it makes the fields out of the members' documents."""
         self._names, self._addressing, self._function = names, addressing, function
+        self._nameless = secrets.token_hex(8)
+        """Nobody else's: it stands for members without names."""
 
     def summarise(self, group: Group) -> Summarised | Unwritten:
         """The group's document, or why there is none: then all of its members are rejected."""
         key = of_key(group.key)
         try:
-            added = self._added(group)
+            told = self._fingerprint(group) if group.whole else None
+            added = self._added(group, told)
             fields = {**added, **self._reduced(group, added)}
             document = msgspec.json.encode(fields)
-            name, version = _name_and_version(group)
         except own.Failed as error:
             return Unwritten(Rejection(f"reduce_failed: {error}{key}"))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             # There are values that JSON has no spelling for: half a character, a year of five
             # digits, an object of the user's own.
             return Unwritten(Rejection(f"no_summary: {error}{key}"), _what_is_left(group))
+        there = group.replaces
+        if there is not None and told is not None:
+            claim = Claim(self._names.fingerprint, told, there.fingerprint)
+            return Summarised(document, there.index, there.id, claim)
         index = self._addressing.index_of(fields, Properties(), group.end)
         if isinstance(index, Rejection):
             return Unwritten(index._replace(reason=f"{index.reason}{key}"), document)
-        return Summarised(document, index, name, version)
+        first = None if told is None else Claim(self._names.fingerprint, told)
+        return Summarised(document, index, self._id(group), first)
 
-    def _added(self, group: Group) -> dict[str, Any]:
+    def _added(self, group: Group, told: str | None) -> dict[str, Any]:
         """The fields that are not of the members, but of the group."""
         names = self._names
         fields = {
@@ -114,9 +127,32 @@ class Summaries:
             names.count: _count(group),
             names.completed_by: group.completed_by,
         }
+        if told is not None:
+            fields[names.fingerprint] = told
         if group.key is not None:
             fields = {names.key: msgspec.json.decode(group.key), **fields}
         return {name: value for name, value in fields.items() if name is not None}
+
+    def _fingerprint(self, group: Group) -> str:
+        name = name_together(group.names) if group.amends else _name(group)
+        name = name or self._unique(group)
+        if group.replaces is not None:
+            return grown(group.replaces.fingerprint, _count(group), name)
+        return fingerprint(_count(group), name, group.again)
+
+    def _id(self, group: Group) -> str | None:
+        if not group.aligned:
+            return _short(_part(group.key or "", _name(group)))  # Rule 4
+        # Keys are JSON already. So is what stands for one, and where the key ends can be seen.
+        key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
+        window = f"{key}@{_at(group.start)}"
+        if group.whole:
+            apart = _part(window, _name(group) or self._unique(group))
+            return _short(apart if group.beside is not None else window)  # Rules 1 and 5
+        return _short(_part(window, _name(group)))  # Rule 3
+
+    def _unique(self, group: Group) -> str:
+        return f"{self._nameless}/{group.number}"
 
     def _reduced(self, group: Group, added: Mapping[str, Any]) -> Mapping[str, Any]:
         if group.summary is not None:
@@ -149,30 +185,12 @@ def _what_is_left(group: Group) -> bytes:
         return b""
 
 
-def _name_and_version(group: Group) -> tuple[str | None, int | None]:
-    if not group.aligned:
-        return _short(_part(group.key or "", group)), None  # Rule 4
-    # Keys are JSON already. So is what stands for one, and where the key ends can always be seen.
-    key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
-    window = f"{key}@{_at(group.start)}"
-    if group.apart:
-        return _short(_part(window, group)), _version(group) if group.amends else None  # Rule 3
-    if group.completed_by == "window" or group.amends:
-        return _short(window), _version(group)  # Rule 1
-    return _short(_part(window, group)), None  # Rule 3
-
-
-def _part(text: str, group: Group) -> str | None:
-    name = _name(group)
+def _part(text: str, name: str | None) -> str | None:
     return f"{text}#{name}" if name else None  # Rule 5
 
 
-def _version(group: Group) -> int:
-    return version_of(_count(group), _name(group))
-
-
 def _name(group: Group) -> str | None:
-    """What its members are called together."""
+    """What its members are called together; of a window that is written again, the first ones."""
     if group.summary is not None:
         return group.summary.name
     return name_together([identity(member) for member in group.members])

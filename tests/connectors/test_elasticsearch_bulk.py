@@ -91,7 +91,7 @@ def test_what_cannot_be_printed_is_not_in_a_reason(reason: bytes) -> None:
 
 def test_what_create_finds_there_already_is_stored(recorded: Load) -> None:
     assert recorded("created-before").items().stored == [0, 1]
-    assert recorded("created-before").items().conflicts == {1: 1}
+    assert recorded("created-before").items().conflicts == [1]
 
 
 def test_each_action_has_answers_of_its_own(recorded: Load) -> None:
@@ -99,7 +99,7 @@ def test_each_action_has_answers_of_its_own(recorded: Load) -> None:
     items = recorded("actions").items()
 
     assert items.stored == [0, 1, 2, 4, 5]
-    assert items.conflicts == {1: 5}
+    assert items.conflicts == [1]
     assert [(refusal.position, refusal.status) for refusal in items.rejected] == [(3, 404)]
     assert items.rejected[0].reason == "document_missing_exception: [3]: document missing"
 
@@ -128,26 +128,6 @@ def test_an_update_that_another_writer_came_in_between_is_sent_again() -> None:
 
     assert isinstance(items, Items)
     assert [refusal.reason for refusal in items.throttled] == ["conflict"]
-
-
-@pytest.mark.parametrize(
-    ("error", "version"),
-    [
-        ({"reason": "[current version [8]]: version conflict, current version [9] is newer"}, 9),
-        ({"reason": "[a]: version conflict"}, None),
-        ({}, None),
-    ],
-)
-def test_the_version_that_is_there_is_told_in_words(
-    error: dict[str, str], version: int | None
-) -> None:
-    """Behind an `_id` that may say anything; perhaps not at all, and then it is not known."""
-    item = {"create": {"status": 409, "error": {"type": "conflict", **error}}}
-
-    items = read(Reply(200, json.dumps({"errors": True, "items": [item]}).encode()), 1)
-
-    assert isinstance(items, Items)
-    assert items.conflicts == {0: version}
 
 
 def test_throttled_documents_are_to_be_sent_again(recorded: Load) -> None:

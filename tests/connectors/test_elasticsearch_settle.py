@@ -52,17 +52,17 @@ def test_positions_are_those_of_the_batch() -> None:
     one, other = batch(9), batch(9)
     request = Request([part(one, [2, 4, 8], attempts=3), part(other, [0, 7])])
     items = Items(
-        [0, 4],
+        [0],
         throttled=[Refusal(1, 429, "busy")],
         rejected=[Refusal(2, 400, "bad"), Refusal(3, 404, "gone")],
-        conflicts={0: 5, 4: None},
+        others={4: "there"},
     )
 
     settlement = settle(request, items, "events")
 
     assert settlement.answers == [
-        (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))], {2: 5})),
-        (other, Answer([7], [(0, Rejection("gone", 404, "own", "id-0", 1))], {7: None})),
+        (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))])),
+        (other, Answer([], [(0, Rejection("gone", 404, "own", "id-0", 1))], {7: "there"})),
     ]
     (again,) = settlement.again
     assert (again.batch, again.positions, again.attempts) == (one, [4], 3)
@@ -188,7 +188,7 @@ def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> 
     lost.maybe_stored = True
     parts = [Part(Batch(documents, None, 0), range(4)), lost]
     clashes = [Refusal(position, 409, "version_conflict_engine_exception") for position in range(5)]
-    items = Items(range(5), conflicts=dict.fromkeys(range(5), 1), clashes=clashes)
+    items = Items(range(5), conflicts=range(5), clashes=clashes)
 
     parked = park_clashes(parts, items)
 
@@ -196,7 +196,7 @@ def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> 
     assert [refusal.position for refusal in parked.rejected] == [0, 3]
     assert parked.rejected[0].status == 409
     assert parked.rejected[0].reason.startswith("version_conflict: another document is there ")
-    assert parked.conflicts == {1: 1, 2: 1, 4: 1}
+    assert parked.conflicts == [1, 2, 4]
 
 
 @pytest.mark.parametrize(

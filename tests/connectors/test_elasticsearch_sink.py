@@ -10,7 +10,7 @@ import pytest
 
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import Bulk, ElasticsearchSink, FieldOfDocument
-from connectors.message import Documents
+from connectors.message import Claim, Documents
 from tests.connectors.http_node import Node, a_node
 from tests.contract.sink import Answers
 
@@ -82,14 +82,21 @@ def test_with_none_no_document_is_named(node: Node) -> None:
 
 
 def test_what_is_rejected_at_once_does_not_hide_the_conflicts_of_others(node: Node) -> None:
-    conflict = b'{"index":{"status":409,"error":{"type":"c","reason":"current version [7]"}}}'
-    node.answers = [(200, b'{"errors":true,"items":[%s]}' % conflict)]
-    version = FieldOfDocument(field="v")
-    spec = ElasticsearchSink(url=(node.url,), index="events", version=version, bulk=Bulk(linger=0))
+    conflict = b'{"create":{"status":409,"error":{"type":"c"}}}'
+    there = b'{"found":true,"_seq_no":1,"_primary_term":1,"_source":{"f":"theirs"}}'
+    node.answers = [
+        (200, b'{"errors":true,"items":[%s]}' % conflict),
+        (200, b'{"docs":[%s]}' % there),
+    ]
+    routing = FieldOfDocument(field="r")
+    spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing, bulk=Bulk(linger=0))
+    claims: list[Claim | None] = [Claim("f", "mine")] * 2
     answers = Answers()
 
     with closing(Elasticsearch(spec)) as sink:
-        sink.submit(Documents([b"{}", b'{"v":6}'], None, ["a", "b"]), answers)
+        sources = [b"{}", b'{"r":6,"f":"mine"}']
+        sink.submit(Documents(sources, None, ["a", "b"], claims=claims), answers)
         answers.wait_for(2)
 
-    assert answers.conflicts == {1: 7}
+    assert answers.conflicts == {1: "theirs"}
+    assert [*answers.rejected] == [0]

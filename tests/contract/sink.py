@@ -7,7 +7,7 @@ import queue
 from typing import Any, Protocol
 
 from connectors.connector import Sink
-from connectors.message import Answer, Documents
+from connectors.message import Answer, Claim, Documents
 from tests.waiting import until
 
 
@@ -22,6 +22,9 @@ class SinkRig(Protocol):
     def poison(self) -> bytes:
         """A document that the store will refuse."""
 
+    def change(self, id: str, source: bytes) -> None:
+        """Have another writer put a document there."""
+
     def go_down(self) -> None: ...
 
     def come_up(self) -> None: ...
@@ -34,7 +37,7 @@ class Answers:
         self._queue: queue.Queue[Answer] = queue.Queue()
         self.stored: list[int] = []
         self.rejected: dict[int, str] = {}
-        self.conflicts: dict[int, int | None] = {}
+        self.conflicts: dict[int, str | None] = {}
 
     def __call__(self, answer: Answer) -> None:
         self._queue.put(answer)
@@ -46,7 +49,7 @@ class Answers:
             self.stored += answer.stored
             self.conflicts |= answer.conflicts
             self.rejected |= {position: why.reason for position, why in answer.rejected}
-        return len(self.stored) + len(self.rejected)
+        return len(self.stored) + len(self.rejected) + len(self.conflicts)
 
     def wait_for(self, count: int) -> None:
         until(lambda: self.take() >= count, timeout=60)
@@ -114,17 +117,64 @@ class SinkContract:
             submit(sink, Documents([b'{"n":%d}' % n], None, ["a"], versions=[version]))
             assert [document["n"] for document in rig.stored()] == [3 if n == 3 else 1]
 
-    def test_what_comes_second_is_told(self, rig: SinkRig) -> None:
-        """By creation, or by its version, and what is there; it counts as stored all the same."""
+    def test_what_is_created_second_counts_as_stored(self, rig: SinkRig) -> None:
         sink, ids = rig.sink(), list[str | None](["a", "b"])
-        sources = [b'{"n":1}', b'{"n":2}']
-        create = Documents(sources, None, ids, actions=["create", "create"])
+        for n in (1, 2):
+            sources = [b'{"n":%d}' % n] * 2
+            submit(sink, Documents(sources, None, ids, actions=["create", "create"]))
 
-        assert submit(sink, create._replace(ids=["a", "c"])) == {}
-        assert submit(sink, create) == {0: 1}
-        assert submit(sink, Documents(sources, None, ids, versions=[7, 2**62])) == {}
-        assert submit(sink, Documents(sources, None, ids, versions=[6, 2**62])) == {0: 7}
-        assert submit(sink, create) == {0: 7, 1: 2**62}
+        assert [document["n"] for document in rig.stored()] == [1, 1]
+
+    def test_who_claims_an_id_never_replaces_another_document(self, rig: SinkRig) -> None:
+        """It is told what is there, of each document by itself; nothing else is touched."""
+        sink = rig.sink()
+        assert claim(sink, a="one") == (["a"], {})
+
+        assert claim(sink, a="two", b="two", c="two") == (["b", "c"], {"a": "one"})
+
+        assert sorted(document["f"] for document in rig.stored()) == ["one", "two", "two"]
+
+    def test_a_claim_whose_answer_was_lost_is_stored_the_second_time(self, rig: SinkRig) -> None:
+        sink = rig.sink()
+        for _ in range(2):
+            assert claim(sink, a="one") == (["a"], {})
+
+        assert len(rig.stored()) == 1
+
+    def test_who_has_written_a_document_may_replace_it(self, rig: SinkRig) -> None:
+        """As often as it tells what it has written; and it may be told twice."""
+        sink = rig.sink()
+        claim(sink, a="one")
+        for replaces, fingerprint in (("one", "two"), ("one", "two"), ("two", "three")):
+            assert claim(sink, replaces, a=fingerprint) == (["a"], {})
+
+        assert claim(sink, "one", a="four") == ([], {"a": "three"})
+        assert [document["f"] for document in rig.stored()] == ["three"]
+
+    def test_what_another_writer_has_changed_is_not_replaced(self, rig: SinkRig) -> None:
+        """Nor is a document without a fingerprint; one that was deleted is written anew."""
+        sink = rig.sink()
+        claim(sink, a="one")
+        rig.change("a", b'{"f":"other"}')
+        rig.change("b", b'{"n":1}')
+
+        assert claim(sink, "one", a="two", b="two", c="two") == (
+            ["c"],
+            {"a": "other", "b": None},
+        )
+        assert sorted(document.get("f", "") for document in rig.stored()) == ["", "other", "two"]
+
+    def test_a_claim_without_a_field_recognises_nothing(self, rig: SinkRig) -> None:
+        sink = rig.sink()
+
+        assert claim(sink, field=None, a="one") == (["a"], {})
+        assert claim(sink, field=None, a="one") == ([], {"a": None})
+
+    def test_the_field_of_a_fingerprint_may_have_a_dot_in_its_name(self, rig: SinkRig) -> None:
+        sink = rig.sink()
+
+        assert claim(sink, field="a.f", a="one") == (["a"], {})
+        assert claim(sink, field="a.f", a="two") == ([], {"a": "one"})
 
     def test_each_document_may_say_what_is_done_with_it(self, rig: SinkRig) -> None:
         sink = rig.sink()
@@ -192,14 +242,35 @@ class SinkContract:
         assert withdrawn.take() == 0
 
 
-def submit(sink: Sink, documents: Documents) -> dict[int, int | None]:
-    """Have all of them stored; return those that were there before, and in which version."""
+def submit(sink: Sink, documents: Documents) -> None:
+    """Have all of them stored."""
     answers = Answers()
     sink.submit(documents, answers)
     sink.flush()
     answers.wait_for(len(documents.sources))
     assert sorted(answers.stored) == list(range(len(documents.sources)))
-    return answers.conflicts
+
+
+def claim(
+    sink: Sink, replaces: str | None = None, field: str | None = "f", **fingerprints: str
+) -> tuple[list[str], dict[str, str | None]]:
+    """Claim ids for documents of these fingerprints: which were stored, and what is there."""
+    ids = [*fingerprints]
+    answers = Answers()
+    sink.submit(
+        Documents(
+            [json.dumps({field or "f": text}).encode() for text in fingerprints.values()],
+            None,
+            [*ids],
+            claims=[Claim(field, text, replaces) for text in fingerprints.values()],
+        ),
+        answers,
+    )
+    sink.flush()
+    answers.wait_for(len(ids))
+    assert not answers.rejected
+    found = {ids[position]: there for position, there in answers.conflicts.items()}
+    return sorted(ids[position] for position in answers.stored), found
 
 
 def parsed(sources: list[bytes]) -> list[dict[str, Any]]:

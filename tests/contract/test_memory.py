@@ -11,7 +11,8 @@ from connectors.connector import Sink, Source
 from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySink, MemorySource
-from tests.contract.sink import SinkContract, parsed
+from connectors.message import Documents
+from tests.contract.sink import SinkContract, parsed, submit
 from tests.contract.source import SourceContract
 
 _numbers = itertools.count()
@@ -54,6 +55,9 @@ class MemorySinkRig:
     def poison(self) -> bytes:
         self._store.refuse(b"poison", "it is poison")
         return b'{"n":"poison"}'
+
+    def change(self, id: str, source: bytes) -> None:
+        submit(self.sink(), Documents([source], None, [id]))
 
     def go_down(self) -> None:
         self._store.go_down()

@@ -24,7 +24,7 @@ from flows.groups.departures import Leaving
 from flows.groups.shard import Shard
 from flows.plan import make_plan
 from flows.spec import Pipeline
-from flows.summaries.version import count_in
+from flows.summaries.fingerprint import count_in
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 BEGIN = 1767225600.0
@@ -174,12 +174,12 @@ class Life:
         event = {"key": key, "by": group.completed_by, "members": members}
         if len(documents.sources) == 1:
             event["document"] = json.loads(documents.sources[0])
-        version = documents.versions[0] if documents.versions else None
-        if version is not None:
-            version = count_in(version)  # who the members are, a case tells by itself
+        claim = documents.claims[0] if documents.claims else None
+        # Who the members are, a case tells by itself.
+        counted = None if claim is None else count_in(claim.fingerprint)
         ids = documents.ids and documents.ids[0]
         window = [round(group.start - BEGIN, 3), round(group.end - BEGIN, 3)]
-        self._tell(**event, window=window, version=version, id=ids)
+        self._tell(**event, window=window, in_window=counted, id=ids)
 
     def _go_home(self, outcomes: Outcomes) -> None:
         for rejected in outcomes.rejected:

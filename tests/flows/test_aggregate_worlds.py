@@ -150,7 +150,7 @@ class Broker:
             if group.amends:
                 numbers = self.written.get(window, []) + numbers
             elif window in self.written:
-                assert group.claims, "it would take the place of what is written"
+                assert group.whole, "it would take the place of what is written"
             self.written[window] = numbers
         assert sorted(group.summary.values["all"]) == sorted(numbers)
         assert group.summary.count == len(numbers)

@@ -233,10 +233,10 @@ def test_a_queue_in_memory_takes_nothing_back(path: Path) -> None:
 
 ALIGNED = "by: a\nwindow: {tumbling: {every: 1m}}\nreduce: {t: {first: a}}"
 OTHERS = "by: a\nwindow: {time: 1s}\nreduce: {t: {first: a}}"
-A_VERSION = (
-    "4:76: sink.elasticsearch.action: must be index: the summary of an aligned window has a "
-    "version, so that a part never takes the place of the whole; a data stream takes no versions: "
-    "write to an index, or take windows without tumbling"
+BY_ID = (
+    "4:76: sink.elasticsearch.action: must be index: the summary of an aligned window is read "
+    "by its _id, so that a part never takes the place of the whole; a data stream cannot be read "
+    "by _id: write to an index, or take windows without tumbling"
 )
 WHOLE = "4:76: sink.elasticsearch.action: must be index or create: a summary is a whole document"
 NO_FIELD = (
@@ -251,8 +251,8 @@ NOT_USED = "is for documents of messages: summaries do not use it"
     [
         (ALIGNED, "a", []),
         (OTHERS, "a, action: create", []),
-        (ALIGNED, "a, action: create", [A_VERSION]),
-        (ALIGNED, "a, action: update, id: {field: a}", [A_VERSION]),
+        (ALIGNED, "a, action: create", [BY_ID]),
+        (ALIGNED, "a, action: update, id: {field: a}", [BY_ID]),
         (OTHERS, "a, action: update, id: {field: a}", [WHOLE]),
         (OTHERS, "a, action: delete, id: {field: a}", [WHOLE]),
         (OTHERS, "a, id: {field: a}", [f"sink.elasticsearch.id: {NOT_USED}"]),

@@ -11,7 +11,7 @@ import pytest
 from connectors.memory.source import Delivery
 from connectors.message import Properties
 from flows.spec import Pipeline
-from flows.summaries.version import count_in
+from flows.summaries.fingerprint import count_in
 from tests.examples import Play
 
 _names = itertools.count()
@@ -81,10 +81,10 @@ def come_again(some: Play, *numbers: int, of: str = "10:00:30") -> None:
 
 
 def documents(some: Play) -> dict[str | None, tuple[int | None, list[int]]]:
-    """Members by version, and numbers, by `_id`, as they were written last."""
+    """Members by fingerprint, and numbers, by `_id`, as they were written last."""
     return {
         event["_id"]: (
-            event["_version"] and count_in(event["_version"]),
+            count_in(event["_source"].get("fingerprint")),
             event["_source"]["numbers"],
         )
         for event in some.told
@@ -125,7 +125,7 @@ def test_what_is_late_after_a_restart_is_written_apart(late: list[int]) -> None:
     found = documents(some)
     apart = [id for id in found if id and id.startswith(f"{WHOLE}#")]
     assert found[WHOLE] == (2, [1, 2])
-    assert [found[id] for id in apart] == [(None, late)]
+    assert [found[id] for id in apart] == [(len(late), late)]
     assert parked(some) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
-from connectors.message import Answer, Documents, Rejection
+from connectors.message import Answer, Claim, Documents, Rejection
 from flows import reduce
 from flows.accounts.conservation import in_outcomes
 from flows.group import Group, Summary, Twin, Unwritten
@@ -35,7 +35,7 @@ def test_members_wait_one_by_one() -> None:
     submissions = submitted(of_members(1, 2, 3))
     assert submissions.members == 3
 
-    out = submissions.answer(1, Answer([1], [(0, Rejection("bad"))]))
+    out, _ = submissions.answer(1, Answer([1], [(0, Rejection("bad"))]))
 
     assert sum(map(in_outcomes, out)) == 2
     assert submissions.members == 1
@@ -48,7 +48,7 @@ def test_those_of_a_summary_wait_together_and_a_twin_with_them() -> None:
     assert submissions.twin(Twin(member(9, origin=SECOND), 1, 0)) == []
     assert submissions.members == 3
 
-    out = submissions.answer(1, Answer([0], []))
+    out, _ = submissions.answer(1, Answer([0], []))
 
     assert sum(map(in_outcomes, out)) == 3
     assert submissions.members == 0
@@ -63,7 +63,7 @@ def test_a_twin_of_another_connection_is_not_withdrawn_with_its_first_copy() -> 
     assert submissions.lose(FIRST) == 0
 
     assert withdrawn == []
-    out = submissions.answer(1, Answer([0], []))
+    out, _ = submissions.answer(1, Answer([0], []))
     assert {one.origin: list(one.stored) for one in out} == {FIRST: [1, 2], SECOND: [9]}
 
 
@@ -79,17 +79,19 @@ def test_a_summary_that_has_no_place_is_parked_in_place_of_its_messages() -> Non
 
 
 def test_a_twin_of_what_waits_for_a_claim_waits_with_it() -> None:
-    """It is not stored: nobody has even sent it."""
+    """It is not stored: it has not even been sent."""
     submissions = Submissions()
-    window = of_a_summary(1, 2)._replace(aligned=True)
-    submissions.add(window._replace(claims=True), Documents([b"{}"], None, None), lambda: None)
+    window = of_a_summary(1, 2)._replace(aligned=True, whole=True)
+    documents = Documents([b"{}"], None, ["id"], claims=[Claim("fingerprint", "2:a")])
+    submissions.add(window, documents, lambda: None)
     amendment = window._replace(number=2, amends=True)
     assert submissions.waits(amendment)
 
     assert submissions.twin(Twin(member(9, origin=SECOND), 2, 0)) == []
 
-    assert amendment in submissions.due(1, Answer([0], []))
-    assert submissions.members == 3
+    _, due = submissions.answer(1, Answer([0], []))
+    assert due == [amendment]
+    assert submissions.members == 1
     out = submissions.refuse(amendment, Unwritten(Rejection("unsure")))
-    assert submissions.members == 2
+    assert submissions.members == 0
     assert {one.origin for one in out if one.rejected} == {FIRST, SECOND}

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.elasticsearch.address import ID_BYTES_MAX, Addressing
-from connectors.message import Message, Origin, Properties, Rejection
+from connectors.message import Claim, Message, Origin, Properties, Rejection
 from flows.fields.keys import canonical
-from flows.group import Group, Member, Part, Summary, Unwritten
+from flows.group import Group, Member, Part, Summary, Unwritten, Written
+from flows.summaries.fingerprint import count_in, fingerprint, grown
 from flows.summaries.summary import Summaries, Summarised
-from flows.summaries.version import count_in, version_of
 
 MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
 ORIGIN = Origin("orders/000", 1)
@@ -33,6 +33,7 @@ class Names:
     end: str | None = "window_end"
     count: str | None = "count"
     completed_by: str | None = "completed_by"
+    fingerprint: str | None = "fingerprint"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def group(
 
 def window(key: str | None = '"a"', *, completed_by: str = "window", **details: Any) -> Group:
     times = {"start": MINUTE, "end": MINUTE + 60, "aligned": True}
-    return group(key, completed_by=completed_by, **{**times, **details})
+    made = group(key, completed_by=completed_by, **{**times, **details})
+    return made._replace(whole=completed_by == "window" or made.amends)
 
 
 def summarised(group: Group, names: Names | None = None) -> Summarised:
@@ -217,19 +219,47 @@ def test_an_index_that_cannot_be_told_is_a_rejection() -> None:
 # Which document it is.
 
 
-def test_the_whole_of_a_window_is_its_key_and_its_start_and_the_more_the_newer() -> None:
+def test_the_whole_of_a_window_is_its_key_and_its_start_and_claims_them() -> None:
     made = summarised(window(count=3))
 
     assert made.id == '"a"@2026-01-02T03:04:00.000Z'
-    assert made.version == version_of(3, "first")
+    assert made.claim == Claim("fingerprint", fingerprint(3, "first", []))
+    assert json.loads(made.document)["fingerprint"] == made.claim.fingerprint
 
 
-def test_what_is_written_again_for_latecomers_is_the_same_document_but_newer() -> None:
-    whole = summarised(window(count=3))
-    amended = summarised(window(count=4, completed_by="late", amends=True, name="late one"))
+def test_without_a_field_for_the_fingerprint_it_claims_its_place_all_the_same() -> None:
+    made = summarised(window(count=3), Names(fingerprint=None))
 
-    assert amended.id == whole.id
-    assert amended.version == version_of(4, "late one")
+    assert made.claim == Claim(None, fingerprint(3, "first", []))
+    assert "fingerprint" not in json.loads(made.document)
+
+
+def test_members_without_names_have_a_fingerprint_that_nothing_else_has() -> None:
+    made = [Summaries(Names(), ADDRESSING).summarise(window(name=None)) for _ in range(2)]
+
+    one, other = (each.claim for each in made if isinstance(each, Summarised))
+    assert one
+    assert other
+    assert one.fingerprint != other.fingerprint
+
+
+def test_what_is_written_again_for_latecomers_takes_the_place_of_what_was_written() -> None:
+    there = Written(fingerprint(3, "first", []), "index", "id")
+    late = window(count=4, completed_by="late", amends=True)
+    amended = summarised(late._replace(names=["late"], replaces=there))
+
+    assert (amended.index, amended.id) == ("index", "id")
+    grew = grown(there.fingerprint, 4, "late")
+    assert amended.claim == Claim("fingerprint", grew, replaces=there.fingerprint)
+
+
+def test_a_part_of_a_window_has_a_name_of_its_own() -> None:
+    part = window()._replace(beside="3:a")
+
+    assert summarised(part).id == '"a"@2026-01-02T03:04:00.000Z#first'
+    nameless = summarised(window(name=None)._replace(beside="3:a")).id
+    assert nameless
+    assert nameless.startswith('"a"@2026-01-02T03:04:00.000Z#')
 
 
 @pytest.mark.parametrize("completed_by", ["late", "stop", "room", "count", "forced", "last"])
@@ -237,7 +267,7 @@ def test_less_than_the_whole_of_a_window_is_another_document(completed_by: str) 
     """It would be taken for the whole, and one of them lost: both have members of their own."""
     made = summarised(window(completed_by=completed_by))
 
-    assert (made.id, made.version) == ('"a"@2026-01-02T03:04:00.000Z#first', None)
+    assert (made.id, made.claim) == ('"a"@2026-01-02T03:04:00.000Z#first', None)
     assert summarised(window(completed_by=completed_by, name=None)).id is None
 
 
@@ -245,7 +275,7 @@ def test_without_keys_each_consumer_has_windows_of_its_own() -> None:
     one, other = (summarised(window(None, origin=Origin(f"q/00{n}", 1))) for n in (0, 1))
 
     assert one.id == '"q/000"@2026-01-02T03:04:00.000Z'
-    assert one.version == version_of(2, "first")
+    assert one.claim == Claim("fingerprint", fingerprint(2, "first", []))
     assert other.id == '"q/001"@2026-01-02T03:04:00.000Z'
 
 
@@ -266,7 +296,7 @@ def test_the_consumer_is_known_where_all_members_are_parts_of_messages() -> None
 def test_any_other_group_is_its_key_and_its_first_member() -> None:
     made = summarised(group())
 
-    assert (made.id, made.version) == ('"a"#first', None)
+    assert (made.id, made.claim) == ('"a"#first', None)
     assert summarised(group(None)).id == "#first"
 
 
@@ -302,7 +332,8 @@ def test_different_windows_without_keys_are_too(those: list[tuple[str, float, st
         origin = Origin(consumer, 1)
         whole = window(None, start=start, name=name, origin=origin)
         ids[consumer, start] = summarised(whole).id
-        ids[consumer, start, name] = summarised(whole._replace(completed_by="late")).id
+        late = whole._replace(completed_by="late", whole=False)
+        ids[consumer, start, name] = summarised(late).id
 
     assert len(set(ids.values())) == len(ids)
 
@@ -361,7 +392,7 @@ def test_a_function_of_ones_own_gets_the_documents_in_order_and_gives_the_fields
         "n": 2,
     }
     assert str(made.id).startswith('"a"#m1+1:')
-    assert made.version is None
+    assert made.claim is None
 
 
 def test_a_group_of_other_members_has_another_name() -> None:
@@ -378,13 +409,15 @@ def test_a_group_of_other_members_has_another_name() -> None:
 
 def test_its_windows_are_named_and_counted_like_any_others() -> None:
     made = Summaries(Names(), ADDRESSING, merge_order).summarise(
-        own_group({"line": 2}, {"line": 1}, key=None, completed_by="window", aligned=True)
+        own_group({"line": 2}, {"line": 1}, key=None, completed_by="window", aligned=True)._replace(
+            whole=True
+        )
     )
 
     assert isinstance(made, Summarised)
     assert made.id == '"orders/000"@2026-01-02T03:04:01.250Z'
-    assert made.version is not None
-    assert count_in(made.version) == 2
+    assert made.claim is not None
+    assert count_in(made.claim.fingerprint) == 2
 
 
 @pytest.mark.parametrize(

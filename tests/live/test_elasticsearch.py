@@ -118,6 +118,9 @@ class SinkRig:
     def poison(self) -> bytes:
         return b'{"n":"poison"}'
 
+    def change(self, id: str, source: bytes) -> None:
+        self._store.ask("PUT", f"/{self._index}/_doc/{id}", json.loads(source))
+
     def go_down(self) -> None:
         self._forwarder.refuse(True)
         self._forwarder.cut()
