@@ -3,6 +3,8 @@
 Pure. It keeps what a tally needs, and no messages.
 
 Rule 1: A window can be amended until `amend_for` after it was closed, by the clock.
+        A shard may hear of that later: it counts from the moment at which a timer would have rung,
+        so that what becomes of a late message does not depend on which shard its key is on.
 Rule 2: A key that had no group in a window gets its first one by amending it. But not where the
         window was over before this process knew the stream's time: another one may have written
         it, with more in it than is known here.
@@ -18,6 +20,7 @@ from flows.group import Member
 from flows.groups.open_group import Values
 from flows.groups.ordering import rank
 from flows.groups.rules import Rules
+from flows.groups.windows import Windows
 
 
 class Amendable:
@@ -74,7 +77,13 @@ class Amendments:
         self._over_below = -inf
         """Windows below it are not amended any more."""
 
-    def closed(self, below: float, now: float) -> None:
+    def follow(self, windows: Windows, now: float) -> None:
+        """Advance the windows; note which were closed when, and let go of what was long ago."""
+        for at, below in windows.closings(now, self._rules.amend_for):
+            self._closed(below, at)
+        self._forget(now)
+
+    def _closed(self, below: float, now: float) -> None:
         """All windows below this number are closed now."""
         if not self._closings and self._known_from == inf:
             self._known_from = below
@@ -94,7 +103,7 @@ class Amendments:
             self.keep(window, key, found)
         return found
 
-    def forget(self, now: float) -> None:
+    def _forget(self, now: float) -> None:
         """Let go of what was closed long ago. Rule 1."""
         while self._closings and self._closings[0][0] + self._rules.amend_for <= now:
             _, self._over_below = self._closings.popleft()

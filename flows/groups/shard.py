@@ -76,6 +76,7 @@ class Shard:
     def heard(self, progress: Progress, now: float) -> list[Leaving]:
         """A source partition has come further in event time, which may close windows."""
         if self._windows is not None:
+            self._advance(self._windows, now)  # by what was known until now
             self._windows.heard(progress, now)
         return self.complete_due(now)
 
@@ -111,12 +112,11 @@ class Shard:
                 group.forget()
 
     def _advance(self, windows: Windows, now: float) -> None:
-        before, amendments = windows.closed_below, self._departures.amendments
-        windows.advance(now)
-        if amendments is not None:
-            if windows.closed_below > before:
-                amendments.closed(windows.closed_below, now)
-            amendments.forget(now)
+        amendments = self._departures.amendments
+        if amendments is None:
+            windows.advance(now)
+        else:
+            amendments.follow(windows, now)
 
     def _add_slices(self, members: list[Member], now: float, out: list[Leaving]) -> None:
         """Take in messages that no rule looks at one by one."""

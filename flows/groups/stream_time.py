@@ -30,6 +30,9 @@ class PassingTime(Protocol):
     def reaches(self, at: float) -> float | None:
         """When, by the clock, it will have come that far if nothing is heard any more."""
 
+    def begins(self) -> float | None:
+        """When, by the clock, it becomes known if nothing is heard any more."""
+
 
 class ClockTime:
     """The clock itself, for windows by arrival."""
@@ -43,6 +46,10 @@ class ClockTime:
     def reaches(self, at: float) -> float | None:
         """See `PassingTime`."""
         return at
+
+    def begins(self) -> float | None:
+        """See `PassingTime`; it always was."""
+        return None
 
 
 class StreamTime:
@@ -77,11 +84,19 @@ class StreamTime:
         """See `PassingTime`."""
         if self._at >= at:
             return self._asked_at
-        for silent_at in sorted(heard + self._idle_after for heard in self._heard.values()):
+        for silent_at in self._silences():
             if self._come_to(silent_at) >= at:
                 return silent_at
         largest = max(self._largest.values(), default=-inf)
         return None if largest == -inf else self._silent_at + at - largest
+
+    def begins(self) -> float | None:
+        """See `PassingTime`."""
+        return next((at for at in self._silences() if self._come_to(at) > -inf), None)
+
+    def _silences(self) -> list[float]:
+        """When each partition will have been silent for too long."""
+        return sorted(heard + self._idle_after for heard in self._heard.values())
 
     @property
     def _silent_at(self) -> float:

@@ -12,12 +12,16 @@ Rule 3: While all that has come lies so far ahead that it moves nothing, the clo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from math import inf
 
 from flows.group import Member, Progress
 from flows.groups.rules import MICROSECONDS, Rules, Tumbling
 from flows.groups.stream_time import ClockTime, StreamTime
+
+CLOSINGS_MOST = 100
+"""How many moments are told apart, however long nothing looked."""
 
 
 class Windows:
@@ -60,6 +64,32 @@ class Windows:
         at = self._time.at(now)
         if at > -inf:
             self.closed_below = self._tumbling.closed_below(at)
+
+    def closings(self, now: float, back: float) -> Iterator[tuple[float, float]]:
+        """Advance to now; each moment at which windows were closed, and `closed_below` from then.
+
+        Moments are those at which a timer would have looked, so they depend on nothing else. More
+        than `back` seconds ago, and nearer together than a hundredth of that, some are left out;
+        but never the first of all, when time became known.
+        """
+        at = -inf
+        while (moment := self._next_closing()) is not None and max(moment, at) < now:
+            yield from self._closing(at := max(moment, at))
+            at = max(at + back / CLOSINGS_MOST, now - back)
+        yield from self._closing(now)
+
+    def _closing(self, at: float) -> Iterator[tuple[float, float]]:
+        before = self.closed_below
+        self.advance(at)
+        if self.closed_below > before:
+            yield at, self.closed_below
+
+    def _next_closing(self) -> float | None:
+        """When the clock will close a window, or make time known."""
+        if self.closed_below == -inf:
+            return self._time.begins()
+        end = (self.closed_below + 1) * self._every + self._lateness
+        return self._time.reaches(end / MICROSECONDS)
 
     def first(self) -> int | None:
         """The open window that ends first."""

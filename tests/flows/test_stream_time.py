@@ -90,3 +90,26 @@ def test_what_it_says_it_will_reach_it_reaches_then_and_not_before(
         assert reaches == now
     else:
         assert stream.at(reaches - 0.25) < wanted <= stream.at(reaches)
+
+
+@given(
+    told=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60)), min_size=1, max_size=8),
+    kept_for=st.integers(1, 200),
+)
+def test_who_is_kept_waiting_holds_time_back_and_who_is_idle_does_not(
+    told: list[tuple[int, int]], kept_for: int
+) -> None:
+    """A full consumer, `a`, has told some times; `b` tells what it likes, and then falls silent."""
+    stream, now = StreamTime("ab", idle_after=10.0), 0
+    largest = max(at for at, _ in told)
+    for at, of_other in told:
+        stream.heard("a", at, now)
+        stream.heard("b", of_other, now)
+
+    for now in range(kept_for):
+        stream.heard("a", -inf, now)
+        assert stream.at(now) <= largest
+    if kept_for > 10:
+        assert stream.at(now) == largest  # `b` is idle
+    assert stream.at(now + 9.9) <= largest
+    assert stream.at(now + 30.0) > largest

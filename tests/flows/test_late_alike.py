@@ -1,0 +1,122 @@
+"""What becomes of a late message does not depend on which shard its key is on.
+
+Messages go through the steps as on Bytewax: a shard is looked at when something comes for it, and
+at its timer, which only one with open groups has.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from connectors.memory.sink import Memory as MemorySink
+from connectors.memory.source import Memory
+from connectors.message import Arrived, Message, Origin, Outcomes
+from flows.crossing import Members
+from flows.group import Group, Progress
+from flows.groups.departures import Leaving
+from flows.groups.shard import Shard
+from flows.plan import make_plan
+from flows.spec import Pipeline
+from flows.steps import correlate
+
+CONSUMERS = ("late/000", "late/001")
+
+
+class Job:
+    """Two consumers, eight shards, and a clock that a test moves."""
+
+    def __init__(self, late: str = "amend", **aggregate: Any) -> None:
+        tumbling = {"every": "5s", "event_time": "ts", "idle_after": "5s"}
+        rules = {"by": "k", "late": late, "reduce": {"n": "count"}, **aggregate}
+        spec = Pipeline.model_validate(
+            {
+                "version": 1,
+                "name": "late",
+                "source": {"memory": {"name": "late", "consumers": 2}},
+                "aggregate": {"window": {"tumbling": tumbling}, **rules},
+                "sink": {"memory": {"name": "late"}},
+            }
+        )
+        assert spec.source.memory
+        assert spec.sink.memory
+        plan = make_plan(spec, Memory(spec.source.memory, 2), MemorySink(spec.sink.memory))
+        self._read = correlate(plan.read, plan.spread, lambda: self.now)
+        self._shards: dict[str, Shard] = {}
+        self._rules, self.now, self._tag = plan.rules, 0.0, 0
+
+    def tell(self, now: float, consumer: int, key: str, ts: float) -> list[Leaving]:
+        """A message comes; return what leaves for it, of any shard."""
+        self._ring(now)
+        self.now, self._tag = now, self._tag + 1
+        body = json.dumps({"k": key, "ts": ts}).encode()
+        message = Message(self._tag, False, b"", b"\x90", body)
+        left: list[Leaving] = []
+        for name, value in self._read([Arrived(Origin(CONSUMERS[consumer], 1), [message])]):
+            shard = self._shards.setdefault(name, Shard(self._rules))
+            if isinstance(value, Members):
+                left += shard.add(value, now)
+            elif isinstance(value, Progress):
+                left += shard.heard(value, now)
+        return left
+
+    def _ring(self, now: float) -> None:
+        """The timers until then."""
+        for shard in self._shards.values():
+            while shard.open_groups and shard.due_at is not None and shard.due_at <= now:
+                shard.complete_due(shard.due_at)
+
+
+def became(left: list[Leaving], key: str) -> str:
+    """Of the one message of that key."""
+    for one in left:
+        if isinstance(one, Group) and one.amends and one.key == json.dumps(key):
+            return "amended"
+        if isinstance(one, Outcomes) and one.rejected:
+            return one.rejected[0].rejection.reason.partition(":")[0]
+    return "open"
+
+
+@pytest.mark.parametrize("key", "abcdefgh")
+def test_a_window_that_was_not_over_when_time_became_known_is_amended(key: str) -> None:
+    """Consumer 1 is never heard of until then; so time is known once both are idle."""
+    job = Job()
+    job.tell(0.0, 0, "a", 0.0)
+    job.tell(20.0, 1, "a", 20.5)
+
+    assert became(job.tell(21.0, 1, key, 11.0), key) == "amended"
+
+
+@pytest.mark.parametrize("key", "abcdefgh")
+def test_one_that_was_over_before_is_parked(key: str) -> None:
+    """Another process may have written it, with more in it than is known here."""
+    job = Job()
+    job.tell(0.0, 0, "a", 12.0)
+    job.tell(20.0, 1, "a", 30.5)
+
+    assert became(job.tell(21.0, 1, key, 6.0), key) == "late"
+    assert became(job.tell(22.0, 1, key, 11.0), key) == "amended"
+
+
+@pytest.mark.parametrize(("now", "expected"), [(39.0, "amended"), (41.0, "late")])
+@pytest.mark.parametrize("key", "abcdefgh")
+def test_it_is_amended_for_as_long_from_the_moment_at_which_the_clock_closed_it(
+    key: str, now: float, expected: str
+) -> None:
+    """The window from 0 to 5 is closed at 10: five seconds after both are idle."""
+    job = Job(amend_for="30s")
+    job.tell(0.0, 0, "a", 0.0)
+
+    assert became(job.tell(now, 1, key, 3.0), key) == expected
+
+
+@pytest.mark.parametrize("key", "abcdefgh")
+def test_what_is_late_is_late_on_every_shard(key: str) -> None:
+    job = Job(late="park")
+    job.tell(0.0, 0, "a", 0.0)
+    job.tell(20.0, 1, "a", 20.5)
+
+    assert became(job.tell(21.0, 1, key, 19.9), key) == "late"
+    assert became(job.tell(21.0, 1, key, 20.1), key) == "open"
