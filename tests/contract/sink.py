@@ -7,7 +7,7 @@ import queue
 from typing import Any, Protocol
 
 from connectors.connector import Sink
-from connectors.message import Answer, Claim, Documents
+from connectors.message import Answer, Claim, Documents, SinkState
 from tests.waiting import until
 
 
@@ -227,6 +227,20 @@ class SinkContract:
         answers.wait_for(10)
 
         assert len(rig.stored()) == 10
+
+    def test_it_tells_whether_it_takes_documents(self, rig: SinkRig) -> None:
+        """And what it says if it does not."""
+        sink, answers = rig.sink(), Answers()
+        assert sink.state() == SinkState(answers=True, refusal=None)
+        rig.go_down()
+        sink.submit(documents(10), answers)
+        sink.flush()
+        until(lambda: sink.state().refusal, timeout=60)
+
+        rig.come_up()
+        answers.wait_for(10)
+
+        until(lambda: sink.state() == SinkState(answers=True, refusal=None))
 
     def test_what_is_withdrawn_is_not_heard_of_again(self, rig: SinkRig) -> None:
         """And what has not been sent never is."""

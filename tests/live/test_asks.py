@@ -20,6 +20,7 @@ from tests.live.indices import Index, Watcher
 from tests.live.job import Job
 from tests.live.queues import RabbitMQRig
 from tests.live.test_elasticsearch import Store
+from tests.live.test_elasticsearch_actions import TIME_SERIES
 from tests.live.test_pipeline import spec
 from tests.waiting import until
 
@@ -61,6 +62,30 @@ def test_what_was_stored_without_our_hearing_of_it_is_there_once(
     assert events.numbers() == list(range(500))
     assert rig.left() == 0
     assert rig.parked() == []
+
+
+def test_a_measurement_that_meets_another_is_parked(
+    rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
+) -> None:
+    """A time series has one document of a time and its dimensions: the second is not stored."""
+    Store(elasticsearch_url).ask("PUT", f"/{index}", TIME_SERIES)
+    events = Index(elasticsearch_url, index)
+    for number in range(20):
+        rig.publish(
+            b'{"@timestamp":"2026-06-01T00:00:%02dZ","host":"a","n":%d}' % (number // 2, number),
+            properties=pika.BasicProperties(message_id=str(number), delivery_mode=2),
+        )
+
+    path = spec(tmp_path, rig, events, action="create")
+    path.write_text(path.read_text().replace("    action:", "    id: none\n    action:"))
+    with Job(path) as job:
+        until(lambda: events.count() == 10)
+        until(lambda: len(rig.parked()) == 10)
+        assert job.drain() == 0
+
+    assert events.numbers() == [*range(0, 20, 2)]
+    assert all(reason.startswith("version_conflict: ") for _, reason in rig.parked())
+    assert rig.left() == 0
 
 
 def consumers(rig: RabbitMQRig) -> int:
