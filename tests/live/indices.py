@@ -50,6 +50,10 @@ class Index:
         answer = _HTTP.request(method, f"{self.url}/{self.name}{path}", json=body)
         return None if answer.status == 503 else answer
 
+    def search(self, query: dict[str, Any]) -> dict[str, Any]:
+        """What Elasticsearch answers."""
+        return self._ask("POST", "/_search", query)
+
     def total(self, field: str) -> tuple[int, int]:
         """How many documents have a field, and the sum of it."""
         if self._ask("POST", "/_refresh").get("status") == 404:
