@@ -28,7 +28,7 @@ AGGREGATE = """
     total: {sum: amount}
     numbers: {list: n}
 """
-WINDOWS = f"{{tumbling: {{every: {WINDOW}s, event_time: ts, lateness: 30s, idle_after: 2s}}}}"
+WINDOWS = f"{{tumbling: {{every: {WINDOW}s, event_time: ts, lateness: 1s, idle_after: 3s}}}}"
 
 
 def publish(rig: RabbitMQRig, numbers: range) -> None:
