@@ -54,6 +54,7 @@ def _window(window: Window) -> str:
         "first": window.first,
         "until": window.until,
         "size": window.size,
+        "event_time": window.event_time,
         "tumbling": window.tumbling and f"every {duration_text(window.tumbling.every)}",
     }
     return ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)

@@ -15,7 +15,7 @@ from bytewax.dataflow import Dataflow
 from connectors.connector import Sink, Source
 from flows import consumers, steps
 from flows.accounts.books import Books
-from flows.groups.shard import Shard
+from flows.groups.event_order import make_shard
 from flows.plan import make_plan
 from flows.spec import Pipeline, chosen_path
 from flows.start import start
@@ -55,7 +55,7 @@ def ring(
     groups = op.stateful_batch(
         "aggregate",
         readable.trues,
-        lambda _: steps.Aggregate(Shard(plan.rules), stop, account=books.of_groups()),
+        lambda _: steps.Aggregate(make_shard(plan.rules), stop, account=books.of_groups()),
     )
     written = op.stateful_batch(
         "write", groups, lambda _: Write(sink, plan.documents, books.of_sink())

@@ -36,6 +36,9 @@ from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally, wanted
 from flows.summaries.summary import Summaries
 
+STEP_LEAST, STEP_MOST = 0.001, 60.0
+"""Seconds of event time, between two moments at which groups may end."""
+
 
 class Plan(NamedTuple):
     """How messages become groups, and groups documents."""
@@ -56,16 +59,17 @@ class Plan(NamedTuple):
 
     def backpressure(self, books: Books) -> Backpressure:
         """What tells whether a consumer is silent since it holds all it may."""
-        rules, tumbling = self.rules, self.rules.tumbling
+        rules, tumbling = self.rules, self.rules.event_order or self.rules.tumbling
         event_time = tumbling if tumbling is not None and tumbling.by_event else None
         by_arrival = tumbling is not None and event_time is None
+        ages = rules.event_order is None and (rules.time is not None or rules.idle is not None)
         return Backpressure(
             lambda: books.groups,
             lambda: books.sink,
             prefetch_at=self.prefetch_at,
             is_given=self.prefetch_is_given,
             idle_after=event_time.idle_after if event_time is not None else None,
-            ends_by_clock=by_arrival or rules.time is not None or rules.idle is not None,
+            ends_by_clock=by_arrival or ages,
         )
 
 
@@ -86,7 +90,7 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Plan:
 
     return Plan(
         Correlate(splitter, source.properties, maker, look),
-        Spread(consumers, shards, _course(rules.tumbling)),
+        Spread(consumers, shards, _course(rules.event_order or rules.tumbling)),
         rules,
         _documents(aggregate, sink.addressing),
         only,
@@ -131,6 +135,7 @@ def _rules(
         until=layout.until,
         until_tally=layout.running,
         tumbling=_tumbling(window.tumbling),
+        event_order=_event_order(window),
         incomplete=spec.incomplete,
         on_stop=spec.on_stop,
         late=spec.late,
@@ -151,6 +156,15 @@ def _tumbling(spec: window_spec.Tumbling | None) -> Tumbling | None:
         return None
     by_event = spec.event_time is not None
     return Tumbling(spec.every, by_event, spec.lateness, spec.idle_after, spec.ahead)
+
+
+def _event_order(window: window_spec.Window) -> Tumbling | None:
+    """Event time in steps that are small beside `time` and `idle`."""
+    if window.event_time is None:
+        return None
+    shortest = min(seconds for seconds in (window.time, window.idle) if seconds is not None)
+    step = min(max(shortest / 100, STEP_LEAST), STEP_MOST)
+    return Tumbling(step, True, window.lateness, window.idle_after, window.ahead)
 
 
 def _shards(spec: Aggregate) -> Sequence[str]:
@@ -182,7 +196,7 @@ def _asked(spec: Aggregate, queue: str, values: Sequence[Path]) -> Asked:
         first=of_message(window.first),
         last=of_message(window.last),
         size=path(window.size),
-        event_time=path(tumbling.event_time) if tumbling else None,
+        event_time=path(tumbling.event_time if tumbling else window.event_time),
         values=values,
         names=spec.by is not None or spec.reduce is not None,
     )

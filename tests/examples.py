@@ -17,7 +17,7 @@ from connectors.memory import source as memory_source
 from connectors.message import Arrived, Message, Outcomes, Properties
 from flows.bodies.parts import Parts
 from flows.commands import is_command
-from flows.groups.shard import Shard
+from flows.groups.event_order import make_shard
 from flows.plan import make_plan
 from flows.shards import ForShard
 from flows.spec import Pipeline
@@ -106,7 +106,7 @@ class Play:
     def _begin(self) -> None:
         """What a process has in its memory when it starts."""
         names = self._plan.spread.shards
-        self._shards = {name: Shard(self._plan.rules) for name in names}
+        self._shards = {name: make_shard(self._plan.rules) for name in names}
         self._aggregates = {
             name: Aggregate(shard, self._stop, lambda: self._now)
             for name, shard in self._shards.items()

@@ -24,7 +24,7 @@ from flows.accounts.conservation import in_leaving, in_outcomes
 from flows.consumers import Acknowledge, Deliveries, ForConsumer
 from flows.crossing import Members
 from flows.groups.departures import Leaving
-from flows.groups.shard import Shard
+from flows.groups.event_order import make_shard
 from flows.plan import make_plan
 from flows.shards import ForShard
 from flows.spec import Pipeline
@@ -95,7 +95,7 @@ class World:
         self.correlate = correlate(self.plan.read, self.plan.spread, books=self.books)
         self.aggregates = {
             name: Aggregate(
-                Shard(self.plan.rules), self.stop, lambda: self.now, self.books.of_groups()
+                make_shard(self.plan.rules), self.stop, lambda: self.now, self.books.of_groups()
             )
             for name in self.shards
         }

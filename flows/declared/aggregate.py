@@ -159,10 +159,9 @@ class Aggregate(Spec):
                     yield Problem((key,), "needs by: without it there are no keys")
         if self.late == "amend" and not (self.reduce and tumbling and tumbling.event_time):
             yield Problem(("late",), "amend needs reduce, and window.tumbling with an event_time")
-        elif self.late != "park" and not self.remember and not (tumbling and tumbling.event_time):
-            yield Problem(
-                ("late",), "needs remember, or window.tumbling with an event_time: nothing is late"
-            )
+        elif self.late != "park" and not (self.remember or self.window.goes_by_event_time):
+            told = "needs remember, or window.tumbling with an event_time: nothing is late"
+            yield Problem(("late",), told)
         if self.late == "amend" and self.summary.fingerprint is None:
             yield Problem(
                 ("summary", "fingerprint"),

@@ -180,13 +180,13 @@ def _held(
     window = aggregate.window
     held: list[tuple[float, tuple[str, ...]]] = []
     if window.time is not None:
-        held.append((window.time, ("time",)))
+        held.append((window.time + window.lateness, ("time",)))
     if window.tumbling is not None:
         every_fits = window.tumbling.every < source.consumer_timeout * HELD_MOST
         late = every_fits and window.tumbling.lateness > 0
         held.append((window.tumbling.longest, ("tumbling", "lateness" if late else "every")))
     if window.idle is not None and not held:
-        held.append((window.idle, ("idle",)))
+        held.append((window.idle + window.lateness, ("idle",)))
     if held:
         seconds, key = min(held)
         yield key, seconds, source.consumer_timeout

@@ -15,6 +15,10 @@ EVERY_LEAST = 0.001
 """Seconds. Shorter windows than a millisecond would be told apart by rounding errors."""
 
 
+OF_EVENT_TIME = ("event_time", "lateness", "idle_after", "ahead")
+"""Keys that say what time is, and complete nothing."""
+
+
 class Tumbling(Spec):
     """Aligned windows, one after the other, for all keys alike: from 10:00 to 10:01, for example.
 
@@ -81,7 +85,6 @@ class Window(Spec):
             "write bytes": "max_bytes max_size byte_size",
             "write idle": "session gap inactivity inactivity_gap silence",
             "write tumbling: {every: 1m}": "every fixed aligned",
-            "it belongs to tumbling: {every: 1m, event_time: ts}": "event_time lateness",
             "there are tumbling windows, which do not overlap": "sliding hopping hop slide",
             "write last": "end end_of_task ends_when complete_when",
             "write first": "start begins_when",
@@ -116,18 +119,41 @@ class Window(Spec):
     """Where a message says how many its group will have: a number, or its text. Of messages that
     disagree, the latest counts; when as many are there already, the group is complete now. What is
     no positive number is parked (`bad_value`); a message that says nothing changes nothing."""
+    event_time: PathText | None = None
+    """With `time` or `idle`: where a message has its time, as in `tumbling`. Then these go by event
+    time: messages enter their groups in the order of their times, and a group ends when stream time
+    has come `lateness` beyond its end. A message whose group is over is `late`. Omitted: the time
+    of arrival counts, and a backlog, which comes within minutes, becomes few groups."""
+    lateness: Duration = 0.0
+    """How much later than others of its time a message may come; as in `tumbling`."""
+    idle_after: Annotated[Duration, Field(gt=0)] = 30.0
+    """As in `tumbling`."""
+    ahead: Duration = 60.0
+    """As in `tumbling`."""
     tumbling: Tumbling | None = None
     """Aligned windows, by time of arrival or by event time. A key has a group in each window."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
-        if all(getattr(self, key) is None for key in type(self).model_fields):
-            yield Problem((), f"needs at least one of: {', '.join(type(self).model_fields)}")
+        rules = [key for key in type(self).model_fields if key not in OF_EVENT_TIME]
+        if all(getattr(self, key) is None for key in rules):
+            yield Problem((), f"needs at least one of: {', '.join(rules)}")
+        yield from self._problems_of_event_time()
         if self.idle is not None and self.time is not None and self.idle >= self.time:
             yield Problem(
                 ("idle",),
                 f"must be less than time ({duration_text(self.time)}), which always comes first",
             )
+
+    def _problems_of_event_time(self) -> Iterator[Problem]:
+        if self.event_time is None:
+            for key in OF_EVENT_TIME[1:]:
+                if getattr(self, key) != type(self).model_fields[key].default:
+                    yield Problem((key,), "needs event_time: by time of arrival nothing is late")
+        elif self.tumbling is not None:
+            yield Problem(("event_time",), "belongs to tumbling where windows are aligned")
+        elif self.time is None and self.idle is None:
+            yield Problem(("event_time",), "needs time or idle: nothing else goes by it")
 
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -137,6 +163,11 @@ class Window(Spec):
             if value is not None and value >= self.tumbling.every:
                 every = duration_text(self.tumbling.every)
                 yield Problem((key,), f"is never reached: a window ends after {every}")
+
+    @property
+    def goes_by_event_time(self) -> bool:
+        """Messages may be late for what ends by their own times."""
+        return bool(self.event_time or (self.tumbling and self.tumbling.event_time))
 
     @property
     def ends_by_clock(self) -> bool:

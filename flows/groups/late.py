@@ -29,8 +29,13 @@ class Late:
         self.counts = dict.fromkeys(("parked", "dropped", "amended", "new"), 0)
         """How many there were, by what became of them; of a new group, the one that opened it."""
 
-    def take(self, member: Member, window: int | None, out: list[Leaving]) -> bool:
-        """Deal with a late message; `False`: it shall open a group as any other."""
+    def take(
+        self, member: Member, window: int | None, out: list[Leaving], why: str | None = None
+    ) -> bool:
+        """Deal with a late message; `False`: it is to open a group as any other.
+
+        `why` says what is over; omitted, its window is closed, or its key.
+        """
         if self._policy == "new":
             self.counts["new"] += 1
             return False
@@ -38,7 +43,7 @@ class Late:
             self.counts["dropped"] += 1
             out += reduce.dropped([member])
         else:
-            rejection = self._amend(member, window)
+            rejection = self._amend(member, window, why)
             self.counts["parked" if rejection else "amended"] += 1
             if rejection:
                 out += reduce.rejected([member], rejection)
@@ -50,14 +55,14 @@ class Late:
         for (window, key), (amendable, late) in amending.items():
             self._departures.amend(window, key, amendable, late, out)
 
-    def _amend(self, member: Member, window: int | None) -> Rejection | None:
+    def _amend(self, member: Member, window: int | None, why: str | None) -> Rejection | None:
         """Add a message to its window, or tell why it is parked."""
         amendments, amendable = self._departures.amendments, None
         if self._policy == "amend" and amendments is not None and window is not None:
             amendable = amendments.find(window, member.key)
         if amendable is None or window is None:
-            what = "key" if window is None else "window"
-            return Rejection(f"late: its {what} is closed{of_key(member.key)}", foreseen=True)
+            what = why or f"{'key' if window is None else 'window'} is closed"
+            return Rejection(f"late: its {what}{of_key(member.key)}", foreseen=True)
         _, late = self._amending.get((window, member.key), (amendable, []))
         written = amendable.count > len(late)
         if written and self._departures.is_strange(member):  # Rule 2

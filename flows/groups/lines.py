@@ -7,6 +7,7 @@ because moments are handed in as they come. It knows nothing of what follows fro
 from __future__ import annotations
 
 from collections import deque
+from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import Literal
 
@@ -55,3 +56,33 @@ class Line:
         valid = [pair for pair in pairs if self._moment(pair[0]) == pair[1]]
         self._groups = deque(group for group, _ in valid)
         self._moments = deque(moment for _, moment in valid)
+
+
+class SortedLine:
+    """The same for moments that are handed in in any order; it costs a search for the place."""
+
+    def __init__(self, moment: Literal["opened_at", "last_at"]) -> None:
+        self._moment = attrgetter(moment)
+        self._number = 0
+        self._heap: list[tuple[float, int, OpenGroup]] = []
+
+    def __len__(self) -> int:
+        """Groups in it, with those that are of no use any more."""
+        return len(self._heap)
+
+    def append(self, group: OpenGroup, moment: float, open_groups: int) -> None:
+        """Put a group in its place; where it stood before does not count any more."""
+        self._number += 1
+        heappush(self._heap, (moment, self._number, group))
+        if len(self._heap) > 2 * open_groups + TIDY_AFTER:
+            self._heap = [entry for entry in self._heap if self._moment(entry[2]) == entry[0]]
+            heapify(self._heap)
+
+    def first(self) -> tuple[float, OpenGroup] | None:
+        """The group with the earliest moment, and that moment."""
+        while self._heap:
+            moment, _, group = self._heap[0]
+            if self._moment(group) == moment:
+                return moment, group
+            heappop(self._heap)
+        return None

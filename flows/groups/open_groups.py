@@ -11,7 +11,7 @@ from math import inf, nan
 from typing import NamedTuple
 
 from flows.groups.held import Held
-from flows.groups.lines import Line
+from flows.groups.lines import Line, SortedLine
 from flows.groups.open_group import OpenGroup
 from flows.groups.rules import Rules
 from flows.groups.running import Running
@@ -34,7 +34,8 @@ class OpenGroups:
         self._rules, self._windows = rules, windows
         self._new = Running if rules.tally and not rules.hold else Held
         self._groups: dict[int | None, dict[str | None, OpenGroup]] = {None: {}}
-        self._ages, self._pauses = Line("opened_at"), Line("last_at")
+        line = Line if rules.event_order is None else SortedLine
+        self._ages, self._pauses = line("opened_at"), line("last_at")
         self._by_age = rules.time is not None or rules.groups_most is not None
         self._reopened: set[int] = set()
         """Windows that were closed before they were opened."""
@@ -76,6 +77,12 @@ class OpenGroups:
         """A group that is open gets another message, for rules with `idle`."""
         if group.last_at != now:
             self._pauses.append(group, now, self.count)
+
+    def opened_earlier(self, group: OpenGroup, at: float) -> None:
+        """A group gets a first message that is earlier than the one that opened it."""
+        group.opened_at = at
+        if self._by_age:
+            self._ages.append(group, at, self.count)
 
     def remove(self, group: OpenGroup) -> None:
         """It is not open any more."""

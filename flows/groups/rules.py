@@ -94,6 +94,8 @@ class Rules:
     until_tally: Tally | None = None
     """The running values that `until` wants."""
     tumbling: Tumbling | None = None
+    event_order: Tumbling | None = None
+    """The steps in which event time comes further, where `time` and `idle` go by it."""
     incomplete: Literal["write", "park", "drop"] = "write"
     on_stop: Literal["write", "requeue", "park"] = "write"
     late: Literal["park", "drop", "new", "amend"] = "park"

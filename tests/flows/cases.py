@@ -21,7 +21,7 @@ from connectors.units import Duration
 from flows.crossing import Members
 from flows.group import Group, Progress, Twin, Unwritten
 from flows.groups.departures import Leaving
-from flows.groups.shard import Shard
+from flows.groups.event_order import make_shard
 from flows.plan import make_plan
 from flows.spec import Pipeline
 from flows.summaries.fingerprint import count_in
@@ -60,7 +60,7 @@ class Life:
         assert spec.sink.memory
         source = Source(spec.source.memory, workers=1)
         self.plan = make_plan(spec, source, Sink(spec.sink.memory))
-        self.shards = {name: Shard(self.plan.rules) for name in self.plan.spread.shards}
+        self.shards = {name: make_shard(self.plan.rules) for name in self.plan.spread.shards}
         self.origins = {name: Origin(name, 1) for name in source.consumers()}
         self.now = BEGIN
         self.number = 0

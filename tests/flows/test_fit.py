@@ -208,6 +208,10 @@ def test_a_group_has_no_more_messages_than_consumers_hold(
             ],
         ),
         ("{idle: 60s, count: 9}", [f"6:18: aggregate.window.idle: {taken_back('54s')}"]),
+        (
+            "{idle: 50s, event_time: t, lateness: 10s}",
+            [f"6:18: aggregate.window.idle: {taken_back('54s')}"],
+        ),
         ("{time: 1h}", [f"6:18: aggregate.window.time: {taken_back('54s', '2h')}"]),
         ("{time: 55s}", [f"6:18: aggregate.window.time: {taken_back('54s', '110s')}"]),
         (

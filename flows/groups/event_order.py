@@ -1,0 +1,184 @@
+"""Groups that go by event time: messages enter them in the order of their own times.
+
+Pure. It is a shard whose clock is event time. A message waits until no earlier one is expected, and
+then enters its group; so `time` and `idle` mean what they say, whatever order messages come in, and
+a backlog makes the groups that the live stream made.
+
+Rule 1: Event time has come to the watermark less `lateness`, in whole steps: so it comes further
+        between the same two messages, however many of them arrive together.
+Rule 2: Messages earlier than that enter their groups, the earliest first; what ends by then ends.
+Rule 3: A message that comes later than that enters the open group that it is near enough to, or
+        opens one that is not over yet. Otherwise it is late: its group is over.
+Rule 4: Groups that have ended are not joined again by a message that lies between them.
+Rule 5: While all that has come lies so far ahead that it moves nothing, the clock moves event time,
+        once no partition is waited for any more.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from math import inf
+
+from connectors.message import Origin
+from flows.group import ALONE, Member, Progress
+from flows.groups.departures import Leaving, gathered
+from flows.groups.open_group import OpenGroup
+from flows.groups.rules import MICROSECONDS, Rules
+from flows.groups.shard import Shard
+from flows.groups.stream_time import StreamTime
+
+
+class EventOrderShard(Shard):
+    """The open groups of some keys, by event time."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        assert rules.event_order is not None
+        self._order = rules.event_order
+        self._time = StreamTime(rules.partitions, self._order.idle_after)
+        self._waiting: list[tuple[float, int, Member]] = []
+        """A heap, by event time and by arrival."""
+        self._number = 0
+        self._come_to = -inf
+        """Event time, in seconds since 1970; earlier messages have entered. Rule 1."""
+
+    @property
+    def open_groups(self) -> int:
+        """How many there are; what waits is one until it enters one."""
+        return max(super().open_groups, 1 if self._waiting else 0)
+
+    @property
+    def due_at(self) -> float | None:
+        """See `Shard`."""
+        due = self._open.next_due()
+        at = min(due.at if due is not None else inf, self._waiting[0][0] if self._waiting else inf)
+        if at == inf:
+            return None
+        reached = at + self._order.lateness + self._order.every
+        by_messages = self._time.reaches(reached)
+        if by_messages is not None:
+            return by_messages
+        return max(self._time.last_heard, reached) + self._order.idle_after  # Rule 5
+
+    def add(self, members: list[Member], now: float) -> list[Leaving]:
+        """See `Shard`."""
+        out = self.complete_due(now)
+        for member in members:
+            if member.marks & ALONE or member.at is None:
+                self._add_each([member], now, out)
+            elif member.at < self._come_to:
+                self._take_later(member, member.at, out)
+            else:
+                self._number += 1
+                heappush(self._waiting, (member.at, self._number, member))
+                self.open_members += 1
+        return gathered(out)
+
+    def heard(self, progress: Progress, now: float) -> list[Leaving]:
+        """See `Shard`."""
+        self._time.heard(progress.partition, progress.at, now)
+        return self.complete_due(now)
+
+    def complete_due(self, now: float) -> list[Leaving]:
+        """See `Shard`; `now` is by the clock. Rule 2."""
+        at = self._time.at(now)
+        if at > -inf:
+            come_to = self._come_to = max(self._come_to, self._step_before(at))
+        elif now >= self._time.last_heard + self._order.idle_after:
+            come_to = self._step_before(now - self._order.idle_after)  # Rule 5
+        else:
+            come_to = -inf
+        out: list[Leaving] = []
+        while self._waiting and self._waiting[0][0] < come_to:
+            self._enter_first(out)
+        while (due := self._open.next_due()) is not None and due.at <= come_to:
+            for group in list(due.groups):
+                self._leave(group, due.reason, out)
+        return gathered(out)
+
+    def _step_before(self, at: float) -> float:
+        return self._order.closed_below(at) * self._order.every_us / MICROSECONDS
+
+    def complete(self, key: str | None, now: float) -> list[Leaving]:
+        """See `Shard`: what waits is complete too."""
+        out = self._enter_all(key)
+        return gathered([*out, *super().complete(key, now)])
+
+    def stop(self, now: float) -> list[Leaving]:
+        """See `Shard`."""
+        if self._rules.on_stop == "requeue":
+            return []
+        return gathered([*self._enter_all(None), *super().stop(now)])
+
+    def purge(self, origin: Origin) -> None:
+        """See `Shard`."""
+        kept = [waiting for waiting in self._waiting if waiting[2].origin != origin]
+        self.open_members -= len(self._waiting) - len(kept)
+        heapify(kept)
+        self._waiting = kept
+        super().purge(origin)
+
+    def _enter_all(self, key: str | None) -> list[Leaving]:
+        out: list[Leaving] = []
+        others = [one for one in self._waiting if key is not None and one[2].key != key]
+        self._waiting = [one for one in self._waiting if key is None or one[2].key == key]
+        heapify(self._waiting)
+        while self._waiting:
+            self._enter_first(out)
+        heapify(others)
+        self._waiting = others
+        return out
+
+    def _enter_first(self, out: list[Leaving]) -> None:
+        at, _, member = heappop(self._waiting)
+        self.open_members -= 1
+        group = self._group_of(member)
+        reason = None if group is None else self._ended_by(group, at)
+        if group is not None and reason is not None:
+            self._leave(group, reason, out)
+        self._place(member, at, out)
+
+    def _place(self, member: Member, at: float, out: list[Leaving]) -> None:
+        """Take a message into the open group of its key, which lasts from its first to its last."""
+        group = self._group_of(member)
+        first_at, last_at = (at, at) if group is None else (group.opened_at, group.last_at)
+        self._add_each([member], at, out)
+        if group is not None and self._group_of(member) is group:
+            group.last_at = max(at, last_at)
+            if at < first_at:
+                self._open.opened_earlier(group, at)
+
+    def _take_later(self, member: Member, at: float, out: list[Leaving]) -> None:
+        """Take in a message that comes later than others of its time. Rule 3."""
+        group = self._group_of(member)
+        is_open = self._end_of(at, at) > self._come_to
+        if is_open if group is None else self._is_near(group, at):
+            self._place(member, at, out)
+        elif not self._late.take(member, None, out, "group is over"):
+            alone = self._open.make(member.key, None, at)
+            alone.add(member, at)
+            self._departures.leave(alone, "late", out)
+
+    def _group_of(self, member: Member) -> OpenGroup | None:
+        return self._open.of_window(None).get(member.key)
+
+    def _is_near(self, group: OpenGroup, at: float) -> bool:
+        """Whether a message belongs to a group that is open, although it comes late for it."""
+        return at > group.opened_at - (self._rules.idle or 0.0) or at == group.opened_at
+
+    def _end_of(self, first_at: float, last_at: float) -> float:
+        """When a group ends whose first and last message have these times."""
+        rules = self._rules
+        by_age = inf if rules.time is None else first_at + rules.time
+        return min(by_age, inf if rules.idle is None else last_at + rules.idle)
+
+    def _ended_by(self, group: OpenGroup, at: float) -> str | None:
+        if at < self._end_of(group.opened_at, group.last_at):
+            return None
+        by_age = self._end_of(group.opened_at, inf)
+        return "time" if by_age <= self._end_of(inf, group.last_at) else "idle"
+
+
+def make_shard(rules: Rules) -> Shard:
+    """Make a shard that goes by event time, or by arrival, as its rules say."""
+    return Shard(rules) if rules.event_order is None else EventOrderShard(rules)
