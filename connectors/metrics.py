@@ -1,4 +1,4 @@
-"""Everything that is counted, in one place; each help text is what the README says of it.
+"""Everything that is counted, in one place; each help text is what `docs/operations.md` says of it.
 
 Counting costs about a microsecond a call, so callers count a batch at a time.
 """
@@ -138,7 +138,7 @@ def _total(counter: Counter) -> int:
 
 
 class Description(NamedTuple):
-    """What one metric is, for the README."""
+    """What one metric is, for the documents."""
 
     name: str
     """As Prometheus shows it."""

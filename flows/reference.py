@@ -1,8 +1,9 @@
 """What is generated of the documents: the reference of all keys, the schema, the table of metrics.
 
-`python -m flows.reference --write` brings `README.md` and `flows/pipeline.schema.json` up to date;
-without `--write` it tells whether they are. It adds no words of its own: those about the keys of
-`pipeline.yaml` are the models', those about metrics are what Prometheus is told.
+`python -m flows.reference --write` brings `docs/reference.md`, `docs/operations.md` and
+`flows/pipeline.schema.json` up to date; without `--write` it tells whether they are. It adds no
+words of its own: those about the keys of `pipeline.yaml` are the models', those about metrics are
+what Prometheus is told.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from connectors.units import duration_text, size_text
 from flows.spec import Pipeline
 
 FOLDER = Path(__file__).parent
-README, SCHEMA = FOLDER.parent / "README.md", FOLDER / "pipeline.schema.json"
+DOCS, SCHEMA = FOLDER.parent / "docs", FOLDER / "pipeline.schema.json"
 
 Node = dict[str, Any]
 """A part of a JSON Schema."""
@@ -112,7 +113,7 @@ _ABOUT = ("description", "default", "examples")
 def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator[str]:
     """The table of a mapping, and those of the mappings in it."""
     if path:
-        yield f"\n### `{path}`\n\n{mapping['description']}\n"
+        yield f"\n## `{path}`\n\n{mapping['description']}\n"
     yield "| Key | Value | Default | |"
     yield "|---|---|---|---|"
     below = []
@@ -175,12 +176,19 @@ def _one_line(text: str) -> str:
 
 def _files() -> dict[Path, str]:
     """The generated files, as they should be."""
-    readme = README.read_text(encoding="utf-8")
-    for mark, text in {"reference": reference(), "metrics": counted()}.items():
-        before, _, rest = readme.partition(f"<!-- {mark} -->\n")
-        _, end, after = rest.partition(f"<!-- /{mark} -->\n")
-        readme = f"{before}<!-- {mark} -->\n\n{text}\n\n{end}{after}"
-    return {README: readme, SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"}
+    return {
+        DOCS / "reference.md": _filled("reference", reference()),
+        DOCS / "operations.md": _filled("operations", counted()),
+        SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+    }
+
+
+def _filled(name: str, text: str) -> str:
+    """A page with this text between the marks of its generated part."""
+    page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    before, begin, rest = page.partition("<!-- generated -->\n")
+    _, end, after = rest.partition("<!-- /generated -->\n")
+    return f"{before}{begin}\n{text}\n\n{end}{after}"
 
 
 def stale() -> list[Path]:

@@ -25,6 +25,9 @@ PAGE = ROOT / "docs" / "aggregate.md"
 """Its blocks are examples, which `test_docs_aggregate.py` plays."""
 GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path != PAGE)
 DOCUMENTS = [*READMES, *GUIDES, PAGE]
+DELIVERY, DEAD_LETTERS, OPERATIONS = (
+    ROOT / "docs" / f"{name}.md" for name in ("delivery", "dead-letters", "operations")
+)
 
 
 class Block(NamedTuple):

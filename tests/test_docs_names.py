@@ -22,7 +22,18 @@ from flows.groups.remembered import RECOGNISED
 from flows.shards import SHARDS
 from flows.spec import Pipeline
 from flows.summaries.functions.distinct import EXACT_MOST
-from tests.documents import DOCUMENTS, PAGE, README, ROOT, blocks, code, files, prose, table
+from tests.documents import (
+    DEAD_LETTERS,
+    DELIVERY,
+    DOCUMENTS,
+    OPERATIONS,
+    ROOT,
+    blocks,
+    code,
+    files,
+    prose,
+    table,
+)
 
 PYPROJECT = ROOT / "pyproject.toml"
 
@@ -98,7 +109,7 @@ def test_what_one_sees_of_a_fault_is_in_the_source() -> None:
     sources = "".join(
         path.read_text() for path in files() if path.suffix == ".py" and "tests" not in path.parts
     )
-    for _, _, seen in table(README, "What happens"):
+    for _, _, seen in table(DELIVERY, "What happens"):
         for word in re.findall("`([^`]+)`", seen):
             assert word.partition("{")[0].removesuffix("_total") in sources, word
 
@@ -148,7 +159,7 @@ SHOWN_BY = {
 
 def test_each_fault_has_its_test() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    told = [row[0] for row in table(README, "What happens")]
+    told = [row[0] for row in table(DELIVERY, "What happens")]
 
     assert len(told) == len(SHOWN_BY)
     for fault, (beginning, test) in zip(told, SHOWN_BY.items(), strict=True):
@@ -159,7 +170,9 @@ def test_each_fault_has_its_test() -> None:
 def test_the_headers_of_a_parked_message_are_all_told() -> None:
     source = Path(parked.__file__).read_text()
 
-    told = {header for row in table(README, "Header") for header in re.findall("`(.+?)`", row[0])}
+    told = {
+        header for row in table(DEAD_LETTERS, "Header") for header in re.findall("`(.+?)`", row[0])
+    }
 
     assert told == set(re.findall(r'"(x-hopper-[a-z-]+)"', source))
 
@@ -170,13 +183,13 @@ def test_the_reasons_of_ours_are_all_told() -> None:
         path.read_text() for path in files() if path.suffix == ".py" and "tests" not in path.parts
     )
 
-    told = {word for row in table(README, "Reason") for word in re.findall("`(.+?)`", row[0])}
+    told = {word for row in table(DEAD_LETTERS, "Reason") for word in re.findall("`(.+?)`", row[0])}
 
     assert told == set(re.findall(r'(?:Rejection\(\s*|reason = |_REASON = )f?"(\w+): ', sources))
 
 
 def test_the_exit_codes_are_all_told() -> None:
-    told = [row[0] for row in table(README, "Exit code")]
+    told = [row[0] for row in table(OPERATIONS, "Exit code")]
 
     codes = [0, stop.EXIT_UNAVAILABLE, start.EXIT_SPEC, stop.EXIT_NOT_DRAINED]
     assert told == [*map(str, codes), "128 + n"]
@@ -201,12 +214,12 @@ def test_the_exit_codes_are_all_told() -> None:
     ],
 )
 def test_a_number_is_that_of_the_code(sentence: str, number: float, is_so: float) -> None:
-    assert any(sentence in path.read_text() for path in (README, PAGE))
+    assert any(sentence in path.read_text() for path in DOCUMENTS)
     assert number == is_so
 
 
 def test_the_versions_are_those_that_are_tested() -> None:
-    told = {row[0]: row[1] for row in table(README, "Runs on")}
+    told = {row[0]: row[1] for row in table(OPERATIONS, "Runs on")}
 
     least, below = re.findall(r"3\.(\d+)", requirement())
     pythons = ", ".join(f"3.{minor}" for minor in range(int(least), int(below)))

@@ -57,7 +57,7 @@ def test_every_key_is_in_the_reference() -> None:
 def test_a_mapping_with_names_of_ones_own_has_a_section_for_what_is_behind_them() -> None:
     text = reference()
 
-    assert "### `aggregate.reduce.<name>`" in text
+    assert "## `aggregate.reduce.<name>`" in text
     assert "| `quantile` | path |" in text
     assert "| `q` | 0 to 1 |" in text
     assert "| `reduce` | mapping or function |" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pika
 import pytest
 
-from tests.documents import README, Block, blocks
+from tests.documents import DEAD_LETTERS, Block, blocks
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
 
@@ -96,4 +96,4 @@ def test_a_delivery_limit_counts_lost_connections(rig: RabbitMQRig) -> None:
 
 
 def test_the_programs_are_those_of_the_readme() -> None:
-    assert {LOOK.path, MOVE.path} == {README}
+    assert {LOOK.path, MOVE.path} == {DEAD_LETTERS}
