@@ -106,3 +106,9 @@ def _blocks(path: Path) -> Iterator[Block]:
     text = path.read_text(encoding="utf-8")
     for match in _FENCED.finditer(text):
         yield Block(path, text.count("\n", 0, match.start()) + 1, match[1], match[2])
+
+
+[WHOLE, *_] = [block for block in blocks("yaml") if block.path == README]
+"""The pipeline to begin with; what is not a whole pipeline is a part of it."""
+
+ENVIRONMENT = {"RABBITMQ_URL": "amqp://localhost/", "ELASTICSEARCH_URL": "http://localhost:9200"}

@@ -19,14 +19,8 @@ import yaml
 from connectors.errors import SpecError
 from flows import start
 from flows.spec import load
-from tests.documents import README, READMES, ROOT, Block, blocks, code, commands
+from tests.documents import ENVIRONMENT, READMES, ROOT, WHOLE, Block, blocks, code, commands
 from tests.flows.cases import cases
-
-[WHOLE, *_] = [block for block in blocks("yaml") if block.path == README]
-"""The pipeline to begin with; what is not a whole pipeline is a part of it."""
-
-ENVIRONMENT = {"RABBITMQ_URL": "amqp://localhost/", "ELASTICSEARCH_URL": "http://localhost:9200"}
-
 
 # Blocks
 

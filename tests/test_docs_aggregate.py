@@ -12,10 +12,9 @@ import pytest
 import yaml
 
 from flows.spec import Pipeline, load, warnings
-from tests.documents import PAGE, Block, blocks, table
+from tests.documents import ENVIRONMENT, PAGE, WHOLE, Block, blocks, table
 from tests.examples import Example, Play, examples, played, shown, values
 from tests.picture import drawn
-from tests.test_docs import ENVIRONMENT, WHOLE
 
 BLOCKS = blocks(path=PAGE)
 EXAMPLES = list(examples(BLOCKS))

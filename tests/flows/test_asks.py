@@ -27,7 +27,7 @@ from flows.spec import Pipeline
 from flows.stop import Stop
 from tests.examples import played
 from tests.flows.groups import member
-from tests.flows.test_pipeline import pipeline, publish, run
+from tests.flows.memory_job import pipeline, publish, run
 
 
 def with_prefetch(prefetch: int, spec: Pipeline) -> Pipeline:

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.errors import SpecError
 from flows.spec import load, warnings
-from tests.flows.test_aggregate_spec import pipeline
+from tests.flows.aggregate_specs import pipeline
 
 NEVER_COMES = "a group whose end never comes holds its messages until the job stops, and when "
 GROUPS = (

@@ -13,7 +13,7 @@ from connectors.message import Properties
 from flows.accounts import backpressure
 from flows.accounts.books import Books
 from flows.spec import Pipeline
-from tests.flows.test_pipeline import run
+from tests.flows.memory_job import run
 
 START = 1_767_348_000
 MINUTES, EACH = 2, 4500

@@ -8,7 +8,7 @@ from connectors.elasticsearch.address import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
 from flows.bodies.formats import Document
 from flows.maker import Envelope, Maker
-from tests.flows.test_summary import Address
+from tests.flows.addressing import Address
 
 ENVELOPE = Envelope(Origin("q/000", 1), Properties(), 0.0)
 DELETION = Document(b"{}", "events", "7", "delete")

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from connectors.spec import Spec
 from flows.reference import SCHEMA, reference, schema, stale
 from flows.spec import Pipeline
-from tests.flows.test_aggregate_spec import WHOLE
+from tests.flows.aggregate_specs import WHOLE
 
 TOP = Path(__file__).parents[2]
 

@@ -21,6 +21,7 @@ from flows.fields.keys import canonical
 from flows.group import Group, Member, Part, Summary, Unwritten, Written
 from flows.summaries.fingerprint import count_in, fingerprint, grown
 from flows.summaries.summary import Summaries, Summarised
+from tests.flows.addressing import Address
 
 MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
 ORIGIN = Origin("orders/000", 1)
@@ -34,13 +35,6 @@ class Names:
     count: str | None = "count"
     completed_by: str | None = "completed_by"
     fingerprint: str | None = "fingerprint"
-
-
-@dataclass(frozen=True)
-class Address:
-    index: str = "orders"
-    index_fallback: str | None = None
-    id: str = "auto"
 
 
 class Nowhere:

@@ -16,7 +16,7 @@ from connectors.memory import sink, source
 from flows.pipeline import ring
 from flows.start import workers
 from flows.stop import Stop
-from tests.flows.test_pipeline import pipeline, publish
+from tests.flows.memory_job import pipeline, publish
 from tests.waiting import until
 
 

@@ -1,0 +1,12 @@
+"""What a spec of the sink says of where documents go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Address:
+    index: str = "orders"
+    index_fallback: str | None = None
+    id: str = "auto"

@@ -1,0 +1,65 @@
+"""A whole job in memory: what it is, what it is given, how it runs until something holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from bytewax.testing import cluster_main, run_main
+
+from connectors.memory import sink, source
+from connectors.message import Properties
+from flows.accounts.books import Books
+from flows.pipeline import ring
+from flows.spec import Pipeline
+from flows.stop import Stop
+from tests.waiting import until
+
+
+def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
+    return Pipeline.model_validate(
+        {
+            "version": 1,
+            "name": name,
+            "source": {"memory": {"name": name, "consumers": consumers, "prefetch": 1000}},
+            "aggregate": {"window": {"count": 100, "time": "50ms"}} | aggregate,
+            "sink": {"memory": {"name": name}},
+        }
+    )
+
+
+def run(
+    spec: Pipeline,
+    done: Callable[[], bool],
+    workers: int = 1,
+    books: Books | None = None,
+    **options: Any,
+) -> None:
+    """Run a job until `done`, then drain it; `options` are Bytewax's, of one worker."""
+    assert spec.source.memory
+    assert spec.sink.memory
+    stop = Stop(timeout=3600, unsettled=lambda: 0)
+    memory = source.Memory(spec.source.memory, workers)
+    flow = ring(spec, memory, sink.Memory(spec.sink.memory), stop, books)
+
+    def drain_when_done() -> None:
+        try:
+            until(done)
+        finally:
+            stop.request("the test has seen enough")
+
+    with ThreadPoolExecutor() as threads:
+        watch = threads.submit(drain_when_done)
+        if workers == 1:
+            run_main(flow, **options)  # type: ignore[no-untyped-call]
+        else:
+            cluster_main(  # type: ignore[no-untyped-call]
+                flow, [], 0, worker_count_per_proc=workers
+            )
+    watch.result()
+
+
+def publish(queue: source.Queue, count: int) -> None:
+    for number in range(count):
+        queue.publish(b'{"n":%d}' % number, properties=Properties(message_id=str(number)))
