@@ -91,7 +91,7 @@ def is_pure(path: Path) -> bool:
     """Whether a module says so: it decides, gets the time as an argument, and waits for nothing."""
     module = nodes(path)[0]
     assert isinstance(module, ast.Module)
-    return re.search(r"\b[Pp]ure\b", ast.get_docstring(module) or "") is not None
+    return re.search(r"\bpure\b", (ast.get_docstring(module) or "").lower()) is not None
 
 
 def test_what_says_that_it_is_pure_does_not_wait() -> None:
