@@ -112,6 +112,12 @@ class Source(Protocol):
         The service has refused what only the first attempt could show, so the job has to end.
         """
 
+    def other_consumers(self) -> int:
+        """How many consumers of the same queue are not this job's, as was heard last.
+
+        Of a job that has not begun, on all processes, too few may be told; never too many for long.
+        """
+
     def check(self) -> None:
         """Reach the service once, and prepare what the spec wants prepared.
 

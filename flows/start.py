@@ -21,6 +21,7 @@ from connectors.errors import SpecError, Unavailable
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from flows.accounts.books import Books
 from flows.accounts.health import Health
+from flows.accounts.sharing import split_by_others
 from flows.accounts.watch import Watch
 from flows.gathering import Gathering
 from flows.introduction import introduction
@@ -53,6 +54,8 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
         for warning in warnings(spec):
             LOG.warning("%s: %s", path, warning)
         source.check()
+        for warning in split_by_others(source) if spec.aggregate.by is not None else ():
+            LOG.warning("%s: %s", path, warning)
         sink.check()
         stop, books = Stop(spec.drain_timeout, source.unsettled), Books(alone=_cluster()[0] == 1)
         health = _watch(spec, source, sink, stop, books)
@@ -79,6 +82,8 @@ def _watch(spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Books)
     stop.open_groups = lambda: books.groups.groups
     patience = spec.metrics.unhealthy_after if spec.metrics is not None else inf
     health = Health(books, source, stop, patience, sink.state)
+    if spec.aggregate.by is not None:
+        health.warn_of(lambda: split_by_others(source))
     if spec.metrics is not None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)

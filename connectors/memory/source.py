@@ -151,8 +151,8 @@ class MemoryConsumer:
         with self._queue.lock:
             if not self._connected:
                 return Load()
-            held = len(self._held)
-            return Load(held, self._prefetch, held >= self._prefetch, self._growth > 0)
+            held, most = len(self._held), self._prefetch
+            return Load(held, most, held >= most, self._growth > 0)
 
     @property
     def _growth(self) -> int:
@@ -187,12 +187,8 @@ class MemoryConsumer:
         self._events.append(Lost(self._origin))
 
     def _may_receive(self) -> bool:
-        return (
-            self._connected
-            and not self._draining
-            and bool(self._queue.waiting)
-            and len(self._held) < self._prefetch
-        )
+        may = self._connected and not self._draining and len(self._held) < self._prefetch
+        return may and bool(self._queue.waiting)
 
 
 class Memory:
@@ -231,6 +227,10 @@ class Memory:
     def refused_because(self) -> str:
         """See `Source`; nobody refuses."""
         return ""
+
+    def other_consumers(self) -> int:
+        """See `Source`."""
+        return len({*queue(self._spec.name).consumers} - {*self._consumers.values()})
 
     def check(self) -> None:
         """See `Source`; there is nothing that could be missing."""

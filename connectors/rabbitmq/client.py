@@ -16,6 +16,7 @@ from connectors import metrics
 from connectors.connector import Load
 from connectors.message import Arrived, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import refusal, topology
+from connectors.rabbitmq.consumer_count import ConsumerCount
 from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.events import Events, Wake
 from connectors.rabbitmq.link import Link
@@ -71,7 +72,7 @@ class RabbitMQConsumer:
             self._caution.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
-        self.reach = Reach(name)
+        self.reach, self.consumer_count = Reach(name), ConsumerCount(self._loop, spec.queue)
         self._draining = self._ended = self._closing = self._leaving = False
 
     # What the dataflow calls.
@@ -162,6 +163,7 @@ class RabbitMQConsumer:
             self._on_agreed,
         )
         metrics.CONNECTIONS.inc()
+        self.consumer_count.watch(connection)
         channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
             session.end(self._on_ended)
@@ -181,8 +183,7 @@ class RabbitMQConsumer:
         self._session = None
         if self.reach.consuming:
             self._events.add(Lost(self._origin))
-        wanted = self._closing or self._leaving
-        self.reach.lost(self._link.place, reason, remedy, wanted=wanted)
+        self.reach.lost(self._link.place, reason, remedy, wanted=self._closing or self._leaving)
         if was_ready:
             self._caution.end()
             if self._parker is not None:

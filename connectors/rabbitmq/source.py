@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
@@ -39,6 +40,7 @@ class RabbitMQ:
         count = spec.consumer_count(workers)
         self._names = [f"{spec.queue}/{number:03d}" for number in range(count)]
         self._consumers: dict[str, RabbitMQConsumer] = {}
+        self._others = 0  # before any of ours has looked
 
     def consumers(self) -> list[str]:
         """See `Source`."""
@@ -71,16 +73,23 @@ class RabbitMQ:
         refused = [c.reach.refused for c in self._consumers.values() if c.reach.refused]
         return f"RabbitMQ, {'; '.join(refused)}" if refused else ""
 
+    def other_consumers(self) -> int:
+        """See `Source`."""
+        if not self._spec.may_be_cautious:  # each reads a stream whole, or one of them at a time
+            return 0
+        counts = [c.consumer_count.count for c in self._consumers.values()]
+        return max(0, max(counts) - len(self._names)) if any(counts) else self._others
+
     def check(self) -> None:
         """See `Source`; tries five times, to bridge a broker that is just starting.
 
         What the broker refuses for good, at all of the URLs, it is asked once.
         """
         preparations = topology.of_source(self._spec)
-        _FirstLook(self._spec.url, preparations).take()
+        self._others = _FirstLook(self._spec.url, preparations, self._spec.queue).take()
         if self._dead_letter is not None:
             urls = self._dead_letter.url or self._spec.url
-            _FirstLook(urls, topology.of_dead_letter(self._dead_letter)).take()
+            _FirstLook(urls, topology.of_dead_letter(self._dead_letter), None).take()
 
     def properties(self, message: Message) -> Properties:
         """See `Source`."""
@@ -93,13 +102,18 @@ class _FirstLook:
     TRIES = 5
     WAIT = Backoff(0.25, 2.0)
 
-    def __init__(self, urls: Sequence[str], preparations: Sequence[Preparation]) -> None:
+    def __init__(
+        self, urls: Sequence[str], preparations: Sequence[Preparation], queue: str | None
+    ) -> None:
+        """`queue`: the one whose consumers are counted."""
+        self._queue, self._consumers = queue, 0
         self._loop = IOLoop()
         self._link = Link(self._loop, urls, "hopper check", preparations, self, self.WAIT)
         self._urls, self._failures = len(urls), list[str]()
         self._refused: dict[str, None] = {}
 
-    def take(self) -> None:
+    def take(self) -> int:
+        """Look; return how many consumers the queue has."""
         try:
             self._link.open()
             self._loop.start()
@@ -113,8 +127,16 @@ class _FirstLook:
         if len(self._failures) >= self.TRIES:
             places = "; ".join(dict.fromkeys(self._failures))
             raise Unavailable(f"RabbitMQ, after {self.TRIES} tries: {places}")
+        return self._consumers
 
-    def link_ready(self, _connection: BatchConnection, _channel: Channel) -> None:
+    def link_ready(self, _connection: BatchConnection, channel: Channel) -> None:
+        if self._queue is None:
+            self._link.close(self._loop.stop)
+        else:
+            channel.queue_declare(self._queue, passive=True, callback=self._counted)
+
+    def _counted(self, answer: Any) -> None:
+        self._consumers = answer.method.consumer_count
         self._link.close(self._loop.stop)
 
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:

@@ -86,6 +86,21 @@ class SourceContract:
         assert taking.events[0] == Opened(origin)
         taking.consumer.close()
 
+    def test_consumers_of_other_jobs_are_counted(self, rig: SourceRig) -> None:
+        """But not those of the job itself."""
+        source, other = rig.source(consumers=2), rig.source()
+        ours = [source.consumer(name) for name in source.consumers()]
+        theirs = other.consumer(other.consumers()[0])
+        for consumer in ours:
+            consumer.start()
+        assert source.other_consumers() == 0
+
+        theirs.start()
+
+        until(lambda: source.other_consumers() == 1 and other.other_consumers() == 2)
+        for consumer in (*ours, theirs):
+            consumer.close()
+
     def test_taking_never_waits(self, rig: SourceRig) -> None:
         """An empty queue answers at once with nothing."""
         taking = self.taking(rig)

@@ -26,6 +26,9 @@ class Stopped(memory_source.Memory):
     def stopped_because(self) -> list[str]:
         return self.reasons
 
+    def other_consumers(self) -> int:
+        return 0
+
     def disconnected_because(self) -> dict[str, str]:
         return self.causes
 
