@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from connectors.message import (
     Answer,
     Arrived,
+    ConsumerCounts,
     Documents,
     Lost,
     Message,
@@ -83,6 +84,10 @@ class Consumer(Protocol):
     @property
     def undecided(self) -> int:
         """Those of them that have no outcome yet; to be asked from any thread, and seldom."""
+
+    @property
+    def counts(self) -> ConsumerCounts:
+        """What became of rejected messages, and of late outcomes; to be asked from any thread."""
 
     def close(self) -> None:
         """Settle what was handed in, give the rest back, and wait until the broker knows it all."""

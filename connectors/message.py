@@ -114,6 +114,20 @@ class Outcomes(NamedTuple):
     """Of messages with several documents: made one outcome again before a consumer sees them."""
 
 
+class ConsumerCounts(NamedTuple):
+    """What a consumer counts itself, since no other place hears of it; all are messages."""
+
+    unread: int = 0
+    """Rejected before they were handed over: they were delivered too often."""
+    parked: int = 0
+    discarded: int = 0
+    """Rejected, and left to the queue's own dead lettering."""
+    returned: int = 0
+    """Rejected, and given back to the broker before they were parked."""
+    stale: int = 0
+    """Outcomes that came after their connection was lost."""
+
+
 class Arrived(NamedTuple):
     """Everything one consumer received since it was last asked."""
 

@@ -11,26 +11,37 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    start_http_server,
+)
 
+from connectors.account_metric import Account
 from connectors.errors import Unavailable
 
 LOG = logging.getLogger("hopper")
 
-RECEIVED = Counter("hopper_received", "Messages that the broker has delivered to this process.")
-STORED = Counter("hopper_stored", "Messages that the sink has stored.")
-REJECTED = Counter("hopper_rejected", "Messages that will never be stored.")
-PARKED = Counter("hopper_parked", "Rejected messages that are safely parked.")
-DISCARDED = Counter(
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made is of no use
+
+INFO = Info("hopper", "Name of the job, and version of Hopper.")
+RECEIVED = Account("hopper_received", "Messages that the broker has delivered to this process.")
+STORED = Account("hopper_stored", "Messages that the sink has stored.")
+REJECTED = Account("hopper_rejected", "Messages that were rejected, wherever they are now.")
+PARKED = Account("hopper_parked", "Rejected messages that are safely parked.")
+DISCARDED = Account(
     "hopper_discarded",
     "Rejected messages left to the queue's own dead lettering, for want of ours.",
 )
-GIVEN_BACK = Counter(
+GIVEN_BACK = Account(
     "hopper_given_back",
     "Messages whose connection was lost, or that a stop has left, before they were stored, dropped "
     "or parked: they are delivered again.",
 )
-DROPPED = Counter(
+DROPPED = Account(
     "hopper_dropped",
     "Messages acknowledged though nothing was stored: the spec says so, or they were commands.",
 )
@@ -47,9 +58,14 @@ BLOCKED = Gauge(
     "`open_groups`, `sink` or `dead_letter`.",
     ["held_by"],
 )
-STALE = Counter(
+STALE = Account(
     "hopper_stale",
     "Outcomes that came after their connection was lost: those messages are delivered again.",
+)
+CONNECTED = Gauge(
+    "hopper_broker_connected",
+    "Whether a consumer is connected to the broker, and consumes: 1 or 0.",
+    ["consumer"],
 )
 CONNECTIONS = Counter("hopper_connections", "Connections that consumers have made to the broker.")
 OPEN_GROUPS = Gauge("hopper_open_groups", "Groups of this process that are not complete.")
@@ -57,6 +73,9 @@ OPEN_MEMBERS = Gauge("hopper_open_members", "Documents in them: what open groups
 WITH_SINK = Gauge(
     "hopper_with_sink",
     "Documents of this process that the sink has to answer for: what the sink holds.",
+)
+SINK_ANSWERING = Gauge(
+    "hopper_sink_answering", "Whether the sink answers, be it with a refusal: 1 or 0."
 )
 GROUPS = Counter("hopper_groups", "Groups, by the rule that completed them.", ["completed_by"])
 GROUP_SIZE = Histogram(
@@ -67,7 +86,7 @@ LATE = Counter(
     "Late messages, by what became of them; of a new group, the one that opened it.",
     ["became"],
 )
-AHEAD = Counter(
+AHEAD = Account(
     "hopper_ahead",
     "Messages whose event time is further in the future than `ahead`: they end no window.",
 )
@@ -79,7 +98,7 @@ PARTS = Counter(
     "hopper_window_parts",
     "Summaries written beside the document of their window, which another process has written.",
 )
-SKIPPED = Counter(
+SKIPPED = Account(
     "hopper_skipped_values",
     "Values that `sum`, `avg` and the like passed over, for they are not what these can use.",
 )
@@ -127,14 +146,9 @@ class Bulks:
 def summary() -> str:
     """What this process has done, in one line, so that it can be told where all messages are."""
     always = {"received": RECEIVED, "stored": STORED, "rejected": REJECTED, "parked": PARKED}
-    rare = {"dropped": DROPPED, "given back": GIVEN_BACK}
-    counted = [(_total(counter), verb) for verb, counter in (always | rare).items()]
+    rare = {"discarded": DISCARDED, "dropped": DROPPED, "given back": GIVEN_BACK}
+    counted = [(account.read(), verb) for verb, account in (always | rare).items()]
     return ", ".join(f"{count} {verb}" for count, verb in counted if count or verb in always)
-
-
-def _total(counter: Counter) -> int:
-    [metric] = counter.collect()
-    return int(sum(s.value for s in metric.samples if s.name.endswith("_total")))
 
 
 class Description(NamedTuple):
@@ -151,10 +165,18 @@ class Description(NamedTuple):
 def described() -> Iterator[Description]:
     """Everything that is counted here, in the order of this file."""
     for metric in globals().values():
-        if isinstance(metric, Counter | Gauge | Histogram):
+        if isinstance(metric, Account | Counter | Gauge | Histogram | Info):
             [family] = metric.describe()
-            name = family.name + ("_total" if family.type == "counter" else "")
-            yield Description(name, family.type, metric._labelnames, family.documentation)
+            name = family.name + _SUFFIXES.get(family.type, "")
+            kind = "gauge" if family.type == "info" else family.type
+            labels = (
+                ("name", "version") if family.type == "info" else getattr(metric, "_labelnames", ())
+            )
+            yield Description(name, kind, labels, family.documentation)
+
+
+_INFO = ("name", "version")
+_SUFFIXES = {"counter": "_total", "info": "_info"}
 
 
 PORTS = 100
@@ -189,16 +211,24 @@ def serve(host: str, port: int, pages: Mapping[str, Page] | None = None) -> None
 
 
 def _application(prometheus: Any, pages: Mapping[str, Page]) -> Any:
-    """A WSGI application: the pages, and Prometheus everywhere else."""
+    """A WSGI application: the pages, Prometheus at `/metrics`, and nothing elsewhere."""
 
     def answer(environment: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
-        page = pages.get(environment["PATH_INFO"])
-        if page is None:
+        path = environment["PATH_INFO"]
+        if path == METRICS:
             answered: Iterable[bytes] = prometheus(environment, start)
             return answered
+        page = pages.get(path)
+        if page is None:
+            start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"not found; there is {', '.join([METRICS, *pages])}\n".encode()]
         well, told = page()
         status = "200 OK" if well else "503 Service Unavailable"
         start(status, [("Content-Type", "application/json")])
         return [json.dumps(told, indent=2).encode() + b"\n"]
 
     return answer
+
+
+METRICS = "/metrics"
+"""Where Prometheus asks."""

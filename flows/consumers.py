@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from connectors import metrics
 from connectors.connector import Consumer, Source
 from connectors.message import Arrived, Drain, Kept, Lost, Opened, Outcomes
 from flows.accounts.backpressure import Backpressure
 from flows.accounts.books import Books
-from flows.accounts.conservation import ConsumerAccount, in_outcomes, in_rejected
+from flows.accounts.conservation import ConsumerAccount, in_outcomes
 from flows.bodies.parts import Only, Parts
+from flows.last_words import remembered
 from flows.stop import Stop
 
 BUSY, STEADY, IDLE = 0.001, 0.01, 0.02
@@ -50,12 +50,14 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         self._stop.begun = True
         return self._source.consumers()
 
+    @remembered
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Deliveries:
         """Start the consumer."""
         consumer = self._source.consumer(for_part)
         consumer.start()
         account = self._books.of_consumer(for_part)
         account.undecided = lambda: consumer.undecided
+        account.settled = lambda: consumer.counts
         return _Deliveries(for_part, consumer, self._stop, account, self._backpressure)
 
 
@@ -73,13 +75,11 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         self._told = False
         self._pause = BUSY
 
+    @remembered
     def next_batch(self) -> list[Event]:
         events: list[Event] = [*self._consumer.take()]
         messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
-        if messages:
-            metrics.RECEIVED.inc(messages)
-        if given_back := self._account.take(events):
-            metrics.GIVEN_BACK.inc(given_back)
+        self._account.take(events)
         if not self._told and self._is_kept() and not messages:
             events.append(Kept(self._name))
         if self._stop.reason is not None and not self._told:
@@ -134,6 +134,7 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         """The consumer's own partition."""
         return self._parts.index(item_key)
 
+    @remembered
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Acknowledge:
         """Find the consumer that the source has started."""
         consumer = self._source.consumer(for_part)
@@ -149,6 +150,7 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
     ) -> None:
         self._consumer, self._parts, self._stop, self._account = consumer, parts, stop, account
 
+    @remembered
     def write_batch(self, items: list[ForConsumer]) -> None:
         for item in items:
             if isinstance(item, Outcomes):
@@ -160,15 +162,10 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
         count = in_outcomes(outcomes)
         self._account.home += count
         if self._account.is_stale(outcomes.origin):
-            metrics.STALE.inc(count)
+            self._account.stale += count
             return
         outcomes = self._parts.take(outcomes)
         self._account.settle(outcomes)
-        metrics.STORED.inc(len(outcomes.stored))
-        if outcomes.rejected:
-            metrics.REJECTED.inc(in_rejected(outcomes.rejected))
-        if outcomes.dropped:
-            metrics.DROPPED.inc(len(outcomes.dropped))
         self._consumer.settle(outcomes)
 
     def snapshot(self) -> None:
@@ -176,4 +173,4 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
 
     def close(self) -> None:
         self._consumer.close()
-        metrics.GIVEN_BACK.inc(self._account.close())
+        self._account.close()

@@ -19,14 +19,17 @@ from connectors.connector import Sink, Source
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError, Unavailable
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from flows import last_words
 from flows.accounts.books import Books
 from flows.accounts.health import Health
 from flows.accounts.sharing import split_by_others
+from flows.accounts.shown import show
 from flows.accounts.watch import Watch
 from flows.gathering import Gathering
 from flows.introduction import introduction
 from flows.spec import Pipeline, load, warnings
 from flows.stop import EXIT_UNAVAILABLE, Stop
+from flows.version import VERSION
 
 LOG = logging.getLogger("hopper")
 
@@ -48,6 +51,8 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
     _log_to_stderr()
     try:
         spec = load(path)
+        _name_log(spec.name)
+        metrics.INFO.info({"name": spec.name, "version": VERSION})
         source, sink = _source(spec, workers(), path), _sink(spec, path)
         for line in introduction(spec, path, len(source.consumers())):
             LOG.info("%s", line)
@@ -70,6 +75,7 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
         gathering = Gathering(addresses, _index(), stop)
         health.missing = gathering.missing
         gathering.start()
+        last_words.install()
     atexit.register(_report, stop)
     gc.set_threshold(CYCLES_AFTER)
     gc.freeze()  # what is there by now stays
@@ -78,7 +84,7 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Books]:
 
 def _watch(spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Books) -> Health:
     """Look at the books and at the health from now on; answer those who ask, where wanted."""
-    metrics.UNSETTLED.set_function(source.unsettled)
+    show(books, source, sink)
     stop.open_groups = lambda: books.groups.groups
     patience = spec.metrics.unhealthy_after if spec.metrics is not None else inf
     health = Health(books, source, stop, patience, sink.state)
@@ -174,8 +180,18 @@ def _elasticsearch(path: str) -> ElasticsearchSink | None:
         return None  # somebody is writing it right now
 
 
+def _name_log(job: str) -> None:
+    """Let each line tell which job it is of, where several write to one place."""
+    named = FORMAT.replace(": ", f" [{job.replace('%', '%%')}]: ", 1)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(logging.Formatter(named))
+
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
 def _log_to_stderr() -> None:
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level="INFO")
+    logging.basicConfig(format=FORMAT, level="INFO")
     # Both report at length what our own lines say in one sentence.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)

@@ -23,6 +23,7 @@ from flows.crossing import Members
 from flows.group import Force, Group, Progress, Twin
 from flows.groups.departures import Leaving
 from flows.groups.shard import Shard
+from flows.last_words import RAISED, remembered
 from flows.shards import ForShard, Spread
 from flows.stop import Stop
 
@@ -43,27 +44,28 @@ def correlate(
     accounts = books or Books()
 
     def step(events: list[Event]) -> Iterable[tuple[str, ForShard | Lost | ForConsumer]]:
-        for event in events:
-            if isinstance(event, Arrived):
-                now = clock()
-                correlated = core.read(event, now)
-                outcomes, sent = correlated.outcomes, len(correlated.members)
-                sent += in_outcomes(outcomes) if outcomes else 0
-                accounts.of_consumer(event.origin.consumer).sent += sent
-                yield from spread.spread(correlated, now)
-                if outcomes is not None:
-                    yield event.origin.consumer, outcomes
-            elif isinstance(event, Lost):
-                for shard in spread.shards_of(event.origin):
-                    yield shard, event
-            elif isinstance(event, Kept):
-                for shard in spread.shards:
-                    yield shard, Progress(event.consumer, -inf)
-            elif isinstance(event, Drain):
-                for consumer in spread.consumers:
-                    yield consumer, event
-            else:
-                yield event.origin.consumer, event
+        with RAISED:
+            for event in events:
+                if isinstance(event, Arrived):
+                    now = clock()
+                    correlated = core.read(event, now)
+                    outcomes, sent = correlated.outcomes, len(correlated.members)
+                    sent += in_outcomes(outcomes) if outcomes else 0
+                    accounts.of_consumer(event.origin.consumer).sent += sent
+                    yield from spread.spread(correlated, now)
+                    if outcomes is not None:
+                        yield event.origin.consumer, outcomes
+                elif isinstance(event, Lost):
+                    for shard in spread.shards_of(event.origin):
+                        yield shard, event
+                elif isinstance(event, Kept):
+                    for shard in spread.shards:
+                        yield shard, Progress(event.consumer, -inf)
+                elif isinstance(event, Drain):
+                    for consumer in spread.consumers:
+                        yield consumer, event
+                else:
+                    yield event.origin.consumer, event
 
     return step
 
@@ -107,6 +109,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
         self._obeyed = signals.completions
         self._late = dict(shard.late)
 
+    @remembered
     def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[Leaving | Lost], bool]:
         """Take messages in, or forget those of a lost connection."""
         now = self._clock()
@@ -126,6 +129,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
         self._note(out, entered, forgotten)
         return out, self.RETAIN
 
+    @remembered
     def on_notify(self) -> tuple[list[Leaving | Lost], bool]:
         """Complete what has come of age."""
         now = self._clock()
@@ -134,6 +138,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving | Lost, None]):
             self._note(out)
         return out, self.RETAIN
 
+    @remembered
     def on_eof(self) -> tuple[list[Leaving | Lost], bool]:
         """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
         out: list[Leaving | Lost] = [*self._shard.stop(self._clock())]

@@ -12,6 +12,8 @@ import signal
 import threading
 from collections.abc import Callable
 
+from connectors import metrics
+
 LOG = logging.getLogger("hopper")
 
 EXIT_UNAVAILABLE = 1
@@ -92,9 +94,8 @@ class Stop:
     def _give_up(self) -> None:
         LOG.error(
             "not drained after %g s: %d messages are left unacknowledged, and will be delivered "
-            "again",
-            self._timeout,
-            self._unsettled(),
+            "again: %s",
+            *(self._timeout, self._unsettled(), metrics.summary()),
         )
         logging.shutdown()
         os._exit(EXIT_NOT_DRAINED)

@@ -17,6 +17,7 @@ from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
 from flows.accounts.conservation import Account, in_leaving, in_outcomes
 from flows.group import Group, Twin, Unwritten
 from flows.groups.departures import Leaving
+from flows.last_words import remembered
 from flows.submissions import Submissions
 
 ANSWER_AFTER = 0.01
@@ -39,6 +40,7 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
         self._submissions = Submissions()
 
+    @remembered
     def on_batch(self, values: list[Leaving | Lost]) -> tuple[list[Outcomes], bool]:
         """Submit groups, withdraw those of a lost connection, and hand on what is answered."""
         out: list[Outcomes] = []
@@ -56,12 +58,14 @@ class Write(StatefulBatchLogic[Leaving | Lost, Outcomes, None]):
         self._note(out, entered=in_leaving(values), forgotten=lost)
         return out, self.RETAIN
 
+    @remembered
     def on_notify(self) -> tuple[list[Outcomes], bool]:
         """Hand on what has been answered."""
         out = self._take_outcomes()
         self._note(out)
         return out, self.RETAIN
 
+    @remembered
     def on_eof(self) -> tuple[list[Outcomes], bool]:
         """Wait for every answer: this is the last call that may hand anything on."""
         self._sink.flush()

@@ -26,7 +26,7 @@ ONLY_IN = {
     "flows": ("flows/",),
     "yaml": ("flows/declared/yaml.py", "flows/declared/substitution.py"),
     "re2": ("flows/fields/expressions/patterns.py",),
-    "prometheus_client": ("connectors/metrics.py",),
+    "prometheus_client": ("connectors/metrics.py", "connectors/account_metric.py"),
     "msgspec": ("flows/", "connectors/"),
 }
 """Who may import what: the beginning of the paths."""

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from connectors import metrics
 from connectors.connector import Load
 from connectors.memory.spec import MemorySource
 from connectors.message import (
     Arrived,
+    ConsumerCounts,
     Lost,
     Message,
     Opened,
@@ -77,6 +77,8 @@ class MemoryConsumer:
         self._last_tag = 0
         self._events: list[Opened | Arrived | Lost] = []
         self._draining = self._connected = False
+        self.counts = ConsumerCounts()
+        """See `Consumer`."""
 
     def start(self) -> None:
         """See `Consumer`."""
@@ -92,16 +94,9 @@ class MemoryConsumer:
             while self._may_receive():
                 delivery = self._queue.waiting.popleft()
                 self._last_tag += 1
-                self._held[self._last_tag] = delivery
-                messages.append(
-                    Message(
-                        self._last_tag,
-                        delivery.redelivered,
-                        b"",
-                        _encode(delivery.properties),
-                        delivery.body,
-                    )
-                )
+                tag, properties = self._last_tag, _encode(delivery.properties)
+                self._held[tag] = delivery
+                messages.append(Message(tag, delivery.redelivered, b"", properties, delivery.body))
             return [*events, Arrived(self._origin, messages)] if messages else events
 
     def settle(self, outcomes: Outcomes) -> None:
@@ -116,7 +111,8 @@ class MemoryConsumer:
             for rejected in outcomes.rejected:
                 if self._held.pop(rejected.message.tag, None) is not None:
                     self._queue.parked.append(rejected)
-                    metrics.PARKED.inc(1 + len(rejected.others))
+                    parked = self.counts.parked + 1 + len(rejected.others)
+                    self.counts = ConsumerCounts(parked=parked)
                 for tag in rejected.others:
                     self._held.pop(tag, None)
 

@@ -14,7 +14,7 @@ from pika.channel import Channel
 
 from connectors import metrics
 from connectors.connector import Load
-from connectors.message import Arrived, Lost, Opened, Origin, Outcomes, Rejected
+from connectors.message import Arrived, ConsumerCounts, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import refusal, topology
 from connectors.rabbitmq.consumer_count import ConsumerCount
 from connectors.rabbitmq.credentials import Credentials
@@ -48,15 +48,9 @@ class RabbitMQConsumer:
         self.name, self._spec = name, spec
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
+        asks, fresh = topology.of_source(spec), credentials.of_source
         self._link = Link(
-            self._loop,
-            spec.url,
-            f"hopper {name}",
-            topology.of_source(spec),
-            self,
-            RECONNECT,
-            credentials.of_source,
-            refusal.CONSUME,
+            self._loop, spec.url, f"hopper {name}", asks, self, RECONNECT, fresh, refusal.CONSUME
         )
         self._parker = (
             Parker(self._loop, name, spec, dead_letter, credentials, parked=self._on_parked)
@@ -129,6 +123,11 @@ class RabbitMQConsumer:
         session = self._session
         return 0 if session is None else session.undecided
 
+    @property
+    def counts(self) -> ConsumerCounts:
+        """See `Consumer`."""
+        return self.rejections.counts
+
     def close(self) -> None:
         """See `Consumer`."""
         if self._thread.is_alive():
@@ -179,13 +178,12 @@ class RabbitMQConsumer:
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
         """Void everything of this generation."""
         if self._session is not None:
-            metrics.GIVEN_BACK.inc(self._session.rejected)
+            self.rejections.count(returned=self._session.rejected)
         self._session = None
-        if self.reach.consuming:
-            self._events.add(Lost(self._origin))
         self.reach.lost(self._link.place, reason, remedy, wanted=self._closing or self._leaving)
         if was_ready:
             self._caution.end()
+            self._events.add(Lost(self._origin))
             if self._parker is not None:
                 self._parker.forget(self._origin)
         if self._draining:
@@ -199,8 +197,9 @@ class RabbitMQConsumer:
                 session.settle(outcomes)
             else:  # the broker has taken those messages back
                 _, stored, rejected, dropped, _ = outcomes
-                metrics.STALE.inc(len(stored) + len(rejected) + len(dropped))
-                metrics.GIVEN_BACK.inc(sum(1 + len(one.others) for one in rejected))
+                returned = sum(1 + len(one.others) for one in rejected)
+                stale = len(stored) + len(dropped) + returned
+                self.rejections.count(stale=stale, returned=returned)
         if session is not None:
             session.flush(everything=self._closing)
 

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from connectors.message import Rejected
+from connectors.message import ConsumerCounts, Rejected
 from connectors.rabbitmq.circuit_breaker import CircuitBreaker
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.reject_log import COUNT_AFTER, RejectLog, whole
@@ -27,6 +27,8 @@ class Rejections:
         self._name, self._log, self._breaker = name, RejectLog(), CircuitBreaker(limit)
         self._done = "parked" if parks else "given to the queue's own dead lettering"
         self._last: Rejected | None = None  # that counts against the limit
+        self.counts = ConsumerCounts()
+        """What became of messages that were rejected; changes in one assignment."""
         self.stopped_because = ""
         """Why it reads nothing, or one message as a probe; empty: it reads."""
 
@@ -49,6 +51,11 @@ class Rejections:
     def pause(self) -> float:
         """Seconds until the next probe."""
         return max(0.0, self._breaker.resume_at - time.monotonic())
+
+    def count(self, **more: int) -> None:
+        """Add to `counts`, by the names of its fields."""
+        before = self.counts._asdict()
+        self.counts = ConsumerCounts(**before | {name: before[name] + more[name] for name in more})
 
     def connected(self) -> None:
         """There is a new connection."""

@@ -10,7 +10,6 @@ from functools import partial
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
-from connectors import metrics
 from connectors.message import Message, Origin, Outcomes, Rejected
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.park import Parker
@@ -79,8 +78,7 @@ class Settlement:
         if most is None or self._parker is None:
             return messages
         good, poison = sort_out(messages, most)
-        metrics.RECEIVED.inc(len(poison))
-        metrics.REJECTED.inc(len(poison))
+        self._rejections.count(unread=len(poison))
         self.rejected += len(poison)
         self._rejections.poison(poison)
         for rejected in poison:
@@ -117,7 +115,7 @@ class Settlement:
 
     def parked(self, rejected: Rejected) -> None:
         """A copy is safe."""
-        metrics.PARKED.inc(1 + len(rejected.others))
+        self._rejections.count(parked=1 + len(rejected.others))
         self.rejected -= 1 + len(rejected.others)
         self._ledger.stored([rejected.message.tag, *rejected.others])
 
@@ -141,10 +139,11 @@ class Settlement:
         if self._parker is not None:
             self._parker.park(self._origin, rejected)
             return
-        for tag in (rejected.message.tag, *rejected.others):
+        tags = (rejected.message.tag, *rejected.others)
+        for tag in tags:
             self._ledger.reject(tag, requeue=False)
-            metrics.DISCARDED.inc()
-            self.rejected -= 1
+        self._rejections.count(discarded=len(tags))
+        self.rejected -= len(tags)
 
     def _spill(self) -> None:
         """Acknowledge one by one what is finished behind a message that is still open."""

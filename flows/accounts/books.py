@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from flows.accounts.backpressure import Blocked
-from flows.accounts.conservation import Account, ConsumerAccount, Counts, Received
+from flows.accounts.conservation import Account, ConsumerAccount, Counts, Messages, Received
 
 STILL = 10
 """Looks: that no step takes as long for a batch as ten of them, of a second each."""
@@ -26,6 +26,8 @@ class Books:
     def __init__(self, *, alone: bool = True) -> None:
         """`alone`: the process is no part of a cluster. Rule 3."""
         self.alone = alone
+        self.on_consumer: Callable[[str, ConsumerAccount], object] = lambda _name, _account: None
+        """Told of each new account of a consumer."""
         self._consumers: dict[str, ConsumerAccount] = {}
         self._groups: list[Account] = []
         self._sink: list[Account] = []
@@ -48,7 +50,10 @@ class Books:
 
     def of_consumer(self, name: str) -> ConsumerAccount:
         """The account of that consumer."""
-        return self._consumers.setdefault(name, ConsumerAccount())
+        if name not in self._consumers:
+            account = self._consumers.setdefault(name, ConsumerAccount())
+            self.on_consumer(name, account)
+        return self._consumers[name]
 
     def of_groups(self) -> Account:
         """A new account, of the open groups of a shard."""
@@ -65,6 +70,17 @@ class Books:
         """Of all consumers together."""
         counts = [account.counts for account in self.consumers.values()]
         return Received(*map(sum, zip(*counts, strict=True)))
+
+    @property
+    def messages(self) -> Messages:
+        """Where all messages of the process are."""
+        counts = [account.messages for account in self.consumers.values()]
+        return Messages(*map(sum, zip(*counts, strict=True))) if counts else Messages(*[0] * 7)
+
+    @property
+    def stale(self) -> int:
+        """Outcomes that came after their connection was lost."""
+        return sum(account.stale + account.settled().stale for account in self.consumers.values())
 
     @property
     def groups(self) -> Counts:

@@ -13,7 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from connectors.message import Arrived, Drain, Kept, Lost, Opened, Origin, Outcomes, Rejected
+from connectors.message import (
+    Arrived,
+    ConsumerCounts,
+    Drain,
+    Kept,
+    Lost,
+    Opened,
+    Origin,
+    Outcomes,
+    Rejected,
+)
 from flows.group import Group, Twin
 from flows.groups.departures import Leaving
 
@@ -51,6 +61,26 @@ class Account:
         self.counts = Counts(entered, left, before.forgotten + forgotten, open, groups)
 
 
+class Messages(NamedTuple):
+    """Where all messages of a process are, in the words of the log, of metrics and of `/health`."""
+
+    received: int
+    stored: int
+    rejected: int
+    """In all: they are parked, discarded or given back, or wait to be."""
+    parked: int
+    discarded: int
+    dropped: int
+    given_back: int
+    """Delivered again: they were not settled when their connection was lost, or the job ended."""
+
+    @property
+    def waiting(self) -> int:
+        """They are not settled yet: the broker waits to hear about them."""
+        settled = self.stored + self.parked + self.discarded + self.dropped + self.given_back
+        return self.received - settled
+
+
 class Received(NamedTuple):
     """What became of the messages of a consumer."""
 
@@ -79,22 +109,24 @@ class ConsumerAccount:
         """What went into the ring, and what came out of it."""
         self.undecided: Callable[[], int] = lambda: self.counts.waiting
         """What has no outcome yet, as the consumer itself knows."""
+        self.settled: Callable[[], ConsumerCounts] = ConsumerCounts
+        """What the consumer itself counts."""
+        self.stale = 0
+        """Outcomes that came after their connection was lost."""
         self._generation = 0
 
-    def take(self, events: Iterable[Opened | Arrived | Lost | Kept | Drain]) -> int:
-        """Note what the consumer hands over; return how much that was given back by a loss."""
+    def take(self, events: Iterable[Opened | Arrived | Lost | Kept | Drain]) -> None:
+        """Note what the consumer hands over."""
         self.looks += 1
-        lost = 0
         for event in events:
             if isinstance(event, Arrived):
                 received, *settled = self.counts
                 self.counts = Received(received + len(event.messages), *settled)
             elif isinstance(event, Lost):
                 self.connected = False
-                lost += self.close()
+                self.close()
             elif isinstance(event, Opened):
                 self._generation, self.connected = event.origin.generation, True
-        return lost
 
     def is_stale(self, origin: Origin) -> bool:
         """Whether that connection is lost: what is heard of its messages now changes nothing."""
@@ -108,11 +140,25 @@ class ConsumerAccount:
             rejected += in_rejected(outcomes.rejected)
         self.counts = Received(received, stored, rejected, dropped, given_back)
 
-    def close(self) -> int:
-        """What has no outcome goes back to the broker; return how much that is."""
+    def close(self) -> None:
+        """What has no outcome goes back to the broker."""
         counts = self.counts
         self.counts = counts._replace(given_back=counts.given_back + counts.waiting)
-        return counts.waiting
+
+    @property
+    def messages(self) -> Messages:
+        """Where all messages of the consumer are."""
+        settled = self.settled()  # first: what is parked by then is among the rejected below
+        received, stored, rejected, dropped, given_back = self.counts
+        return Messages(
+            received + settled.unread,
+            stored,
+            rejected + settled.unread,
+            settled.parked,
+            settled.discarded,
+            dropped,
+            given_back + settled.returned,
+        )
 
 
 def in_rejected(rejected: Iterable[Rejected]) -> int:

@@ -137,14 +137,14 @@ class Health:
         return now - since
 
     def _told(self, reasons: list[str]) -> dict[str, Any]:
-        books, received, groups = self._books, self._books.received, self._books.groups
+        books, messages, groups = self._books, self._books.messages, self._books.groups
         return {
             "reasons": reasons,
             "warnings": self._warnings,
             "draining": self._stop.reason,
             "connected": {name: one.connected for name, one in books.consumers.items()},
             "sink": self._sink_state._asdict(),
-            "messages": {**received._asdict(), "waiting": received.waiting},
+            "messages": {**messages._asdict(), "waiting": messages.waiting},
             "open": {
                 "groups": groups.groups,
                 "in_groups": groups.open,

@@ -31,16 +31,11 @@ class Watch:
     def __init__(self, books: Books, health: Health, source: Source, stop: Stop) -> None:
         self._books, self._health, self._source, self._stop = books, health, source, stop
         self._reminders = Reminders()
-        self._skipped = self._ahead = 0
+        self._ahead = 0
         self._reminded_at = float("-inf")
 
     def start(self) -> None:
-        """Begin to look, and show Prometheus what is open."""
-        books = self._books
-        metrics.OPEN_GROUPS.set_function(lambda: books.groups.groups)
-        metrics.OPEN_MEMBERS.set_function(lambda: books.groups.open)
-        metrics.WITH_SINK.set_function(lambda: books.sink.open)
-        metrics.PREFETCH.set_function(lambda: float(books.prefetch()))
+        """Begin to look."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def look(self, now: float) -> None:
@@ -55,10 +50,7 @@ class Watch:
         for held_by in HOLDERS:
             count = sum(one.held_by == held_by for one in blocked)
             metrics.BLOCKED.labels(held_by).set(count)
-        before, self._skipped = self._skipped, self._books.skipped()
-        metrics.SKIPPED.inc(self._skipped - before)
         before, self._ahead = self._ahead, self._books.ahead()
-        metrics.AHEAD.inc(self._ahead - before)
         if self._ahead > before and now >= self._reminded_at + REMIND:
             self._reminded_at = now
             LOG.warning(

@@ -13,7 +13,16 @@ import pytest
 
 from connectors import metrics
 from connectors.errors import Unavailable
+from connectors.memory.sink import Memory as MemorySink
+from connectors.memory.source import Memory
+from connectors.memory.spec import MemorySink as SinkSpec
+from connectors.memory.spec import MemorySource
+from connectors.message import Arrived, Message, Opened, Origin, Outcomes
 from deploy.local.ports import free_ports
+from flows.accounts.books import Books
+from flows.accounts.shown import show
+
+MESSAGE = Message(1, False, b"", b"", b"{}")
 
 
 def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture) -> None:
@@ -47,6 +56,34 @@ def test_pages_are_served_beside_the_metrics(caplog: pytest.LogCaptureFixture) -
     )
 
 
+def test_a_page_that_is_not_there_is_not_found(caplog: pytest.LogCaptureFixture) -> None:
+    """Prometheus has its own; what else there is, is told."""
+    caplog.set_level(logging.INFO)
+    metrics.serve("127.0.0.1", free_ports(1)[0], {"/health": lambda: (True, {})})
+    [url] = re.findall(r"(http://\S+)/metrics", caplog.text)
+
+    for page in ("", "/", "/favicon.ico", "/metrics/", "/healthz"):
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(f"{url}{page}")
+        with missing.value as answer:
+            assert (answer.code, answer.read()) == (404, b"not found; there is /metrics, /health\n")
+
+
+def test_name_and_version_are_shown_and_no_moments_of_creation(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    metrics.INFO.info({"name": "orders", "version": "1.2.3"})
+    metrics.BULK_SECONDS.observe(1)
+    metrics.serve("127.0.0.1", free_ports(1)[0])
+    [url] = re.findall(r"http://\S+/metrics", caplog.text)
+
+    shown = urllib.request.urlopen(url).read().decode()
+
+    assert 'hopper_info{name="orders",version="1.2.3"} 1.0\n' in shown
+    assert "_created" not in shown
+
+
 def test_a_host_that_is_not_ours_is_told() -> None:
     with pytest.raises(Unavailable, match=r"192\.0\.2\.1, port 9100: .*assign requested address"):
         metrics.serve("192.0.2.1", 9100)
@@ -66,9 +103,14 @@ def test_every_metric_is_described() -> None:
 
 
 def test_the_summary_has_whole_numbers() -> None:
-    metrics.DROPPED.inc()
+    """Those of the accounts; what is rare is told where it has happened."""
+    books = Books()
+    source = Memory(MemorySource(name="summary"), workers=1)
+    show(books, source, MemorySink(SinkSpec(name="summary")))
+    account = books.of_consumer("q/0")
+    account.take([Opened(Origin("q/0", 1)), Arrived(Origin("q/0", 1), [MESSAGE] * 9)])
+    account.settle(Outcomes(Origin("q/0", 1), [1, 2], [], dropped=[3]))
 
-    assert re.fullmatch(
-        r"\d+ received, \d+ stored, \d+ rejected, \d+ parked, \d+ dropped(, \d+ given back)?",
-        metrics.summary(),
-    )
+    assert metrics.summary() == "9 received, 2 stored, 0 rejected, 0 parked, 1 dropped"
+    [family] = metrics.STORED.collect()
+    assert [sample.value for sample in family.samples] == [2]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.message import (
     Arrived,
+    ConsumerCounts,
     Lost,
     Message,
     Opened,
@@ -20,7 +21,13 @@ from connectors.message import (
     Rejection,
 )
 from flows.accounts.books import STILL, Books
-from flows.accounts.conservation import ConsumerAccount, in_group, in_leaving, in_outcomes
+from flows.accounts.conservation import (
+    ConsumerAccount,
+    Messages,
+    in_group,
+    in_leaving,
+    in_outcomes,
+)
 from flows.group import Group, Twin
 from tests.flows.groups import member
 
@@ -206,13 +213,28 @@ def test_each_message_is_in_one_column() -> None:
     account.take([Opened(ORIGIN), arrived(20)])
     account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5)], dropped=[6]))
 
-    given_back = account.take([Lost(ORIGIN), Opened(NEXT), arrived(3, NEXT)])
+    account.take([Lost(ORIGIN), Opened(NEXT), arrived(3, NEXT)])
 
-    assert given_back == 20 - 2 - 3 - 1
-    assert account.counts == (23, 2, 3, 1, 14)
+    assert account.counts == (23, 2, 3, 1, 20 - 2 - 3 - 1)
     assert account.counts.waiting == 3
-    assert account.close() == 3
+    account.close()
+    assert account.counts == (23, 2, 3, 1, 14 + 3)
     assert account.counts.waiting == 0
+
+
+def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
+    """Of six that are rejected, one was never read; three are parked, one is given back."""
+    account = ConsumerAccount()
+    account.take([Opened(ORIGIN), arrived(20)])
+    account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5), rejected(8)], dropped=[6]))
+    account.settled = lambda: ConsumerCounts(unread=1, parked=3, returned=1)
+
+    assert account.messages == Messages(
+        received=21, stored=2, rejected=6, parked=3, discarded=0, dropped=1, given_back=1
+    )
+    assert account.messages.waiting == 14
+    account.take([Lost(ORIGIN)])
+    assert account.messages.given_back == 1 + 12
 
 
 def test_what_is_heard_of_a_lost_connection_is_stale() -> None:

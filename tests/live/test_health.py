@@ -72,7 +72,7 @@ def counted(job: Job, name: str) -> int:
     found = re.search(r"metrics: (http://\S+)", job.log)
     assert found
     with urllib.request.urlopen(found[1]) as answer:
-        [value] = re.findall(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        [value] = re.findall(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
     return int(float(value))
 
 
@@ -98,6 +98,7 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
         wait_for(job, "/ready", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 51)
         until(lambda: counted(job, "hopper_unsettled") == 51)
+        until(lambda: counted(job, "hopper_parked_total") == 1)
         status, told = ask(job, "/health")
 
         assert status == 200
@@ -106,6 +107,8 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
             "received": 252,
             "stored": 200,
             "rejected": 1,
+            "parked": 1,
+            "discarded": 0,
             "dropped": 0,
             "given_back": 0,
             "waiting": 51,
@@ -117,6 +120,74 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
         assert counted(job, "hopper_open_groups") == 1
         assert job.drain() == 0
     assert "do not add up" not in job.log
+
+
+ENDINGS = ("received", "stored", "rejected", "parked", "discarded", "dropped", "given_back")
+
+
+def agree(job: Job) -> dict[str, int]:
+    """What `/health` and `/metrics` say of all messages, which is the same."""
+
+    def same() -> dict[str, int]:
+        messages = ask(job, "/health")[1]["messages"]
+        told = {name: messages[name] for name in ENDINGS}
+        shown = {name: counted(job, f"hopper_{name}_total") for name in ENDINGS}
+        return told if told == shown else {}
+
+    return until(same)
+
+
+def said(log: str) -> dict[str, int]:
+    """The same in the last line that counts messages; what is not told there is none."""
+    line = [line for line in log.splitlines() if " received, " in line][-1]
+    found = {verb.replace(" ", "_"): int(n) for n, verb in re.findall(r"(\d+) ([a-z ]+)", line)}
+    return {name: found.get(name, 0) for name in ENDINGS}
+
+
+def test_a_lost_connection_and_a_drain_are_counted_alike_everywhere(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    publish(rig, 30)
+    rig.publish(b"no JSON", properties=AS_JSON)
+    path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}", on_stop="requeue")
+    with Job(path) as job:
+        wait_for(job, "/ready", 200)
+        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+        until(lambda: counted(job, "hopper_parked_total") == 1)
+        until(lambda: counted(job, "hopper_unsettled") == 30)
+        assert counted(job, f'hopper_broker_connected{{consumer="{rig.queue}/000"}}') == 1
+        assert counted(job, "hopper_sink_answering") == 1
+        rig.cut()
+        until(lambda: ask(job, "/health")[1]["messages"]["received"] == 61)
+        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+
+        told = agree(job)
+        assert job.drain() == 0
+
+    assert told == dict(zip(ENDINGS, (61, 0, 1, 1, 0, 0, 30), strict=True))
+    assert said(job.log) == {**told, "given_back": 60}
+
+
+def test_a_drain_that_takes_too_long_counts_alike_everywhere(
+    rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
+) -> None:
+    """What is left is neither given back nor anything else: it is told beside the rest."""
+    with Job(watched(tmp_path, rig, events, drain_timeout="1s")) as job:
+        wait_for(job, "/ready", 200)
+        publish(rig, 10)
+        until(lambda: events.count() == 10)
+        until(lambda: counted(job, "hopper_unsettled") == 0)
+        forwarder.refuse(True)
+        forwarder.cut()
+        publish(rig, 30, start=10)
+        until(lambda: ask(job, "/health")[1]["open"]["with_sink"] == 30)
+        told = agree(job)
+        job.process.send_signal(signal.SIGTERM)
+        assert job.process.wait(30) == 3
+
+    assert told == dict(zip(ENDINGS, (40, 10, 0, 0, 0, 0, 0), strict=True))
+    assert "30 messages are left unacknowledged" in job.log
+    assert said(job.log) == told
 
 
 def test_no_connection_to_the_broker_is_told(
@@ -182,7 +253,9 @@ def test_a_consumer_that_has_stopped_is_told(
                 == counted(job, "hopper_parked_total") + counted(job, "hopper_given_back_total")
             )
         )
+        told = agree(job)
         assert job.drain() == 0
+    assert said(job.log) == told
     assert "do not add up" not in job.log
 
 

@@ -267,7 +267,10 @@ def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
             if attempt == "killed":
                 until(lambda: events.count() >= 300)
                 second.kill()
-                assert first.process.wait(30) != 0
+                assert first.process.wait(30) == 1
+                assert "another process of the cluster has ended" in first.log
+                for words in ("Traceback", "PanicException", "FATAL"):
+                    assert words not in first.log
             else:
                 until(lambda: events.count() == 3000)
                 assert second.drain() == 0

@@ -1,0 +1,65 @@
+"""The last words of a process that Bytewax ends by a panic."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PANIC = """
+import logging
+from flows import last_words
+
+logging.basicConfig(format="%(levelname)s %(message)s")
+last_words.install()
+
+
+class PanicException(BaseException):
+    pass
+
+
+@last_words.remembered
+def step(raises):
+    if raises:
+        raise raises
+
+
+try:
+    step({raised})
+except (ValueError, StopIteration):
+    pass
+raise {panic}("Send thread panic: Any {{ .. }}")
+"""
+
+
+def last_words(raised: str, panic: str = "PanicException") -> tuple[int, str]:
+    code = PANIC.format(raised=raised, panic=panic)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("raised", ["None", "StopIteration()"])
+def test_the_death_of_another_process_is_one_plain_line(raised: str) -> None:
+    assert last_words(raised) == (
+        1,
+        "ERROR another process of the cluster has ended, so this one ends too; what is not "
+        "acknowledged is redelivered\n",
+    )
+
+
+def test_a_defect_of_this_process_is_told_with_its_traceback() -> None:
+    """Bytewax keeps it to itself in a cluster."""
+    code, told = last_words('ValueError("a defect")')
+
+    assert code == 1
+    assert told.startswith("ERROR a defect of the job ends this process\nTraceback")
+    assert told.endswith("ValueError: a defect\n")
+    assert "PanicException" not in told
+
+
+def test_other_errors_are_told_as_ever() -> None:
+    code, told = last_words("None", panic="KeyError")
+
+    assert code == 1
+    assert told.startswith("Traceback")
