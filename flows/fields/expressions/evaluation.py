@@ -83,7 +83,7 @@ class Evaluation:
         if function is None:
             return _combine(node, operands)
         self._check(node, function)
-        return apply(function, operands)
+        return apply(function, operands, self._constant(node.parts[-1]))
 
     def _operator(self, node: Node, scope: Scope) -> Test | None:
         if node.name in LOGIC:

@@ -46,12 +46,17 @@ class ConditionFunction(NamedTuple):
         )
 
 
-def apply(function: ConditionFunction, operands: Sequence[Operand]) -> Operand:
-    """What calls a function; `ABSENT`: it has no result."""
+def apply(function: ConditionFunction, operands: Sequence[Operand], last: Any) -> Operand:
+    """What calls a function; `ABSENT`: it has no result.
+
+    `last` is the last value where that is a constant, as mostly, else `ABSENT`.
+    """
     call = function.call
     allowed = [_classes(kinds) for kinds in function.takes]
     if len(operands) == 1:
         return _apply_to_one(call, operands[0], allowed[0])
+    if len(operands) == 2 and last.__class__ in allowed[1]:
+        return _apply_with_constant(call, operands[0], last, allowed[0])
     if len(operands) == 2:
         return _apply_to_two(call, operands[0], operands[1], allowed[0], allowed[1])
 
@@ -79,6 +84,21 @@ def _apply_to_one(call: Callable[..., Any], of: Operand, allowed: frozenset[type
             return ABSENT
         try:
             return call(found)
+        except ValueError:
+            return ABSENT
+
+    return value
+
+
+def _apply_with_constant(
+    call: Callable[..., Any], of: Operand, constant: Any, allowed: frozenset[type]
+) -> Operand:
+    def value(values: Sequence[Any], group: Any) -> Any:
+        found = of(values, group)
+        if found.__class__ not in allowed:
+            return ABSENT
+        try:
+            return call(found, constant)
         except ValueError:
             return ABSENT
 
