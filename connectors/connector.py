@@ -59,7 +59,7 @@ class Consumer(Protocol):
     def grow(self) -> None:
         """Let in more messages than a full consumer may hold, as soon as possible.
 
-        Nothing happens where `load` says that it may not grow, and it is over with the connection.
+        Nothing happens where `load` says that it may not grow.
         """
 
     def drain(self) -> None:

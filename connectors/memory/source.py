@@ -71,7 +71,7 @@ class MemoryConsumer:
 
     def __init__(self, name: str, queue: Queue, prefetch: int, may_grow: bool = False) -> None:
         self._name, self._queue, self._prefetch = name, queue, prefetch
-        self._first_prefetch, self._may_grow = prefetch, may_grow
+        self._may_grow = may_grow
         self._origin = Origin(name, 0)
         self._held: dict[int, Delivery] = {}
         self._last_tag = 0
@@ -171,7 +171,6 @@ class MemoryConsumer:
         """Begin a new generation."""
         self._origin = Origin(self._name, self._origin.generation + 1)
         self._last_tag, self._connected = 0, True
-        self._prefetch = self._first_prefetch
         self._events.append(Opened(self._origin))
 
     def lose(self) -> None:

@@ -62,6 +62,10 @@ class Caution:
         """There is no reason for it: a lost connection, for example, is no crash."""
         self.prefetch = self._most
 
+    def allow(self, prefetch: int) -> None:
+        """Let in as many from now on, after a lost connection too."""
+        self._most = self.prefetch = prefetch
+
     @property
     def over(self) -> bool:
         """All may be held that ever may be."""

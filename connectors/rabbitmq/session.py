@@ -123,8 +123,8 @@ class Session:
         before = self._subscription.prefetch
         if more := self._subscription.grow(time.monotonic()):
             LOG.info(
-                "%s: open groups wait for more messages than its prefetch of %d: it may hold %d, "
-                "until its connection ends",
+                "%s: open groups wait for more messages than its prefetch of %d: it may hold %d "
+                "from now on",
                 *(self.origin.consumer, before, before + more),
             )
 

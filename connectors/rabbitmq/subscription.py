@@ -7,8 +7,8 @@ Rule 1: RabbitMQ fixes the prefetch of a consumer when it is made, so another on
         prefetch of the second one, which would otherwise be too small for ever.
 Rule 2: it is replaced when it holds all it may: what is on its way to a consumer that is cancelled,
         a quorum queue takes back, and counts as delivered once more.
-Rule 3: It grows only while it holds all it may, for as long as its channel lives: the next window
-        of a stream is about as large as this one.
+Rule 3: It grows only while it holds all it may, and stays so: the next window of a stream is about
+        as large as this one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Subscription:
         self._held_from, self._on_agreed = held_from, on_agreed
         self._first_tag, self._last_tag = 1, 0  # of this consumer; of the channel
         self._wanted_since: float | None = None  # more messages at a time
-        self._prefetch = self._grown = 0
+        self._prefetch = 0
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
         self._on_ended: list[Callable[[], None]] = []  # once it shall end
         self._ended = False
@@ -83,7 +83,7 @@ class Subscription:
         if not (self._tag and self.is_full and self._caution.over and self._spec.may_grow):
             return 0
         if more := self._growth():
-            self._grown = more
+            self._caution.allow(more)
             self._consume(now)
         return more
 
@@ -119,7 +119,7 @@ class Subscription:
             on_ended()
 
     def _consume(self, now: float) -> None:
-        prefetch, before = self._grown or self._caution.prefetch, self._prefetch
+        prefetch, before = self._caution.prefetch, self._prefetch
         if prefetch == before or self._ended or self._on_ended or (before and not self._tag):
             return  # while one is being replaced; the next look is soon
         if before and not self._is_quiet(now):

@@ -14,7 +14,8 @@ class Aggregate(NamedTuple):
     reduced: bool = False
     exact: bool = True
     """No message is ever in two documents."""
-    prefetch: int = 4000
+    prefetch: int | None = 4000
+    """`None`: the spec says no number, so that it may grow."""
     ends_by_clock: bool = True
     """What is open leaves in the end, when no message comes any more."""
 
@@ -49,6 +50,16 @@ AGGREGATES = {
         prefetch=20_000,
         ends_by_clock=False,
     ),
+    # Each window has more messages than a consumer holds at first, which must not close it early.
+    "large windows": Aggregate(
+        "  by: key\n  on_stop: requeue\n"
+        "  window: {tumbling: {every: 2s, event_time: at, lateness: 1s, idle_after: 10s}}"
+        f"{_REDUCE}",
+        keyed=True,
+        reduced=True,
+        prefetch=None,
+        ends_by_clock=False,
+    ),
 }
 
 MAPPING = {
@@ -66,7 +77,7 @@ source:
   rabbitmq:
     url: {broker}?heartbeat=2
     queue: {queue}
-    prefetch: {prefetch}
+    {prefetch}
     declare: {{durable: true}}
     consumer_timeout: {consumer_timeout}
 aggregate:

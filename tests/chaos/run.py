@@ -101,7 +101,7 @@ def _spec(world: World, plan: Plan, folder: Path) -> Path:
             store=world.store_url,
             queue=world.queue,
             index=world.index,
-            prefetch=aggregate.prefetch,
+            prefetch=f"prefetch: {aggregate.prefetch}" if aggregate.prefetch else "",
             consumer_timeout=Random(plan.seed).choice(CONSUMER_TIMEOUTS),
             aggregate=aggregate.yaml,
         )
