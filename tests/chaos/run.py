@@ -77,6 +77,7 @@ def run(world: World, plan: Plan, folder: Path) -> Result:
     try:
         until(lambda: watch.documents, 60)
         faults, strange = _break(plan, Victims(world, producer, supervisor, aggregate), folder)
+        world.unblock()
         producer.stop()
         left = settle(world, supervisor, aggregate, SETTLED_WITHIN)
         watch.stop()

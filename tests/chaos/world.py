@@ -112,6 +112,15 @@ class World:
         with pika.BlockingConnection(pika.URLParameters(self.broker.url)) as connection:
             return ask(connection.channel())
 
+    def unblock(self) -> None:
+        """Let the index take everything.
+
+        A store that is killed while it is asked for a block may obey after the block was repaired.
+        """
+        names = ("blocks.write", "blocks.read_only_allow_delete", "default_pipeline")
+        settings = {f"index.{name}": None for name in names}
+        self.ask("PUT", f"/{self.index}/_settings", settings)
+
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the store itself, past the forwarder, again and again until it has done it."""
         deadline = time.monotonic() + ASK_SECONDS_MAX
