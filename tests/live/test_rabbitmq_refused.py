@@ -130,12 +130,12 @@ def test_a_wrong_password_ends_the_job_at_once(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     path = as_clerk(watched(tmp_path, rig, events), rig)
-    path.write_text(path.read_text().replace("clerk:secret", "clerk:wrong"))
+    path.write_text(path.read_text().replace("clerk:secret", "clerk:s3cr3t"))
 
     log = ends_at_once(path)
 
     assert "correct user and password in the URL" in log
-    assert "wrong" not in log
+    assert "s3cr3t" not in log
 
 
 def test_an_exclusive_consumer_is_waited_for(
