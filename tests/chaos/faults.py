@@ -15,7 +15,7 @@ from tests.chaos.neighbour import LARGE, MANY, overload
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import Fault
 from tests.chaos.settling import settle
-from tests.chaos.supervisor import Supervisor
+from tests.chaos.shared import Jobs
 from tests.chaos.world import CONSUMER_TIMEOUT, World
 from tests.live.forwarder import Forwarder
 
@@ -50,7 +50,7 @@ class Victims(NamedTuple):
 
     world: World
     producer: Producer
-    supervisor: Supervisor
+    supervisor: Jobs
     aggregate: Aggregate
 
 

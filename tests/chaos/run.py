@@ -17,7 +17,7 @@ from tests.chaos.messages import Messages
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import KINDS, LANES, QUIET, schedule
 from tests.chaos.settling import settle
-from tests.chaos.supervisor import Supervisor
+from tests.chaos.shared import jobs
 from tests.chaos.truce import Truce
 from tests.chaos.watch import Watch
 from tests.chaos.world import World
@@ -70,7 +70,7 @@ def run(world: World, plan: Plan, folder: Path) -> Result:
     world.begin()
     messages = Messages(plan.seed, aggregate.keyed, aggregate.reduced)
     producer = Producer(world.broker.url, world.queue, messages, plan.rate)
-    supervisor = Supervisor(_spec(world, plan, folder), plan.shape)
+    supervisor = jobs(_spec(world, plan, folder), plan.shape)
     watch = Watch(world, producer)
     for thread in (producer, supervisor, watch):
         thread.start()

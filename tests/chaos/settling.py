@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from tests.chaos.aggregates import Aggregate
-from tests.chaos.supervisor import Supervisor
+from tests.chaos.shared import Jobs
 from tests.chaos.world import World
 
 
-def settle(world: World, supervisor: Supervisor, aggregate: Aggregate, within: float) -> int:
+def settle(world: World, supervisor: Jobs, aggregate: Aggregate, within: float) -> int:
     """Return what is left in the queue when it took longer than so many seconds.
 
     Nobody may publish meanwhile.

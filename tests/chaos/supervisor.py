@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tests.live.job import Job, free_ports
 
-SHAPES = ("one", "threads", "cluster")
-"""One process, one with two workers, two processes."""
+SHAPES = ("one", "threads", "cluster", "independent", "rolling")
+"""One process, one with two workers, two processes; and two jobs, see `shared.py`."""
 STOPPED = "reads nothing for .* then a message as a probe"
 AWAY = "RabbitMQ, after 5 tries"
 """It ends when the broker does not answer as it starts."""
@@ -84,6 +84,15 @@ class Supervisor(threading.Thread):
             job.wait_for_log("consuming", 60)
         self._jobs[0].process.send_signal(signal.SIGTERM)
         return self._end_all()
+
+    def retire(self) -> None:
+        """Drain the job for good, whatever is broken: it may not succeed."""
+        self._finished.set()
+        self.join()
+        for job in self._jobs:
+            if job.process.poll() is None:
+                job.process.send_signal(signal.SIGTERM)
+        self._end_all()
 
     def abandon(self) -> None:
         """Kill what still runs."""
