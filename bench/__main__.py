@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from bench import aggregate
 from bench.report import medians, table
-from bench.run import Contender, Measurement, Queue, run
+from bench.run import BenchQueue, Contender, Measurement, run
 from bench.scenarios import (
     ACKNOWLEDGES,
     BY_HAND,
@@ -21,7 +21,7 @@ from bench.scenarios import (
     SCENARIOS,
     Scenario,
 )
-from bench.sinks import INDEX, Real, Sink, Stub
+from bench.sinks import INDEX, BenchSink, Real, StubSink
 from deploy.services import url
 
 QUEUE = "hopper.bench"
@@ -38,7 +38,7 @@ def main() -> None:
         contenders.insert(2, HOPPER_REDUCES)
     for scenario in SCENARIOS:
         if scenario.name in options.only:
-            sink = Real(url("ELASTICSEARCH_URL")) if scenario.real else Stub()
+            sink = Real(url("ELASTICSEARCH_URL")) if scenario.real else StubSink()
             measure(scenario, contenders, options, url("RABBITMQ_URL"), sink)
     if AGGREGATE in options.only:
         for line in aggregate.report(options.rounds):
@@ -50,11 +50,11 @@ def measure(
     contenders: Sequence[Contender],
     options: argparse.Namespace,
     rabbitmq: str,
-    sink: Sink,
+    sink: BenchSink,
 ) -> None:
     """Measure one scenario, and print what came out."""
     rounds: dict[Contender, list[Measurement]] = {contender: [] for contender in contenders}
-    queue = Queue(rabbitmq, QUEUE, scenario.queue_arguments)
+    queue = BenchQueue(rabbitmq, QUEUE, scenario.queue_arguments)
     with sink:
         for number in range(options.rounds):
             # Each is the first one once, so that none always follows the same other one.

@@ -12,7 +12,7 @@ import time
 from connectors.message import Arrived, Outcomes
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
-from flows.consumers import BUSY
+from flows.steps.source import BUSY
 
 
 def main() -> None:

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from bench import open_groups
-from bench.ring import Cost, Ring, arrivals
+from bench.ring import BenchRing, Cost, arrivals
 from connectors.message import Arrived
-from flows.bodies.formats import decode, read_json
-from flows.crossing import Members
-from flows.start import CYCLES_AFTER
+from flows.messages.formats import decode, read_json
+from flows.process.start import CYCLES_AFTER
+from flows.values.columnar import Members
 
 MESSAGES, KEYS, MEMBERS = 50_000, 200, 50
 """Groups are full after so many members, which share what a group costs by itself. So 5000 messages
@@ -35,7 +35,7 @@ REDUCE = "reduce: {total: {sum: total}, most: {max: items}, note: {last: note}, 
 """Four fields: of a float, an integer, a text, and of nothing."""
 
 
-class Job(NamedTuple):
+class AggregateJob(NamedTuple):
     """What is measured."""
 
     title: str
@@ -46,9 +46,9 @@ class Job(NamedTuple):
     """Index, or a template of one."""
 
 
-PLAIN = Job("without `by`, groups of 1000", "{window: {count: 1000, time: 10m}}")
-KEYED = Job(f"`by`, groups of {MEMBERS}", f"{{{BY}, {WINDOW}}}")
-REDUCED = Job(f"`by` and `reduce`, groups of {MEMBERS}", f"{{{BY}, {WINDOW}, {REDUCE}}}")
+PLAIN = AggregateJob("without `by`, groups of 1000", "{window: {count: 1000, time: 10m}}")
+KEYED = AggregateJob(f"`by`, groups of {MEMBERS}", f"{{{BY}, {WINDOW}}}")
+REDUCED = AggregateJob(f"`by` and `reduce`, groups of {MEMBERS}", f"{{{BY}, {WINDOW}, {REDUCE}}}")
 FIELD = PLAIN._replace(
     title="the same, the index by a field of the document", stored_in="b-{status}"
 )
@@ -62,7 +62,7 @@ JOBS = (
 )
 
 
-class Target(NamedTuple):
+class AggregateTarget(NamedTuple):
     """What is wanted, in the unit of the text."""
 
     text: str
@@ -88,15 +88,19 @@ def report(rounds: int) -> Iterator[str]:
     yield from _opened(opened)
     yield from _targets(
         [
-            Target("`by`: at most 2 µs on top of reading", 2, _more(costs, KEYED) - reading),
-            Target("and beside an index by a field", 2, _more(costs, KEYED, FIELD)),
-            Target("`reduce`: at most 4 µs on top of reading", 4, _more(costs, REDUCED) - reading),
-            Target("and beside an index by a field", 4, _more(costs, REDUCED, FIELD)),
-            Target("to send a message: at most 1 µs", 1, sends[KEYED][0]),
-            Target("to receive a message: at most 1 µs", 1, sends[KEYED][1]),
-            Target("a million groups of one message: at most 1024 bytes each", 1024,
+            AggregateTarget(
+                "`by`: at most 2 µs on top of reading", 2, _more(costs, KEYED) - reading
+            ),
+            AggregateTarget("and beside an index by a field", 2, _more(costs, KEYED, FIELD)),
+            AggregateTarget(
+                "`reduce`: at most 4 µs on top of reading", 4, _more(costs, REDUCED) - reading
+            ),
+            AggregateTarget("and beside an index by a field", 4, _more(costs, REDUCED, FIELD)),
+            AggregateTarget("to send a message: at most 1 µs", 1, sends[KEYED][0]),
+            AggregateTarget("to receive a message: at most 1 µs", 1, sends[KEYED][1]),
+            AggregateTarget("a million groups of one message: at most 1024 bytes each", 1024,
                    max(many.bytes_each for _, many in opened.values())),
-            Target("an activation: as much with a million of them (at most 1.25)", 1.25,
+            AggregateTarget("an activation: as much with a million of them (at most 1.25)", 1.25,
                    max(many.activation / few.activation for few, many in opened.values())),
         ]
     )  # fmt: skip
@@ -104,17 +108,17 @@ def report(rounds: int) -> Iterator[str]:
 
 def _rounds(
     rounds: int, several: Sequence[Arrived], alone: Sequence[Arrived]
-) -> dict[Job, list[Cost]]:
+) -> dict[AggregateJob, list[Cost]]:
     """What each job took in each round."""
     # Those with groups of several go on in the next round where they are: with as many groups open.
-    rings = {job: Ring(job.aggregate, job.stored_in) for job in JOBS if not job.alone}
+    rings = {job: BenchRing(job.aggregate, job.stored_in) for job in JOBS if not job.alone}
     for ring in rings.values():
         ring.run(several)
-    costs: dict[Job, list[Cost]] = {job: [] for job in JOBS}
+    costs: dict[AggregateJob, list[Cost]] = {job: [] for job in JOBS}
     for _ in range(rounds):
         for job in JOBS:
             if job.alone:
-                costs[job].append(Ring(job.aggregate).run(alone))
+                costs[job].append(BenchRing(job.aggregate).run(alone))
             else:
                 costs[job].append(rings[job].run(several))
     return costs
@@ -124,7 +128,7 @@ def _least(costs: Sequence[Cost]) -> Cost:
     return Cost(*map(min, zip(*costs, strict=True)))
 
 
-def _more(costs: dict[Job, Cost], job: Job, than: Job = PLAIN) -> float:
+def _more(costs: dict[AggregateJob, Cost], job: AggregateJob, than: AggregateJob = PLAIN) -> float:
     return sum(costs[job]) - sum(costs[than])
 
 
@@ -136,9 +140,9 @@ def _reading(arrived: Sequence[Arrived]) -> float:
     return (fields - check) / len(bodies)
 
 
-def _crossing(job: Job, arrived: Sequence[Arrived]) -> tuple[float, float]:
+def _crossing(job: AggregateJob, arrived: Sequence[Arrived]) -> tuple[float, float]:
     """What it takes to send a message to another process, and to receive it there."""
-    ring = Ring(job.aggregate)
+    ring = BenchRing(job.aggregate)
     items = [item for event in arrived[:40] for item in ring.correlated(event)]
     count = sum(len(item[1]) for item in items if isinstance(item[1], Members))
     sent = [pickle.dumps(item, PROTOCOL) for item in items]
@@ -157,7 +161,7 @@ def _timed(call: Callable[[], Any], times: int = 25) -> float:
     return 1e6 * min(spent)
 
 
-def _costs(costs: dict[Job, Cost], reading: float) -> Iterator[str]:
+def _costs(costs: dict[AggregateJob, Cost], reading: float) -> Iterator[str]:
     yield "| µs CPU a message | correlate | aggregate | write | all | more | on top of reading |"
     yield "|---|--:|--:|--:|--:|--:|--:|"
     for job, cost in costs.items():
@@ -170,7 +174,7 @@ def _costs(costs: dict[Job, Cost], reading: float) -> Iterator[str]:
     yield ""
 
 
-def _crossings(sends: dict[Job, tuple[float, float]]) -> Iterator[str]:
+def _crossings(sends: dict[AggregateJob, tuple[float, float]]) -> Iterator[str]:
     yield "| µs CPU a message between processes | to send | to receive |"
     yield "|---|--:|--:|"
     for job, (send, receive) in sends.items():
@@ -178,7 +182,7 @@ def _crossings(sends: dict[Job, tuple[float, float]]) -> Iterator[str]:
     yield ""
 
 
-def _opened(opened: dict[Job, tuple[open_groups.Open, open_groups.Open]]) -> Iterator[str]:
+def _opened(opened: dict[AggregateJob, tuple[open_groups.Open, open_groups.Open]]) -> Iterator[str]:
     yield (
         f"| groups of one message | bytes each, of {MANY:,} | µs an activation, of {FEW} "
         f"| of {MANY:,} |"
@@ -192,7 +196,7 @@ def _opened(opened: dict[Job, tuple[open_groups.Open, open_groups.Open]]) -> Ite
     yield ""
 
 
-def _targets(targets: Sequence[Target]) -> Iterator[str]:
+def _targets(targets: Sequence[AggregateTarget]) -> Iterator[str]:
     yield "| target | is | reached |"
     yield "|---|--:|---|"
     for text, most, value in targets:

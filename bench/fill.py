@@ -62,7 +62,7 @@ def messages(count: int, ids: bool) -> Iterator[tuple[bytes, str | None]]:
 
 
 _NOTES = (
-    "please leave it with the neighbours when nobody opens the door at that time, thank you",
+    "please leave it with the neighbours if the door stays closed at that time, thank you",
     "a present: wrap it, please, and put the card of the shop inside as well, not the price",
     "ring twice, the bell is a quiet one and the house is a large one; it is on the left",
 )

@@ -14,10 +14,10 @@ from resource import getpagesize
 from statistics import median
 from typing import NamedTuple
 
-from bench.ring import Ring, arrivals
-from flows.crossing import Members
+from bench.ring import BenchRing, arrivals
 from flows.groups.shard import Shard
-from flows.start import CYCLES_AFTER
+from flows.process.start import CYCLES_AFTER
+from flows.values.columnar import Members
 
 ACTIVATIONS = 2000
 
@@ -40,7 +40,7 @@ def measure(aggregate: str, groups: int, *, ids: bool = False) -> Open:
 
 def _measure(aggregate: str, groups: int, ids: bool) -> Open:
     gc.set_threshold(CYCLES_AFTER)
-    ring, first = Ring(aggregate), Members()
+    ring, first = BenchRing(aggregate), Members()
     shard, before = Shard(ring.plan.rules), _resident()
     for arrived in arrivals(groups, groups, ids=ids):
         members = ring.plan.read.read(arrived, now=1.0).members

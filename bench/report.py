@@ -7,7 +7,7 @@ from functools import partial
 from statistics import median
 
 from bench.run import Contender, Measurement
-from bench.scenarios import ACKNOWLEDGES, BY_HAND, Result, Results, Scenario
+from bench.scenarios import ACKNOWLEDGES, BY_HAND, BenchResult, Results, Scenario
 
 pairs = partial(zip, strict=True)
 """What was measured in the same round."""
@@ -17,7 +17,7 @@ def medians(rounds: Mapping[Contender, Sequence[Measurement]]) -> Results:
     """The median of each figure by itself."""
     bounds, by_hand = rounds[ACKNOWLEDGES], rounds[BY_HAND]
     return {
-        contender: Result(
+        contender: BenchResult(
             median(each.rate for each in measurements),
             median(each.cpu_microseconds for each in measurements),
             median(each.memory_bytes for each in measurements),

@@ -21,13 +21,14 @@ from connectors.elasticsearch.address import Addressing
 from connectors.message import Answer, Arrived, Documents, Lost, Message, Origin, SinkState
 from connectors.rabbitmq.delivery import encode_route
 from connectors.rabbitmq.source import RabbitMQ
-from flows import steps
 from flows.groups.shard import Shard
-from flows.plan import make_plan
-from flows.shards import ForShard
+from flows.job import make_plan
+from flows.process.stop import Stop
 from flows.spec import Pipeline, load
-from flows.stop import Stop
-from flows.write import Write
+from flows.steps.aggregate import Aggregate
+from flows.steps.correlate import correlate
+from flows.steps.routing import ForShard, concerns_a_shard
+from flows.steps.write import Write
 
 TOGETHER = 500
 """Messages that arrive at once: what comes in 10 ms at 50,000 a second."""
@@ -61,7 +62,7 @@ def arrivals(count: int, keys: int, *, ids: bool = False) -> Iterator[Arrived]:
             together = []
 
 
-class Ring:
+class BenchRing:
     """The steps of a job whose `aggregate`, and whose index, are these."""
 
     def __init__(self, aggregate: str, index: str = "bench") -> None:
@@ -70,12 +71,12 @@ class Ring:
         assert spec.sink.elasticsearch
         self._sink = _Sink(Addressing(spec.sink.elasticsearch))
         self.plan = make_plan(spec, RabbitMQ(spec.source.rabbitmq, None, workers=1), self._sink)
-        self._correlate = steps.correlate(self.plan.read, self.plan.spread)
-        self._shards: dict[str, tuple[steps.Aggregate, Write]] = {}
+        self._correlate = correlate(self.plan.read, self.plan.spread)
+        self._shards: dict[str, tuple[Aggregate, Write]] = {}
 
     def correlated(self, arrived: Arrived) -> list[tuple[str, ForShard | Lost]]:
         """What is told to the shards of messages that arrived together."""
-        return list(filter(steps.concerns_a_shard, self._correlate([arrived])))
+        return list(filter(concerns_a_shard, self._correlate([arrived])))
 
     def run(self, arrived: Sequence[Arrived]) -> Cost:
         """Let messages go round."""
@@ -103,9 +104,9 @@ class Ring:
                 spent[step] += end - start
         return Cost(*(1e6 * seconds / count for seconds in spent))
 
-    def _shard(self, name: str) -> tuple[steps.Aggregate, Write]:
+    def _shard(self, name: str) -> tuple[Aggregate, Write]:
         if name not in self._shards:
-            aggregate = steps.Aggregate(Shard(self.plan.rules), Stop(30, lambda: 0))
+            aggregate = Aggregate(Shard(self.plan.rules), Stop(30, lambda: 0))
             self._shards[name] = aggregate, Write(self._sink, self.plan.documents)
         return self._shards[name]
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pika
 
 from bench.fill import Publisher, publishings
-from bench.watch import Watched
+from bench.watch import WatchedProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,7 +68,7 @@ class Measurement(NamedTuple):
         )
 
 
-class Queue:
+class BenchQueue:
     """The queue that is filled and emptied."""
 
     def __init__(self, url: str, name: str, arguments: Mapping[str, Any]) -> None:
@@ -99,7 +99,7 @@ class Queue:
 
 
 def run(
-    contender: Contender, queue: Queue, messages: int, environment: dict[str, str]
+    contender: Contender, queue: BenchQueue, messages: int, environment: dict[str, str]
 ) -> Measurement:
     """Fill the queue and let the contender empty it.
 
@@ -128,8 +128,8 @@ def run(
     return measurement
 
 
-def _measure(process: subprocess.Popen[bytes], queue: Queue, messages: int) -> Measurement:
-    watched = Watched(process.pid, queue.port)
+def _measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) -> Measurement:
+    watched = WatchedProcess(process.pid, queue.port)
     _wait(process, lambda: queue.length() < messages, LOOK_EVERY, START_SECONDS_MAX)
     samples = [(time.monotonic(), watched.cpu_seconds())]
 

@@ -14,7 +14,7 @@ HOPPER_REDUCES = HOPPER._replace(name="Hopper, by and reduce", pipeline="bench/r
 BY_HAND = Contender("script by hand", ("-m", "bench.by_hand"))
 
 
-class Result(NamedTuple):
+class BenchResult(NamedTuple):
     """The medians of all rounds, each by itself."""
 
     rate: float
@@ -29,11 +29,11 @@ class Result(NamedTuple):
     """Of the CPU that the script by hand takes in the same round."""
 
 
-Results = Mapping[Contender, Result]
+Results = Mapping[Contender, BenchResult]
 
 
 class Target(NamedTuple):
-    """What Hopper shall reach."""
+    """What Hopper is to reach."""
 
     text: str
     limit: float

@@ -21,7 +21,7 @@ WARM_UP = 200_000
 """Documents after which Java has compiled what it needs; before, everything takes twice as long."""
 
 
-class Sink(Protocol):
+class BenchSink(Protocol):
     """Open, while its `with` block lasts."""
 
     url: str
@@ -42,7 +42,7 @@ class Sink(Protocol):
         """What to know of it, after so many documents."""
 
 
-class Stub:
+class StubSink:
     """See `stub.py`."""
 
     url = ""
@@ -61,10 +61,10 @@ class Stub:
         self._process.communicate()
 
     def clear(self) -> None:
-        """See `Sink`."""
+        """See `BenchSink`."""
 
     def remark(self, documents: int) -> str:
-        """See `Sink`."""
+        """See `BenchSink`."""
         used = cpu_seconds(self._process.pid) - self._cpu_at_start
         return f"The stub used {1e6 * used / documents:.1f} µs of CPU a document."
 
@@ -85,11 +85,11 @@ class Real:
         self.clear()
 
     def clear(self) -> None:
-        """See `Sink`."""
+        """See `BenchSink`."""
         self._request("DELETE", "?ignore_unavailable=true")
 
     def remark(self, _documents: int) -> str:
-        """See `Sink`."""
+        """See `BenchSink`."""
         with urllib.request.urlopen(self.url) as answer:
             version = json.load(answer)["version"]["number"]
         return f"Elasticsearch {version}, warmed up with {WARM_UP:,} documents."

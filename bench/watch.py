@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 
-class Watched:
+class WatchedProcess:
     """A process that talks to a broker at a port."""
 
     def __init__(self, pid: int, broker_port: int) -> None:

@@ -9,9 +9,9 @@ from prometheus_client.core import CounterMetricFamily
 
 
 class Account:
-    """A counter whose number belongs to the accounts, where it is read whenever somebody asks.
+    """A counter whose number belongs to the accounts, where it is read at each request.
 
-    So whatever tells it tells the same: this, the log, and the pages about the job's health.
+    So all that tell it tell the same: this, the log, and the pages about the job's health.
     """
 
     def __init__(self, name: str, help: str) -> None:

@@ -62,7 +62,7 @@ class Rejection(NamedTuple):
     """Why a message will never be stored, for the person who looks at the parked message."""
 
     reason: str
-    """One line: what is wrong, in the words of whoever refused it."""
+    """One line: what is wrong, in the words of the service that refused it."""
     status: int | None = None
     """The sink's status (HTTP's numbers), where the sink refused it."""
     index: str | None = None  # type: ignore[assignment]
@@ -90,7 +90,7 @@ class PartOutcome(NamedTuple):
     """The message's delivery tag."""
     position: int
     """Of the document in the message, from 0."""
-    count: int  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    count: int  # type: ignore[assignment]  # a column of values, not the method of a tuple
     """How many documents the message has."""
     rejected: Rejected | None = None
     """With the whole message in it; `None`: stored, or dropped."""
@@ -147,14 +147,14 @@ class Lost(NamedTuple):
     origin: Origin
 
 
-class Kept(NamedTuple):
+class Backpressured(NamedTuple):
     """A consumer is kept waiting by us: its silence does not mean that nothing is there."""
 
     consumer: str
 
 
 class Drain(NamedTuple):
-    """The whole job shall end: addressed to every consumer of the cluster."""
+    """A request to end the whole job: addressed to every consumer of the cluster."""
 
     reason: str
 

@@ -121,7 +121,7 @@ APART = Counter(
 )
 
 
-class Bulks:
+class BulkMetrics:
     """Counts bulk requests: an observer of `connectors.elasticsearch.indexer`."""
 
     def requested(self, documents: int, size_bytes: int, seconds: float) -> None:

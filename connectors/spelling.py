@@ -59,7 +59,7 @@ def field_path(text: str) -> str:
 
 
 def names_in(text: str) -> list[str]:
-    """Take the names out of a path in whatever notation, those of a root included."""
+    """Take the names out of a path in any notation, those of a root included."""
     text = _WRAPPED.sub(r"\1", text.strip())
     text = re.sub(r"^doc(\[.*?\])\.value$", r"\1", text)
     text = re.sub(r"^[$@](?=[.\[]|$)|^[-+!~]|[\s:]+(?:asc|desc)\w*$", "", text, flags=re.IGNORECASE)

@@ -32,7 +32,7 @@ class Url(str):
 def without_password(url: str) -> str:
     """Make of a URL what may be shown: `***` for the password, and for everything after a `?`.
 
-    The text need not be a correct URL: whatever stands where a password could is hidden.
+    The text need not be a correct URL: every part that could be a password is hidden.
     """
     # str.__str__ would return the same object, whose own formatting calls this function again.
     plain = "".join(url)

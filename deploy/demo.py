@@ -26,12 +26,12 @@ from deploy import services
 from deploy.local.folders import CannotStart
 from deploy.local.ports import free_ports
 from deploy.show import counters, report, shop
-from deploy.show.broker import Broker
+from deploy.show.broker import DemoBroker
 from deploy.show.counters import Counters
-from deploy.show.index import Index
-from deploy.show.job import COMMAND, Job
-from deploy.show.progress import Progress
-from deploy.show.trouble import Trouble
+from deploy.show.index import DemoIndex
+from deploy.show.job import COMMAND, DemoJob
+from deploy.show.progress import ProgressLine
+from deploy.show.trouble import DemoTrouble
 
 SPEC = Path("deploy/demo.yaml")
 NAME = "hopper-demo"
@@ -58,12 +58,12 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
     Raises:
         Trouble: something has kept it from its end.
     """
-    index = Index(urls["ELASTICSEARCH_URL"], NAME)
+    index = DemoIndex(urls["ELASTICSEARCH_URL"], NAME)
     [port] = free_ports(1)
-    job = Job(SPEC, {**urls, "DEMO_METRICS_PORT": str(port)})
+    job = DemoJob(SPEC, {**urls, "DEMO_METRICS_PORT": str(port)})
     day = list(shop.day(events, seconds, datetime.now(UTC)))
 
-    with Broker(urls["RABBITMQ_URL"], NAME) as broker:
+    with DemoBroker(urls["RABBITMQ_URL"], NAME) as broker:
         index.make_anew(shop.MAPPING)
         tell(report.introduction(events, seconds, _places(urls)))
         with job:
@@ -83,11 +83,11 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
     return events == stored + len(parked)
 
 
-def watch(broker: Broker, job: Job, day: Sequence[shop.Event], port: int) -> Counters:
+def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.Event], port: int) -> Counters:
     """Publish each event when it is due, and show the job at work until it is done with all."""
     began_at = look_at = time.monotonic()
     published, seen = 0, Counters()
-    with Progress(sys.stdout) as progress:
+    with ProgressLine(sys.stdout) as progress:
         while True:
             now = time.monotonic()
             due = bisect_right(day, now - began_at, key=attrgetter("due_at"))
@@ -103,7 +103,7 @@ def watch(broker: Broker, job: Job, day: Sequence[shop.Event], port: int) -> Cou
                 if seen.settled >= len(day) and not seen.open:
                     return seen
                 if now - began_at > SECONDS_MAX:
-                    raise Trouble(
+                    raise DemoTrouble(
                         f"After {SECONDS_MAX} s only {seen.settled:,} of {len(day):,} events are "
                         f"stored or parked. What the job says is in {job.log}."
                     )
@@ -129,7 +129,7 @@ def main() -> int:
         return 0 if demo(_urls(), arguments.events, arguments.seconds) else 1
     except CannotStart as error:
         sys.exit(f"{error}\n{services.ADVICE}")
-    except Trouble as error:
+    except DemoTrouble as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
         print("\nStopped early. The job has left.")
@@ -137,7 +137,7 @@ def main() -> int:
 
 
 def _set_up() -> None:
-    # Whoever ends the demo ends its job too.
+    # The end of the demo is the end of its job.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # What is shown is of now, in a pipe as well; and a terminal may know fewer characters than
     # Elasticsearch does.
@@ -154,7 +154,7 @@ def _urls() -> dict[str, str]:
         try:
             parse(urls[variable], schemes)
         except ValueError as error:
-            raise Trouble(f"{variable}: {error}") from None
+            raise DemoTrouble(f"{variable}: {error}") from None
     return urls
 
 

@@ -21,14 +21,14 @@ from pathlib import Path
 # A script sees only what lies beside it; this one belongs to a package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from deploy.local.elasticsearch import Elasticsearch
+from deploy.local.elasticsearch import ElasticsearchServer
 from deploy.local.folders import CannotStart
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.rabbitmq import RabbitMQServer
 from deploy.local.server import Server
 
 SERVERS: dict[str, Callable[[], Server]] = {
-    "RABBITMQ_URL": RabbitMQ,
-    "ELASTICSEARCH_URL": Elasticsearch,
+    "RABBITMQ_URL": RabbitMQServer,
+    "ELASTICSEARCH_URL": ElasticsearchServer,
 }
 """What is started where the variable of that name does not say where one is."""
 

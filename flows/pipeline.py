@@ -13,14 +13,18 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from connectors.connector import Sink, Source
-from flows import consumers, steps
-from flows.accounts.books import Books
+from flows.audit.reconcile import Accounts
 from flows.groups.event_order import make_shard
-from flows.plan import make_plan
+from flows.job import make_plan
+from flows.process.start import start
+from flows.process.stop import Stop
 from flows.spec import Pipeline, chosen_path
-from flows.start import start
-from flows.stop import Stop
-from flows.write import Write
+from flows.steps.acknowledge import Acknowledge
+from flows.steps.aggregate import Aggregate
+from flows.steps.correlate import correlate
+from flows.steps.routing import concerns_a_shard, key_by_consumer
+from flows.steps.source import Deliveries
+from flows.steps.write import Write
 
 
 def flow(path: str | None = None) -> Dataflow:
@@ -33,34 +37,34 @@ def flow(path: str | None = None) -> Dataflow:
 
 
 def ring(
-    spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Books | None = None
+    spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Accounts | None = None
 ) -> Dataflow:
     """What comes in at `source` leaves at `acknowledge`, stored or parked: nowhere else.
 
     `books` are kept of it.
     """
-    books = books or Books()
+    books = books or Accounts()
     plan = make_plan(spec, source, sink)
     books.skipped = lambda: sum(tally.skipped for tally in plan.tallies)
     books.ahead = lambda: plan.spread.ahead
-    read = steps.correlate(plan.read, plan.spread, books=books)
-
     backpressure = plan.backpressure(books)
     books.prefetch, books.blocked = lambda: backpressure.prefetch, backpressure.blocked
 
     flow = Dataflow(spec.name)
-    events = op.input("source", flow, consumers.Deliveries(source, stop, books, backpressure))
-    correlated = op.flat_map_batch("correlate", events, read)
-    readable = op.branch("readable", correlated, steps.concerns_a_shard)
+    deliveries = Deliveries(source, stop, books, backpressure)
+    events = op.input("source", flow, deliveries)
+    read = op.flat_map_batch("correlate", events, correlate(plan.read, plan.spread, books=books))
+    routed = op.branch("route", read, concerns_a_shard)
     groups = op.stateful_batch(
         "aggregate",
-        readable.trues,
-        lambda _: steps.Aggregate(make_shard(plan.rules), stop, account=books.of_groups()),
+        routed.trues,
+        lambda _: Aggregate(make_shard(plan.rules), stop, account=books.of_groups()),
     )
     written = op.stateful_batch(
         "write", groups, lambda _: Write(sink, plan.documents, books.of_sink())
     )
-    settled = op.merge("settled", readable.falses, op.map("home", written, steps.homeward))
-    home = consumers.Acknowledge(source, plan.only, stop, books)
-    op.output("acknowledge", settled, home)  # type: ignore[misc]
+    by_consumer = op.map("key_by_consumer", written, key_by_consumer)
+    outcomes = op.merge("merge", routed.falses, by_consumer)
+    acknowledge = Acknowledge(source, plan.only, stop, books)
+    op.output("acknowledge", outcomes, acknowledge)  # type: ignore[misc]
     return flow

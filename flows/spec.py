@@ -19,13 +19,13 @@ from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.spec import OneOf, Problem, Spec, instead_of
 from connectors.units import Duration
-from flows.declared import fit
-from flows.declared.aggregate import Aggregate
-from flows.declared.problems import path_text, validate, warnings_of
-from flows.declared.yaml import read
+from flows.config import cross_checks
+from flows.config.aggregate import AggregateSpec
+from flows.config.problems import path_text, validate, warnings_of
+from flows.config.yaml import read
 
 
-class Source(OneOf):
+class SourceSpec(OneOf):
     """Where messages come from: exactly one of these."""
 
     elsewhere: ClassVar = instead_of(
@@ -53,7 +53,7 @@ class Source(OneOf):
         return "rabbitmq" if self.rabbitmq else "memory"
 
 
-class Sink(OneOf):
+class SinkSpec(OneOf):
     """Where documents go: exactly one of these."""
 
     elsewhere: ClassVar = instead_of(
@@ -84,7 +84,7 @@ class DeadLetter(OneOf):
 
 
 class Metrics(Spec):
-    """An endpoint for Prometheus, and for whoever asks how the job is."""
+    """An endpoint for Prometheus, and for questions about the health of the job."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
     """Port of `http://host:port/metrics`."""
@@ -118,11 +118,11 @@ class Pipeline(Spec):
     """Of this format."""
     name: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
     """What the job is called in logs, metrics and the broker's list of connections."""
-    source: Source
+    source: SourceSpec
     """Where messages come from."""
-    aggregate: Aggregate
+    aggregate: AggregateSpec
     """Which messages are written together."""
-    sink: Sink
+    sink: SinkSpec
     """Where documents go."""
     dead_letter: DeadLetter | None = None
     """Where messages are parked that will never be stored; omitted: they are rejected without
@@ -135,7 +135,8 @@ class Pipeline(Spec):
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
-        yield from fit.problems(self.source.chosen, self.aggregate, self.sink.elasticsearch)
+        source, sink = self.source.chosen, self.sink.elasticsearch
+        yield from cross_checks.problems(source, self.aggregate, sink)
         rabbitmq, parked = self.source.rabbitmq, self.dead_letter and self.dead_letter.rabbitmq
         if parked and not rabbitmq:
             yield Problem(("dead_letter", "rabbitmq"), "needs source.rabbitmq")
@@ -153,7 +154,8 @@ class Pipeline(Spec):
 
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""
-        yield from fit.warnings(self.source.chosen, self.aggregate, self.sink.elasticsearch)
+        source, sink = self.source.chosen, self.sink.elasticsearch
+        yield from cross_checks.warnings(source, self.aggregate, sink)
         if self.source.rabbitmq and not self.dead_letter:
             yield Problem(
                 ("dead_letter",), f"is missing: {self.source.rabbitmq.without_dead_letter}"

@@ -16,7 +16,7 @@ from deploy import services
 from deploy.local.folders import CannotStart
 
 if "CI" not in os.environ:
-    # A fifth of Hypothesis' own 100, so that nobody waits: each run draws others at random.
+    # A fifth of Hypothesis' own 100, so that a run is short: each one draws others at random.
     settings.register_profile("home", max_examples=20, deadline=None)
     settings.load_profile("home")
 

@@ -15,15 +15,16 @@ from typing import Any, NamedTuple
 from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.message import Arrived, Message, Outcomes, Properties
-from flows.bodies.parts import Parts
-from flows.commands import is_command
 from flows.groups.event_order import make_shard
-from flows.plan import make_plan
-from flows.shards import ForShard
+from flows.job import make_plan
+from flows.messages.commands import is_command
+from flows.outcomes.split_messages import SplitMessages
+from flows.process.stop import Stop
 from flows.spec import Pipeline
-from flows.steps import Aggregate, concerns_a_shard, correlate
-from flows.stop import Stop
-from flows.write import Write
+from flows.steps.aggregate import Aggregate
+from flows.steps.correlate import correlate
+from flows.steps.routing import ForShard, concerns_a_shard
+from flows.steps.write import Write
 from tests.documents import Block
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
@@ -90,8 +91,8 @@ class Play:
         self.told: list[Event] = []
         self.queue = memory_source.queue(spec.source.memory.name)
         self._store = memory_sink.store(spec.sink.memory.name)
-        self._sink = memory_sink.Memory(spec.sink.memory)
-        self._source = memory_source.Memory(spec.source.memory, workers=1)
+        self._sink = memory_sink.MemoryStoreSink(spec.sink.memory)
+        self._source = memory_source.MemoryQueueSource(spec.source.memory, workers=1)
         self._plan = make_plan(spec, self._source, self._sink)
         names = self._source.consumers()
         self._consumers = {name: self._source.consumer(name) for name in names}
@@ -112,7 +113,7 @@ class Play:
             for name, shard in self._shards.items()
         }
         self._writes = {name: Write(self._sink, self._plan.documents) for name in names}
-        self._parts = {name: Parts(self._plan.only) for name in self._consumers}
+        self._parts = {name: SplitMessages(self._plan.only) for name in self._consumers}
 
     # What can happen.
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from connectors.errors import SpecError
-from flows import start
+from flows.process import start
 from flows.spec import load
 from tests.documents import ENVIRONMENT, READMES, ROOT, WHOLE, Block, blocks, code, commands
 from tests.flows.cases import cases
@@ -138,7 +138,7 @@ def test_a_command_can_be_given(words: tuple[str, ...]) -> None:
     elif Path(program).name in ("python", "python3"):
         check_python(arguments)
     else:
-        pytest.fail(f"nobody has said how {program} is checked")
+        pytest.fail(f"{program} has no check")
 
 
 def check_python(arguments: list[str]) -> None:

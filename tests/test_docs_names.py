@@ -9,18 +9,18 @@ import pytest
 import yaml
 
 from connectors import metrics
-from connectors.elasticsearch import backlog, indexer, trouble
+from connectors.elasticsearch import backlog, indexer, outage_log
 from connectors.elasticsearch.address import ID_BYTES_MAX
-from connectors.rabbitmq import park, parked
+from connectors.rabbitmq import dead_letter, dead_letter_headers
 from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
 from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
-from flows import start, stop
-from flows.declared.aggregate import Aggregate
-from flows.declared.window import Tumbling
+from flows.config.aggregate import AggregateSpec
+from flows.config.window import TumblingSpec
 from flows.groups.remembered import RECOGNISED
-from flows.shards import SHARDS
+from flows.process import start, stop
 from flows.spec import Pipeline
+from flows.steps.routing import SHARDS
 from flows.summaries.functions.distinct import EXACT_MOST
 from tests.documents import (
     DEAD_LETTERS,
@@ -124,7 +124,7 @@ SHOWN_BY = {
         "test_one_refused_message_is_parked_and_six_hundred_are_stored"
     ),
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
-    "Elasticsearch lets nobody in": "test_who_is_shut_out_says_so_loudly",
+    "Elasticsearch lets the job not in": "test_who_is_shut_out_says_so_loudly",
     "At the start it is clear": "test_what_would_refuse_every_document_is_found_at_the_start",
     "It answers 404": "test_who_is_refused_for_good_is_not_waited_for",
     "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",
@@ -168,7 +168,7 @@ def test_each_fault_has_its_test() -> None:
 
 
 def test_the_headers_of_a_parked_message_are_all_told() -> None:
-    source = Path(parked.__file__).read_text()
+    source = Path(dead_letter_headers.__file__).read_text()
 
     told = {
         header for row in table(DEAD_LETTERS, "Header") for header in re.findall("`(.+?)`", row[0])
@@ -199,14 +199,14 @@ def test_the_exit_codes_are_all_told() -> None:
     ("sentence", "number", "is_so"),
     [
         ("at the most five seconds apart", indexer.REQUESTS.limit, 5),
-        ("at the most 30 seconds apart", park.AGAIN.limit, 30),
-        ("A warning every ten seconds", trouble.EVERY, 10),
+        ("at the most 30 seconds apart", dead_letter.AGAIN.limit, 30),
+        ("A warning every ten seconds", outage_log.EVERY, 10),
         ("is tried five times", _FirstLook.TRIES, 5),
         ("30 seconds if not set", Pipeline.model_fields["drain_timeout"].default, 30),
         ("windows smaller than 64 KiB", backlog.SMALL_BYTES, 64 * 1024),
         ("consumer timeout of 30 minutes", CONSUMER_TIMEOUT, 30 * 60),
-        ("for an hour (`amend_for`)", Aggregate.model_fields["amend_for"].default, 3600),
-        ("after `idle_after`, 30 seconds", Tumbling.model_fields["idle_after"].default, 30),
+        ("for an hour (`amend_for`)", AggregateSpec.model_fields["amend_for"].default, 3600),
+        ("after `idle_after`, 30 seconds", TumblingSpec.model_fields["idle_after"].default, 30),
         ("among the last 20,000 messages of a shard", RECOGNISED, 20_000),
         ("each of the eight shards", len(SHARDS), 8),
         ("above 4096 values", EXACT_MOST, 4096),
@@ -248,7 +248,7 @@ FORBIDDEN = re.compile(
     r"/work/|/root/|\.\./shared|\bBRIEF\b|\bissues? #?\d|(?<![\w&/])#\d+\b|\bgithub issue\b",
     re.IGNORECASE,
 )
-"""Numbers of a tracker, and places on somebody's machine: neither means anything to a reader."""
+"""Numbers of a tracker, and places on one machine: neither means anything to a reader."""
 
 
 def test_the_project_speaks_of_itself_alone() -> None:

@@ -19,18 +19,20 @@ import pytest
 from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.message import Lost, Outcomes, Properties
-from flows.accounts.books import Books
-from flows.accounts.conservation import in_leaving, in_outcomes
-from flows.consumers import Acknowledge, Deliveries, ForConsumer
-from flows.crossing import Members
-from flows.groups.departures import Leaving
+from flows.audit.counters import in_leaving, in_outcomes
+from flows.audit.reconcile import Accounts
+from flows.groups.departures import ShardOutput
 from flows.groups.event_order import make_shard
-from flows.plan import make_plan
-from flows.shards import ForShard
+from flows.job import make_plan
+from flows.process.stop import Stop
 from flows.spec import Pipeline
-from flows.steps import Aggregate, concerns_a_shard, correlate
-from flows.stop import Stop
-from flows.write import Write
+from flows.steps.acknowledge import Acknowledge
+from flows.steps.aggregate import Aggregate
+from flows.steps.correlate import correlate
+from flows.steps.routing import ForConsumer, ForShard, concerns_a_shard
+from flows.steps.source import Deliveries
+from flows.steps.write import Write
+from flows.values.columnar import Members
 
 SEEDS = range(200 if "CI" in os.environ else 40)
 if "HOPPER_SEED" in os.environ:
@@ -39,7 +41,7 @@ _worlds = itertools.count()
 REDUCED = {"reduce": {"numbers": {"list": "n"}}, "by": "key"}
 
 
-class World:
+class SimulatedWorld:
     """A queue, its consumers, the steps with a queue before each, a store; and a clock."""
 
     def __init__(self, seed: int) -> None:
@@ -52,8 +54,8 @@ class World:
         self.store.refuse(b"poison", "it is poison")
         assert self.spec.sink.memory
         assert self.spec.source.memory
-        self.sink = memory_sink.Memory(self.spec.sink.memory)
-        source = memory_source.Memory(self.spec.source.memory, workers=1)
+        self.sink = memory_sink.MemoryStoreSink(self.spec.sink.memory)
+        source = memory_source.MemoryQueueSource(self.spec.source.memory, workers=1)
         self.consumers = {name: source.consumer(name) for name in source.consumers()}
         self.source = source
         self.plan = make_plan(self.spec, source, self.sink)
@@ -87,7 +89,7 @@ class World:
 
     def _begin(self) -> None:
         """What a process has in its memory when it starts."""
-        self.stop, self.books = Stop(3600, lambda: 0), Books()
+        self.stop, self.books = Stop(3600, lambda: 0), Accounts()
         deliveries = Deliveries(self.source, self.stop, self.books)
         acknowledge = Acknowledge(self.source, self.plan.only, self.stop, self.books)
         self.deliveries = {name: deliveries.build_part("", name, None) for name in self.consumers}
@@ -104,7 +106,7 @@ class World:
             for name in self.shards
         }
         self.to_aggregate: dict[str, deque[ForShard | Lost]] = defaultdict(deque)
-        self.to_write: dict[str, deque[Leaving | Lost]] = defaultdict(deque)
+        self.to_write: dict[str, deque[ShardOutput | Lost]] = defaultdict(deque)
         self.to_acknowledge: dict[str, deque[ForConsumer]] = defaultdict(deque)
 
     # What can happen.
@@ -248,7 +250,7 @@ class World:
         assert books.way.difference == between
 
     def numbers(self) -> list[int]:
-        """Of the messages that are stored, in whatever form."""
+        """Of the messages that are stored, in any form."""
         documents = [fields(document.source) for document in self.store.documents]
         if self.reduced:
             return [number for document in documents for number in document["numbers"]]
@@ -268,7 +270,7 @@ def take_some(waiting: deque, chance: random.Random) -> list:  # type: ignore[ty
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_message_has_exactly_one_place(seed: int) -> None:
     """At every moment; and after a drain nothing is held, and all that left is stored or parked."""
-    world = World(seed)
+    world = SimulatedWorld(seed)
     for _ in range(200):
         world.move()
         world.check()

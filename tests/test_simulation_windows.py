@@ -14,13 +14,13 @@ import pytest
 
 from connectors.message import Properties
 from flows.spec import Pipeline
-from flows.steps import correlate
-from tests.test_simulation import SEEDS, World, fields
+from flows.steps.correlate import correlate
+from tests.test_simulation import SEEDS, SimulatedWorld, fields
 
 _worlds = itertools.count()
 
 
-class WindowWorld(World):
+class WindowWorld(SimulatedWorld):
     """Windows of two seconds by event time; a message in five is late, perhaps by many windows."""
 
     count = 0
@@ -70,7 +70,7 @@ class WindowWorld(World):
             self.queue.publish(body, properties=Properties(message_id=str(self.published)))
 
     def complete(self) -> None:
-        """Nobody forces windows here: a part of one has no name by which it is found again."""
+        """Windows are not forced here: a part of one has no name by which it is found again."""
 
     def crash(self) -> None:
         super().crash()

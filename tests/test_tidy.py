@@ -15,17 +15,15 @@ SOURCES = sorted(p for folder in ("flows", "connectors") for p in (ROOT / folder
 ONLY_IN = {
     "bytewax": (
         "flows/pipeline.py",
-        "flows/consumers.py",
-        "flows/steps.py",
-        "flows/write.py",
-        "flows/start.py",
+        "flows/steps/",
+        "flows/process/start.py",
     ),
     "pika": ("connectors/rabbitmq/",),
     "elastic_transport": ("connectors/elasticsearch/client.py",),
     "elasticsearch": (),
     "flows": ("flows/",),
-    "yaml": ("flows/declared/yaml.py", "flows/declared/substitution.py"),
-    "re2": ("flows/fields/expressions/patterns.py",),
+    "yaml": ("flows/config/yaml.py", "flows/config/substitution.py"),
+    "re2": ("flows/conditions/cel/patterns.py",),
     "prometheus_client": ("connectors/metrics.py", "connectors/account_metric.py"),
     "msgspec": ("flows/", "connectors/"),
 }
@@ -34,7 +32,7 @@ ONLY_IN = {
 WAITING = {"time", "threading", "socket", "select", "queue", "asyncio", "subprocess", "random"}
 
 LINES_OF_A_FUNCTION_MOST = 50
-LINES_OF_A_MODULE_MOST = 250
+LINES_OF_A_MODULE_MOST = 300
 
 
 def name(path: Path) -> str:
@@ -132,12 +130,13 @@ def test_things_fit_on_a_screen() -> None:
 
 
 def test_nothing_is_swallowed() -> None:
-    """A crash is a safe answer; an error that nobody hears of is not.
+    """A crash is a safe answer; an error that is never told is not.
 
     What a user's own function raises is told of the one message that it was called for.
     """
     for path in SOURCES:
-        everything = () if name(path) == "flows/fields/own.py" else ("Exception", "BaseException")
+        users = name(path) == "flows/conditions/user_functions.py"
+        everything = () if users else ("Exception", "BaseException")
         for node in nodes(path):
             if isinstance(node, ast.ExceptHandler):
                 caught = ast.unparse(node.type) if node.type else "everything"

@@ -22,8 +22,8 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from connectors.elasticsearch.order import Order, names_of
-from connectors.elasticsearch.request import Batch, Name, Part, Request
+from connectors.elasticsearch.per_id_order import PerIdOrder, names_of
+from connectors.elasticsearch.request import Batch, Name, Request, RequestPart
 
 SMALL_BYTES = 64 * 1024
 """A request of 260 documents of 235 bytes; below it, what a request costs by itself (200 µs of our
@@ -37,12 +37,12 @@ class Backlog:
         """`linger` in seconds, 0: no request is shared; `ordered`: see rule 5."""
         self._bytes_max, self._linger, self._ordered = bytes_max, linger, ordered
         self._small_bytes = min(SMALL_BYTES, bytes_max) if linger else 0
-        self._order = Order(bytes_max)
+        self._order = PerIdOrder(bytes_max)
         self._requests: deque[Request] = deque()
-        self._company: list[Part] = []
+        self._company: list[RequestPart] = []
         self._company_bytes = 0
         self._company_due_at = 0.0
-        self._again: list[tuple[float, int, Part]] = []
+        self._again: list[tuple[float, int, RequestPart]] = []
         self._aside: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
 
@@ -59,7 +59,7 @@ class Backlog:
             self.flush()
         if not self._company:
             self._company_due_at = now + self._linger
-        self._company.append(Part(batch, positions))
+        self._company.append(RequestPart(batch, positions))
         self._company_bytes += size
         if self._company_bytes >= self._small_bytes:
             self.flush()
@@ -105,7 +105,7 @@ class Backlog:
                 times.append(self._company_due_at)
         return min(times, default=None)
 
-    def finish(self, request: Request, again: Sequence[tuple[Part, float]] = ()) -> None:
+    def finish(self, request: Request, again: Sequence[tuple[RequestPart, float]] = ()) -> None:
         """All of a request is settled, but for the parts to be sent again, each at its time."""
         names = request.names or set()
         if again:
@@ -150,7 +150,7 @@ class Backlog:
         return [fitting for half in halves for fitting in self._fitting(half)]
 
     def _take_again(self, now: float) -> Request | None:
-        parts: list[Part] = []
+        parts: list[RequestPart] = []
         size = 0
         while self._again and self._again[0][0] <= now:
             part = self._again[0][2]
@@ -188,17 +188,17 @@ class Backlog:
     def _cut(self, batch: Batch, positions: range, size: int) -> Iterator[Request]:
         """Rule 2; a document that is too large by itself is a request by itself."""
         if size <= self._bytes_max:
-            yield Request([Part(batch, positions)])
+            yield Request([RequestPart(batch, positions)])
             return
         start = size = 0
         for position in positions:
             more = batch.size([position])
             if size + more > self._bytes_max and position > start:
-                yield Request([Part(batch, range(start, position))])
+                yield Request([RequestPart(batch, range(start, position))])
                 start, size = position, 0
             size += more
-        yield Request([Part(batch, range(start, len(positions)))])
+        yield Request([RequestPart(batch, range(start, len(positions)))])
 
 
-def _still_wanted(parts: list[Part]) -> list[Part]:
+def _still_wanted(parts: list[RequestPart]) -> list[RequestPart]:
     return [part for part in parts if not part.batch.withdrawn]  # Rule 6

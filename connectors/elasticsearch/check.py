@@ -1,6 +1,6 @@
 """The first look at a cluster: are we let in, may we write, and does it take what we would send?
 
-Whoever answers clearly that it cannot work is not waited for; all that is not clear may be so.
+Fail on a definite refusal; treat any other failure as temporary, and wait.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import logging
 
 import msgspec
 
-from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST, Again, read
+from connectors.elasticsearch.bulk_response import CONTENT_LENGTH_MOST, Retry, read
 from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.outage_log import REFUSED_FOR_GOOD
 from connectors.elasticsearch.proxy_answer import REDIRECTS
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.elasticsearch.target import Target, check_pipeline
-from connectors.elasticsearch.trouble import REFUSED_FOR_GOOD
 from connectors.errors import Unavailable
 
 log = logging.getLogger("hopper.elasticsearch")
@@ -29,7 +29,7 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
         Unavailable: it answers, and what it says will not change by waiting.
     """
     reading = read(client.knock(), 0)
-    if not isinstance(reading, Again):
+    if not isinstance(reading, Retry):
         target = None if index is None else Target(client, spec, index)
         what_it_is = None if target is None else target.check()
         length = _content_length_max(client)
@@ -44,7 +44,7 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
     return CONTENT_LENGTH_MOST
 
 
-def _refused_for_good(client: Client, reading: Again) -> str:
+def _refused_for_good(client: Client, reading: Retry) -> str:
     said = f"{reading.status} {reading.reason}"
     if reading.status in REDIRECTS:  # it says itself what helps
         return f"Elasticsearch is not at {client.nodes}: {said}"
@@ -60,7 +60,7 @@ def _refused_for_good(client: Client, reading: Again) -> str:
 
 
 def _content_length_max(client: Client) -> int:
-    """Whoever may only write may not ask for it: then it is taken to be what it usually is."""
+    """A key that may only write may not ask for it: then the usual value is assumed."""
     reply = client.look("GET", f"/_nodes/http?filter_path={_LENGTHS}")
     try:
         nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes
@@ -74,12 +74,12 @@ class _Http(msgspec.Struct):
     max_content_length_in_bytes: int
 
 
-class _Node(msgspec.Struct):
+class _NodeInfo(msgspec.Struct):
     http: _Http
 
 
 class _Nodes(msgspec.Struct):
-    nodes: dict[str, _Node]
+    nodes: dict[str, _NodeInfo]
 
 
 _LENGTHS = "nodes.*.http.max_content_length_in_bytes"

@@ -20,12 +20,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal, Reply, read_error
-from connectors.elasticsearch.request import Part
+from connectors.elasticsearch.bulk_response import (
+    Items,
+    Refusal,
+    RefusedRequest,
+    Reply,
+    Retry,
+    read_error,
+)
+from connectors.elasticsearch.request import RequestPart
 from connectors.message import Claim
 
 READ = "filter_path=docs.found,docs._seq_no,docs._primary_term,docs._source,docs.error"
-"""What the answer shall hold."""
+"""What the answer holds."""
 
 
 class Claimed(NamedTuple):
@@ -33,11 +40,11 @@ class Claimed(NamedTuple):
 
     place: int
     """In the request."""
-    part: Part
+    part: RequestPart
     position: int
     """In its batch."""
     claim: Claim
-    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
     id: str | None
     routing: str | None
 
@@ -59,7 +66,7 @@ class Verdicts(NamedTuple):
     """To be sent once more, each in place of what was found."""
 
 
-def claimed(parts: Iterable[Part], items: Items, index: str | None) -> list[Claimed]:
+def claimed(parts: Iterable[RequestPart], items: Items, index: str | None) -> list[Claimed]:
     """The documents of a request that claim an `_id` in vain; `index`: of those that name none."""
     if not items.conflicts:
         return []
@@ -111,7 +118,7 @@ def judge(documents: Sequence[Claimed], items: Items, reply: Reply) -> Verdicts:
                 others[one.place] = there.fingerprint
         else:
             refusal = Refusal(one.place, there.status or 503, f"{_UNREAD}: {there.reason}")
-            if isinstance(there, Again):
+            if isinstance(there, Retry):
                 throttled.append(refusal)
             elif there.status in _FORBIDDEN:
                 rejected.append(refusal)
@@ -131,14 +138,14 @@ def judge(documents: Sequence[Claimed], items: Items, reply: Reply) -> Verdicts:
 
 
 def replaced(
-    documents: Sequence[Claimed], items: Items, reading: Items | Again | Indigestible
+    documents: Sequence[Claimed], items: Items, reading: Items | Retry | RefusedRequest
 ) -> Items:
     """The same with those that were sent once more, of which `reading` tells."""
     places = [one.place for one in documents]
     if not isinstance(reading, Items):
         status = reading.status or 503
         refused = [Refusal(place, status, reading.reason) for place in places]
-        if isinstance(reading, Again):
+        if isinstance(reading, Retry):
             return items._replace(throttled=sorted([*items.throttled, *refused]))
         return items._replace(failed=sorted([*items.failed, *refused]))
     # Another writer came in between: what is there now is looked at when it is sent again.
@@ -159,7 +166,7 @@ def replaced(
 
 def _read(
     reply: Reply, documents: Sequence[Claimed]
-) -> Sequence[Found | Again | Indigestible | None]:
+) -> Sequence[Found | Retry | RefusedRequest | None]:
     """What is there in the place of each; `None`: nothing."""
     if reply.status != 200:
         return [read_error(reply)] * len(documents)
@@ -167,17 +174,17 @@ def _read(
         found = json.loads(reply.body)["docs"]
         read = [_found(one, there) for one, there in zip(documents, found, strict=True)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return [Again(200, f"not an answer to a multi get: {error!r}")] * len(documents)
+        return [Retry(200, f"not an answer to a multi get: {error!r}")] * len(documents)
     return read
 
 
-def _found(document: Claimed, there: dict[str, Any]) -> Found | Indigestible | None:
+def _found(document: Claimed, there: dict[str, Any]) -> Found | RefusedRequest | None:
     error = there.get("error")
     if error is not None:
         if error["type"] == "index_not_found_exception":
             return None
         status = _STATUS.get(error["type"], 500)
-        return Indigestible(status, f"{error['type']}: {error.get('reason')}")
+        return RefusedRequest(status, f"{error['type']}: {error.get('reason')}")
     if not there.get("found"):
         return None
     field = document.claim.field

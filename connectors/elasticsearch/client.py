@@ -4,7 +4,7 @@ It rests on `elastic_transport`, the lower half of Elasticsearch's own client: c
 and a choice among nodes that leaves out those which are down. The upper half would add a media
 type of its major version, which servers of another one refuse, and twice the memory. Nothing is
 tried again here but at another node, where one cannot be reached; and no failure is an exception:
-whoever sends gets a `Reply`, whatever happens.
+the sender gets a `Reply` in every case.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from elastic_transport.client_utils import basic_auth_to_header, url_to_node_con
 from urllib3 import HTTPSConnectionPool
 
 from connectors.elasticsearch import tls
-from connectors.elasticsearch.bulk import FILTER_PATH, Reply
+from connectors.elasticsearch.bulk_response import FILTER_PATH, Reply
 from connectors.elasticsearch.claims import READ
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
@@ -91,7 +91,7 @@ class Client:
             return _no_answer(error)
 
     def exists(self, name: str) -> bool | Reply:
-        """Look for an index, an alias or a data stream; a `Reply` tells why nobody knows."""
+        """Look for an index, an alias or a data stream; a `Reply` tells why that is unknown."""
         try:
             reply = self._request("HEAD", _path(name), None, _JSON, LOOK_SECONDS_MAX)
         except TransportError as error:
@@ -120,7 +120,7 @@ class Client:
             return _no_answer(error)
 
     def knock(self) -> Reply:
-        """Send an empty bulk: a bad request of those who are let in, whatever they may do inside.
+        """Send an empty bulk: a bad request for a user who is let in, with any privileges.
 
         Raises:
             Unavailable: see `look`.
@@ -198,7 +198,7 @@ def _silence() -> None:
     """Keep `elastic_transport` out of the log: what goes wrong is told by the indexer."""
     logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
     # It prepares each body for the log, even when it then is not logged, unless there is no log
-    # at all. That is time, and what is in there is nobody's business.
+    # at all. That takes time, and exposes what is in there.
     logging.getLogger("elastic_transport.node").propagate = False
 
 

@@ -56,7 +56,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def reason_of(error: Error | None) -> str:
-    """Type and reason, and whatever its causes say besides."""
+    """Type and reason, and what its causes add."""
     if error is None:
         return "no reason given"
     text = f"{error.type}: {error.reason}" if error.reason else error.type

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
-from connectors.elasticsearch.request import Part, Request
+from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedRequest, Retry
+from connectors.elasticsearch.request import Request, RequestPart
 
 KNOWN_FOR = 5.0
 """Seconds; an index that is deleted and still written to may come back within these."""
@@ -52,8 +52,8 @@ class Existence:
         ]
 
     def join(
-        self, reading: Items | Again | Indigestible, absent: list[Refusal], documents: int
-    ) -> Items | Again | Indigestible:
+        self, reading: Items | Retry | RefusedRequest, absent: list[Refusal], documents: int
+    ) -> Items | Retry | RefusedRequest:
         """What is to be read of a request, where `reading` is of those that were not absent."""
         if not isinstance(reading, Items):
             return reading
@@ -85,7 +85,7 @@ def present(absent: list[Refusal], documents: int) -> list[int]:
     return [position for position in range(documents) if position not in out]
 
 
-def without(request: Request, absent: list[Refusal]) -> list[Part]:
+def without(request: Request, absent: list[Refusal]) -> list[RequestPart]:
     """The parts of a request, without those documents."""
     if not absent:
         return request.parts

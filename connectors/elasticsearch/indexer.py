@@ -12,19 +12,19 @@ import threading
 import time
 from collections.abc import Callable
 
+from connectors.elasticsearch.adaptive_concurrency import AdaptiveConcurrency, Latency
 from connectors.elasticsearch.backlog import Backlog
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Reply
-from connectors.elasticsearch.exchange import Exchange
+from connectors.elasticsearch.bulk_request import BulkLines, check
+from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry
 from connectors.elasticsearch.existence import Existence
 from connectors.elasticsearch.isolate import Verdict, judge
-from connectors.elasticsearch.lines import Lines, check
-from connectors.elasticsearch.observer import Nobody, Observer, tell
-from connectors.elasticsearch.order import naming, replace
-from connectors.elasticsearch.pace import Latency, Pace
+from connectors.elasticsearch.observer import NoObserver, Observer, tell
+from connectors.elasticsearch.outage_log import Reports
+from connectors.elasticsearch.per_id_order import naming, replace
 from connectors.elasticsearch.request import Batch, Request
-from connectors.elasticsearch.settle import condemn, divide, is_too_large, settle
+from connectors.elasticsearch.retry_policy import condemn, divide, is_too_large, settle
+from connectors.elasticsearch.round_trip import RoundTrip
 from connectors.elasticsearch.submission import Submission
-from connectors.elasticsearch.trouble import Reports
 from connectors.message import Answer, Documents, SinkState
 from connectors.retry import Backoff
 from connectors.units import size_text
@@ -33,7 +33,7 @@ log = logging.getLogger("hopper.elasticsearch")
 
 REQUESTS = Backoff(0.1, 5.0)
 """Pauses after requests that failed as a whole. One request at a time asks whether the service is
-back; one in five seconds is no burden, and nobody waits long for a service that came back."""
+back; one in five seconds is no burden, and a service that came back is found soon."""
 
 DOCUMENTS = Backoff(0.1, 10.0)
 """Waits of documents that are to be sent again; 0.1 s is about what a full bulk takes."""
@@ -63,21 +63,21 @@ class Indexer:
 
         `read` looks at documents that are there: see `claims`.
         `probe` sends a request of so many bytes that asks for nothing; `None`: nothing can do so.
-        `exists` looks for an index, or tells why nobody knows; `None`: every index may be made.
+        `exists` looks for an index, or tells why that is unknown; `None`: every index may be made.
         Documents of one that is not there are rejected, or, with `wait_for_index`, wait for it.
         With a `concurrency` of 1 documents are stored in the order in which they were submitted.
         """
         self._index, self._clock, self._draw = index, clock, draw
-        self._observer = observer or Nobody()
-        self._action, self._lines = action, Lines(action)
-        self._exchange = Exchange(send, read, self._lines, index, self._observer, clock)
+        self._observer = observer or NoObserver()
+        self._action, self._lines = action, BulkLines(action)
+        self._exchange = RoundTrip(send, read, self._lines, index, self._observer, clock)
         if probe is not None:
             self._exchange.probe_with(probe)
         if exists is not None:
             self._exchange.look_for(exists, Existence(index, wait_for_index))
         self._ordered = concurrency == 1
         self._backlog = Backlog(bytes_max, linger, self._ordered)
-        self._pace, self._latency = Pace(concurrency, REQUESTS), Latency()
+        self._pace, self._latency = AdaptiveConcurrency(concurrency, REQUESTS), Latency()
         self._passed = 0  # requests that Elasticsearch has worked on
         self._reports = Reports()
         self._changed = threading.Condition()
@@ -138,7 +138,7 @@ class Indexer:
             raise AssertionError("a thread of the indexer has died")
 
     def _call(self) -> None:
-        """Have somebody look at the backlog: a new thread, if each has a request of its own.
+        """Wake a thread to look at the backlog; start a new one if each has a request in flight.
 
         One that has none, and does not wait either, is about to look.
         """
@@ -166,7 +166,7 @@ class Indexer:
                 if request is not None:
                     self._pace.start()
                     if due_at is not None:
-                        # Whoever leaves with work sees to it that somebody watches the rest.
+                        # Wake another thread to watch the rest of the backlog before sending.
                         self._call()
                     return request
                 resume_at = self._pace.resume_at
@@ -177,7 +177,7 @@ class Indexer:
 
     def _process(self, request: Request) -> None:
         reading, size_bytes, seconds = self._exchange(request)
-        refusal = reading if isinstance(reading, Again) and size_bytes else None
+        refusal = reading if isinstance(reading, Retry) and size_bytes else None
         probed = None if refusal is None else self._exchange.probe(request, refusal)
         now = self._clock()
         with self._changed:
@@ -224,9 +224,9 @@ class Indexer:
         return settlement.answers
 
     def _put_back(
-        self, request: Request, reading: Again | Indigestible, verdict: Verdict, now: float
+        self, request: Request, reading: Retry | RefusedRequest, verdict: Verdict, now: float
     ) -> None:
-        if isinstance(reading, Again) and reading.may_be_stored:
+        if isinstance(reading, Retry) and reading.may_be_stored:
             request.doubt()
         halves = divide(request, reading, verdict)
         if halves:
@@ -243,7 +243,7 @@ class Indexer:
         else:
             self._backlog.put_back(request)
         others_pass = verdict is Verdict.HALVE or (verdict is Verdict.RETRY and not self._ordered)
-        if isinstance(reading, Indigestible) or others_pass:
+        if isinstance(reading, RefusedRequest) or others_pass:
             self._pace.succeed()
         else:
             self._pace.fail(now, self._draw())

@@ -12,7 +12,7 @@ Rule 2: A request against which enough refusals speak is halved; a document that
 Rule 3: When a probe does not pass, nothing of what was refused before counts any more. Where no
         probe ever passed, since it is refused too, other requests alone tell.
 Rule 4: What has its reason outside of the request never speaks against it: Elasticsearch's own
-        words about load, credentials and missing shards, 429, and servers that nobody reaches.
+        words about load, credentials and missing shards, 429, and servers that cannot be reached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import NamedTuple
 
-from connectors.elasticsearch.bulk import Again, Items, Refusal
+from connectors.elasticsearch.bulk_response import Items, Refusal, Retry
 
 
 class Grade(NamedTuple):
@@ -75,7 +75,7 @@ class Record:
         """A probe that counts passed after the last refusal."""
 
 
-def grade_of(reading: Again) -> Grade | None:
+def grade_of(reading: Retry) -> Grade | None:
     """How much a refusal says; `None`: nothing. Rule 4."""
     status = reading.status
     if status is None:
@@ -87,7 +87,7 @@ def grade_of(reading: Again) -> Grade | None:
     return BROKEN if status in (502, 503) else REFUSED
 
 
-def probes(record: Record, reading: Again) -> int:
+def probes(record: Record, reading: Retry) -> int:
     """How many probes have to pass after a refusal, one after the other; 0: it says nothing.
 
     One more each time: a load balancer that gives requests to its servers by turns would else send
@@ -100,7 +100,7 @@ def probes(record: Record, reading: Again) -> int:
 
 
 def judge(
-    record: Record, reading: Again, documents: int, passed: int, probed: bool | None
+    record: Record, reading: Retry, documents: int, passed: int, probed: bool | None
 ) -> Verdict:
     """Take note of one more refusal, and decide.
 
@@ -122,7 +122,7 @@ def judge(
     return Verdict.RETRY if spoke or record.probed else Verdict.WAIT
 
 
-def rejected(reading: Again) -> Items:
+def rejected(reading: Retry) -> Items:
     """The verdict on a document that was alone."""
     said = reading.reason if reading.status is None else f"{reading.status}, {reading.reason}"
     reason = f"refused: alone in a request, again and again, while others passed: {said}"

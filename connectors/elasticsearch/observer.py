@@ -1,11 +1,11 @@
-"""Whoever counts what is sent, and what comes of it. Pure."""
+"""Counts what is sent, and the answers. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Protocol
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items
+from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Retry
 
 
 class Observer(Protocol):
@@ -24,7 +24,7 @@ class Observer(Protocol):
         """Documents are stored in the failure store of their data stream, which they do not fit."""
 
 
-def tell(observer: Observer, reading: Items | Again | Indigestible, documents: int) -> None:
+def tell(observer: Observer, reading: Items | Retry | RefusedRequest, documents: int) -> None:
     """What has been read of a request with that many documents."""
     if not isinstance(reading, Items):
         observer.again(documents, reading.status)
@@ -39,7 +39,7 @@ def tell(observer: Observer, reading: Items | Again | Indigestible, documents: i
         observer.apart(reading.apart)
 
 
-class Nobody:
+class NoObserver:
     """Looks away."""
 
     def requested(self, documents: int, size_bytes: int, seconds: float) -> None:

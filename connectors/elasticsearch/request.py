@@ -15,7 +15,7 @@ Name = Hashable
 """What tells one document in Elasticsearch from all others: its `_id`, and its index."""
 
 
-class Names(NamedTuple):
+class DocumentNames(NamedTuple):
     """Which documents of a batch are which."""
 
     column: list[Name | None]
@@ -34,7 +34,7 @@ class Batch:
         documents: Documents,
         heads: list[bytes] | None,
         overhead: int,
-        names: Names | None = None,
+        names: DocumentNames | None = None,
     ) -> None:
         """`heads`: the line above each document.
 
@@ -66,7 +66,7 @@ class Batch:
         )
 
 
-class Part:
+class RequestPart:
     """Documents of one batch that have the same past."""
 
     __slots__ = ("attempts", "batch", "errors", "maybe_stored", "positions", "refusals")
@@ -82,9 +82,9 @@ class Part:
         self.maybe_stored = False
         """They were sent in a request whose answer is lost."""
 
-    def only(self, positions: Sequence[int]) -> Part:
+    def only(self, positions: Sequence[int]) -> RequestPart:
         """Some of these documents, with the same past."""
-        part = Part(self.batch, positions)
+        part = RequestPart(self.batch, positions)
         part.attempts, part.refusals, part.errors = self.attempts, self.refusals, self.errors
         part.maybe_stored = self.maybe_stored
         return part
@@ -110,10 +110,10 @@ class Request:
 
     __slots__ = ("names", "parts", "record")
 
-    def __init__(self, parts: list[Part], names: set[Name] | None = None) -> None:
+    def __init__(self, parts: list[RequestPart], names: set[Name] | None = None) -> None:
         self.parts = parts
         self.names = names
-        """Those that nobody else may use now; `None`: it has not asked for them yet."""
+        """Those that no other request may use now; `None`: it has not asked for them yet."""
         self.record = Record()
         """What speaks against it, as it is."""
 
@@ -128,7 +128,7 @@ class Request:
         return sum(part.size for part in self.parts)
 
     def doubt(self) -> None:
-        """All of it was sent, and nobody knows what became of it."""
+        """All of it was sent, and the result is unknown."""
         for part in self.parts:
             part.maybe_stored = True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from connectors.elasticsearch.address import Addressing
 from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client, FreshSpec
-from connectors.elasticsearch.columns import Columns, Filled
+from connectors.elasticsearch.document_metadata import DocumentMetadata, Filled
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.spec import ElasticsearchSink
@@ -31,7 +31,7 @@ class Elasticsearch:
         self.addressing = Addressing(spec, queue)
         """See `Sink`."""
         self._spec = spec
-        self._columns = Columns(spec)
+        self._columns = DocumentMetadata(spec)
         self._client = Client(spec, self.addressing.index, fresh)
         self._indexer = Indexer(
             self._client.send,

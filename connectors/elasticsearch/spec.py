@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from connectors.elasticsearch import tls
-from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST
+from connectors.elasticsearch.bulk_response import CONTENT_LENGTH_MOST
 from connectors.elasticsearch.index_name import problem_of_name
 from connectors.elasticsearch.other_keys import OTHER_KEYS
 from connectors.elasticsearch.other_templates import refuse_other_notations
@@ -170,7 +170,7 @@ class ElasticsearchSink(Spec):
     always does, as a time series wants it, and a message that comes twice may be two documents."""
     version: FieldOfDocument | None = None
     """A whole number that grows with each change of the document: an older one never replaces a
-    newer one, in whatever order they come, and counts as stored."""
+    newer one, in any order of arrival, and counts as stored."""
     routing: FieldOfDocument | None = None
     """What decides the shard; omitted: the `_id` does."""
     pipeline: Annotated[str, Field(min_length=1)] | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from connectors.elasticsearch.lines import Lines
-from connectors.elasticsearch.request import Batch, Names
+from connectors.elasticsearch.bulk_request import BulkLines
+from connectors.elasticsearch.request import Batch, DocumentNames
 from connectors.message import Answer, Documents
 
 
@@ -18,8 +18,8 @@ class Submission(Batch):
     def __init__(
         self,
         documents: Documents,
-        lines: Lines,
-        names: Names | None,
+        lines: BulkLines,
+        names: DocumentNames | None,
         reply: Callable[[Answer], None],
     ) -> None:
         """`names`: see `Batch`."""

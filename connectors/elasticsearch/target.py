@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from connectors.elasticsearch.bulk import Reply
+from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable

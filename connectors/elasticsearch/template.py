@@ -41,7 +41,7 @@ Get = Callable[[Mapping[str, Any], Properties], Any]
 Root = Literal["document", "header", "property", "routing_key", "exchange", "queue"]
 
 
-class Place(NamedTuple):
+class Placeholder(NamedTuple):
     """A place in a template."""
 
     name: str
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 class Template:
     """A name with places in it."""
 
-    def __init__(self, texts: Sequence[str], places: Sequence[Place]) -> None:
+    def __init__(self, texts: Sequence[str], places: Sequence[Placeholder]) -> None:
         """`texts` and `places` in turn; there is one text more."""
         self.texts, self.places = texts, places
         self._fields = [place.field for place in places]
@@ -84,7 +84,7 @@ class Template:
         """The name of a document's index: one that Elasticsearch allows.
 
         It has the template's texts in it, and no field begins with what is special at the
-        beginning of a name. So whoever sends documents, and writes their fields, cannot reach an
+        beginning of a name. So a sender, who writes the fields of documents, cannot reach an
         index that the template does not mean.
         """
         return self._fill(*[field(document, properties, now) for field in self._fields])
@@ -154,7 +154,7 @@ def _value_at(document: Mapping[str, Any], path: str) -> Any:
     return document.get(path) if value is None else value
 
 
-def _parse_place(place: str, queue: str) -> Place:
+def _parse_place(place: str, queue: str) -> Placeholder:
     name, colon, dates = place.partition(":")
     name, bar, change = name.partition("|")
     if bar and (colon or change != "lower"):
@@ -166,9 +166,9 @@ def _parse_place(place: str, queue: str) -> Place:
             shown = date_printer(dates)
         except ValueError as error:
             raise ValueError(f"{error}: write {{{name}:%Y.%m.%d}}") from None
-        return Place(name, root, path, shown(0.0), _date_field(name, get, shown))
+        return Placeholder(name, root, path, shown(0.0), _date_field(name, get, shown))
     sample = (queue.lower() if bar else queue) if root == "queue" else "x"
-    return Place(name, root, path, sample, _text_field(name, get, lower=bool(bar)))
+    return Placeholder(name, root, path, sample, _text_field(name, get, lower=bool(bar)))
 
 
 def _parse_name(name: str) -> tuple[Root, str]:

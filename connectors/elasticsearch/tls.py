@@ -15,7 +15,7 @@ def context(
     """
     made = ssl.create_default_context(cafile=ca_certs)
     if client_cert is not None:
-        # With a password that is wrong for sure nobody is asked for one at the terminal.
+        # With a password that is certainly wrong, OpenSSL does not ask for one at the terminal.
         made.load_cert_chain(client_cert, client_key, password="")
     return made
 

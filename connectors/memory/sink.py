@@ -1,6 +1,6 @@
 """A store in memory that keeps Elasticsearch's promises: an outcome for each document, in its time.
 
-Everything happens within the calls; there is no thread. Faults are methods of `Store`.
+Everything happens within the calls; there is no thread. Faults are methods of `MemoryStore`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from connectors.message import Answer, Claim, Documents, Properties, Rejection, 
 class Stored(NamedTuple):
     """A document in the store."""
 
-    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
     id: str | None
     source: bytes
     version: int | None = None
 
 
-class Store:
+class MemoryStore:
     """What was written; `windows` has the number of documents of each `submit`, in order."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Store:
         self.windows: list[int] = []
         self._refusals: list[tuple[bytes, Rejection]] = []
         self._down = self._mute = False
-        self._waiting: list[_Submission] = []
+        self._waiting: list[_MemorySubmission] = []
 
     @property
     def documents(self) -> list[Stored]:
@@ -68,7 +68,7 @@ class Store:
         for submission in waiting:
             self.write(submission)
 
-    def write(self, submission: _Submission) -> None:
+    def write(self, submission: _MemorySubmission) -> None:
         """Store a submission's documents, or let it wait."""
         with self.lock:
             if self._down:
@@ -131,7 +131,7 @@ class Store:
         return None
 
 
-class _Submission:
+class _MemorySubmission:
     """The documents of one `submit`, and whom to tell."""
 
     def __init__(self, documents: Documents, reply: Callable[[Answer], None]) -> None:
@@ -158,7 +158,7 @@ class ByMessageId:
         """See `Addressing`."""
 
 
-class Memory:
+class MemoryStoreSink:
     """A store in memory as a sink (see `connectors.connector.Sink`)."""
 
     def __init__(self, spec: MemorySink) -> None:
@@ -166,11 +166,11 @@ class Memory:
         self.addressing = ByMessageId()
 
     def check(self) -> None:
-        """See `Sink`; there is nobody who could refuse."""
+        """See `Sink`; the store is always there."""
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
-        submission = _Submission(documents, reply)
+        submission = _MemorySubmission(documents, reply)
         self._store.write(submission)
         return submission.withdraw
 
@@ -201,9 +201,9 @@ def _merged(old: Any, new: Any) -> Any:
     return old | {name: _merged(old.get(name), value) for name, value in new.items()}
 
 
-def store(name: str) -> Store:
+def store(name: str) -> MemoryStore:
     """The store of that name in this process."""
-    return _STORES.setdefault(name, Store())
+    return _STORES.setdefault(name, MemoryStore())
 
 
-_STORES: dict[str, Store] = {}
+_STORES: dict[str, MemoryStore] = {}

@@ -1,6 +1,6 @@
 """A broker in memory that keeps RabbitMQ's promises: prefetch, redelivery, tags that die.
 
-Everything happens within the calls; there is no thread. Faults are methods of `Queue`.
+Everything happens within the calls; there is no thread. Faults are methods of `MemoryQueue`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
     redelivered: bool = False
 
 
-class Queue:
+class MemoryQueue:
     """One queue; `acknowledged` and `parked` tell what became of its messages."""
 
     def __init__(self) -> None:
@@ -67,9 +67,11 @@ class Queue:
 
 
 class MemoryConsumer:
-    """One subscription to a `Queue` (see `connectors.connector.Consumer`)."""
+    """One subscription to a `MemoryQueue` (see `connectors.connector.Consumer`)."""
 
-    def __init__(self, name: str, queue: Queue, prefetch: int, may_grow: bool = False) -> None:
+    def __init__(
+        self, name: str, queue: MemoryQueue, prefetch: int, may_grow: bool = False
+    ) -> None:
         self._name, self._queue, self._prefetch = name, queue, prefetch
         self._may_grow = may_grow
         self._origin = Origin(name, 0)
@@ -186,7 +188,7 @@ class MemoryConsumer:
         return may and bool(self._queue.waiting)
 
 
-class Memory:
+class MemoryQueueSource:
     """A queue in memory as a source (see `connectors.connector.Source`)."""
 
     def __init__(self, spec: MemorySource, workers: int) -> None:
@@ -220,7 +222,7 @@ class Memory:
         return {}
 
     def refused_because(self) -> str:
-        """See `Source`; nobody refuses."""
+        """See `Source`; it is never refused."""
         return ""
 
     def other_consumers(self) -> int:
@@ -235,11 +237,11 @@ class Memory:
         return _decode(message.properties)
 
 
-def queue(name: str) -> Queue:
+def queue(name: str) -> MemoryQueue:
     """The queue of that name in this process."""
-    return _QUEUES.setdefault(name, Queue())
+    return _QUEUES.setdefault(name, MemoryQueue())
 
 
-_QUEUES: dict[str, Queue] = {}
+_QUEUES: dict[str, MemoryQueue] = {}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Properties).decode

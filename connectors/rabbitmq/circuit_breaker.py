@@ -82,7 +82,7 @@ class CircuitBreaker:
             self._counter.passed()
 
     def rejected(self, kind: str, tags: Sequence[int], by_sink: bool, now: float) -> bool:
-        """Messages are rejected together; return whether they shall be parked now."""
+        """Messages are rejected together; return whether they are to be parked now."""
         if self.is_open:
             return False
         if self._counter is None:

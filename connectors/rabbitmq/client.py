@@ -1,6 +1,6 @@
 """Consumes one queue: the I/O thread that owns the connection, and what the dataflow sees of it.
 
-The thread answers heartbeats whatever the dataflow does. Between the two threads there are two
+The thread answers heartbeats even while the dataflow is busy. Between the two threads there are two
 deques and one wake-up, and no lock: `prefetch` bounds what can be in them.
 """
 
@@ -18,13 +18,13 @@ from connectors.message import Arrived, ConsumerCounts, Lost, Opened, Origin, Ou
 from connectors.rabbitmq import refusal, topology
 from connectors.rabbitmq.consumer_count import ConsumerCount
 from connectors.rabbitmq.credentials import Credentials
+from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events, Wake
 from connectors.rabbitmq.link import Link
-from connectors.rabbitmq.park import Parker
-from connectors.rabbitmq.poison import Caution
 from connectors.rabbitmq.reach import Reach
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.session import Session
+from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource, RejectLimit
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
@@ -53,7 +53,9 @@ class RabbitMQConsumer:
             self._loop, spec.url, f"hopper {name}", asks, self, RECONNECT, fresh, refusal.CONSUME
         )
         self._parker = (
-            Parker(self._loop, name, spec, dead_letter, credentials, parked=self._on_parked)
+            DeadLetterPublisher(
+                self._loop, name, spec, dead_letter, credentials, parked=self._on_parked
+            )
             if dead_letter is not None
             else None
         )
@@ -61,7 +63,7 @@ class RabbitMQConsumer:
         self._wake = Wake(self._loop, self._settle)
         self._origin = Origin(name, 0)
         self._session: Session | None = None  # each channel has its own: tags die with it
-        self._caution = Caution(spec.prefetch)
+        self._caution = SlowStart(spec.prefetch)
         if not spec.may_be_cautious:
             self._caution.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
@@ -146,7 +148,7 @@ class RabbitMQConsumer:
         self._origin, self._leaving = Origin(self.name, self._origin.generation + 1), False
         self.rejections.connected()
         if self.rejections.probing and self._spec.may_be_cautious:
-            self._caution = Caution(self._spec.prefetch, probe=True)
+            self._caution = SlowStart(self._spec.prefetch, probe=True)
         session = self._session = Session(
             self._loop,
             self._origin,

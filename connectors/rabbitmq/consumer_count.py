@@ -13,7 +13,7 @@ from pika.channel import Channel
 from connectors.rabbitmq.wire import BatchConnection
 
 ASK_AFTER = 5.0
-"""Seconds between two questions. Somebody looks at the answer, and it costs the broker nothing."""
+"""Seconds between two questions. The answer is for a person, and costs the broker nothing."""
 FIRST_AFTER = 1.0
 """Seconds after the connection was made: by then we consume, too."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from connectors.rabbitmq.address import ShortText
+from connectors.rabbitmq.url import ShortText
 from connectors.spec import Spec
 
 
@@ -44,7 +44,7 @@ class Consume(Spec):
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Passed to the broker with the types they have here: `{x-priority: 10}`. Of a stream,
     `x-stream-offset` says where to begin the first time, `first` if omitted: `first`, `last`,
-    `next` or an offset; from then on the job goes on where it has been, whatever stands here."""
+    `next` or an offset; from then on the job goes on where it was, and this has no effect."""
 
 
 def _shape_of_declaration(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """What pika needs to connect to a URL: it reads the URL, but TLS and who we are, we read ourselves.
 
 Servers are always verified: pika would let a URL choose a protocol that does not, and it trusts
-nobody where a URL names a client certificate and no CA. Nothing of a URL is quoted in an error.
+no CA where a URL names a client certificate and no CA file. Nothing of a URL is quoted in an error.
 """
 
 from __future__ import annotations

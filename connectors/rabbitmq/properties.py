@@ -38,7 +38,7 @@ def decode(message: Message) -> Properties:
 
 
 def header(properties: bytes, name: bytes) -> Any:
-    """Decode one header, whatever the others are; `None`: it is not there, or cannot be read."""
+    """Decode one header alone, also beside broken ones; `None`: none there that can be read."""
     if name not in properties or not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
         return None  # which is all there is to most messages
     try:

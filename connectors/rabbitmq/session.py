@@ -14,15 +14,15 @@ from pika.channel import Channel
 
 from connectors.connector import Load
 from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
-from connectors.rabbitmq.age import Ages
+from connectors.rabbitmq.consumer_timeout import DeliveryAges
+from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.offset_queue import OffsetQueue
-from connectors.rabbitmq.park import Parker
-from connectors.rabbitmq.poison import Caution, any_redelivered
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
+from connectors.rabbitmq.slow_start import SlowStart, any_redelivered
 from connectors.rabbitmq.spec import RabbitMQSource
-from connectors.rabbitmq.stream import Offsets
+from connectors.rabbitmq.stream_offsets import StreamOffsets
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
 
@@ -47,8 +47,8 @@ class Session:
         connection: BatchConnection,
         channel: Channel,
         spec: RabbitMQSource,
-        caution: Caution,
-        parker: Parker | None,
+        caution: SlowStart,
+        parker: DeadLetterPublisher | None,
         rejections: Rejections,
         events: Events,
         hand_back: Callable[[str], None],
@@ -69,10 +69,10 @@ class Session:
         self._subscription = Subscription(
             connection, channel, spec, caution, self._on_messages, held_from, on_agreed
         )
-        self._ages, self._hand_back = Ages(spec.consumer_timeout), hand_back
+        self._ages, self._hand_back = DeliveryAges(spec.consumer_timeout), hand_back
         self._timeout = spec.consumer_timeout
         self._offset_queue = OffsetQueue(connection, spec.offsets) if spec.is_stream else None
-        self._offsets = Offsets()
+        self._offsets = StreamOffsets()
         self._start_offset = spec.start_offset
         self._bytes = 0
 

@@ -11,10 +11,10 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors.message import Message, Origin, Outcomes, Rejected
+from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.ledger import Ledger
-from connectors.rabbitmq.park import Parker
-from connectors.rabbitmq.poison import nack_is_no_failure, sort_out
 from connectors.rabbitmq.rejections import Rejections
+from connectors.rabbitmq.slow_start import nack_is_no_failure, sort_out
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
 
@@ -33,7 +33,7 @@ class Settlement:
         connection: BatchConnection,
         channel: Channel,
         spec: RabbitMQSource,
-        parker: Parker | None,
+        parker: DeadLetterPublisher | None,
         rejections: Rejections,
     ) -> None:
         """Without a `parker`, the queue's own dead lettering gets what is rejected."""
@@ -120,7 +120,7 @@ class Settlement:
         self._ledger.stored([rejected.message.tag, *rejected.others])
 
     def flush(self, *, everything: bool) -> None:
-        """Acknowledge what is due; the rest soon, or now, if `everything` shall be."""
+        """Acknowledge what is due; the rest soon, or all of it now, with `everything`."""
         ledger = self._ledger
         ledger.flush(spill=everything or ledger.unsent > self._spec.prefetch // 2)
         if ledger.unsent and not self._spilling:

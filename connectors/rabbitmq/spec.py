@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from connectors.rabbitmq.address import AmqpUrls, ShortText
 from connectors.rabbitmq.declaration import OFFSET, Consume, Declaration, Declare
 from connectors.rabbitmq.other_keys import OTHER_KEYS
+from connectors.rabbitmq.url import AmqpUrls, ShortText
 from connectors.spec import (
     DEFAULT_PREFETCH,
     MAX_MESSAGE,

@@ -20,7 +20,7 @@ from pika.channel import Channel
 from connectors.message import Message
 from connectors.prefetch import growth
 from connectors.rabbitmq.declaration import OFFSET
-from connectors.rabbitmq.poison import Caution
+from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection, OnBatch
 
@@ -36,7 +36,7 @@ class Subscription:
         connection: BatchConnection,
         channel: Channel,
         spec: RabbitMQSource,
-        caution: Caution,
+        caution: SlowStart,
         on_messages: OnBatch,
         held_from: Callable[[int], int],
         on_agreed: Callable[[], None],
@@ -53,7 +53,7 @@ class Subscription:
         self._wanted_since: float | None = None  # more messages at a time
         self._prefetch = 0
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
-        self._on_ended: list[Callable[[], None]] = []  # once it shall end
+        self._on_ended: list[Callable[[], None]] = []  # called when it ends
         self._ended = False
 
     def start_at(self, offset: object) -> None:

@@ -30,7 +30,7 @@ def of_source(spec: RabbitMQSource) -> list[Preparation]:
 
 
 def of_dead_letter(spec: RabbitMQDeadLetter) -> list[Preparation]:
-    """See that whatever the messages are published to is there.
+    """See that the exchange or the queue that messages are published to is there.
 
     On the default exchange the routing key is the name of a queue: where it is missing it is made,
     since the first rejected message would find no place and wait for ever.

@@ -30,7 +30,7 @@ from connectors.rabbitmq.delivery import (
     start_of_deliveries,
     without_size,
 )
-from connectors.rabbitmq.foreign import Foreign
+from connectors.rabbitmq.frame_sanitizer import FrameSanitizer
 
 OnBatch = Callable[[list[Message]], None]
 
@@ -49,7 +49,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         # By the start of a delivery: whose it is, and where it tells the size of its header.
         self._expected: dict[bytes, tuple[_Consumer, int]] = {}
         self._assemblies: dict[int, tuple[_Consumer, Assembly]] = {}  # by channel
-        self._foreign = Foreign()
+        self._foreign = FrameSanitizer()
         super().__init__(*arguments, **options)
 
     def consume_batches(

@@ -2,7 +2,7 @@
 
 Elastic publishes the real server there with fewer modules than in its own packages; a plugin of
 ours, in `plugin/`, stands in for those that writing needs. The files are under the licences of
-Elastic (AGPL-3.0, SSPL or Elastic License 2.0): fetched by whoever runs this, never passed on.
+Elastic (AGPL-3.0, SSPL or Elastic License 2.0): fetched by each machine, never passed on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHA256 = {
 """The versions that can be had, each with the checksum of its archive."""
 PLUGIN = sorted(Path(__file__).with_name("plugin").glob("*.java"))
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
-"""Pinned, so that Maven asks nobody for the newest; it is the one that Maven 3 itself names."""
+"""Pinned, so that Maven does not look for the newest; Maven 3 itself names this one."""
 
 
 def fetch(version: str, java: Path) -> Path:

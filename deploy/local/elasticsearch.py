@@ -6,6 +6,7 @@ import base64
 import json
 import logging
 import os
+import pwd
 import shutil
 import subprocess
 import urllib.error
@@ -25,11 +26,15 @@ VERSION_FOR_OLD_JAVA = "8.19.21"
 """Debian 12 offers Java 17 only, and this is the last line of versions that runs on it."""
 
 
-class Elasticsearch(Server):
+UNPRIVILEGED = 65534
+"""Number of the account that owns no files, on every Linux."""
+
+
+class ElasticsearchServer(Server):
     """One node, on loopback, that a nearly full disk does not keep from writing."""
 
     kind = "elasticsearch"
-    account = "nobody"  # it refuses to run as root
+    account = pwd.getpwuid(UNPRIVILEGED).pw_name  # it refuses to run as root
     ports_needed = 2
 
     def __init__(
@@ -114,13 +119,13 @@ class Elasticsearch(Server):
         lines = (f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
         (configuration / "elasticsearch.yml").write_text("".join(lines))
         heap = self.options["heap"]
-        # Memory that is not touched yet costs nothing; nobody reads the collector's log.
+        # Memory that is not touched yet costs nothing; the collector's log is not needed.
         options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-AlwaysPreTouch", "-Xlog:disable"]
         if self.options["fast"]:
             options.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
         if self.options["password"]:
             # It would make the index of its users to copy its roles there, after it has begun to
-            # answer, and tell whoever comes 503 until then; or for ever, if a user came meanwhile.
+            # answer, and say 503 to each request until then; or for ever, if a user came meanwhile.
             options.append("-Des.queryable_built_in_roles_enabled=false")
         (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(options))
 

@@ -58,6 +58,6 @@ def _services_left_alone() -> Iterator[None]:
 
 
 def _apt_get(*arguments: str) -> None:
-    # Two minutes for whoever else installs something at the moment, usually the system itself.
+    # Two minutes for another installation that runs at the moment, usually the system's own.
     options = ["--quiet", "-o", "DPkg::Lock::Timeout=120"]
     run(["apt-get", *options, *arguments], {"DEBIAN_FRONTEND": "noninteractive"})

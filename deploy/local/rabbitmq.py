@@ -23,7 +23,7 @@ PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Where the package keeps the programs themselves: those on the path insist on being root."""
 
 
-class RabbitMQ(Server):
+class RabbitMQServer(Server):
     """One node; the user `guest` with the password `guest` may do everything on it."""
 
     kind = "rabbitmq"

@@ -35,9 +35,9 @@ POLL_SECONDS = 0.1
 class Server(ABC):
     """A server of ours, known by its folder; it outlives the process that started it.
 
-    Without a name it is the shared one of its kind: whoever starts it finds it running, and it is
+    Without a name it is the shared one of its kind: each caller finds it running, and it is
     left running. With a name it is private to this process: it begins empty, on ports of its
-    own, and whoever made it calls `remove`, which the end of a `with` statement does. One that
+    own, and its maker calls `remove`, which the end of a `with` statement does. One that
     was forgotten, because its process was killed, is removed when the name is used again.
     """
 

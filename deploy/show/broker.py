@@ -16,7 +16,7 @@ from pika.exceptions import AMQPError
 
 from connectors.url import without_password
 from deploy.show.shop import Event
-from deploy.show.trouble import Trouble
+from deploy.show.trouble import DemoTrouble
 
 
 class Parked(NamedTuple):
@@ -24,17 +24,17 @@ class Parked(NamedTuple):
 
     id: str
     reason: str
-    """In the words of whoever refused it."""
+    """In the words of the service that refused it."""
 
 
-class Broker:
+class DemoBroker:
     """A connection to RabbitMQ, and the two queues of the demo on it."""
 
     def __init__(self, url: str, queue: str) -> None:
         """Connect, and begin with an empty queue and nothing parked.
 
         Raises:
-            Trouble: somebody consumes the queue already; or RabbitMQ cannot be reached, which
+            Trouble: the queue has a consumer already; or RabbitMQ cannot be reached, which
                 may be so for every method.
         """
         self._place = without_password(url)
@@ -45,14 +45,14 @@ class Broker:
             self._publishing = self._connection.channel()
             self._publishing.tx_select()
             if self._channel.queue_declare(queue, durable=True).method.consumer_count:
-                raise Trouble(
-                    f"Somebody consumes the queue {queue}: another demo is running, or the job of "
-                    "one that was killed."
+                raise DemoTrouble(
+                    f"The queue {queue} has a consumer already: another demo is running, or the "
+                    "job of one that was killed."
                 )
             self._delete_queues()
             self._channel.queue_declare(queue, durable=True)
 
-    def __enter__(self) -> Broker:
+    def __enter__(self) -> DemoBroker:
         return self
 
     def __exit__(
@@ -112,4 +112,4 @@ class Broker:
             yield
         except (AMQPError, OSError) as error:
             # Some of pika's errors say nothing, but hold another one that does.
-            raise Trouble(f"RabbitMQ at {self._place}: {str(error) or repr(error)}") from error
+            raise DemoTrouble(f"RabbitMQ at {self._place}: {str(error) or repr(error)}") from error

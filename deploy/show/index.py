@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from connectors.url import without_password
-from deploy.show.trouble import Trouble
+from deploy.show.trouble import DemoTrouble
 
 TIMEOUT_SECONDS = 30
 """What Elasticsearch itself gives to the making of an index."""
 
 
-class Bulks(NamedTuple):
+class BulkCounts(NamedTuple):
     """What Elasticsearch has counted of the bulk requests to an index."""
 
     requests: int
@@ -27,7 +27,7 @@ class Bulks(NamedTuple):
     """Of all of them together."""
 
 
-class Index:
+class DemoIndex:
     """One index."""
 
     def __init__(self, url: str, name: str) -> None:
@@ -45,7 +45,7 @@ class Index:
             )
 
     def make_anew(self, mapping: dict[str, Any]) -> None:
-        """Make it, empty, whatever there was.
+        """Make it, empty, also where one was.
 
         Raises:
             Trouble: Elasticsearch cannot be reached, or refuses; as with every method.
@@ -70,10 +70,10 @@ class Index:
         source: dict[str, Any] = hits[0]["_source"] if hits else {}
         return source
 
-    def bulks(self) -> Bulks:
+    def bulks(self) -> BulkCounts:
         """Return what Elasticsearch has counted since the index was made."""
         bulk = self._ask("GET", "/_stats/bulk")["_all"]["primaries"]["bulk"]
-        return Bulks(bulk["total_operations"], bulk["total_size_in_bytes"])
+        return BulkCounts(bulk["total_operations"], bulk["total_size_in_bytes"])
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(
@@ -92,4 +92,4 @@ class Index:
             reason = f"{error.code} {error.read(500).decode(errors='replace')}"
         except OSError as error:
             reason = str(getattr(error, "reason", error))
-        raise Trouble(f"Elasticsearch at {without_password(self._url)}: {reason}")
+        raise DemoTrouble(f"Elasticsearch at {without_password(self._url)}: {reason}")

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from deploy.show.trouble import Trouble
+from deploy.show.trouble import DemoTrouble
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where `flows` and `connectors` lie."""
@@ -22,10 +22,10 @@ DRAIN_SECONDS_MAX = 40
 """More than the job gives itself, which is 30 s unless its spec says otherwise."""
 
 LEAVE_SECONDS_MAX = 5
-"""For a job that nobody waits for any more: a drain with nothing in its way takes a second."""
+"""For a job that is not waited for any more: a drain with nothing in its way takes a second."""
 
 
-class Job:
+class DemoJob:
     """One process; leaving the `with` block ends it, if it still runs."""
 
     def __init__(self, spec: Path, environment: dict[str, str]) -> None:
@@ -33,7 +33,7 @@ class Job:
         self._environment = {**os.environ, **environment, "HOPPER_PIPELINE": str(spec)}
         self._seen = 0  # bytes of the log that `take_warnings` has read
 
-    def __enter__(self) -> Job:
+    def __enter__(self) -> DemoJob:
         file, name = tempfile.mkstemp(prefix="hopper-demo-", suffix=".log")
         self._file = os.fdopen(file, "wb")
         self.log = Path(name)
@@ -64,7 +64,7 @@ class Job:
                 self._process.kill()
                 self._process.wait()
             self._file.close()
-            if not isinstance(error, Trouble):
+            if not isinstance(error, DemoTrouble):
                 self.log.unlink()
 
     def drain(self) -> None:
@@ -108,6 +108,6 @@ class Job:
         except subprocess.TimeoutExpired:
             return None
 
-    def _trouble(self, what: str) -> Trouble:
+    def _trouble(self, what: str) -> DemoTrouble:
         end = self.log.read_text(errors="replace").splitlines()[-25:]
-        return Trouble("\n".join([f"{what}; its log, {self.log}, ends with:", "", *end]))
+        return DemoTrouble("\n".join([f"{what}; its log, {self.log}, ends with:", "", *end]))

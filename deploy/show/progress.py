@@ -17,7 +17,7 @@ PLAIN_SECONDS = 1.0
 """Between two lines where they cannot be refreshed."""
 
 
-class Progress:
+class ProgressLine:
     """Shows one look at the job after the other; the last stands when the `with` block ends."""
 
     def __init__(self, out: TextIO) -> None:
@@ -45,7 +45,7 @@ class Progress:
         if self._refreshes:
             self._refresh()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressLine:
         return self
 
     def __exit__(

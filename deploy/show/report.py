@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.show.broker import Parked
 from deploy.show.counters import Counters
-from deploy.show.index import Bulks
+from deploy.show.index import BulkCounts
 
 WIDTH = 80
 """Columns that are filled, as far as it can be had: every terminal has them."""
@@ -29,7 +29,7 @@ def introduction(events: int, seconds: float, places: Mapping[str, str]) -> Iter
     yield ""
 
 
-def arrived(stored: int, sample: Mapping[str, Any], bulks: Bulks) -> Iterator[str]:
+def arrived(stored: int, sample: Mapping[str, Any], bulks: BulkCounts) -> Iterator[str]:
     """Tell what Elasticsearch has."""
     yield ""
     yield f"Elasticsearch has {stored:,} documents. The first order:"

@@ -119,7 +119,7 @@ class _Shop:
         return order
 
     def order(self) -> dict[str, Any]:
-        """Somebody orders one to three things."""
+        """A customer orders one to three things."""
         items: list[dict[str, Any]] = [
             {"sku": sku, "quantity": self._random.randint(1, 6), "price": PRICES[sku]}
             for sku in self._random.sample(list(PRICES), self._random.randint(1, 3))

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class Trouble(Exception):
-    """The demo cannot go on; the message is for whoever started it."""
+class DemoTrouble(Exception):
+    """The demo cannot go on; the message is for the user who started it."""

@@ -16,18 +16,18 @@ from collections import deque
 from math import inf
 from typing import Any
 
-from flows.group import Member
-from flows.groups.open_group import Values
+from flows.groups.open_group import GroupValues
 from flows.groups.ordering import rank
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
+from flows.values.group import Member
 
 
 class Amendable:
     """What became of one key's group in one window, and goes on to grow."""
 
     def __init__(
-        self, rules: Rules, values: Values, count: int = 0, name: str | None = None
+        self, rules: Rules, values: GroupValues, count: int = 0, name: str | None = None
     ) -> None:
         """`name` is what the first members are called together."""
         self.count, self.name = count, name
@@ -99,7 +99,7 @@ class Amendments:
             return None
         found = self._kept.get(window, {}).get(key)
         if found is None and window >= self._known_from:
-            found = Amendable(self._rules, Values([], [], 0))
+            found = Amendable(self._rules, GroupValues([], [], 0))
             self.keep(window, key, found)
         return found
 

@@ -13,15 +13,15 @@ Rule 3: A message that came again while its copy was in the group leaves right a
 from __future__ import annotations
 
 from connectors.message import Outcomes, Rejection
-from flows import reduce
-from flows.group import Group, Member, Summary, Twin
 from flows.groups.amendments import Amendable, Amendments
 from flows.groups.open_group import OpenGroup, identity
 from flows.groups.remembered import CameAgain, ClosedKeys, NewHere, Recognised
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
+from flows.outcomes import outcomes
+from flows.values.group import DuplicateOfSent, Group, Member, Summary
 
-Leaving = Group | Twin | Outcomes
+ShardOutput = Group | DuplicateOfSent | Outcomes
 """What comes out of a shard: to be written, to be compared with what was, or to go home."""
 
 INCOMPLETE = frozenset(("time", "idle", "room"))
@@ -42,7 +42,7 @@ class Departures:
         self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
         self.amendments = Amendments(rules) if rules.late == "amend" and rules.tally else None
 
-    def leave(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
+    def leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         """Let a group go that is not open any more, and forget what is in it."""
         policy = self._policy(reason)  # Rule 1
         if policy == "write":
@@ -52,7 +52,7 @@ class Departures:
                 f"incomplete: {reason}{of_key(group.key)}",
                 foreseen=True,
             )
-            out += reduce.rejected(group.everything(), rejection)
+            out += outcomes.rejected(group.everything(), rejection)
         else:
             out += group.dropped()
         group.forget()
@@ -63,10 +63,10 @@ class Departures:
         key: str | None,
         amendable: Amendable,
         late: list[Member],
-        out: list[Leaving],
+        out: list[ShardOutput],
     ) -> None:
         """Write a window's group again, to which these members were added late."""
-        tags, parts = reduce.tags_of(late)
+        tags, parts = outcomes.tags_of(late)
         summary = Summary(amendable.results(), tags, amendable.count, amendable.name, parts)
         assert self._windows
         start, end = self._windows.span(window)
@@ -89,13 +89,13 @@ class Departures:
         """Whether another process may have had a message in hand before."""
         return member.message.redelivered and identity(member) not in self.new_here
 
-    def twin(self, member: Member) -> Twin | None:
+    def twin(self, member: Member) -> DuplicateOfSent | None:
         """What a message is that was delivered again, if its other copy left in a group before."""
         found = self._recognised.find(identity(member)) if self._recognised else None
         if found is None:
             return None
         number, position = found
-        return Twin(member, number, 0 if self._rules.reduced else position)
+        return DuplicateOfSent(member, number, 0 if self._rules.reduced else position)
 
     def _policy(self, reason: str) -> str:
         rules = self._rules
@@ -104,7 +104,7 @@ class Departures:
             return "park" if parks else rules.on_stop
         return rules.incomplete if reason in INCOMPLETE else "write"
 
-    def _write(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
+    def _write(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         self._number += 1
         aligned = self._windows is not None and group.window is not None
         start, end = group.opened_at, group.last_at
@@ -130,12 +130,12 @@ class Departures:
             kept = Amendable(self._rules, group.values(), group.count, summary.name)
             self.amendments.keep(group.window, group.key, kept)
 
-    def _remember(self, group: OpenGroup, recognised: Recognised, out: list[Leaving]) -> None:
+    def _remember(self, group: OpenGroup, recognised: Recognised, out: list[ShardOutput]) -> None:
         names = group.identities()
         recognised.left(names, self._number)
         for shadow in group.shadows:  # Rule 3
             position = 0 if self._rules.reduced else names.index(identity(shadow.member))
-            out.append(Twin(shadow.member, self._number, position))
+            out.append(DuplicateOfSent(shadow.member, self._number, position))
 
 
 def of_key(key: str | None) -> str:
@@ -143,9 +143,9 @@ def of_key(key: str | None) -> str:
     return "" if key is None else f", key {key[:KEY_MOST]}"
 
 
-def gathered(out: list[Leaving]) -> list[Leaving]:
+def gathered(out: list[ShardOutput]) -> list[ShardOutput]:
     """The same, but at most one value for each origin goes home: what travels is a batch."""
     home = [one for one in out if isinstance(one, Outcomes)]
     if len(home) < 2:
         return out
-    return [*(one for one in out if not isinstance(one, Outcomes)), *reduce.merged(home)]
+    return [*(one for one in out if not isinstance(one, Outcomes)), *outcomes.merged(home)]

@@ -1,7 +1,7 @@
 """Groups that go by event time: messages enter them in the order of their own times.
 
 Pure. It is a shard whose clock is event time. A message waits until no earlier one is expected, and
-then enters its group; so `time` and `idle` mean what they say, whatever order messages come in, and
+then enters its group; so `time` and `idle` mean what they say, in any order of messages, and
 a backlog makes the groups that the live stream made.
 
 Rule 1: Event time has come to the watermark less `lateness`, in whole steps: so it comes further
@@ -20,12 +20,12 @@ from heapq import heapify, heappop, heappush
 from math import inf
 
 from connectors.message import Origin
-from flows.group import ALONE, Member, Progress
-from flows.groups.departures import Leaving, gathered
+from flows.groups.departures import ShardOutput, gathered
 from flows.groups.open_group import OpenGroup
 from flows.groups.rules import MICROSECONDS, Rules
 from flows.groups.shard import Shard
-from flows.groups.stream_time import StreamTime
+from flows.groups.watermark import Watermark
+from flows.values.group import ALONE, Member, Progress
 
 
 class EventOrderShard(Shard):
@@ -35,7 +35,7 @@ class EventOrderShard(Shard):
         super().__init__(rules)
         assert rules.event_order is not None
         self._order = rules.event_order
-        self._time = StreamTime(rules.partitions, self._order.idle_after)
+        self._time = Watermark(rules.partitions, self._order.idle_after)
         self._waiting: list[tuple[float, int, Member]] = []
         """A heap, by event time and by arrival."""
         self._number = 0
@@ -60,7 +60,7 @@ class EventOrderShard(Shard):
             return by_messages
         return max(self._time.last_heard, reached) + self._order.idle_after  # Rule 5
 
-    def add(self, members: list[Member], now: float) -> list[Leaving]:
+    def add(self, members: list[Member], now: float) -> list[ShardOutput]:
         """See `Shard`."""
         out = self.complete_due(now)
         for member in members:
@@ -74,12 +74,12 @@ class EventOrderShard(Shard):
                 self.open_members += 1
         return gathered(out)
 
-    def heard(self, progress: Progress, now: float) -> list[Leaving]:
+    def heard(self, progress: Progress, now: float) -> list[ShardOutput]:
         """See `Shard`."""
         self._time.heard(progress.partition, progress.at, now)
         return self.complete_due(now)
 
-    def complete_due(self, now: float) -> list[Leaving]:
+    def complete_due(self, now: float) -> list[ShardOutput]:
         """See `Shard`; `now` is by the clock. Rule 2."""
         at = self._time.at(now)
         if at > -inf:
@@ -88,7 +88,7 @@ class EventOrderShard(Shard):
             come_to = self._step_before(now - self._order.idle_after)  # Rule 5
         else:
             come_to = -inf
-        out: list[Leaving] = []
+        out: list[ShardOutput] = []
         while self._waiting and self._waiting[0][0] < come_to:
             self._enter_first(out)
         while (due := self._open.next_due()) is not None and due.at <= come_to:
@@ -99,12 +99,12 @@ class EventOrderShard(Shard):
     def _step_before(self, at: float) -> float:
         return self._order.closed_below(at) * self._order.every_us / MICROSECONDS
 
-    def complete(self, key: str | None, now: float) -> list[Leaving]:
+    def complete(self, key: str | None, now: float) -> list[ShardOutput]:
         """See `Shard`: what waits is complete too."""
         out = self._enter_all(key)
         return gathered([*out, *super().complete(key, now)])
 
-    def stop(self, now: float) -> list[Leaving]:
+    def stop(self, now: float) -> list[ShardOutput]:
         """See `Shard`."""
         if self._rules.on_stop == "requeue":
             return []
@@ -118,8 +118,8 @@ class EventOrderShard(Shard):
         self._waiting = kept
         super().purge(origin)
 
-    def _enter_all(self, key: str | None) -> list[Leaving]:
-        out: list[Leaving] = []
+    def _enter_all(self, key: str | None) -> list[ShardOutput]:
+        out: list[ShardOutput] = []
         others = [one for one in self._waiting if key is not None and one[2].key != key]
         self._waiting = [one for one in self._waiting if key is None or one[2].key == key]
         heapify(self._waiting)
@@ -129,7 +129,7 @@ class EventOrderShard(Shard):
         self._waiting = others
         return out
 
-    def _enter_first(self, out: list[Leaving]) -> None:
+    def _enter_first(self, out: list[ShardOutput]) -> None:
         at, _, member = heappop(self._waiting)
         self.open_members -= 1
         group = self._group_of(member)
@@ -138,7 +138,7 @@ class EventOrderShard(Shard):
             self._leave(group, reason, out)
         self._place(member, at, out)
 
-    def _place(self, member: Member, at: float, out: list[Leaving]) -> None:
+    def _place(self, member: Member, at: float, out: list[ShardOutput]) -> None:
         """Take a message into the open group of its key, which lasts from its first to its last."""
         group = self._group_of(member)
         first_at, last_at = (at, at) if group is None else (group.opened_at, group.last_at)
@@ -148,7 +148,7 @@ class EventOrderShard(Shard):
             if at < first_at:
                 self._open.opened_earlier(group, at)
 
-    def _take_later(self, member: Member, at: float, out: list[Leaving]) -> None:
+    def _take_later(self, member: Member, at: float, out: list[ShardOutput]) -> None:
         """Take in a message that comes later than others of its time. Rule 3."""
         group = self._group_of(member)
         is_open = self._end_of(at, at) > self._come_to

@@ -9,11 +9,18 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from connectors.message import Origin, Outcomes
-from flows import reduce
-from flows.group import Member, Summary
-from flows.groups.open_group import Shadow, Values, identity, name_together, weight, weights
+from flows.groups.open_group import (
+    DuplicateOfOpen,
+    GroupValues,
+    identity,
+    name_together,
+    weight,
+    weights,
+)
 from flows.groups.ordering import in_order
 from flows.groups.rules import Rules
+from flows.outcomes import outcomes
+from flows.values.group import Member, Summary
 
 
 class Held:
@@ -39,7 +46,7 @@ class Held:
         self.opened_at = self.last_at = now
         self.count = self.bytes = 0
         self.size: int | None = None
-        self.shadows: Sequence[Shadow] = ()
+        self.shadows: Sequence[DuplicateOfOpen] = ()
         self.members: list[Member] = []
         self._rules = rules
         self._places: dict[Hashable, int] | None = None
@@ -63,7 +70,7 @@ class Held:
         self.last_at = now
 
     def extend(self, members: list[Member], size: int, now: float) -> None:
-        """Take in many at once, which have `size` bytes; nobody recognises or tallies them."""
+        """Take in many at once, of `size` bytes; they are neither recognised nor tallied."""
         self.members += members
         self.count += len(members)
         self.bytes += size
@@ -83,7 +90,7 @@ class Held:
         place = self._places.get(identity(member))
         if place is None or self.members[place].origin == member.origin:
             return False
-        self.shadows = [*self.shadows, Shadow(member, place)]
+        self.shadows = [*self.shadows, DuplicateOfOpen(member, place)]
         return True
 
     def purge(self, origin: Origin) -> list[Hashable]:
@@ -101,7 +108,7 @@ class Held:
                 waiting.append(shadow)
         kept = [place for place, member in enumerate(places) if member is not None]
         moved = {place: index for index, place in enumerate(kept)}
-        self.shadows = [Shadow(shadow.member, moved[shadow.place]) for shadow in waiting]
+        self.shadows = [DuplicateOfOpen(shadow.member, moved[shadow.place]) for shadow in waiting]
         self._hold([member for member in places if member is not None])
         return [identity(one) for one in lost if not one.message.redelivered]
 
@@ -130,12 +137,12 @@ class Held:
         for number, member in enumerate(members):
             rules.tally.add(state, member.values, number)
         name = name_together(self.identities())
-        tags, parts = reduce.tags_of(members)
+        tags, parts = outcomes.tags_of(members)
         return [], Summary(dict(rules.tally.results([state])), tags, self.count, name, parts)
 
-    def values(self) -> Values:
+    def values(self) -> GroupValues:
         """See `OpenGroup`."""
-        return Values([member.values for member in self.members], [], self.count)
+        return GroupValues([member.values for member in self.members], [], self.count)
 
     def everything(self) -> list[Member]:
         """See `OpenGroup`."""
@@ -143,7 +150,7 @@ class Held:
 
     def dropped(self) -> list[Outcomes]:
         """See `OpenGroup`."""
-        return reduce.dropped(self.everything())
+        return outcomes.dropped(self.everything())
 
     def forget(self) -> None:
         """See `OpenGroup`."""

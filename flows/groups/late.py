@@ -7,17 +7,17 @@ Rule 1: Late messages that come together amend together: a window is written aga
 Rule 2: A message that another process may have had in hand adds to no window that is written
         already: that process may have counted it beside the window's document, where it is not
         seen. It is parked.
-Rule 3: Those that shall make up new groups, in a window that is closed, leave together likewise.
+Rule 3: Those that make up new groups, in a window that is closed, leave together likewise.
 """
 
 from __future__ import annotations
 
 from connectors.message import Rejection
-from flows import reduce
-from flows.group import Member
 from flows.groups.amendments import Amendable
-from flows.groups.departures import Departures, Leaving, of_key
+from flows.groups.departures import Departures, ShardOutput, of_key
 from flows.groups.rules import Rules
+from flows.outcomes import outcomes
+from flows.values.group import Member
 
 
 class Late:
@@ -30,7 +30,7 @@ class Late:
         """How many there were, by what became of them; of a new group, the one that opened it."""
 
     def take(
-        self, member: Member, window: int | None, out: list[Leaving], why: str | None = None
+        self, member: Member, window: int | None, out: list[ShardOutput], why: str | None = None
     ) -> bool:
         """Deal with a late message; `False`: it is to open a group as any other.
 
@@ -41,15 +41,15 @@ class Late:
             return False
         if self._policy == "drop":
             self.counts["dropped"] += 1
-            out += reduce.dropped([member])
+            out += outcomes.dropped([member])
         else:
             rejection = self._amend(member, window, why)
             self.counts["parked" if rejection else "amended"] += 1
             if rejection:
-                out += reduce.rejected([member], rejection)
+                out += outcomes.rejected([member], rejection)
         return True
 
-    def settle(self, out: list[Leaving]) -> None:
+    def settle(self, out: list[ShardOutput]) -> None:
         """The batch is through: write again what it amends. Rule 1."""
         amending, self._amending = self._amending, {}
         for (window, key), (amendable, late) in amending.items():

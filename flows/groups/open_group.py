@@ -3,10 +3,10 @@
 Pure. `held.py` keeps them, `running.py` does not. Neither knows when it is complete.
 
 A message that is delivered again while its first copy is still in the group is kept aside as the
-`Shadow` of that copy: it is not counted. So is a first copy that comes later than the second. When
-the connection of the copy is lost, the shadow takes its place; when the group leaves before that,
-both are settled with the group. It cannot simply replace the copy: a producer may use a name twice,
-and then nothing of the first one is ever lost.
+`DuplicateOfOpen` of that copy: it is not counted. So is a first copy that comes later than
+the second. When the connection of the copy is lost, the duplicate takes its place; when the group
+leaves before that, both are settled with the group. It cannot simply replace the copy: a
+producer may use a name twice, and then nothing of the first one is ever lost.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 from connectors.message import Origin, Outcomes
-from flows.group import Member, Summary
+from flows.values.group import Member, Summary
 
 
-class Shadow(NamedTuple):
+class DuplicateOfOpen(NamedTuple):
     """A message that came again, and the place it would take."""
 
     member: Member
@@ -27,7 +27,7 @@ class Shadow(NamedTuple):
     """Of its copy."""
 
 
-class Values(NamedTuple):
+class GroupValues(NamedTuple):
     """What is left of a group's members for a tally."""
 
     rows: list[tuple[Any, ...]]
@@ -57,7 +57,7 @@ class OpenGroup(Protocol):
     """Of the bodies, while some rule wants to know."""
     size: int | None
     """How many members there will be, as the latest of them said."""
-    shadows: Sequence[Shadow]
+    shadows: Sequence[DuplicateOfOpen]
     """In no order."""
 
     def add(self, member: Member, now: float) -> None:
@@ -81,7 +81,7 @@ class OpenGroup(Protocol):
     def leave(self) -> tuple[list[Member], Summary | None]:
         """What is written of it, shadows aside; with a summary there are no members."""
 
-    def values(self) -> Values:
+    def values(self) -> GroupValues:
         """What a summary may be made of again when more messages come."""
 
     def everything(self) -> list[Member]:
@@ -102,7 +102,7 @@ def identity(member: Member) -> Hashable:
 def name_together(identities: Sequence[Hashable]) -> str | None:
     """What the members of a group are called together: the same only for the very same members.
 
-    In whatever order they came. It begins with one member's name. `None`: one of them has none.
+    In any order of arrival. It begins with one member's name. `None`: one of them has none.
     """
     found = [name if isinstance(name, str) else name_of(name) for name in identities]
     names = sorted(name for name in found if name is not None)

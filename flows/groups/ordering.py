@@ -1,6 +1,6 @@
-"""Sorts the members of a group by a value of theirs, whatever values those are.
+"""Sorts the members of a group by a value of theirs, of any type.
 
-Pure. Numbers come first, as numbers; then texts; then whatever else there is, and last the members
+Pure. Numbers come first, as numbers; then texts; then all other values, and last the members
 that have no such value. Equal ones stay as they came, and so do those that have no order.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import isnan
 from typing import Any
 
-from flows.group import ABSENT, Member
+from flows.values.group import ABSENT, Member
 
 
 def in_order(members: list[Member], position: int) -> list[Member]:

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 
 from connectors.message import Origin
-from flows.group import Member
 from flows.groups.open_group import name_of
+from flows.values.group import Member
 
 RECOGNISED = 20_000
 """Names of messages that have left, at least; twice as many at most. What is delivered again comes
@@ -47,7 +47,7 @@ class _Generation:
         self._starts: list[int] = []
         self._numbers: list[int] = []
         self._index: dict[Hashable, int] = {}
-        """Made as far as it is needed when one is looked for: mostly, nobody ever does."""
+        """Made as far as it is needed when one is looked for: mostly, that never happens."""
         self._indexed = 0
 
     def left(self, names: Sequence[Hashable], number: int) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-from flows.fields.conditions import GroupSoFar
+from flows.conditions.conditions import GroupSoFar
 
 
-class Condition(Protocol):
+class UntilCondition(Protocol):
     """Whether a group is complete; asked after each message."""
 
     @property
@@ -26,8 +26,8 @@ class Condition(Protocol):
         """
 
 
-class Tally(Protocol):
-    """Running values of a group: they grow with each member, and nobody keeps the members.
+class RunningTally(Protocol):
+    """Running values of a group: they grow with each member, and the members are not kept.
 
     A group may have several states, one for each origin of its members, since those of a lost
     connection go as a whole.
@@ -90,8 +90,8 @@ class Rules:
     bytes: int | None = None
     time: float | None = None
     idle: float | None = None
-    until: Condition | None = None
-    until_tally: Tally | None = None
+    until: UntilCondition | None = None
+    until_tally: RunningTally | None = None
     """The running values that `until` wants."""
     tumbling: Tumbling | None = None
     event_order: Tumbling | None = None
@@ -105,7 +105,7 @@ class Rules:
     groups_most: int | None = None
     order: int | None = None
     """Where in a member's values stands what members are sorted by."""
-    tally: Tally | None = None
+    tally: RunningTally | None = None
     """What a group is reduced to."""
     by_function: bool = False
     """A function of the user's own reduces a group, after it has left."""
@@ -118,7 +118,7 @@ class Rules:
 
     @cached_property
     def weighs(self) -> bool:
-        """Somebody wants to know how many bytes a group has."""
+        """A rule or a condition asks for the bytes of a group."""
         return self.bytes is not None or self.until is not None
 
     @cached_property

@@ -10,10 +10,10 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from connectors.message import Origin, Outcomes
-from flows import reduce
-from flows.group import Member, Part, Summary
-from flows.groups.open_group import Shadow, Values, identity, name_together, weight
+from flows.groups.open_group import DuplicateOfOpen, GroupValues, identity, name_together, weight
 from flows.groups.rules import Rules
+from flows.outcomes import outcomes
+from flows.values.group import Member, Part, Summary
 
 GONE = 2**32 - 1
 """No share has this number: so many connections are not made."""
@@ -66,7 +66,7 @@ class Running:
         self.opened_at = self.last_at = now
         self.count = self.bytes = 0
         self.size: int | None = None
-        self.shadows: Sequence[Shadow] = ()
+        self.shadows: Sequence[DuplicateOfOpen] = ()
         self._rules = rules
         self._names: list[Hashable] = []
         """By place, in order of arrival; a place whose message is gone stays empty."""
@@ -109,7 +109,7 @@ class Running:
         holder = self._holders[place] if self._holders is not None else 0
         if holder == GONE or self._shares[holder].origin == member.origin:
             return False
-        self.shadows = [*self.shadows, Shadow(member, place)]
+        self.shadows = [*self.shadows, DuplicateOfOpen(member, place)]
         return True
 
     def purge(self, origin: Origin) -> list[Hashable]:
@@ -157,9 +157,9 @@ class Running:
             {share.origin: share.parts for share in shares if share.parts},
         )
 
-    def values(self) -> Values:
+    def values(self) -> GroupValues:
         """See `OpenGroup`."""
-        return Values([], [share.state for share in self._shares], len(self._names))
+        return GroupValues([], [share.state for share in self._shares], len(self._names))
 
     def everything(self) -> list[Member]:
         """See `OpenGroup`."""
@@ -168,8 +168,8 @@ class Running:
     def dropped(self) -> list[Outcomes]:
         """See `OpenGroup`."""
         shares = [share for share in self._shares if share.count]
-        home = [reduce.dropped_tags(s.origin, s.tags, s.parts or ()) for s in shares]
-        return [*home, *reduce.dropped([shadow.member for shadow in self.shadows])]
+        home = [outcomes.dropped_tags(s.origin, s.tags, s.parts or ()) for s in shares]
+        return [*home, *outcomes.dropped([shadow.member for shadow in self.shadows])]
 
     def forget(self) -> None:
         """See `OpenGroup`."""

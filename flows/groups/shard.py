@@ -21,17 +21,17 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from connectors.message import Origin, Rejection
-from flows import reduce
-from flows.fields import own
-from flows.fields.conditions import GroupSoFar
-from flows.group import ALONE, FIRST, LAST, Member, Progress
-from flows.groups.departures import Departures, Leaving, gathered, of_key
+from flows.conditions import user_functions
+from flows.conditions.conditions import GroupSoFar
+from flows.groups.departures import Departures, ShardOutput, gathered, of_key
 from flows.groups.held import Held
 from flows.groups.late import Late
 from flows.groups.open_group import OpenGroup, weight, weights
 from flows.groups.open_groups import OpenGroups
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
+from flows.outcomes import outcomes
+from flows.values.group import ALONE, FIRST, LAST, Member, Progress
 
 
 class Shard:
@@ -61,7 +61,7 @@ class Shard:
         due = self._open.next_due()
         return None if due is None else due.at
 
-    def add(self, members: list[Member], now: float) -> list[Leaving]:
+    def add(self, members: list[Member], now: float) -> list[ShardOutput]:
         """Take messages in, in order; return what leaves by now."""
         out = self.complete_due(now)  # Rule 3
         if self._rules.sliced:
@@ -73,19 +73,19 @@ class Shard:
             self._leave(group, "late", out)
         return gathered(out)
 
-    def heard(self, progress: Progress, now: float) -> list[Leaving]:
+    def heard(self, progress: Progress, now: float) -> list[ShardOutput]:
         """A source partition has come further in event time, which may close windows."""
         if self._windows is not None:
             self._advance(self._windows, now)  # by what was known until now
             self._windows.heard(progress, now)
         return self.complete_due(now)
 
-    def complete_due(self, now: float) -> list[Leaving]:
+    def complete_due(self, now: float) -> list[ShardOutput]:
         """Complete what has come of age, was silent for long, or belongs to a window that is over.
 
         In that order, if it is due at the same moment.
         """
-        out: list[Leaving] = []
+        out: list[ShardOutput] = []
         if self._windows is not None:
             self._advance(self._windows, now)
         while (due := self._open.next_due()) is not None and due.at <= now:
@@ -93,11 +93,11 @@ class Shard:
                 self._leave(group, due.reason, out)
         return gathered(out)
 
-    def complete(self, key: str | None, now: float) -> list[Leaving]:
+    def complete(self, key: str | None, now: float) -> list[ShardOutput]:
         """Complete all that is open under a key; `None`: all that is open."""
         return self._leave_all(self._open.all() if key is None else self._open.under(key), "forced")
 
-    def stop(self, now: float) -> list[Leaving]:
+    def stop(self, now: float) -> list[ShardOutput]:
         """The job ends: complete what is open, or leave it to the broker, as the rules say."""
         return [] if self._rules.on_stop == "requeue" else self._leave_all(self._open.all(), "stop")
 
@@ -118,7 +118,7 @@ class Shard:
         else:
             amendments.follow(windows, now)
 
-    def _add_slices(self, members: list[Member], now: float, out: list[Leaving]) -> None:
+    def _add_slices(self, members: list[Member], now: float, out: list[ShardOutput]) -> None:
         """Take in messages that no rule looks at one by one."""
         while members:
             group = self._open.of_window(None).get(None) or self._open.open(None, None, now)
@@ -143,7 +143,7 @@ class Shard:
             size = sizes[taken - 1]
         return taken, size, reason
 
-    def _add_each(self, members: list[Member], now: float, out: list[Leaving]) -> None:
+    def _add_each(self, members: list[Member], now: float, out: list[ShardOutput]) -> None:
         """Take in messages that are looked at one by one. This loop's cost counts for each."""
         windows, window, groups = self._windows, None, self._open.of_window(None)
         recognise, idle = self._rules.recognise, self._rules.idle is not None
@@ -172,7 +172,7 @@ class Shard:
                 self._open.heard(group, now)
             self._take_in(group, member, now, out)
 
-    def _goes_alone(self, member: Member, again: bool, now: float, out: list[Leaving]) -> bool:
+    def _goes_alone(self, member: Member, again: bool, now: float, out: list[ShardOutput]) -> bool:
         """Whether it enters no open group: its copy has left before, or it is marked `ALONE`."""
         twin = self._departures.twin(member) if again else None
         if twin is not None:
@@ -185,15 +185,17 @@ class Shard:
             return False
         return True
 
-    def _take_in(self, group: OpenGroup, member: Member, now: float, out: list[Leaving]) -> None:
+    def _take_in(
+        self, group: OpenGroup, member: Member, now: float, out: list[ShardOutput]
+    ) -> None:
         """Add a member to its group, and see whether that completes it. Rule 2."""
         rules, last, met = self._rules, member.marks & LAST, False
         if rules.until is not None and not last:
             try:
                 met = rules.until.test(member.values, _with(group, member, now)) is True
-            except own.Failed as error:
+            except user_functions.Failed as error:
                 rejection = Rejection(f"condition_failed: {error}{of_key(member.key)}")
-                out += reduce.rejected([member], rejection)
+                out += outcomes.rejected([member], rejection)
                 if not group.count:
                     self._open.remove(group)
                 return
@@ -220,20 +222,20 @@ class Shard:
         return closed_keys is not None and member.key in closed_keys
 
     def _open_group(
-        self, key: str | None, window: int | None, now: float, out: list[Leaving]
+        self, key: str | None, window: int | None, now: float, out: list[ShardOutput]
     ) -> OpenGroup:
         group = self._open.open(key, window, now)
         if self._rules.groups_most is not None and self._open.count > self._rules.groups_most:
             self._leave(self._open.eldest(), "room", out)  # Rule 7
         return group
 
-    def _leave_all(self, groups: Iterable[OpenGroup], reason: str) -> list[Leaving]:
-        out: list[Leaving] = []
+    def _leave_all(self, groups: Iterable[OpenGroup], reason: str) -> list[ShardOutput]:
+        out: list[ShardOutput] = []
         for group in groups:
             self._leave(group, reason, out)
         return gathered(out)
 
-    def _leave(self, group: OpenGroup, reason: str, out: list[Leaving]) -> None:
+    def _leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         self._count(group, -1)
         self._departures.leave(group, reason, out)
         self._open.remove(group)

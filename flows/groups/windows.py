@@ -7,7 +7,7 @@ Rule 1: A moment at exactly the end of a window belongs to the next one.
 Rule 2: A window is closed once the time it goes by has come `lateness` beyond its end, and not
         before; what belongs to a closed window is late.
 Rule 3: While all that has come lies so far ahead that it moves nothing, the clock ends windows,
-        once nobody is waited for any more. It closes none: what comes may tell an earlier time.
+        once no partition is waited for. It closes none: what comes may tell an earlier time.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 from math import inf
 
-from flows.group import Member, Progress
 from flows.groups.rules import MICROSECONDS, Rules, Tumbling
-from flows.groups.stream_time import ClockTime, StreamTime
+from flows.groups.watermark import ClockTime, Watermark
+from flows.values.group import Member, Progress
 
 CLOSINGS_MOST = 100
 """How many moments are told apart, however long nothing looked."""
@@ -31,7 +31,7 @@ class Windows:
         self._tumbling, self._by_event = tumbling, tumbling.by_event
         self._every, self._lateness = tumbling.every_us, tumbling.lateness_us
         self._time = (
-            StreamTime(rules.partitions, tumbling.idle_after) if self._by_event else ClockTime()
+            Watermark(rules.partitions, tumbling.idle_after) if self._by_event else ClockTime()
         )
         self._open: list[int] = []
         """A heap: the one that ends first is first."""
@@ -51,7 +51,7 @@ class Windows:
 
     def heard(self, progress: Progress, now: float) -> None:
         """A source partition has come further."""
-        if isinstance(self._time, StreamTime):
+        if isinstance(self._time, Watermark):
             self._time.heard(progress.partition, progress.at, now)
 
     def open(self, window: int, now: float) -> None:

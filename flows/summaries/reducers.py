@@ -12,7 +12,7 @@ from flows.summaries.functions.distinct import CountDistinct, Distinct
 from flows.summaries.functions.function import Function, Reducer, State, Unfit
 from flows.summaries.functions.merge import Merge
 from flows.summaries.functions.numbers import Average, Greatest, Least, Sum
-from flows.summaries.functions.values import Concat, Count, CountMembers, First, Last, Values
+from flows.summaries.functions.values import Concat, Count, CountMembers, First, Last, ListValues
 
 __all__ = ["NAMES", "Function", "Tally", "wanted"]
 
@@ -80,7 +80,7 @@ def _kind(function: Function) -> type[Reducer]:
             return CountMembers
         raise ValueError(f"{function.name} needs a field: {{{function.name}: a.b}}")
     if function.name == "quantile":
-        # The sketch is a package of its own: only who asks for it shall pay for it.
+        # The sketch is a package of its own: only a spec that asks for it pays for it.
         from flows.summaries.functions.quantile import Quantile  # noqa: PLC0415
 
         return Quantile
@@ -95,7 +95,7 @@ _KINDS: dict[str, type[Reducer]] = {
     "avg": Average,
     "first": First,
     "last": Last,
-    "list": Values,
+    "list": ListValues,
     "distinct": Distinct,
     "count_distinct": CountDistinct,
     "merge": Merge,

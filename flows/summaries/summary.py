@@ -8,7 +8,7 @@ The `_id` is what makes a group that is written again, after a crash, the same d
 Rule 1: the whole of an aligned window is named after its key and its start, and its fingerprint
         says how many members it has, and which (`fingerprint.py`).
 Rule 2: where there are no keys each consumer has windows of its own, so its name is the key.
-Rule 3: whatever else there may be of such a window (what came late, or left before its end for
+Rule 3: everything else of such a window (what came late, or left before its end for
         want of room, at a stop, by a count) has its members' names in its own: otherwise it would
         be taken for the whole, written once more.
 Rule 4: any other group is named after its key and its members, all of them: when one of them is
@@ -32,11 +32,11 @@ import msgspec
 from connectors.connector import Addressing
 from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Claim, Properties, Rejection
-from flows.fields import own
-from flows.group import Group, Unwritten
+from flows.conditions import user_functions
 from flows.groups.departures import of_key
 from flows.groups.open_group import identity, name_together
 from flows.summaries.fingerprint import fingerprint, grown
+from flows.values.group import Group, Unwritten
 
 
 class SummaryNames(Protocol):
@@ -72,7 +72,7 @@ class Summarised(NamedTuple):
 
     document: bytes
     """One JSON object on one line."""
-    index: str | None  # type: ignore[assignment]  # nobody looks for members of a tuple here
+    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
     """`None`: where all documents go."""
     id: str | None
     """`None`: the sink makes one up."""
@@ -92,7 +92,7 @@ class Summaries:
         """`function` is the user's: it makes the fields out of the members' documents."""
         self._names, self._addressing, self._function = names, addressing, function
         self._nameless = secrets.token_hex(8)
-        """Nobody else's: it stands for members without names."""
+        """Unique: it stands for members without names."""
 
     def summarise(self, group: Group) -> Summarised | Unwritten:
         """The group's document, or why there is none: then all of its members are rejected."""
@@ -102,7 +102,7 @@ class Summaries:
             added = self._added(group, told)
             fields = {**added, **self._reduced(group, added)}
             document = msgspec.json.encode(fields)
-        except own.Failed as error:
+        except user_functions.Failed as error:
             return Unwritten(Rejection(f"reduce_failed: {error}{key}"))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             # There are values that JSON has no spelling for: half a character, a year of five
@@ -159,11 +159,12 @@ class Summaries:
             return group.summary.values
         assert self._function is not None, "a group came with neither values nor a function"
         documents = [msgspec.json.decode(member.document) for member in group.members]
-        fields = own.call(self._function, documents)
+        fields = user_functions.call(self._function, documents)
         if not isinstance(fields, dict):
-            raise own.Failed(f"it returned no dict, but {type(fields).__name__}")
+            raise user_functions.Failed(f"it returned no dict, but {type(fields).__name__}")
         if taken := sorted(added.keys() & fields.keys()):
-            raise own.Failed(f"it returned {', '.join(taken)}, which every summary has already")
+            names = ", ".join(taken)
+            raise user_functions.Failed(f"it returned {names}, which every summary has already")
         return fields
 
 
@@ -199,7 +200,7 @@ def _name(group: Group) -> str | None:
 def _short(name: str | None) -> str | None:
     if name is None or len(name.encode()) <= ID_BYTES_MAX:
         return name
-    # No JSON begins with a tilde, nor does what has no key: this is nobody's own name.
+    # No JSON begins with a tilde, nor does what has no key: so no other name is like it.
     return f"~{blake2b(name.encode(), digest_size=32).hexdigest()}"
 
 

@@ -22,13 +22,13 @@ from tests.chaos import report
 from tests.chaos.aggregates import AGGREGATES
 from tests.chaos.plans import Goal, by_turns, until
 from tests.chaos.records import keep, read
-from tests.chaos.run import Plan, Result, run
+from tests.chaos.run import RunPlan, RunResult, run
 from tests.chaos.schedule import KINDS
 from tests.chaos.supervisor import SHAPES
-from tests.chaos.world import World
+from tests.chaos.world import ChaosWorld
 
 
-def plans(options: argparse.Namespace, done: list[Result]) -> Iterator[Plan]:
+def plans(options: argparse.Namespace, done: list[RunResult]) -> Iterator[RunPlan]:
     """All shapes with all kinds of jobs by turns, but for those that are given."""
     jobs = [
         (shape, aggregate)
@@ -36,7 +36,7 @@ def plans(options: argparse.Namespace, done: list[Result]) -> Iterator[Plan]:
         for shape in ([options.shape] if options.shape else SHAPES)
     ]
     kinds = tuple(options.only or KINDS)
-    first = Plan(options.seed, options.seconds, *jobs[0], options.rate, kinds)
+    first = RunPlan(options.seed, options.seconds, *jobs[0], options.rate, kinds)
     if options.until:
         goal = Goal(options.until, options.messages)
         return until(goal, by_turns(first, jobs, skipped=len(done)), done)
@@ -69,7 +69,7 @@ def main() -> int:
     print(f"logs: {folder}")
     records = options.records or folder / "records"
     done = read(records)
-    with World() as world:
+    with ChaosWorld() as world:
         for plan in plans(options, done):
             result = run(world, plan, folder / f"{plan.seed}-{plan.shape}-{plan.aggregate}")
             keep(result, records)

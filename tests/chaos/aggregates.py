@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Aggregate(NamedTuple):
+class JobKind(NamedTuple):
     """A kind of job."""
 
     yaml: str
@@ -29,17 +29,17 @@ _REDUCE = """
 """Each summary tells whom it has counted, so that each message can be looked for."""
 
 AGGREGATES = {
-    "documents": Aggregate("  window: {count: 200, bytes: 100KiB, time: 300ms}"),
-    "keyed": Aggregate("  by: key\n  window: {count: 20, time: 500ms}", keyed=True),
+    "documents": JobKind("  window: {count: 200, bytes: 100KiB, time: 300ms}"),
+    "keyed": JobKind("  by: key\n  window: {count: 20, time: 500ms}", keyed=True),
     # A group that was stored, and not acknowledged when all broke, meets others the next time.
-    "reduce": Aggregate(
+    "reduce": JobKind(
         f"  by: key\n  window: {{count: 20, time: 500ms}}{_REDUCE}",
         keyed=True,
         reduced=True,
         exact=False,
     ),
     # Whole windows have the same name each time.
-    "windows": Aggregate(
+    "windows": JobKind(
         "  by: key\n  on_stop: requeue\n"
         # Shorter than many a fault lasts: who is kept from reading on is not idle.
         "  window: {tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 10s}}"
@@ -51,7 +51,7 @@ AGGREGATES = {
         ends_by_clock=False,
     ),
     # Each window has more messages than a consumer holds at first, which must not close it early.
-    "large windows": Aggregate(
+    "large windows": JobKind(
         "  by: key\n  on_stop: requeue\n"
         "  window: {tumbling: {every: 2s, event_time: at, lateness: 1s, idle_after: 10s}}"
         f"{_REDUCE}",

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tests.chaos.aggregates import Aggregate
+from tests.chaos.aggregates import JobKind
 from tests.chaos.messages import Messages, amount
-from tests.chaos.world import World
+from tests.chaos.world import ChaosWorld
 
 REPAIRED = ("cluster_block_exception",)
 """Reasons that are true for a while only: who was parked for one may have been stored before, and
@@ -49,7 +49,7 @@ class Verdict(NamedTuple):
     wrong: list[str]
     """What else should not be."""
     doubtful: int = 0
-    """Parked since nobody knew whether their window had counted them."""
+    """Parked since it was unknown whether their window had counted them."""
 
     @property
     def good(self) -> bool:
@@ -61,7 +61,7 @@ def compare(
     messages: Messages,
     published: int,
     unsure: Collection[int],
-    aggregate: Aggregate,
+    aggregate: JobKind,
     stored: Sequence[int],
     parked: Mapping[int, Sequence[str]],
 ) -> Verdict:
@@ -98,7 +98,7 @@ def compare(
     )
 
 
-def stored_numbers(world: World, published: int, aggregate: Aggregate) -> Iterator[int | str]:
+def stored_numbers(world: ChaosWorld, published: int, aggregate: JobKind) -> Iterator[int | str]:
     """Each number, as often as it is stored; and in words what is wrong with a summary."""
     world.ask("POST", f"/{world.index}/_refresh")
     field = "lowest" if aggregate.reduced else "n"
@@ -122,7 +122,7 @@ def _wrong_with(summary: dict[str, Any]) -> Iterator[str]:
         yield f"a summary does not add up: {summary}"
 
 
-def parked_reasons(world: World) -> dict[int, list[str]]:
+def parked_reasons(world: ChaosWorld) -> dict[int, list[str]]:
     """The reasons for each number, taken out of their queue."""
     found: dict[int, list[str]] = {}
 
@@ -132,7 +132,7 @@ def parked_reasons(world: World) -> dict[int, list[str]]:
         if left:
             for _, properties, body in channel.consume(parking, auto_ack=True):
                 reason = properties.headers.get("x-hopper-reason", "without a reason")
-                # A summary is parked in place of its members, which nobody has kept.
+                # A summary is parked in place of its members, which are not kept.
                 name = properties.message_id
                 for number in json.loads(body)["numbers"] if name is None else [int(name)]:
                     found.setdefault(number, []).append(reason)
@@ -145,11 +145,11 @@ def parked_reasons(world: World) -> dict[int, list[str]]:
 
 
 def check(
-    world: World,
+    world: ChaosWorld,
     messages: Messages,
     published: int,
     unsure: Collection[int],
-    aggregate: Aggregate,
+    aggregate: JobKind,
 ) -> Verdict:
     """Read everything, and compare."""
     numbers, wrong = list[int](), list[str]()

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.chaos.aggregates import Aggregate
+from tests.chaos.aggregates import JobKind
 from tests.chaos.messages import DOOMED
 from tests.chaos.neighbour import LARGE, MANY, overload
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import Fault
 from tests.chaos.settling import settle
 from tests.chaos.shared import Jobs
-from tests.chaos.world import CONSUMER_TIMEOUT, World
+from tests.chaos.world import CONSUMER_TIMEOUT, ChaosWorld
 from tests.live.forwarder import Forwarder
 
 EMPTY_WITHIN = 30.0
@@ -48,10 +48,10 @@ TIMED_OUT = "(PRECONDITION_FAILED|everything goes back before)"
 class Victims(NamedTuple):
     """Whom it may hit."""
 
-    world: World
+    world: ChaosWorld
     producer: Producer
     supervisor: Jobs
-    aggregate: Aggregate
+    aggregate: JobKind
 
 
 def make(fault: Fault, victims: Victims) -> int:
@@ -83,7 +83,7 @@ def _kill_store(_fault: Fault, victims: Victims) -> None:
 
 
 def _cut(front: Forwarder, fault: Fault) -> bool:
-    """One time in two nobody can connect either, for a while."""
+    """One time in two, new connections fail too, for a while."""
     happened = _once_connected(front.cut)
     if fault.draw < 0.5:
         front.refuse(True)
@@ -166,7 +166,7 @@ def _fail_processor(fault: Fault, victims: Victims) -> bool:
     return happened
 
 
-def _failed(world: World) -> int:
+def _failed(world: ChaosWorld) -> int:
     """Documents at which the processor has failed, since the store was started."""
     nodes = world.ask("GET", "/_nodes/stats/ingest")["nodes"].values()
     pipelines = [node["ingest"]["pipelines"] for node in nodes]
@@ -184,8 +184,8 @@ def _send_marked(_fault: Fault, victims: Victims) -> None:
 def _outwait(_fault: Fault, victims: Victims) -> bool:
     """The store is away until the broker has lost its patience with who does not acknowledge.
 
-    Or the job, since it knows the broker. When it was killed meanwhile, there was nobody to wait
-    for.
+    Or the job, since it knows the broker. When it was killed meanwhile, there was no process to
+    wait for.
     """
     front, before = victims.world.store_front, victims.supervisor.said(TIMED_OUT)
     front.refuse(True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
-from tests.chaos.run import Plan, Result
+from tests.chaos.run import RunPlan, RunResult
 from tests.chaos.schedule import KINDS, rarest
 
 
@@ -19,24 +19,26 @@ class Goal(NamedTuple):
     messages: int
 
 
-def faults(done: Sequence[Result]) -> Counter[str]:
+def faults(done: Sequence[RunResult]) -> Counter[str]:
     """How often each kind has come."""
     return sum((result.faults for result in done), Counter[str]())
 
 
-def published(done: Sequence[Result]) -> int:
+def published(done: Sequence[RunResult]) -> int:
     """How many messages there were."""
     return sum(result.verdict.published for result in done)
 
 
-def by_turns(first: Plan, jobs: Sequence[tuple[str, str]], skipped: int = 0) -> Iterator[Plan]:
+def by_turns(
+    first: RunPlan, jobs: Sequence[tuple[str, str]], skipped: int = 0
+) -> Iterator[RunPlan]:
     """All shapes with all kinds of jobs, over and over; each run has a seed of its own."""
     for number in count(skipped):
         shape, aggregate = jobs[number % len(jobs)]
         yield first._replace(seed=first.seed + number, shape=shape, aggregate=aggregate)
 
 
-def until(goal: Goal, plans: Iterator[Plan], done: Sequence[Result]) -> Iterator[Plan]:
+def until(goal: Goal, plans: Iterator[RunPlan], done: Sequence[RunResult]) -> Iterator[RunPlan]:
     """Go on with plans until it is reached; what has come often enough makes room for the rest.
 
     `done` is what there is by then: it grows from one plan to the next.

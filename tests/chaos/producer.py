@@ -33,7 +33,7 @@ class Producer(threading.Thread):
         self.published = 0
         """All numbers below this are confirmed."""
         self.unsure: set[int] = set()
-        """Published more than once, since nobody knows whether the first time counted."""
+        """Published more than once, since the first confirmation was lost."""
 
     def run(self) -> None:
         while not self._stopping.is_set():

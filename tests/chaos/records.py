@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.checker import Verdict
-from tests.chaos.run import Plan, Result
+from tests.chaos.run import RunPlan, RunResult
 
 
-def keep(result: Result, path: Path) -> None:
+def keep(result: RunResult, path: Path) -> None:
     """Add it to the file."""
     verdict = result.verdict._asdict()
     told = {**result._asdict(), "plan": result.plan._asdict(), "verdict": verdict}
@@ -19,7 +19,7 @@ def keep(result: Result, path: Path) -> None:
         file.write(f"{json.dumps(told)}\n")
 
 
-def read(path: Path) -> list[Result]:
+def read(path: Path) -> list[RunResult]:
     """All that was added; nothing when there is no such file yet."""
     if not path.exists():
         return []
@@ -28,6 +28,6 @@ def read(path: Path) -> list[Result]:
 
 def _result(
     plan: dict[str, Any], faults: dict[str, int], verdict: dict[str, Any], **others: Any
-) -> Result:
+) -> RunResult:
     kinds = tuple(plan.pop("kinds"))
-    return Result(Plan(**plan, kinds=kinds), Counter(faults), Verdict(**verdict), **others)
+    return RunResult(RunPlan(**plan, kinds=kinds), Counter(faults), Verdict(**verdict), **others)

@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from tests.chaos.plans import faults, published
-from tests.chaos.run import Plan, Result
+from tests.chaos.run import RunPlan, RunResult
 from tests.chaos.schedule import KINDS
 
 SHOWN = 10
 """Numbers and sentences of each sort."""
 
 
-def command(plan: Plan) -> str:
+def command(plan: RunPlan) -> str:
     """What runs it once more."""
     only = [] if plan.kinds == KINDS else [f"--only {shlex.quote(kind)}" for kind in plan.kinds]
     return " ".join(
@@ -25,7 +25,7 @@ def command(plan: Plan) -> str:
     )
 
 
-def lines(result: Result) -> Iterable[str]:
+def lines(result: RunResult) -> Iterable[str]:
     """What a run came to."""
     verdict, plan = result.verdict, result.plan
     yield (
@@ -57,7 +57,7 @@ def lines(result: Result) -> Iterable[str]:
     yield f"    once more: {command(plan)}"
 
 
-def totals(results: Sequence[Result]) -> Iterable[str]:
+def totals(results: Sequence[RunResult]) -> Iterable[str]:
     """What all runs came to."""
     counts = faults(results)
     for kind in KINDS:

@@ -19,8 +19,8 @@ from tests.chaos.schedule import KINDS, LANES, QUIET, schedule
 from tests.chaos.settling import settle
 from tests.chaos.shared import jobs
 from tests.chaos.truce import Truce
-from tests.chaos.watch import Watch
-from tests.chaos.world import World
+from tests.chaos.watch import ProgressWatch
+from tests.chaos.world import ChaosWorld
 from tests.waiting import until
 
 SETTLED_WITHIN = 180.0
@@ -29,7 +29,7 @@ CONSUMER_TIMEOUTS = ("8s", "30m")
 """By the seed: the job knows of the broker's consumer timeout, or it does not."""
 
 
-class Plan(NamedTuple):
+class RunPlan(NamedTuple):
     """What a run is; all of it can be told on a command line."""
 
     seed: int
@@ -40,10 +40,10 @@ class Plan(NamedTuple):
     kinds: tuple[str, ...] = KINDS
 
 
-class Result(NamedTuple):
+class RunResult(NamedTuple):
     """What came of it."""
 
-    plan: Plan
+    plan: RunPlan
     faults: Counter[str]
     verdict: Verdict
     longest: float
@@ -56,7 +56,7 @@ class Result(NamedTuple):
     codes: list[int]
     """Exit codes of the last drain."""
     strange: list[str]
-    """Ends of the job that nobody caused, faults that could not be made."""
+    """Ends of the job without a cause, faults that could not be made."""
 
     @property
     def good(self) -> bool:
@@ -64,14 +64,14 @@ class Result(NamedTuple):
         return self.verdict.good and not self.left and not any(self.codes)
 
 
-def run(world: World, plan: Plan, folder: Path) -> Result:
+def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
     """Run it; the job's log and spec are left in `folder`."""
     aggregate = AGGREGATES[plan.aggregate]
     world.begin()
     messages = Messages(plan.seed, aggregate.keyed, aggregate.reduced)
     producer = Producer(world.broker.url, world.queue, messages, plan.rate)
     supervisor = jobs(_spec(world, plan, folder), plan.shape)
-    watch = Watch(world, producer)
+    watch = ProgressWatch(world, producer)
     for thread in (producer, supervisor, watch):
         thread.start()
     try:
@@ -87,13 +87,13 @@ def run(world: World, plan: Plan, folder: Path) -> Result:
         supervisor.abandon()
     verdict = check(world, messages, producer.published, producer.unsure, aggregate)
     world.end()
-    return Result(
+    return RunResult(
         *(plan, faults, verdict, watch.longest, supervisor.lives, supervisor.stops()),
         *(left, codes, supervisor.strange + strange),
     )
 
 
-def _spec(world: World, plan: Plan, folder: Path) -> Path:
+def _spec(world: ChaosWorld, plan: RunPlan, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path, aggregate = folder / "pipeline.yaml", AGGREGATES[plan.aggregate]
     path.write_text(
@@ -110,7 +110,7 @@ def _spec(world: World, plan: Plan, folder: Path) -> Path:
     return path
 
 
-def _break(plan: Plan, victims: Victims, folder: Path) -> tuple[Counter[str], list[str]]:
+def _break(plan: RunPlan, victims: Victims, folder: Path) -> tuple[Counter[str], list[str]]:
     """All lanes at once, until the time is over."""
     deadline = time.monotonic() + plan.seconds
     truce, faults, strange = Truce(), Counter[str](), list[str]()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from tests.chaos.aggregates import Aggregate
+from tests.chaos.aggregates import JobKind
 from tests.chaos.shared import Jobs
-from tests.chaos.world import World
+from tests.chaos.world import ChaosWorld
 
 
-def settle(world: World, supervisor: Jobs, aggregate: Aggregate, within: float) -> int:
+def settle(world: ChaosWorld, supervisor: Jobs, aggregate: JobKind, within: float) -> int:
     """Return what is left in the queue when it took longer than so many seconds.
 
-    Nobody may publish meanwhile.
+    There must be no publisher meanwhile.
     """
     deadline = time.monotonic() + within
     while True:

@@ -17,7 +17,7 @@ class Jobs(Protocol):
 
     @property
     def strange(self) -> list[str]:
-        """Ends that nobody has caused, and such as took too long."""
+        """Ends without a cause, and such as took too long."""
 
     @property
     def lives(self) -> int:

@@ -1,4 +1,4 @@
-"""Runs the job, and starts it again when it ends, whatever ended it, as systemd would."""
+"""Runs the job, and starts it again after any end, as systemd would."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Supervisor(threading.Thread):
         self._finished = threading.Event()
         self._open = ExitStack()
         self._jobs: list[Job] = []
-        self._told = False  # somebody has ended them on purpose
+        self._told = False  # they were ended on purpose
         self.lives = 0
         """How often the job was started."""
         self.strange: list[str] = []
-        """Ends that nobody has caused, and such as took too long."""
+        """Ends without a cause, and such as took too long."""
 
     def run(self) -> None:
         self._start()

@@ -11,20 +11,20 @@ from tests.chaos.checker import compare
 from tests.chaos.messages import Messages
 from tests.chaos.plans import Goal, by_turns, until
 from tests.chaos.records import keep, read
-from tests.chaos.run import Plan, Result
+from tests.chaos.run import RunPlan, RunResult
 from tests.chaos.schedule import KINDS, LANES
 
 JOBS = [("one", "documents"), ("cluster", "windows")]
-FIRST = Plan(7, 40.0, *JOBS[0], rate=1000)
+FIRST = RunPlan(7, 40.0, *JOBS[0], rate=1000)
 
 
-def result(published: int, faults: dict[str, int], plan: Plan = FIRST) -> Result:
+def result(published: int, faults: dict[str, int], plan: RunPlan = FIRST) -> RunResult:
     """Of a run that was as it should be."""
     messages = Messages(plan.seed, keyed=False, reduced=False)
     stored = [n for n in range(published) if not messages.rejected(n)]
     parked = {n: messages.rejected(n) for n in range(published) if messages.rejected(n)}
     verdict = compare(messages, published, (), AGGREGATES["documents"], stored, parked)
-    return Result(plan, Counter(faults), verdict, 1.5, 1, 0, 0, [0], [])
+    return RunResult(plan, Counter(faults), verdict, 1.5, 1, 0, 0, [0], [])
 
 
 def test_jobs_take_turns_and_each_run_has_a_seed_of_its_own() -> None:
@@ -36,7 +36,7 @@ def test_jobs_take_turns_and_each_run_has_a_seed_of_its_own() -> None:
 
 
 def test_runs_go_on_until_each_kind_and_enough_messages_have_come() -> None:
-    done: list[Result] = []
+    done: list[RunResult] = []
     plans = until(Goal(times=3, messages=2000), by_turns(FIRST, JOBS), done)
 
     for published, times in ((1000, 2), (1000, 0), (0, 1)):

@@ -17,7 +17,7 @@ class Truce:
 
     @contextmanager
     def breaking(self, lane: str, quiet: Collection[str] = ()) -> Iterator[None]:
-        """A fault of a lane goes on in this block, and none in the lanes that shall be quiet."""
+        """A fault of a lane goes on in this block, and none in the lanes that are to be quiet."""
         with self._changed:
             self._changed.wait_for(lambda: lane not in self._quiet and not (quiet and self._quiet))
             if quiet:

@@ -10,16 +10,16 @@ import pika
 import urllib3
 
 from tests.chaos.producer import Producer
-from tests.chaos.world import HTTP, World
+from tests.chaos.world import HTTP, ChaosWorld
 
 WAITING_MOST = 60_000
 """Messages in the queue: what the job does in five seconds or so, when it is let."""
 
 
-class Watch(threading.Thread):
+class ProgressWatch(threading.Thread):
     """Looks twice a second."""
 
-    def __init__(self, world: World, producer: Producer) -> None:
+    def __init__(self, world: ChaosWorld, producer: Producer) -> None:
         super().__init__(daemon=True)
         self._world, self._producer = world, producer
         self._stopping = threading.Event()

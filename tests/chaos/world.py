@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pika
 import urllib3
 
-from deploy.local.elasticsearch import Elasticsearch
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.elasticsearch import ElasticsearchServer
+from deploy.local.rabbitmq import RabbitMQServer
 from tests.chaos.aggregates import MAPPING
 from tests.chaos.messages import MARK
 from tests.live.forwarder import Forwarder
@@ -38,12 +38,12 @@ ASK_SECONDS_MAX = 120
 HTTP = urllib3.PoolManager(timeout=10)
 
 
-class World:
+class ChaosWorld:
     """A broker and a store, for one run after the other."""
 
     def __init__(self) -> None:
-        self.broker = RabbitMQ("chaos", settings=BROKER)
-        self.store = Elasticsearch("chaos", settings=STORE, fast=True)
+        self.broker = RabbitMQServer("chaos", settings=BROKER)
+        self.store = ElasticsearchServer("chaos", settings=STORE, fast=True)
         self._open = ExitStack()
         self.queue = self.index = ""
 
@@ -94,7 +94,7 @@ class World:
         self.broker.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 1000).")
 
     def held(self) -> int:
-        """Messages of the queue, those too that somebody has not acknowledged."""
+        """Messages of the queue, unacknowledged ones included."""
         for line in self.broker.ctl("list_queues", "name", "messages").splitlines():
             name, _, count = line.partition("\t")
             if name == self.queue:
@@ -102,7 +102,7 @@ class World:
         raise LookupError(self.queue)
 
     def waiting(self) -> int:
-        """Messages of the queue that nobody has."""
+        """Messages of the queue that no consumer holds."""
         declare = methodcaller("queue_declare", self.queue, passive=True)
         count: int = self.at_broker(declare).method.message_count
         return count

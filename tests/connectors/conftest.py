@@ -1,4 +1,4 @@
-"""Servers that answer what a test wants, and an address where nobody answers."""
+"""Servers that answer what a test wants, and an address where no server answers."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connectors.http_node import Node, a_node, nobody
+from tests.connectors.http_node import HttpNode, a_node, no_server
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
+def node() -> Iterator[HttpNode]:
     with a_node() as node:
         yield node
 
 
 @pytest.fixture
 def nowhere() -> str:
-    return nobody()
+    return no_server()

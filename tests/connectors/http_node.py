@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
-class Node:
+class HttpNode:
     """An HTTP server that answers as told, and remembers what it was asked."""
 
     def __init__(self) -> None:
@@ -53,16 +53,16 @@ class Node:
 
 
 @contextmanager
-def a_node() -> Iterator[Node]:
+def a_node() -> Iterator[HttpNode]:
     """One that ends with the block."""
-    node = Node()
+    node = HttpNode()
     yield node
     node.server.shutdown()
     node.server.server_close()
 
 
-def nobody() -> str:
-    """A URL where nobody listens."""
+def no_server() -> str:
+    """A URL where no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"http://127.0.0.1:{port}"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog
-from connectors.elasticsearch.lines import Lines
-from connectors.elasticsearch.request import Batch, Part, Request
+from connectors.elasticsearch.bulk_request import BulkLines
+from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Documents
 
 MAX = 10 * SMALL_BYTES
@@ -40,7 +40,7 @@ def take_all(some: Backlog, now: float) -> list[list[tuple[Batch, list[int]]]]:
     return found
 
 
-def again(some: Backlog, part: Part, due_at: float) -> None:
+def again(some: Backlog, part: RequestPart, due_at: float) -> None:
     """A request of this part alone was answered: to be sent again."""
     some.finish(Request([part]), [(part, due_at)])
 
@@ -125,7 +125,7 @@ def test_a_large_batch_is_cut_where_it_would_grow_too_large() -> None:
 
 @pytest.mark.parametrize("ids", [None, ["a", "bb", "ccc", "d"], ["a", None, "ü", '"']])
 def test_sizes_are_those_of_the_request(ids: list[str | None] | None) -> None:
-    lines, documents = Lines("create"), Documents([b"{}", b'{"n":1}', b"{}", b"{}"], None, ids)
+    lines, documents = BulkLines("create"), Documents([b"{}", b'{"n":1}', b"{}", b"{}"], None, ids)
     window = Batch(documents, lines.heads(documents), lines.overhead)
 
     for positions in (range(4), range(1, 3), [0, 3], [2]):
@@ -150,7 +150,11 @@ def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
 
 def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
     some, one, other = backlog(bytes_max=1000), batch(400), batch(400)
-    for due_at, part in ((3.0, Part(one, [0])), (2.0, Part(other, [0])), (2.5, Part(one, [0]))):
+    for due_at, part in (
+        (3.0, RequestPart(one, [0])),
+        (2.0, RequestPart(other, [0])),
+        (2.5, RequestPart(one, [0])),
+    ):
         again(some, part, due_at)
 
     assert some.due_at() == 2.0
@@ -160,7 +164,7 @@ def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
 
 def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
     some, window, next_one = backlog(ordered=True), batch(SMALL_BYTES), batch(SMALL_BYTES)
-    again(some, Part(window, [0]), 3.0)
+    again(some, RequestPart(window, [0]), 3.0)
     some.add(next_one, 1.0)
 
     assert some.take(2.0) is None
@@ -183,7 +187,7 @@ def test_what_was_put_back_is_next() -> None:
 def test_halves_are_of_parts_first_and_of_documents_then() -> None:
     one, other = batch(1000, 1000, 1000), batch(1000)
 
-    first, second = Request([Part(one, range(3)), Part(other, range(1))]).halves()
+    first, second = Request([RequestPart(one, range(3)), RequestPart(other, range(1))]).halves()
 
     assert (content(first), content(second)) == ([(one, [0, 1, 2])], [(other, [0])])
     a, b = first.halves()
@@ -191,7 +195,7 @@ def test_halves_are_of_parts_first_and_of_documents_then() -> None:
 
 
 def test_a_part_of_a_part_has_the_same_past() -> None:
-    part = Part(batch(100, 100), range(2))
+    part = RequestPart(batch(100, 100), range(2))
     part.attempts, part.refusals, part.errors = 9, 5, 2
 
     only = part.only([1])
@@ -224,7 +228,7 @@ def test_what_was_withdrawn_vanishes() -> None:
     some.add(gone, 1.0)
     some.add(kept, 1.0)
     some.add(large, 1.0)
-    again(some, Part(gone, [0]), 0.0)
+    again(some, RequestPart(gone, [0]), 0.0)
     gone.withdrawn = large.withdrawn = True
 
     assert some.count() == 1
@@ -233,7 +237,7 @@ def test_what_was_withdrawn_vanishes() -> None:
 
 
 class AgainstAModel(RuleBasedStateMachine):
-    """Whatever happens, each document is sent until it is answered, and not once more."""
+    """Each document is sent until it is answered, and not once more, with any answers."""
 
     def __init__(self) -> None:
         super().__init__()

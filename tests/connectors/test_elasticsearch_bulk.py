@@ -9,13 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from connectors.elasticsearch.bulk import (
-    Again,
-    Indigestible,
-    Items,
-    Reply,
-    read,
-)
+from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry, read
 
 VERSIONS = ("8.19.21", "9.5.0")
 
@@ -26,7 +20,7 @@ class Recorded(NamedTuple):
     reply: Reply
     documents: int
 
-    def read(self) -> Items | Again | Indigestible:
+    def read(self) -> Items | Retry | RefusedRequest:
         return read(self.reply, self.documents)
 
     def items(self) -> Items:
@@ -85,7 +79,7 @@ def test_a_reason_may_quote_half_a_character(recorded: Load) -> None:
 def test_what_cannot_be_printed_is_not_in_a_reason(reason: bytes) -> None:
     reading = read(Reply(400, b'{"error":{"type":"a","reason":"b%sc"}}' % reason), 1)
 
-    assert isinstance(reading, (Indigestible, Again))
+    assert isinstance(reading, (RefusedRequest, Retry))
     assert reading.reason.isprintable()
 
 
@@ -161,10 +155,10 @@ def test_what_elasticsearch_has_no_memory_for_at_any_time_is_too_large(
 
     if passes:
         assert isinstance(answers[0], Items)
-        assert isinstance(answers[1], Again)
+        assert isinstance(answers[1], Retry)
         assert len(answers[0].throttled) == 2
     else:
-        assert answers == [Indigestible(413, f"{kind}: {reason}")] * 2
+        assert answers == [RefusedRequest(413, f"{kind}: {reason}")] * 2
 
 
 def test_a_full_disk_and_absent_shards_may_pass(recorded: Load) -> None:
@@ -238,28 +232,28 @@ def test_a_processor_that_waits_for_others_is_asked_again() -> None:
 def test_one_document_can_spoil_the_whole_request(recorded: Load, name: str) -> None:
     reading = recorded(name).read()
 
-    assert isinstance(reading, Indigestible)
+    assert isinstance(reading, RefusedRequest)
     assert reading.status == 400
     assert len(reading.reason) <= 1001
 
 
 def test_a_request_can_be_too_large(recorded: Load) -> None:
-    assert recorded("too-large").read() == Indigestible(413, "the request is too large")
+    assert recorded("too-large").read() == RefusedRequest(413, "the request is too large")
 
 
 def test_want_of_memory_may_pass(recorded: Load) -> None:
     """But not if the request is larger than the whole of it, as one of the recorded ones is."""
     reading = recorded("no-memory").read()
 
-    assert isinstance(reading, (Again, Indigestible))
-    assert isinstance(reading, Again) == ("operation_bytes=12736, max" in reading.reason)
-    assert reading.status == (429 if isinstance(reading, Again) else 413)
+    assert isinstance(reading, (Retry, RefusedRequest))
+    assert isinstance(reading, Retry) == ("operation_bytes=12736, max" in reading.reason)
+    assert reading.status == (429 if isinstance(reading, Retry) else 413)
 
 
 def test_want_of_permission_may_pass(recorded: Load) -> None:
     reading = recorded("not-let-in").read()
 
-    assert isinstance(reading, Again)
+    assert isinstance(reading, Retry)
     assert reading.status == 401
 
 
@@ -277,20 +271,20 @@ def test_want_of_permission_may_pass(recorded: Load) -> None:
 def test_what_stands_between_us_and_elasticsearch_rejects_nothing(status: int, body: bytes) -> None:
     reading = read(Reply(status, body), 3)
 
-    assert isinstance(reading, Again)
+    assert isinstance(reading, Retry)
     assert reading.status == status
     assert reading.reason
 
 
 def test_no_answer_says_why() -> None:
-    assert read(Reply(None, b"refused"), 3) == Again(None, "refused")
+    assert read(Reply(None, b"refused"), 3) == Retry(None, "refused")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20, -1])
 def test_half_an_answer_stores_nothing(recorded: Load, cut: int) -> None:
     for name in ("all-stored", "one-bad-document"):
         answer = recorded(name)
-        assert isinstance(read(Reply(200, answer.reply.body[:cut]), answer.documents), Again)
+        assert isinstance(read(Reply(200, answer.reply.body[:cut]), answer.documents), Retry)
 
 
 @pytest.mark.parametrize("documents", [4, 6])
@@ -299,7 +293,7 @@ def test_an_answer_to_another_number_of_documents_stores_nothing(
 ) -> None:
     reading = read(recorded("all-stored").reply, documents)
 
-    assert reading == Again(200, f"the answer names 5 documents, {documents} were sent")
+    assert reading == Retry(200, f"the answer names 5 documents, {documents} were sent")
 
 
 @pytest.mark.parametrize(
@@ -307,4 +301,4 @@ def test_an_answer_to_another_number_of_documents_stores_nothing(
     [b"{}", b"[]", b"null", b'{"errors":false}', b"\xff", b'{"errors":true,"items":["\xff"]}'],
 )
 def test_a_different_answer_stores_nothing(body: bytes) -> None:
-    assert isinstance(read(Reply(200, body), 1), Again)
+    assert isinstance(read(Reply(200, body), 1), Retry)

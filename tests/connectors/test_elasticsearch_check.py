@@ -13,14 +13,14 @@ from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
-from tests.connectors.http_node import Node
+from tests.connectors.http_node import HttpNode
 
 LET_IN = (400, b'{"error":{"type":"action_request_validation_exception"}}')
 MAY = (200, b'{"has_all_requested": true}')
 ORDINARY = (200, b'{"indices":[{"name":"events"}],"aliases":[],"data_streams":[]}')
 
 
-class Look(NamedTuple):
+class FirstLook(NamedTuple):
     client: Client
     spec: ElasticsearchSink
     index: str | None  # type: ignore[assignment]
@@ -30,14 +30,16 @@ class Look(NamedTuple):
 
 
 @contextmanager
-def looking(url: str, index: str | None = "events", **options: Any) -> Iterator[Look]:
+def looking(url: str, index: str | None = "events", **options: Any) -> Iterator[FirstLook]:
     spec = ElasticsearchSink(url=(url,), index=index or "{a}", **options)
     client = Client(spec, index)
-    yield Look(client, spec, index)
+    yield FirstLook(client, spec, index)
     client.close()
 
 
-def test_check_is_content_when_we_are_let_in(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+def test_check_is_content_when_we_are_let_in(
+    node: HttpNode, caplog: pytest.LogCaptureFixture
+) -> None:
     node.answers = [LET_IN, MAY, ORDINARY]
     with looking(node.url) as some:
         some.check()
@@ -52,14 +54,14 @@ def test_check_is_content_when_we_are_let_in(node: Node, caplog: pytest.LogCaptu
     assert not caplog.messages
 
 
-def test_a_cluster_without_security_has_no_privileges(node: Node) -> None:
+def test_a_cluster_without_security_has_no_privileges(node: HttpNode) -> None:
     node.answers = [LET_IN, (400, b'{"error": "no handler found for uri"}')]
     with looking(node.url) as some:
         some.check()
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_check_fails_when_we_are_not_let_in(node: Node, status: int) -> None:
+def test_check_fails_when_we_are_not_let_in(node: HttpNode, status: int) -> None:
     """Its text names where, and keeps the secrets."""
     node.answers = [(status, b'{"error":{"type":"security_exception","reason":"no"}}')]
     url = node.url.replace("//", "//user:secret@")
@@ -73,7 +75,9 @@ def test_check_fails_when_we_are_not_let_in(node: Node, status: int) -> None:
 
 @pytest.mark.parametrize("status", [404, 405, 406])
 @pytest.mark.parametrize("body", [b"<h1>Nothing here</h1>", b'{"error":"Nothing here"}', b""])
-def test_who_is_refused_for_good_is_not_waited_for(node: Node, status: int, body: bytes) -> None:
+def test_who_is_refused_for_good_is_not_waited_for(
+    node: HttpNode, status: int, body: bytes
+) -> None:
     """It names the status, the first words and the key of the spec."""
     node.answers = [(status, body)]
     node.headers = {"content-type": "text/html"}
@@ -82,7 +86,7 @@ def test_who_is_refused_for_good_is_not_waited_for(node: Node, status: int, body
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed_but_told(node: Node, status: int) -> None:
+def test_a_redirect_is_not_followed_but_told(node: HttpNode, status: int) -> None:
     node.answers = [(status, b"")]
     node.headers = {"location": "https://elsewhere/"}
     told = f"{status} a redirect to https://elsewhere/: "
@@ -92,21 +96,21 @@ def test_a_redirect_is_not_followed_but_told(node: Node, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_page_that_lets_nobody_in_is_quoted(node: Node, status: int) -> None:
+def test_a_page_that_lets_nobody_in_is_quoted(node: HttpNode, status: int) -> None:
     node.answers = [(status, b"<title>Sign in</title>")]
     node.headers = {"content-type": "text/html"}
     with looking(node.url) as some, pytest.raises(Unavailable, match=f"{status}.*html: Sign in"):
         some.check()
 
 
-def test_check_fails_when_we_may_not_write(node: Node) -> None:
+def test_check_fails_when_we_may_not_write(node: HttpNode) -> None:
     """Else each and every message would be rejected."""
     node.answers = [LET_IN, (200, b'{"has_all_requested": false}')]
     with looking(node.url) as some, pytest.raises(Unavailable, match="privilege index"):
         some.check()
 
 
-def test_indices_of_a_template_are_not_known_at_the_start(node: Node) -> None:
+def test_indices_of_a_template_are_not_known_at_the_start(node: HttpNode) -> None:
     node.answers = [LET_IN]
     with looking(node.url, index=None) as some:
         some.check()
@@ -115,7 +119,7 @@ def test_indices_of_a_template_are_not_known_at_the_start(node: Node) -> None:
 
 
 def test_a_cluster_that_is_down_is_only_spoken_of(
-    nowhere: str, node: Node, caplog: pytest.LogCaptureFixture
+    nowhere: str, node: HttpNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     node.answers = [(503, b"")]
     for url in (nowhere, node.url):
@@ -126,7 +130,7 @@ def test_a_cluster_that_is_down_is_only_spoken_of(
     assert all("is waited for" in message for message in caplog.messages)
 
 
-def test_who_cannot_prove_who_it_is_is_not_waited_for(node: Node) -> None:
+def test_who_cannot_prove_who_it_is_is_not_waited_for(node: HttpNode) -> None:
     """Here: a server without TLS. It would go on for ever, and what helps is in the spec."""
     url = node.url.replace("http:", "https:")
     with looking(url) as some:
@@ -143,7 +147,7 @@ def test_who_cannot_prove_who_it_is_is_not_waited_for(node: Node) -> None:
     [("index", "create"), ("create", "create_doc"), ("update", "index"), ("delete", "delete")],
 )
 def test_it_asks_for_the_least_that_the_action_needs(
-    node: Node, action: str, privilege: str
+    node: HttpNode, action: str, privilege: str
 ) -> None:
     node.answers = [LET_IN, MAY, ORDINARY]
     with looking(node.url, action=action) as some:
@@ -152,7 +156,7 @@ def test_it_asks_for_the_least_that_the_action_needs(
     assert f'"privileges":["{privilege}"]'.encode() in node.requests[1][3]
 
 
-def test_who_has_to_look_for_indices_may_do_so(node: Node) -> None:
+def test_who_has_to_look_for_indices_may_do_so(node: HttpNode) -> None:
     node.answers = [LET_IN, MAY, (200, b'{"has_all_requested": false}')]
     with (
         looking(node.url, on_missing_index="wait") as some,
@@ -164,7 +168,7 @@ def test_who_has_to_look_for_indices_may_do_so(node: Node) -> None:
 DATA_STREAM = (200, b'{"indices":[],"aliases":[],"data_streams":[{"name":"events"}]}')
 
 
-def test_a_data_stream_needs_another_action(node: Node) -> None:
+def test_a_data_stream_needs_another_action(node: HttpNode) -> None:
     """Else each and every message would be rejected."""
     node.answers = [LET_IN, MAY, DATA_STREAM]
     with (
@@ -174,20 +178,20 @@ def test_a_data_stream_needs_another_action(node: Node) -> None:
         some.check()
 
 
-def test_and_with_that_it_is_fine(node: Node) -> None:
+def test_and_with_that_it_is_fine(node: HttpNode) -> None:
     node.answers = [LET_IN, MAY, DATA_STREAM]
     with looking(node.url, action="create") as some:
         some.check()
 
 
 @pytest.mark.parametrize("answer", [(404, b'{"error":{}}'), (403, b""), (200, b"{}"), (200, b"[]")])
-def test_what_an_index_is_need_not_be_known(node: Node, answer: tuple[int, bytes]) -> None:
+def test_what_an_index_is_need_not_be_known(node: HttpNode, answer: tuple[int, bytes]) -> None:
     node.answers = [LET_IN, MAY, answer]
     with looking(node.url) as some:
         some.check()
 
 
-def test_the_smallest_limit_of_all_nodes_bounds_requests(node: Node) -> None:
+def test_the_smallest_limit_of_all_nodes_bounds_requests(node: HttpNode) -> None:
     lengths = b"".join(
         b'"node-%d":{"http":{"max_content_length_in_bytes":%d}},' % (n, 1000 + n) for n in range(3)
     )
@@ -199,7 +203,9 @@ def test_the_smallest_limit_of_all_nodes_bounds_requests(node: Node) -> None:
 @pytest.mark.parametrize(
     "answer", [(403, b'{"error":{}}'), (200, b'{"nodes":{}}'), (502, b"<html>")]
 )
-def test_what_may_not_be_known_is_what_it_usually_is(node: Node, answer: tuple[int, bytes]) -> None:
+def test_what_may_not_be_known_is_what_it_usually_is(
+    node: HttpNode, answer: tuple[int, bytes]
+) -> None:
     node.answers = [LET_IN, MAY, ORDINARY, answer]
     with looking(node.url) as some:
         assert some.check() == 100 * 1024**2
@@ -210,7 +216,7 @@ NOT_ALLOWED = (403, b'{"error":{"type":"security_exception"},"status":403}')
 UNKNOWN = (200, b"{}")
 
 
-def refusal(node: Node, *answers: tuple[int, bytes], **options: Any) -> str:
+def refusal(node: HttpNode, *answers: tuple[int, bytes], **options: Any) -> str:
     """What the look says that ends the job; empty: it goes on."""
     node.answers = [LET_IN, MAY, *answers]
     with looking(node.url, **options) as some:
@@ -227,7 +233,7 @@ def blocks(**of: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("block", ["write", "read_only"])
-def test_an_index_that_is_blocked_for_writing_is_told(node: Node, block: str) -> None:
+def test_an_index_that_is_blocked_for_writing_is_told(node: HttpNode, block: str) -> None:
     told = refusal(node, ORDINARY, UNKNOWN, blocks(events=block))
 
     assert "sink.elasticsearch.index: events is blocked for writing" in told
@@ -244,12 +250,12 @@ def test_an_index_that_is_blocked_for_writing_is_told(node: Node, block: str) ->
         (502, b"<html>"),
     ],
 )
-def test_other_blocks_are_not(node: Node, answer: tuple[int, bytes]) -> None:
+def test_other_blocks_are_not(node: HttpNode, answer: tuple[int, bytes]) -> None:
     """A full disk gets room again; of an alias, the one that is written to is not blocked."""
     assert refusal(node, ORDINARY, UNKNOWN, answer) == ""
 
 
-def test_a_closed_index_is_told(node: Node) -> None:
+def test_a_closed_index_is_told(node: HttpNode) -> None:
     closed = (
         b'{"indices":[{"name":"events","attributes":["closed"]}],"aliases":[],"data_streams":[]}'
     )
@@ -257,14 +263,14 @@ def test_a_closed_index_is_told(node: Node) -> None:
     assert "events is closed: open it" in refusal(node, (200, closed))
 
 
-def test_an_index_that_nobody_makes_is_told(node: Node) -> None:
+def test_an_index_that_nobody_makes_is_told(node: HttpNode) -> None:
     options = {"on_missing_index": "reject"}
 
     assert "on_missing_index: wait" in refusal(node, MAY, MISSING, **options)
     assert refusal(node, MAY, MISSING, on_missing_index="wait") == ""
 
 
-def test_an_index_that_we_may_not_make_is_told(node: Node) -> None:
+def test_an_index_that_we_may_not_make_is_told(node: HttpNode) -> None:
     may_not = (200, b'{"has_all_requested": false}')
 
     assert "privilege auto_configure" in refusal(node, MISSING, UNKNOWN, may_not, may_not)
@@ -287,7 +293,7 @@ def templates(*rows: tuple[str, int, bool]) -> tuple[int, bytes]:
     return 200, msgspec.json.encode({"index_templates": named})
 
 
-def test_an_index_that_will_be_a_data_stream_needs_another_action(node: Node) -> None:
+def test_an_index_that_will_be_a_data_stream_needs_another_action(node: HttpNode) -> None:
     """By the template of the highest priority of those that match its name."""
     stream = templates(("ev*", 7, True), ("*", 1, False), ("other*", 9, False))
     index = templates(("ev*", 7, True), ("events", 8, False))
@@ -300,8 +306,8 @@ def test_an_index_that_will_be_a_data_stream_needs_another_action(node: Node) ->
     assert refusal(node, MISSING, UNKNOWN, MAY, stream, action="create") == ""
 
 
-def test_an_ingest_pipeline_that_is_not_there_is_told(node: Node) -> None:
-    """Whatever the index is called."""
+def test_an_ingest_pipeline_that_is_not_there_is_told(node: HttpNode) -> None:
+    """With any name of the index."""
     for index, before in (("events", [ORDINARY, UNKNOWN, UNKNOWN]), (None, [])):
         told = refusal(node, *before, (404, b"{}"), index=index, pipeline="enrich")
         assert "sink.elasticsearch.pipeline: the ingest pipeline enrich is not there" in told
@@ -309,5 +315,7 @@ def test_an_ingest_pipeline_that_is_not_there_is_told(node: Node) -> None:
 
 
 @pytest.mark.parametrize("answer", [(200, b'{"enrich":{}}'), NOT_ALLOWED, (404, b"<h1>No</h1>")])
-def test_one_that_we_may_not_ask_for_may_be_there(node: Node, answer: tuple[int, bytes]) -> None:
+def test_one_that_we_may_not_ask_for_may_be_there(
+    node: HttpNode, answer: tuple[int, bytes]
+) -> None:
     assert refusal(node, ORDINARY, UNKNOWN, UNKNOWN, answer, pipeline="enrich") == ""

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal, Reply
+from connectors.elasticsearch.bulk_request import BulkLines
+from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedRequest, Reply, Retry
 from connectors.elasticsearch.claims import Found, Verdicts, claimed, judge, question, replaced
-from connectors.elasticsearch.lines import Lines
-from connectors.elasticsearch.request import Batch, Part
+from connectors.elasticsearch.request import Batch, RequestPart
 from connectors.message import Claim, Documents
 
 
-def part(*claims: Claim | None) -> Part:
+def part(*claims: Claim | None) -> RequestPart:
     count = len(claims)
     documents = Documents([b"{}"] * count, None, [*"abcdefgh"[:count]], claims=[*claims])
-    return Part(Batch(documents, Lines("index").heads(documents), 0), range(count))
+    return RequestPart(Batch(documents, BulkLines("index").heads(documents), 0), range(count))
 
 
 def conflict(replaces: str | None = None, field: str | None = "f") -> Any:
@@ -59,9 +59,9 @@ def test_what_is_there_is_asked_for_by_its_address() -> None:
         routings=["r", None],
         claims=[Claim("f.g", "one"), Claim(None, "two")],
     )
-    batch = Batch(documents, Lines("index").heads(documents), 0)
+    batch = Batch(documents, BulkLines("index").heads(documents), 0)
 
-    in_vain = claimed([Part(batch, range(2))], Items(range(2), conflicts=[0, 1]), "events")
+    in_vain = claimed([RequestPart(batch, range(2))], Items(range(2), conflicts=[0, 1]), "events")
 
     assert json.loads(question(in_vain)) == {
         "docs": [
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_now_is_sent_again(reply: Reply) -> None:
 
 
 def test_a_shard_that_does_not_answer_is_a_failure() -> None:
-    """Tried a number of times, and no longer: nobody knows what it is."""
+    """Tried a number of times, and no longer: its cause is unknown."""
     in_vain, items = conflict()
 
     made = judge(in_vain, items, answer({"error": {"type": "no_shard", "reason": None}})).items
@@ -165,9 +165,9 @@ def test_what_is_sent_once_more_is_where_its_item_says() -> None:
     assert [(one.position, one.status) for one in made.rejected] == [(4, 400)]
 
 
-@pytest.mark.parametrize("reading", [Again(None, "cut"), Indigestible(413, "too large")])
+@pytest.mark.parametrize("reading", [Retry(None, "cut"), RefusedRequest(413, "too large")])
 def test_a_request_that_fails_as_a_whole_leaves_them_to_be_sent_again(
-    reading: Again | Indigestible,
+    reading: Retry | RefusedRequest,
 ) -> None:
     in_vain, _ = conflict("before")
 

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from connectors.elasticsearch.bulk import Reply
+from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
-from tests.connectors.http_node import Node
+from tests.connectors.http_node import HttpNode
 
 
 def client(*url: str, index: str | None = "events", **options: Any) -> Client:
     return Client(ElasticsearchSink(url=url, index=index or "{a}", **options), index)
 
 
-def test_a_bulk_goes_out_as_it_is_and_its_answer_comes_back_as_it_is(node: Node) -> None:
+def test_a_bulk_goes_out_as_it_is_and_its_answer_comes_back_as_it_is(node: HttpNode) -> None:
     node.answers = [(200, b'{"errors": false}')]
     with closing(client(node.url)) as some:
         assert some.send(b'{"index":{}}\n{}\n') == Reply(200, b'{"errors": false}')
@@ -35,7 +35,7 @@ def test_a_bulk_goes_out_as_it_is_and_its_answer_comes_back_as_it_is(node: Node)
     assert body == b'{"index":{}}\n{}\n'
 
 
-def test_media_types_are_those_that_every_version_knows(node: Node) -> None:
+def test_media_types_are_those_that_every_version_knows(node: HttpNode) -> None:
     with closing(client(node.url)) as some:
         some.send(b"\n")
 
@@ -44,14 +44,14 @@ def test_media_types_are_those_that_every_version_knows(node: Node) -> None:
     assert headers["accept"] == "application/json"
 
 
-def test_documents_with_an_index_of_their_own_need_none_in_the_path(node: Node) -> None:
+def test_documents_with_an_index_of_their_own_need_none_in_the_path(node: HttpNode) -> None:
     with closing(client(node.url, index=None)) as some:
         some.send(b"\n")
 
     assert node.requests[0][1].startswith("/_bulk?")
 
 
-def test_what_holds_for_all_documents_stands_behind_the_path(node: Node) -> None:
+def test_what_holds_for_all_documents_stands_behind_the_path(node: HttpNode) -> None:
     with closing(client(node.url, pipeline="größe&x", require_alias=True)) as some:
         some.send(b"\n")
 
@@ -63,7 +63,7 @@ def test_what_holds_for_all_documents_stands_behind_the_path(node: Node) -> None
     ("status", "expected"),
     [(200, True), (404, False), (403, Reply(403, b"")), (503, Reply(503, b""))],
 )
-def test_an_index_is_looked_for(node: Node, status: int, expected: bool | Reply) -> None:
+def test_an_index_is_looked_for(node: HttpNode, status: int, expected: bool | Reply) -> None:
     node.answers = [(status, b"")]
     with closing(client(node.url)) as some:
         assert some.exists("a%b") == expected
@@ -79,7 +79,7 @@ def test_whether_there_is_an_index_nobody_knows_who_listens_nowhere(nowhere: str
     assert answer.status is None
 
 
-def test_the_path_is_encoded(node: Node) -> None:
+def test_the_path_is_encoded(node: HttpNode) -> None:
     with closing(client(f"{node.url}/prefix", index="größe%20")) as some:
         some.send(b"\n")
 
@@ -95,7 +95,7 @@ def test_the_path_is_encoded(node: Node) -> None:
         ({}, "Basic dXI6bEA="),
     ],
 )
-def test_credentials(node: Node, options: dict[str, Any], authorization: str) -> None:
+def test_credentials(node: HttpNode, options: dict[str, Any], authorization: str) -> None:
     """Those of the URL are used when there are no others."""
     url = node.url.replace("//", "//ur:l%40@")
     with closing(client(url, **options)) as some:
@@ -104,7 +104,7 @@ def test_credentials(node: Node, options: dict[str, Any], authorization: str) ->
     assert node.requests[0][2]["authorization"] == authorization
 
 
-def renewable(node: Node, *keys: str | None) -> Client:
+def renewable(node: HttpNode, *keys: str | None) -> Client:
     """A client whose key is the first of these, and then each time the next."""
     specs = [
         key and ElasticsearchSink(url=(node.url,), index="events", api_key=SecretStr(key))
@@ -115,11 +115,11 @@ def renewable(node: Node, *keys: str | None) -> Client:
     return Client(first, "events", fresh=lambda: specs.pop(0) or None)
 
 
-def shown(node: Node) -> list[str]:
+def shown(node: HttpNode) -> list[str]:
     return [headers["authorization"] for _, _, headers, _ in node.requests]
 
 
-def test_credentials_that_were_changed_are_read_again(node: Node) -> None:
+def test_credentials_that_were_changed_are_read_again(node: HttpNode) -> None:
     node.answers = [(401, b""), (200, b"{}")]
     with closing(renewable(node, "old", "new")) as some:
         assert some.send(b"\n").status == 200
@@ -129,7 +129,7 @@ def test_credentials_that_were_changed_are_read_again(node: Node) -> None:
 
 
 @pytest.mark.parametrize("fresh", ["old", None])
-def test_where_nothing_was_changed_nothing_is_sent_again(node: Node, fresh: str | None) -> None:
+def test_where_nothing_was_changed_nothing_is_sent_again(node: HttpNode, fresh: str | None) -> None:
     """Nor where the credentials cannot be read now."""
     node.answers = [(401, b"no")]
     with closing(renewable(node, "old", fresh)) as some:
@@ -138,13 +138,13 @@ def test_where_nothing_was_changed_nothing_is_sent_again(node: Node, fresh: str 
     assert shown(node) == ["ApiKey old"]
 
 
-def test_without_a_way_to_read_them_again_they_stay(node: Node) -> None:
+def test_without_a_way_to_read_them_again_they_stay(node: HttpNode) -> None:
     node.answers = [(401, b"no")]
     with closing(client(node.url, api_key=SecretStr("old"))) as some:
         assert some.send(b"\n").status == 401
 
 
-def test_credentials_of_a_url_may_be_changed_too(node: Node) -> None:
+def test_credentials_of_a_url_may_be_changed_too(node: HttpNode) -> None:
     node.answers = [(401, b""), (200, b"{}")]
     urls = [node.url.replace("//", f"//me:{password}@") for password in ("old", "new")]
     specs = [ElasticsearchSink(url=(url,), index="events") for url in urls]
@@ -155,8 +155,8 @@ def test_credentials_of_a_url_may_be_changed_too(node: Node) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 413, 429, 500, 503])
-def test_every_status_is_an_answer(node: Node, status: int) -> None:
-    """And it is asked for once only: whoever sends decides what is sent again."""
+def test_every_status_is_an_answer(node: HttpNode, status: int) -> None:
+    """And it is asked for once only: the indexer decides about retries."""
     node.answers = [(status, b"{}")]
     with closing(client(node.url)) as some:
         assert some.send(b"\n") == Reply(status, b"{}")
@@ -165,7 +165,7 @@ def test_every_status_is_an_answer(node: Node, status: int) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_answers_of_others_than_elasticsearch(node: Node, media_type: str) -> None:
+def test_answers_of_others_than_elasticsearch(node: HttpNode, media_type: str) -> None:
     node.headers = {"content-type": media_type, "warning": '299 - "security is off"'}
     node.answers = [(502, b"<html>")]
     with closing(client(node.url)) as some:
@@ -209,8 +209,8 @@ def test_a_connection_that_breaks() -> None:
     assert reply.body
 
 
-def test_a_node_that_is_down_is_left_out(node: Node, nowhere: str) -> None:
-    """And whoever has asked it asks another."""
+def test_a_node_that_is_down_is_left_out(node: HttpNode, nowhere: str) -> None:
+    """And the next request goes to another node."""
     with closing(client(nowhere, node.url)) as some:
         replies = [some.send(b"\n") for _ in range(10)]
 
@@ -218,7 +218,7 @@ def test_a_node_that_is_down_is_left_out(node: Node, nowhere: str) -> None:
     assert len(node.requests) == 10
 
 
-def test_a_status_is_not_asked_for_at_another_node(node: Node) -> None:
+def test_a_status_is_not_asked_for_at_another_node(node: HttpNode) -> None:
     node.answers = [(503, b"")] * 2
     with closing(client(node.url, f"{node.url}/other")) as some:
         assert some.send(b"\n").status == 503
@@ -234,7 +234,7 @@ def test_where_all_are_down_there_is_no_answer(nowhere: str) -> None:
     assert not reply.cut
 
 
-def test_documents_are_not_logged(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+def test_documents_are_not_logged(node: HttpNode, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), closing(client(node.url)) as some:
         some.send(b"private\n")
 

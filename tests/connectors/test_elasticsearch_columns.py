@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from connectors.elasticsearch.columns import VERSION_MAX, Columns, only
+from connectors.elasticsearch.document_metadata import VERSION_MAX, DocumentMetadata, only
 from connectors.elasticsearch.spec import ElasticsearchSink, FieldOfDocument
 from connectors.message import Documents
 
 
-def columns(**spec: Any) -> Columns:
-    return Columns(ElasticsearchSink(url=("http://localhost:9200",), index="events", **spec))
+def columns(**spec: Any) -> DocumentMetadata:
+    return DocumentMetadata(
+        ElasticsearchSink(url=("http://localhost:9200",), index="events", **spec)
+    )
 
 
 VERSION = FieldOfDocument(field="meta.version")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.elasticsearch.bulk import Again, Items, Refusal
+from connectors.elasticsearch.bulk_response import Items, Refusal, Retry
 from connectors.elasticsearch.existence import (
     ABSENT_FOR,
     KNOWN_FOR,
@@ -12,7 +12,7 @@ from connectors.elasticsearch.existence import (
     present,
     without,
 )
-from connectors.elasticsearch.request import Batch, Part, Request
+from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Documents
 
 
@@ -20,7 +20,7 @@ def request(*indices: str | None) -> Request:
     """Two parts: one with these indices, and two documents of a batch that names none."""
     named = Batch(Documents([b"{}"] * len(indices), [*indices], None), None, 0)
     plain = Batch(Documents([b"{}"] * 5, None, None), None, 0)
-    return Request([Part(named, range(len(indices))), Part(plain, [2, 4])])
+    return Request([RequestPart(named, range(len(indices))), RequestPart(plain, [2, 4])])
 
 
 def learned(wait: bool = False, **exists: bool) -> Existence:
@@ -99,8 +99,8 @@ def test_documents_wait_for_their_index() -> None:
     assert joined.rejected == []
 
 
-@pytest.mark.parametrize("reading", [Again(503, "down")])
-def test_a_request_that_failed_has_failed_for_all(reading: Again) -> None:
+@pytest.mark.parametrize("reading", [Retry(503, "down")])
+def test_a_request_that_failed_has_failed_for_all(reading: Retry) -> None:
     some = learned(a=False)
 
     assert some.join(reading, some.absent(request("a")), 3) is reading

@@ -1,4 +1,4 @@
-"""Documents are sent in the background until each is stored or refused, whatever happens."""
+"""Documents are sent in the background until each is stored or refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from connectors.elasticsearch.bulk import Reply
+from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.indexer import Indexer
 from connectors.message import Answer, Documents, SinkState
 from tests.waiting import until
@@ -67,7 +67,7 @@ class Cluster:
         return Reply(200, json.dumps({"errors": errors, "items": items}).encode())
 
 
-class Answers:
+class CollectedAnswers:
     """What was said of one submission."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def build(cluster: Cluster) -> Iterator[Build]:
 
 
 def test_a_window_is_one_request(cluster: Cluster, build: Build) -> None:
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build().submit(documents(0, 1000), answers)
 
@@ -136,7 +136,7 @@ def test_a_window_is_one_request(cluster: Cluster, build: Build) -> None:
 def test_small_windows_share_a_request_and_hear_of_their_own_documents(
     cluster: Cluster, build: Build
 ) -> None:
-    indexer, answers = build(), [Answers() for _ in range(3)]
+    indexer, answers = build(), [CollectedAnswers() for _ in range(3)]
     for n, each in enumerate(answers):
         indexer.submit(documents(n * 10, n + 1, SMALL), each)
 
@@ -150,7 +150,7 @@ def test_small_windows_share_a_request_and_hear_of_their_own_documents(
 
 
 def test_linger_ends_by_itself(build: Build) -> None:
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build(linger=0.01).submit(documents(0, 1, SMALL), answers)
 
@@ -158,7 +158,7 @@ def test_linger_ends_by_itself(build: Build) -> None:
 
 
 def test_no_documents_are_no_request(cluster: Cluster, build: Build) -> None:
-    indexer, answers = build(), Answers()
+    indexer, answers = build(), CollectedAnswers()
     indexer.submit(Documents([], None, None), answers)
     indexer.submit(documents(0, 1), answers)
 
@@ -170,7 +170,7 @@ def test_no_documents_are_no_request(cluster: Cluster, build: Build) -> None:
 def test_as_many_requests_at_once_as_configured(
     cluster: Cluster, build: Build, concurrency: int
 ) -> None:
-    indexer, answers = build(concurrency), [Answers() for _ in range(10)]
+    indexer, answers = build(concurrency), [CollectedAnswers() for _ in range(10)]
     cluster.open.clear()
     for each in answers:
         indexer.submit(documents(0, 1), each)
@@ -186,14 +186,14 @@ def test_submitting_never_waits(cluster: Cluster, build: Build) -> None:
     cluster.open.clear()
 
     for n in range(1000):
-        indexer.submit(documents(n, 1, SMALL), Answers())
+        indexer.submit(documents(n, 1, SMALL), CollectedAnswers())
 
     assert not cluster.stored
 
 
 def test_one_at_a_time_keeps_the_order_whatever_fails(cluster: Cluster, build: Build) -> None:
     """A document of an earlier window is never written over one of a later window."""
-    indexer, answers = build(concurrency=1), [Answers() for _ in range(20)]
+    indexer, answers = build(concurrency=1), [CollectedAnswers() for _ in range(20)]
     stored: list[int] = []
 
     def store(documents: list[Any]) -> Reply:
@@ -211,7 +211,7 @@ def test_one_at_a_time_keeps_the_order_whatever_fails(cluster: Cluster, build: B
 
 def test_only_what_was_throttled_is_sent_again(cluster: Cluster, build: Build) -> None:
     cluster.script = [lambda documents: cluster.store(documents, {1: 429, 3: 503})] * 3
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build().submit(documents(0, 5), answers)
 
@@ -225,7 +225,7 @@ def test_only_what_was_throttled_is_sent_again(cluster: Cluster, build: Build) -
 
 def test_one_bad_document_rejects_only_itself(cluster: Cluster, build: Build) -> None:
     cluster.script = [lambda documents: cluster.store(documents, {7: 400})]
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build().submit(documents(0, 10), answers)
 
@@ -239,7 +239,7 @@ def test_a_request_that_is_too_large_is_halved(cluster: Cluster, build: Build) -
         return Reply(413, b"") if size > 30_000 else cluster.store(documents)
 
     cluster.script = [store] * 1000
-    small, large = Answers(), Answers()
+    small, large = CollectedAnswers(), CollectedAnswers()
     indexer = build()
     indexer.submit(documents(0, 100), small)
     indexer.submit(documents(100, 2, size=100_000), large)
@@ -261,7 +261,7 @@ def test_what_is_too_large_is_not_sent_twice(
 
     cluster.script = [store] * 1000
     indexer = build(concurrency=1)
-    answers = [Answers() for _ in range(5)]
+    answers = [CollectedAnswers() for _ in range(5)]
     for n, each in enumerate(answers, start=1):
         indexer.submit(documents(n * 100, 100), each)
 
@@ -278,7 +278,7 @@ def test_a_connection_that_breaks_of_large_requests_gets_small_ones(
         return Reply(None, b"reset", cut=True) if size > 2_000_000 else cluster.store(documents)
 
     cluster.script = [store] * 1000
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build(bytes_max=10**7).submit(documents(0, 100, size=5_000_000), answers)
 
@@ -287,7 +287,7 @@ def test_a_connection_that_breaks_of_large_requests_gets_small_ones(
 
 
 def test_a_limit_that_is_told_is_kept(cluster: Cluster, build: Build) -> None:
-    indexer, answers = build(), Answers()
+    indexer, answers = build(), CollectedAnswers()
 
     indexer.limit(60_000)
     indexer.submit(documents(0, 100), answers)
@@ -305,7 +305,7 @@ def test_one_document_cannot_keep_its_neighbours_from_being_stored(
         return cluster.store(documents)
 
     cluster.script = [store] * 1000
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build().submit(documents(0, 1000), answers)
 
@@ -348,7 +348,7 @@ def test_what_something_on_the_way_refuses_is_parked_alone(
 ) -> None:
     """A document that Elasticsearch never sees keeps no other from it."""
     cluster.script = [refusing(cluster, {7, 333}, reply)] * 1000
-    answers = [Answers() for _ in range(5)]
+    answers = [CollectedAnswers() for _ in range(5)]
     indexer = build(concurrency, probe=lambda _: NOTHING_TO_DO)
     for n, each in enumerate(answers):
         indexer.submit(documents(n * 100, 100), each)
@@ -365,7 +365,7 @@ def test_what_something_on_the_way_refuses_is_parked_alone(
 def test_others_that_pass_are_enough(cluster: Cluster, build: Build) -> None:
     """Without any probe, or where that is refused too."""
     cluster.script = [refusing(cluster, {0}, BLOCKED)] * 10_000
-    indexer, first, others = build(probe=lambda _: BLOCKED), Answers(), Answers()
+    indexer, first, others = build(probe=lambda _: BLOCKED), CollectedAnswers(), CollectedAnswers()
     indexer.submit(documents(0, 4), first)
 
     def stored() -> bool:
@@ -383,7 +383,7 @@ def test_when_everything_is_refused_nothing_is_parked(
     """By a page to log in, a proxy without its server, or after a time."""
     reply = Reply(None, b"timed out", late=True) if late else BLOCKED
     cluster.script = [reply] * 300
-    indexer, answers = build(probe=lambda _: reply), [Answers() for _ in range(5)]
+    indexer, answers = build(probe=lambda _: reply), [CollectedAnswers() for _ in range(5)]
     for n, each in enumerate(answers):
         indexer.submit(documents(n, 1), each)
 
@@ -396,7 +396,7 @@ def test_wrong_credentials_are_no_fault_of_a_document(cluster: Cluster, build: B
     """Elasticsearch takes probes of everyone whom it knows."""
     shut_out = Reply(403, b'{"error":{"type":"security_exception"},"status":403}')
     cluster.script = [shut_out] * 100
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build(probe=lambda _: NOTHING_TO_DO).submit(documents(0, 4), answers)
 
@@ -410,7 +410,7 @@ def test_an_index_that_may_not_be_looked_for_is_no_fault_of_a_document(
 ) -> None:
     """Nothing of it was sent."""
     replies = iter([Reply(403, b"")] * 50)
-    answers = Answers()
+    answers = CollectedAnswers()
 
     indexer = build(
         probe=lambda _: NOTHING_TO_DO, exists=lambda _: next(replies, True), concurrency=1
@@ -428,7 +428,7 @@ def test_others_go_on_while_one_is_refused(cluster: Cluster, build: Build) -> No
     indexer = build(
         probe=lambda _: NOTHING_TO_DO, draw=lambda: 1.0, clock=lambda: next(clock) * 1e-9
     )
-    refused, others = Answers(), [Answers() for _ in range(50)]
+    refused, others = CollectedAnswers(), [CollectedAnswers() for _ in range(50)]
     indexer.submit(documents(0, 1), refused)
     until(lambda: len(cluster.requests) == 1)
 
@@ -445,7 +445,11 @@ def test_what_may_be_stored_already_may_meet_itself(cluster: Cluster, build: Bui
     clash = b'{"create":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}'
     conflict = Reply(200, b'{"errors":true,"items":[%s]}' % clash)
     cluster.script = [Reply(None, b"reset", cut=True), conflict, conflict]
-    indexer, first, second = build(concurrency=1, action="create"), Answers(), Answers()
+    indexer, first, second = (
+        build(concurrency=1, action="create"),
+        CollectedAnswers(),
+        CollectedAnswers(),
+    )
     indexer.submit(documents(0, 1), first)
     until(lambda: len(first) == 1)
     indexer.submit(documents(1, 1), second)
@@ -456,7 +460,7 @@ def test_what_may_be_stored_already_may_meet_itself(cluster: Cluster, build: Bui
 
 
 def test_it_says_what_elasticsearch_says(cluster: Cluster, build: Build) -> None:
-    indexer, answers = build(concurrency=1), Answers()
+    indexer, answers = build(concurrency=1), CollectedAnswers()
     assert indexer.state() == SinkState(True, None)
     says = []
 
@@ -499,7 +503,7 @@ def test_a_cluster_that_is_down_is_waited_for(
     cluster: Cluster, build: Build, failure: Reply, caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.script = [failure] * 50
-    answers = Answers()
+    answers = CollectedAnswers()
     with caplog.at_level(logging.INFO, "hopper.elasticsearch"):
         build().submit(documents(0, 10), answers)
         until(lambda: len(answers) == 10)
@@ -514,7 +518,7 @@ def test_who_is_shut_out_says_so_loudly(
     cluster: Cluster, build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.script = [Reply(401, b'{"error":{"type":"security_exception"}}')]
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build().submit(documents(0, 1), answers)
 
@@ -526,7 +530,7 @@ def test_who_is_shut_out_says_so_loudly(
 def test_while_it_is_down_one_request_at_a_time_asks(cluster: Cluster, build: Build) -> None:
     down = [Reply(503, b"")] * 40
     cluster.script = [*down]
-    indexer, answers = build(), [Answers() for _ in range(8)]
+    indexer, answers = build(), [CollectedAnswers() for _ in range(8)]
     cluster.open.clear()
     for n, each in enumerate(answers):
         indexer.submit(documents(n, 1), each)
@@ -570,7 +574,7 @@ def test_no_document_overtakes_another_of_its_name(
         sources = [
             b'{"n":%d,"name":"%s"}' % (first + n, name.encode()) for n, name in enumerate(names)
         ]
-        answers.append(Answers())
+        answers.append(CollectedAnswers())
         indexer.submit(Documents(sources, None, [*names]), answers[-1])
 
     until(lambda: all(len(each) == 20 for each in answers), timeout=60)
@@ -598,7 +602,7 @@ def test_an_index_that_is_not_there_is_not_made(cluster: Cluster, build: Build, 
     indexer = build(
         exists=exists, wait_for_index=wait, clock=lambda: next(clock) / 10, concurrency=1
     )
-    answers = Answers()
+    answers = CollectedAnswers()
     indices: list[str | None] = ["a", "b", "a"]
     indexer.submit(documents(0, 3)._replace(indices=indices), answers)
 
@@ -612,7 +616,7 @@ def test_an_index_that_is_not_there_is_not_made(cluster: Cluster, build: Build, 
 
 
 def test_where_no_index_is_there_nothing_is_sent(cluster: Cluster, build: Build) -> None:
-    answers = Answers()
+    answers = CollectedAnswers()
 
     build(exists=lambda _: False).submit(documents(0, 3), answers)
 
@@ -622,7 +626,7 @@ def test_where_no_index_is_there_nothing_is_sent(cluster: Cluster, build: Build)
 
 
 def test_what_was_withdrawn_is_not_sent(cluster: Cluster, build: Build) -> None:
-    indexer, gone, kept = build(), Answers(), Answers()
+    indexer, gone, kept = build(), CollectedAnswers(), CollectedAnswers()
     withdraw = indexer.submit(documents(0, 1, SMALL), gone)
     indexer.submit(documents(1, 1, SMALL), kept)
 
@@ -635,7 +639,7 @@ def test_what_was_withdrawn_is_not_sent(cluster: Cluster, build: Build) -> None:
 
 
 def test_what_was_withdrawn_on_its_way_is_not_heard_of(cluster: Cluster, build: Build) -> None:
-    indexer, gone, kept = build(concurrency=1), Answers(), Answers()
+    indexer, gone, kept = build(concurrency=1), CollectedAnswers(), CollectedAnswers()
     cluster.open.clear()
     cluster.script = [lambda documents: cluster.store(documents, {1: 429})]
     withdraw = indexer.submit(documents(0, 2), gone)
@@ -659,7 +663,7 @@ def test_a_reply_may_withdraw_the_rest(cluster: Cluster, build: Build) -> None:
         withdraw()
 
     withdraw = indexer.submit(documents(0, 2, 100_000), reply)
-    other = Answers()
+    other = CollectedAnswers()
     indexer.submit(documents(2, 1), other)
 
     until(lambda: len(other) == 1 and heard)
@@ -668,7 +672,7 @@ def test_a_reply_may_withdraw_the_rest(cluster: Cluster, build: Build) -> None:
 
 def test_a_document_of_more_than_one_line_is_refused_at_once(build: Build) -> None:
     with pytest.raises(AssertionError, match="more than one line"):
-        build().submit(Documents([b'{"n":\n1}'], None, None), Answers())
+        build().submit(Documents([b'{"n":\n1}'], None, None), CollectedAnswers())
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -678,7 +682,7 @@ def test_a_defect_ends_the_job(cluster: Cluster, build: Build) -> None:
 
     cluster.script = [defect]
     indexer = build(concurrency=1)
-    indexer.submit(documents(0, 1), Answers())
+    indexer.submit(documents(0, 1), CollectedAnswers())
 
     def broken() -> bool:
         try:
@@ -689,11 +693,11 @@ def test_a_defect_ends_the_job(cluster: Cluster, build: Build) -> None:
 
     until(broken)
     with pytest.raises(AssertionError, match="died"):
-        indexer.submit(documents(1, 1), Answers())
+        indexer.submit(documents(1, 1), CollectedAnswers())
 
 
 def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> None:
-    indexer, answers = build(), Answers()
+    indexer, answers = build(), CollectedAnswers()
     before = threading.active_count()
     indexer.submit(documents(0, 1, SMALL), answers)
     assert threading.active_count() == before + 1
@@ -707,7 +711,7 @@ def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> N
 
 def test_a_thread_is_enough_for_one_request_after_the_other(build: Build) -> None:
     """Each has memory of its own: none is started before it has something to do."""
-    indexer, answers, before = build(), Answers(), threading.active_count()
+    indexer, answers, before = build(), CollectedAnswers(), threading.active_count()
     indexer.flush()
     assert threading.active_count() == before
 
@@ -746,7 +750,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
         Reply(None, b"refused"),
         lambda documents: cluster.store(documents, {0: 400, 1: 400, 2: 404}),
     ]
-    answers = Answers()
+    answers = CollectedAnswers()
     build(concurrency=1, observer=Observer()).submit(documents(0, 4), answers)
 
     until(lambda: len(answers) == 4)
@@ -778,11 +782,11 @@ def test_each_document_is_answered_once_whatever_happens(
 
     cluster.script = [misbehave] * 300
     indexer = build(linger=0.001, bytes_max=200_000)
-    submitted: list[tuple[int, int, Answers]] = []
+    submitted: list[tuple[int, int, CollectedAnswers]] = []
     for first in range(0, 2000, 40):
-        submitted.append((first, chance.randint(1, 40), Answers()))
+        submitted.append((first, chance.randint(1, 40), CollectedAnswers()))
 
-    def submit(some: list[tuple[int, int, Answers]]) -> None:
+    def submit(some: list[tuple[int, int, CollectedAnswers]]) -> None:
         for first, count, answers in some:
             size = 100_000 if first % 3 else SMALL
             indexer.submit(documents(first, count, size), answers)

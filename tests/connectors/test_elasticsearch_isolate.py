@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.bulk import Again
+from connectors.elasticsearch.bulk_response import Retry
 from connectors.elasticsearch.isolate import (
     BROKEN,
     LATE,
@@ -24,9 +24,9 @@ from connectors.elasticsearch.isolate import (
     rejected,
 )
 
-PAGE = Again(403, "no answer of Elasticsearch (text/html: Forbidden)")
-CUT = Again(None, "reset", cut=True)
-TIMEOUT = Again(None, "timed out", late=True)
+PAGE = Retry(403, "no answer of Elasticsearch (text/html: Forbidden)")
+CUT = Retry(None, "reset", cut=True)
+TIMEOUT = Retry(None, "timed out", late=True)
 REFUSALS = {REFUSED: PAGE, BROKEN: CUT, LATE: TIMEOUT}
 
 
@@ -34,28 +34,28 @@ REFUSALS = {REFUSED: PAGE, BROKEN: CUT, LATE: TIMEOUT}
     ("reading", "grade"),
     [
         (PAGE, REFUSED),
-        (Again(400, "a page"), REFUSED),
-        (Again(406, "Content-Type", own=True), REFUSED),
-        (Again(500, "null_pointer_exception", own=True), REFUSED),
-        (Again(200, "a page"), REFUSED),
-        (Again(302, "a redirect"), REFUSED),
+        (Retry(400, "a page"), REFUSED),
+        (Retry(406, "Content-Type", own=True), REFUSED),
+        (Retry(500, "null_pointer_exception", own=True), REFUSED),
+        (Retry(200, "a page"), REFUSED),
+        (Retry(302, "a redirect"), REFUSED),
         (CUT, BROKEN),
-        (Again(502, "a page"), BROKEN),
-        (Again(503, "a page"), BROKEN),
+        (Retry(502, "a page"), BROKEN),
+        (Retry(503, "a page"), BROKEN),
         (TIMEOUT, LATE),
-        (Again(504, "a page"), LATE),
-        (Again(None, "connection refused"), None),
-        (Again(401, "security_exception", own=True), None),
-        (Again(403, "security_exception", own=True), None),
-        (Again(429, "a page"), None),
-        (Again(503, "cluster_block_exception", own=True), None),
+        (Retry(504, "a page"), LATE),
+        (Retry(None, "connection refused"), None),
+        (Retry(401, "security_exception", own=True), None),
+        (Retry(403, "security_exception", own=True), None),
+        (Retry(429, "a page"), None),
+        (Retry(503, "cluster_block_exception", own=True), None),
     ],
 )
-def test_what_has_its_reason_elsewhere_says_nothing(reading: Again, grade: Grade | None) -> None:
+def test_what_has_its_reason_elsewhere_says_nothing(reading: Retry, grade: Grade | None) -> None:
     assert grade_of(reading) is grade
 
 
-def tries(reading: Again, documents: int, *, passed: Sequence[int], probed: bool | None) -> int:
+def tries(reading: Retry, documents: int, *, passed: Sequence[int], probed: bool | None) -> int:
     """How often a request is sent until there is a verdict; 0: it is not in that many times."""
     record = Record()
     for number, others in enumerate(passed, start=1):
@@ -74,7 +74,7 @@ def test_while_others_pass_a_refused_request_is_halved_and_a_document_rejected(
 
 
 @pytest.mark.parametrize(("reading", "after"), [(PAGE, 4), (CUT, 6), (TIMEOUT, 13)])
-def test_what_may_be_chance_has_to_happen_more_often(reading: Again, after: int) -> None:
+def test_what_may_be_chance_has_to_happen_more_often(reading: Retry, after: int) -> None:
     assert tries(reading, 1, passed=range(20), probed=True) == after
 
 
@@ -85,7 +85,7 @@ def test_an_answer_that_is_late_is_not_excused_by_a_probe() -> None:
 
 @pytest.mark.parametrize("probed", [False, None])
 @pytest.mark.parametrize("reading", REFUSALS.values())
-def test_when_nothing_passes_nothing_is_rejected(reading: Again, probed: bool | None) -> None:
+def test_when_nothing_passes_nothing_is_rejected(reading: Retry, probed: bool | None) -> None:
     assert tries(reading, 1, passed=[7] * 1000, probed=probed) == 0
 
 

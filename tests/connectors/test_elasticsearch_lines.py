@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.lines import Lines, check
+from connectors.elasticsearch.bulk_request import BulkLines, check
 from connectors.message import Documents
 
 
 def body_of(documents: Documents, action: str = "index") -> bytes:
-    lines = Lines(action)
+    lines = BulkLines(action)
     return lines.body(lines.sources(documents), lines.heads(documents))
 
 
@@ -30,11 +30,11 @@ def test_documents_without_an_address_get_the_shortest_lines() -> None:
 
 
 def test_columns_of_nothing_are_no_columns() -> None:
-    assert Lines("index").heads(Documents([b"{}", b"{}"], [None, None], [None, None])) is None
+    assert BulkLines("index").heads(Documents([b"{}", b"{}"], [None, None], [None, None])) is None
 
 
 def test_the_overhead_is_what_a_document_costs_beside_itself() -> None:
-    lines = Lines("create")
+    lines = BulkLines("create")
 
     assert len(lines.body([b"{}"] * 7, None)) == 7 * (2 + lines.overhead)
 
@@ -62,7 +62,7 @@ def test_elasticsearch_reads_what_was_meant(
 def test_a_document_with_nothing_of_its_own_is_not_copied() -> None:
     documents = Documents([b"{}"], None, None)
 
-    assert Lines("index").sources(documents) is documents.sources
+    assert BulkLines("index").sources(documents) is documents.sources
 
 
 @pytest.mark.parametrize(("action", "more"), [("update", {}), ("upsert", {"doc_as_upsert": True})])

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog
-from connectors.elasticsearch.bulk import Items, Refusal
-from connectors.elasticsearch.order import Order, naming, replace
-from connectors.elasticsearch.request import Batch, Name, Names, Part, Request
-from connectors.elasticsearch.settle import settle
+from connectors.elasticsearch.bulk_response import Items, Refusal
+from connectors.elasticsearch.per_id_order import PerIdOrder, naming, replace
+from connectors.elasticsearch.request import Batch, DocumentNames, Name, Request, RequestPart
+from connectors.elasticsearch.retry_policy import settle
 from connectors.message import Documents
 
 BYTES_MAX = 2 * SMALL_BYTES
@@ -22,21 +22,21 @@ BYTES_MAX = 2 * SMALL_BYTES
 
 def batch(number: int, *names: str | None, replacing: bool = True, size: int = 100) -> Batch:
     sources = [b"x" * size] * len(names)
-    some = Batch(Documents(sources, None, None), None, 0, Names([*names], replacing))
+    some = Batch(Documents(sources, None, None), None, 0, DocumentNames([*names], replacing))
     some.number = number
     return some
 
 
-def whole(some: Batch) -> list[Part]:
-    return [Part(some, range(len(some.documents.sources)))]
+def whole(some: Batch) -> list[RequestPart]:
+    return [RequestPart(some, range(len(some.documents.sources)))]
 
 
-def places(parts: Sequence[Part]) -> list[tuple[int, int]]:
+def places(parts: Sequence[RequestPart]) -> list[tuple[int, int]]:
     return [(part.batch.number, position) for part in parts for position in part.positions]
 
 
 def test_different_names_have_nothing_to_do_with_each_other() -> None:
-    order = Order(BYTES_MAX)
+    order = PerIdOrder(BYTES_MAX)
     first, second = whole(batch(0, "a", "b", None)), whole(batch(1, "c", None))
 
     assert order.claim(first) == (first, {"a", "b"})
@@ -45,7 +45,7 @@ def test_different_names_have_nothing_to_do_with_each_other() -> None:
 
 
 def test_a_name_that_is_taken_is_waited_for() -> None:
-    order = Order(BYTES_MAX)
+    order = PerIdOrder(BYTES_MAX)
     order.claim(whole(batch(0, "a", "b")))
 
     parts, names = order.claim(whole(batch(1, "b", "c", None)))
@@ -59,7 +59,7 @@ def test_a_name_that_is_taken_is_waited_for() -> None:
 
 
 def test_what_has_waited_is_sent_together_in_order_of_arrival() -> None:
-    order = Order(BYTES_MAX)
+    order = PerIdOrder(BYTES_MAX)
     order.claim(whole(batch(0, "a", "b")))
     for number in (1, 2):
         order.claim(whole(batch(number, "b", "a", "b")))
@@ -70,7 +70,7 @@ def test_what_has_waited_is_sent_together_in_order_of_arrival() -> None:
 
 
 def test_but_not_more_than_a_request_may_hold() -> None:
-    order = Order(BYTES_MAX)
+    order = PerIdOrder(BYTES_MAX)
     order.claim(whole(batch(0, "a")))
     order.claim(whole(batch(1, "a", "a", "a", "a", "a", size=BYTES_MAX // 2)))
 
@@ -82,13 +82,13 @@ def test_but_not_more_than_a_request_may_hold() -> None:
 
 
 def test_where_each_replaces_the_one_before_they_share_a_request() -> None:
-    order, parts = Order(BYTES_MAX), whole(batch(0, "a", "a"))
+    order, parts = PerIdOrder(BYTES_MAX), whole(batch(0, "a", "a"))
 
     assert order.claim(parts) == (parts, {"a"})
 
 
 def test_where_not_each_one_waits_for_the_one_before() -> None:
-    order = Order(BYTES_MAX)
+    order = PerIdOrder(BYTES_MAX)
 
     parts, _ = order.claim(whole(batch(0, "a", "b", "a", "a", replacing=False)))
 
@@ -100,7 +100,7 @@ def test_where_not_each_one_waits_for_the_one_before() -> None:
 
 
 def test_what_comes_after_one_that_waits_waits_too() -> None:
-    order, update = Order(BYTES_MAX), batch(1, "a", replacing=False)
+    order, update = PerIdOrder(BYTES_MAX), batch(1, "a", replacing=False)
 
     parts, _ = order.claim([*whole(batch(0, "a")), *whole(update), *whole(batch(2, "a"))])
 
@@ -109,7 +109,7 @@ def test_what_comes_after_one_that_waits_waits_too() -> None:
 
 
 def test_what_was_withdrawn_does_not_hold_up_others() -> None:
-    order, gone = Order(BYTES_MAX), batch(1, "a", "b")
+    order, gone = PerIdOrder(BYTES_MAX), batch(1, "a", "b")
     order.claim(whole(batch(0, "a", "b")))
     order.claim(whole(gone))
     order.claim(whole(batch(2, "a")))
@@ -123,7 +123,7 @@ def test_what_was_withdrawn_does_not_hold_up_others() -> None:
 
 def test_halves_of_a_request_do_not_share_a_name() -> None:
     """They may be under way at once."""
-    order = Order(BYTES_MAX)
+    order = PerIdOrder(BYTES_MAX)
     parts, names = order.claim(whole(batch(0, "a", "b", "b", "c", "a", None)))
 
     first, second = order.share(Request(parts, names).halves())
@@ -134,7 +134,7 @@ def test_halves_of_a_request_do_not_share_a_name() -> None:
 
 
 def request(*names: str | None) -> Request:
-    order = Order(BYTES_MAX)
+    order = PerIdOrder(BYTES_MAX)
     return Request(*order.claim(whole(batch(0, *names))))
 
 
@@ -193,7 +193,7 @@ def test_what_a_name_is(
 
 
 class AgainstAnIndex(RuleBasedStateMachine):
-    """Whatever is throttled, halved or withdrawn: an index sees each name's documents in order."""
+    """With throttling, halving and withdrawing, an index sees each name's documents in order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from connectors.elasticsearch.pace import SLOW_SECONDS_LEAST, Latency, Pace
+from connectors.elasticsearch.adaptive_concurrency import (
+    SLOW_SECONDS_LEAST,
+    AdaptiveConcurrency,
+    Latency,
+)
 from connectors.retry import Backoff
 
 
-def pace(concurrency: int = 4) -> Pace:
-    return Pace(concurrency, Backoff(1.0, 8.0))
+def pace(concurrency: int = 4) -> AdaptiveConcurrency:
+    return AdaptiveConcurrency(concurrency, Backoff(1.0, 8.0))
 
 
-def starts(pace: Pace, now: float = 0.0) -> int:
+def starts(pace: AdaptiveConcurrency, now: float = 0.0) -> int:
     """Start as many as may; how many these are."""
     number = 0
     while pace.allows(now):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.elasticsearch.bulk import Again, Reply, read
+from connectors.elasticsearch.bulk_response import Reply, Retry, read
 from connectors.elasticsearch.proxy_answer import REDIRECTS, WORDS_LENGTH_MAX, describe
 
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -16,7 +16,7 @@ def test_a_redirect_says_where_to_and_what_helps(status: int) -> None:
 
     reading = read(Reply(status, b"<h1>Moved</h1>", headers=headers), 1)
 
-    assert isinstance(reading, Again)
+    assert isinstance(reading, Retry)
     assert reading.status == status
     assert reading.reason == (
         "a redirect to https://user:***@elsewhere/events/_bulk: "

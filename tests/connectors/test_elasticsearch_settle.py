@@ -6,9 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from connectors.elasticsearch.bulk import CONTENT_LENGTH_MOST, Again, Indigestible, Items, Refusal
-from connectors.elasticsearch.request import Batch, Part, Request
-from connectors.elasticsearch.settle import (
+from connectors.elasticsearch.bulk_response import (
+    CONTENT_LENGTH_MOST,
+    Items,
+    Refusal,
+    RefusedRequest,
+    Retry,
+)
+from connectors.elasticsearch.request import Batch, Request, RequestPart
+from connectors.elasticsearch.retry_policy import (
     CUT_BYTES_LEAST,
     ERRORS_MAX,
     PATIENCE,
@@ -27,13 +33,13 @@ def batch(documents: int, size: int = 2) -> Batch:
     return Batch(Documents(sources, ["own", *[None] * (documents - 1)], ids), None, 0)
 
 
-def part(batch: Batch, positions: Sequence[int], attempts: int = 1) -> Part:
-    some = Part(batch, positions)
+def part(batch: Batch, positions: Sequence[int], attempts: int = 1) -> RequestPart:
+    some = RequestPart(batch, positions)
     some.attempts = attempts
     return some
 
 
-def condemned(request: Request, reading: Again | Indigestible) -> Items:
+def condemned(request: Request, reading: Retry | RefusedRequest) -> Items:
     verdict = condemn(request, reading)
     assert isinstance(verdict, Items)
     return verdict
@@ -41,7 +47,7 @@ def condemned(request: Request, reading: Again | Indigestible) -> Items:
 
 def test_all_stored_is_told_as_it_was_sent() -> None:
     one, other = batch(3), batch(2)
-    request = Request([Part(one, range(3)), Part(other, [1])])
+    request = Request([RequestPart(one, range(3)), RequestPart(other, [1])])
 
     settlement = settle(request, Items(range(4)), "events")
 
@@ -95,8 +101,8 @@ def test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end() -> Non
 
 
 def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() -> None:
-    indigestible = Indigestible(400, "malformed")
-    halves = divide(Request([Part(batch(5), range(5))]), indigestible)
+    indigestible = RefusedRequest(400, "malformed")
+    halves = divide(Request([RequestPart(batch(5), range(5))]), indigestible)
 
     assert halves is not None
     assert [half.documents for half in halves] == [2, 3]
@@ -110,7 +116,7 @@ def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() 
 def test_what_has_nothing_to_do_with_the_request_leaves_it_whole(status: int | None) -> None:
     request = Request([part(batch(1000, size=1000), range(1000), attempts=3)])
 
-    assert divide(request, Again(status, "")) is None
+    assert divide(request, Retry(status, "")) is None
 
 
 def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
@@ -120,7 +126,7 @@ def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
 
     for attempt in range(1, 10):
         request.parts[0].attempts = attempt
-        halves = divide(request, Again(429, "es_rejected_execution_exception"))
+        halves = divide(request, Retry(429, "es_rejected_execution_exception"))
         if halves is not None:
             halved_at.append(attempt)
             request = halves[0]
@@ -129,7 +135,7 @@ def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
     assert request.documents == 1
 
 
-CUT = Again(None, "ConnectionError: reset", cut=True)
+CUT = Retry(None, "ConnectionError: reset", cut=True)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +147,7 @@ CUT = Again(None, "ConnectionError: reset", cut=True)
     ],
 )
 def test_a_large_request_that_the_connection_breaks_of_is_halved(
-    reading: Again, size: int, divided: bool
+    reading: Retry, size: int, divided: bool
 ) -> None:
     """But only when it has done so a few times: connections break for many reasons."""
     request = Request([part(batch(2, size), range(2), attempts=PATIENCE)])
@@ -169,13 +175,13 @@ def test_a_smaller_one_is_sent_for_ever() -> None:
 @pytest.mark.parametrize(
     ("reading", "large"),
     [
-        (Indigestible(413, ""), True),
+        (RefusedRequest(413, ""), True),
         (CUT, True),
-        (Indigestible(400, ""), False),
-        (Again(429, ""), False),
+        (RefusedRequest(400, ""), False),
+        (Retry(429, ""), False),
     ],
 )
-def test_what_is_too_large_will_always_be(reading: Again | Indigestible, large: bool) -> None:
+def test_what_is_too_large_will_always_be(reading: Retry | RefusedRequest, large: bool) -> None:
     assert is_too_large(reading) is large
 
 
@@ -184,9 +190,9 @@ def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> 
     documents = Documents(
         [b"{}"] * 4, None, [None, "ours", None, None], redelivered=[False, False, True, False]
     )
-    lost = Part(Batch(Documents([b"{}"], None, None), None, 0), [0])
+    lost = RequestPart(Batch(Documents([b"{}"], None, None), None, 0), [0])
     lost.maybe_stored = True
-    parts = [Part(Batch(documents, None, 0), range(4)), lost]
+    parts = [RequestPart(Batch(documents, None, 0), range(4)), lost]
     clashes = [Refusal(position, 409, "version_conflict_engine_exception") for position in range(5)]
     items = Items(range(5), conflicts=range(5), clashes=clashes)
 
@@ -205,14 +211,14 @@ def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> 
         (CUT, True),
         (CUT._replace(cut=False, late=True), True),
         (CUT._replace(cut=False), False),
-        (Again(504, "a page"), True),
-        (Again(200, "half an answer"), True),
-        (Again(403, "a page"), False),
-        (Again(429, "busy", own=True), False),
-        (Again(503, "no master", own=True), False),
+        (Retry(504, "a page"), True),
+        (Retry(200, "half an answer"), True),
+        (Retry(403, "a page"), False),
+        (Retry(429, "busy", own=True), False),
+        (Retry(503, "no master", own=True), False),
     ],
 )
 def test_a_request_whose_answer_is_lost_may_have_been_worked_on(
-    reading: Again, may_be: bool
+    reading: Retry, may_be: bool
 ) -> None:
     assert reading.may_be_stored is may_be

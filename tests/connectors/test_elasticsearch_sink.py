@@ -11,19 +11,19 @@ import pytest
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import Bulk, ElasticsearchSink, FieldOfDocument
 from connectors.message import Claim, Documents
-from tests.connectors.http_node import Node, a_node
+from tests.connectors.http_node import HttpNode, a_node
 from tests.contract.sink import Answers
 
 STORED = b'{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}]}'
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
+def node() -> Iterator[HttpNode]:
     with a_node() as node:
         yield node
 
 
-def test_what_is_rejected_at_once_does_not_shift_the_others(node: Node) -> None:
+def test_what_is_rejected_at_once_does_not_shift_the_others(node: HttpNode) -> None:
     node.answers = [(200, STORED)]
     routing = FieldOfDocument(field="r")
     spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing, bulk=Bulk(linger=0))
@@ -41,7 +41,7 @@ def test_what_is_rejected_at_once_does_not_shift_the_others(node: Node) -> None:
     assert lines[1::2] == [{"r": "a"}, {"r": "b"}]
 
 
-def test_where_all_are_rejected_nothing_is_sent(node: Node) -> None:
+def test_where_all_are_rejected_nothing_is_sent(node: HttpNode) -> None:
     spec = ElasticsearchSink(url=(node.url,), index="events", action="delete")
     answers = Answers()
 
@@ -53,7 +53,7 @@ def test_where_all_are_rejected_nothing_is_sent(node: Node) -> None:
     assert node.requests == []
 
 
-def test_what_the_cluster_takes_bounds_requests(node: Node) -> None:
+def test_what_the_cluster_takes_bounds_requests(node: HttpNode) -> None:
     lengths = b'{"nodes":{"a":{"http":{"max_content_length_in_bytes":120}}}}'
     node.answers = [(400, b'{"error":{"type":"no"}}'), (200, b"{}"), (200, b"{}"), (200, lengths)]
     node.answers += [(200, STORED)] * 2
@@ -68,7 +68,7 @@ def test_what_the_cluster_takes_bounds_requests(node: Node) -> None:
     assert [len(body) for _, path, _, body in node.requests if "_bulk" in path][1:] == [90, 90]
 
 
-def test_with_none_no_document_is_named(node: Node) -> None:
+def test_with_none_no_document_is_named(node: HttpNode) -> None:
     """Not by a bulk body either."""
     node.answers = [(200, STORED)]
     spec = ElasticsearchSink(url=(node.url,), index="events", id="none", bulk=Bulk(linger=0))
@@ -81,7 +81,7 @@ def test_with_none_no_document_is_named(node: Node) -> None:
     assert b"_id" not in node.requests[0][3]
 
 
-def test_what_is_rejected_at_once_does_not_hide_the_conflicts_of_others(node: Node) -> None:
+def test_what_is_rejected_at_once_does_not_hide_the_conflicts_of_others(node: HttpNode) -> None:
     conflict = b'{"create":{"status":409,"error":{"type":"c"}}}'
     there = b'{"found":true,"_seq_no":1,"_primary_term":1,"_source":{"f":"theirs"}}'
     node.answers = [

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import logging
 
-from connectors.elasticsearch.bulk import Again, Indigestible, Items, Refusal
-from connectors.elasticsearch.trouble import EVERY, Culprits, Misfits, Trouble
+from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedRequest, Retry
+from connectors.elasticsearch.outage_log import EVERY, Culprits, FailureStoreLog, OutageLog
 
-DOWN = Again(None, "refused")
+DOWN = Retry(None, "refused")
 WELL = Items(range(3))
 
 
 def hear(
-    trouble: Trouble, reading: Items | Again | Indigestible, now: float
+    trouble: OutageLog, reading: Items | Retry | RefusedRequest, now: float
 ) -> tuple[int, str] | None:
     return trouble.hear(reading, now, now + 1.5, lambda: 4000)
 
 
 def test_it_says_what_is_wrong_and_what_that_means() -> None:
-    assert hear(Trouble(), Again(503, "no master"), 5.0) == (
+    assert hear(OutageLog(), Retry(503, "no master"), 5.0) == (
         logging.WARNING,
         "Elasticsearch has not taken all documents for 0.0 s: 503 no master; "
         "4000 wait, next try in 1.5 s",
@@ -26,7 +26,7 @@ def test_it_says_what_is_wrong_and_what_that_means() -> None:
 
 
 def test_trouble_is_spoken_of_at_once_and_then_seldom() -> None:
-    trouble = Trouble()
+    trouble = OutageLog()
 
     said = [hear(trouble, DOWN, now) for now in (100.0, 101.0, 109.9, 110.0, 111.0, 120.5)]
 
@@ -36,7 +36,7 @@ def test_trouble_is_spoken_of_at_once_and_then_seldom() -> None:
 
 
 def test_its_end_is_told_once() -> None:
-    trouble = Trouble()
+    trouble = OutageLog()
     hear(trouble, DOWN, 100.0)
 
     assert hear(trouble, WELL, 103.5) == (
@@ -47,11 +47,11 @@ def test_its_end_is_told_once() -> None:
 
 
 def test_no_trouble_has_no_end() -> None:
-    assert hear(Trouble(), WELL, 1.0) is None
+    assert hear(OutageLog(), WELL, 1.0) is None
 
 
 def test_trouble_that_comes_and_goes_is_spoken_of_seldom_too() -> None:
-    trouble, lines = Trouble(), 0
+    trouble, lines = OutageLog(), 0
     for now in range(100):
         lines += hear(trouble, DOWN, float(now)) is not None
         lines += hear(trouble, WELL, now + 0.5) is not None
@@ -61,7 +61,7 @@ def test_trouble_that_comes_and_goes_is_spoken_of_seldom_too() -> None:
 
 def test_to_be_shut_out_is_an_error() -> None:
     for status in (301, 401, 403, 404, 405, 406):
-        line = hear(Trouble(), Again(status, "security_exception"), 1.0)
+        line = hear(OutageLog(), Retry(status, "security_exception"), 1.0)
         assert line is not None
         assert line[0] == logging.ERROR
 
@@ -70,15 +70,15 @@ def test_throttled_documents_are_trouble_and_rejected_ones_are_not() -> None:
     """Those are told of where they are parked."""
     refusals = [Refusal(0, 429, "busy")]
 
-    assert hear(Trouble(), Items([], throttled=refusals), 1.0) is not None
-    assert hear(Trouble(), Items([], failed=refusals), 1.0) is not None
-    assert hear(Trouble(), Items([], rejected=refusals), 1.0) is None
-    assert hear(Trouble(), Indigestible(413, "too large"), 1.0) is None
+    assert hear(OutageLog(), Items([], throttled=refusals), 1.0) is not None
+    assert hear(OutageLog(), Items([], failed=refusals), 1.0) is not None
+    assert hear(OutageLog(), Items([], rejected=refusals), 1.0) is None
+    assert hear(OutageLog(), RefusedRequest(413, "too large"), 1.0) is None
 
 
 def test_documents_in_a_failure_store_are_told_at_once_then_seldom_and_all_of_them() -> None:
-    misfits, some = Misfits(), WELL._replace(apart=2)
-    readings: list[Items | Again] = [WELL, some, some, DOWN, some, WELL]
+    misfits, some = FailureStoreLog(), WELL._replace(apart=2)
+    readings: list[Items | Retry] = [WELL, some, some, DOWN, some, WELL]
 
     said = [misfits.hear(reading, 6.0 * when) for when, reading in enumerate(readings)]
 
@@ -90,7 +90,7 @@ def test_documents_in_a_failure_store_are_told_at_once_then_seldom_and_all_of_th
 
 
 def test_who_is_refused_while_others_pass_is_told_at_once_and_then_seldom() -> None:
-    culprits, page = Culprits(), Again(403, "a page")
+    culprits, page = Culprits(), Retry(403, "a page")
 
     said = [culprits.hear(page, 200, now) for now in (1.0, 2.0, 1.0 + EVERY)]
 

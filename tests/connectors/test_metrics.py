@@ -13,14 +13,14 @@ import pytest
 
 from connectors import metrics
 from connectors.errors import Unavailable
-from connectors.memory.sink import Memory as MemorySink
-from connectors.memory.source import Memory
+from connectors.memory.sink import MemoryStoreSink as MemorySink
+from connectors.memory.source import MemoryQueueSource
 from connectors.memory.spec import MemorySink as SinkSpec
 from connectors.memory.spec import MemorySource
 from connectors.message import Arrived, Message, Opened, Origin, Outcomes
 from deploy.local.ports import free_ports
-from flows.accounts.books import Books
-from flows.accounts.shown import show
+from flows.audit.metrics import show
+from flows.audit.reconcile import Accounts
 
 MESSAGE = Message(1, False, b"", b"", b"{}")
 
@@ -104,8 +104,8 @@ def test_every_metric_is_described() -> None:
 
 def test_the_summary_has_whole_numbers() -> None:
     """Those of the accounts; what is rare is told where it has happened."""
-    books = Books()
-    source = Memory(MemorySource(name="summary"), workers=1)
+    books = Accounts()
+    source = MemoryQueueSource(MemorySource(name="summary"), workers=1)
     show(books, source, MemorySink(SinkSpec(name="summary")))
     account = books.of_consumer("q/0")
     account.take([Opened(Origin("q/0", 1)), Arrived(Origin("q/0", 1), [MESSAGE] * 9)])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.rabbitmq.age import RESOLUTION, Ages
+from connectors.rabbitmq.consumer_timeout import RESOLUTION, DeliveryAges
 
 
 def test_the_oldest_open_message_tells_the_age() -> None:
-    ages = Ages(timeout=100.0)
+    ages = DeliveryAges(timeout=100.0)
     ages.delivered(10, now=0.0)
     ages.delivered(20, now=5.0)
 
@@ -21,7 +21,7 @@ def test_the_oldest_open_message_tells_the_age() -> None:
 
 def test_half_of_the_time_is_worth_a_warning_and_a_tenth_is_left_to_hand_back() -> None:
     """One warning, until something moves."""
-    ages = Ages(timeout=100.0)
+    ages = DeliveryAges(timeout=100.0)
     moments = [49.0, 50.0, 60.0, 3.0, 55.0]
 
     assert [ages.is_worth_a_warning(age) for age in moments] == [False, True, False, False, True]
@@ -33,7 +33,7 @@ def test_it_is_never_younger_than_it_is_and_a_second_older_at_most(
     moments: list[tuple[int, float, int]],
 ) -> None:
     """However messages come and are settled; and it remembers no more than it must."""
-    ages, now, arrived, first = Ages(timeout=1.0), 0.0, [0.0], 1
+    ages, now, arrived, first = DeliveryAges(timeout=1.0), 0.0, [0.0], 1
     for count, seconds, settled in moments:
         now += seconds
         arrived += [now] * count

@@ -24,7 +24,7 @@ def test_a_defect_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = IOLoop()
     monkeypatch.setattr(client, "IOLoop", lambda: loop)
     monkeypatch.setattr(Link, "open", defect)
-    spec = RabbitMQSource.model_validate({"url": "amqp://nobody/", "queue": "q"})
+    spec = RabbitMQSource.model_validate({"url": "amqp://nowhere/", "queue": "q"})
     source = RabbitMQ(spec, None, workers=1)
     consumer = source.consumer(*source.consumers())
 

@@ -16,10 +16,10 @@ from pika import spec
 from pika.exceptions import AMQPError
 
 from connectors.message import Message, Properties, Rejected, Rejection
-from connectors.rabbitmq.parked import envelope
-from connectors.rabbitmq.poison import sort_out
+from connectors.rabbitmq.dead_letter_headers import envelope
 from connectors.rabbitmq.properties import basic_properties, decode, header, readable
-from connectors.rabbitmq.stream import offset_of
+from connectors.rabbitmq.slow_start import sort_out
+from connectors.rabbitmq.stream_offsets import offset_of
 from connectors.rabbitmq.table import decode_table
 from connectors.rabbitmq.wire import BatchConnection
 from tests.connectors.amqp_stream import FRAME_MAX, connect, content, delivery, feed, method
@@ -64,7 +64,7 @@ def test_a_table_is_read_or_is_none(noise: bytes) -> None:
 
 @given(envelopes, st.binary(max_size=20))
 def test_an_envelope_is_read_or_is_none(noise: bytes, route: bytes) -> None:
-    """Whatever looks into it meanwhile."""
+    """In any state of the reader."""
     message = Message(1, True, route, noise, b"body")
     with contextlib.suppress(ValueError):
         assert isinstance(decode(message), Properties)

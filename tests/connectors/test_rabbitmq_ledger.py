@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from connectors.rabbitmq.ledger import Ledger
 
 
-class Broker:
+class LedgerBroker:
     """Keeps what it has delivered until it hears of it."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.broker = Broker()
+        self.broker = LedgerBroker()
         self.ledger = Ledger(self.broker.acknowledge, self.broker.reject)
         self.finished: set[int] = set()
 
@@ -114,19 +114,19 @@ TestLedger = LedgerMachine.TestCase
 
 
 @pytest.fixture
-def broker() -> Broker:
-    return Broker()
+def broker() -> LedgerBroker:
+    return LedgerBroker()
 
 
 @pytest.fixture
-def ledger(broker: Broker) -> Ledger:
+def ledger(broker: LedgerBroker) -> Ledger:
     """Ten messages have been delivered."""
     ledger = Ledger(broker.acknowledge, broker.reject)
     ledger.delivered(broker.deliver(10))
     return ledger
 
 
-def test_a_window_of_messages_takes_one_frame(broker: Broker, ledger: Ledger) -> None:
+def test_a_window_of_messages_takes_one_frame(broker: LedgerBroker, ledger: Ledger) -> None:
     ledger.stored(range(1, 11))
 
     assert ledger.flush(spill=False) == 1
@@ -134,7 +134,7 @@ def test_a_window_of_messages_takes_one_frame(broker: Broker, ledger: Ledger) ->
 
 
 def test_a_rejected_message_that_waits_to_be_parked_is_swept_along_by_nothing(
-    broker: Broker, ledger: Ledger
+    broker: LedgerBroker, ledger: Ledger
 ) -> None:
     """It is told to the ledger when it is parked, as any other that is finished."""
     ledger.stored([1, 2, 3, 5, 6, 7, 8, 9, 10])
@@ -147,7 +147,7 @@ def test_a_rejected_message_that_waits_to_be_parked_is_swept_along_by_nothing(
 
 
 def test_what_is_finished_behind_an_open_message_waits_for_it_until_spilled(
-    broker: Broker, ledger: Ledger
+    broker: LedgerBroker, ledger: Ledger
 ) -> None:
     ledger.stored(range(2, 11))
 
@@ -159,7 +159,7 @@ def test_what_is_finished_behind_an_open_message_waits_for_it_until_spilled(
 
 def test_single_acknowledgements_can_leave_together() -> None:
     sent: list[list[int]] = []
-    broker = Broker()
+    broker = LedgerBroker()
     ledger = Ledger(broker.acknowledge, broker.reject, lambda tags: sent.append(list(tags)))
     ledger.delivered(10)
     ledger.stored([3, 7, 5])
@@ -174,7 +174,7 @@ def test_what_is_no_run_is_not_taken_for_one(ledger: Ledger, tags: list[int]) ->
     assert ledger.stored(tags) == len(set(tags) & set(range(1, 11)))
 
 
-def test_a_tag_of_another_channel_is_nothing(broker: Broker, ledger: Ledger) -> None:
+def test_a_tag_of_another_channel_is_nothing(broker: LedgerBroker, ledger: Ledger) -> None:
     assert ledger.stored([0, 11, 12]) == 0
     assert not ledger.reject(11, requeue=False)
     assert ledger.flush(spill=True) == 0

@@ -1,4 +1,4 @@
-"""The envelope of a parked message fits into a frame, whatever its sender has put there."""
+"""The envelope of a parked message fits into a frame with any headers of its sender."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from pika import frame, spec
 
 from connectors.message import Message, Properties, Rejected, Rejection
+from connectors.rabbitmq.dead_letter_headers import envelope
 from connectors.rabbitmq.delivery import encode_route
-from connectors.rabbitmq.parked import envelope
 from connectors.rabbitmq.properties import decode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ def message(headers_bytes: int = 0, **properties: Any) -> Message:
 
 
 def parked(original: Message, reason: str = "bad") -> Properties:
-    """The envelope of the copy, as whoever consumes it sees it."""
+    """The envelope of the copy, as its consumer sees it."""
     rejection = Rejection(reason, 400, "events", "id-1", 3)
     properties = envelope(Rejected(original, rejection), "queue", 7, NOW, FRAME_BYTES)
     assert len(frame.Header(1, 4, properties).marshal()) <= FRAME_BYTES

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from pika import spec
 
 from connectors.message import Message
-from connectors.rabbitmq.poison import (
+from connectors.rabbitmq.slow_start import (
     PROBE_PATIENCE,
-    Caution,
+    SlowStart,
     any_redelivered,
     nack_is_no_failure,
     sort_out,
@@ -28,7 +28,7 @@ def message(count: int | None = None, redelivered: bool = True) -> Message:
 
 def test_the_first_message_is_held_alone() -> None:
     """Until it has come, however long that takes."""
-    caution = Caution(MOST)
+    caution = SlowStart(MOST)
 
     caution.look(held=0, now=1000.0)
 
@@ -36,7 +36,7 @@ def test_the_first_message_is_held_alone() -> None:
 
 
 def test_caution_ends_with_what_nobody_has_held_before() -> None:
-    caution = Caution(MOST)
+    caution = SlowStart(MOST)
 
     caution.arrived([message(redelivered=False)], now=0.0)
 
@@ -44,7 +44,7 @@ def test_caution_ends_with_what_nobody_has_held_before() -> None:
 
 
 def test_each_step_waits_until_half_is_settled() -> None:
-    caution = Caution(MOST)
+    caution = SlowStart(MOST)
     caution.arrived([message()], now=0.0)
     steps = []
 
@@ -59,7 +59,7 @@ def test_each_step_waits_until_half_is_settled() -> None:
 
 def test_a_window_that_waits_for_more_gets_more() -> None:
     """After a second; after three, if what it holds came back three times."""
-    caution = Caution(MOST)
+    caution = SlowStart(MOST)
     caution.arrived([message()], now=0.0)
     caution.look(held=1, now=0.9)
     assert caution.prefetch == 1
@@ -76,12 +76,12 @@ def test_a_window_that_waits_for_more_gets_more() -> None:
 
 def test_few_neighbours_are_no_reason() -> None:
     """The prefetch is exact from the beginning then, as long as it is small."""
-    assert Caution(100).prefetch == 100
-    assert Caution(101).prefetch == 1
+    assert SlowStart(100).prefetch == 100
+    assert SlowStart(101).prefetch == 1
 
 
 def test_a_lost_connection_is_no_crash() -> None:
-    caution = Caution(MOST)
+    caution = SlowStart(MOST)
 
     caution.end()
 
@@ -95,7 +95,7 @@ def test_a_lost_connection_is_no_crash() -> None:
 def test_caution_never_takes_back_and_never_lets_in_too_many(
     most: int, moments: list[tuple[bool, int, float]]
 ) -> None:
-    caution, now = Caution(most), 0.0
+    caution, now = SlowStart(most), 0.0
     for redelivered, held, seconds in moments:
         before, now = caution.prefetch, now + seconds
         caution.arrived([message(redelivered=redelivered)], now)
@@ -140,8 +140,8 @@ def test_redelivered_messages_are_noticed() -> None:
 
 
 def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
-    """Whoever held it before, and however few may be held."""
-    caution = Caution(50, probe=True)
+    """With any consumer before, and any small number of messages."""
+    caution = SlowStart(50, probe=True)
     caution.arrived([message(1)], now=0.0)
     caution.look(held=1, now=PROBE_PATIENCE - 0.1)
     assert caution.prefetch == 1
@@ -155,7 +155,7 @@ def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
 
 def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
     """A window by count alone is never written with one message in it."""
-    caution, steps = Caution(60, probe=True), [1]
+    caution, steps = SlowStart(60, probe=True), [1]
     caution.arrived([message(1)], now=0.0)
     for second in range(100):
         caution.look(held=caution.prefetch, now=float(second))
@@ -164,7 +164,7 @@ def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
 
     assert steps == [1, 4, 16, 60]
     assert caution.is_probe_in_name_only
-    assert not Caution(1, probe=True).is_probe_in_name_only
+    assert not SlowStart(1, probe=True).is_probe_in_name_only
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Envelopes as pika writes them, as it cannot write them, and as nobody should."""
+"""Envelopes as pika writes them, as it cannot write them, and as no client should."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_an_extra_header_replaces_one_of_its_name() -> None:
 
 
 def test_a_copy_can_still_be_changed() -> None:
-    """A parked message shall not expire, for example."""
+    """A parked message must not expire, for example."""
     copy = basic_properties(message(encoded(expiration="60000", content_type="a/b")), {})
 
     copy.expiration = copy.content_type = None

@@ -120,7 +120,7 @@ def test_a_slow_stream_of_which_nothing_is_stored_is_told() -> None:
 
 
 def test_a_burst_of_bad_messages_is_no_slow_stream() -> None:
-    """Whatever is stored within ten seconds, or what is in flight beside it."""
+    """What is stored within ten seconds, or what is in flight beside it."""
     counter = RejectCounter(DEFAULT)
     counter.read(100)
     assert stopped_after(counter, [*range(1, 51)]) is None
@@ -152,7 +152,7 @@ def test_what_is_cleared_counts_no_more() -> None:
 def test_it_counts_as_one_would_who_remembers_every_message(
     rejected: int, more: int, rejections: list[tuple[str, int]]
 ) -> None:
-    """In whatever order they come, as long as all of them are within `2 * of`."""
+    """In any order, as long as all of them are within `2 * of`."""
     of = rejected + more
     counter, kinds = RejectCounter(limit(rejected, of)), dict[int, str]()
     for kind, tag in rejections[: 2 * of]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pika import spec
 
 from connectors.message import Message
-from connectors.rabbitmq.stream import Offsets, offset_of
+from connectors.rabbitmq.stream_offsets import StreamOffsets, offset_of
 
 
 def message(tag: int, offset: object) -> Message:
@@ -21,7 +21,7 @@ def batch(first_tag: int, first_offset: int, count: int) -> list[Message]:
 
 def test_it_begins_where_the_first_message_is() -> None:
     """Kept before anything is done: if the job dies now, `next` would be too late."""
-    offsets = Offsets()
+    offsets = StreamOffsets()
     offsets.delivered(batch(1, 500, 3))
 
     assert offsets.take_next(open_tag=1) == 500
@@ -29,7 +29,7 @@ def test_it_begins_where_the_first_message_is() -> None:
 
 
 def test_it_goes_on_behind_what_is_finished() -> None:
-    offsets = Offsets()
+    offsets = StreamOffsets()
     offsets.delivered(batch(1, 500, 3))
     offsets.delivered(batch(4, 510, 2))
 
@@ -46,8 +46,8 @@ def test_only_a_number_is_an_offset() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3), st.integers(0, 8)), min_size=1))
 def test_it_never_leaves_out_a_message_that_is_open(moments: list[tuple[int, int, int]]) -> None:
-    """Whatever is delivered, with gaps, and settled: and it only ever goes forward."""
-    offsets, last = Offsets(), -1
+    """For any deliveries, with gaps, and outcomes: and it only ever goes forward."""
+    offsets, last = StreamOffsets(), -1
     of_tag: list[int] = [0]
     offset, open_tag = 100, 1
     for count, gap, settled in moments:

@@ -9,7 +9,7 @@ from pika import spec
 from pika.frame import decode_frame
 
 from connectors.message import Message
-from connectors.rabbitmq.poison import Caution
+from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
@@ -25,7 +25,7 @@ class Rig:
         self.ended: list[str] = []
         self.agreed: list[bool] = []
         self.last_tag = 1
-        self.caution = Caution(prefetch)
+        self.caution = SlowStart(prefetch)
         self.subscription = Subscription(
             self.connection,
             self.channel,

@@ -184,7 +184,7 @@ def test_a_channel_inherits_no_half_message_from_one_of_its_number() -> None:
 
 @pytest.mark.parametrize("body", [b"small", LARGE], ids=["small", "large"])
 def test_headers_that_pika_cannot_read_do_not_end_the_connection(body: bytes) -> None:
-    """They are a matter for whoever decodes them, and of that message alone."""
+    """They are a matter for their decoder, and of that message alone."""
     connection, (channel, _) = connect(BatchConnection)
     messages: list[Message] = []
     tag = consume(connection, channel, messages.extend)

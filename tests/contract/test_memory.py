@@ -26,7 +26,7 @@ class MemorySourceRig:
     def source(self, consumers: int = 1, prefetch: int | None = 100) -> Source:
         given = {} if prefetch is None else {"prefetch": prefetch}
         spec = MemorySource.model_validate({"name": self._name, "consumers": consumers, **given})
-        return memory_source.Memory(spec, workers=1)
+        return memory_source.MemoryQueueSource(spec, workers=1)
 
     def publish(self, *bodies: bytes) -> None:
         self._queue.publish(*bodies)
@@ -47,7 +47,7 @@ class MemorySinkRig:
         self._store = memory_sink.store(self._name)
 
     def sink(self) -> Sink:
-        return memory_sink.Memory(MemorySink(name=self._name))
+        return memory_sink.MemoryStoreSink(MemorySink(name=self._name))
 
     def stored(self) -> list[dict[str, Any]]:
         return parsed([document.source for document in self._store.documents])

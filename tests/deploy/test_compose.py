@@ -34,7 +34,7 @@ def test_elasticsearch_is_the_version_that_runs_without_docker() -> None:
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_it_is_seen_on_loopback_only(name: str) -> None:
-    """Both let everybody in, so nobody else may reach them."""
+    """Both let everybody in, so no other machine may reach them."""
     for port in SERVICES[name]["ports"]:
         address, outside, inside = port.split(":")
         assert address == "127.0.0.1"

@@ -26,7 +26,7 @@ def test_it_is_found_by_its_number_and_its_mark(tmp_path: Path) -> None:
 
 
 def test_a_dead_one_has_ended_before_its_parent_asks(tmp_path: Path) -> None:
-    """In a container nobody may ever ask."""
+    """In a container this may never be asked."""
     file = tmp_path / "pid"
     assert not process.has_ended(file), "nothing is written yet"
     with subprocess.Popen(["sleep", "60"]) as child:

@@ -31,7 +31,7 @@ while True:
 
 
 class Listener(Server):
-    """Listens, and keeps whatever is put into its folder."""
+    """Listens, and keeps what is put into its folder."""
 
     kind = "listener"
     account = pwd.getpwuid(os.geteuid()).pw_name

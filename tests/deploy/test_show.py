@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from deploy.show import counters, report, shop
 from deploy.show.counters import Counters
-from deploy.show.progress import Progress
+from deploy.show.progress import ProgressLine
 
 MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
@@ -90,7 +90,7 @@ hopper_bulk_documents_sum 2000.0
 def test_on_a_terminal_progress_is_one_line() -> None:
     out = Terminal()
 
-    with Progress(out) as progress:
+    with ProgressLine(out) as progress:
         for second in range(3):
             progress.show(Counters(stored=100 * second), now=second)
 
@@ -104,7 +104,7 @@ def test_on_a_terminal_progress_is_one_line() -> None:
 def test_elsewhere_it_is_a_line_a_second_and_the_last_one() -> None:
     out = io.StringIO()
 
-    with Progress(out) as progress:
+    with ProgressLine(out) as progress:
         for half in range(6):
             progress.show(Counters(received=half), now=half / 2)
 
@@ -116,7 +116,7 @@ def test_elsewhere_it_is_a_line_a_second_and_the_last_one() -> None:
 def test_what_is_said_meanwhile_stands_above_the_line() -> None:
     out = Terminal()
 
-    with Progress(out) as progress:
+    with ProgressLine(out) as progress:
         progress.show(Counters(), now=0)
         progress.say("WARNING")
 

@@ -14,17 +14,17 @@ import msgspec
 import yaml
 from pydantic import TypeAdapter
 
-from connectors.memory.sink import Memory as Sink
-from connectors.memory.source import Memory as Source
+from connectors.memory.sink import MemoryStoreSink as Sink
+from connectors.memory.source import MemoryQueueSource as Source
 from connectors.message import Arrived, Message, Origin, Outcomes, Properties
 from connectors.units import Duration
-from flows.crossing import Members
-from flows.group import Group, Progress, Twin, Unwritten
-from flows.groups.departures import Leaving
+from flows.groups.departures import ShardOutput
 from flows.groups.event_order import make_shard
-from flows.plan import make_plan
+from flows.job import make_plan
 from flows.spec import Pipeline
 from flows.summaries.fingerprint import count_in
+from flows.values.columnar import Members
+from flows.values.group import DuplicateOfSent, Group, Progress, Unwritten
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 BEGIN = 1767225600.0
@@ -148,11 +148,11 @@ class Life:
         redelivered = step.get("redelivered", False)
         return Message(self.number, redelivered, b"", _encode(properties), body)
 
-    def _leave(self, shard: str, leaving: list[Leaving]) -> None:
+    def _leave(self, shard: str, leaving: list[ShardOutput]) -> None:
         for one in leaving:
             if isinstance(one, Group):
                 self._write(shard, one)
-            elif isinstance(one, Twin):
+            elif isinstance(one, DuplicateOfSent):
                 first = self.groups[shard, one.number][one.position]
                 self._tell(twin=one.member.message.tag, of=first)
             else:

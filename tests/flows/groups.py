@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from connectors.message import Message, Origin, Outcomes
-from flows.group import Group, Member, Twin
-from flows.groups.departures import Leaving
+from flows.groups.departures import ShardOutput
+from flows.values.group import DuplicateOfSent, Group, Member
 
 FIRST, SECOND, THIRD = Origin("q/000", 1), Origin("q/001", 1), Origin("q/000", 2)
 """Of two consumers, and of the first one when it has connected again."""
@@ -34,19 +34,19 @@ def tags(members: Iterable[Member]) -> list[int]:
     return [member.message.tag for member in members]
 
 
-def groups(leaving: Sequence[Leaving]) -> list[Group]:
+def groups(leaving: Sequence[ShardOutput]) -> list[Group]:
     """All of them must be groups."""
     found = [one for one in leaving if isinstance(one, Group)]
     assert len(found) == len(leaving)
     return found
 
 
-def shape(leaving: Sequence[Leaving]) -> list[tuple[str, list[int]]]:
+def shape(leaving: Sequence[ShardOutput]) -> list[tuple[str, list[int]]]:
     """What completed each group, and the tags of its members."""
     return [(group.completed_by, tags(group.members)) for group in groups(leaving)]
 
 
-def keyed_shape(leaving: Sequence[Leaving]) -> list[tuple[str | None, str, list[int]]]:
+def keyed_shape(leaving: Sequence[ShardOutput]) -> list[tuple[str | None, str, list[int]]]:
     return [
         (group.key, group.completed_by, tags(group.members) or list(_tags(group)))
         for group in groups(leaving)
@@ -58,13 +58,13 @@ def _tags(group: Group) -> Iterable[int]:
     return (tag for tags in group.summary.tags.values() for tag in tags)
 
 
-def twins(leaving: Sequence[Leaving]) -> list[tuple[int, int, int]]:
+def twins(leaving: Sequence[ShardOutput]) -> list[tuple[int, int, int]]:
     """Tag, number of the group and position, of each."""
-    found = [one for one in leaving if isinstance(one, Twin)]
+    found = [one for one in leaving if isinstance(one, DuplicateOfSent)]
     return [(twin.member.message.tag, twin.number, twin.position) for twin in found]
 
 
-def rejected(leaving: Sequence[Leaving]) -> list[tuple[int, str]]:
+def rejected(leaving: Sequence[ShardOutput]) -> list[tuple[int, str]]:
     """Tag and reason, of each."""
     return [
         (rejected.message.tag, rejected.rejection.reason)
@@ -74,5 +74,5 @@ def rejected(leaving: Sequence[Leaving]) -> list[tuple[int, str]]:
     ]
 
 
-def dropped(leaving: Sequence[Leaving]) -> list[int]:
+def dropped(leaving: Sequence[ShardOutput]) -> list[int]:
     return [tag for one in leaving if isinstance(one, Outcomes) for tag in one.dropped]

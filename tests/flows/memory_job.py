@@ -10,10 +10,10 @@ from bytewax.testing import cluster_main, run_main
 
 from connectors.memory import sink, source
 from connectors.message import Properties
-from flows.accounts.books import Books
+from flows.audit.reconcile import Accounts
 from flows.pipeline import ring
+from flows.process.stop import Stop
 from flows.spec import Pipeline
-from flows.stop import Stop
 from tests.waiting import until
 
 
@@ -33,15 +33,15 @@ def run(
     spec: Pipeline,
     done: Callable[[], bool],
     workers: int = 1,
-    books: Books | None = None,
+    books: Accounts | None = None,
     **options: Any,
 ) -> None:
     """Run a job until `done`, then drain it; `options` are Bytewax's, of one worker."""
     assert spec.source.memory
     assert spec.sink.memory
     stop = Stop(timeout=3600, unsettled=lambda: 0)
-    memory = source.Memory(spec.source.memory, workers)
-    flow = ring(spec, memory, sink.Memory(spec.sink.memory), stop, books)
+    memory = source.MemoryQueueSource(spec.source.memory, workers)
+    flow = ring(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop, books)
 
     def drain_when_done() -> None:
         try:
@@ -60,6 +60,6 @@ def run(
     watch.result()
 
 
-def publish(queue: source.Queue, count: int) -> None:
+def publish(queue: source.MemoryQueue, count: int) -> None:
     for number in range(count):
         queue.publish(b'{"n":%d}' % number, properties=Properties(message_id=str(number)))

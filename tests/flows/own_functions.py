@@ -55,7 +55,7 @@ def takes_anything(*arguments: Any) -> bool:
     return len(arguments) == 1
 
 
-class Rules:
+class OwnRules:
     """Functions may be a class's."""
 
     @staticmethod

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.group import Member
-from flows.groups.departures import Leaving
+from flows.groups.departures import ShardOutput
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
+from flows.values.group import Member
 from tests.flows.groups import FIRST, SECOND, THIRD, groups, member, shape
 
 
@@ -159,7 +159,7 @@ def test_windows_are_those_of_the_naive_model(
     """However the messages are cut into batches, and whether they are looked at singly or not."""
     now, name, arrivals = 0.0, 0, []
     shard = Shard(rules)
-    out: list[Leaving] = []
+    out: list[ShardOutput] = []
     for pause, sizes in steps:
         now += pause
         arrivals.append((now, sizes))

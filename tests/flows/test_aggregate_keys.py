@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from connectors.message import Outcomes
-from flows.fields import own
-from flows.fields.conditions import GroupSoFar
-from flows.group import FIRST, LAST, Member
-from flows.groups.departures import Leaving
+from flows.conditions import user_functions
+from flows.conditions.conditions import GroupSoFar
+from flows.groups.departures import ShardOutput
 from flows.groups.rules import Rules, Tumbling
 from flows.groups.shard import Shard
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
+from flows.values.group import FIRST, LAST, Member
 from tests.flows.groups import FIRST as ORIGIN
 from tests.flows.groups import SECOND, dropped, groups, keyed_shape, member, rejected, twins
 
@@ -130,7 +130,7 @@ def test_groups_are_those_of_the_naive_model(
 ) -> None:
     """However messages are cut into batches, and whether or not timers go off in between."""
     now, tag = 0.0, 0
-    shard, model, out = Shard(rules), Naive(rules), list[Leaving]()
+    shard, model, out = Shard(rules), Naive(rules), list[ShardOutput]()
     for pause, messages in steps:
         now += pause
         model.pass_time(now)
@@ -152,7 +152,7 @@ def test_a_message_whose_condition_fails_is_rejected_and_the_group_goes_on() -> 
 
     def test(values: Any, group: GroupSoFar) -> bool:
         if values == ("bad",):
-            raise own.Failed("is_complete: ValueError: bad")
+            raise user_functions.Failed("is_complete: ValueError: bad")
         return group.count == 2
 
     shard = Shard(Rules(until=Until(test)))

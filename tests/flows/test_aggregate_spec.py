@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from connectors.errors import SpecError
-from flows.declared.aggregate import Aggregate, MissingKey
-from flows.declared.reduce import FUNCTIONS, Reduction
+from flows.config.aggregate import AggregateSpec, MissingKey
+from flows.config.reduce import FUNCTIONS, Reduction
 from flows.spec import load, warnings
 from tests.flows.aggregate_specs import WHOLE, pipeline
 
@@ -22,7 +22,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def read(path: Path) -> Any:
-    def read(aggregate: str) -> Aggregate:
+    def read(aggregate: str) -> AggregateSpec:
         path.write_text(pipeline(aggregate), encoding="utf-8")
         return load(path, {}).aggregate
 
@@ -30,7 +30,7 @@ def read(path: Path) -> Any:
 
 
 def test_everything_that_can_be_said(read: Any) -> None:
-    spec: Aggregate = read(WHOLE)
+    spec: AggregateSpec = read(WHOLE)
 
     assert (spec.by, spec.order, spec.window.size) == (
         "order.id",
@@ -61,7 +61,7 @@ def test_everything_that_can_be_said(read: Any) -> None:
 
 
 def test_aligned_windows(read: Any) -> None:
-    spec: Aggregate = read(
+    spec: AggregateSpec = read(
         """
 by: [sensor, header.site]
 window: {tumbling: {every: 1m, event_time: "@timestamp", lateness: 10s}, time: 10m}
@@ -79,7 +79,7 @@ reduce: {mean: {avg: value}}
 
 
 def test_what_is_omitted(read: Any) -> None:
-    spec: Aggregate = read("window: {count: 1}")
+    spec: AggregateSpec = read("window: {count: 1}")
 
     assert (spec.by, spec.missing_key, spec.order, spec.reduce) == (None, "park", None, None)
     assert (spec.incomplete, spec.on_stop, spec.late) == ("write", "write", "park")
@@ -102,7 +102,7 @@ def test_a_stop_leaves_groups_by_key_to_the_broker(
     read: Any, aggregate: str, expected: str
 ) -> None:
     """Unless it is told: a part of a group would be taken for a whole one."""
-    spec: Aggregate = read(f"{aggregate}\nwindow: {{count: 3, time: 1s}}")
+    spec: AggregateSpec = read(f"{aggregate}\nwindow: {{count: 3, time: 1s}}")
 
     assert spec.on_stop == expected
 
@@ -118,7 +118,7 @@ def test_defaults_may_be_written_down(read: Any) -> None:
 @pytest.mark.parametrize("by", ["order.id", ["order.id"]])
 def test_a_list_of_one_path_is_a_list(read: Any, by: Any) -> None:
     """Its keys are lists too."""
-    spec: Aggregate = read(f"by: {by}\nwindow: {{time: 1s}}")
+    spec: AggregateSpec = read(f"by: {by}\nwindow: {{time: 1s}}")
 
     assert spec.by == (by if isinstance(by, str) else tuple(by))
 
@@ -127,7 +127,7 @@ def test_a_list_of_one_path_is_a_list(read: Any, by: Any) -> None:
     ("yaml", "value"), [("none", "none"), ("''", ""), ("0", 0), ("1.5", 1.5), ("true", True)]
 )
 def test_the_key_of_messages_without_one_has_a_type(read: Any, yaml: str, value: Any) -> None:
-    spec: Aggregate = read(f"by: a\nmissing_key: {{default: {yaml}}}\nwindow: {{time: 1s}}")
+    spec: AggregateSpec = read(f"by: a\nmissing_key: {{default: {yaml}}}\nwindow: {{time: 1s}}")
 
     assert isinstance(spec.missing_key, MissingKey)
     assert spec.missing_key.default == value
@@ -135,7 +135,7 @@ def test_the_key_of_messages_without_one_has_a_type(read: Any, yaml: str, value:
 
 
 def test_on_and_off_yes_and_no_are_text_wherever_they_stand(read: Any) -> None:
-    spec: Aggregate = read(
+    spec: AggregateSpec = read(
         "by: [on, y]\nmissing_key: {default: no}\nwindow: {time: 1s, size: yes}\n"
         "reduce: {on: {sum: off}, yes: count, no: {first: n}}"
     )

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.message import Origin, Outcomes
-from flows.group import ALONE, FIRST, LAST, Group, Member, Progress, Twin
-from flows.groups.departures import Leaving
+from flows.groups.departures import ShardOutput
 from flows.groups.rules import Rules, Tumbling
 from flows.groups.shard import Shard
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
+from flows.values.group import ALONE, FIRST, LAST, DuplicateOfSent, Group, Member, Progress
 from tests.flows.groups import member
 
 KEYS = ['"a"', '"b"', '"c"']
@@ -22,7 +22,7 @@ ALL = Tally({"all": Function("list", "n")}, {"n": 0})
 Delivery = tuple[Origin, int]
 
 
-class Broker:
+class WorldBroker:
     """Delivers messages, never hears an acknowledgement, and loses connections.
 
     The shard hears of a lost connection when it likes, but before the next one's messages.
@@ -84,11 +84,11 @@ class Broker:
             assert self.shard.open_members == self.shard.open_groups == 0
             assert set(self.left) == set(self.delivered) - self.purged
 
-    def take(self, leaving: list[Leaving]) -> None:
+    def take(self, leaving: list[ShardOutput]) -> None:
         for one in leaving:
             if isinstance(one, Group):
                 self._take_group(one)
-            elif isinstance(one, Twin):
+            elif isinstance(one, DuplicateOfSent):
                 self._leave((one.member.origin, one.member.message.tag))
                 message = self.delivered[one.member.origin, one.member.message.tag]
                 first = self.positions.get((one.number, one.position))
@@ -216,7 +216,7 @@ class Dice:
 @given(rules=rules(), moves=st.lists(st.integers(0, 2**32), min_size=30, max_size=60))
 def test_each_message_has_exactly_one_place(rules: Rules, moves: list[int]) -> None:
     """In one group, or parked, or dropped, or open; or gone with its connection, to come again."""
-    broker = Broker(rules)
+    broker = WorldBroker(rules)
     for number in moves:
         dice = Dice(number)
         move, consumer = dice.choose(*MOVES), dice.choose(0, 1)

@@ -8,19 +8,19 @@ import pytest
 
 from connectors.connector import Load
 from connectors.message import Lost, Opened, Origin
-from flows.accounts.backpressure import Backpressure, Blocked, Look, Reminders
-from flows.accounts.books import Books
+from flows.audit.backpressure import Backpressure, Blocked, Look, Reminders
+from flows.audit.reconcile import Accounts
 
 ORIGIN = Origin("queue/000", 1)
 FULL = Load(held=10, prefetch=10, is_full=True)
 MAY_GROW = FULL._replace(may_grow=True)
 
 
-class Job:
+class StalledJob:
     """One consumer and one shard; windows go by event time, if nothing else is said."""
 
     def __init__(self, **options: Any) -> None:
-        self.books = Books()
+        self.books = Accounts()
         self.consumer = self.books.of_consumer("queue/000")
         self.consumer.take([Opened(ORIGIN)])
         self.consumer.undecided = lambda: 10
@@ -40,7 +40,7 @@ class Job:
     def look(self, now: float, load: Load = FULL) -> Look:
         return self.backpressure.look("queue/000", self.consumer, load, now)
 
-    def pass_time(self, until: float, load: Load = FULL) -> Job:
+    def pass_time(self, until: float, load: Load = FULL) -> StalledJob:
         """Look four times a second."""
         self.looks += [self.look(quarter / 4, load) for quarter in range(int(4 * until) + 1)]
         return self
@@ -58,7 +58,7 @@ class Job:
 def test_a_full_consumer_is_never_silent_whatever_the_sink_does(
     in_groups: int, with_sink: int
 ) -> None:
-    job = Job()
+    job = StalledJob()
     job.hold(in_groups, with_sink)
 
     assert all(job.look(now).is_kept for now in (0.0, 0.5, 1.0, 9.0, 3600.0))
@@ -67,7 +67,7 @@ def test_a_full_consumer_is_never_silent_whatever_the_sink_does(
 
 
 def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
-    job = Job()
+    job = StalledJob()
     job.sink.note(entered=5, left=0, open=5)
 
     load = FULL._replace(held=9, is_full=False)
@@ -75,19 +75,19 @@ def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
 
 
 def test_without_a_connection_nothing_can_be_heard() -> None:
-    job = Job()
+    job = StalledJob()
     job.consumer.take([Lost(ORIGIN)])
 
     assert job.look(0.0, Load()).is_kept
 
 
 def test_where_event_time_does_not_count_silence_does_not_either() -> None:
-    assert not Job(idle_after=None).look(0.0).is_kept
+    assert not StalledJob(idle_after=None).look(0.0).is_kept
 
 
 def test_a_consumer_grows_while_open_groups_hold_all_it_may_hold() -> None:
     """Step by step; and not before an answer of the sink could have come."""
-    job = Job()
+    job = StalledJob()
     job.hold(10, 0)
 
     grows = [job.look(quarter / 4, MAY_GROW).grow for quarter in range(13)]
@@ -97,7 +97,7 @@ def test_a_consumer_grows_while_open_groups_hold_all_it_may_hold() -> None:
 
 @pytest.mark.parametrize(("in_groups", "with_sink"), [(0, 10), (4, 6), (9, 1)])
 def test_it_does_not_grow_while_the_sink_says_nothing(in_groups: int, with_sink: int) -> None:
-    job = Job()
+    job = StalledJob()
     job.hold(in_groups, with_sink)
 
     assert job.pass_time(60.0, MAY_GROW).grown == 0
@@ -106,7 +106,7 @@ def test_it_does_not_grow_while_the_sink_says_nothing(in_groups: int, with_sink:
 
 def test_nor_while_it_is_settled_what_it_holds() -> None:
     """It is full then because more comes than the sink can take."""
-    job = Job()
+    job = StalledJob()
     job.hold(10, 0)
     for second in range(20):
         job.consumer.home += 2
@@ -116,7 +116,7 @@ def test_nor_while_it_is_settled_what_it_holds() -> None:
 
 
 def test_nor_while_rejected_messages_wait_to_be_dead_lettered() -> None:
-    job = Job()
+    job = StalledJob()
     job.consumer.undecided = lambda: 2
     job.hold(2, 0)
 
@@ -127,7 +127,7 @@ def test_nor_while_rejected_messages_wait_to_be_dead_lettered() -> None:
 
 def test_nor_where_the_clock_ends_groups() -> None:
     """There the prefetch is the bound on memory, and waiting ends by itself."""
-    job = Job(ends_by_clock=True)
+    job = StalledJob(ends_by_clock=True)
     job.hold(10, 0)
 
     assert job.pass_time(6.0, MAY_GROW).grown == 0
@@ -136,7 +136,7 @@ def test_nor_where_the_clock_ends_groups() -> None:
 
 
 def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
-    job = Job(is_given=True)
+    job = StalledJob(is_given=True)
     job.hold(10, 0)
     job.pass_time(6.0)
 
@@ -152,7 +152,7 @@ def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
 
 
 def test_a_group_without_clock_is_told_of_one() -> None:
-    job = Job(idle_after=None)
+    job = StalledJob(idle_after=None)
     job.consumer.undecided = lambda: 65_535
     job.hold(65_535, 0)
     job.pass_time(6.0, Load(held=65_535, prefetch=65_535, is_full=True))
@@ -165,7 +165,7 @@ def test_a_group_without_clock_is_told_of_one() -> None:
 
 def test_what_is_settled_one_by_one_is_blocked_all_the_same() -> None:
     """Nine of ten of what it may hold stay where they are."""
-    job = Job()
+    job = StalledJob()
     job.hold(95, 0)
     load = Load(held=95, prefetch=100)
     for second in range(9):
@@ -176,7 +176,7 @@ def test_what_is_settled_one_by_one_is_blocked_all_the_same() -> None:
 
 
 def test_the_prefetch_of_all_is_counted() -> None:
-    job = Job()
+    job = StalledJob()
     job.look(0.0)
     job.backpressure.look("queue/001", job.books.of_consumer("queue/001"), FULL, 0.0)
 

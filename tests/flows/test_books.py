@@ -20,15 +20,9 @@ from connectors.message import (
     Rejected,
     Rejection,
 )
-from flows.accounts.books import STILL, Books
-from flows.accounts.conservation import (
-    ConsumerAccount,
-    Messages,
-    in_group,
-    in_leaving,
-    in_outcomes,
-)
-from flows.group import Group, Twin
+from flows.audit.counters import ConsumerAccount, Messages, in_group, in_leaving, in_outcomes
+from flows.audit.reconcile import STILL, Accounts
+from flows.values.group import DuplicateOfSent, Group
 from tests.flows.groups import member
 
 ORIGIN, NEXT = Origin("q/0", 1), Origin("q/0", 2)
@@ -42,11 +36,11 @@ def rejected(*others: int) -> Rejected:
     return Rejected(Message(1, False, b"", b"", b"{}"), Rejection("bad"), others)
 
 
-class Ring:
+class CountedRing:
     """A process as its books see it: messages are counted here as they go round."""
 
     def __init__(self, *, alone: bool = True) -> None:
-        self.books = Books(alone=alone)
+        self.books = Accounts(alone=alone)
         self.consumer = self.books.of_consumer("q/0")
         self.consumer.undecided = lambda: self.undecided
         self.consumer.take([Opened(ORIGIN)])
@@ -110,7 +104,7 @@ MOVES = st.lists(
 )
 
 
-def play(ring: Ring, moves: list[tuple[str, int]]) -> None:
+def play(ring: CountedRing, moves: list[tuple[str, int]]) -> None:
     """What is between two steps stays there but for a moment: here that lasts as long as it may."""
     for name, count in moves:
         getattr(ring, name)(count)
@@ -121,7 +115,7 @@ def play(ring: Ring, moves: list[tuple[str, int]]) -> None:
 @given(MOVES)
 def test_what_adds_up_is_no_matter(moves: list[tuple[str, int]]) -> None:
     """Wherever messages are, and however long they stay in a group or with the sink."""
-    ring = Ring()
+    ring = CountedRing()
     play(ring, moves)
     ring.finish()
 
@@ -129,15 +123,15 @@ def test_what_adds_up_is_no_matter(moves: list[tuple[str, int]]) -> None:
     assert ring.books.received.waiting == 0
 
 
-def drop_from_group(ring: Ring) -> None:
+def drop_from_group(ring: CountedRing) -> None:
     ring.groups.note(entered=1, open=ring.open)
 
 
-def drop_from_sink(ring: Ring) -> None:
+def drop_from_sink(ring: CountedRing) -> None:
     ring.sink.note(entered=1, open=ring.with_sink)
 
 
-def make_up(ring: Ring) -> None:
+def make_up(ring: CountedRing) -> None:
     ring.sink.note(left=1, open=ring.with_sink)
 
 
@@ -146,7 +140,7 @@ def test_a_place_that_loses_a_message_is_found_whatever_goes_on(
     before: list[tuple[str, int]], defect: Any, after: list[tuple[str, int]]
 ) -> None:
     """At the second look: with one message too few, or too many."""
-    ring = Ring()
+    ring = CountedRing()
     play(ring, before)
     defect(ring)
     assert ring.looks(1) == []
@@ -160,8 +154,8 @@ def test_a_place_that_loses_a_message_is_found_whatever_goes_on(
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_what_is_lost_between_two_steps_is_found_when_all_stands_still(alone: bool) -> None:
-    """In a cluster nobody can tell: it may have gone to another process."""
-    ring = Ring(alone=alone)
+    """In a cluster that is unknown: it may have gone to another process."""
+    ring = CountedRing(alone=alone)
     ring.receive(5)
     ring.between_in -= 1
     ring.finish()
@@ -174,7 +168,7 @@ def test_what_is_lost_between_two_steps_is_found_when_all_stands_still(alone: bo
 
 
 def test_who_stores_twice_is_found() -> None:
-    ring = Ring()
+    ring = CountedRing()
     ring.receive(2)
     ring.finish()
     ring.consumer.settle(Outcomes(ORIGIN, [1], []))
@@ -186,7 +180,7 @@ def test_who_stores_twice_is_found() -> None:
 
 
 def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() -> None:
-    ring = Ring()
+    ring = CountedRing()
     ring.receive(2)
     ring.group(2)
     ring.undecided -= 1
@@ -197,7 +191,7 @@ def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() 
 
 def test_a_drain_may_stand_still() -> None:
     """`write` waits for its last answers, and everything behind it waits for `write`."""
-    ring = Ring()
+    ring = CountedRing()
     ring.receive(2)
 
     for _ in range(3 * STILL):
@@ -260,4 +254,4 @@ def test_everything_is_counted_that_leaves_a_shard() -> None:
 
     assert in_group(group) == 2
     assert in_outcomes(outcomes) == 6
-    assert in_leaving([group, Twin(one, 1, 0), outcomes, Lost(ORIGIN)]) == 9
+    assert in_leaving([group, DuplicateOfSent(one, 1, 0), outcomes, Lost(ORIGIN)]) == 9

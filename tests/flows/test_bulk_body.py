@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.bodies.bulk import cut, document_reader, join
-from flows.bodies.formats import Document, Unreadable
+from flows.messages.bulk_bodies import cut, document_reader, join
+from flows.messages.formats import Document, Unreadable
 
 read = document_reader(["events-*", "audit"])
 
@@ -81,7 +81,7 @@ def test_no_lines_are_no_documents() -> None:
     ],
 )
 def test_a_line_that_is_no_action_makes_the_whole_body_unreadable(body: bytes, reason: str) -> None:
-    """Nobody knows any more which of the lines that follow are actions. The line is named."""
+    """It is unknown which of the lines that follow are actions. The line is named."""
     with pytest.raises(Unreadable) as caught:
         cut(body)
     assert str(caught.value).startswith(reason)
@@ -121,7 +121,7 @@ def test_what_cannot_be_done_is_refused(action: str) -> None:
 
 
 def test_a_reason_is_one_short_line() -> None:
-    """Whatever the sender has put into what the reason names."""
+    """With anything in what the reason names."""
     field = "x\\n" * 1000
     for piece in (f'{{"index":{{"{field}":1}}}}', f'{{"{field}":1}}'):
         with pytest.raises(Unreadable) as caught:
@@ -171,14 +171,14 @@ def test_a_document_may_name_an_index_that_the_spec_allows(index: str) -> None:
     "index", ["events", "audit2", "my-audit", "users", ".security", "", "EVENTS-1", "events-1\\n"]
 )
 def test_it_may_name_no_other(index: str) -> None:
-    """Not by a part of a name, either: whoever may publish must not reach every index."""
+    """Not by a part of a name, either: a publisher must not reach every index."""
     with pytest.raises(Unreadable, match="none of those that the spec allows"):
         read(to(index))
 
 
 @pytest.mark.parametrize("index", ["events-a,users", "events-a/_doc", "events-*", "events-A"])
 def test_it_names_one_index_and_not_several(index: str) -> None:
-    """What is no name is refused by Elasticsearch's rules, whatever a pattern would allow."""
+    """What is no name is refused by Elasticsearch's rules, also where a pattern allows it."""
     with pytest.raises(Unreadable, match="the name of an index"):
         read(to(index))
 
@@ -215,7 +215,7 @@ PIECES = st.one_of(
 
 @given(st.lists(PIECES, max_size=12).map(b"".join))
 def test_nothing_but_unreadable_is_raised(body: bytes) -> None:
-    """Whatever the body is; and of what can be cut, each piece can be cut out."""
+    """For any body; and of what can be cut, each piece can be cut out."""
     with contextlib.suppress(Unreadable):
         for piece in cut(body):
             assert cut(join([piece])) == [piece.rstrip()]

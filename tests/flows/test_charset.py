@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.bodies.charset import (
+from flows.messages.charset import (
     charset_of,
     codec_of,
     from_utf_8,
@@ -18,7 +18,7 @@ from flows.bodies.charset import (
     mark_of,
     to_utf_8,
 )
-from flows.bodies.formats import Unreadable
+from flows.messages.formats import Unreadable
 
 CODECS = sorted({codec for codec in map(codec_of, encodings.aliases.aliases) if codec})
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from connectors.message import Answer, Claim, Documents, Rejection
-from flows.claims import Claims
-from flows.group import Group, Summary, Written
+from flows.outcomes.claims import Claims
 from flows.summaries.fingerprint import fingerprint
+from flows.values.group import Group, Summary, Written
 from tests.flows.groups import FIRST
 
 MINE = fingerprint(2, "a b", [])

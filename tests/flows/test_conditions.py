@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from connectors.message import Properties
-from flows.fields import own
-from flows.fields.conditions import Condition, GroupSoFar, condition
-from flows.fields.paths import DOCUMENT, parse, reader
+from flows.conditions import user_functions
+from flows.conditions.conditions import Condition, GroupSoFar, condition
+from flows.values.paths import DOCUMENT, parse, reader
 from tests.flows import own_functions
 
 PROPERTIES = Properties(
@@ -405,7 +405,7 @@ def test_what_it_raises_at_run_time_is_told() -> None:
     found = condition(f"{OWN}:needs_a_field", allow_group=False)
 
     assert ask(found, {"total": 101}) is True
-    with pytest.raises(own.Failed, match="needs_a_field: KeyError: 'total'"):
+    with pytest.raises(user_functions.Failed, match="needs_a_field: KeyError: 'total'"):
         ask(found, {})
 
 
@@ -415,7 +415,8 @@ def test_what_is_neither_true_nor_false_at_run_time_is_told(
     found = condition(f"{OWN}:is_end", allow_group=False)
     monkeypatch.setattr(own_functions, "bool", lambda _: 1, raising=False)
 
-    with pytest.raises(own.Failed, match="it returned 1, which is neither True nor False"):
+    told = "it returned 1, which is neither True nor False"
+    with pytest.raises(user_functions.Failed, match=told):
         ask(found, {})
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from connectors.message import Message, Origin
-from flows.crossing import Members
-from flows.group import ABSENT, Member
+from flows.values.columnar import Members
+from flows.values.group import ABSENT, Member
 
 ORIGIN = Origin("queue/000", 7)
 few = st.sampled_from

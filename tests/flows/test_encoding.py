@@ -18,9 +18,9 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.bodies import encoding
-from flows.bodies.encoding import CODINGS_MOST, STREAMS_MOST, charset_in, codings
-from flows.bodies.formats import TooLarge, Unreadable
+from flows.messages import encoding
+from flows.messages.encoding import CODINGS_MOST, STREAMS_MOST, charset_in, codings
+from flows.messages.formats import TooLarge, Unreadable
 
 gzipped = partial(gzip.compress, mtime=0)  # the same name for the same test, at any time
 BODY = b'{"name":"value"}' * 10
@@ -269,7 +269,7 @@ def test_what_is_packed_again_unpacks_to_the_same(body: bytes, names: list[str])
 
 @given(st.binary(max_size=60), st.sampled_from(["gzip", "deflate", "zstd"]), st.data())
 def test_nothing_but_unreadable_is_raised(noise: bytes, name: str, data: st.DataObject) -> None:
-    """Whatever the body is: noise, or a packed one with a part of it changed."""
+    """For any body: noise, or a packed one with a part of it changed."""
     packed = pack(noise, name)
     at = data.draw(st.integers(0, len(packed)))
     for body in (noise, packed[:at] + noise + packed[at + len(noise) :]):
@@ -287,5 +287,5 @@ def test_any_name_of_a_coding_is_known_or_refused(content_encoding: str) -> None
 
 
 def test_zstd_is_loaded_by_who_needs_it() -> None:
-    code = "import sys, flows.bodies.encoding; assert 'backports.zstd' not in sys.modules"
+    code = "import sys, flows.messages.encoding; assert 'backports.zstd' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from flows.fields.conditions import condition
-from flows.fields.expressions import patterns
+from flows.conditions.cel import patterns
+from flows.conditions.conditions import condition
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connectors.message import Properties
-from flows.fields.conditions import condition
-from flows.fields.expressions.checker import Checker
-from flows.fields.expressions.functions import METHODS
-from flows.fields.expressions.tokens import Wrong, tokens
-from flows.fields.expressions.tree import parse
-from flows.fields.paths import reader
+from flows.conditions.cel.checker import Checker
+from flows.conditions.cel.functions import METHODS
+from flows.conditions.cel.tokens import Wrong, tokens
+from flows.conditions.cel.tree import parse
+from flows.conditions.conditions import condition
+from flows.values.paths import reader
 
 ENVIRONMENT = cel.NewEnv(variables={"message": cel.Type.DYN}, extensions=[ext_strings.ExtStrings()])
 ERROR = object()

@@ -227,7 +227,7 @@ def test_a_group_has_no_more_messages_than_consumers_hold(
 def test_windows_end_before_the_broker_takes_their_messages_back(
     path: Path, window: str, expected: list[str]
 ) -> None:
-    """Whatever ends them first."""
+    """By any rule that ends them first."""
     assert told(path, f"window: {window}", SOON) == expected
 
 

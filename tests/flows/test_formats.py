@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.bodies.formats import (
+from flows.messages.formats import (
     DOCUMENTS_MOST,
     Unreadable,
     decode,
@@ -62,7 +62,7 @@ def test_a_json_object_on_several_lines_is_put_on_one() -> None:
     ],
 )
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
-    """Whatever a sender thinks of: it is told apart here, and cannot break a bulk request."""
+    """For any body: it is told apart here, and cannot break a bulk request."""
     with pytest.raises(Unreadable, match="not a JSON object"):
         read_json(body, NOW)
 

@@ -10,8 +10,8 @@ import pytest
 
 from connectors.memory import sink, source
 from connectors.message import Properties
-from flows.accounts import backpressure
-from flows.accounts.books import Books
+from flows.audit import backpressure
+from flows.audit.reconcile import Accounts
 from flows.spec import Pipeline
 from tests.flows.memory_job import run
 
@@ -39,14 +39,14 @@ def spec(name: str, consumers: int = 1, **keys: Any) -> Pipeline:
     )
 
 
-def publish(queue: source.Queue, each: int) -> None:
+def publish(queue: source.MemoryQueue, each: int) -> None:
     for number in range(MINUTES * each):
         at = START + number // each * 60 + number % each * 60 / each
         body = b'{"k":%d,"ts":%.3f,"n":%d}' % (number % 3, at, number)
         queue.publish(body, properties=Properties(message_id=str(number)))
 
 
-def sums(store: sink.Store) -> list[tuple[str, int, float]]:
+def sums(store: sink.MemoryStore) -> list[tuple[str, int, float]]:
     found = [json.loads(document.source) for document in store.documents]
     return sorted((one["window_start"], one["key"], one["total"]) for one in found)
 
@@ -80,7 +80,7 @@ def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
 ) -> None:
     """It is said what holds the messages, and all of them go back."""
     monkeypatch.setattr(backpressure, "TELL_AFTER", 0.5)
-    queue, store, books = source.queue("given"), sink.store("given"), Books()
+    queue, store, books = source.queue("given"), sink.store("given"), Accounts()
     publish(queue, 500)
 
     run(

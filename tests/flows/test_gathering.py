@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import free_ports
-from flows.gathering import Connection, missing
+from flows.process.cluster_startup import Connection, missing
 
 SPEC = """
 version: 1

@@ -7,15 +7,15 @@ import pytest
 from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySource
 from connectors.message import Lost, Opened, Origin, SinkState
-from flows.accounts.backpressure import Blocked, HeldBy
-from flows.accounts.books import Books
-from flows.accounts.health import Health
-from flows.stop import Stop
+from flows.audit.backpressure import Blocked, HeldBy
+from flows.audit.health import Health
+from flows.audit.reconcile import Accounts
+from flows.process.stop import Stop
 
 ORIGIN = Origin("q/0", 1)
 
 
-class Stopped(memory_source.Memory):
+class Stopped(memory_source.MemoryQueueSource):
     """A source whose consumers may stop for good."""
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class Stopped(memory_source.Memory):
         return self.causes
 
 
-class Watched:
+class WatchedJob:
     """A process that is looked at each second."""
 
     def __init__(self, *, alone: bool = True) -> None:
-        self.books = Books(alone=alone)
+        self.books = Accounts(alone=alone)
         self.stop, self.source = Stop(3600, lambda: 0), Stopped()
         self.sink_state = SinkState()
         self.health = Health(
@@ -75,7 +75,7 @@ class Watched:
 
 
 def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
-    watched = Watched()
+    watched = WatchedJob()
     watched.pass_time(1)
     assert watched.unready() == ["no consumer has started"]
     watched.books.of_consumer("q/0")
@@ -91,7 +91,7 @@ def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
 
 def test_a_lost_connection_is_forgiven_for_a_while() -> None:
     """But it is not ready meanwhile."""
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.pass_time(100)
     watched.books.of_consumer("q/0").take([Lost(ORIGIN)])
@@ -109,7 +109,7 @@ def test_a_lost_connection_is_forgiven_for_a_while() -> None:
 
 def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
     """More documents are no answer; and one that has nothing to answer is well."""
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.pass_time(100)
     watched.submit(5)
@@ -137,7 +137,7 @@ def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
 )
 def test_a_sink_that_refuses_is_told_from_one_that_is_silent(state: SinkState, told: str) -> None:
     """With what it says: at once among the numbers, and later as a reason."""
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.submit(5)
     watched.sink_state = state
@@ -152,7 +152,7 @@ def test_a_sink_that_refuses_is_told_from_one_that_is_silent(state: SinkState, t
 
 def test_a_dataflow_that_hangs_is_told() -> None:
     """A drain may hang: it waits for the sink's last answers, and ends by itself."""
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.pass_time(10)
     watched.turns = False
@@ -167,7 +167,7 @@ def test_a_dataflow_that_hangs_is_told() -> None:
 
 
 def test_who_reads_nothing_any_more_is_ill_at_once() -> None:
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.source.reasons = ["q/0: too many messages are rejected"]
     watched.pass_time(1)
@@ -176,7 +176,7 @@ def test_who_reads_nothing_any_more_is_ill_at_once() -> None:
 
 
 def test_books_that_do_not_add_up_are_told_and_logged_once() -> None:
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.sink.note(entered=5, open=4)
     watched.pass_time(10)
@@ -187,7 +187,7 @@ def test_books_that_do_not_add_up_are_told_and_logged_once() -> None:
 
 
 def test_the_numbers_are_told() -> None:
-    watched = Watched()
+    watched = WatchedJob()
     watched.books.of_groups().note(entered=3, open=3, groups=2)
     watched.connect()
 
@@ -201,7 +201,7 @@ def test_the_numbers_are_told() -> None:
 
 def test_why_a_consumer_is_not_connected_is_told() -> None:
     """What the broker said last, at once by `/ready`, and by `/health` when it lasts."""
-    watched = Watched()
+    watched = WatchedJob()
     watched.books.of_consumer("q/0")
     watched.source.causes = {"q/0": "broker:5672: ACCESS_REFUSED (403)"}
 
@@ -215,7 +215,7 @@ def test_why_a_consumer_is_not_connected_is_told() -> None:
 
 def test_a_cluster_that_is_not_complete_is_forgiven_for_a_while() -> None:
     """It is not ready, and says who is missing; later it is not healthy: nothing flows."""
-    watched = Watched(alone=False)
+    watched = WatchedJob(alone=False)
     watched.health.missing = lambda: ["b:2101", "c:2101"]
 
     watched.pass_time(30)
@@ -233,7 +233,7 @@ def test_a_cluster_that_is_not_complete_is_forgiven_for_a_while() -> None:
 
 
 def test_a_warning_changes_no_status() -> None:
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.health.warn_of(lambda: ["two jobs share the queue"])
     watched.health.warn_of(list)
@@ -255,7 +255,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
     held_by: HeldBy, is_stuck: bool
 ) -> None:
     """And is well again as soon as something arrives."""
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     since = 0.0
     watched.books.blocked = lambda now: [blocked(held_by, now - since, is_stuck=is_stuck)]
@@ -277,7 +277,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
 
 @pytest.mark.parametrize("held_by", ["open_groups", "sink"])
 def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) -> None:
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.books.blocked = lambda now: [blocked(held_by, now)]
     watched.pass_time(100)
@@ -286,7 +286,7 @@ def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) ->
 
 
 def test_a_drain_waits_for_no_message() -> None:
-    watched = Watched()
+    watched = WatchedJob()
     watched.connect()
     watched.books.blocked = lambda now: [blocked("open_groups", now, is_stuck=True)]
     watched.stop.request("SIGTERM")

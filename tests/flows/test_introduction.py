@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.introduction import introduction
+from flows.process.introduction import introduction
 from flows.spec import load
 
 WHOLE = """

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.message import Properties
-from flows.fields.keys import Keys, canonical, shard_of
-from flows.fields.paths import parse
-from flows.group import ABSENT
+from flows.messages.keys import Keys, canonical, shard_of
+from flows.values.group import ABSENT
+from flows.values.paths import parse
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -161,7 +161,7 @@ def test_a_shard_is_one_of_those_that_there_are(text: str, shards: int) -> None:
 
 def test_every_process_finds_the_same_shard() -> None:
     """Python's own hash of a text is another one in each process."""
-    code = "from flows.fields.keys import shard_of; print(shard_of('\"order-1\"', 64))"
+    code = "from flows.messages.keys import shard_of; print(shard_of('\"order-1\"', 64))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert int(run.stdout) == shard_of('"order-1"', 64) == 29

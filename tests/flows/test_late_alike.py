@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from connectors.memory.sink import Memory as MemorySink
-from connectors.memory.source import Memory
+from connectors.memory.sink import MemoryStoreSink as MemorySink
+from connectors.memory.source import MemoryQueueSource
 from connectors.message import Arrived, Message, Origin, Outcomes
-from flows.crossing import Members
-from flows.group import Group, Progress
-from flows.groups.departures import Leaving
+from flows.groups.departures import ShardOutput
 from flows.groups.shard import Shard
-from flows.plan import make_plan
+from flows.job import make_plan
 from flows.spec import Pipeline
-from flows.steps import correlate
+from flows.steps.correlate import correlate
+from flows.values.columnar import Members
+from flows.values.group import Group, Progress
 
 CONSUMERS = ("late/000", "late/001")
 
@@ -42,18 +42,20 @@ class Job:
         )
         assert spec.source.memory
         assert spec.sink.memory
-        plan = make_plan(spec, Memory(spec.source.memory, 2), MemorySink(spec.sink.memory))
+        plan = make_plan(
+            spec, MemoryQueueSource(spec.source.memory, 2), MemorySink(spec.sink.memory)
+        )
         self._read = correlate(plan.read, plan.spread, lambda: self.now)
         self._shards: dict[str, Shard] = {}
         self._rules, self.now, self._tag = plan.rules, 0.0, 0
 
-    def tell(self, now: float, consumer: int, key: str, ts: float) -> list[Leaving]:
+    def tell(self, now: float, consumer: int, key: str, ts: float) -> list[ShardOutput]:
         """A message comes; return what leaves for it, of any shard."""
         self._ring(now)
         self.now, self._tag = now, self._tag + 1
         body = json.dumps({"k": key, "ts": ts}).encode()
         message = Message(self._tag, False, b"", b"\x90", body)
-        left: list[Leaving] = []
+        left: list[ShardOutput] = []
         for name, value in self._read([Arrived(Origin(CONSUMERS[consumer], 1), [message])]):
             shard = self._shards.setdefault(name, Shard(self._rules))
             if isinstance(value, Members):
@@ -69,7 +71,7 @@ class Job:
                 shard.complete_due(shard.due_at)
 
 
-def became(left: list[Leaving], key: str) -> str:
+def became(left: list[ShardOutput], key: str) -> str:
     """Of the one message of that key."""
     for one in left:
         if isinstance(one, Group) and one.amends and one.key == json.dumps(key):

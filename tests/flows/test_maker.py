@@ -6,8 +6,8 @@ import pytest
 
 from connectors.elasticsearch.address import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
-from flows.bodies.formats import Document
-from flows.maker import Envelope, Maker
+from flows.messages.formats import Document
+from flows.messages.member_builder import Envelope, MemberBuilder
 from tests.flows.addressing import Address
 
 ENVELOPE = Envelope(Origin("q/000", 1), Properties(), 0.0)
@@ -17,7 +17,7 @@ DELETION = Document(b"{}", "events", "7", "delete")
 @pytest.mark.parametrize("summarised", [False, True])
 def test_a_deletion_is_done_but_never_counted(summarised: bool) -> None:
     """To acknowledge what was neither done nor refused would be to lose it."""
-    maker = Maker(None if summarised else Addressing(Address()), None)
+    maker = MemberBuilder(None if summarised else Addressing(Address()), None)
 
     member = maker.part(ENVELOPE, Message(1, False, b"", b"", b"..."), DELETION, (0, 1))
 

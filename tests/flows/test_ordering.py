@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.group import ABSENT
 from flows.groups.ordering import in_order
+from flows.values.group import ABSENT
 from tests.flows.groups import member
 
 VALUES: st.SearchStrategy[Any] = (

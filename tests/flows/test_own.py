@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flows.fields import own
+from flows.conditions import user_functions
 from tests.flows import own_functions
 
 
@@ -24,26 +24,27 @@ def raises(error: BaseException) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("text", ["rules:is_end", "my.rules:is_end", "rules:Rules.is_end"])
 def test_a_name_of_a_function_is_told_from_an_expression(text: str) -> None:
-    assert own.names_function(text)
+    assert user_functions.names_function(text)
 
 
 @pytest.mark.parametrize(
     "text", ["rules", "rules:", ":f", "a ? b : c", "a?b:c", "rules:f()", "{a:b}", "1:2", "a.:b"]
 )
 def test_an_expression_is_no_name_of_a_function(text: str) -> None:
-    assert not own.names_function(text)
+    assert not user_functions.names_function(text)
 
 
 def test_it_is_imported() -> None:
-    assert own.load("tests.flows.own_functions:is_end") is own_functions.is_end
-    assert own.load("tests.flows.own_functions:Rules.is_end") is own_functions.Rules.is_end
+    assert user_functions.load("tests.flows.own_functions:is_end") is own_functions.is_end
+    found = user_functions.load("tests.flows.own_functions:OwnRules.is_end")
+    assert found is own_functions.OwnRules.is_end
 
 
 def test_it_is_found_in_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "my_rules.py").write_text("def yes(view): return True\n")
     code = (
-        "import os, sys; from flows.fields import own; os.chdir(sys.argv[1]);"
-        "print(own.load('my_rules:yes')(None))"
+        "import os, sys; from flows.conditions import user_functions; os.chdir(sys.argv[1]);"
+        "print(user_functions.load('my_rules:yes')(None))"
     )
 
     run = subprocess.run(
@@ -66,7 +67,7 @@ def test_it_is_found_in_the_working_directory(tmp_path: Path) -> None:
 )
 def test_what_is_not_there_is_told_at_load(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
-        own.load(text)
+        user_functions.load(text)
 
 
 def test_a_module_that_cannot_be_run_is_told_at_load(
@@ -76,11 +77,11 @@ def test_a_module_that_cannot_be_run_is_told_at_load(
     monkeypatch.syspath_prepend(tmp_path)
 
     with pytest.raises(ValueError, match="broken_rules cannot be imported: OSError: no disk"):
-        own.load("broken_rules:f")
+        user_functions.load("broken_rules:f")
 
 
 def test_the_answer_comes_back() -> None:
-    assert own.call(max, 1, 2) == 2
+    assert user_functions.call(max, 1, 2) == 2
 
 
 @pytest.mark.parametrize(
@@ -88,15 +89,15 @@ def test_the_answer_comes_back() -> None:
     [KeyError("total"), ZeroDivisionError(), RecursionError("deep"), MemoryError(), SystemExit(3)],
 )
 def test_whatever_it_raises_is_one_failure(error: BaseException) -> None:
-    with pytest.raises(own.Failed, match=type(error).__name__) as failed:
-        own.call(raises(error))
+    with pytest.raises(user_functions.Failed, match=type(error).__name__) as failed:
+        user_functions.call(raises(error))
 
     assert failed.value.__cause__ is error
 
 
 def test_the_reason_is_one_short_line_that_names_the_function() -> None:
-    with pytest.raises(own.Failed) as failed:
-        own.call(raises(ValueError("line 1\n  line 2" + "x" * 1000)))
+    with pytest.raises(user_functions.Failed) as failed:
+        user_functions.call(raises(ValueError("line 1\n  line 2" + "x" * 1000)))
 
     reason = str(failed.value)
     assert "function: ValueError: line 1 line 2x" in reason
@@ -106,11 +107,11 @@ def test_the_reason_is_one_short_line_that_names_the_function() -> None:
 
 def test_whoever_stops_the_process_is_not_stopped() -> None:
     with pytest.raises(KeyboardInterrupt):
-        own.call(raises(KeyboardInterrupt()))
+        user_functions.call(raises(KeyboardInterrupt()))
 
 
 def test_a_first_call_gives_the_answer() -> None:
-    assert own.probe(len, []) == (0,)
+    assert user_functions.probe(len, []) == (0,)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_a_first_call_gives_the_answer() -> None:
     ],
 )
 def test_a_first_call_may_fail_of_emptiness(error: Exception) -> None:
-    assert own.probe(raises(error), {}) is None
+    assert user_functions.probe(raises(error), {}) is None
 
 
 @pytest.mark.parametrize(
@@ -142,4 +143,4 @@ def test_what_no_message_can_be_the_reason_for_is_told_at_load(
     function: Callable[..., Any], problem: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
-        own.probe(function, type("View", (), {"message": {"type": ""}})())
+        user_functions.probe(function, type("View", (), {"message": {"type": ""}})())

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected, Rejection
-from flows.bodies import parts
-from flows.bodies.parts import Parts
+from flows.outcomes import split_messages
+from flows.outcomes.split_messages import SplitMessages
 
 ORIGIN = Origin("queue/000", 1)
 
@@ -45,7 +45,7 @@ def outcomes(*parts: PartOutcome, origin: Origin = ORIGIN) -> Outcomes:
     return Outcomes(origin, [], [], parts=parts)
 
 
-def nobody(message: Message, positions: Sequence[int]) -> Message:
+def unsplit(message: Message, positions: Sequence[int]) -> Message:
     raise AssertionError("it is not cut")
 
 
@@ -55,12 +55,12 @@ NOTHING = Outcomes(ORIGIN, [], [], [])
 def test_outcomes_of_whole_messages_are_handed_on_as_they_came() -> None:
     """The very object: it costs nothing."""
     whole = Outcomes(ORIGIN, [1], [Rejected(message(2), Rejection("bad"))], [3])
-    assert Parts(only).take(whole) is whole
+    assert SplitMessages(only).take(whole) is whole
 
 
 def test_a_message_is_stored_when_all_its_documents_are() -> None:
-    """Not before; in whatever order, and in however many outcomes they come."""
-    gathered = Parts(only)
+    """Not before; in any order, and in any number of outcomes."""
+    gathered = SplitMessages(only)
     assert gathered.take(outcomes(stored(7, 2, 3))) == NOTHING
     assert gathered.take(outcomes(stored(7, 0, 3), stored(8, 0, 2))) == NOTHING
     assert len(gathered) == 2
@@ -71,14 +71,14 @@ def test_a_message_is_stored_when_all_its_documents_are() -> None:
 def test_outcomes_of_whole_messages_beside_parts_go_on() -> None:
     beside = Rejected(message(2), Rejection("bad"))
 
-    taken = Parts(only).take(Outcomes(ORIGIN, [1], [beside], [3], [stored(4, 0, 1)]))
+    taken = SplitMessages(only).take(Outcomes(ORIGIN, [1], [beside], [3], [stored(4, 0, 1)]))
 
     assert taken == Outcomes(ORIGIN, [1, 4], [beside], [3])
 
 
 def test_only_the_rejected_documents_travel_in_the_message() -> None:
     """With the first one's reason; whose sink's answer it is, is told too."""
-    gathered = Parts(only)
+    gathered = SplitMessages(only)
     gathered.take(outcomes(stored(7, 0, 4), rejected(7, 3, 4, "worse")))
 
     taken = gathered.take(outcomes(rejected(7, 1, 4), stored(7, 2, 4)))
@@ -89,7 +89,7 @@ def test_only_the_rejected_documents_travel_in_the_message() -> None:
 
 
 def test_a_message_whose_documents_are_all_rejected_travels_as_it_came() -> None:
-    taken = Parts(nobody).take(outcomes(rejected(7, 1, 2, "b"), rejected(7, 0, 2, "a")))
+    taken = SplitMessages(unsplit).take(outcomes(rejected(7, 1, 2, "b"), rejected(7, 0, 2, "a")))
 
     [home] = taken.rejected
     assert home.message == message(7, b"01")
@@ -105,11 +105,11 @@ def test_a_message_whose_documents_are_all_rejected_travels_as_it_came() -> None
 )
 def test_a_dropped_document_is_done_with(others: list[PartOutcome], expected: Outcomes) -> None:
     """The message was dropped if nothing of it was stored."""
-    assert Parts(only).take(outcomes(dropped(7, 0, 2), *others)) == expected
+    assert SplitMessages(only).take(outcomes(dropped(7, 0, 2), *others)) == expected
 
 
 def test_a_dropped_document_does_not_hide_a_rejected_one() -> None:
-    taken = Parts(only).take(outcomes(dropped(7, 0, 2), rejected(7, 1, 2)))
+    taken = SplitMessages(only).take(outcomes(dropped(7, 0, 2), rejected(7, 1, 2)))
     assert [home.message.body for home in taken.rejected] == [b"1"]
 
 
@@ -120,14 +120,14 @@ def summed(tag: int, position: int, count: int, summary: bytes) -> PartOutcome:
 
 def test_a_rejected_summary_is_what_is_left_of_documents() -> None:
     """There is nothing to cut, for it holds no documents; however many of them were in it."""
-    gathered = Parts(nobody)
+    gathered = SplitMessages(unsplit)
     taken = gathered.take(outcomes(summed(7, 0, 3, b"{}"), stored(7, 1, 3), summed(7, 2, 3, b"{}")))
     assert [home.message.body for home in taken.rejected] == [b"{}"]
 
 
 def test_several_rejected_summaries_travel_together() -> None:
     """None of them is lost: as a JSON array, which can be published again."""
-    gathered = Parts(nobody)
+    gathered = SplitMessages(unsplit)
     taken = gathered.take(outcomes(summed(7, 1, 2, b'{"b":2}'), summed(7, 0, 2, b'{"a":1}')))
     assert [home.message.body for home in taken.rejected] == [b'[{"a":1},{"b":2}]']
 
@@ -136,13 +136,13 @@ def test_documents_themselves_travel_if_they_are_there() -> None:
     """One of a message could not be read, and the summary that another was in was rejected."""
     three = [rejected(7, 2, 3), summed(7, 0, 3, b"{}"), stored(7, 1, 3)]
     for order in (three, three[::-1]):
-        taken = Parts(only).take(outcomes(*order))
+        taken = SplitMessages(only).take(outcomes(*order))
         assert [home.message.body for home in taken.rejected] == [b"02"]
 
 
 def test_an_outcome_that_comes_twice_counts_once() -> None:
     """Before the message has its outcome, and after."""
-    gathered = Parts(only)
+    gathered = SplitMessages(only)
     assert gathered.take(outcomes(stored(7, 0, 2), stored(7, 0, 2))) == NOTHING
     assert gathered.take(outcomes(rejected(7, 0, 2))) == NOTHING
     assert gathered.take(outcomes(stored(7, 1, 2))).stored == [7]
@@ -152,7 +152,7 @@ def test_an_outcome_that_comes_twice_counts_once() -> None:
 
 def test_what_a_lost_connection_delivered_is_forgotten() -> None:
     """Its outcomes change nothing any more, and the same tag means another message now."""
-    gathered, new = Parts(only), Origin("queue/000", 2)
+    gathered, new = SplitMessages(only), Origin("queue/000", 2)
     gathered.take(outcomes(stored(7, 0, 2)))
 
     gathered.forget(ORIGIN)
@@ -164,8 +164,8 @@ def test_what_a_lost_connection_delivered_is_forgotten() -> None:
 
 
 def test_outcomes_of_a_newer_connection_tell_that_the_older_one_is_lost() -> None:
-    """Even where nobody said so; and one that is forgotten late takes nothing of the new."""
-    gathered, new = Parts(only), Origin("queue/000", 2)
+    """Even without a word of it; and one that is forgotten late takes nothing of the new."""
+    gathered, new = SplitMessages(only), Origin("queue/000", 2)
     gathered.take(outcomes(stored(7, 0, 2)))
     gathered.take(outcomes(stored(7, 1, 2), origin=new))
 
@@ -176,7 +176,7 @@ def test_outcomes_of_a_newer_connection_tell_that_the_older_one_is_lost() -> Non
 
 
 def test_whole_messages_of_a_lost_connection_go_on_to_be_counted() -> None:
-    gathered = Parts(only)
+    gathered = SplitMessages(only)
     gathered.forget(ORIGIN)
 
     taken = gathered.take(Outcomes(ORIGIN, [1], [], [2], [stored(3, 0, 1)]))
@@ -188,8 +188,8 @@ def test_what_is_remembered_of_finished_messages_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The oldest ones are forgotten first."""
-    monkeypatch.setattr(parts, "FINISHED_MOST", 10)
-    gathered = Parts(only)
+    monkeypatch.setattr(split_messages, "FINISHED_MOST", 10)
+    gathered = SplitMessages(only)
     gathered.take(outcomes(*(stored(tag, 0, 1) for tag in range(1, 101))))
 
     latest = gathered.take(outcomes(*(stored(tag, 0, 1) for tag in range(91, 101))))
@@ -207,7 +207,7 @@ def test_every_message_is_settled_exactly_once(
     messages: list[list[type]], data: st.DataObject
 ) -> None:
     """Any order of its documents' outcomes, some of them twice; lost connections in between."""
-    gathered = Parts(only)
+    gathered = SplitMessages(only)
     for generation in range(1, data.draw(st.integers(1, 3)) + 1):
         origin = Origin("queue/000", generation)
         arrived = [

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from connectors.elasticsearch.template import lookup
 from connectors.message import Properties
-from flows.bodies.formats import decoder
-from flows.fields.paths import DOCUMENT, ENVELOPE, HEADERS, Path, fields_of, parse, reader
-from flows.group import ABSENT
+from flows.messages.formats import decoder
+from flows.values.group import ABSENT
+from flows.values.paths import DOCUMENT, ENVELOPE, HEADERS, Path, fields_of, parse, reader
 
 PROPERTIES = Properties(
     exchange="shop",

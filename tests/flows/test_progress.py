@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.message import Message, Origin
-from flows.group import Member
-from flows.groups.progress import Course
 from flows.groups.rules import Rules, Tumbling
+from flows.groups.watermark_progress import WatermarkGenerator
 from flows.groups.windows import Windows
+from flows.values.group import Member
 
 ORIGIN = Origin("q/000", 1)
 START = 1_767_348_000.0
@@ -30,7 +30,7 @@ def test_between_two_messages_wherever_a_window_closes(
     """Also where a tenth is no number that a computer has."""
     tumbling = Tumbling(every, by_event=True, lateness=lateness, ahead=1e9)
     windows = Windows(tumbling, Rules(tumbling=tumbling, partitions=["q/000"]))
-    told = dict(Course(tumbling).of("q/000", [member(at) for at in times], START))
+    told = dict(WatermarkGenerator(tumbling).of("q/000", [member(at) for at in times], START))
 
     for position in range(1, len(times) + 1):
         if position in told:
@@ -40,7 +40,7 @@ def test_between_two_messages_wherever_a_window_closes(
 
 
 def test_a_time_far_ahead_moves_nothing() -> None:
-    course = Course(Tumbling(1.0, by_event=True, ahead=60.0))
+    course = WatermarkGenerator(Tumbling(1.0, by_event=True, ahead=60.0))
 
     assert [*course.of("q/000", [member(START + 61), member(None)], START)] == []
     assert [p for p, _ in course.of("q/000", [member(START), member(START + 60)], START)] == [
@@ -51,7 +51,7 @@ def test_a_time_far_ahead_moves_nothing() -> None:
 
 
 def test_times_far_ahead_are_counted() -> None:
-    course = Course(Tumbling(1.0, by_event=True, ahead=60.0))
+    course = WatermarkGenerator(Tumbling(1.0, by_event=True, ahead=60.0))
     times = [START + 61, None, START, START + 3600]
 
     for partition in ("q/000", "q/001"):

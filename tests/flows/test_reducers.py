@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.group import ABSENT
 from flows.summaries.functions import distinct, quantile
 from flows.summaries.reducers import NAMES, Function, Tally, wanted
+from flows.values.group import ABSENT
 
 OPTIONS: dict[str, dict[str, Any]] = {"quantile": {"q": 0.5}, "concat": {"separator": ", "}}
 
@@ -202,7 +202,7 @@ def test_below_a_depth_objects_are_not_merged_but_replaced() -> None:
 
 
 def test_what_merge_gives_is_not_what_it_was_given() -> None:
-    """A member's own value is nobody's to change."""
+    """A member's own value is never changed."""
     value = {"a": {"b": 1}}
     tally = Tally({"it": Function("merge", "field")})
     state = tally.start()
@@ -368,7 +368,7 @@ MODEL: dict[str, Callable[[list[Any]], Any]] = {
 def test_results_are_the_same_however_members_are_spread_over_states(
     members: list[tuple[Any, int]], dice: random.Random
 ) -> None:
-    """In whatever order states are given, or members come to a state; and again and again."""
+    """In any order states are given, or members come to a state; and again and again."""
     tally = Tally(ALL, {"x": 1, "y": 0})
     states = [tally.start() for _ in range(3)]
     for number, (value, state) in dice.sample(list(enumerate(members)), len(members)):

@@ -107,7 +107,7 @@ def unsure(members: int) -> str:
 
 
 def test_a_window_is_named_and_counted_although_the_process_is_new() -> None:
-    """Nobody has written it before: so it is the whole."""
+    """It was not written before: so it is the whole."""
     some = play()
     send(some, "10:00:30", 1, 2)
     send(some, "10:01:01", 3, of="10:01:01")
@@ -131,7 +131,7 @@ def test_what_is_late_after_a_restart_is_written_apart(late: list[int]) -> None:
 
 @pytest.mark.parametrize("late", [[4], [4, 5], [4, 5, 6, 7]])
 def test_what_was_late_and_delivered_before_is_parked(late: list[int]) -> None:
-    """The process before has died with it: perhaps it had counted it, and nobody knows."""
+    """The process before has died with it: perhaps it had counted it, and that is unknown."""
     some = written_and_restarted()
     come_again(some, *late)
     send(some, "10:05:02", 10, of="10:05:02")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.message import Properties
 from connectors.spec import Format
-from flows.bodies.encoding import codings, pack
-from flows.bodies.formats import DOCUMENTS_MOST, Document, TooLarge, Unreadable
-from flows.bodies.several import Pieces, Refused
-from flows.bodies.splitter import Reading, Splitter, name_of_part
+from flows.messages.encoding import codings, pack
+from flows.messages.formats import DOCUMENTS_MOST, Document, TooLarge, Unreadable
+from flows.messages.several import Pieces, Refused
+from flows.messages.splitter import Reading, Splitter, name_of_part
 
 NOW = 1767225600.5
 MOST = 16 * 1024 * 1024
@@ -238,7 +238,7 @@ CELERY = b'[[1,"two"],{"key":"v"},{"callbacks":null}]'
 def test_an_array_of_objects_and_other_values_is_refused_whole(
     content_type: str | None, body: bytes, reason: str
 ) -> None:
-    """It is one value: its objects are no documents, whatever the content type says."""
+    """It is one value: its objects are no documents, with any content type."""
     how = reading("auto", content_type)
     for read in (how.read, how.read_fields):
         with pytest.raises(Unreadable, match=f"^not an array of objects: {reason}$"):
@@ -383,7 +383,7 @@ BODIES = st.one_of(
 def test_nothing_but_unreadable_is_raised(
     format: Format, content_encoding: str | None, body: bytes
 ) -> None:
-    """And whatever comes out is a JSON object on one line, or says why it is none."""
+    """And each result is a JSON object on one line, or says why it is none."""
     how = reading(format, None, content_encoding)
     with contextlib.suppress(Unreadable):
         check(how, body, how.read(body, NOW))

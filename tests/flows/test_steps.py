@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from connectors.memory.sink import Memory as MemorySink
-from connectors.memory.source import Memory
+from connectors.memory.sink import MemoryStoreSink as MemorySink
+from connectors.memory.source import MemoryQueueSource
 from connectors.memory.spec import MemorySink as SinkSpec
 from connectors.memory.spec import MemorySource
 from connectors.message import Lost
-from flows.accounts.books import Books
-from flows.accounts.conservation import Account
-from flows.accounts.health import Health
-from flows.accounts.shown import show
-from flows.accounts.watch import Watch
-from flows.crossing import Members
+from flows.audit.counters import Account
+from flows.audit.health import Health
+from flows.audit.metrics import show
+from flows.audit.monitor import Monitor
+from flows.audit.reconcile import Accounts
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
-from flows.steps import Aggregate
-from flows.stop import Stop
+from flows.process.stop import Stop
+from flows.steps.aggregate import Aggregate
+from flows.values.columnar import Members
 from tests.flows.groups import FIRST, SECOND, WITH_KEYS, member
 
 
@@ -83,9 +83,9 @@ def test_what_becomes_of_late_messages_is_counted(late: str, became: str) -> Non
 
 def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
     """Values that were skipped since; and books that do not add up, once."""
-    books, source = Books(), Memory(MemorySource(name="watch"), workers=1)
+    books, source = Accounts(), MemoryQueueSource(MemorySource(name="watch"), workers=1)
     stop = Stop(3600, lambda: 0)
-    watch = Watch(books, Health(books, source, stop, patience=30), source, stop)
+    watch = Monitor(books, Health(books, source, stop, patience=30), source, stop)
     show(books, source, MemorySink(SinkSpec(name="watch")))
     books.skipped = lambda: 3
     books.of_sink().note(entered=2, open=1)
@@ -100,10 +100,10 @@ def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixtur
 
 
 def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
-    """Whose windows do not end by them: nobody would know why."""
-    books, source = Books(), Memory(MemorySource(name="watch"), workers=1)
+    """Whose windows do not end by them: the reason would stay unknown."""
+    books, source = Accounts(), MemoryQueueSource(MemorySource(name="watch"), workers=1)
     stop = Stop(3600, lambda: 0)
-    watch = Watch(books, Health(books, source, stop, patience=30), source, stop)
+    watch = Monitor(books, Health(books, source, stop, patience=30), source, stop)
     show(books, source, MemorySink(SinkSpec(name="watch")))
     counts = {0: 0, 1: 4, 2: 5, 61: 9, 62: 9}
 
@@ -117,7 +117,7 @@ def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCapt
 
 
 def test_all_groups_that_a_signal_completes_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever their shards."""
+    """On any shards."""
     caplog.set_level(logging.INFO)
     stop = Stop(3600, lambda: 0)
     stop.open_groups = lambda: 5

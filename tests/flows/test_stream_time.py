@@ -7,11 +7,11 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.groups.stream_time import StreamTime
+from flows.groups.watermark import Watermark
 
 
 def test_the_smallest_of_the_largest_times_counts() -> None:
-    stream = StreamTime(["a", "b"], idle_after=30.0)
+    stream = Watermark(["a", "b"], idle_after=30.0)
     stream.heard("a", 100.0, now=0.0)
     stream.heard("b", 70.0, now=0.0)
     stream.heard("b", 60.0, now=1.0)
@@ -20,7 +20,7 @@ def test_the_smallest_of_the_largest_times_counts() -> None:
 
 
 def test_a_partition_that_was_never_heard_of_holds_back_until_it_is_idle() -> None:
-    stream = StreamTime(["a", "b"], idle_after=30.0)
+    stream = Watermark(["a", "b"], idle_after=30.0)
     stream.heard("a", 100.0, now=5.0)
 
     assert stream.at(34.9) == -inf
@@ -29,7 +29,7 @@ def test_a_partition_that_was_never_heard_of_holds_back_until_it_is_idle() -> No
 
 
 def test_a_silent_partition_is_left_out() -> None:
-    stream = StreamTime(["a", "b"], idle_after=30.0)
+    stream = Watermark(["a", "b"], idle_after=30.0)
     stream.heard("b", 50.0, now=0.0)
     stream.heard("a", 100.0, now=20.0)
 
@@ -38,7 +38,7 @@ def test_a_silent_partition_is_left_out() -> None:
 
 
 def test_on_a_silent_stream_the_clock_moves_it_from_the_largest_time() -> None:
-    stream = StreamTime(["a", "b"], idle_after=30.0)
+    stream = Watermark(["a", "b"], idle_after=30.0)
     stream.heard("a", 100.0, now=0.0)
     stream.heard("b", 50.0, now=10.0)
 
@@ -48,7 +48,7 @@ def test_on_a_silent_stream_the_clock_moves_it_from_the_largest_time() -> None:
 
 
 def test_it_never_goes_back() -> None:
-    stream = StreamTime(["a", "b"], idle_after=30.0)
+    stream = Watermark(["a", "b"], idle_after=30.0)
     stream.heard("a", 100.0, now=0.0)
     stream.at(60.0)
     stream.heard("b", 50.0, now=61.0)
@@ -57,11 +57,11 @@ def test_it_never_goes_back() -> None:
 
 
 def test_nothing_heard_nothing_reached() -> None:
-    stream = StreamTime(["a"], idle_after=30.0)
+    stream = Watermark(["a"], idle_after=30.0)
 
     assert stream.at(100.0) == -inf
     assert stream.reaches(0.0) is None
-    assert StreamTime([], idle_after=30.0).at(5.0) == -inf
+    assert Watermark([], idle_after=30.0).at(5.0) == -inf
 
 
 @given(
@@ -77,7 +77,7 @@ def test_what_it_says_it_will_reach_it_reaches_then_and_not_before(
     heard: list[tuple[str, int, int]], wanted: int
 ) -> None:
     """If nothing is heard any more."""
-    stream, now = StreamTime("abc", idle_after=10.0), 0
+    stream, now = Watermark("abc", idle_after=10.0), 0
     for partition, at, pause in heard:
         now += pause
         stream.heard(partition, at, now)
@@ -100,7 +100,7 @@ def test_who_is_kept_waiting_holds_time_back_and_who_is_idle_does_not(
     told: list[tuple[int, int]], kept_for: int
 ) -> None:
     """A full consumer, `a`, has told some times; `b` tells what it likes, and then falls silent."""
-    stream, now = StreamTime("ab", idle_after=10.0), 0
+    stream, now = Watermark("ab", idle_after=10.0), 0
     largest = max(at for at, _ in told)
     for at, of_other in told:
         stream.heard("a", at, now)

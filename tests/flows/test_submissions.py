@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Callable
 
 from connectors.message import Answer, Claim, Documents, Rejection
-from flows import reduce
-from flows.accounts.conservation import in_outcomes
-from flows.group import Group, Summary, Twin, Unwritten
-from flows.submissions import Submissions
+from flows.audit.counters import in_outcomes
+from flows.outcomes import outcomes
+from flows.outcomes.submissions import Submissions
+from flows.values.group import DuplicateOfSent, Group, Summary, Unwritten
 from tests.flows.groups import FIRST, SECOND, member
 
 
@@ -26,7 +26,7 @@ def of_a_summary(*tags: int) -> Group:
 
 def submitted(group: Group, withdraw: Callable[[], None] = lambda: None) -> Submissions:
     submissions = Submissions()
-    documents = Documents([b"{}"], None, None) if group.summary else reduce.documents(group)
+    documents = Documents([b"{}"], None, None) if group.summary else outcomes.documents(group)
     submissions.add(group, documents, withdraw)
     return submissions
 
@@ -45,7 +45,7 @@ def test_members_wait_one_by_one() -> None:
 
 def test_those_of_a_summary_wait_together_and_a_twin_with_them() -> None:
     submissions = submitted(of_a_summary(1, 2))
-    assert submissions.twin(Twin(member(9, origin=SECOND), 1, 0)) == []
+    assert submissions.twin(DuplicateOfSent(member(9, origin=SECOND), 1, 0)) == []
     assert submissions.members == 3
 
     out, _ = submissions.answer(1, Answer([0], []))
@@ -55,10 +55,10 @@ def test_those_of_a_summary_wait_together_and_a_twin_with_them() -> None:
 
 
 def test_a_twin_of_another_connection_is_not_withdrawn_with_its_first_copy() -> None:
-    """Nobody would deliver it again: it would wait for an outcome for ever."""
+    """The broker would not deliver it again: it would wait for an outcome for ever."""
     withdrawn: list[bool] = []
     submissions = submitted(of_a_summary(1, 2), lambda: withdrawn.append(True))
-    submissions.twin(Twin(member(9, origin=SECOND), 1, 0))
+    submissions.twin(DuplicateOfSent(member(9, origin=SECOND), 1, 0))
 
     assert submissions.lose(FIRST) == 0
 
@@ -87,7 +87,7 @@ def test_a_twin_of_what_waits_for_a_claim_waits_with_it() -> None:
     amendment = window._replace(number=2, amends=True)
     assert submissions.waits(amendment)
 
-    assert submissions.twin(Twin(member(9, origin=SECOND), 2, 0)) == []
+    assert submissions.twin(DuplicateOfSent(member(9, origin=SECOND), 2, 0)) == []
 
     _, due = submissions.answer(1, Answer([0], []))
     assert due == [amendment]

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from connectors.elasticsearch.address import ID_BYTES_MAX, Addressing
 from connectors.message import Claim, Message, Origin, Properties, Rejection
-from flows.fields.keys import canonical
-from flows.group import Group, Member, Part, Summary, Unwritten, Written
+from flows.messages.keys import canonical
 from flows.summaries.fingerprint import count_in, fingerprint, grown
 from flows.summaries.summary import Summaries, Summarised
+from flows.values.group import Group, Member, Part, Summary, Unwritten, Written
 from tests.flows.addressing import Address
 
 MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
@@ -28,7 +28,7 @@ ORIGIN = Origin("orders/000", 1)
 
 
 @dataclass(frozen=True)
-class Names:
+class FieldNames:
     key: str | None = "key"
     start: str | None = "window_start"
     end: str | None = "window_end"
@@ -79,13 +79,13 @@ def window(key: str | None = '"a"', *, completed_by: str = "window", **details: 
     return made._replace(whole=completed_by == "window" or made.amends)
 
 
-def summarised(group: Group, names: Names | None = None) -> Summarised:
-    made = Summaries(names or Names(), ADDRESSING).summarise(group)
+def summarised(group: Group, names: FieldNames | None = None) -> Summarised:
+    made = Summaries(names or FieldNames(), ADDRESSING).summarise(group)
     assert isinstance(made, Summarised)
     return made
 
 
-def fields(group: Group, names: Names | None = None) -> dict[str, Any]:
+def fields(group: Group, names: FieldNames | None = None) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(summarised(group, names).document)
     return document
 
@@ -121,7 +121,7 @@ def test_without_a_key_there_is_no_field_for_it() -> None:
 
 
 def test_the_fields_have_the_names_that_the_spec_gives_them() -> None:
-    names = Names(key="order", start="from", end=None, count=None, completed_by="why")
+    names = FieldNames(key="order", start="from", end=None, count=None, completed_by="why")
 
     assert fields(group(values={"total": 5}), names) == {
         "order": "a",
@@ -143,7 +143,7 @@ def test_large_integers_are_written_to_the_last_digit_and_infinity_never() -> No
     ids=["half a character", "in a name", "no value", "no name"],
 )
 def test_what_json_cannot_say_is_a_rejection(values: dict[str, Any]) -> None:
-    made = Summaries(Names(), ADDRESSING).summarise(group(values=values))
+    made = Summaries(FieldNames(), ADDRESSING).summarise(group(values=values))
 
     assert isinstance(made, Unwritten)
     assert made.rejection.reason.startswith("no_summary: ")
@@ -151,7 +151,7 @@ def test_what_json_cannot_say_is_a_rejection(values: dict[str, Any]) -> None:
 
 def test_what_json_cannot_say_is_parked_as_far_as_it_can_be_said() -> None:
     """Nothing else is left of the messages."""
-    made = Summaries(Names(), ADDRESSING).summarise(
+    made = Summaries(FieldNames(), ADDRESSING).summarise(
         window(start=1e15, values={"half": "\ud800", "total": 5})
     )
 
@@ -168,7 +168,7 @@ def test_what_json_cannot_say_is_parked_as_far_as_it_can_be_said() -> None:
 
 @pytest.mark.parametrize("start", [1e15, float("nan"), float("inf"), -1e15])
 def test_a_time_that_no_calendar_has_is_a_rejection(start: float) -> None:
-    made = Summaries(Names(), ADDRESSING).summarise(window(start=start))
+    made = Summaries(FieldNames(), ADDRESSING).summarise(window(start=start))
 
     assert isinstance(made, Unwritten)
     assert made.rejection.reason.startswith("no_summary: ")
@@ -183,7 +183,7 @@ def test_one_index_for_all_is_the_sinks_own() -> None:
 
 def test_an_index_is_made_of_the_summarys_fields_and_the_end_of_the_window() -> None:
     addressing = Addressing(Address("sums-{key}-{users.first}-{@timestamp:%Y-%m-%d}"))
-    made = Summaries(Names(), addressing).summarise(
+    made = Summaries(FieldNames(), addressing).summarise(
         group(values={"users": {"first": "ada"}}, end=MINUTE + 86400)
     )
 
@@ -197,13 +197,13 @@ def test_an_index_is_made_of_the_start_of_the_window_where_the_template_says_so(
     last = group(start=new_year - 60, end=new_year)
 
     for place, year in (("@timestamp", 2027), ("window_end", 2027), ("window_start", 2026)):
-        made = Summaries(Names(), Addressing(Address(f"sums-{{{place}:%Y}}"))).summarise(last)
+        made = Summaries(FieldNames(), Addressing(Address(f"sums-{{{place}:%Y}}"))).summarise(last)
         assert isinstance(made, Summarised)
         assert made.index == f"sums-{year}"
 
 
 def test_an_index_that_cannot_be_told_is_a_rejection() -> None:
-    made = Summaries(Names(), Nowhere()).summarise(group())
+    made = Summaries(FieldNames(), Nowhere()).summarise(group())
 
     assert isinstance(made, Unwritten)
     assert made.rejection == Rejection(f'no_index: at {MINUTE + 5}, key "a"')
@@ -222,14 +222,14 @@ def test_the_whole_of_a_window_is_its_key_and_its_start_and_claims_them() -> Non
 
 
 def test_without_a_field_for_the_fingerprint_it_claims_its_place_all_the_same() -> None:
-    made = summarised(window(count=3), Names(fingerprint=None))
+    made = summarised(window(count=3), FieldNames(fingerprint=None))
 
     assert made.claim == Claim(None, fingerprint(3, "first", []))
     assert "fingerprint" not in json.loads(made.document)
 
 
 def test_members_without_names_have_a_fingerprint_that_nothing_else_has() -> None:
-    made = [Summaries(Names(), ADDRESSING).summarise(window(name=None)) for _ in range(2)]
+    made = [Summaries(FieldNames(), ADDRESSING).summarise(window(name=None)) for _ in range(2)]
 
     one, other = (each.claim for each in made if isinstance(each, Summarised))
     assert one
@@ -306,7 +306,7 @@ STARTS = st.integers(0, 10_000).map(lambda n: MINUTE + n / 1000)
 
 @given(st.lists(st.tuples(KEYS.map(canonical), STARTS, NAMES), min_size=2))
 def test_different_groups_are_different_documents(those: list[tuple[str, float, str]]) -> None:
-    """Whatever their keys and their members' names look like."""
+    """For any keys and names of members."""
     ids: dict[object, str | None] = {}
     for key, start, name in those:
         ids[key, start] = summarised(window(key, start=start, name=name)).id
@@ -320,7 +320,7 @@ def test_different_groups_are_different_documents(those: list[tuple[str, float, 
 
 @given(st.lists(st.tuples(NAMES, STARTS, NAMES), min_size=2))
 def test_different_windows_without_keys_are_too(those: list[tuple[str, float, str]]) -> None:
-    """Whatever their consumers are called."""
+    """With any names of consumers."""
     ids: dict[object, str | None] = {}
     for consumer, start, name in those:
         origin = Origin(consumer, 1)
@@ -372,7 +372,7 @@ def merge_order(documents: list[dict[str, Any]]) -> Any:
 
 
 def test_a_function_of_ones_own_gets_the_documents_in_order_and_gives_the_fields() -> None:
-    summaries = Summaries(Names(), ADDRESSING, merge_order)
+    summaries = Summaries(FieldNames(), ADDRESSING, merge_order)
     made = summaries.summarise(own_group({"line": 2}, {"line": 1}))
 
     assert isinstance(made, Summarised)
@@ -391,7 +391,7 @@ def test_a_function_of_ones_own_gets_the_documents_in_order_and_gives_the_fields
 
 def test_a_group_of_other_members_has_another_name() -> None:
     """One of them may be delivered again after a crash, and meet others than before."""
-    summaries = Summaries(Names(), ADDRESSING, merge_order)
+    summaries = Summaries(FieldNames(), ADDRESSING, merge_order)
     made = [
         summaries.summarise(own_group(*({"line": n} for n in range(count)))) for count in (1, 2, 3)
     ]
@@ -402,7 +402,7 @@ def test_a_group_of_other_members_has_another_name() -> None:
 
 
 def test_its_windows_are_named_and_counted_like_any_others() -> None:
-    made = Summaries(Names(), ADDRESSING, merge_order).summarise(
+    made = Summaries(FieldNames(), ADDRESSING, merge_order).summarise(
         own_group({"line": 2}, {"line": 1}, key=None, completed_by="window", aligned=True)._replace(
             whole=True
         )
@@ -425,21 +425,21 @@ def test_its_windows_are_named_and_counted_like_any_others() -> None:
     ],
 )
 def test_what_it_must_not_return_is_a_rejection(returned: object, reason: str) -> None:
-    made = Summaries(Names(), ADDRESSING, lambda documents: returned).summarise(own_group({}))
+    made = Summaries(FieldNames(), ADDRESSING, lambda documents: returned).summarise(own_group({}))
 
     assert isinstance(made, Unwritten)
     assert made.rejection.reason.startswith(reason)
 
 
 def test_what_it_raises_is_a_rejection() -> None:
-    made = Summaries(Names(), ADDRESSING, merge_order).summarise(own_group({}))
+    made = Summaries(FieldNames(), ADDRESSING, merge_order).summarise(own_group({}))
 
     assert made == Unwritten(Rejection("reduce_failed: merge_order: KeyError: 'line', key \"a\""))
 
 
 @pytest.mark.parametrize("document", [b'{"a":"\\ud800"}', b'{"a":1e999}'])
 def test_a_document_that_cannot_be_read_whole_is_a_rejection(document: bytes) -> None:
-    made = Summaries(Names(), ADDRESSING, merge_order).summarise(own_group(document))
+    made = Summaries(FieldNames(), ADDRESSING, merge_order).summarise(own_group(document))
 
     assert isinstance(made, Unwritten)
     assert made.rejection.reason.startswith("no_summary: ")
@@ -449,7 +449,7 @@ def test_what_returns_itself_is_a_rejection() -> None:
     endless: dict[str, Any] = {}
     endless["endless"] = endless
 
-    made = Summaries(Names(), ADDRESSING, lambda documents: endless).summarise(own_group({}))
+    made = Summaries(FieldNames(), ADDRESSING, lambda documents: endless).summarise(own_group({}))
 
     assert isinstance(made, Unwritten)
     assert made.rejection.reason.startswith("no_summary: ")

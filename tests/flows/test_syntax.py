@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.declared.yaml import read
+from flows.config.yaml import read
 
 SPACE = "a space is missing behind the colon: write {}: and then the value"
 VALUE = "is indented further than line {}, which has a value already: write it below the beginning"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.group import Progress
 from flows.groups.rules import Rules, Tumbling
 from flows.groups.windows import Windows
+from flows.values.group import Progress
 from tests.flows.groups import member
 
 

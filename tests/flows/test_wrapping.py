@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from connectors.message import Properties
 from connectors.spec import Format
-from flows.bodies.formats import Document, TooLarge, Unreadable
-from flows.bodies.splitter import Reading, Splitter
+from flows.messages.formats import Document, TooLarge, Unreadable
+from flows.messages.splitter import Reading, Splitter
 
 NOW = 1767225600.5
 OBJECT, ARRAY = '{"name":"é€"}', '[{"name":"é€"},{"n":2}]'

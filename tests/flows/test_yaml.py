@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.declared.substitution import substitute
-from flows.declared.yaml import Place, read
+from flows.config.substitution import substitute
+from flows.config.yaml import Place, read
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from bytewax.dataflow import Dataflow
 
 from connectors.memory import sink, source
 from flows.pipeline import ring
-from flows.start import workers
-from flows.stop import Stop
+from flows.process.start import workers
+from flows.process.stop import Stop
 from tests.flows.memory_job import pipeline, publish
 from tests.waiting import until
 
@@ -39,5 +39,7 @@ def flow(drains: bool) -> Dataflow:
             f"{len(store.documents)} {len(queue.acknowledged)} {queue.unacknowledged}\n"
         )
     )
-    memory = source.Memory(spec.source.memory.model_copy(update={"consumers": "auto"}), workers())
-    return ring(spec, memory, sink.Memory(spec.sink.memory), stop)
+    memory = source.MemoryQueueSource(
+        spec.source.memory.model_copy(update={"consumers": "auto"}), workers()
+    )
+    return ring(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop)

@@ -50,7 +50,7 @@ ORDERS = """
 def test_orders_leave_with_their_last_message(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Whatever came between; and one that is incomplete leaves at the end."""
+    """With anything in between; and one that is incomplete leaves at the end."""
     path = spec(
         tmp_path,
         rig,

@@ -19,7 +19,7 @@ from tests.contract.source import Taking, bodies
 from tests.live.indices import Index, Watcher
 from tests.live.job import Job
 from tests.live.queues import RabbitMQRig
-from tests.live.test_elasticsearch import Store
+from tests.live.test_elasticsearch import StoreContract
 from tests.live.test_elasticsearch_actions import TIME_SERIES
 from tests.live.test_pipeline import spec
 from tests.waiting import until
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture
 def stream(elasticsearch_url: str, index: str) -> Iterator[Index]:
     """A data stream."""
-    store, name = Store(elasticsearch_url), f"{index}-stream"
+    store, name = StoreContract(elasticsearch_url), f"{index}-stream"
     template = {"index_patterns": [name], "data_stream": {}, "priority": 500}
     store.ask("PUT", f"/_index_template/{index}", template)
     store.ask("PUT", f"/_data_stream/{name}")
@@ -68,7 +68,7 @@ def test_a_measurement_that_meets_another_is_parked(
     rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
 ) -> None:
     """A time series has one document of a time and its dimensions: the second is not stored."""
-    Store(elasticsearch_url).ask("PUT", f"/{index}", TIME_SERIES)
+    StoreContract(elasticsearch_url).ask("PUT", f"/{index}", TIME_SERIES)
     events = Index(elasticsearch_url, index)
     for number in range(20):
         rig.publish(
@@ -94,7 +94,7 @@ def consumers(rig: RabbitMQRig) -> int:
 
 
 def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
-    """Which would be given messages that nobody hears of; it is the new one that is given them."""
+    """It would be given messages that are never handled; the new one is given them."""
     source = rig.source()
     taking = Taking(source.consumer(source.consumers()[0]))
     rig.publish(b"1")
@@ -112,7 +112,7 @@ def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
 
 
 def test_a_dataflow_that_stands_still_loses_no_connection(rig: RabbitMQRig) -> None:
-    """Though it is busy, or waits, for longer than a connection lasts that nobody looks after."""
+    """Though it is busy, or waits, for longer than a connection lasts that is not looked after."""
     url = f"{rig.url}?heartbeat=1"
     rig.publish(*bodies(10))
     source = RabbitMQ(rig.spec(url=url), None, workers=1)

@@ -93,7 +93,7 @@ def test_bodies_of_other_tools_are_read_as_what_they_are_or_parked_whole(
 def test_an_index_has_the_date_of_the_envelope_and_of_headers(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """In whatever unit the sender writes it."""
+    """In any unit of the sender."""
     sent = 1_769_902_200  # 2026-01-31T23:30:00Z
     headers = {"sent": datetime(2025, 6, 1, tzinfo=UTC), "rate": Decimal("1.5"), "test": True}
     for unit in (1, 10**3, 10**6, 10**9):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import report
-from tests.chaos.run import Plan, run
+from tests.chaos.run import RunPlan, run
 from tests.chaos.schedule import KINDS
-from tests.chaos.world import World
+from tests.chaos.world import ChaosWorld
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
@@ -25,19 +25,19 @@ SLOW = (
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with World() as world:
+def world() -> Iterator[ChaosWorld]:
+    with ChaosWorld() as world:
         yield world
 
 
 @pytest.mark.parametrize(("shape", "aggregate"), [("threads", "documents"), ("one", "windows")])
 def test_nothing_is_lost_or_twice_whatever_breaks(
-    world: World, tmp_path: Path, shape: str, aggregate: str
+    world: ChaosWorld, tmp_path: Path, shape: str, aggregate: str
 ) -> None:
     """With the seed that it prints, it can be done once more, and for longer."""
     quick = tuple(kind for kind in KINDS if kind not in SLOW)
 
-    result = run(world, Plan(3, 10.0, shape, aggregate, rate=1000, kinds=quick), tmp_path)
+    result = run(world, RunPlan(3, 10.0, shape, aggregate, rate=1000, kinds=quick), tmp_path)
 
     assert result.faults.total() > 5
     assert result.good, "\n".join(report.lines(result))

@@ -27,19 +27,19 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
-    """With a `task_queue` that nobody else uses: its name is a part of what is tested."""
+    """With a `task_queue` of its own: its name is a part of what is tested."""
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         channel = connection.channel()
         queue = channel.queue_declare("task_queue", durable=True).method
         if queue.message_count or queue.consumer_count:
-            pytest.skip("somebody uses task_queue on this broker")
+            pytest.skip("task_queue on this broker is in use")
         yield channel
         channel.queue_delete("task_queue")
         channel.queue_delete("task_queue.parked")
 
 
 class Greetings:
-    """The documents of this test among all those in the index `events`, and nobody else's."""
+    """The documents of this test among all those in the index `events`, and no others."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/events"

@@ -21,7 +21,7 @@ from connectors.errors import Unavailable
 from connectors.message import Documents
 from deploy.local import elasticsearch as local
 from deploy.local.java import find_java, oldest_java
-from tests.connectors.http_node import nobody
+from tests.connectors.http_node import no_server
 from tests.contract.sink import Answers, SinkContract, documents
 from tests.live.forwarder import Forwarder
 from tests.waiting import until
@@ -41,7 +41,7 @@ VERSIONS = [
 PASSWORD = "of-tests"
 
 
-class Store:
+class StoreContract:
     """What is in a cluster, asked in plain JSON, which every version speaks."""
 
     def __init__(self, url: str, **headers: str) -> None:
@@ -69,7 +69,7 @@ class Store:
         return sorted(document["n"] for document in self.documents(index))
 
 
-class Observer:
+class RequestObserver:
     """Remembers what was answered."""
 
     def __init__(self) -> None:
@@ -97,11 +97,11 @@ def name() -> str:
     return f"test-{uuid.uuid4()}"
 
 
-class SinkRig:
+class ElasticsearchRig:
     """A sink that reaches its cluster over a forwarder, which can be cut."""
 
     def __init__(self, url: str, index: str, forwarder: Forwarder) -> None:
-        self._store, self._index, self._forwarder = Store(url), index, forwarder
+        self._store, self._index, self._forwarder = StoreContract(url), index, forwarder
         self._sinks: list[Sink] = []
         properties = {"n": {"type": "long"}}
         self._store.ask("PUT", f"/{index}", {"mappings": {"properties": properties}})
@@ -134,10 +134,10 @@ class SinkRig:
         self._store.ask("DELETE", f"/{self._index}")
 
 
-def rig_at(url: str, index: str) -> Iterator[SinkRig]:
+def rig_at(url: str, index: str) -> Iterator[ElasticsearchRig]:
     parts = urlsplit(url)
     with Forwarder(str(parts.hostname), parts.port or 9200) as forwarder:
-        rig = SinkRig(url, index, forwarder)
+        rig = ElasticsearchRig(url, index, forwarder)
         yield rig
         rig.close()
 
@@ -146,7 +146,7 @@ class TestContract(SinkContract):
     """On the cluster that is there."""
 
     @pytest.fixture
-    def rig(self, elasticsearch_url: str, name: str) -> Iterator[SinkRig]:
+    def rig(self, elasticsearch_url: str, name: str) -> Iterator[ElasticsearchRig]:
         yield from rig_at(elasticsearch_url, name)
 
 
@@ -159,7 +159,7 @@ def narrow(request: pytest.FixtureRequest) -> Iterator[str]:
         "thread_pool.write.size": "1",
         "thread_pool.write.queue_size": "2",
     }
-    server = local.Elasticsearch("narrow", version=request.param, settings=settings)
+    server = local.ElasticsearchServer("narrow", version=request.param, settings=settings)
     with server.start():
         yield server.url
 
@@ -168,13 +168,13 @@ class TestContractWhereEverythingIsNarrow(SinkContract):
     """On both versions."""
 
     @pytest.fixture
-    def rig(self, narrow: str, name: str) -> Iterator[SinkRig]:
+    def rig(self, narrow: str, name: str) -> Iterator[ElasticsearchRig]:
         yield from rig_at(narrow, name)
 
 
 def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -> None:
     """Sixteen who write to a queue of two, with memory for two: 429 for documents and requests."""
-    store, observer = Store(narrow), Observer()
+    store, observer = StoreContract(narrow), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=Bulk(linger=0))
     sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(40)]
@@ -195,7 +195,7 @@ def test_what_is_throttled_overtakes_nothing(
     narrow: str, name: str, action: Literal["index", "update"]
 ) -> None:
     """Of many windows for the same documents, the last one of each is what remains."""
-    store, observer = Store(narrow), Observer()
+    store, observer = StoreContract(narrow), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(
         url=(narrow,),
@@ -231,7 +231,7 @@ def test_what_there_is_never_memory_for_is_halved(narrow: str, name: str) -> Non
     answers.wait_for(5000)
     sink.close()
 
-    assert Store(narrow).numbers(name) == [*range(5000)]
+    assert StoreContract(narrow).numbers(name) == [*range(5000)]
 
 
 def test_one_document_that_there_is_never_memory_for_is_rejected(narrow: str, name: str) -> None:
@@ -239,7 +239,7 @@ def test_one_document_that_there_is_never_memory_for_is_rejected(narrow: str, na
 
     Since version 9 it counts a document several times; before, a request of that size fits.
     """
-    counted = Store(narrow).ask("GET", "/")["version"]["number"] >= "9"
+    counted = StoreContract(narrow).ask("GET", "/")["version"]["number"] >= "9"
     sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
     sources = [b'{"n":1}', b'{"n":2,"text":"%b"}' % (b"x" * 90_000), b'{"n":3}']
 
@@ -263,12 +263,12 @@ def test_what_is_too_large_is_halved(narrow: str, name: str) -> None:
 
     assert list(answers.rejected) == [123]
     assert "too large" in answers.rejected[123]
-    assert Store(narrow).numbers(name) == [n for n in range(500) if n != 123]
+    assert StoreContract(narrow).numbers(name) == [n for n in range(500) if n != 123]
 
 
 def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
     """So that nothing has to be sent in vain first."""
-    observer, padding = Observer(), "x" * 1000
+    observer, padding = RequestObserver(), "x" * 1000
     sink = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name), observer)
     answers = Answers()
     sources = [json.dumps({"n": n, "padding": padding}).encode() for n in range(500)]
@@ -279,14 +279,14 @@ def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
     sink.close()
 
     assert observer.again_by_status[413] == 0
-    assert Store(narrow).numbers(name) == [*range(500)]
+    assert StoreContract(narrow).numbers(name) == [*range(500)]
 
 
 def test_one_node_down_of_several_is_left_out(
     elasticsearch_url: str, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    observer = Observer()
-    spec = ElasticsearchSink(url=(nobody(), elasticsearch_url), index=index)
+    observer = RequestObserver()
+    spec = ElasticsearchSink(url=(no_server(), elasticsearch_url), index=index)
     sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(20)]
 
     sink.check()
@@ -314,12 +314,14 @@ def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, 
     sink.close()
 
     assert list(answers.rejected) == [42]
-    assert Store(narrow).numbers(name) == [n for n in range(100) if n != 42]
+    assert StoreContract(narrow).numbers(name) == [n for n in range(100) if n != 42]
 
 
 def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> None:
     """It is JSON, and Elasticsearch quotes it in its answer."""
-    Store(narrow).ask("PUT", f"/{name}", {"mappings": {"properties": {"n": {"type": "long"}}}})
+    StoreContract(narrow).ask(
+        "PUT", f"/{name}", {"mappings": {"properties": {"n": {"type": "long"}}}}
+    )
     sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
     sources = [*documents(10).sources, rb'{"n":"\ud83d"}']
 
@@ -329,7 +331,7 @@ def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> N
     sink.close()
 
     assert list(answers.rejected) == [10]
-    assert Store(narrow).numbers(name) == [*range(10)]
+    assert StoreContract(narrow).numbers(name) == [*range(10)]
 
 
 def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) -> None:
@@ -343,7 +345,7 @@ def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) ->
         assert sorted(answers.stored) == [*range(10)]
     sink.close()
 
-    assert Store(narrow).numbers(name) == [*range(10)]
+    assert StoreContract(narrow).numbers(name) == [*range(10)]
 
 
 def test_documents_go_where_they_say(narrow: str, name: str) -> None:
@@ -358,19 +360,19 @@ def test_documents_go_where_they_say(narrow: str, name: str) -> None:
     sink.close()
 
     assert answers.rejected[2].startswith("invalid_index_name_exception")
-    store = Store(narrow)
+    store = StoreContract(narrow)
     assert (store.numbers(f"{name}-a"), store.numbers(f"{name}-b")) == ([0, 3], [1])
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def secured(request: pytest.FixtureRequest) -> Iterator[Store]:
+def secured(request: pytest.FixtureRequest) -> Iterator[StoreContract]:
     """A cluster that asks who one is."""
-    server = local.Elasticsearch("secured", version=request.param, password=PASSWORD)
+    server = local.ElasticsearchServer("secured", version=request.param, password=PASSWORD)
     with server.start():
-        yield Store(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
+        yield StoreContract(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
 
 
-def key(secured: Store, index: str, *privileges: str) -> SecretStr:
+def key(secured: StoreContract, index: str, *privileges: str) -> SecretStr:
     """A new key with these privileges on one index."""
     role = {"indices": [{"names": [index], "privileges": privileges}]}
     body = {"name": str(uuid.uuid4()), "role_descriptors": {"writer": role}}
@@ -382,7 +384,7 @@ def key(secured: Store, index: str, *privileges: str) -> SecretStr:
     [{}, {"api_key": SecretStr("bm8tc3VjaDprZXk=")}, {"basic_auth": SecretStr("elastic:no")}],
 )
 def test_who_is_not_let_in_learns_it_at_the_start(
-    secured: Store, name: str, credentials: dict[str, Any]
+    secured: StoreContract, name: str, credentials: dict[str, Any]
 ) -> None:
     sink = Elasticsearch(ElasticsearchSink(url=(secured.url,), index=name, **credentials))
 
@@ -394,7 +396,7 @@ def test_who_is_not_let_in_learns_it_at_the_start(
     ("action", "privilege"), [("create", "read"), ("index", "create_doc"), ("index", "none")]
 )
 def test_and_so_does_who_may_not_write(
-    secured: Store, name: str, action: Literal["create", "index"], privilege: str
+    secured: StoreContract, name: str, action: Literal["create", "index"], privilege: str
 ) -> None:
     api_key = key(secured, name, privilege)
     sink = Elasticsearch(
@@ -407,7 +409,7 @@ def test_and_so_does_who_may_not_write(
 
 @pytest.mark.parametrize(("action", "privilege"), [("create", "create_doc"), ("index", "index")])
 def test_a_key_that_may_only_write_is_enough(
-    secured: Store, name: str, action: Literal["create", "index"], privilege: str
+    secured: StoreContract, name: str, action: Literal["create", "index"], privilege: str
 ) -> None:
     api_key = key(secured, name, privilege, "auto_configure")
     sink = Elasticsearch(
@@ -423,7 +425,9 @@ def test_a_key_that_may_only_write_is_enough(
     assert secured.numbers(name) == [*range(10)]
 
 
-def test_an_index_that_is_forbidden_rejects_only_its_documents(secured: Store, name: str) -> None:
+def test_an_index_that_is_forbidden_rejects_only_its_documents(
+    secured: StoreContract, name: str
+) -> None:
     api_key = key(secured, f"{name}-a", "index", "auto_configure")
     spec = ElasticsearchSink(url=(secured.url,), index=name + "-{tenant}", api_key=api_key)
     sink, answers = Elasticsearch(spec), Answers()
@@ -441,7 +445,7 @@ def test_an_index_that_is_forbidden_rejects_only_its_documents(secured: Store, n
 
 def test_a_cluster_that_is_killed_loses_nothing_that_was_said_to_be_stored(name: str) -> None:
     """Killed with requests under way, and started again: the rest is stored then."""
-    with local.Elasticsearch("killed").start() as server:
+    with local.ElasticsearchServer("killed").start() as server:
         sink = Elasticsearch(ElasticsearchSink(url=(server.url,), index=name))
         answers = [Answers() for _ in range(100)]
         for n, each in enumerate(answers):
@@ -458,4 +462,4 @@ def test_a_cluster_that_is_killed_loses_nothing_that_was_said_to_be_stored(name:
             each.wait_for(100)
         sink.close()
         assert not any(each.rejected for each in answers)
-        assert Store(server.url).numbers(name) == [*range(10_000)]
+        assert StoreContract(server.url).numbers(name) == [*range(10_000)]

@@ -17,10 +17,10 @@ from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 from deploy.local import elasticsearch as local
-from tests.connectors.http_node import nobody
+from tests.connectors.http_node import no_server
 from tests.contract.sink import Answers, documents
 from tests.live.certificates import Authority
-from tests.live.test_elasticsearch import PASSWORD, Store
+from tests.live.test_elasticsearch import PASSWORD, StoreContract
 from tests.live.tls_front import tls_front
 from tests.waiting import until
 
@@ -135,17 +135,17 @@ def test_a_certificate_shows_who_we_are(shielded: Shielded, index: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def secured() -> Iterator[Store]:
+def secured() -> Iterator[StoreContract]:
     """A cluster that asks who one is."""
-    with local.Elasticsearch("secured", password=PASSWORD, fast=True).start() as server:
-        yield Store(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
+    with local.ElasticsearchServer("secured", password=PASSWORD, fast=True).start() as server:
+        yield StoreContract(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
 
 
-def new_key(secured: Store) -> str:
+def new_key(secured: StoreContract) -> str:
     return str(secured.ask("POST", "/_security/api_key", {"name": "of-tests"})["encoded"])
 
 
-def forget_keys(secured: Store) -> None:
+def forget_keys(secured: StoreContract) -> None:
     secured.ask("DELETE", "/_security/api_key", {"name": "of-tests"})
 
 
@@ -158,9 +158,9 @@ def write(sink: Elasticsearch) -> list[int]:
 
 
 def test_a_key_that_was_replaced_is_read_again(
-    secured: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    secured: StoreContract, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody has to start the job anew, and no key is in the log."""
+    """The job needs no restart, and no key is in the log."""
     file = tmp_path / "key"
     keys = [new_key(secured)]
     file.write_text(keys[0])
@@ -186,7 +186,7 @@ def test_a_key_that_was_replaced_is_read_again(
 
 
 def test_and_so_is_a_password_that_was_changed_later(
-    secured: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    secured: StoreContract, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Until then everything waits, and the log says why."""
     file = tmp_path / "login"
@@ -216,14 +216,16 @@ def test_and_so_is_a_password_that_was_changed_later(
     assert "after-it" not in caplog.text
 
 
-def test_no_secret_is_in_what_is_said(secured: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither of those who are not let in, nor of those who reach nobody."""
+def test_no_secret_is_in_what_is_said(
+    secured: StoreContract, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither of those who are not let in, nor of those that reach no server."""
     said = []
     keys: list[dict[str, Any]] = [
         {"api_key": "c2VjcmV0OnNlY3JldA=="},
         {"basic_auth": "elastic:secret-word"},
         {"url": (secured.url.replace("//", "//elastic:secret-word@"),)},
-        {"url": (nobody().replace("//", "//elastic:secret-word@"),)},
+        {"url": (no_server().replace("//", "//elastic:secret-word@"),)},
         {"url": (secured.url.replace("http://", "https://elastic:secret-word@"),)},
     ]
     with caplog.at_level(logging.DEBUG):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.elasticsearch import Elasticsearch
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.elasticsearch import ElasticsearchServer
+from deploy.local.rabbitmq import RabbitMQServer
 from tests.live.indices import Index
 from tests.live.job import Job
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
@@ -22,7 +22,7 @@ def test_elasticsearch_goes_away_for_ten_seconds(
     rig: RabbitMQRig, tmp_path: Path, how: str
 ) -> None:
     """In the middle of the stream; it takes about that long to start again."""
-    with Elasticsearch("outage", fast=True) as server:
+    with ElasticsearchServer("outage", fast=True) as server:
         events = Index(server.url, "outage")
         with Job(spec(tmp_path, rig, events, prefetch="300")) as job:
             publish(rig, 700)
@@ -43,7 +43,7 @@ def test_elasticsearch_goes_away_for_ten_seconds(
 def test_the_broker_is_restarted(tmp_path: Path, elasticsearch_url: str, index: str) -> None:
     """Messages are persistent, so is the queue; the job comes back by itself."""
     events = Index(elasticsearch_url, index)
-    with RabbitMQ("outage") as broker, rabbitmq_rig(broker.url) as rig:
+    with RabbitMQServer("outage") as broker, rabbitmq_rig(broker.url) as rig:
         with Job(spec(tmp_path, rig, events, rabbitmq=broker.url, prefetch="300")) as job:
             publish(rig, 700)
             until(lambda: events.count() >= 100)
@@ -61,7 +61,7 @@ def test_the_broker_is_restarted(tmp_path: Path, elasticsearch_url: str, index: 
 
 def test_elasticsearch_8(rig: RabbitMQRig, tmp_path: Path) -> None:
     """The version before takes the same requests."""
-    with Elasticsearch("version-8", version="8.19.21", fast=True) as server:
+    with ElasticsearchServer("version-8", version="8.19.21", fast=True) as server:
         events = Index(server.url, "events")
         publish(rig, 950)
         rig.publish(b'{"n":{"not":"a number"}}')

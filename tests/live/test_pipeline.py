@@ -205,8 +205,8 @@ def test_a_drain_that_takes_too_long_says_so(
 ) -> None:
     """What is not stored by then stays with the broker; the exit code is 3."""
     publish(rig, 30)
-    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
-    path = spec(tmp_path, rig, events, elasticsearch=nobody, drain_timeout="1s")
+    away = f"http://127.0.0.1:{free_ports(1)[0]}"
+    path = spec(tmp_path, rig, events, elasticsearch=away, drain_timeout="1s")
     with Job(path) as job:
         until(lambda: rig.left() == 0)
 
@@ -217,8 +217,8 @@ def test_a_drain_that_takes_too_long_says_so(
 
 def test_a_second_signal_ends_at_once(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
     publish(rig, 30)
-    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
-    with Job(spec(tmp_path, rig, events, elasticsearch=nobody)) as job:
+    away = f"http://127.0.0.1:{free_ports(1)[0]}"
+    with Job(spec(tmp_path, rig, events, elasticsearch=away)) as job:
         until(lambda: rig.left() == 0)
         job.process.send_signal(signal.SIGTERM)
         job.wait_for_log("draining")
@@ -253,7 +253,7 @@ def test_two_processes_share_the_work_and_every_outcome_comes_home(
 def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Fail-stop: whoever supervises them starts them all again."""
+    """Fail-stop: a supervisor starts them all again."""
     path = spec(tmp_path, rig, events, prefetch="200")
     publish(rig, 3000)
     for attempt in ("killed", "again"):

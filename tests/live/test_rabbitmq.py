@@ -31,7 +31,7 @@ class TestRabbitMQSource(SourceContract):
 
 
 def test_a_parked_message_is_whole_and_tells_what_happened(rig: RabbitMQRig) -> None:
-    """Body and properties as they were, persistent, and headers for whoever looks at it."""
+    """Body and properties as they were, persistent, and headers for its reader."""
     rig.publish(
         b"\x00poison",
         properties=pika.BasicProperties(
@@ -180,7 +180,7 @@ def test_a_queue_that_is_not_there_is_named(rig: RabbitMQRig) -> None:
 def test_a_broker_that_is_not_there_is_named_without_the_password(rig: RabbitMQRig) -> None:
     """Host, port and virtual host; after five tries."""
     spec = RabbitMQSource.model_validate(
-        {"url": "amqp://somebody:s3cret@127.0.0.1:1/team%2Fa", "queue": "q"}
+        {"url": "amqp://someone:s3cret@127.0.0.1:1/team%2Fa", "queue": "q"}
     )
 
     with pytest.raises(Unavailable) as error:

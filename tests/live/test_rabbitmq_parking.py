@@ -12,7 +12,7 @@ import pytest
 from connectors.message import Message, Origin, Outcomes, Rejected, Rejection
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter
-from deploy.local.rabbitmq import RabbitMQ as Broker
+from deploy.local.rabbitmq import RabbitMQServer as Broker
 from tests.contract.source import Taking
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
@@ -171,5 +171,5 @@ def test_what_is_too_large_for_the_broker_keeps_nothing_else_from_being_parked(c
         assert "the broker takes 100000 bytes at the most; next try" in caplog.text
         assert [body for body, _ in rig.parked()] == [b"first", b"second"]
         rig.cut()
-        taking.wait_for(4)  # without its connection, nobody waits for it any more
+        taking.wait_for(4)  # without its connection, it is not waited for any more
         taking.consumer.close()

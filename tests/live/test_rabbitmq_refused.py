@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 
-from deploy.local.rabbitmq import RabbitMQ as Broker
+from deploy.local.rabbitmq import RabbitMQServer as Broker
 from tests.live.indices import Index
 from tests.live.job import Job
 from tests.live.queues import RabbitMQRig, rabbitmq_rig

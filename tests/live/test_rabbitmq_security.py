@@ -16,7 +16,7 @@ from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from deploy.local.folders import root_folder
 from deploy.local.ports import free_ports
-from deploy.local.rabbitmq import RabbitMQ as Broker
+from deploy.local.rabbitmq import RabbitMQServer as Broker
 from tests.contract.source import Taking
 from tests.live.certificates import Authority
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
@@ -24,7 +24,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.live
 
-SECRET = "pass/w0rd@of:somebody"
+SECRET = "pass/w0rd@of:someone"
 QUOTED = "pass%2Fw0rd%40of%3Asomebody"
 
 
@@ -179,14 +179,14 @@ def test_a_password_that_was_changed_is_read_again(
 ) -> None:
     """While the job runs: for consuming and for parking; and no password is ever shown."""
     broker, queue = secured.broker, rig.queue
-    broker.ctl("add_user", "somebody", SECRET)
-    broker.ctl("set_permissions", "somebody", ".*", ".*", ".*")
+    broker.ctl("add_user", "someone", SECRET)
+    broker.ctl("set_permissions", "someone", ".*", ".*", ".*")
     passwords = [QUOTED]
 
     def specs() -> tuple[RabbitMQSource, RabbitMQDeadLetter]:
         if not passwords:
             raise SpecError(["the file cannot be read"])
-        url = f"amqp://somebody:{passwords[-1]}@127.0.0.1:{broker.ports[0]}/"
+        url = f"amqp://someone:{passwords[-1]}@127.0.0.1:{broker.ports[0]}/"
         return (
             RabbitMQSource.model_validate({"url": url, "queue": queue}),
             RabbitMQDeadLetter(routing_key=rig.parking),
@@ -196,9 +196,9 @@ def test_a_password_that_was_changed_is_read_again(
     reader = RabbitMQ(*specs(), workers=1, read_again=specs)
     taking = Taking(reader.consumer(f"{queue}/000"))
     taking.store(taking.wait_for(2)[:1])
-    broker.ctl("change_password", "somebody", "another-secret")
+    broker.ctl("change_password", "someone", "another-secret")
     passwords.clear()
-    broker.ctl("close_all_user_connections", "somebody", "password changed")
+    broker.ctl("close_all_user_connections", "someone", "password changed")
     until(lambda: "the credentials cannot be read again" in caplog.text)
     passwords.append("another-secret")
 

@@ -201,7 +201,7 @@ def test_a_window_by_count_alone_is_probed_with_as_many_as_it_needs(
 def test_a_slow_stream_of_which_nothing_is_stored_is_told(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Twenty messages are enough, whatever time they take."""
+    """Twenty messages are enough, over any time."""
     events.create({"n": {"type": "boolean"}})
     with Job(watched(tmp_path, rig, events, window="{count: 1, time: 1s}")) as job:
         wait_for(job, "/ready", 200)

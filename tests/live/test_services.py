@@ -16,8 +16,8 @@ import pika
 import pytest
 
 from deploy.local.distribution import SHA256
-from deploy.local.elasticsearch import Elasticsearch
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.elasticsearch import ElasticsearchServer
+from deploy.local.rabbitmq import RabbitMQServer
 
 pytestmark = pytest.mark.live
 
@@ -31,32 +31,32 @@ def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def own_rabbitmq() -> Iterator[RabbitMQ]:
-    with RabbitMQ("services", settings={"consumer_timeout": "123456"}) as server:
+def own_rabbitmq() -> Iterator[RabbitMQServer]:
+    with RabbitMQServer("services", settings={"consumer_timeout": "123456"}) as server:
         yield server
 
 
 def test_starting_again_finds_what_runs() -> None:
     """From another folder, by another process: same processes, same URLs."""
-    RabbitMQ().start()
-    Elasticsearch().start()
-    before = RabbitMQ().pid, Elasticsearch().pid
+    RabbitMQServer().start()
+    ElasticsearchServer().start()
+    before = RabbitMQServer().pid, ElasticsearchServer().pid
 
     command = [sys.executable, str(ROOT / "deploy" / "services.py"), "start"]
     lines = subprocess.check_output(command, cwd="/", text=True).splitlines()
 
     assert lines == [
-        f"export RABBITMQ_URL={RabbitMQ().url}",
-        f"export ELASTICSEARCH_URL={Elasticsearch().url}",
+        f"export RABBITMQ_URL={RabbitMQServer().url}",
+        f"export ELASTICSEARCH_URL={ElasticsearchServer().url}",
     ]
-    assert (RabbitMQ().pid, Elasticsearch().pid) == before
+    assert (RabbitMQServer().pid, ElasticsearchServer().pid) == before
 
 
 def test_stored_documents_survive_a_kill() -> None:
     """On the same data and the same URL; and the shared server is another."""
-    with Elasticsearch("services", fast=True) as server:
+    with ElasticsearchServer("services", fast=True) as server:
         document = f"{server.url}/survivors/_doc/1"
-        assert server.url != Elasticsearch().start().url
+        assert server.url != ElasticsearchServer().start().url
         _call("PUT", document, {"here": True})
 
         server.kill()
@@ -79,7 +79,7 @@ def _call(method: str, url: str, body: object = None) -> dict[str, Any]:
 
 def test_what_the_distribution_lacks_is_stood_in_for(index: str) -> None:
     """What a writer's client asks first, and data streams from their making to their end."""
-    url = Elasticsearch().start().url
+    url = ElasticsearchServer().start().url
     version = _call("GET", url)["version"]
     template = {"index_patterns": [index], "data_stream": {}, "priority": 1}
     _call("PUT", f"{url}/_index_template/{index}", template)
@@ -97,7 +97,7 @@ def test_what_the_distribution_lacks_is_stood_in_for(index: str) -> None:
         _call("GET", stream)
 
 
-def test_persistent_messages_survive_a_restart(own_rabbitmq: RabbitMQ) -> None:
+def test_persistent_messages_survive_a_restart(own_rabbitmq: RabbitMQServer) -> None:
     def channel() -> pika.adapters.blocking_connection.BlockingChannel:
         parameters = pika.URLParameters(own_rabbitmq.url)
         return pika.BlockingConnection(parameters).channel()
@@ -116,15 +116,15 @@ def test_persistent_messages_survive_a_restart(own_rabbitmq: RabbitMQ) -> None:
 
 
 def test_a_private_node_has_its_own_settings_and_is_not_the_shared_one(
-    own_rabbitmq: RabbitMQ,
+    own_rabbitmq: RabbitMQServer,
 ) -> None:
     assert "{consumer_timeout,123456}" in own_rabbitmq.ctl("environment")
-    shared = RabbitMQ().start()
+    shared = RabbitMQServer().start()
     assert own_rabbitmq.ctl("eval", "os:getpid().").strip() == f'"{own_rabbitmq.pid}"'
     assert shared.ctl("eval", "os:getpid().").strip() == f'"{shared.pid}"'
 
 
-def test_everything_listens_on_loopback_only(own_rabbitmq: RabbitMQ) -> None:
+def test_everything_listens_on_loopback_only(own_rabbitmq: RabbitMQServer) -> None:
     """The port mapper too, and the port on which nodes would talk."""
     ours = {f"{port:04X}" for port in own_rabbitmq.ports}
     found = set()
@@ -140,7 +140,7 @@ def test_everything_listens_on_loopback_only(own_rabbitmq: RabbitMQ) -> None:
 
 def test_what_is_started_outlives_the_shell(tmp_path: Path) -> None:
     """It is in no session of a terminal that may hang up."""
-    pid = RabbitMQ().start().pid
+    pid = RabbitMQServer().start().pid
     assert pid is not None
 
     assert os.getsid(pid) != os.getsid(0)

@@ -54,7 +54,7 @@ def _shook_hands(client: ssl.SSLSocket) -> bool:
     try:
         client.do_handshake()
     except ssl.SSLError:
-        # Who hangs up with something unread resets the connection, and nobody hears why.
+        # Hanging up with something unread resets the connection, and the reason is lost.
         client.shutdown(socket.SHUT_WR)
         while client.recv(65536):
             pass

@@ -187,7 +187,7 @@ class Requests {
         @Override
         protected RestChannelConsumer prepareRequest(RestRequest request, NodeClient node) {
             String name = request.param("name", "*");
-            request.param("expand_wildcards"); // a parameter that nobody reads is refused
+            request.param("expand_wildcards"); // a parameter that is never read is refused
             return channel -> answer.to(name, channel);
         }
     }

@@ -15,9 +15,9 @@ from typing import Any
 
 from typing_extensions import override
 
-from flows.fields.keys import canonical
-from flows.group import ABSENT
+from flows.messages.keys import canonical
 from flows.summaries.functions.function import Reducer, State
+from flows.values.group import ABSENT
 
 EXACT_MOST = 4096
 """So many are counted exactly; of more, the count is off by 1.6 % (its standard deviation, one by

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from flows.group import ABSENT
+from flows.values.group import ABSENT
 
 State = list[Any]
 """The running values of all functions of a tally, side by side.
@@ -39,7 +39,7 @@ class Reducer(ABC):
     """A function whose running value lies in some slots of a state.
 
     There may be several states for one group, one for each origin of its members: the result is
-    the same in whatever way the members are spread over the states, and in whatever order these
+    the same for any spread of the members over the states, and in any order of these
     are given.
     """
 

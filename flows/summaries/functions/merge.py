@@ -12,12 +12,12 @@ from typing import Any
 
 from typing_extensions import override
 
-from flows.group import ABSENT
 from flows.summaries.functions.function import Reducer, State
+from flows.values.group import ABSENT
 
 DEPTH_MOST = 20
 """Objects below are not merged, the last one wins: Elasticsearch takes no deeper ones (its
-`index.mapping.depth.limit`), and a message nested without end shall not exhaust the stack."""
+`index.mapping.depth.limit`), and a message nested without end must not exhaust the stack."""
 
 
 class Merge(Reducer):
@@ -32,7 +32,7 @@ class Merge(Reducer):
         value = values[self._position]
         if type(value) is dict:
             if state[self._slot] is None:
-                state[self._slot] = _Field()
+                state[self._slot] = _MergedField()
             state[self._slot].put(value, number, 0)
         elif not self._is_nothing(value):
             self._unfit.count += 1
@@ -43,7 +43,7 @@ class Merge(Reducer):
         return _merged(fields, _NEVER) if fields else None
 
 
-class _Field:
+class _MergedField:
     """What members said of a field: the last value that is no object, and all objects since."""
 
     __slots__ = ("fields", "opened_by", "set_by", "value")
@@ -52,7 +52,7 @@ class _Field:
         self.value: Any = ABSENT
         self.set_by = _NEVER
         """Number of the member that the value is from."""
-        self.fields: dict[str, _Field] | None = None
+        self.fields: dict[str, _MergedField] | None = None
         self.opened_by = _NEVER
         """Number of the last member that has an object here."""
 
@@ -64,7 +64,7 @@ class _Field:
             for name, inner in value.items():
                 field = self.fields.get(name)
                 if field is None:
-                    field = self.fields[name] = _Field()
+                    field = self.fields[name] = _MergedField()
                 field.put(inner, number, depth + 1)
         elif number > self.set_by:
             self.value, self.set_by = value, number
@@ -72,14 +72,14 @@ class _Field:
                 self.fields = None
 
 
-def _merged(said: Sequence[_Field], overwritten_by: int) -> Any:
+def _merged(said: Sequence[_MergedField], overwritten_by: int) -> Any:
     """What a field is in the end; what came before the member `overwritten_by` is void."""
     last = max(said, key=lambda field: field.set_by)
     opened_by = max(field.opened_by for field in said)
     if opened_by <= max(last.set_by, overwritten_by):
         return last.value if last.set_by > overwritten_by else ABSENT
     overwritten_by = max(last.set_by, overwritten_by)
-    by_name: dict[str, list[_Field]] = {}
+    by_name: dict[str, list[_MergedField]] = {}
     for field in said:
         for name, inner in (field.fields or {}).items():
             by_name.setdefault(name, []).append(inner)

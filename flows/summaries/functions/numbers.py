@@ -1,6 +1,6 @@
 """Functions of numbers: `sum`, `avg`, `min` and `max`; they pass over what is absent, and null.
 
-A text counts as a number if it is one in JSON, as it does for Elasticsearch. Whatever else is
+A text counts as a number if it is one in JSON, as it does for Elasticsearch. What else is
 not a number is passed over and counted: any other text, booleans, lists, objects. Not a number
 and infinity, which MessagePack and AMQP have, are none, and never a result.
 """

@@ -2,7 +2,7 @@
 
 Few numbers are kept as they are, and the result is exact; more go into a DDSketch, which is
 never off by more than `ERROR_MOST` of the value. Unlike sketches that draw lots (KLL, t-digest) it
-only counts: the result is the same in whatever order, and over however many states, they came.
+only counts: the result is the same in any order, and over any number of states.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
-from flows.group import ABSENT
 from flows.summaries.functions.function import Function, Reducer, State, Unfit
+from flows.values.group import ABSENT
 
 
 class CountMembers(Reducer):
@@ -76,7 +76,7 @@ class Last(First):
     _precedes = staticmethod(operator.gt)
 
 
-class Values(Reducer):
+class ListValues(Reducer):
     """All values, in the order in which the members came."""
 
     @override
@@ -103,7 +103,7 @@ class Values(Reducer):
         return (value for _, value in sorted(pairs, key=operator.itemgetter(0)))
 
 
-class Concat(Values):
+class Concat(ListValues):
     """All texts in one; numbers and booleans as JSON writes them."""
 
     def __init__(self, function: Function, slot: int, position: int, unfit: Unfit) -> None:

@@ -1,0 +1,164 @@
+"""Decides what stands beside a document's address: its version and its routing, from its fields.
+
+Pure. A document that lacks what its action or the spec wants is rejected here: Elasticsearch would
+refuse some of them together with all other documents of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from connectors.elasticsearch.template import fields_at, lookup
+from connectors.message import Documents, Rejection
+
+VERSION_MAX = 2**63 - 1
+"""Elasticsearch keeps versions in 64 bits, and allows no negative ones."""
+
+T = TypeVar("T")
+
+
+class FieldSpec(Protocol):
+    """A field of the document."""
+
+    @property
+    def field(self) -> str:
+        """Its dotted path."""
+
+
+class MetadataSpec(Protocol):
+    """What `ElasticsearchSink` says of documents beside their addresses."""
+
+    @property
+    def default_action(self) -> str:
+        """Of documents that say none."""
+
+    @property
+    def version(self) -> FieldSpec | None:
+        """Where versions are."""
+
+    @property
+    def routing(self) -> FieldSpec | None:
+        """Where routings are."""
+
+
+class Filled(NamedTuple):
+    """Documents that can be sent, and why others cannot."""
+
+    documents: Documents
+    positions: Sequence[int]
+    """Of those that can be sent, among all."""
+    rejected: list[tuple[int, Rejection]]
+
+
+class DocumentMetadata:
+    """Fills in what documents do not say themselves."""
+
+    def __init__(self, spec: MetadataSpec) -> None:
+        self._action = spec.default_action
+        self._version = None if spec.version is None else _DocumentField(spec.version.field)
+        self._routing = None if spec.routing is None else _DocumentField(spec.routing.field)
+        self._needs_nothing = self._action not in _OF_OLD_DOCUMENTS and not (
+            self._version or self._routing
+        )
+
+    def fill(self, documents: Documents) -> Filled:
+        """Give each document its version and its routing, and see that what needs an `_id` has one.
+
+        Reasons of rejections begin with `missing_id`, `missing_version` or `missing_routing`.
+        """
+        everything = range(len(documents.sources))
+        if self._needs_nothing and documents.actions is None and documents.claims is None:
+            return Filled(documents, everything, [])
+        versions, routings, rejected = [], [], []
+        for position in everything:
+            row = self._row(documents, position)
+            if isinstance(row, Rejection):
+                rejected.append((position, row))
+                row = (None, None)
+            versions.append(row[0])
+            routings.append(row[1])
+        filled = documents._replace(versions=_tidy(versions), routings=_tidy(routings))
+        if not rejected:
+            return Filled(filled, everything, rejected)
+        out = {position for position, _ in rejected}
+        left = [position for position in everything if position not in out]
+        return Filled(only(filled, left), left, rejected)
+
+    def _row(
+        self, documents: Documents, position: int
+    ) -> tuple[int | None, str | None] | Rejection:
+        """The version and the routing of a document."""
+        source = documents.sources[position]
+        id = _at(documents.ids, position)
+        action = _at(documents.actions, position) or self._action
+        if _at(documents.claims, position) is not None:
+            action = "create"
+        version, routing = _at(documents.versions, position), _at(documents.routings, position)
+        index = _at(documents.indices, position)
+        if self._version is not None and version is None and action in _VERSIONED:
+            version = _number(self._version.of(source))
+            if version is None:
+                reason = f"missing_version: no whole number in the field {self._version.path}"
+                return Rejection(reason, None, index, id)
+        if routing is None and self._routing is not None:
+            routing = self._routing.of(source)
+            if routing is None:
+                reason = f"missing_routing: no text or number in the field {self._routing.path}"
+                return Rejection(reason, None, index, id)
+        if id is None and (version is not None or action in _OF_OLD_DOCUMENTS):
+            what = "a version" if version is not None else f"the action {action}"
+            return Rejection(f"missing_id: {what} needs to know which document", None, index)
+        return version, routing
+
+
+class _DocumentField:
+    """A field of documents that are still JSON; the rest of them is not looked at."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._names = list(fields_at(path))
+        renamed = {f"name_{number}": name for number, name in enumerate(self._names)}
+        struct = msgspec.defstruct(
+            "Document", [(name, Any, None) for name in renamed], rename=renamed
+        )
+        self._decode = msgspec.json.Decoder(struct).decode
+
+    def of(self, source: bytes) -> str | None:
+        try:
+            values = msgspec.structs.astuple(self._decode(source))
+        except msgspec.DecodeError:  # half a surrogate pair: JSON, but no text
+            return None
+        return lookup(dict(zip(self._names, values, strict=True)), self.path)
+
+
+def only(documents: Documents, positions: Sequence[int]) -> Documents:
+    """Some of these documents."""
+    columns = [
+        None if column is None else [column[position] for position in positions]
+        for column in documents
+    ]
+    return Documents(*columns)  # type: ignore[arg-type]  # the columns are in order
+
+
+def _number(text: str | None) -> int | None:
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > _DIGITS_MAX:
+        return None
+    number = int(text)
+    return number if number <= VERSION_MAX else None
+
+
+def _at(column: list[T | None] | None, position: int) -> T | None:
+    return None if column is None else column[position]
+
+
+def _tidy(column: list[T | None]) -> list[T | None] | None:
+    return None if column.count(None) == len(column) else column
+
+
+_DIGITS_MAX = len(str(VERSION_MAX))
+_VERSIONED = ("index", "delete")
+"""Elasticsearch takes no versions of others with any other action."""
+_OF_OLD_DOCUMENTS = ("update", "upsert", "delete")

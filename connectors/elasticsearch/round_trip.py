@@ -1,0 +1,137 @@
+"""One request and its answer: makes the body, has it sent, and reads what came back.
+
+Where documents claimed their `_id` in vain, it reads what is there, and replaces what may be
+replaced (see `claims`). It decides nothing, and is used by several threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from connectors.elasticsearch import claims
+from connectors.elasticsearch.bulk_request import BulkLines, replacing
+from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry, read
+from connectors.elasticsearch.existence import Existence, without
+from connectors.elasticsearch.isolate import probes
+from connectors.elasticsearch.observer import Observer
+from connectors.elasticsearch.request import Request, RequestPart
+from connectors.elasticsearch.retry_policy import park_clashes
+
+
+class RoundTripResult(NamedTuple):
+    """What came of a request."""
+
+    reading: Items | Retry | RefusedRequest
+    size_bytes: int
+    """0: nothing was sent."""
+    seconds: float
+    """From sending it to its answer."""
+
+
+class RoundTrip:
+    """How requests reach Elasticsearch."""
+
+    def __init__(
+        self,
+        send: Callable[[bytes], Reply],
+        read: Callable[[bytes], Reply],
+        lines: BulkLines,
+        index: str | None,
+        observer: Observer,
+        clock: Callable[[], float],
+    ) -> None:
+        """`send` and `read` return when the request has ended; `index`: of who names none."""
+        self._send, self._read, self._index = send, read, index
+        self._lines, self._observer, self._clock = lines, observer, clock
+        self._probe: Callable[[int], Reply] | None = None
+        self._probes_pass = False  # at other times, at the least
+        self._exists: Callable[[str], bool | Reply] | None = None
+        self._existence = Existence(None, wait=False)
+
+    def look_for(self, exists: Callable[[str], bool | Reply], existence: Existence) -> None:
+        """From now on, keep documents out whose index is not there.
+
+        `exists` looks for an index, or tells why that is unknown.
+        """
+        self._exists, self._existence = exists, existence
+
+    def probe_with(self, probe: Callable[[int], Reply]) -> None:
+        """From now on, find out with this whether others pass while a request does not.
+
+        `probe` sends a request of so many bytes that asks for nothing.
+        """
+        self._probe = probe
+
+    def probe(self, request: Request, reading: Retry) -> bool | None:
+        """After a refusal: whether others pass.
+
+        `None`: that is not known, since no probe ever passed.
+        """
+        times = probes(request.record, reading)
+        if self._probe is None or not times:
+            return None
+        size = request.size
+        if all(_passes(self._probe(size)) for _ in range(times)):
+            self._probes_pass = True
+            return True
+        return False if self._probes_pass else None
+
+    def __call__(self, request: Request) -> RoundTripResult:
+        """Send a request, and wait for its answer."""
+        if self._exists is None:
+            return self._exchange(request.parts)
+        for name in self._existence.unknown(request, self._clock()):
+            answer = self._exists(name)
+            if isinstance(answer, Reply):
+                return RoundTripResult(read(answer, request.documents), 0, 0.0)
+            self._existence.learn(name, answer, self._clock())
+        absent = self._existence.absent(request)
+        exchanged = self._exchange(without(request, absent))
+        reading = self._existence.join(exchanged.reading, absent, request.documents)
+        return exchanged._replace(reading=reading)
+
+    def _exchange(self, parts: list[RequestPart]) -> RoundTripResult:
+        documents = Request(parts).documents
+        if not documents:
+            return RoundTripResult(Items([]), 0, 0.0)
+        body = b"".join([self._lines.body(*part.batch.columns(part.positions)) for part in parts])
+        exchanged = self._ask(body, documents)
+        if not isinstance(exchanged.reading, Items):
+            return exchanged
+        items = park_clashes(parts, exchanged.reading)
+        in_vain = claims.claimed(parts, items, self._index)
+        return exchanged._replace(reading=self._settle(in_vain, items) if in_vain else items)
+
+    def _ask(self, body: bytes, documents: int) -> RoundTripResult:
+        started_at = self._clock()
+        reply = self._send(body)
+        seconds = self._clock() - started_at
+        self._observer.requested(documents, len(body), seconds)
+        return RoundTripResult(read(reply, documents), len(body), seconds)
+
+    def _settle(self, in_vain: list[claims.Claimed], items: Items) -> Items:
+        """Look at the documents whose `_id` was claimed in vain, and replace them where it may be.
+
+        With a condition: in place of what was read, and of nothing else.
+        """
+        reply = self._read(claims.question(in_vain))
+        items, replace = claims.judge(in_vain, items, reply)
+        if not replace:
+            return items
+        sources, heads = list[bytes](), list[bytes]()
+        for one, found in replace:
+            [source], head = one.part.batch.columns([one.position])
+            assert head is not None, "a claimed document has a head of its own"
+            sources.append(source)
+            heads.append(replacing(head[0], found.sequence_number, found.primary_term))
+        reading = self._ask(self._lines.body(sources, heads), len(sources)).reading
+        return claims.replaced([one for one, _ in replace], items, reading)
+
+
+def _passes(reply: Reply) -> bool:
+    """Elasticsearch itself has answered: that there is nothing to do."""
+    reading = read(reply, 0)
+    return isinstance(reading, Items) or (
+        isinstance(reading, RefusedRequest) and reading.status == 400
+    )

@@ -1,1 +1,0 @@
-"""Whether everything is still there, and how the job is."""

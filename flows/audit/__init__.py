@@ -1,0 +1,1 @@
+"""Whether all that was received adds up, and how the job is."""

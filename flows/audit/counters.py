@@ -1,0 +1,193 @@
+"""Counts what each place of this process takes in, and what becomes of it.
+
+Pure: it is told, batch by batch, and judges nothing; `books.py` does. What is counted are
+messages; between `correlate` and `acknowledge`, each document of a message that has several.
+
+Rule 1: what a place has taken in has left it, was forgotten with its connection, or is there yet.
+Rule 2: an account has one writer, and changes in one assignment: a reader in another thread
+        sees no half of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from connectors.message import (
+    Arrived,
+    Backpressured,
+    ConsumerCounts,
+    Drain,
+    Lost,
+    Opened,
+    Origin,
+    Outcomes,
+    Rejected,
+)
+from flows.groups.departures import ShardOutput
+from flows.values.group import DuplicateOfSent, Group
+
+
+class Counts(NamedTuple):
+    """What a place has taken in, and where that is."""
+
+    entered: int = 0
+    left: int = 0
+    forgotten: int = 0
+    """Its connection is lost: it comes again."""
+    open: int = 0
+    """It is there yet, as the place itself knows."""
+    groups: int = 0
+    """Of what is open, where it is in groups."""
+
+    @property
+    def difference(self) -> int:
+        """How many are missing; below zero: how many came from nowhere. Rule 1."""
+        return self.entered - self.left - self.forgotten - self.open
+
+
+class Account:
+    """Of one place."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+
+    def note(
+        self, *, entered: int = 0, left: int = 0, forgotten: int = 0, open: int, groups: int = 0
+    ) -> None:
+        """What has happened since the last note, and what is there now."""
+        before = self.counts
+        entered, left = before.entered + entered, before.left + left
+        self.counts = Counts(entered, left, before.forgotten + forgotten, open, groups)
+
+
+class Messages(NamedTuple):
+    """Where all messages of a process are, in the words of the log, of metrics and of `/health`."""
+
+    received: int
+    stored: int
+    rejected: int
+    """In all: they are parked, discarded or given back, or wait to be."""
+    parked: int
+    discarded: int
+    dropped: int
+    given_back: int
+    """Delivered again: they were not settled when their connection was lost, or the job ended."""
+
+    @property
+    def waiting(self) -> int:
+        """They are not settled yet: the broker waits to hear about them."""
+        settled = self.stored + self.parked + self.discarded + self.dropped + self.given_back
+        return self.received - settled
+
+
+class Received(NamedTuple):
+    """What became of the messages of a consumer."""
+
+    received: int = 0
+    stored: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    given_back: int = 0
+    """They had no outcome when their connection was lost, or the job ended."""
+
+    @property
+    def waiting(self) -> int:
+        """They have no outcome yet; below zero: there are outcomes of no message."""
+        return self.received - sum(self[1:])
+
+
+class ConsumerAccount:
+    """Of one consumer: of both ends of the ring, and of what was sent round it."""
+
+    def __init__(self) -> None:
+        self.counts = Received()
+        self.connected = False
+        self.looks = 0
+        """How often it was asked for what has arrived."""
+        self.sent = self.home = 0
+        """What went into the ring, and what came out of it."""
+        self.undecided: Callable[[], int] = lambda: self.counts.waiting
+        """What has no outcome yet, as the consumer itself knows."""
+        self.settled: Callable[[], ConsumerCounts] = ConsumerCounts
+        """What the consumer itself counts."""
+        self.stale = 0
+        """Outcomes that came after their connection was lost."""
+        self._generation = 0
+
+    def take(self, events: Iterable[Opened | Arrived | Lost | Backpressured | Drain]) -> None:
+        """Note what the consumer hands over."""
+        self.looks += 1
+        for event in events:
+            if isinstance(event, Arrived):
+                received, *settled = self.counts
+                self.counts = Received(received + len(event.messages), *settled)
+            elif isinstance(event, Lost):
+                self.connected = False
+                self.close()
+            elif isinstance(event, Opened):
+                self._generation, self.connected = event.origin.generation, True
+
+    def is_stale(self, origin: Origin) -> bool:
+        """Whether that connection is lost: what is heard of its messages now changes nothing."""
+        return not self.connected or origin.generation != self._generation
+
+    def settle(self, outcomes: Outcomes) -> None:
+        """Note outcomes of whole messages, of this connection."""
+        received, stored, rejected, dropped, given_back = self.counts
+        stored, dropped = stored + len(outcomes.stored), dropped + len(outcomes.dropped)
+        if outcomes.rejected:
+            rejected += in_rejected(outcomes.rejected)
+        self.counts = Received(received, stored, rejected, dropped, given_back)
+
+    def close(self) -> None:
+        """What has no outcome goes back to the broker."""
+        counts = self.counts
+        self.counts = counts._replace(given_back=counts.given_back + counts.waiting)
+
+    @property
+    def messages(self) -> Messages:
+        """Where all messages of the consumer are."""
+        settled = self.settled()  # first: what is parked by then is among the rejected below
+        received, stored, rejected, dropped, given_back = self.counts
+        return Messages(
+            received + settled.unread,
+            stored,
+            rejected + settled.unread,
+            settled.parked,
+            settled.discarded,
+            dropped,
+            given_back + settled.returned,
+        )
+
+
+def in_rejected(rejected: Iterable[Rejected]) -> int:
+    """Messages that these stand for."""
+    return sum(1 + len(one.others) for one in rejected)
+
+
+def in_outcomes(outcomes: Outcomes) -> int:
+    """Messages, and documents of messages, that these are the outcomes of."""
+    _, stored, rejected, dropped, parts = outcomes
+    return len(stored) + (in_rejected(rejected) if rejected else 0) + len(dropped) + len(parts)
+
+
+def in_group(group: Group) -> int:
+    """Members that are settled with a group."""
+    summary = group.summary
+    if summary is None:
+        return len(group.members)
+    return sum(map(len, summary.tags.values())) + sum(map(len, summary.parts.values()))
+
+
+def in_leaving(values: Iterable[ShardOutput | Lost]) -> int:
+    """What comes out of a shard together."""
+    count = 0
+    for value in values:
+        if isinstance(value, Group):
+            count += in_group(value)
+        elif isinstance(value, DuplicateOfSent):
+            count += 1
+        elif isinstance(value, Outcomes):
+            count += in_outcomes(value)
+    return count

@@ -1,0 +1,153 @@
+"""Whether the job does its work, and whether it is ready to: what `/health` and `/ready` say.
+
+Pure: it is asked to look once a second, and the time is an argument, in seconds of a clock that
+only goes forward. Answers are of the last look, so that any thread may ask for them.
+
+Rule 1: what may pass is forgiven for a while: no connection, a sink that answers nothing, a
+        dataflow that does not turn, a cluster that is not complete. Books that do not add up, and
+        a consumer that has stopped reading for good, are not.
+Rule 2: a drain is no illness, though it makes unready.
+Rule 3: a reason tells its cause, where one is known. Only reasons make unhealthy; a warning says
+        what a person should look at, and changes no status.
+Rule 4: a consumer that holds all it may is a warning; and a reason, where that does not end by
+        itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from connectors.connector import Source
+from connectors.message import SinkState
+from flows.audit.backpressure import Blocked
+from flows.audit.reconcile import Accounts
+from flows.process.stop import Stop
+
+Answer = tuple[bool, dict[str, Any]]
+"""Whether all is well, and what to say of it."""
+Findings = Callable[[], Iterable[str]]
+"""What a part of the job finds at the moment, each finding in one line; from any thread."""
+
+
+class Health:
+    """Of one process."""
+
+    def __init__(
+        self,
+        books: Accounts,
+        source: Source,
+        stop: Stop,
+        patience: float,
+        sink: Callable[[], SinkState] = SinkState,
+    ) -> None:
+        """`patience` in seconds (rule 1); `sink`: what the sink says now."""
+        self._books, self._source, self._stop, self._patience = books, source, stop, patience
+        self._sink, self._sink_state = sink, SinkState()
+        self._since: dict[str, tuple[object, float]] = {}
+        self._unbalanced: list[str] = []
+        self.blocked: Sequence[Blocked] = ()
+        """Consumers that hold all they may, as of the last look; none while the job drains."""
+        self._reasons: list[str] = []
+        self._warnings: list[str] = []
+        self._warn_of: list[Findings] = []
+        self.missing: Findings = lambda: ()
+        """The processes of the cluster that have not come; asked until the dataflow has begun."""
+
+    def warn_of(self, findings: Findings) -> None:
+        """Ask this at each look for warnings. Rule 3."""
+        self._warn_of.append(findings)
+
+    def look(self, now: float) -> list[str]:
+        """Look at everything; return what does not add up, for the log, and only the first time."""
+        self._sink_state = self._sink()
+        draining = self._stop.reason is not None
+        before, self._unbalanced = self._unbalanced, self._books.look(draining=draining)
+        self.blocked = () if draining else self._books.blocked(now)
+        self._reasons = [
+            *(f"the books do not add up: {text}" for text in self._unbalanced),
+            *self._source.stopped_because(),
+            *self._overdue(now),
+        ]
+        self._warnings = [
+            *(text for one in self.blocked if (text := str(one)) not in self._reasons),
+            *(text for findings in self._warn_of for text in findings()),
+        ]
+        return [] if before else self._unbalanced
+
+    def health(self) -> Answer:
+        """Whether it does its work; or why not."""
+        return not self._reasons, {"healthy": not self._reasons, **self._told(self._reasons)}
+
+    def ready(self) -> Answer:
+        """Whether it takes messages, and is meant to."""
+        consumers = self._books.consumers
+        reasons = self._reasons + [
+            f"{name} is not connected{self._cause(name)}"
+            for name, account in consumers.items()
+            if not account.connected
+        ]
+        if self._stop.reason is not None:
+            reasons.append(f"draining: {self._stop.reason}")
+        elif not self._stop.begun and not self._books.alone:
+            reasons.append(f"nothing flows yet: {self._waits()}")
+        elif not consumers and self._books.alone:
+            reasons.append("no consumer has started")
+        return not reasons, {"ready": not reasons, **self._told(reasons)}
+
+    def _overdue(self, now: float) -> Iterator[str]:
+        """What has lasted too long. Rule 1."""
+        waited = self._lasts("cluster", self._stop.begun, now)
+        if not self._stop.begun and not self._books.alone and waited >= self._patience:
+            yield f"nothing has flowed for {waited:.0f} s: {self._waits()}"
+        for name, account in self._books.consumers.items():
+            away = self._lasts(name, account.connected, now)
+            if not account.connected and away >= self._patience:
+                yield f"{name} has not been connected for {away:.0f} s{self._cause(name)}"
+            still = self._lasts(f"{name} looks", account.looks, now)
+            if still >= self._patience and self._stop.reason is None:
+                yield f"the dataflow has not asked {name} for messages for {still:.0f} s"
+        for one in self.blocked:
+            if one.seconds >= self._patience and (one.is_stuck or one.held_by == "dead_letter"):
+                yield str(one)
+        sink = self._books.sink
+        answered = (sink.left, sink.forgotten) if sink.open else None
+        silent = self._lasts("sink", answered, now)
+        if sink.open and silent >= self._patience:
+            says = self._sink_state
+            refused = says.answers and says.refusal is not None
+            told = "taken nothing" if refused else "answered nothing"
+            why = "" if says.refusal is None else f": {says.refusal}"
+            yield f"the sink has {told} for {silent:.0f} s, {sink.open} documents wait{why}"
+
+    def _waits(self) -> str:
+        return f"the cluster waits for {', '.join(self.missing()) or 'its other processes'}"
+
+    def _cause(self, name: str) -> str:
+        """Why a consumer is not connected, as the end of a reason. Rule 3."""
+        cause = self._source.disconnected_because().get(name)
+        return f": {cause}" if cause else ""
+
+    def _lasts(self, name: str, state: object, now: float) -> float:
+        """Seconds that something has been as it is."""
+        before, since = self._since.get(name, (None, now))
+        if state != before or name not in self._since:
+            since = now
+        self._since[name] = state, since
+        return now - since
+
+    def _told(self, reasons: list[str]) -> dict[str, Any]:
+        books, messages, groups = self._books, self._books.messages, self._books.groups
+        return {
+            "reasons": reasons,
+            "warnings": self._warnings,
+            "draining": self._stop.reason,
+            "connected": {name: one.connected for name, one in books.consumers.items()},
+            "sink": self._sink_state._asdict(),
+            "messages": {**messages._asdict(), "waiting": messages.waiting},
+            "open": {
+                "groups": groups.groups,
+                "in_groups": groups.open,
+                "with_sink": books.sink.open,
+            },
+        }

@@ -1,0 +1,65 @@
+"""Looks at the health of this process once a second, and logs what does not add up.
+
+It decides nothing: `health.py` does. It has a thread of its own, because a dataflow that
+hangs would not look at itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from connectors import metrics
+from connectors.connector import Source
+from flows.audit.backpressure import HOLDERS, Reminders
+from flows.audit.health import Health
+from flows.audit.reconcile import Accounts
+from flows.process.stop import Stop
+
+LOG = logging.getLogger("hopper")
+
+EVERY = 1.0
+"""Seconds between two looks."""
+REMIND = 60.0
+"""Seconds between two lines about clocks that go wrong: setting one takes longer."""
+
+
+class Monitor:
+    """Of one process."""
+
+    def __init__(self, books: Accounts, health: Health, source: Source, stop: Stop) -> None:
+        self._books, self._health, self._source, self._stop = books, health, source, stop
+        self._reminders = Reminders()
+        self._ahead = 0
+        self._reminded_at = float("-inf")
+
+    def start(self) -> None:
+        """Begin to look."""
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def look(self, now: float) -> None:
+        """Look once."""
+        if refused := self._source.refused_because():
+            self._stop.fail(refused)
+        for text in self._health.look(now):
+            LOG.error("the books do not add up, which is a defect of the job: %s", text)
+        blocked = self._health.blocked
+        for line in self._reminders.lines(blocked, now):
+            LOG.warning("%s", line)
+        for held_by in HOLDERS:
+            count = sum(one.held_by == held_by for one in blocked)
+            metrics.BLOCKED.labels(held_by).set(count)
+        before, self._ahead = self._ahead, self._books.ahead()
+        if self._ahead > before and now >= self._reminded_at + REMIND:
+            self._reminded_at = now
+            LOG.warning(
+                "event times of %d messages so far were further in the future than `ahead`: they "
+                "end no window",
+                self._ahead,
+            )
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(EVERY)
+            self.look(time.monotonic())

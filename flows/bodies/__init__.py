@@ -1,1 +1,0 @@
-"""What messages hold: one document or many, packed or not."""

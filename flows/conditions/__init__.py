@@ -1,0 +1,1 @@
+"""Conditions of the spec: CEL, and functions of the user's own."""

@@ -1,0 +1,186 @@
+"""Conditions, as `last`, `first` and `until` have them: what they look at, and whether they hold.
+
+Pure, but for functions of the user's own, which do as they like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import floor
+from typing import Any, NamedTuple
+
+import msgspec
+
+from connectors.message import Properties
+from flows.conditions import user_functions
+from flows.conditions.cel.checker import Checker
+from flows.conditions.cel.comparisons import Test
+from flows.conditions.cel.evaluation import Evaluation
+from flows.conditions.cel.references import OfGroup, OfMessage, refer
+from flows.conditions.cel.tree import Node, parse
+from flows.values.paths import DOCUMENT, ENVELOPE, HEADERS, Path
+from flows.values.paths import parse as parse_path
+
+
+class GroupSoFar(NamedTuple):
+    """What `until` is told of a group, the newest message included."""
+
+    key: str | None
+    """Canonical JSON; `None` where there is no `by`."""
+    count: int  # type: ignore[assignment]  # a number, not the method of a tuple
+    bytes: int
+    age: float
+    """In seconds."""
+    results: Sequence[Any] = ()
+    """Running values, in the order of `Condition.group`."""
+
+    @property
+    def value_of_key(self) -> Any:
+        """What the key's text stands for."""
+        return None if self.key is None else msgspec.json.decode(self.key)
+
+
+class View(NamedTuple):
+    """What a function of the user's own is given."""
+
+    message: dict[str, Any]
+    """The document."""
+    header: dict[str, Any]
+    property: Properties
+    routing_key: str
+    exchange: str
+    queue: str
+    group: GroupSoFar | None
+    """For `until` only."""
+
+
+class Condition(NamedTuple):
+    """A condition that has been read."""
+
+    paths: tuple[Path, ...]
+    """What it looks at in each message."""
+    group: tuple[tuple[str, Path], ...]
+    """Which running values of the group it looks at: `sum`, `min`, `max`, `avg` of a path."""
+    bind: Callable[[Sequence[Path]], Test]
+    """Makes the test for values that are laid out otherwise: in the order of these paths, which
+    have all of its own among them."""
+    test: Test
+    """(values, in the order of `paths`; `GroupSoFar` or `None`) -> whether it holds; `None`, as
+    good as false: something is absent, or not of the kind that it must be.
+
+    Raises:
+        user_functions.Failed: a function of the user's own raised, or returned neither true nor
+            false.
+    """
+
+
+def condition(text: str, allow_group: bool) -> Condition:
+    """Read a condition: an expression in CEL, or `module:function`.
+
+    Raises:
+        ValueError: it can never hold, or not be read; the text says where, and what helps.
+    """
+    if user_functions.names_function(text):
+        function = user_functions.load(text)
+        _probe(function, allow_group)
+        return _condition(_OF_OWN, (), partial(_bind_own, function))
+    try:
+        return _expression(text, allow_group)
+    except RecursionError:
+        raise ValueError("it is nested too deeply: write a function of your own") from None
+
+
+def reached_by(text: str) -> tuple[tuple[str, float], ...]:
+    """Tell which `group.count` or `group.bytes` are sure to meet a condition on a group.
+
+    Returns:
+        `count` or `bytes`, and how many; several where each of them is enough. Empty: it depends
+        on what is in the messages.
+    """
+    return () if user_functions.names_function(text) else _reached(parse(text), text)
+
+
+def _reached(tree: Node, text: str) -> tuple[tuple[str, float], ...]:
+    if tree.name == "||":
+        alternatives = [_reached(part, text) for part in tree.parts]
+        return sum(alternatives, ()) if all(alternatives) else ()
+    if tree.kind != "operator" or tree.name not in _SWAPPED:
+        return ()
+    sides = [refer(part, text, ()) for part in tree.parts]
+    swapped = isinstance(sides[1], OfGroup)
+    reference, number = (sides[1], tree.parts[0]) if swapped else (sides[0], tree.parts[1])
+    sign, least = _SWAPPED[tree.name] if swapped else tree.name, number.value
+    if not isinstance(reference, OfGroup) or reference.name not in ("count", "bytes"):
+        return ()
+    if not isinstance(least, (int, float)) or isinstance(least, bool):
+        return ()
+    if sign == ">":
+        return ((reference.name, floor(least) + 1),)
+    counted = sign == "==" and reference.name == "count" and least == int(least) > 0
+    return ((reference.name, least),) if sign == ">=" or counted else ()
+
+
+def _expression(text: str, allow_group: bool) -> Condition:
+    tree = parse(text)
+    checker = Checker(text, allow_group)
+    checker.check(tree)
+    paths, running = [], []
+    for reference in checker.references:
+        if isinstance(reference, OfMessage):
+            paths.append(reference.path)
+        elif isinstance(reference, OfGroup) and reference.path is not None:
+            running.append((reference.name, reference.path))
+    places = {OfGroup(*one): place for place, one in enumerate(running)}
+    return _condition(tuple(paths), tuple(running), partial(_bind_expression, text, tree, places))
+
+
+def _condition(
+    paths: tuple[Path, ...],
+    group: tuple[tuple[str, Path], ...],
+    bind: Callable[[Sequence[Path]], Test],
+) -> Condition:
+    return Condition(paths, group, bind, bind(paths))
+
+
+def _bind_expression(
+    text: str, tree: Node, places: Mapping[OfGroup, int], paths: Sequence[Path]
+) -> Test:
+    positions = {path: position for position, path in enumerate(paths)}
+    return Evaluation(text, positions, places).truth(tree, ())
+
+
+def _probe(function: Callable[[View], Any], allow_group: bool) -> None:
+    group = GroupSoFar(key=None, count=1, bytes=2, age=0.0) if allow_group else None
+    answers = user_functions.probe(function, View({}, {}, Properties(), "", "", "", group))
+    if answers is not None:
+        try:
+            _truth(answers[0])
+        except user_functions.Failed as error:
+            raise ValueError(f"asked about an empty message, {error}") from None
+
+
+def _truth(answer: Any) -> bool:
+    if answer is not True and answer is not False:
+        raise user_functions.Failed(f"it returned {answer!r:.100}, which is neither True nor False")
+    return answer is True
+
+
+def _bind_own(function: Callable[[View], Any], paths: Sequence[Path]) -> Test:
+    positions = [paths.index(path) for path in _OF_OWN]
+
+    def test(values: Sequence[Any], group: GroupSoFar | None) -> bool:
+        view = View._make([*(values[position] for position in positions), group])
+        return _truth(user_functions.call(function, view))
+
+    return test
+
+
+_SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
+"""Comparisons with their sides exchanged."""
+
+_OF_OWN = (
+    *(DOCUMENT, HEADERS, ENVELOPE),
+    *(parse_path("routing_key"), parse_path("exchange"), parse_path("queue")),
+)
+"""What a `View` is made of."""

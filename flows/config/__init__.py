@@ -1,0 +1,1 @@
+"""The models of `pipeline.yaml`, and what is wrong with a file."""

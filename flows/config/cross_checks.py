@@ -1,0 +1,209 @@
+"""Whether source, windows and sink of a pipeline fit together; each by itself is right.
+
+Pure. It knows what a consumer can hold, and for how long; `fit_sink.py` knows the sink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, inf
+from typing import NamedTuple
+
+from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.memory.spec import MemorySource
+from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.spec import DEFAULT_PREFETCH, Problem
+from connectors.units import duration_text
+from flows.conditions.conditions import reached_by
+from flows.config import cross_checks_sink
+from flows.config.aggregate import AggregateSpec
+from flows.config.window import WindowSpec
+
+WINDOW = ("aggregate", "window")
+
+BYTES_LEAST = {"json": 2, "ndjson": 2, "msgpack": 1}
+"""What a message has at least by the format of its source: `{}`, for example. Of the other formats
+a body may be empty."""
+
+HELD_MOST = 0.9
+"""Of the consumer timeout: then a consumer hands everything back, before the broker does."""
+
+AnySource = RabbitMQSource | MemorySource
+
+
+def problems(
+    source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None
+) -> Iterator[Problem]:
+    """What cannot work."""
+    if source.indices and source.format != "es_bulk":
+        yield Problem((*_at(source), "indices"), "needs format: es_bulk")
+    yield from _never_complete(source, aggregate)
+    for key, seconds, timeout in _held(source, aggregate):
+        if seconds >= timeout * HELD_MOST:
+            yield Problem((*WINDOW, *key), _too_long(aggregate, key, seconds, timeout))
+    if sink is not None:
+        yield from cross_checks_sink.problems(source.queue, aggregate, sink)
+
+
+def warnings(
+    source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None
+) -> Iterator[Problem]:
+    """What works, but may not do what one expects."""
+    window, most = aggregate.window, _most(source, aggregate)
+    if window.count and window.count > most:
+        then = ", so each window waits for its time" if window.time else ""
+        never = "needs several consumers" if _may_be_more(source, aggregate) else "is never reached"
+        yield Problem((*WINDOW, "count"), f"{never}: {_holds(source, most)}{then}")
+    reached = min((one.messages for one in _reaches(source, window)), default=inf)
+    if not window.ends_by_clock:
+        if reached > 1:  # else each message is a group, and none waits
+            told = _without_time(aggregate, most, reached)
+            yield Problem((*WINDOW, "time"), f"is missing: {told}")
+    elif window.time is None and window.tumbling is None and window.count is None:
+        yield Problem(
+            (*WINDOW, "time"), "is missing: a group that never falls silent is never complete"
+        )
+    yield from _limits_windows(source, aggregate)
+    for key, seconds, timeout in _held(source, aggregate):
+        if seconds > timeout / 2:
+            told = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
+            yield Problem((*WINDOW, *key), told)
+    if sink is not None:
+        yield from cross_checks_sink.warnings(aggregate, sink)
+
+
+def _at(source: AnySource) -> tuple[str, str]:
+    return "source", "rabbitmq" if isinstance(source, RabbitMQSource) else "memory"
+
+
+def _limits_windows(source: AnySource, aggregate: AggregateSpec) -> Iterator[Problem]:
+    """A number that is given is an upper limit, and an event-time window may need more."""
+    tumbling = aggregate.window.tumbling
+    ends_by_age = aggregate.window.time is not None or aggregate.window.idle is not None
+    if tumbling is None or tumbling.event_time is None or ends_by_age:
+        return
+    if "prefetch" in source.model_fields_set and source.prefetch < DEFAULT_PREFETCH:
+        yield Problem(
+            (*_at(source), "prefetch"),
+            f"is an upper limit: when a consumer holds {source.prefetch} messages of windows that "
+            f"are not over after {duration_text(tumbling.longest)}, nothing arrives any more; "
+            "omit it, so that it grows as far as windows need, or raise it",
+        )
+
+
+def _may_be_more(source: AnySource, aggregate: AggregateSpec) -> bool:
+    """How many consumers a group can have messages of is not known here."""
+    return aggregate.by is not None and source.consumers == "auto"
+
+
+def _most(source: AnySource, aggregate: AggregateSpec) -> int:
+    """How many messages can be in one group; with `auto`, when there is one worker."""
+    several = aggregate.by is not None and isinstance(source.consumers, int)
+    return source.prefetch * (int(source.consumers) if several else 1)
+
+
+def _holds(source: AnySource, most: int) -> str:
+    if most == source.prefetch:
+        return f"a consumer holds at most prefetch ({most}) messages"
+    return f"consumers hold at most {source.consumers} times prefetch ({most}) messages"
+
+
+class _Reach(NamedTuple):
+    """A rule that counts what has come: its key in `window`, and how many messages meet it."""
+
+    key: str
+    messages: float
+    """At most; infinite: no number of messages is sure to."""
+
+
+def _reaches(source: AnySource, window: WindowSpec) -> Iterator[_Reach]:
+    if window.count is not None:
+        yield _Reach("count", window.count)
+    if window.bytes is not None:
+        yield _Reach("bytes", _of_bytes(source, window.bytes))
+    for name, least in reached_by(window.until) if window.until is not None else ():
+        yield _Reach("until", least if name == "count" else _of_bytes(source, least))
+
+
+def _of_bytes(source: AnySource, size: float) -> float:
+    least = BYTES_LEAST.get(source.format, 0)
+    return ceil(size / least) if least else inf
+
+
+def _never_complete(source: AnySource, aggregate: AggregateSpec) -> Iterator[Problem]:
+    """Groups that only messages could complete, which do not come any more."""
+    window, most = aggregate.window, _most(source, aggregate)
+    reaches = list(_reaches(source, window))
+    told = any(rule is not None for rule in (window.last, window.first, window.size))
+    of_messages = window.until is not None and not any(one.key == "until" for one in reaches)
+    if window.ends_by_clock or told or of_messages:
+        return
+    if any(one.messages <= most for one in reaches):
+        return
+    key = reaches[0].key
+    if key != "count":
+        yield Problem(
+            (*WINDOW, key),
+            f"may never be reached by the messages that a consumer holds ({most}): "
+            f"add a time, or a count of at most {most}",
+        )
+    elif window.count and not _may_be_more(source, aggregate):
+        what = "a consumer holds" if most == source.prefetch else "all consumers hold"
+        raised = -(-window.count * source.prefetch // most)
+        yield Problem(
+            (*WINDOW, "count"),
+            f"is more than {what}: add a time, lower it to {most}, or raise prefetch to {raised}",
+        )
+
+
+def _without_time(aggregate: AggregateSpec, most: int, reached: float) -> str:
+    until = "for ever" if aggregate.on_stop == "requeue" else "until the job stops"
+    if aggregate.by is not None:
+        return (
+            f"a group whose end never comes holds its messages {until}, and when such groups hold "
+            "all that prefetch allows, nothing arrives any more"
+        )
+    if reached <= most:
+        return f"the last window waits for more messages {until}"
+    return (
+        f"a group whose end never comes holds its messages {until}, and when it holds "
+        f"{most}, which is prefetch, nothing arrives any more"
+    )
+
+
+def _held(
+    source: AnySource, aggregate: AggregateSpec
+) -> Iterator[tuple[tuple[str, ...], float, float]]:
+    """What says how long a message may be held: its key in `window`, seconds, and the timeout."""
+    if not isinstance(source, RabbitMQSource) or not source.consumer_timeout:
+        return
+    window = aggregate.window
+    held: list[tuple[float, tuple[str, ...]]] = []
+    if window.time is not None:
+        held.append((window.time + window.lateness, ("time",)))
+    if window.tumbling is not None:
+        every_fits = window.tumbling.every < source.consumer_timeout * HELD_MOST
+        late = every_fits and window.tumbling.lateness > 0
+        held.append((window.tumbling.longest, ("tumbling", "lateness" if late else "every")))
+    if window.idle is not None and not held:
+        held.append((window.idle + window.lateness, ("idle",)))
+    if held:
+        seconds, key = min(held)
+        yield key, seconds, source.consumer_timeout
+
+
+def _too_long(
+    aggregate: AggregateSpec, key: tuple[str, ...], seconds: float, timeout: float
+) -> str:
+    """Say how long it may be, and what makes longer possible."""
+    tumbling, most = aggregate.window.tumbling, timeout * HELD_MOST
+    least = f"less than {duration_text(round(most, 3))}"
+    if tumbling is not None and key[-1] == "lateness":
+        least = f"less than {duration_text(round(most - tumbling.every, 3))}, or a shorter every"
+    elif tumbling is not None and key[-1] == "every" and tumbling.lateness > 0:
+        least += f" with its lateness of {duration_text(tumbling.lateness)}"
+    return (
+        f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), after "
+        f"which it takes the messages back: write {least}, or raise the timeout on the broker and "
+        f"here, with consumer_timeout: {duration_text(2 * seconds)} or x-consumer-timeout"
+    )

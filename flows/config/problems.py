@@ -1,0 +1,233 @@
+"""Says what is wrong with a spec: pydantic's findings, at their place in the file and in our words.
+
+It knows no key of any spec, and quotes no text that stands behind one: any may be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from connectors.errors import SpecError
+from connectors.spec import Problem, Spec
+from flows.config.yaml import Found, Path, Place, YamlDocument
+
+S = TypeVar("S", bound=Spec)
+
+
+def validate(model: type[S], document: YamlDocument, file: str) -> S:
+    """Make a model of a document.
+
+    Raises:
+        SpecError: with all problems, those of the document and those of the model.
+    """
+    found = list(document.problems)
+    spec = None
+    if document.value is None and not found:
+        keys = ", ".join(model.model_fields)
+        found.append(Found(Place(1, 1), (), f"is empty; a pipeline has: {keys}"))
+    elif document.value is not None:
+        try:
+            spec = _validate(model, document)
+        except ValidationError as error:
+            # A part that could not be read is no value; what follows from that is no news.
+            broken = {problem.path for problem in found}
+            found += [f for f in _translate(model, document, error) if f.path not in broken]
+    if found or spec is None:
+        raise SpecError([_line(file, problem) for problem in sorted(found, key=_by_place)])
+    return spec
+
+
+def warnings_of(spec: Spec, path: Path = ()) -> Iterator[Problem]:
+    """Collect the warnings of a model and of all models in it, each with its whole path."""
+    for problem in spec.warnings():
+        yield Problem((*path, *problem.at), problem.text)
+    for key in type(spec).model_fields:
+        part = getattr(spec, key)
+        if isinstance(part, Spec):
+            yield from warnings_of(part, (*path, key))
+
+
+def path_text(path: Path) -> str:
+    """`source.rabbitmq.url[1]`."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.removeprefix(".")
+
+
+def _line(file: str, found: Found) -> str:
+    where = f"{file}:{found.place.line}:{found.place.column}"
+    path = path_text(found.path)
+    return f"{where}: {path}: {found.text}" if path else f"{where}: {found.text}"
+
+
+def _by_place(found: Found) -> Place:
+    return found.place
+
+
+def _validate(model: type[S], document: YamlDocument) -> S:
+    """Validate; a substituted value that looks like a number is text where text is wanted."""
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as error:
+        texts = [
+            path
+            for details in error.errors(include_url=False, include_input=False)
+            if details["type"] == "string_type"
+            and (path := _path(document, details)) in document.substituted
+        ]
+        if not texts:
+            raise
+    for path in texts:
+        parent = document.value
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = document.substituted[path]
+    return model.model_validate(document.value)
+
+
+def _translate(
+    model: type[Spec], document: YamlDocument, error: ValidationError
+) -> Iterator[Found]:
+    suggested: set[Path] = set()
+    missing = []
+    for details in error.errors(include_url=False, include_input=False):
+        path = _path(document, details)
+        context = details.get("ctx", {})
+        if details["type"] == "extra_forbidden":
+            near, told = _unknown(model, path)
+            suggested.update((*path[:-1], name) for name in near)
+            yield Found(document.keys[path], path, f"unknown key; {told}")
+        elif details["type"] == "missing":
+            missing.append(path)
+        elif details["type"] == "default_factory_not_called":
+            pass  # it wanted to see other keys, and those are what is wrong
+        elif details["type"] == "too_short" and (*path, 0) in document.places:
+            pass  # pydantic counts only the items that are right
+        elif details["type"] == "rules":
+            # Where a value could not be read, a rule over it and others says nothing.
+            for problem in () if document.problems else cast("list[Problem]", context["problems"]):
+                at = (*path, *problem.at)
+                yield Found(_place(document, at), at, problem.text)
+        else:
+            yield Found(_place(document, path), path, _told(document, path, details))
+    for path in missing:
+        if path not in suggested:
+            yield Found(_place(document, path), path, "is missing")
+
+
+def _path(document: YamlDocument, details: ErrorDetails) -> Path:
+    """Where in the document an error is: pydantic puts names of alternatives into its own paths."""
+    path: Path = ()
+    for key in details["loc"]:
+        if (*path, key) in document.places:
+            path = (*path, key)
+    return (*path, details["loc"][-1]) if details["type"] == "missing" else path
+
+
+def _place(document: YamlDocument, path: Path) -> Place:
+    """Of the value; of what is not there, the key of the nearest mapping around it."""
+    if path in document.places:
+        return document.places[path]
+    while path not in document.keys and path not in document.places:
+        path = path[:-1]
+    return document.keys.get(path) or document.places[path]
+
+
+def _mapping(model: type[Spec], path: Path) -> type[Spec]:
+    keys = iter(path)
+    for key in keys:
+        if isinstance(key, str):
+            found = model.mapping_at(key)
+            assert found, f"{key} is a mapping in the document, and none in {model.__name__}"
+            if model.has_names_at(key):
+                next(keys, None)
+            model = found
+    return model
+
+
+def _unknown(model: type[Spec], path: Path) -> tuple[list[str], str]:
+    """Keys that were meant, and what to say of an unknown one."""
+    key, within = str(path[-1]), _mapping(model, path[:-1])
+    glued = re.match(r"([A-Za-z_]\w*):(?=.)", key)
+    if glued:
+        told = f"a space is missing behind the colon: write {glued[1]}: and then the value"
+        return [glued[1]], told
+    hint = within.hint_of(key)
+    if hint is not None:
+        return re.findall(r"^write (\w+)", hint), hint
+    known = list(within.model_fields)
+    near = difflib.get_close_matches(key, known, 1)
+    if near:
+        return near, f"did you mean `{near[0]}`?"
+    homes = list(dict.fromkeys(path_text(home) for home in _homes(model, key)))
+    if len(homes) == 1:
+        return [], f"it belongs to {homes[0]}" if homes[0] else "it belongs to the top of the file"
+    return [], f"it must be one of: {', '.join(known)}"
+
+
+def _homes(model: type[Spec], key: str, path: Path = ()) -> Iterator[Path]:
+    """Find the mappings that have such a key."""
+    if key in model.model_fields:
+        yield path
+    for name in model.model_fields:
+        inner = model.mapping_at(name)
+        if inner is not None and not model.has_names_at(name):
+            yield from _homes(inner, key, (*path, name))
+
+
+def _no_mapping(document: YamlDocument, path: Path) -> str:
+    """Say what is wrong with a text where a mapping is wanted, without quoting its value."""
+    told = "must be a mapping: a key and a value on each line"
+    value = document.value
+    for key in path:
+        value = value[key]
+    glued = re.match(r"([A-Za-z_]\w*)([:=]| =)(?=[^/])", value) if isinstance(value, str) else None
+    if glued is None or path in document.substituted:
+        return told
+    if glued[2] == ":":
+        return f"{told}; a space is missing behind the colon of {glued[1]}:"
+    return f"{told}, as in {glued[1]}: value, without ="
+
+
+def _told(document: YamlDocument, path: Path, details: ErrorDetails) -> str:
+    if details["type"] in ("model_type", "dict_type"):
+        return _no_mapping(document, path)
+    context = details.get("ctx", {})
+    hidden = context.get("hidden") if path in document.substituted else None
+    return str(hidden or _words(details, context))
+
+
+def _words(details: ErrorDetails, context: Mapping[str, Any]) -> str:
+    words = _WORDS.get(details["type"])
+    if words is not None:
+        return words.format_map(context)
+    if details["type"] == "literal_error":
+        return f"must be {_choice(str(context['expected']))}"
+    # Our own validators say it in the right words already; pydantic puts its own in front.
+    return details["msg"].removeprefix("Value error, ")
+
+
+def _choice(expected: str) -> str:
+    """Pydantic's `'index' or 'create'` as `index or create`."""
+    return expected.replace("'", "")
+
+
+_WORDS = {
+    "bool_type": "must be true or false",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le:g}",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text; a number, true, false and null are text in quotes",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
+"""By pydantic's type of error. What is missing here is said in pydantic's own words."""

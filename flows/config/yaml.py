@@ -1,0 +1,229 @@
+"""Reads YAML into plain values, and remembers where each one stands.
+
+It knows no pipeline. It differs from PyYAML's own loaders: scalars follow YAML 1.2, a key may stand
+only once, `${…}` is substituted, and all problems are found, not only the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import yaml
+
+from flows.config.substitution import problem_of_dollar, substitute
+from flows.config.syntax import Fault, Mark, explain, no_break_space
+
+Path = tuple[str | int, ...]
+"""Keys and positions that lead to a value."""
+
+
+Pair = tuple[yaml.ScalarNode, yaml.Node]
+"""A key and its value."""
+
+
+class Place(NamedTuple):
+    """Where something stands in the file; both count from 1."""
+
+    line: int
+    column: int
+
+
+class Found(NamedTuple):
+    """Something that is wrong with the file."""
+
+    place: Place
+    path: Path
+    text: str
+
+
+class YamlDocument:
+    """A YAML document as plain values, with the place of each."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.places: dict[Path, Place] = {}
+        """Of values."""
+        self.keys: dict[Path, Place] = {}
+        """Of the keys in front of them."""
+        self.substituted: dict[Path, str] = {}
+        """What scalars with a `${…}` in them became, as text."""
+        self.problems: list[Found] = []
+
+
+def read(text: str, environment: Mapping[str, str]) -> YamlDocument:
+    """Read a document; what is wrong with it is in its `problems`.
+
+    Where there are problems, the values are whole but for the parts that the problems name.
+    """
+    document = YamlDocument()
+    blank = no_break_space(text)
+    if blank is not None:
+        document.problems.append(_found(blank))
+        return document
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        document.problems.append(_explained(error, text))
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        document.problems.append(Found(place, (), f"not YAML: {error.reason}"))
+    else:
+        if node is not None:
+            document.value = _Reading(document, environment).value(node, ())
+    return document
+
+
+class _Loader(yaml.SafeLoader):
+    """Finds the type of plain scalars by the rules of YAML 1.2's core schema."""
+
+
+_Loader.yaml_implicit_resolvers = {}  # none of YAML 1.1, where `on` is true and 1:30 is 90
+
+
+def _int(text: str) -> int:
+    return int(text, 0) if text.startswith(("0x", "0o")) else int(text)
+
+
+def _float(text: str) -> float:
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_TAG = "tag:yaml.org,2002:"
+_STR, _MERGE = _TAG + "str", _TAG + "merge"
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    _STR: str,
+    _TAG + "null": lambda _: None,
+    _TAG + "bool": lambda text: text == "true",
+    _TAG + "int": _int,
+    _TAG + "float": _float,
+    _MERGE: str,  # as a value, << is text
+}
+
+for _name, _pattern in (
+    ("null", r"null|~|"),
+    ("bool", r"true|false"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan"),
+    ("merge", r"<<"),
+):
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
+
+_OTHER_SPELLING = re.compile(r"True|TRUE|False|FALSE|Null|NULL")
+"""YAML 1.2 takes these for `true`, `false` and `null`, which stand here in one spelling only; and
+as text they would be a surprise, for a broker that is handed one of them, for example."""
+
+
+class _Reading:
+    """One walk over the nodes of a document."""
+
+    def __init__(self, document: YamlDocument, environment: Mapping[str, str]) -> None:
+        self._document, self._environment = document, environment
+        self._open: list[yaml.Node] = []
+        self._resolve: Callable[..., str] = _Loader("").resolve
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        """Read a node, and everything below it."""
+        self._document.places[path] = _place(node.start_mark)
+        if node in self._open:
+            return self._problem(node, path, "contains itself")
+        self._open.append(node)
+        try:
+            if isinstance(node, yaml.ScalarNode):
+                return self._scalar(node, path)
+            if node.tag not in (_TAG + "map", _TAG + "seq"):
+                return self._problem(node, path, _unknown(node.tag))
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
+            return [self.value(item, (*path, at)) for at, item in enumerate(node.value)]
+        finally:
+            self._open.pop()
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in self._pairs(node, path):
+            below = (*path, key.value)
+            self._document.keys[below] = _place(key.start_mark)
+            values[key.value] = self.value(value, below)
+        return values
+
+    def _pairs(self, node: yaml.MappingNode, path: Path) -> Iterator[Pair]:
+        """Keys and values; first those that the mapping has itself, which are the stronger ones."""
+        lines: dict[str, int] = {}
+        merged: list[yaml.Node] = []
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                braces = isinstance(key, yaml.MappingNode) and key.flow_style
+                hint = "; quote a value that begins with {" if braces else ""
+                self._problem(key, path, f"a key must be text{hint}")
+            elif key.tag == _MERGE:
+                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+            elif key.value in lines:
+                first = lines[key.value]
+                self._problem(key, (*path, key.value), f"duplicate key: it is in line {first} too")
+            else:
+                lines[key.value] = key.start_mark.line + 1
+                yield key, value
+        for other in merged:
+            if other in self._open or not isinstance(other, yaml.MappingNode):
+                self._problem(other, path, "<< needs another mapping")
+                continue
+            self._open.append(other)
+            for key, value in self._pairs(other, path):
+                if key.value not in lines:
+                    lines[key.value] = key.start_mark.line + 1
+                    yield key, value
+            self._open.pop()
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        text, tag = node.value, node.tag
+        if "$" in text:
+            problem = problem_of_dollar(text)
+            if problem is not None:
+                return self._problem(node, path, problem)
+            try:
+                text = substitute(text, self._environment)
+            except ValueError as error:
+                return self._problem(node, path, str(error))
+            if text != node.value:  # a lone dollar hides nothing
+                self._document.substituted[path] = text
+            if node.style is None:
+                tag = self._resolve(yaml.ScalarNode, text, (True, False))
+        elif node.style is None and tag == _STR and _OTHER_SPELLING.fullmatch(text):
+            return self._problem(node, path, f"write {text.lower()}, or quote it if it is text")
+        try:
+            return _FROM_TEXT[tag](text)
+        except KeyError:
+            return self._problem(node, path, _unknown(tag))
+        except ValueError:
+            return self._problem(node, path, f"is no {tag.removeprefix(_TAG)}")
+
+    def _problem(self, node: yaml.Node, path: Path, text: str) -> None:
+        self._document.problems.append(Found(_place(node.start_mark), path, text))
+
+
+def _unknown(tag: str) -> str:
+    hint = "; quote the whole value, if it is text" if re.match("!(?!!)", tag) else ""
+    return f"unknown tag {tag}{hint}"
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> Found:
+    since = error.context_mark or error.problem_mark
+    at = error.problem_mark or since
+    said, context = str(error.problem), str(error.context)
+    return _found(explain(text, said, context, _mark(at), _mark(since)))
+
+
+def _mark(mark: Any) -> Mark:
+    return Mark(mark.index, mark.line, mark.column)
+
+
+def _found(fault: Fault) -> Found:
+    return Found(Place(fault.line + 1, fault.column + 1), (), f"not YAML: {fault.text}")
+
+
+def _place(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)

@@ -1,1 +1,0 @@
-"""The models of `pipeline.yaml`, and how a file becomes one of them."""

@@ -1,1 +1,0 @@
-"""What is asked of a message: paths, keys, times, conditions."""

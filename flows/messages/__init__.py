@@ -1,0 +1,1 @@
+"""Reading messages: bodies, envelopes, keys, times, and the members made of them."""

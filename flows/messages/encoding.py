@@ -1,0 +1,218 @@
+"""Undoes what packs a body, and does it again for a message that is made anew.
+
+That is the property `content_encoding`, the header `compression`, as kombu sets it, or what nothing
+says and the first bytes show.
+
+Pure. What is unpacked never gets larger than it may: a small body that would unpack to gigabytes is
+refused as soon as it has unpacked to one byte too many.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import NamedTuple, Protocol
+
+from typing_extensions import Buffer
+
+from flows.messages.charset import NO_CHARSETS, codec_of
+from flows.messages.formats import TooLarge, Unreadable
+
+CODINGS_MOST = 4
+"""Of one body: each may cost the unpacking of as much as is allowed, and one is usual."""
+STREAMS_MOST = 1024
+"""Of one body, end to end. Tools that pack in blocks start one for each 64 KiB or more, so these
+are 64 MiB; and a body of nothing but empty ones is cheap to refuse."""
+STREAMS_OF_BLOCKS_MOST = 64
+"""Of the codings that take some MiB for each stream, however small it is."""
+MEMORY_MOST = 128 * 1024**2
+"""Bytes that unpacking `xz` may take: its highest preset wants 65 MiB, a body may ask for GiBs."""
+CHUNK_BYTES = 65536
+"""What follows a stream is copied when the stream ends: so much of it at most."""
+
+
+def unpack(body: bytes, codings: tuple[str, ...], most: int) -> bytes:
+    """Undo all codings, the last one first (RFC 9110, section 8.4).
+
+    Raises:
+        Unreadable: the body is not packed so, is cut off or has something behind its end; or it is
+            `TooLarge`: it would have more than `most` bytes.
+    """
+    for coding in reversed(codings):
+        body = _unpack(body, _coding(coding), most)
+    return body
+
+
+def pack(body: bytes, codings: tuple[str, ...]) -> bytes:
+    """What `unpack` undoes."""
+    for coding in codings:
+        body = _coding(coding).pack(body)
+    return body
+
+
+@lru_cache(1024)
+def codings(content_encoding: str | None, compression: str | None = None) -> tuple[str, ...]:
+    """What has been done to a body, in order; mostly nothing.
+
+    `compression` is that header, which comes last. What it has as its value may be of another
+    meaning: a value that is not kombu's changes nothing.
+
+    Raises:
+        Unreadable: a coding is not known, or there are too many.
+    """
+    done = tuple(_ALIASES.get(name, name) for name in _names(content_encoding))
+    done = tuple(name for name in done if codec_of(name) is None)
+    for coding in done:
+        if coding not in _KNOWN:
+            raise Unreadable(
+                f"content_encoding {content_encoding!r:.100}: known are {', '.join(_KNOWN)}"
+            )
+    if len(done) > CODINGS_MOST:
+        raise Unreadable(
+            f"content_encoding {content_encoding!r:.100}: at most {CODINGS_MOST} of them are undone"
+        )
+    last = _KOMBU.get(compression.strip().lower()) if compression else None
+    if last == "brotli":
+        raise Unreadable(f"compression {compression!r:.100}: {KNOWN_OF_KOMBU}")
+    return done if last is None else (*done, last)
+
+
+@lru_cache(1024)
+def charset_in(content_encoding: str | None) -> str | None:
+    """The codec of the charset that some senders put here; `None`: there is none."""
+    return next(filter(None, map(codec_of, reversed(_names(content_encoding)))), None)
+
+
+def is_obeyed(compression: str) -> bool:
+    """Whether a value of the header `compression` is known, or says that there is none."""
+    name = compression.strip().lower()
+    return name in _KOMBU or name in NO_CHARSETS
+
+
+def recognise(body: bytes) -> str | None:
+    """The coding that the first bytes of a body show, if it cannot be text as it is."""
+    return next((name for start, name in _STARTS.items() if body.startswith(start)), None)
+
+
+def _names(content_encoding: str | None) -> list[str]:
+    # Spring puts a colon where others put a comma.
+    names = [name.strip() for name in re.split("[,:]", (content_encoding or "").lower())]
+    return [name for name in names if name not in NO_CHARSETS]
+
+
+class _Stream(Protocol):
+    """One packed stream, which ends somewhere in what it is given."""
+
+    @property
+    def eof(self) -> bool:
+        """The end has come."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What was given after the end."""
+
+    def decompress(self, data: Buffer, max_length: int, /) -> bytes:
+        """Unpack all of it, or as much as is allowed."""
+
+
+class _Coding(NamedTuple):
+    name: str
+    start: Callable[[bytes], _Stream]
+    """A stream that fits the body."""
+    pack: Callable[[bytes], bytes]
+    broken: type[Exception]
+    """What a stream raises."""
+    streams_most: int = STREAMS_MOST
+
+
+@lru_cache
+def _coding(name: str) -> _Coding:
+    if name == "gzip":
+        return _Coding(
+            name, lambda _: zlib.decompressobj(_GZIP), partial(gzip.compress, mtime=0), zlib.error
+        )
+    if name == "deflate":
+        return _Coding(name, _start_deflate, zlib.compress, zlib.error, streams_most=1)
+    if name == _GZIP_OF_KOMBU:
+        return _Coding(name, lambda _: zlib.decompressobj(_GZIP_OR_ZLIB), zlib.compress, zlib.error)
+    # Few need these.
+    if name == "bzip2":
+        import bz2  # noqa: PLC0415
+
+        return _Coding(
+            name, lambda _: bz2.BZ2Decompressor(), bz2.compress, OSError, STREAMS_OF_BLOCKS_MOST
+        )
+    if name == "xz":
+        import lzma  # noqa: PLC0415
+
+        start = partial(lzma.LZMADecompressor, lzma.FORMAT_AUTO, MEMORY_MOST)
+        return _Coding(
+            name, lambda _: start(), lzma.compress, lzma.LZMAError, STREAMS_OF_BLOCKS_MOST
+        )
+    from backports import zstd  # noqa: PLC0415
+
+    return _Coding(name, lambda _: zstd.ZstdDecompressor(), zstd.compress, zstd.ZstdError)
+
+
+def _start_deflate(body: bytes) -> _Stream:
+    """With zlib's header, as the standard has it, or without, as some senders do (RFC 9110, 8.4.1).
+
+    The two bytes of the header are a multiple of 31 (RFC 1950, section 2.2); no encoder begins
+    with such two without a header.
+    """
+    has_header = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
+    return zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+
+
+def _unpack(body: bytes, coding: _Coding, most: int) -> bytes:
+    view, position = memoryview(body), 0
+    unpacked: list[bytes] = []
+    for _ in range(coding.streams_most):
+        stream = coding.start(body)
+        while not stream.eof:
+            chunk = view[position : position + CHUNK_BYTES]
+            if not chunk:
+                raise Unreadable(f"not {coding.name}: cut off")
+            position += len(chunk)
+            try:
+                unpacked.append(stream.decompress(chunk, most + 1))
+            except coding.broken as error:
+                raise Unreadable(f"not {coding.name}: {error}") from None
+            most -= len(unpacked[-1])
+            if most < 0:
+                raise TooLarge("unpacks to more than max_message")
+        position -= len(stream.unused_data)
+        if position == len(body):
+            return b"".join(unpacked)
+    raise Unreadable(f"not {coding.name}: something follows the end")
+
+
+_GZIP = 16 + zlib.MAX_WBITS
+"""How zlib is told to expect gzip's header."""
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_GZIP_OF_KOMBU = "gzip or zlib"
+_KNOWN = ("gzip", "deflate", "zstd")
+_ALIASES = {"x-gzip": "gzip", "zlib": "deflate"}
+_KOMBU = {
+    # By this name kombu means what zlib makes.
+    **dict.fromkeys(("application/x-gzip", "application/gzip", "gzip", "zlib"), _GZIP_OF_KOMBU),
+    **dict.fromkeys(("application/x-bz2", "bzip2", "bzip", "bz2"), "bzip2"),
+    **dict.fromkeys(("application/x-lzma", "application/x-xz", "lzma", "xz"), "xz"),
+    **dict.fromkeys(("application/zstd", "application/x-zstd", "zstd", "zstandard"), "zstd"),
+    **dict.fromkeys(("application/x-brotli", "brotli"), "brotli"),
+}
+KNOWN_OF_KOMBU = (
+    "known are application/x-gzip, application/x-bz2, application/x-lzma and application/zstd"
+)
+_STARTS = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"x\x01": "deflate",
+    b"x\x5e": "deflate",
+    b"x\x9c": "deflate",
+    b"x\xda": "deflate",
+}
+"""RFC 1952, 8878 and 1950: at the levels that zlib has."""

@@ -1,0 +1,120 @@
+"""Makes members: a document, its address, and what the aggregator wants to know of it.
+
+Pure. It reads no bodies; what has no place to go to becomes a rejection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from connectors.connector import Addressing
+from connectors.message import Message, Origin, Properties, Rejection
+from flows.messages.extract import Address, Extractor
+from flows.messages.formats import Document, Unreadable, decoder
+from flows.messages.several import Refused
+from flows.messages.splitter import name_of_part
+from flows.values.group import Member
+
+
+class Envelope(NamedTuple):
+    """What is the same for all messages that a maker is given together."""
+
+    origin: Origin
+    properties: Properties
+    now: float
+    """The time of arrival, in seconds since 1970."""
+
+
+class MemberBuilder:
+    """Makes members as the spec says."""
+
+    def __init__(self, addressing: Addressing | None, look: Extractor | None) -> None:
+        """Without an `addressing` members have no addresses; without a `look`, no traits."""
+        self._addressing = addressing
+        self.address = _nowhere if addressing is None else addressing.address
+        """Where a document goes: see `Addressing.address`."""
+        self.member = _member if look is None else look.member
+        """Makes one: see `Extractor.member`."""
+        fields = _fields(addressing, look)
+        self.by_fields = fields is None or bool(fields)
+        """What becomes of a message depends on its document's fields."""
+        self.decode = decoder(fields)
+        """Finds these fields."""
+        self.by_body = addressing is not None and addressing.needs_body
+        """What becomes of a message depends on its body, letter by letter."""
+        self.addresses_alike = addressing is None or not (
+            addressing.fields or addressing.needs_body
+        )
+        """All messages of an envelope have the same address."""
+        self.makes_alike = self.addresses_alike and look is None
+        """Nothing of a message but its envelope makes a difference."""
+
+    def part(
+        self,
+        envelope: Envelope,
+        message: Message,
+        piece: Document | Refused,
+        part: tuple[int, int],
+    ) -> Member | Rejection:
+        """The member that one document of a message is: which one of how many."""
+        if isinstance(piece, Refused):
+            return Rejection(f"unreadable: {piece.reason}")
+        if piece.action == "delete" and self._addressing is None:
+            return Rejection("unreadable: delete: there is nothing in it for a summary")
+        try:
+            fields = self.decode(piece.source) if self.by_fields else {}
+        except Unreadable as error:
+            return Rejection(f"unreadable: {error}")
+        properties = envelope.properties
+        if properties.message_id:
+            name = name_of_part(properties.message_id, part[0], piece.source)
+            envelope = envelope._replace(properties=properties._replace(message_id=name))
+        address = self._address_of_part(envelope, piece, fields)
+        if isinstance(address, Rejection):
+            return address
+        origin, properties, _ = envelope
+        member = self.member(origin, message, piece.source, address, fields, properties)
+        if isinstance(member, Rejection):
+            return member
+        return replace(member, part=part, action=piece.action, routing=piece.routing)
+
+    def _address_of_part(
+        self, envelope: Envelope, piece: Document, fields: dict[str, Any]
+    ) -> Address | Rejection:
+        """What a document says of itself, and what the spec says of the rest."""
+        if piece.id is None or self._addressing is None:
+            address = self.address(fields, envelope.properties, piece.source, envelope.now)
+            if isinstance(address, Rejection):
+                return address
+            return piece.index or address[0], address[1]
+        if piece.index is not None:
+            return piece.index, piece.id
+        index = self._addressing.index_of(fields, envelope.properties, envelope.now)
+        return index if isinstance(index, Rejection) else (index, piece.id)
+
+
+def _nowhere(
+    _document: Mapping[str, Any], _properties: Properties, _body: bytes, _now: float
+) -> Address | Rejection:
+    return None, None
+
+
+def _member(
+    origin: Origin,
+    message: Message,
+    source: bytes,
+    address: Address,
+    _document: dict[str, Any],
+    _properties: Properties,
+) -> Member:
+    return Member(origin, message, source, *address)
+
+
+def _fields(addressing: Addressing | None, look: Extractor | None) -> Collection[str] | None:
+    of_address = () if addressing is None else addressing.fields
+    if look is None:
+        return of_address
+    return None if look.fields is None else look.fields.union(of_address)

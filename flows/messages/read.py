@@ -1,0 +1,203 @@
+"""Reads each message once: everything that later steps want to know of it is taken here.
+
+Pure: time is an argument. It keeps no state; a message that cannot be read, or that has no place
+to go to, becomes a rejection, not an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from connectors.message import (
+    Arrived,
+    Message,
+    Origin,
+    Outcomes,
+    PartOutcome,
+    Properties,
+    Rejected,
+    Rejection,
+)
+from flows.messages.commands import Command, is_command, read_command
+from flows.messages.extract import Extractor
+from flows.messages.formats import Document, Unreadable
+from flows.messages.member_builder import Envelope, MemberBuilder
+from flows.messages.several import Refused
+from flows.messages.splitter import Reading, Splitter
+from flows.values.columnar import Members
+from flows.values.group import ABSENT, Member
+
+
+class ReadMessages:
+    """What became of messages that arrived together."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.members = Members()
+        self.commands: list[tuple[int, Command]] = []
+        """Each with the number of members that came before it."""
+        self._rejected: list[Rejected] = []
+        self._parts: list[PartOutcome] = []
+        self._obeyed: list[int] = []
+
+    @property
+    def outcomes(self) -> Outcomes | None:
+        """Of messages that are no members, if there are any."""
+        if not (self._rejected or self._parts or self._obeyed):
+            return None
+        return Outcomes(self.origin, [], self._rejected, self._obeyed, self._parts)
+
+    def take(self, message: Message, member: Member | Rejection) -> None:
+        """What a message became."""
+        if isinstance(member, Rejection):
+            self._rejected.append(Rejected(message, member))
+        else:
+            self.members.append(member)
+
+    def take_part(
+        self, message: Message, member: Member | Rejection, position: int, count: int
+    ) -> None:
+        """What one document of a message became."""
+        if isinstance(member, Rejection):
+            rejected = Rejected(message, member)
+            self._parts.append(PartOutcome(message.tag, position, count, rejected))
+        else:
+            self.members.append(member)
+
+    def obey(self, message: Message, command: Command) -> None:
+        """A command is settled when it is passed on: it has nothing that could be lost."""
+        self.commands.append((len(self.members), command))
+        self._obeyed.append(message.tag)
+
+
+class MessageReader:
+    """Turns messages into members of groups."""
+
+    def __init__(
+        self,
+        splitter: Splitter,
+        properties: Callable[[Message], Properties],
+        maker: MemberBuilder,
+        look: Extractor | None = None,
+    ) -> None:
+        """`properties` decodes an envelope, or raises `ValueError`."""
+        self._splitter, self._properties, self._maker = splitter, properties, maker
+        self._look = look if look is not None and look.keyed else None
+
+    def read(self, arrived: Arrived, now: float) -> ReadMessages:
+        """Read all messages, in order; `now` is the time of arrival, in seconds since 1970."""
+        into = ReadMessages(arrived.origin)
+        # Messages mostly have the envelope of the one before: it is opened once for all of them.
+        for messages in _alike(arrived.messages):
+            try:
+                properties = self._properties(messages[0])
+                reading = self._splitter.reading(properties)
+            except ValueError as error:
+                for message in messages:
+                    into.take(message, _unreadable(error))
+                continue
+            envelope = Envelope(arrived.origin, properties, now)
+            if properties.headers is not None and is_command(properties):
+                self._obey(messages, envelope, reading, into)
+            elif self._maker.makes_alike:
+                self._read_alike(messages, envelope, reading, into)
+            else:
+                self._read_each(messages, envelope, reading, into)
+        return into
+
+    def _read_alike(
+        self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
+    ) -> None:
+        """Read messages of one envelope that go to one place: the loop whose cost counts most."""
+        read, (origin, properties, now), members = reading.read, envelope, into.members
+        address = self._maker.address({}, properties, b"", now)
+        index, id = (None, None) if isinstance(address, Rejection) else address
+        for message in messages:
+            try:
+                document = read(message.body, now)
+            except Unreadable as error:
+                into.take(message, _unreadable(error))
+                continue
+            if isinstance(document, list):
+                self._read_parts(message, document, envelope, into)
+            elif isinstance(address, Rejection):
+                into.take(message, address)
+            else:
+                members.append(Member(origin, message, document, index, id))
+
+    def _read_each(
+        self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
+    ) -> None:
+        """Read messages of one envelope that are looked into."""
+        maker, members, (origin, properties, now) = self._maker, into.members, envelope
+        alike = maker.address({}, properties, b"", now) if maker.addresses_alike else None
+        for message in messages:
+            try:
+                if maker.by_fields:
+                    found = reading.read_fields(message.body, now)
+                else:
+                    document = reading.read(message.body, now)
+                    found = document if isinstance(document, list) else (document, {})
+            except Unreadable as error:
+                into.take(message, _unreadable(error))
+                continue
+            if isinstance(found, list):
+                self._read_parts(message, found, envelope, into)
+                continue
+            document, fields = found
+            address = alike or maker.address(fields, properties, message.body, now)
+            if isinstance(address, Rejection):
+                into.take(message, address)
+                continue
+            member = maker.member(origin, message, document, address, fields, properties)
+            if isinstance(member, Rejection):
+                into.take(message, member)
+            else:
+                members.append(member)
+
+    def _read_parts(
+        self,
+        message: Message,
+        pieces: Sequence[Document | Refused],
+        envelope: Envelope,
+        into: ReadMessages,
+    ) -> None:
+        """Read the documents of a message that has several."""
+        for position, piece in enumerate(pieces):
+            part = (position, len(pieces))
+            into.take_part(message, self._maker.part(envelope, message, piece, part), *part)
+
+    def _obey(
+        self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
+    ) -> None:
+        for message in messages:
+            own_key = self._own_key(message.body, envelope, reading)
+            command = read_command(envelope.properties, own_key, keyed=self._look is not None)
+            if isinstance(command, Rejection):
+                into.take(message, command)
+            else:
+                into.obey(message, command)
+
+    def _own_key(self, body: bytes, envelope: Envelope, reading: Reading) -> object:
+        """The key of a command, whose body may be empty where the key stands in the envelope."""
+        if self._look is None:
+            return ABSENT
+        try:
+            found = reading.read_fields(body, envelope.now)
+        except Unreadable:
+            found = []
+        return self._look.key({} if isinstance(found, list) else found[1], envelope.properties)
+
+
+def _alike(messages: list[Message]) -> Iterator[list[Message]]:
+    """Messages that follow each other and have the same envelope, together."""
+    start, route, properties = 0, messages[0].route, messages[0].properties
+    for position, message in enumerate(messages):
+        if message.properties != properties or message.route != route:
+            yield messages[start:position]
+            start, route, properties = position, message.route, message.properties
+    yield messages[start:] if start else messages
+
+
+def _unreadable(error: ValueError) -> Rejection:
+    return Rejection(f"unreadable: {error}")

@@ -1,0 +1,143 @@
+"""Bodies of several documents: how they are taken apart, read and put together again.
+
+Pure. Each document is read by itself, and one that cannot be read hurts only itself; but a body
+that cannot be taken apart is refused whole, since nothing is known of what is in it. So is an array
+that has anything but objects in it: it is one value, not a list of documents.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from flows.messages import bulk_bodies as bulk_body
+from flows.messages.formats import DOCUMENTS_MOST, Document, Kind, Unreadable, lines_of, read_json
+
+
+class Refused(NamedTuple):
+    """A document that cannot be read, and why."""
+
+    reason: str
+
+
+Pieces = list[Document | Refused]
+"""What a body of several documents holds, in order; at least one of them can be read."""
+Read = Callable[[bytes, float], bytes | Pieces]
+"""(body, arrived_at in seconds since 1970) -> the one document, or several."""
+
+
+class Way(NamedTuple):
+    """How several documents are in one body."""
+
+    cut: Callable[[bytes], list[bytes]]
+    document: Callable[[bytes], Document]
+    join: Callable[[Sequence[bytes]], bytes]
+
+    def split(self, body: bytes) -> bytes | Pieces:
+        """The documents; one of which nothing is said comes alone.
+
+        Raises:
+            Unreadable: the body cannot be taken apart, or has no document that can be read.
+        """
+        cut = self.cut(body)
+        if len(cut) > DOCUMENTS_MOST:
+            raise Unreadable(_TOO_MANY)
+        pieces: Pieces = [self._read(piece) for piece in cut]
+        match pieces:
+            case []:
+                # It is not acknowledged as if it had been stored: nothing was.
+                raise Unreadable("empty: there is no document in it")
+            case [Document(source, None, None, None, None)]:
+                return source
+            case [Refused(reason), *_] if all(isinstance(piece, Refused) for piece in pieces):
+                raise Unreadable(f"document 1 of {len(pieces)}: {reason}")
+        return pieces
+
+    def _read(self, piece: bytes) -> Document | Refused:
+        try:
+            return self.document(piece)
+        except Unreadable as error:
+            return Refused(str(error))
+
+
+def way_of(kind: Kind, indices: Sequence[str] | None) -> Way | None:
+    """How bodies of a kind hold several documents; `None`: they hold one.
+
+    `indices` may be named by documents of `es_bulk`: see `bulk_body.document_reader`.
+    """
+    if kind == "es_bulk":
+        return Way(bulk_body.cut, bulk_body.document_reader(indices), bulk_body.join)
+    if kind == "ndjson":
+        return Way(_cut_lines, _read_piece, bulk_body.join)
+    if kind in ("json", "unknown"):
+        return Way(_cut_array, _read_piece, lambda pieces: b"[%b]" % b",".join(pieces))
+    return None
+
+
+def _read_piece(piece: bytes) -> Document:
+    return Document(read_json(piece.rstrip(), 0.0))
+
+
+def _cut_lines(body: bytes) -> list[bytes]:
+    return [line for line in lines_of(body) if line and not line.isspace()]
+
+
+def is_array(body: bytes) -> bool:
+    """Whether a body begins as a JSON array does."""
+    return _ARRAY(body) is not None
+
+
+def _cut_array(body: bytes) -> list[bytes]:
+    body = body.removeprefix(BOM_UTF8)
+    try:
+        if body.count(b",") >= DOCUMENTS_MOST:  # only then there may be too many
+            _count_elements(body)
+        elements = [bytes(element).strip() for element in _decode_array(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(f"not a JSON array: {error}") from None
+    except RecursionError:
+        raise Unreadable("not a JSON array: nested too deeply") from None
+    except OverflowError:
+        raise Unreadable(_TOO_MANY) from None
+    for number, element in enumerate(elements, start=1):
+        if element[:1] != b"{":
+            raise NoArrayOfObjects(number, elements)
+    return elements
+
+
+class NoArrayOfObjects(Unreadable):
+    """A JSON array that has something else in it than objects."""
+
+    def __init__(self, number: int, elements: Sequence[bytes]) -> None:
+        kind = _KINDS.get(elements[number - 1][:1], "a number")
+        super().__init__(
+            f"not an array of objects: number {number} of its {len(elements)} values is {kind}"
+        )
+        self.has_objects = any(element[:1] == b"{" for element in elements)
+
+
+def _count_elements(body: bytes) -> None:
+    """Stop at one too many, where they are not yet in memory: see `DOCUMENTS_MOST`."""
+    left = iter(range(DOCUMENTS_MOST))
+
+    def count(_type: type, _value: object) -> _Element:
+        if next(left, None) is None:
+            raise OverflowError
+        return _ELEMENT
+
+    msgspec.json.decode(body, type=list[_Element], dec_hook=count)
+
+
+class _Element:
+    """Any value, of which nothing is kept."""
+
+
+_ELEMENT = _Element()
+_ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[").match
+_KINDS = {b"[": "an array", b'"': "a text", b"t": "true", b"f": "false", b"n": "null"}
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_TOO_MANY = f"more than {DOCUMENTS_MOST} documents"

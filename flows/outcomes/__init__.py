@@ -1,0 +1,1 @@
+"""Whose outcome an answer of the sink is."""

@@ -1,0 +1,1 @@
+"""How the process begins, waits for its cluster, and ends."""

@@ -1,0 +1,160 @@
+"""Watches over a process that waits, at its start, for the other processes of its cluster.
+
+Bytewax waits for them for as long as it takes, and is deaf meanwhile: Python runs the handlers of
+signals in the main thread alone, which is with Bytewax. So the user who started the process would
+not know what it waits for, and could end it by force only. Nothing is consumed yet, so nothing is
+lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from ipaddress import IPv6Address, ip_address
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from flows.process.stop import DRAINING, Stop
+
+LOG = logging.getLogger("hopper")
+
+EVERY = 10.0
+"""Seconds between two lines, and before the first: processes that are started together meet
+sooner."""
+
+
+class Connection(NamedTuple):
+    """One established TCP connection of this process."""
+
+    local: int
+    """Our own port."""
+    host: str
+    """The other side's IP address."""
+    remote: int
+    """The other side's port."""
+
+
+class ClusterStartup:
+    """Of the processes at these addresses, until the dataflow of `stop` has begun."""
+
+    def __init__(self, addresses: str, index: int, stop: Stop) -> None:
+        """`addresses` as Bytewax takes them; `index` is our own place among them."""
+        self._addresses, self._index, self._stop = addresses.split(";"), index, stop
+        # Python writes the number of each signal there at once, also while the main thread is busy.
+        # Both ends stay open for as long as the process lives: it never stops writing.
+        self._signals, self._written = socket.socketpair()
+
+    def start(self) -> None:
+        """Begin to watch; from the main thread only."""
+        self._written.setblocking(False)
+        signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._run, name="gathering", daemon=True).start()
+
+    def missing(self) -> list[str]:
+        """Addresses of the processes that this one has no connection with; from any thread."""
+        if self._stop.begun:
+            return []
+        return missing(self._addresses, self._index, [*_connections()], _resolve)
+
+    def _run(self) -> None:
+        while not self._stop.begun:
+            readable, _, _ = select.select([self._signals], [], [], EVERY)
+            if self._stop.begun:
+                return
+            if not readable:
+                told = ", ".join(self.missing()) or "all are connected"
+                LOG.warning("waiting for the other processes of the cluster: %s", told)
+            elif (number := self._signals.recv(1)[0]) in DRAINING:
+                LOG.info("%s, before all processes were there", signal.Signals(number).name)
+                logging.shutdown()
+                os._exit(128 + number)
+
+
+def missing(
+    addresses: Sequence[str],
+    index: int,
+    connections: Sequence[Connection],
+    resolve: Callable[[str], Collection[str]],
+) -> list[str]:
+    """Addresses of the processes that the one at `index` has no connection with yet.
+
+    Bytewax connects each process to those before it, and listens for those behind it, which do not
+    tell their address. So those of one host that are behind can only be counted. `resolve` finds
+    the IP addresses of a host.
+    """
+    before, behind = addresses[:index], addresses[index + 1 :]
+    reached = {(connection.host, connection.remote) for connection in connections}
+    found = []
+    for address in before:
+        host, port = _host(address), _port(address)
+        if not any((ip, port) in reached for ip in resolve(host)):
+            found.append(address)
+    own = _port(addresses[index])
+    incoming = [connection.host for connection in connections if connection.local == own]
+    if len(incoming) >= len(behind):
+        return found
+    for host, group in groupby(sorted(behind, key=_host), _host):
+        there, ips = [*group], resolve(host)
+        lacking = len(there) - sum(ip in ips for ip in incoming)
+        if lacking == len(there):
+            found += there
+        elif lacking > 0:
+            found.append(f"{lacking} of {' and '.join(there)}")
+    return found
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def _resolve(host: str) -> Collection[str]:
+    """IP addresses of a host; none while its name is not known."""
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
+    except OSError:
+        return ()
+
+
+def _connections() -> Iterator[Connection]:
+    """Those of this process, as Linux tells them; where there is no /proc, none are known."""
+    own = {_link(entry) for entry in Path("/proc/self/fd").glob("*")}
+    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+        for line in _lines(Path(table))[1:]:
+            _, local, remote, state, *rest = line.split()
+            if state == _ESTABLISHED and f"socket:[{rest[5]}]" in own:
+                host, _, port = remote.partition(":")
+                yield Connection(int(local.rpartition(":")[2], 16), _ip(host), int(port, 16))
+
+
+_ESTABLISHED = "01"
+
+
+def _ip(text: str) -> str:
+    """An address as the kernel prints it: words of four bytes, each in the host's own order."""
+    words = [bytes.fromhex(text[at : at + 8]) for at in range(0, len(text), 8)]
+    packed = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
+    address = ip_address(packed)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _link(path: Path) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:  # it was closed meanwhile
+        return ""

@@ -1,0 +1,69 @@
+"""What the log says of a job first: which one it is, where it reads and writes, within what bounds.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import os
+
+from connectors.units import duration_text, size_text
+from flows.config.window import WindowSpec
+from flows.spec import Pipeline
+from flows.version import VERSION
+
+
+def introduction(spec: Pipeline, path: str, consumers: int) -> list[str]:
+    """Tell in two lines what the job is, without anything secret.
+
+    `consumers` is how many the whole cluster has.
+    """
+    return [
+        f"Hopper {VERSION} runs {spec.name} of {os.path.abspath(path)}: "
+        f"{_source(spec)} → {_sink(spec)}",
+        f"{_groups(spec)}; {_bounds(spec, consumers)}",
+    ]
+
+
+def _source(spec: Pipeline) -> str:
+    rabbitmq = spec.source.rabbitmq
+    where = f" at {', '.join(map(str, rabbitmq.url))}" if rabbitmq is not None else " in memory"
+    return f"queue {spec.source.chosen.queue}{where}"
+
+
+def _sink(spec: Pipeline) -> str:
+    elasticsearch = spec.sink.elasticsearch
+    if elasticsearch is None:
+        return f"store {spec.sink.memory.name if spec.sink.memory else ''} in memory"
+    return f"index {elasticsearch.index} at {', '.join(map(str, elasticsearch.url))}"
+
+
+def _groups(spec: Pipeline) -> str:
+    by = spec.aggregate.by
+    keys = "" if by is None else f"by {by if isinstance(by, str) else ', '.join(by)}, "
+    return f"{keys}window: {_window(spec.aggregate.window)}"
+
+
+def _window(window: WindowSpec) -> str:
+    told = {
+        "count": window.count,
+        "bytes": window.bytes and size_text(window.bytes),
+        "time": window.time and duration_text(window.time),
+        "idle": window.idle and duration_text(window.idle),
+        "last": window.last,
+        "first": window.first,
+        "until": window.until,
+        "size": window.size,
+        "event_time": window.event_time,
+        "tumbling": window.tumbling and f"every {duration_text(window.tumbling.every)}",
+    }
+    return ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
+
+
+def _bounds(spec: Pipeline, consumers: int) -> str:
+    most = spec.source.chosen.prefetch
+    who = "1 consumer holds" if consumers == 1 else f"{consumers} consumers hold"
+    each = "" if consumers == 1 else " each"
+    elasticsearch = spec.sink.elasticsearch
+    requests = f", {elasticsearch.concurrency} requests at once" if elasticsearch else ""
+    return f"{who} at most {most} messages{each} (prefetch){requests}"

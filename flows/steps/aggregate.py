@@ -1,0 +1,147 @@
+"""The `aggregate` step, on Bytewax, around the core of a shard: takes the time and waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from bytewax.operators import StatefulBatchLogic
+
+from connectors import metrics
+from connectors.message import Lost
+from flows.audit.counters import Account, in_leaving
+from flows.groups.departures import ShardOutput
+from flows.groups.shard import Shard
+from flows.process.last_words import remembered
+from flows.process.stop import Stop
+from flows.steps.routing import ForShard
+from flows.values.columnar import Members
+from flows.values.group import DuplicateOfSent, Group, Progress
+
+FORCED_WITHIN = 0.5
+"""Seconds between two looks, while groups are open, whether a signal wants them complete."""
+
+
+class Clock:
+    """Seconds since 1970, by a clock that only goes forward."""
+
+    def __init__(self) -> None:
+        self._ahead = time.time() - time.monotonic()
+
+    def __call__(self) -> float:
+        """What time it is."""
+        return time.monotonic() + self._ahead
+
+
+class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
+    """The `aggregate` step, for one shard."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        signals: Stop,
+        clock: Callable[[], float] | None = None,
+        account: Account | None = None,
+    ) -> None:
+        self._shard, self._signals, self._clock = shard, signals, clock or Clock()
+        self._account = account or Account()
+        self._obeyed = signals.completions
+        self._late = dict(shard.late)
+
+    @remembered
+    def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[ShardOutput | Lost], bool]:
+        """Take messages in, or forget those of a lost connection."""
+        now = self._clock()
+        out: list[ShardOutput | Lost] = [*self._complete_forced(now)]
+        entered = forgotten = 0
+        for value in values:
+            if isinstance(value, Members):
+                entered += len(value)
+                out += self._shard.add(value, now)
+            elif isinstance(value, Lost):
+                forgotten += self._forget(value)
+                out.append(value)
+            elif isinstance(value, Progress):
+                out += self._shard.heard(value, now)
+            else:
+                out += self._shard.complete(value.key, now)
+        self._note(out, entered, forgotten)
+        return out, self.RETAIN
+
+    @remembered
+    def on_notify(self) -> tuple[list[ShardOutput | Lost], bool]:
+        """Complete what has come of age."""
+        now = self._clock()
+        out: list[ShardOutput | Lost] = [
+            *self._complete_forced(now),
+            *self._shard.complete_due(now),
+        ]
+        if out:
+            self._note(out)
+        return out, self.RETAIN
+
+    @remembered
+    def on_eof(self) -> tuple[list[ShardOutput | Lost], bool]:
+        """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
+        out: list[ShardOutput | Lost] = [*self._shard.stop(self._clock())]
+        self._note(out)
+        return out, self.DISCARD
+
+    def notify_at(self) -> datetime | None:
+        """When the next group comes of age; or soon, since a signal wakes no step."""
+        if not self._shard.open_groups:
+            return None
+        due_at, now = self._shard.due_at, self._clock()
+        due_in = FORCED_WITHIN if due_at is None else min(FORCED_WITHIN, due_at - now)
+        return datetime.now(UTC) + timedelta(seconds=due_in)
+
+    def snapshot(self) -> None:
+        """Open groups are not saved: their messages are unacknowledged, and will come again."""
+
+    def _complete_forced(self, now: float) -> list[ShardOutput]:
+        if self._obeyed == self._signals.completions:
+            return []
+        self._obeyed = self._signals.completions
+        self._signals.announce_completion()
+        return self._shard.complete(None, now)
+
+    def _forget(self, lost: Lost) -> int:
+        before = self._held
+        self._shard.purge(lost.origin)
+        return before - self._held
+
+    @property
+    def _held(self) -> int:
+        return self._shard.open_members + self._shard.open_shadows
+
+    def _note(self, out: list[ShardOutput | Lost], entered: int = 0, forgotten: int = 0) -> None:
+        """Count, once for each batch."""
+        self._account.note(
+            entered=entered,
+            left=in_leaving(out),
+            forgotten=forgotten,
+            open=self._held,
+            groups=self._shard.open_groups,
+        )
+        _count_departures(out)
+        if self._shard.late != self._late:
+            for became, count in self._shard.late.items():
+                metrics.LATE.labels(became).inc(count - self._late[became])
+            self._late = dict(self._shard.late)
+
+
+def _count_departures(values: list[ShardOutput | Lost]) -> None:
+    reasons: dict[str, int] = {}
+    recognised = 0
+    for value in values:
+        if isinstance(value, Group):
+            reasons[value.completed_by] = reasons.get(value.completed_by, 0) + 1
+            members = value.summary.count if value.summary else len(value.members)
+            metrics.GROUP_SIZE.observe(members)
+        elif isinstance(value, DuplicateOfSent):
+            recognised += 1
+    for reason, count in reasons.items():
+        metrics.GROUPS.labels(reason).inc(count)
+    if recognised:
+        metrics.RECOGNISED.inc(recognised)

@@ -1,0 +1,55 @@
+"""The `correlate` step, on Bytewax: each message is read once, and goes to its shard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from math import inf
+
+from connectors.message import Arrived, Backpressured, Drain, Lost
+from flows.audit.counters import in_outcomes
+from flows.audit.reconcile import Accounts
+from flows.messages.read import MessageReader
+from flows.process.last_words import RAISED
+from flows.steps.routing import ForConsumer, ForShard, Spread
+from flows.steps.source import Event
+from flows.values.group import Progress
+
+
+def correlate(
+    core: MessageReader,
+    spread: Spread,
+    clock: Callable[[], float] = time.time,
+    books: Accounts | None = None,
+) -> Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]:
+    """The `correlate` step: what concerns a shard, and what concerns a consumer.
+
+    `clock` tells when messages have arrived, in seconds since 1970.
+    """
+    accounts = books or Accounts()
+
+    def step(events: list[Event]) -> Iterable[tuple[str, ForShard | Lost | ForConsumer]]:
+        with RAISED:
+            for event in events:
+                if isinstance(event, Arrived):
+                    now = clock()
+                    correlated = core.read(event, now)
+                    outcomes, sent = correlated.outcomes, len(correlated.members)
+                    sent += in_outcomes(outcomes) if outcomes else 0
+                    accounts.of_consumer(event.origin.consumer).sent += sent
+                    yield from spread.spread(correlated, now)
+                    if outcomes is not None:
+                        yield event.origin.consumer, outcomes
+                elif isinstance(event, Lost):
+                    for shard in spread.shards_of(event.origin):
+                        yield shard, event
+                elif isinstance(event, Backpressured):
+                    for shard in spread.shards:
+                        yield shard, Progress(event.consumer, -inf)
+                elif isinstance(event, Drain):
+                    for consumer in spread.consumers:
+                        yield consumer, event
+                else:
+                    yield event.origin.consumer, event
+
+    return step

@@ -1,0 +1,134 @@
+"""Where groups live: the shards, and how what arrives is spread over them.
+
+Pure. With keys, a key's messages meet on one shard, whichever consumer they came by; without, each
+consumer's messages stay on a shard of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import TypeGuard
+
+from connectors.message import Drain, Lost, Opened, Origin, Outcomes
+from flows.groups.watermark_progress import WatermarkGenerator
+from flows.messages.commands import Command
+from flows.messages.keys import shard_of
+from flows.messages.read import ReadMessages
+from flows.values.columnar import Members
+from flows.values.group import FlushRequest, Progress
+
+SHARDS = (
+    "shard/3",
+    "shard/0",
+    "shard/8",
+    "shard/26",
+    "shard/1",
+    "shard/4",
+    "shard/5",
+    "shard/12",
+)
+"""Few, since what crosses between processes costs by the item; so many, for any number of
+workers, since a key must find its shard. Bytewax gives a shard to a worker by a hash of its name:
+these names give each of two, four and eight workers the same share, and three nearly so."""
+
+EXACT_BELOW = 10_000
+"""Keys. What is to be kept of fewer is kept by one shard, exactly; of more, by each shard its part,
+which is as good, since a hash gives each shard about as many keys."""
+
+ForShard = Members | Progress | FlushRequest
+"""What a shard is told."""
+ForConsumer = Opened | Outcomes | Drain
+"""What is told to a consumer."""
+
+
+class Spread:
+    """Spreads messages over shards."""
+
+    def __init__(
+        self,
+        consumers: Sequence[str],
+        keyed: Sequence[str] = (),
+        course: WatermarkGenerator | None = None,
+    ) -> None:
+        """`keyed` are the shards of keys, none: there are no keys.
+
+        `course` is that of event time, where windows go by it.
+        """
+        self.shards: Sequence[str] = keyed or consumers
+        """Names of all shards."""
+        self.consumers = consumers
+        """Names of all consumers."""
+        self._keyed, self._course = keyed, course
+
+    @property
+    def ahead(self) -> int:
+        """Messages whose event time was too far in the future to end a window."""
+        return 0 if self._course is None else self._course.ahead
+
+    def shards_of(self, origin: Origin) -> Sequence[str]:
+        """Where messages of an origin may be."""
+        return self._keyed or [origin.consumer]
+
+    def spread(self, correlated: ReadMessages, now: float) -> Iterator[tuple[str, ForShard]]:
+        """What each shard is told of messages that arrived together at `now`, in order."""
+        members, origin = correlated.members, correlated.origin
+        start = 0
+        for position, told, shards in self._between(correlated, now):
+            yield from self._members(Members(members[start:position]), origin)
+            yield from ((shard, told) for shard in shards)
+            start = position
+        yield from self._members(Members(members[start:]) if start else members, origin)
+
+    def _between(
+        self, correlated: ReadMessages, now: float
+    ) -> list[tuple[int, ForShard, Sequence[str]]]:
+        """What is told between members: after how many of them, and to which shards."""
+        origin = correlated.origin
+        told: list[tuple[int, ForShard, Sequence[str]]] = [
+            (position, command.force, self._obeying(command, origin))
+            for position, command in correlated.commands
+        ]
+        if self._course is not None:
+            course = self._course.of(origin.consumer, correlated.members, now)
+            told += [(position, progress, self.shards) for position, progress in course]
+            told.sort(key=itemgetter(0))
+        return told
+
+    def _members(self, members: Members, origin: Origin) -> Iterator[tuple[str, ForShard]]:
+        if not members:
+            return
+        if not self._keyed:
+            yield origin.consumer, members
+            return
+        count = len(self._keyed)
+        parts = [Members() for _ in self._keyed]
+        for member in members:
+            key = member.key
+            # What goes alone may go anywhere.
+            number = member.message.tag % count if key is None else shard_of(key, count)
+            parts[number].append(member)
+        for shard, part in zip(self._keyed, parts, strict=True):
+            if part:
+                yield shard, part
+
+    def _obeying(self, command: Command, origin: Origin) -> Sequence[str]:
+        key = command.force.key
+        if command.everywhere:
+            return self.shards
+        if key is None:
+            return [origin.consumer]
+        return [self._keyed[shard_of(key, len(self._keyed))]]
+
+
+def concerns_a_shard(
+    item: tuple[str, ForShard | Lost | ForConsumer],
+) -> TypeGuard[tuple[str, ForShard | Lost]]:
+    """Whether a value goes on to `aggregate`, or straight home."""
+    return isinstance(item[1], (Members, Lost, Progress, FlushRequest))
+
+
+def key_by_consumer(item: tuple[str, Outcomes]) -> tuple[str, ForConsumer]:
+    """From a shard to the consumer whose messages these are."""
+    outcomes = item[1]
+    return outcomes.origin.consumer, outcomes

@@ -1,0 +1,126 @@
+"""The `write` step: hands groups to the sink, and hands on what the sink answers.
+
+It decides nothing: whose outcome an answer is, `submissions.py` says.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from bytewax.operators import StatefulBatchLogic
+
+from connectors import metrics
+from connectors.connector import Sink
+from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
+from flows.audit.counters import Account, in_leaving, in_outcomes
+from flows.groups.departures import ShardOutput
+from flows.outcomes.submissions import Submissions
+from flows.process.last_words import remembered
+from flows.values.group import DuplicateOfSent, Group, Unwritten
+
+ANSWER_AFTER = 0.01
+"""Seconds until the next look for answers while one is outstanding; half of it while two are."""
+ANSWERS_COUNTED = 4
+"""More are no reason to look still sooner: they may all wait for a sink that is away."""
+
+
+class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
+    """The `write` step, for one shard."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        documents: Callable[[Group], Documents | Unwritten],
+        account: Account | None = None,
+    ) -> None:
+        """`documents` are what a group becomes."""
+        self._sink, self._documents, self._account = sink, documents, account or Account()
+        self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
+        self._submissions = Submissions()
+
+    @remembered
+    def on_batch(self, values: list[ShardOutput | Lost]) -> tuple[list[Outcomes], bool]:
+        """Submit groups, withdraw those of a lost connection, and hand on what is answered."""
+        out: list[Outcomes] = []
+        lost = 0
+        for value in values:
+            if isinstance(value, Group):
+                out += self._submit(value)
+            elif isinstance(value, Outcomes):
+                out.append(value)
+            elif isinstance(value, DuplicateOfSent):
+                out += self._submissions.twin(value)
+            else:
+                lost += self._submissions.lose(value.origin)
+        out += self._take_outcomes()
+        self._note(out, entered=in_leaving(values), forgotten=lost)
+        return out, self.RETAIN
+
+    @remembered
+    def on_notify(self) -> tuple[list[Outcomes], bool]:
+        """Hand on what has been answered."""
+        out = self._take_outcomes()
+        self._note(out)
+        return out, self.RETAIN
+
+    @remembered
+    def on_eof(self) -> tuple[list[Outcomes], bool]:
+        """Wait for every answer: this is the last call that may hand anything on."""
+        self._sink.flush()
+        out = self._take_outcomes()
+        while self._submissions:
+            out += self._answered(*self._answers.get())
+        self._note(out)
+        return out, self.DISCARD
+
+    def notify_at(self) -> datetime | None:
+        """Soon, while answers are outstanding: the more are, the sooner comes the next one."""
+        if not self._submissions:
+            return None
+        outstanding = min(len(self._submissions), ANSWERS_COUNTED)
+        return datetime.now(UTC) + timedelta(seconds=ANSWER_AFTER / outstanding)
+
+    def snapshot(self) -> None:
+        """What is not stored is unacknowledged, and will come again."""
+
+    def _submit(self, group: Group) -> list[Outcomes]:
+        if self._submissions.waits(group):
+            return []
+        prepared = self._submissions.prepared(group)
+        group = group if isinstance(prepared, Rejection) else prepared
+        documents = self._documents(group)
+        if isinstance(prepared, Rejection):
+            left = documents.summary if isinstance(documents, Unwritten) else documents.sources[0]
+            documents = Unwritten(prepared, left)
+        if isinstance(documents, Unwritten):
+            return self._submissions.refuse(group, documents)
+        # The answer may come before `submit` returns, but it is not looked at before `add` is done.
+        withdraw = self._sink.submit(
+            documents, lambda answer: self._answers.put((group.number, answer))
+        )
+        self._submissions.add(group, documents, withdraw)
+        if group.beside is not None and not group.amends:
+            metrics.PARTS.inc()
+        return []
+
+    def _note(self, out: list[Outcomes], entered: int = 0, forgotten: int = 0) -> None:
+        self._account.note(
+            entered=entered,
+            left=sum(map(in_outcomes, out)),
+            forgotten=forgotten,
+            open=self._submissions.members,
+        )
+
+    def _take_outcomes(self) -> list[Outcomes]:
+        out: list[Outcomes] = []
+        while not self._answers.empty():
+            out += self._answered(*self._answers.get())
+        return out
+
+    def _answered(self, number: int, answer: Answer) -> list[Outcomes]:
+        out, due = self._submissions.answer(number, answer)
+        for group in due:
+            out += self._submit(group)
+        return out

@@ -1,0 +1,160 @@
+"""The values that travel between `correlate`, `aggregate` and `write`; nothing here decides.
+
+They pickle, because a batch of them may cross from one process to another.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from connectors.message import Message, Origin, Rejection
+
+ABSENT = msgspec.UNSET
+"""What a path finds where there is nothing: not null, which a document may well have."""
+
+FIRST, LAST, ALONE = 1, 2, 4
+"""Marks of a member: it opens a group, completes its group, belongs to no group."""
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    """A message that has been read: no later step looks into its body again.
+
+    A struct for the same reason as `Message`.
+    """
+
+    origin: Origin
+    message: Message
+    document: bytes
+    """One JSON object on one line: `message.body` itself wherever that is one already."""
+    index: str | None
+    """Where it is stored; `None`: where the sink's spec says, for all documents alike."""
+    id: str | None
+    """The document's `_id`; `None`: the sink makes one up."""
+    key: str | None = None
+    """Canonical JSON of what `by` names; `None`: there is no `by`, or it goes alone."""
+    name: str | None = None
+    """The message's own id: by it a redelivered message is recognised."""
+    marks: int = 0
+    """Of `FIRST`, `LAST` and `ALONE`."""
+    size: int | None = None
+    """How many members its group will have, as it says."""
+    at: float | None = None
+    """Event time, in seconds since 1970."""
+    values: tuple[Any, ...] = ()
+    """What `until`, `order` and `reduce` look at; `ABSENT` where there is nothing."""
+    part: tuple[int, int] | None = None
+    """Of a message with several documents: which one of them, and how many there are."""
+    action: str | None = None
+    """What is done with the document; `None`: what the sink's spec says."""
+    routing: str | None = None
+    """As the document says it; `None`: as the sink's spec does."""
+
+
+class Part(NamedTuple):
+    """A member of a summary that was one document of a message with several."""
+
+    tag: int
+    position: int
+    count: int  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    """How many documents the message has."""
+
+
+class Summary(NamedTuple):
+    """What is left of the members of a group that are reduced as they come."""
+
+    values: dict[str, Any]
+    tags: dict[Origin, array[int]]
+    """Delivery tags of all members but those in `parts`."""
+    count: int  # type: ignore[assignment]
+    """Members in all; more than there are tags where the group `amends`."""
+    name: str | None
+    """What the members are called together; `None`: one of them has no name."""
+    parts: dict[Origin, list[Part]] = {}  # noqa: RUF012  # what has left is never changed
+    """Members that are one document of a message with several."""
+
+
+class Written(NamedTuple):
+    """A document that this process has written, and may write again."""
+
+    fingerprint: str
+    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    id: str | None
+    beside: str | None = None
+    """See `Group`."""
+
+
+class Group(NamedTuple):
+    """What one window gathered, in order, complete and ready to be written."""
+
+    number: int
+    """Counts the groups that have left the shard."""
+    key: str | None
+    members: list[Member]
+    """Empty where there is a `summary`, which has taken their place."""
+    completed_by: str
+    """Which rule completed it: `count`, `bytes`, `time`, `stop`, …"""
+    start: float
+    """Of an aligned window, else when the first member came; in seconds since 1970."""
+    end: float
+    """Of an aligned window, else when the last member came."""
+    aligned: bool = False
+    summary: Summary | None = None
+    amends: bool = False
+    """The window was written before: the values and the count are of all its members, the tags
+    are those of the members that came late."""
+    whole: bool = False
+    """It is the whole of a window, for all that is known here: see `claims`, which is also about
+    what follows."""
+    first: bool = True
+    """Nothing of the window was written here before it."""
+    amendable: bool = False
+    """It may be written again, when messages come late."""
+    names: Sequence[Hashable] = ()
+    """The identities of its members, where it is reduced; of one that `amends`, of those that came
+    late."""
+    again: Sequence[Hashable] = ()
+    """Of these, the ones that another process may have had in hand before."""
+    beside: str | None = None
+    """It is written as a part, beside the window's document, which has this fingerprint and is
+    another process's."""
+    replaces: Written | None = None
+    """The document that it takes the place of."""
+
+
+class Unwritten(NamedTuple):
+    """What becomes of a group of which no document can be made, or which has no place to go to."""
+
+    rejection: Rejection
+    summary: bytes = b""
+    """To be parked where the group has no members any more: all that is left of them."""
+
+
+class DuplicateOfSent(NamedTuple):
+    """A message that was delivered again after its first copy had left in a group."""
+
+    member: Member
+    number: int
+    """Of that group."""
+    position: int
+    """Of the first copy's document among the group's."""
+
+
+class Progress(NamedTuple):
+    """How far the event times of a source partition have come; for every shard.
+
+    Minus infinity: no further than before, but it is not silent for want of messages.
+    """
+
+    partition: str
+    at: float
+
+
+class FlushRequest(NamedTuple):
+    """Complete groups now."""
+
+    key: str | None = None
+    """Of this key; `None`: all."""
