@@ -27,6 +27,7 @@ from tests.documents import (
     DELIVERY,
     DOCUMENTS,
     OPERATIONS,
+    README,
     ROOT,
     blocks,
     code,
@@ -284,3 +285,7 @@ def test_no_url_names_a_host_of_somebody() -> None:
         if host not in HOSTS and not host.startswith(("127.", "0.0.0.0"))
     ]
     assert found == []
+
+
+def test_the_readme_is_for_five_minutes() -> None:
+    assert README.read_text().count("\n") <= 160

@@ -9,7 +9,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.documents import ROOT, files
+
 SOURCES = sorted(p for folder in ("flows", "connectors") for p in (ROOT / folder).rglob("*.py"))
 
 ONLY_IN = {
@@ -146,3 +147,30 @@ def test_nothing_is_swallowed() -> None:
 def test_nothing_is_left_for_later() -> None:
     for path in SOURCES:
         assert not re.findall(r"\b(TODO|FIXME|XXX|HACK)\b", path.read_text()), name(path)
+
+
+DIALECT = re.compile(r"\b(whoever|whatever|nobody|somebody|shall)\b", re.IGNORECASE)
+SPEAKS_OF_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "tests/test_tidy.py"}
+
+
+def test_prose_names_its_subject() -> None:
+    """CONTRIBUTING tells the rule; these five words hide who does what."""
+    found = [
+        f"{name(path)}:{number}: {line.strip()}"
+        for path in files()
+        if name(path) not in SPEAKS_OF_IT
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1)
+        if DIALECT.search(line)
+    ]
+    assert found == []
+
+
+SUBJECT_MOST = 72
+RULE_SINCE = "2026-11-28T08:15:00Z"
+
+
+def test_subjects_of_commits_are_short() -> None:
+    """So that a list of them is readable at a glance."""
+    command = ["git", "log", "--no-merges", f"--since={RULE_SINCE}", "--format=%s"]
+    subjects = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
+    assert [subject for subject in subjects if len(subject) > SUBJECT_MOST] == []

@@ -86,7 +86,7 @@ class Supervisor(threading.Thread):
         return self._end_all()
 
     def retire(self) -> None:
-        """Drain the job for good, whatever is broken: it may not succeed."""
+        """Drain the job for good, also while services are broken: it may not succeed."""
         self._finished.set()
         self.join()
         for job in self._jobs:

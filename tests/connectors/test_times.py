@@ -187,14 +187,18 @@ def test_any_time_that_python_writes_is_read_as_that_time(
 
 @given(st.integers(10**9, 10**11), st.integers(0, 999), st.sampled_from([1, 10**3, 10**6, 10**9]))
 def test_a_moment_is_the_same_in_every_unit(second: int, fraction: int, unit: int) -> None:
-    """As a number, and as its text; milliseconds are exact in all of them."""
+    """As a number, and as its text; milliseconds are exact in all of them.
+
+    But a text of 14 digits may be a day and its time.
+    """
     exact = second * 1000 + (fraction if second < 10**11 else 0)
     number = exact * (unit // 1000) if unit > 1 else exact / 1000
     found = read_time(number)
 
     assert found is not None
     assert round(found * 1000) == exact
-    assert read_time(str(number)) == found
+    if len(str(number)) != 14:
+        assert read_time(str(number)) == found
 
 
 @given(
