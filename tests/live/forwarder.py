@@ -106,10 +106,12 @@ class Forwarder:
                     time.sleep(self._delay)
                 if not pair.swallowing:
                     sink.sendall(data)
-        if not pair.swallowing and (source is pair.near or not pair.refused):
-            pair.shut_down()
-            if not self._forget(pair):
-                pair.break_()
+        if pair.swallowing or (pair.refused and source is not pair.near):
+            return
+        pair.shut_down()
+        # The second thread of a pair closes it; of a refused one, the thread that has refused it.
+        if not self._forget(pair) or pair.refused:
+            pair.break_()
 
     def _forget(self, pair: _Pair) -> bool:
         """Count it no more; tell whether that is new, and so one of its ends may still be read."""
