@@ -24,9 +24,9 @@ sink: {memory: {}}
 
 RUN = """
 import runpy
-from flows import gathering
+from flows.process import cluster_startup
 
-gathering.EVERY = 0.1
+cluster_startup.EVERY = 0.1
 runpy.run_module("bytewax.run", run_name="__main__", alter_sys=True)
 """
 """`python -m bytewax.run`, that tells more often what it waits for."""

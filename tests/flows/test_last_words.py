@@ -9,7 +9,7 @@ import pytest
 
 PANIC = """
 import logging
-from flows import last_words
+from flows.process import last_words
 
 logging.basicConfig(format="%(levelname)s %(message)s")
 last_words.install()
