@@ -277,7 +277,7 @@ HOSTS = {
 """Of the world; all others are made up, and have no dot."""
 
 
-def test_no_url_names_a_host_of_somebody() -> None:
+def test_no_url_names_a_host_of_an_installation() -> None:
     found = [
         f"{name(path)}: {host}"
         for path in files()

@@ -168,7 +168,7 @@ def test_a_full_disk_and_absent_shards_may_pass(recorded: Load) -> None:
     assert [refusal.status for refusal in no_shards.items().throttled] == [503]
 
 
-def test_a_block_that_somebody_put_there_rejects(recorded: Load) -> None:
+def test_a_block_that_was_put_there_rejects(recorded: Load) -> None:
     items = recorded("blocked-for-writing").items()
 
     assert [refusal.status for refusal in items.rejected] == [403, 403]

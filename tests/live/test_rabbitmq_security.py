@@ -25,7 +25,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.live
 
 SECRET = "pass/w0rd@of:someone"
-QUOTED = "pass%2Fw0rd%40of%3Asomebody"
+QUOTED = "pass%2Fw0rd%40of%3Asomeone"
 
 
 class Secured(NamedTuple):
