@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, NamedTuple
 
 import urllib3
+
+from tests.live.http_front import HttpFront
 
 
 class Page(NamedTuple):
@@ -23,7 +23,7 @@ class Page(NamedTuple):
 RESET = Page(0)
 
 
-class Firewall:
+class Firewall(HttpFront):
     """Passes on what it does not refuse, and counts both."""
 
     def __init__(self, url: str, text: bytes, page: Page) -> None:
@@ -78,19 +78,4 @@ class Firewall:
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)

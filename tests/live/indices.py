@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 
+from tests.live.http_front import HttpFront
 from tests.waiting import until
 
 
@@ -71,7 +70,7 @@ _HTTP = urllib3.PoolManager()
 """Plain HTTP, since the client speaks to servers of its own version only."""
 
 
-class Watcher:
+class Watcher(HttpFront):
     """Stands before Elasticsearch, passes everything on, and counts documents by request."""
 
     def __init__(self, url: str, forgets: int = 0) -> None:
@@ -106,18 +105,4 @@ class Watcher:
 
         self.bulks = bulks
         """Documents in each bulk request, in order of the answers."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
