@@ -15,6 +15,7 @@ import pytest
 from connectors.message import Properties
 from flows.spec import Pipeline
 from flows.steps.correlate import correlate
+from tests.simulated_events import event
 from tests.test_simulation import SEEDS, SimulatedWorld, fields
 
 _worlds = itertools.count()
@@ -61,12 +62,7 @@ class WindowWorld(SimulatedWorld):
     def publish(self) -> None:
         for _ in range(self.random.randint(1, 4)):
             self.published += 1
-            late = self.random.choice([0, 0, 0, 0, self.random.random() * 10])
-            body = b'{"n":%d,"key":%d,"at":%f}' % (
-                self.published,
-                self.random.randint(1, 2),
-                self.now - late,
-            )
+            body = event(self.random, self.published, self.now)
             self.queue.publish(body, properties=Properties(message_id=str(self.published)))
 
     def complete(self) -> None:

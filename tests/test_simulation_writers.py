@@ -16,6 +16,7 @@ import pytest
 
 from connectors.message import Properties
 from flows.spec import Pipeline
+from tests.simulated_events import event
 from tests.test_simulation import SEEDS, fields
 from tests.test_simulation_windows import WindowWorld
 
@@ -109,12 +110,7 @@ class Pair:
         """With a name, by which it is recognised; in some worlds a few have none."""
         for _ in range(self.random.randint(1, 4)):
             self.published += 1
-            late = self.random.choice([0, 0, 0, 0, self.random.random() * 10])
-            body = b'{"n":%d,"key":%d,"at":%f}' % (
-                self.published,
-                self.random.randint(1, 2),
-                self.writers[0].now - late,
-            )
+            body = event(self.random, self.published, self.writers[0].now)
             named = self.all_named or self.random.random() < 0.98
             name = str(self.published) if named else None
             self.queue.publish(body, properties=Properties(message_id=name))
