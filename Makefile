@@ -1,16 +1,16 @@
-# `make` alone lists the targets. How services start is written in deploy/, once.
+# `make` alone lists the targets. How services start is written in tools/, once.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check coverage fuzz bench chaos lock stop
 
 python := .venv/bin/python
-with_services := urls=$$($(python) -m deploy.services start) && eval "$$urls" &&
+with_services := urls=$$($(python) -m tools.services start) && eval "$$urls" &&
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
 
 demo: .venv/installed ## watch the job at work on a stream of events, on local services
-	@$(with_services) exec $(python) -m deploy.demo
+	@$(with_services) exec $(python) -m tools.demo
 
 run: .venv/installed ## run pipeline.yaml until Ctrl-C
 	@$(with_services) exec $(python) -m bytewax.run flows.pipeline
@@ -45,8 +45,8 @@ lock: .venv/installed ## pin again all that development and CI install, at the n
 		pyproject.toml -o requirements.lock
 
 stop: .venv/installed ## end the local services, and forget what they hold
-	@$(python) -m deploy.services stop
+	@$(python) -m tools.services stop
 
-.venv/installed: pyproject.toml requirements.lock flows/version.py deploy/venv.sh
-	@sh deploy/venv.sh
+.venv/installed: pyproject.toml requirements.lock flows/version.py tools/venv.sh
+	@sh tools/venv.sh
 	@touch $@

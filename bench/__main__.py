@@ -22,7 +22,7 @@ from bench.scenarios import (
     Scenario,
 )
 from bench.sinks import INDEX, BenchSink, Real, StubSink
-from deploy.services import url
+from tools.services import url
 
 QUEUE = "hopper.bench"
 AGGREGATE = "aggregate"

@@ -12,8 +12,8 @@ import pika
 import pytest
 from hypothesis import settings
 
-from deploy import services
-from deploy.local.folders import CannotStart
+from tools import services
+from tools.local.folders import CannotStart
 
 if "CI" not in os.environ:
     # A fifth of Hypothesis' own 100, so that a run is short: each one draws others at random.

@@ -49,7 +49,7 @@ class Block(NamedTuple):
     @property
     def needs_services(self) -> bool:
         """It is a program that talks to a server, or starts one."""
-        return any(word in self.text for word in ("RABBITMQ_URL", "deploy.local", "tests.live"))
+        return any(word in self.text for word in ("RABBITMQ_URL", "tools.local", "tests.live"))
 
 
 def blocks(*languages: str, path: Path | None = None) -> list[Block]:

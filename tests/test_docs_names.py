@@ -14,7 +14,6 @@ from connectors.elasticsearch.address import ID_BYTES_MAX
 from connectors.rabbitmq import dead_letter, dead_letter_headers
 from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
-from deploy.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 from flows.config.aggregate import AggregateSpec
 from flows.config.window import TumblingSpec
 from flows.groups.remembered import RECOGNISED
@@ -35,6 +34,7 @@ from tests.documents import (
     prose,
     table,
 )
+from tools.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 
 PYPROJECT = ROOT / "pyproject.toml"
 
@@ -74,7 +74,7 @@ def test_each_path_exists(path: Path) -> None:
             assert any(place.exists() for place in places), word
 
 
-@pytest.mark.parametrize("folder", ["flows", "connectors", "deploy"])
+@pytest.mark.parametrize("folder", ["flows", "connectors", "tools"])
 def test_a_map_has_every_file(folder: str) -> None:
     """Of its folder; files of a folder below may be named by that folder."""
     named = {

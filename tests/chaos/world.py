@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import pika
 import urllib3
 
-from deploy.local.elasticsearch import ElasticsearchServer
-from deploy.local.rabbitmq import RabbitMQServer
 from tests.chaos.aggregates import MAPPING
 from tests.chaos.messages import MARK
 from tests.live.forwarder import Forwarder
+from tools.local.elasticsearch import ElasticsearchServer
+from tools.local.rabbitmq import RabbitMQServer
 
 T = TypeVar("T")
 

@@ -18,9 +18,9 @@ from connectors.memory.source import MemoryQueueSource
 from connectors.memory.spec import MemorySink as SinkSpec
 from connectors.memory.spec import MemorySource
 from connectors.message import Arrived, Message, Opened, Origin, Outcomes
-from deploy.local.ports import free_ports
 from flows.audit.metrics import show
 from flows.audit.reconcile import Accounts
+from tools.local.ports import free_ports
 
 MESSAGE = Message(1, False, b"", b"", b"{}")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.ports import free_ports
 from flows.process.cluster_startup import Connection, missing
+from tools.local.ports import free_ports
 
 SPEC = """
 version: 1

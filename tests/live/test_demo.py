@@ -12,7 +12,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from deploy.show.job import ROOT
+from tools.demo.job import ROOT
 
 pytestmark = pytest.mark.live
 
@@ -30,7 +30,7 @@ def environment(rabbitmq_url: str, elasticsearch_url: str, tmp_path: Path) -> di
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         # Tests that run in the background may have been told to ignore Ctrl-C.
-        ["env", "--default-signal=INT", sys.executable, "-m", "deploy.demo", *arguments],
+        ["env", "--default-signal=INT", sys.executable, "-m", "tools.demo", *arguments],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

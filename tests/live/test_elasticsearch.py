@@ -19,12 +19,12 @@ from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
 from connectors.errors import Unavailable
 from connectors.message import Documents
-from deploy.local import elasticsearch as local
-from deploy.local.java import find_java, oldest_java
 from tests.connectors.http_node import no_server
 from tests.contract.sink import Answers, SinkContract, documents
 from tests.live.forwarder import Forwarder
 from tests.waiting import until
+from tools.local import elasticsearch as local
+from tools.local.java import find_java, oldest_java
 
 pytestmark = pytest.mark.live
 

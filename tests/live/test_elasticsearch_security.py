@@ -16,13 +16,13 @@ from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
-from deploy.local import elasticsearch as local
 from tests.connectors.http_node import no_server
 from tests.contract.sink import Answers, documents
 from tests.live.certificates import Authority
 from tests.live.test_elasticsearch import PASSWORD, StoreContract
 from tests.live.tls_front import tls_front
 from tests.waiting import until
+from tools.local import elasticsearch as local
 
 pytestmark = pytest.mark.live
 

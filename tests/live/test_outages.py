@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.elasticsearch import ElasticsearchServer
-from deploy.local.rabbitmq import RabbitMQServer
 from tests.live.indices import Index
 from tests.live.job import Job
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.live.test_pipeline import publish, spec
 from tests.waiting import until
+from tools.local.elasticsearch import ElasticsearchServer
+from tools.local.rabbitmq import RabbitMQServer
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 

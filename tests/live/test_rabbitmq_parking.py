@@ -12,10 +12,10 @@ import pytest
 from connectors.message import Message, Origin, Outcomes, Rejected, Rejection
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter
-from deploy.local.rabbitmq import RabbitMQServer as Broker
 from tests.contract.source import Taking
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
+from tools.local.rabbitmq import RabbitMQServer as Broker
 
 pytestmark = pytest.mark.live
 

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 
-from deploy.local.rabbitmq import RabbitMQServer as Broker
 from tests.live.indices import Index
 from tests.live.job import Job
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.live.test_health import ask, wait_for, watched
 from tests.live.test_pipeline import publish
 from tests.waiting import until
+from tools.local.rabbitmq import RabbitMQServer as Broker
 
 pytestmark = pytest.mark.live
 

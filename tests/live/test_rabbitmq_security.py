@@ -14,13 +14,13 @@ from connectors.errors import SpecError, Unavailable
 from connectors.message import Outcomes, Rejected, Rejection
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from deploy.local.folders import root_folder
-from deploy.local.ports import free_ports
-from deploy.local.rabbitmq import RabbitMQServer as Broker
 from tests.contract.source import Taking
 from tests.live.certificates import Authority
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
+from tools.local.folders import root_folder
+from tools.local.ports import free_ports
+from tools.local.rabbitmq import RabbitMQServer as Broker
 
 pytestmark = pytest.mark.live
 

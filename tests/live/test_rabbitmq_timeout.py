@@ -8,10 +8,10 @@ import pytest
 
 from connectors.message import Lost
 from connectors.rabbitmq.source import RabbitMQ
-from deploy.local.rabbitmq import RabbitMQServer as Broker
 from tests.contract.source import Taking, bodies
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
+from tools.local.rabbitmq import RabbitMQServer as Broker
 
 pytestmark = pytest.mark.live
 

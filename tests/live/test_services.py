@@ -15,9 +15,9 @@ from typing import Any
 import pika
 import pytest
 
-from deploy.local.distribution import SHA256
-from deploy.local.elasticsearch import ElasticsearchServer
-from deploy.local.rabbitmq import RabbitMQServer
+from tools.local.distribution import SHA256
+from tools.local.elasticsearch import ElasticsearchServer
+from tools.local.rabbitmq import RabbitMQServer
 
 pytestmark = pytest.mark.live
 
@@ -42,7 +42,7 @@ def test_starting_again_finds_what_runs() -> None:
     ElasticsearchServer().start()
     before = RabbitMQServer().pid, ElasticsearchServer().pid
 
-    command = [sys.executable, str(ROOT / "deploy" / "services.py"), "start"]
+    command = [sys.executable, str(ROOT / "tools" / "services.py"), "start"]
     lines = subprocess.check_output(command, cwd="/", text=True).splitlines()
 
     assert lines == [

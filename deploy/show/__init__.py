@@ -1,1 +1,0 @@
-"""The parts of the demo; `deploy/demo.py` puts them together."""

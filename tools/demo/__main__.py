@@ -1,0 +1,172 @@
+"""A day of a web shop in half a minute: from RabbitMQ to Elasticsearch, through the real job.
+
+    python -m tools.demo
+
+Starts a RabbitMQ and an Elasticsearch where `RABBITMQ_URL` and `ELASTICSEARCH_URL` name none,
+publishes events, runs `python -m bytewax.run flows.pipeline` on them, and asks Elasticsearch what
+arrived. The exit code is 0 when each event is either stored or parked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import signal
+import sys
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from operator import attrgetter
+from pathlib import Path
+
+from connectors.url import parse, without_password
+from tools import services
+from tools.demo import counters, report, shop
+from tools.demo.broker import DemoBroker
+from tools.demo.counters import Counters
+from tools.demo.index import DemoIndex
+from tools.demo.job import COMMAND, DemoJob
+from tools.demo.progress import ProgressLine
+from tools.demo.trouble import DemoTrouble
+from tools.local.folders import CannotStart
+from tools.local.ports import free_ports
+
+SPEC = Path("tools/demo/pipeline.yaml")
+NAME = "hopper-demo"
+"""Of the queue and of the index, as `SPEC` has them."""
+
+SCHEMES = {"RABBITMQ_URL": ("amqp", "amqps"), "ELASTICSEARCH_URL": ("http", "https")}
+"""What the URLs of the services may begin with."""
+
+SECONDS_MAX = 90
+"""From the first event on; it takes less than twenty where nothing is in the way."""
+
+PUBLISH_EVERY = 0.05
+"""Seconds in which events gather before they are published together."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the job."""
+
+EXIT_INTERRUPTED = 130
+"""As a shell says it of what Ctrl-C has ended."""
+
+
+def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
+    """Show all of it; return whether each event is either stored or parked.
+
+    Raises:
+        Trouble: something has kept it from its end.
+    """
+    index = DemoIndex(urls["ELASTICSEARCH_URL"], NAME)
+    [port] = free_ports(1)
+    job = DemoJob(SPEC, {**urls, "DEMO_METRICS_PORT": str(port)})
+    day = list(shop.day(events, seconds, datetime.now(UTC)))
+
+    with DemoBroker(urls["RABBITMQ_URL"], NAME) as broker:
+        index.make_anew(shop.MAPPING)
+        tell(report.introduction(events, seconds, _places(urls)))
+        with job:
+            last = watch(broker, job, day, port)
+            print("\nEach event is stored or parked. The job is told to stop (SIGTERM), drains,")
+            job.drain()
+            print("and has left with exit code 0.")
+        parked = broker.take_parked()
+
+    index.refresh()
+    stored = index.count()
+    tell(report.arrived(stored, index.first("order"), index.bulks()))
+    tell(report.gathered(last))
+    tell(report.put_aside(parked))
+    tell(report.conclusion(events, stored, len(parked)))
+    print(f"Look further: {index.search_command}")
+    return events == stored + len(parked)
+
+
+def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.Event], port: int) -> Counters:
+    """Publish each event when it is due, and show the job at work until it is done with all."""
+    began_at = look_at = time.monotonic()
+    published, seen = 0, Counters()
+    with ProgressLine(sys.stdout) as progress:
+        while True:
+            now = time.monotonic()
+            due = bisect_right(day, now - began_at, key=attrgetter("due_at"))
+            broker.publish(day[published:due])
+            published = due
+            if now >= look_at:
+                look_at = now + LOOK_EVERY
+                seen = counters.look(port) or seen
+                progress.show(seen, now)
+                for warning in job.take_warnings():
+                    progress.say(warning)
+                job.check()
+                if seen.settled >= len(day) and not seen.open:
+                    return seen
+                if now - began_at > SECONDS_MAX:
+                    raise DemoTrouble(
+                        f"After {SECONDS_MAX} s only {seen.settled:,} of {len(day):,} events are "
+                        f"stored or parked. What the job says is in {job.log}."
+                    )
+            broker.wait(PUBLISH_EVERY)
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print lines."""
+    for line in lines:
+        print(line)
+
+
+def main() -> int:
+    """Run the demo as the command line says; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=20_000, help="how many (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=12, help="in which time (%(default)s)")
+    arguments = parser.parse_args()
+    _set_up()
+    try:
+        return 0 if demo(_urls(), arguments.events, arguments.seconds) else 1
+    except CannotStart as error:
+        sys.exit(f"{error}\n{services.ADVICE}")
+    except DemoTrouble as error:
+        sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        print("\nStopped early. The job has left.")
+        return EXIT_INTERRUPTED
+
+
+def _set_up() -> None:
+    # The end of the demo is the end of its job.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What is shown is of now, in a pipe as well; and a terminal may know fewer characters than
+    # Elasticsearch does.
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # It reports at length what we say in one sentence.
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+def _urls() -> dict[str, str]:
+    urls = {variable: services.url(variable) for variable in SCHEMES}
+    for variable, schemes in SCHEMES.items():
+        try:
+            parse(urls[variable], schemes)
+        except ValueError as error:
+            raise DemoTrouble(f"{variable}: {error}") from None
+    return urls
+
+
+def _places(urls: dict[str, str]) -> dict[str, str]:
+    rabbitmq = without_password(urls["RABBITMQ_URL"])
+    elasticsearch = without_password(urls["ELASTICSEARCH_URL"])
+    return {
+        "from": f"queue {NAME}, RabbitMQ at {rabbitmq}",
+        "by": f"python {' '.join(COMMAND)}, as {SPEC} says",
+        "to": f"index {NAME}, Elasticsearch at {elasticsearch}",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The job as its users run it: a process of its own, whose log goes to a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from tools.demo.trouble import DemoTrouble
+
+ROOT = Path(__file__).resolve().parents[2]
+"""Where `flows` and `connectors` lie."""
+
+COMMAND = ["-m", "bytewax.run", "flows.pipeline"]
+"""What Python is told."""
+
+DRAIN_SECONDS_MAX = 40
+"""More than the job gives itself, which is 30 s unless its spec says otherwise."""
+
+LEAVE_SECONDS_MAX = 5
+"""For a job that is not waited for any more: a drain with nothing in its way takes a second."""
+
+
+class DemoJob:
+    """One process; leaving the `with` block ends it, if it still runs."""
+
+    def __init__(self, spec: Path, environment: dict[str, str]) -> None:
+        """Describe it; `with` starts it. `environment` is added to ours."""
+        self._environment = {**os.environ, **environment, "HOPPER_PIPELINE": str(spec)}
+        self._seen = 0  # bytes of the log that `take_warnings` has read
+
+    def __enter__(self) -> DemoJob:
+        file, name = tempfile.mkstemp(prefix="hopper-demo-", suffix=".log")
+        self._file = os.fdopen(file, "wb")
+        self.log = Path(name)
+        """What it says; stays when there is trouble, and is removed when there is none."""
+        self._process = subprocess.Popen(
+            [sys.executable, *COMMAND],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=self._file,
+            # Else Ctrl-C would reach it as well, and our own signal would be its second one, which
+            # ends it without a drain.
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._end(LEAVE_SECONDS_MAX)
+        finally:
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+            self._file.close()
+            if not isinstance(error, DemoTrouble):
+                self.log.unlink()
+
+    def drain(self) -> None:
+        """Send SIGTERM, and wait until it has left with exit code 0.
+
+        Raises:
+            Trouble: it has not; with the end of its log.
+        """
+        code = self._end(DRAIN_SECONDS_MAX)
+        if code is None:
+            raise self._trouble(f"The job has not left within {DRAIN_SECONDS_MAX} s")
+        if code != 0:
+            raise self._trouble(f"The job has left with exit code {code}")
+
+    def check(self) -> None:
+        """See that it runs.
+
+        Raises:
+            Trouble: it does not; with the end of its log.
+        """
+        code = self._process.poll()
+        if code is not None:
+            raise self._trouble(f"The job has ended by itself, with exit code {code}")
+
+    def take_warnings(self) -> list[str]:
+        """Return the warnings and errors that it has logged since the last call."""
+        with self.log.open("rb") as file:
+            file.seek(self._seen)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._seen += len(whole)
+        lines = whole.decode(errors="replace").splitlines()
+        return [line for line in lines if " WARNING " in line or " ERROR " in line]
+
+    def _end(self, seconds_max: float) -> int | None:
+        """Let it drain; the exit code, or nothing if that takes too long."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _trouble(self, what: str) -> DemoTrouble:
+        end = self.log.read_text(errors="replace").splitlines()[-25:]
+        return DemoTrouble("\n".join([f"{what}; its log, {self.log}, ends with:", "", *end]))

@@ -1,0 +1,97 @@
+"""What the demo says before and after: it only puts into words what it is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from textwrap import indent, wrap
+from typing import Any
+
+from tools.demo.broker import Parked
+from tools.demo.counters import Counters
+from tools.demo.index import BulkCounts
+
+WIDTH = 80
+"""Columns that are filled, as far as it can be had: every terminal has them."""
+
+REASON_LINES_MAX = 3
+"""The parked message has all of its reason; the beginning is enough to see what is meant."""
+
+
+def introduction(events: int, seconds: float, places: Mapping[str, str]) -> Iterator[str]:
+    """Tell what is going to happen, and where."""
+    yield ""
+    yield f"A web shop's day in {seconds:g} seconds: {events:,} orders, payments and page views."
+    yield ""
+    width = max(map(len, places))
+    yield from (f"  {name:<{width}}   {place}" for name, place in places.items())
+    yield ""
+
+
+def arrived(stored: int, sample: Mapping[str, Any], bulks: BulkCounts) -> Iterator[str]:
+    """Tell what Elasticsearch has."""
+    yield ""
+    yield f"Elasticsearch has {stored:,} documents. The first order:"
+    yield ""
+    yield indent(_json(sample), "  ")
+    yield ""
+    average = bulks.size_bytes / max(bulks.requests, 1) / 1024
+    yield f"It counts {bulks.requests:,} bulk requests, of {average:,.0f} KiB on average."
+
+
+def gathered(counters: Counters) -> Iterator[str]:
+    """Tell how messages were gathered, as two tables side by side."""
+    yield ""
+    left = _table("documents", "bulks", counters.bulks_by_size)
+    most_first = sorted(counters.windows, key=lambda row: -row[1])
+    right = _table("completed by", "windows", most_first)
+    width = max(map(len, left))
+    for one, other in zip_longest(left, right, fillvalue=""):
+        yield f"  {one:<{width}}      {other}".rstrip()
+
+
+def put_aside(parked: Sequence[Parked]) -> Iterator[str]:
+    """Tell what could not be stored, and why."""
+    yield ""
+    yield f"{len(parked)} messages could not be stored, and were parked with the reason:"
+    yield ""
+    for message_id, reason in parked:
+        yield from wrap(
+            f"{message_id}   {reason}",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent=" " * (len(message_id) + 5),
+            max_lines=REASON_LINES_MAX,
+            placeholder=" ...",
+        )
+
+
+def conclusion(published: int, stored: int, parked: int) -> Iterator[str]:
+    """Tell whether everything is there."""
+    yield ""
+    sum_ = f"{published:,} published, {stored:,} stored + {parked:,} parked"
+    if published == stored + parked:
+        yield f"{sum_}: nothing is lost, nothing is there twice."
+    else:
+        yield f"{sum_}: the sum is WRONG by {stored + parked - published:+,}."
+
+
+def _json(value: Any) -> str:
+    """Print JSON with everything on one line that fits on one."""
+    line = json.dumps(value)
+    if len(line) < WIDTH - 20 or not isinstance(value, (dict, list)):
+        return line
+    if isinstance(value, list):
+        parts, brackets = [_json(part) for part in value], "[]"
+    else:
+        parts = [f"{json.dumps(key)}: {_json(part)}" for key, part in value.items()]
+        brackets = "{}"
+    inner = indent(",\n".join(parts), "  ")
+    return f"{brackets[0]}\n{inner}\n{brackets[1]}"
+
+
+def _table(name: str, number: str, rows: Sequence[tuple[str, int]]) -> list[str]:
+    cells = [(name, number), *((key, f"{value:,}") for key, value in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [f"{key:<{widths[0]}}   {value:>{widths[1]}}" for key, value in cells]
