@@ -82,7 +82,7 @@ class Consumer(Protocol):
         """How many messages it holds, and whether it may hold more; nothing without connection."""
 
     @property
-    def undecided(self) -> int:
+    def awaiting_outcome(self) -> int:
         """Those of them that have no outcome yet; to be asked from any thread, and seldom."""
 
     @property

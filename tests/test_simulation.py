@@ -239,7 +239,7 @@ class SimulatedWorld:
         assert books.look(draining=True) == []
         for name, consumer in self.consumers.items():
             if consumer.drained or not consumer._events:  # it may have to tell of a loss
-                assert books.of_consumer(name).counts.waiting == consumer.undecided
+                assert books.of_consumer(name).counts.waiting == consumer.awaiting_outcome
         assert books.groups.groups == sum(a._shard.open_groups for a in self.aggregates.values())
         between = sum(in_leaving(values) for values in self.to_write.values())
         for value in itertools.chain(*self.to_aggregate.values(), *self.to_acknowledge.values()):

@@ -158,7 +158,7 @@ class MemoryConsumer:
         return growth(self._prefetch, len(self._held), size) if self._may_grow else 0
 
     @property
-    def undecided(self) -> int:
+    def awaiting_outcome(self) -> int:
         """See `Consumer`; what has an outcome is settled at once."""
         return len(self._held)
 

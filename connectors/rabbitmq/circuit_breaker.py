@@ -104,17 +104,17 @@ class CircuitBreaker:
         if self.is_half_open:
             self._open(now)
 
-    def look(self, undecided: int, now: float) -> None:
-        """See what only the others show, or time; `undecided` messages are in flight."""
+    def update(self, awaiting_outcome: int, now: float) -> None:
+        """See what only the others show, or time; `awaiting_outcome` messages are in flight."""
         if self._counter is None or self.is_open or self.is_half_open:
             return
         if self.is_suspicious:
             too_long = now - self._suspects_since >= MAX_SUSPICION
             if self._stored_meanwhile > self._withheld:
                 self._trust()
-            elif too_long or self._withheld > undecided + self._stored_meanwhile:
+            elif too_long or self._withheld > awaiting_outcome + self._stored_meanwhile:
                 self._open(now)
-        elif self._counter.stands_still(undecided, now):
+        elif self._counter.stands_still(awaiting_outcome, now):
             self._open(now)
 
     def _trust(self) -> None:

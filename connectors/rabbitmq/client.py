@@ -1,7 +1,7 @@
-"""Consumes one queue: the I/O thread that owns the connection, and what the dataflow sees of it.
+"""Consumes one queue: an I/O thread owns the connection, and the dataflow's thread calls.
 
-The thread answers heartbeats even while the dataflow is busy. Between the two threads there are two
-deques and one wake-up, and no lock: `prefetch` bounds what can be in them.
+The I/O thread answers heartbeats even while the dataflow is busy. The threads share two deques and
+one wake-up, and no lock; the prefetch bounds both deques.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 RECONNECT = Backoff(0.5, 30.0)
-"""Between two tries to connect: soon enough after a restart, and no burden in a long outage."""
+"""Seconds between two attempts to connect: soon after a restart, rarely in a long outage."""
 CANCELLED = "the broker has cancelled the consumer"
 
 
@@ -44,13 +44,13 @@ class RabbitMQConsumer:
         dead_letter: RabbitMQDeadLetter | None,
         credentials: Credentials,
     ) -> None:
-        """Without a `dead_letter`, the queue's own dead lettering gets what is rejected."""
+        """Without a `dead_letter`, rejected messages go to the queue's own dead lettering."""
         self.name, self._spec = name, spec
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
-        asks, fresh = topology.of_source(spec), credentials.of_source
         self._link = Link(
-            self._loop, spec.url, f"hopper {name}", asks, self, RECONNECT, fresh, refusal.CONSUME
+            *(self._loop, spec.url, f"hopper {name}", topology.of_source(spec), self, RECONNECT),
+            *(credentials.of_source, refusal.CONSUME),
         )
         self._parker = (
             DeadLetterPublisher(
@@ -62,16 +62,16 @@ class RabbitMQConsumer:
         self._events, self._outcomes = Events(), deque[Outcomes]()
         self._wake = Wake(self._loop, self._settle)
         self._origin = Origin(name, 0)
-        self._session: Session | None = None  # each channel has its own: tags die with it
-        self._caution = SlowStart(spec.prefetch)
-        if not spec.may_be_cautious:
-            self._caution.end()
+        self._session: Session | None = None  # one for each channel: delivery tags end with it
+        self._slow_start = SlowStart(spec.prefetch)
+        if not spec.can_change_prefetch:
+            self._slow_start.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
         self.reach, self.consumer_count = Reach(name), ConsumerCount(self._loop, spec.queue)
-        self._draining = self._ended = self._closing = self._leaving = False
+        self._draining = self._ended = self._closing = self._pausing = False
 
-    # What the dataflow calls.
+    # The dataflow's thread calls these.
 
     def start(self) -> None:
         """See `Consumer`."""
@@ -110,7 +110,7 @@ class RabbitMQConsumer:
     @property
     def unsettled(self) -> int:
         """See `Consumer`."""
-        session = self._session  # the other thread may be about to forget it
+        session = self._session  # read once: the I/O thread may set it to `None`
         return 0 if session is None else session.open
 
     @property
@@ -120,10 +120,10 @@ class RabbitMQConsumer:
         return Load() if session is None else session.load
 
     @property
-    def undecided(self) -> int:
+    def awaiting_outcome(self) -> int:
         """See `Consumer`."""
         session = self._session
-        return 0 if session is None else session.undecided
+        return 0 if session is None else session.awaiting_outcome
 
     @property
     def counts(self) -> ConsumerCounts:
@@ -136,7 +136,7 @@ class RabbitMQConsumer:
             self._loop.add_callback_threadsafe(self._close)
             self._thread.join()
 
-    # What runs on the I/O thread.
+    # The I/O thread calls these.
 
     def _run(self) -> None:
         self._link.open()
@@ -144,23 +144,23 @@ class RabbitMQConsumer:
         self._loop.close()
 
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
-        """Consume, as a new generation."""
-        self._origin, self._leaving = Origin(self.name, self._origin.generation + 1), False
+        """Begin to consume, as a new generation."""
+        self._origin, self._pausing = Origin(self.name, self._origin.generation + 1), False
         self.rejections.connected()
-        if self.rejections.probing and self._spec.may_be_cautious:
-            self._caution = SlowStart(self._spec.prefetch, probe=True)
+        if self.rejections.probing and self._spec.can_change_prefetch:
+            self._slow_start = SlowStart(self._spec.prefetch, probe=True)
         session = self._session = Session(
             self._loop,
             self._origin,
             connection,
             channel,
             self._spec,
-            self._caution,
+            self._slow_start,
             self._parker,
             self.rejections,
             self._events,
             self._link.drop,
-            self._stop_reading,
+            self._begin_pause,
             self._on_agreed,
         )
         metrics.CONNECTIONS.inc()
@@ -169,7 +169,7 @@ class RabbitMQConsumer:
         if self._draining:
             session.end(self._on_ended)
         elif self.rejections.stopped:
-            self._stop_reading()
+            self._begin_pause()
         session.begin()
 
     def _on_agreed(self) -> None:
@@ -178,13 +178,13 @@ class RabbitMQConsumer:
             self._events.add(Opened(self._origin))
 
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
-        """Void everything of this generation."""
+        """End this generation: the broker requeues all messages that it held."""
         if self._session is not None:
             self.rejections.count(returned=self._session.rejected)
         self._session = None
-        self.reach.lost(self._link.place, reason, remedy, wanted=self._closing or self._leaving)
+        self.reach.lost(self._link.place, reason, remedy, wanted=self._closing or self._pausing)
         if was_ready:
-            self._caution.end()
+            self._slow_start.end()
             self._events.add(Lost(self._origin))
             if self._parker is not None:
                 self._parker.forget(self._origin)
@@ -197,7 +197,7 @@ class RabbitMQConsumer:
             outcomes = self._outcomes.popleft()
             if session is not None and outcomes.origin == session.origin:
                 session.settle(outcomes)
-            else:  # the broker has taken those messages back
+            else:  # stale: the broker has requeued these messages
                 _, stored, rejected, dropped, _ = outcomes
                 returned = sum(1 + len(one.others) for one in rejected)
                 stale = len(stored) + len(dropped) + returned
@@ -211,17 +211,17 @@ class RabbitMQConsumer:
             self._wake.soon()
         if self._closing:
             self._close()
-        elif self._leaving:
-            self._leave()
+        elif self._pausing:
+            self._pause()
 
-    def _stop_reading(self) -> None:
-        """Too much is rejected: park no more of it, and hand back what is open."""
-        if self._session is not None and not (self._leaving or self._draining):
-            self._leaving = True
-            self._session.end(self._leave)
+    def _begin_pause(self) -> None:
+        """Stop consuming: the reject limit is reached. Park nothing more, requeue the rest."""
+        if self._session is not None and not (self._pausing or self._draining):
+            self._pausing = True
+            self._session.end(self._pause)
 
-    def _leave(self) -> None:
-        """Disconnect when nothing is being parked any more, and come back for a probe."""
+    def _pause(self) -> None:
+        """Disconnect as soon as no message is being parked, and reconnect later for a probe."""
         if self._session is not None and not self._parker:
             self._session.flush(everything=True)
             self._link.drop("too many messages are rejected", again_after=self.rejections.pause)
@@ -239,11 +239,11 @@ class RabbitMQConsumer:
         self._ended = True
 
     def _close(self) -> None:
-        """Settle everything that was handed in; leave when nothing waits to be parked."""
+        """Settle all outcomes that were passed in; disconnect when no message is being parked."""
         self._draining = self._closing = True
         self._settle()
         if self._parker is not None and len(self._parker) and self._session is not None:
-            return  # `_on_parked` comes back here
+            return  # `_on_parked` calls this again
         if self._session is not None:
             self._session.give_back()
         self.rejections.tell_counts(everything=True)

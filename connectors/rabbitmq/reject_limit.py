@@ -59,13 +59,13 @@ class RejectCounter:
             found |= self._of_any.add(self._base + tag)  # Rule 2
         return found
 
-    def stands_still(self, undecided: int, now: float) -> bool:
-        """Whether nothing but rejections comes; `undecided` are in flight. Rule 3."""
+    def stands_still(self, awaiting_outcome: int, now: float) -> bool:
+        """Whether nothing but rejections comes; `awaiting_outcome` are in flight. Rule 3."""
         run, limit = self._run, self._limit
         return (
             run >= MIN_RUN
             and now - self._run_began >= MIN_RUN_SECONDS
-            and run * limit.of > (run + undecided) * limit.rejected
+            and run * limit.of > (run + awaiting_outcome) * limit.rejected
         )
 
     def clear(self) -> None:

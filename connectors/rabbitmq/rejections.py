@@ -78,7 +78,7 @@ class Rejections:
         """At least one message is dropped, as the spec says."""
         self._breaker.passed()
 
-    def grown(self) -> None:
+    def probe_grew(self) -> None:
         """The probe holds all that may be held, and waits for its window: it is a probe in name."""
         self.stopped_because = ""
 
@@ -123,11 +123,11 @@ class Rejections:
             self._breaker.fail(now)
             self._say_stopped(probing=True)
 
-    def look(self, undecided: int) -> None:
-        """See what only the others show, or time; `undecided` messages are in flight."""
+    def update(self, awaiting_outcome: int) -> None:
+        """See what only the others show, or time; `awaiting_outcome` messages are in flight."""
         now, probing = time.monotonic(), self.probing
         if not self.stopped:
-            self._breaker.look(undecided, now)
+            self._breaker.update(awaiting_outcome, now)
             self._say_stopped(probing=probing)
         self.tell_counts(everything=False)
 

@@ -1,6 +1,6 @@
-"""The life of one channel: what it delivers is handed over, and what has become of it is settled.
+"""One channel: hands its messages to the dataflow, and settles them by their outcomes.
 
-Runs on the I/O thread of its consumer. It knows nothing of other connections, earlier or later.
+Runs on the I/O thread of its consumer. It knows no earlier and no later connection.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ from connectors.rabbitmq.wire import BatchConnection
 
 LOG = logging.getLogger("hopper.rabbitmq")
 
-LOOK_AFTER = 1.0
-"""Seconds between two looks at what only time changes."""
+TICK_AFTER = 1.0
+"""Seconds between two checks of what only time changes: prefetch, ages, offset, reject limit."""
 
 NAP = 0.003
-"""Seconds the thread sleeps after a read that brought little, so that the next one brings more:
-half the CPU of a message is the cost of a read."""
-LITTLE_BYTES = 65536
+"""Seconds that the thread sleeps after a read of less than `SMALL_READ`, so that the next read
+brings more: a read costs half the CPU time of a message."""
+SMALL_READ = 65536
+"""Bytes."""
 
 
 class Session:
-    """Ends with its channel."""
+    """The consuming and settling on one channel; it ends with the channel."""
 
     def __init__(
         self,
@@ -47,29 +48,29 @@ class Session:
         connection: BatchConnection,
         channel: Channel,
         spec: RabbitMQSource,
-        caution: SlowStart,
+        slow_start: SlowStart,
         parker: DeadLetterPublisher | None,
         rejections: Rejections,
         events: Events,
-        hand_back: Callable[[str], None],
+        disconnect: Callable[[str], None],
         stop: Callable[[], None],
         on_agreed: Callable[[], None],
     ) -> None:
-        """`hand_back` is called, with the reason, when the channel should be given up.
+        """`disconnect` is called with the reason when the connection must end.
 
-        `stop` is called when so much is rejected that nothing more should be read, and `on_agreed`
-        when the broker agrees to deliver.
+        `stop` is called when the reject limit is reached, and `on_agreed` at each
+        `basic.consume-ok` of the broker.
         """
         self.origin = origin
         self._loop, self._connection, self._channel = loop, connection, channel
-        self._caution, self._events = caution, events
+        self._slow_start, self._events = slow_start, events
         self._rejections, self._stop = rejections, stop
         self._settlement = Settlement(loop, origin, connection, channel, spec, parker, rejections)
         held_from = self._settlement.held_from
         self._subscription = Subscription(
-            connection, channel, spec, caution, self._on_messages, held_from, on_agreed
+            connection, channel, spec, slow_start, self._on_messages, held_from, on_agreed
         )
-        self._ages, self._hand_back = DeliveryAges(spec.consumer_timeout), hand_back
+        self._ages, self._disconnect = DeliveryAges(spec.consumer_timeout), disconnect
         self._timeout = spec.consumer_timeout
         self._offset_queue = OffsetQueue(connection, spec.offsets) if spec.is_stream else None
         self._offsets = StreamOffsets()
@@ -78,7 +79,7 @@ class Session:
 
     @property
     def open(self) -> int:
-        """Messages that the broker waits to hear about."""
+        """Unacknowledged messages."""
         return self._settlement.open
 
     @property
@@ -88,95 +89,95 @@ class Session:
         return Load(self.open, subscription.prefetch, subscription.is_full, subscription.may_grow)
 
     @property
-    def undecided(self) -> int:
-        """Those of them that have no outcome."""
-        return self._settlement.undecided
+    def awaiting_outcome(self) -> int:
+        """Unacknowledged messages without an outcome."""
+        return self._settlement.awaiting_outcome
 
     @property
     def rejected(self) -> int:
-        """Messages that are rejected, and have found no place yet."""
+        """Messages that are rejected, and neither parked nor discarded yet."""
         return self._settlement.rejected
 
     def begin(self) -> None:
-        """Consume; a stream from where it has been read to."""
+        """Begin to consume; a stream from the offset that the offset queue keeps."""
         if self._offset_queue is None:
-            self._go_on()
+            self._tick()
         else:
             self._offset_queue.read(self._begin_at)
 
     def _begin_at(self, offset: int | None) -> None:
         self._subscription.start_at(self._start_offset if offset is None else offset)
-        self._go_on()
+        self._tick()
 
-    def _go_on(self) -> None:
-        """Look after it until the channel is closed."""
+    def _tick(self) -> None:
+        """Check what only time changes, and repeat until the channel is closed."""
         if self._channel.is_open:
-            self._look()
-            self._loop.call_later(LOOK_AFTER, self._go_on)
-            self._watch()
+            self._update_prefetch()
+            self._loop.call_later(TICK_AFTER, self._tick)
+            self._check_ages()
             self._keep_offset()
-            self._settlement.look()
-            self._stop_if_told()
+            self._settlement.update()
+            self._stop_at_reject_limit()
 
     def grow(self) -> None:
-        """Let in more messages, if it holds all it may."""
+        """Raise the prefetch if the consumer is full."""
         before = self._subscription.prefetch
         if more := self._subscription.grow(time.monotonic()):
             LOG.info(
-                "%s: open groups wait for more messages than its prefetch of %d: it may hold %d "
-                "from now on",
+                "%s: open groups wait for more messages than the prefetch of %d: it is %d from now "
+                "on",
                 *(self.origin.consumer, before, before + more),
             )
 
     def end(self, on_ended: Callable[[], None]) -> None:
-        """Stop consuming; what has arrived can still be settled."""
+        """Stop consuming; messages that have arrived can still be settled."""
         self._subscription.end(on_ended)
 
     def settle(self, outcomes: Outcomes) -> None:
-        """Note what became of messages; `flush` tells the broker."""
+        """Note the outcomes; `flush` tells the broker."""
         self._settlement.settle(outcomes)
         if not (self._rejections.probing or self._rejections.stopped):
-            self._caution.accepted()
+            self._slow_start.accepted()
 
     def parked(self, rejected: Rejected) -> None:
-        """A copy of this one is safe."""
+        """Note that the dead-letter broker has confirmed the copy of this message."""
         self._settlement.parked(rejected)
 
     def flush(self, *, everything: bool) -> None:
-        """Acknowledge what is due, or everything; make use of the room."""
+        """Acknowledge what is due (`everything`: all that is finished); update the prefetch."""
         self._settlement.flush(everything=everything)
         if everything:
             self._keep_offset()
-        if not self._caution.over:
-            self._look()
-        self._stop_if_told()
+        if not self._slow_start.over:
+            self._update_prefetch()
+        self._stop_at_reject_limit()
 
-    def _stop_if_told(self) -> None:
+    def _stop_at_reject_limit(self) -> None:
         if self._rejections.stopped:
             self._stop()
 
     def give_back(self) -> None:
-        """Return what has no outcome; the channel is closed next."""
+        """Requeue messages without an outcome; the channel is closed next."""
         self._settlement.give_back()
 
-    def _look(self) -> None:
-        self._subscription.look(self.open, time.monotonic())
-        if self._caution.is_probe_in_name_only:
-            self._rejections.grown()
+    def _update_prefetch(self) -> None:
+        self._subscription.update(self.open, time.monotonic())
+        if self._slow_start.probe_has_grown:
+            self._rejections.probe_grew()
 
-    def _watch(self) -> None:
+    def _check_ages(self) -> None:
         age = self._ages.oldest(self._settlement.oldest, time.monotonic())
-        waits = "a message has waited for its acknowledgement for"
         if self._ages.is_overdue(age):
             self.flush(everything=True)
-            self._hand_back(
-                f"{waits} {age:.0f} s; everything goes back before the broker takes it, after "
-                f"{self._timeout:.0f} s"
+            self._disconnect(
+                f"a message is unacknowledged for {age:.0f} s: requeued all messages before the "
+                f"consumer timeout of {self._timeout:.0f} s"
             )
         elif self._ages.is_worth_a_warning(age):
             LOG.warning(
-                "%s: %s %.0f s; after %.0f s the broker takes everything back",
-                *(self.origin.consumer, waits, age, self._timeout),
+                "%s: a message is unacknowledged for %.0f s; at the consumer timeout of %.0f s the "
+                "broker requeues all messages: shorten the windows or raise the timeout",
+                *(self.origin.consumer, age, self._timeout),
             )
 
     def _keep_offset(self) -> None:
@@ -194,9 +195,9 @@ class Session:
         self._subscription.arrived(messages, now)
         if any_redelivered(messages):
             messages = self._settlement.without_poison(messages)
-            self._stop_if_told()
+            self._stop_at_reject_limit()
         if messages:
             self._events.add(Arrived(self.origin, messages))
         before, self._bytes = self._bytes, self._connection.bytes_received
-        if self._bytes - before < LITTLE_BYTES:
+        if self._bytes - before < SMALL_READ:
             time.sleep(NAP)

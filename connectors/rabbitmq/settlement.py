@@ -1,6 +1,6 @@
-"""Settles the messages of one channel as their outcomes say: acknowledges, parks, rejects.
+"""Settles the messages of one channel by their outcomes: acknowledges, parks, rejects.
 
-What may be sent to the broker, and when it is due, is decided in `ledger.py`.
+`ledger.py` decides which frames may be sent to the broker, and when they are due.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from connectors.message import Message, Origin, Outcomes, Rejected
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.rejections import Rejections
-from connectors.rabbitmq.slow_start import nack_is_no_failure, sort_out
+from connectors.rabbitmq.slow_start import nack_counts_no_delivery, split_off_poison
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
 
 SPILL_AFTER = 1.0
-"""Seconds that finished messages wait behind an open one, to be acknowledged together with it:
-those behind it take a frame each, so they go when they are half of the prefetch, or this old."""
+"""Seconds that finished messages wait behind an open one, to be acknowledged together with it.
+Acknowledged before it, each takes a frame; so they wait until they are half of the prefetch, or
+this old."""
 
 
 class Settlement:
-    """Ends with its channel: on another one the tags mean nothing."""
+    """The settling on one channel; it ends with the channel, as the delivery tags do."""
 
     def __init__(
         self,
@@ -36,10 +37,12 @@ class Settlement:
         parker: DeadLetterPublisher | None,
         rejections: Rejections,
     ) -> None:
-        """Without a `parker`, the queue's own dead lettering gets what is rejected."""
+        """Without a `parker`, rejected messages go to the queue's own dead lettering."""
         self._loop, self._origin, self._channel = loop, origin, channel
         self._spec, self._parker, self._rejections = spec, parker, rejections
-        self._nacks = spec.nack_keeps_place and nack_is_no_failure(connection.server_properties)
+        self._nacks = spec.nack_keeps_position and nack_counts_no_delivery(
+            connection.server_properties
+        )
         self._withheld: list[Rejected] = []  # whether they are parked is not known yet
         self._spilling = False  # `_spill` has been asked for, and has not run yet
         self.rejected = 0
@@ -50,34 +53,37 @@ class Settlement:
 
     @property
     def open(self) -> int:
-        """Messages that the broker waits to hear about."""
+        """Unacknowledged messages."""
         return self._ledger.open
 
     @property
-    def undecided(self) -> int:
-        """Those of them that have no outcome."""
+    def awaiting_outcome(self) -> int:
+        """Unacknowledged messages without an outcome."""
         return self._ledger.unfinished - self.rejected
 
     @property
     def oldest(self) -> int | None:
-        """Tag of the oldest message that has no outcome yet; `None`: all have one."""
+        """Delivery tag of the oldest message that is not finished; `None`: all are."""
         return self._ledger.oldest
 
     def held_from(self, tag: int) -> int:
-        """Messages from this one on that the broker waits to hear about."""
+        """Count the unacknowledged messages from this delivery tag on."""
         return self._ledger.held_from(tag)
 
     def delivered(self, last_tag: int) -> None:
-        """Enter what has arrived, up to this tag."""
+        """Enter the messages that have arrived, up to this delivery tag."""
         self._ledger.delivered(last_tag)
         self._rejections.read(last_tag)
 
     def without_poison(self, messages: list[Message]) -> list[Message]:
-        """Park what came too often; without a place to park, that is the broker's own task."""
-        most = self._spec.most_deliveries
-        if most is None or self._parker is None:
+        """Park messages that were delivered too often, and return the others.
+
+        Without a dead letter, the delivery limit of the queue is the only protection.
+        """
+        limit = self._spec.most_deliveries
+        if limit is None or self._parker is None:
             return messages
-        good, poison = sort_out(messages, most)
+        good, poison = split_off_poison(messages, limit)
         self._rejections.count(unread=len(poison))
         self.rejected += len(poison)
         self._rejections.poison(poison)
@@ -86,9 +92,13 @@ class Settlement:
         return good
 
     def settle(self, outcomes: Outcomes) -> None:
-        """Note what is finished, and part with what is rejected; `flush` tells the broker."""
+        """Note finished messages, and park or reject rejected ones; `flush` tells the broker.
+
+        Raises:
+            AssertionError: the outcomes have parts, which the dataflow must merge before.
+        """
         if outcomes.parts:
-            raise AssertionError("outcomes of parts are made outcomes of messages before")
+            raise AssertionError("merge the outcomes of parts into outcomes of messages first")
         self._ledger.stored(outcomes.stored)
         self._ledger.stored(outcomes.dropped)
         if outcomes.stored:
@@ -98,15 +108,15 @@ class Settlement:
         for rejected in outcomes.rejected:
             self.rejected += 1 + len(rejected.others)
             if self._rejections.may_park(rejected):
-                self._reject(rejected)  # otherwise it stays unacknowledged
+                self._reject(rejected)  # otherwise the message stays unacknowledged
             elif self._rejections.suspicious:
                 self._withheld.append(rejected)
         if self._withheld:
-            self.look()
+            self.update()
 
-    def look(self) -> None:
-        """See whether too much is rejected; park what was withheld, if that was a burst."""
-        self._rejections.look(self.undecided)
+    def update(self) -> None:
+        """Check the reject limit; park the withheld messages if they were only a burst."""
+        self._rejections.update(self.awaiting_outcome)
         if not self._rejections.suspicious:
             withheld, self._withheld = self._withheld, []
             for rejected in withheld if not self._rejections.stopped else ():
@@ -114,13 +124,13 @@ class Settlement:
                 self._reject(rejected)
 
     def parked(self, rejected: Rejected) -> None:
-        """A copy is safe."""
+        """Note that the dead-letter broker has confirmed the copy of this message."""
         self._rejections.count(parked=1 + len(rejected.others))
         self.rejected -= 1 + len(rejected.others)
         self._ledger.stored([rejected.message.tag, *rejected.others])
 
     def flush(self, *, everything: bool) -> None:
-        """Acknowledge what is due; the rest soon, or all of it now, with `everything`."""
+        """Acknowledge what is due, and the rest soon; with `everything`, all of it now."""
         ledger = self._ledger
         ledger.flush(spill=everything or ledger.unsent > self._spec.prefetch // 2)
         if ledger.unsent and not self._spilling:
@@ -128,9 +138,9 @@ class Settlement:
             self._loop.call_later(SPILL_AFTER, self._spill)
 
     def give_back(self) -> None:
-        """Return what has no outcome in a way that counts as no failure, where there is one.
+        """Requeue unacknowledged messages without counting a failed delivery, where that works.
 
-        Elsewhere the end of the channel returns it: that keeps its place in the queue.
+        Otherwise the end of the channel requeues them, which keeps their position in the queue.
         """
         if self.open and self._nacks:
             self._channel.basic_nack(0, multiple=True, requeue=True)
@@ -146,7 +156,7 @@ class Settlement:
         self.rejected -= len(tags)
 
     def _spill(self) -> None:
-        """Acknowledge one by one what is finished behind a message that is still open."""
+        """Acknowledge finished messages behind an open one, each by itself."""
         self._spilling = False
         if self._channel.is_open:
             self._ledger.flush(spill=True)

@@ -75,7 +75,9 @@ class RabbitMQ:
 
     def other_consumers(self) -> int:
         """See `Source`."""
-        if not self._spec.may_be_cautious:  # each reads a stream whole, or one of them at a time
+        if (
+            not self._spec.can_change_prefetch
+        ):  # each reads a stream whole, or one of them at a time
             return 0
         counts = [c.consumer_count.count for c in self._consumers.values()]
         return max(0, max(counts) - len(self._names)) if any(counts) else self._others

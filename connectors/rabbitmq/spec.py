@@ -1,6 +1,6 @@
-"""What `pipeline.yaml` says about RabbitMQ: the queue to consume, and where messages are parked.
+"""The RabbitMQ part of `pipeline.yaml`: the queue to consume, and where messages are parked.
 
-It connects to nothing; what only the broker can know is asked when the job starts.
+It connects to no broker; the job asks the broker at its start.
 """
 
 from __future__ import annotations
@@ -42,54 +42,60 @@ class RabbitMQSource(Spec):
     """How many consumers share the queue; `auto`: one for each Bytewax worker.
     More consumers on one classic queue do not make it faster."""
     prefetch: Prefetch = DEFAULT_PREFETCH
-    """Messages that one consumer may hold unacknowledged: the bound on memory. Enough is what
-    arrives while a window fills and is written. Omitted: a consumer may hold more, up to 65,535 or
-    256 MiB, where open groups hold all of it, and only more messages could complete them."""
+    """Messages that one consumer may hold unacknowledged: the bound on memory. Choose as many as
+    arrive while a window fills and is written. Omitted: the prefetch grows, up to 65,535 messages
+    or 256 MiB, when open groups hold all of it and only more messages can complete them."""
     declare: Declaration | None = None
-    """How to make the queue; `passive` or omitted: it must exist."""
+    """How to declare the queue; `passive` or omitted: the queue must exist."""
     consume: Consume = Consume()
-    """How the broker is asked for messages."""
+    """How the job subscribes to the queue."""
     offset_queue: ShortText | None = None
-    """For a stream: name of the queue in which the job keeps its offset; it is made if it does not
-    exist. Omitted: that of the stream with `.offset` behind it. Two jobs need two of them."""
+    """For a stream: name of the queue in which the job keeps its offset; the job declares it if it
+    does not exist. Omitted: the stream's name and `.offset`. Two jobs need two offset queues."""
     consumer_timeout: Annotated[Duration, Field(gt=0)] = Field(
         default_factory=lambda given: _consumer_timeout(given.get("declare"), given.get("consume"))
     )
-    """How long the broker waits for an acknowledgement before it closes the channel; the job hands
-    everything back a little earlier. Omitted: `x-consumer-timeout` (milliseconds) of
+    """How long the broker waits for an acknowledgement before it closes the channel; the job
+    requeues all messages a little earlier. Omitted: `x-consumer-timeout` (milliseconds) of
     `consume.arguments`, which RabbitMQ knows since 4.3, else of `declare.arguments`, else 30
-    minutes, RabbitMQ's default. To be said when the broker's configuration or a policy differs."""
+    minutes, RabbitMQ's default. Set it if the broker's configuration or a policy differs."""
     most_deliveries: Annotated[int, Field(ge=1)] | None = 10
-    """Park a message that was delivered so often before and always came back, because the job died
-    of it, or its connection was lost each time. Only quorum queues count. `null`: never.
-    Less than the queue's delivery limit, at which the broker drops it: 20 since RabbitMQ 4."""
+    """Park a message that was delivered this often before and never acknowledged, because the job
+    crashed or lost its connection each time. Only quorum queues count deliveries. `null`: never.
+    Choose less than the queue's delivery limit (20 since RabbitMQ 4), at which the broker drops the
+    message."""
     format: Format = "auto"
-    """What the bodies are: `json`, `text`, `msgpack`, `ndjson`, `es_bulk` (the body of a request to
-    `_bulk`), or `auto`: what the content type says; where it says nothing, a JSON object, and what
-    is none becomes `{"message": text, "@timestamp": arrival}`. The `charset` of the content type is
-    obeyed, else text is UTF-8. A JSON array of objects, NDJSON and `es_bulk` are many documents:
-    their message is acknowledged when all of them are stored, and those that are rejected are
-    parked in a message by themselves. An array that has other values in it is parked whole."""
+    """Format of the bodies: `json`, `text`, `msgpack`, `ndjson`, `es_bulk` (the body of a request
+    to `_bulk`), or `auto`. `auto` follows the content type; without a content type, a body that is
+    a JSON object is taken as it is, and any other becomes
+    `{"message": text, "@timestamp": arrival}`. Text has the `charset` of the content type, else
+    UTF-8. A JSON array of objects, NDJSON and `es_bulk` hold several documents: their message is
+    acknowledged when all documents are stored, and rejected documents are parked in a message of
+    their own. An array that holds other values is parked whole."""
     indices: Indices = ()
-    """With `format: es_bulk`: which indices documents may name, `events-*` for example; a document
-    that names another is parked. One that names none goes where the sink says."""
+    """With `format: es_bulk`: the indices that documents may name, `events-*` for example; a
+    document that names another index is parked. One that names no index goes to the sink's."""
     max_message: MaxMessage = MAX_MESSAGE
-    """The most bytes that a body may have, packed or not; one that has more when its content
-    encoding (`gzip`, `deflate`, `zstd`) is undone, or in UTF-8, is parked without being parsed."""
+    """Largest size of a body in bytes, before and after its content encoding (`gzip`, `deflate`,
+    `zstd`) is decoded, and in UTF-8; a larger body is parked without being parsed."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
         if self.consumers not in ("auto", 1) and (self.is_stream or self.consume.exclusive):
-            why = "each of several gets all of a stream" if self.is_stream else "it is exclusive"
+            why = (
+                "each consumer of a stream receives all of its messages"
+                if self.is_stream
+                else "the consumer is exclusive"
+            )
             yield Problem(("consumers",), f"must be 1: {why}")
 
     def warnings(self) -> Iterator[Problem]:
-        """See `Spec`. What a policy of the broker says, or an older declaration, is not known."""
+        """See `Spec`. Policies of the broker and earlier declarations of the queue are unknown."""
         if isinstance(self.declare, Declare) and not self.declare.durable:
             yield Problem(
                 ("declare", "durable"),
-                "such a queue ends with the broker, and newer ones refuse to make it (RabbitMQ "
-                "4.3): set it to true",
+                "the queue and its messages are lost when the broker restarts, and RabbitMQ 4.3 "
+                "refuses to declare it: set durable to true",
             )
         if self._argument("x-queue-type") != "quorum" or self._argument("x-dead-letter-exchange"):
             return
@@ -99,14 +105,14 @@ class RabbitMQSource(Spec):
         if isinstance(limit, int) and limit <= (self.most_deliveries or inf):
             yield Problem(
                 ("most_deliveries",),
-                f"the queue has no x-dead-letter-exchange, and a delivery limit of {limit}, at "
-                "which the broker drops messages before they are parked: make it less, or "
-                "declare.arguments.x-delivery-limit more",
+                f"the queue has a delivery limit of {limit} and no x-dead-letter-exchange, so the "
+                "broker drops messages before the job parks them: set most_deliveries lower, or "
+                "declare.arguments.x-delivery-limit higher",
             )
 
     @property
     def without_dead_letter(self) -> str:
-        """What the broker does with messages that are rejected without requeue."""
+        """Say where messages go that are rejected without requeue, for a warning at the start."""
         if self._argument("x-dead-letter-exchange") is None:
             return (
                 "rejected messages are lost, unless declare.arguments or a policy of the broker "
@@ -116,13 +122,13 @@ class RabbitMQSource(Spec):
 
     @property
     def is_stream(self) -> bool:
-        """The queue is known to be a stream; of one that is not declared, its offset tells."""
+        """The spec declares a stream, or consumes from an offset."""
         declared = self._argument("x-queue-type") == "stream"
         return declared or OFFSET in self.consume.arguments
 
     @property
     def start_offset(self) -> Any:
-        """Where to begin in a stream as long as nothing of it has been read."""
+        """The offset to begin at in a stream that the job has not read yet."""
         return self.consume.arguments.get(OFFSET, "first")
 
     @property
@@ -131,31 +137,31 @@ class RabbitMQSource(Spec):
         return self.offset_queue or f"{self.queue}.offset"
 
     def consumer_count(self, workers: int) -> int:
-        """Consumers of the whole cluster, which has so many workers."""
+        """Return the number of consumers of the whole cluster, by its number of workers."""
         if self.consumers != "auto":
             return self.consumers
         return 1 if self.is_stream or self.consume.exclusive else workers
 
     @property
-    def nack_keeps_place(self) -> bool:
-        """What `basic.nack` returns stays ahead of what has not been delivered yet.
+    def nack_keeps_position(self) -> bool:
+        """The queue puts messages that `basic.nack` requeues back to its head.
 
-        A quorum queue puts it behind that where it is told to have no delivery limit.
+        A quorum queue without a delivery limit puts them at its tail.
         """
         limit = self._argument("x-delivery-limit")
         return not self.is_stream and not (isinstance(limit, int) and limit < 0)
 
     @property
     def may_grow(self) -> bool:
-        """A number that is given is an upper limit; the default is not."""
-        return "prefetch" not in self.model_fields_set and self.may_be_cautious
+        """The prefetch may grow: the spec sets none, and a consumer can be replaced."""
+        return "prefetch" not in self.model_fields_set and self.can_change_prefetch
 
     @property
-    def may_be_cautious(self) -> bool:
-        """A consumer can be replaced by one that holds another number of messages.
+    def can_change_prefetch(self) -> bool:
+        """A consumer can be replaced by one with another prefetch.
 
-        On a queue with a single active consumer, another one would take its place; and a stream
-        does not tell what came back.
+        On a queue with a single active consumer, another job's consumer would become active; and a
+        stream does not mark redelivered messages.
         """
         return not self.is_stream and not self._argument("x-single-active-consumer")
 
@@ -163,10 +169,10 @@ class RabbitMQSource(Spec):
         return self.declare.arguments.get(name) if isinstance(self.declare, Declare) else None
 
 
-def _consumer_timeout(*said: object) -> float:
-    """In seconds, of the arguments of a queue and of its consumer; those that come last count."""
+def _consumer_timeout(*specs: object) -> float:
+    """Return the timeout in seconds that the arguments set; the last one counts."""
     found = CONSUMER_TIMEOUT
-    for one in said:
+    for one in specs:
         arguments = one.arguments if isinstance(one, Declare | Consume) else {}
         milliseconds = arguments.get("x-consumer-timeout")
         if isinstance(milliseconds, int) and milliseconds > 0:
@@ -175,19 +181,19 @@ def _consumer_timeout(*said: object) -> float:
 
 
 DELIVERY_LIMIT = 20
-"""Of a quorum queue for which none is set, since RabbitMQ 4; before that it had none."""
+"""Deliveries: the default of quorum queues since RabbitMQ 4; before, they had no limit."""
 CONSUMER_TIMEOUT = 1800.0
-"""Seconds; RabbitMQ's default ("Consumers", delivery acknowledgement timeout)."""
+"""Seconds: RabbitMQ's default ("Consumers", delivery acknowledgement timeout)."""
 
 
 class RejectLimit(Spec):
     """How many messages may be rejected before a consumer stops reading."""
 
     rejected: Annotated[int, Field(ge=1)] = 500
-    """More messages than this, rejected for one kind of reason, are too many. For several kinds
-    together, the limit is halfway between this and `of`."""
+    """The limit: more rejected messages of one kind of reason reach it. For all kinds together, the
+    limit is halfway between this and `of`."""
     of: Annotated[int, Field(ge=1)] = 1000
-    """Among so many that were read one after the other; what has no outcome yet is not rejected."""
+    """Consecutive messages that are counted; those without an outcome yet count as not rejected."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -196,19 +202,20 @@ class RejectLimit(Spec):
 
 
 class RabbitMQDeadLetter(Spec):
-    """Where messages are published that will never be stored."""
+    """Where the job publishes messages that can not be stored."""
 
     url: AmqpUrls | None = None
     """The broker; omitted: the source's."""
     exchange: ShortText = ""
-    """Name of an exchange that exists; empty: the default one, which finds queues by name."""
+    """Name of an exchange that exists; empty: the default exchange, which routes by queue name."""
     routing_key: ShortText = ""
-    """On the default exchange, the name of a queue; it is made, durable, if it does not exist."""
+    """On the default exchange: the name of a queue, which the job declares (durable) if it does not
+    exist."""
     reject_limit: RejectLimit | None = RejectLimit()
-    """When more are rejected, the spec or the mapping is wrong rather than they: each consumer that
-    sees it parks no more, hands everything back, and reads nothing but a probe now and then, until
-    one is stored. So it does when the last 20 messages, or more, of a slow stream are all rejected.
-    `null`: none."""
+    """When more messages are rejected, the spec or the mapping is probably wrong. The consumer then
+    parks no more, requeues all messages, and reads only a probe from time to time, until a message
+    is stored. It does the same when the last 20 messages or more of a slow stream are all rejected.
+    `null`: no limit."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""

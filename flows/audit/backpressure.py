@@ -141,7 +141,7 @@ class Backpressure:
 
     def _held_by(self, consumer: _Consumer, now: float) -> HeldBy:
         sink, held = self._sink(), consumer.load.held
-        if consumer.account.undecided() < held / 2:
+        if consumer.account.awaiting_outcome() < held / 2:
             return "dead_letter"
         is_silent = sink.open > 0 and now - self._answered_at >= GROW_AFTER
         return "sink" if is_silent or sink.open > self._groups().open else "open_groups"

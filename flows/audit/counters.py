@@ -107,7 +107,7 @@ class ConsumerAccount:
         """How often it was asked for what has arrived."""
         self.sent = self.home = 0
         """What went into the ring, and what came out of it."""
-        self.undecided: Callable[[], int] = lambda: self.counts.waiting
+        self.awaiting_outcome: Callable[[], int] = lambda: self.counts.waiting
         """What has no outcome yet, as the consumer itself knows."""
         self.settled: Callable[[], ConsumerCounts] = ConsumerCounts
         """What the consumer itself counts."""

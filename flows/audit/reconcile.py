@@ -125,15 +125,18 @@ class Accounts:
 
     def _stuck(self) -> Iterator[str]:
         """Places that do not agree though nothing is on its way any more."""
-        for name, waiting, undecided in self._compared():
-            if waiting != undecided:
-                yield f"{name} has {undecided} messages without outcome, {waiting} are under way"
+        for name, waiting, awaiting_outcome in self._compared():
+            if waiting != awaiting_outcome:
+                yield (
+                    f"{name} has {awaiting_outcome} messages without outcome, "
+                    f"{waiting} are under way"
+                )
         if self.alone and (way := self.way).difference:
             yield f"between the steps: {_told(way)}"
 
     def _compared(self) -> Iterator[tuple[str, int, int]]:
         for name, consumer in self.consumers.items():
-            yield name, consumer.counts.waiting, consumer.undecided()
+            yield name, consumer.counts.waiting, consumer.awaiting_outcome()
 
 
 def _together(accounts: list[Account]) -> Counts:

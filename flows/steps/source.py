@@ -49,7 +49,7 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         consumer = self._source.consumer(for_part)
         consumer.start()
         account = self._books.of_consumer(for_part)
-        account.undecided = lambda: consumer.undecided
+        account.awaiting_outcome = lambda: consumer.awaiting_outcome
         account.settled = lambda: consumer.counts
         return _Deliveries(for_part, consumer, self._stop, account, self._backpressure)
 

@@ -26,7 +26,7 @@ class Stream:
         self.breaker.read(count)
         for tag in range(1, count + 1):
             self.parked += self.breaker.rejected("bad", [tag], by_sink, self.now)
-        self.breaker.look(undecided=0, now=self.now)
+        self.breaker.update(awaiting_outcome=0, now=self.now)
 
     def probe(self) -> None:
         """Wait for the end of the pause."""
@@ -59,7 +59,7 @@ def suspicious(rejections: int = 600) -> CircuitBreaker:
     breaker.read(3500)
     for tag in range(1000, 1000 + rejections):
         breaker.rejected("bad", [tag], False, 0.0)
-    breaker.look(3500 - rejections, 0.0)
+    breaker.update(3500 - rejections, 0.0)
     assert breaker.is_suspicious
     return breaker
 
@@ -68,10 +68,10 @@ def test_a_burst_of_bad_messages_among_good_ones_opens_nothing() -> None:
     """What is rejected beyond the limit is withheld until it is known what the others come to."""
     breaker = suspicious()
     breaker.stored(100, 10.0)
-    breaker.look(2800, 10.0)
+    breaker.update(2800, 10.0)
     assert breaker.is_suspicious
     breaker.stored(1, 15.0)
-    breaker.look(2799, 15.0)
+    breaker.update(2799, 15.0)
 
     assert not breaker.is_suspicious
     assert not breaker.is_open
@@ -83,9 +83,9 @@ def test_it_opens_when_the_others_that_are_held_can_make_good_no_more() -> None:
     breaker = suspicious(1900)
     for tag in range(3000, 3100):
         assert not breaker.rejected("bad", [tag], True, 1.0)
-    breaker.look(1500, 1.0)
+    breaker.update(1500, 1.0)
     assert breaker.is_suspicious
-    breaker.look(1499, 1.0)
+    breaker.update(1499, 1.0)
 
     assert breaker.is_open
 
@@ -94,9 +94,9 @@ def test_it_does_not_suspect_for_long() -> None:
     """Long windows may hold more than is ever rejected at a time."""
     breaker = suspicious()
     breaker.stored(1, 1.0)
-    breaker.look(2899, MAX_SUSPICION - 0.1)
+    breaker.update(2899, MAX_SUSPICION - 0.1)
     assert breaker.is_suspicious
-    breaker.look(2899, MAX_SUSPICION)
+    breaker.update(2899, MAX_SUSPICION)
 
     assert breaker.is_open
 
@@ -222,7 +222,7 @@ def test_a_slow_stream_of_which_nothing_is_stored_opens_it() -> None:
         stream.now = 360.0 * number
         stream.breaker.read(number)
         stream.parked += stream.breaker.rejected("bad", [number], True, stream.now)
-        stream.breaker.look(undecided=0, now=stream.now)
+        stream.breaker.update(awaiting_outcome=0, now=stream.now)
 
     assert stream.breaker.is_open
     assert stream.parked == 20
@@ -234,7 +234,7 @@ def test_without_a_limit_it_never_opens() -> None:
     for number in range(1, 5000):
         breaker.read(number)
         assert breaker.rejected("bad", [number], True, float(number))
-        breaker.look(undecided=0, now=float(number))
+        breaker.update(awaiting_outcome=0, now=float(number))
     breaker.stored(1, 5000.0)
 
     assert not breaker.is_open

@@ -18,7 +18,7 @@ from pika.exceptions import AMQPError
 from connectors.message import Message, Properties, Rejected, Rejection
 from connectors.rabbitmq.dead_letter_headers import envelope
 from connectors.rabbitmq.properties import basic_properties, decode, header, readable
-from connectors.rabbitmq.slow_start import sort_out
+from connectors.rabbitmq.slow_start import split_off_poison
 from connectors.rabbitmq.stream_offsets import offset_of
 from connectors.rabbitmq.table import decode_table
 from connectors.rabbitmq.wire import BatchConnection
@@ -70,7 +70,7 @@ def test_an_envelope_is_read_or_is_none(noise: bytes, route: bytes) -> None:
         assert isinstance(decode(message), Properties)
     header(noise, b"n")
     offset_of(message)
-    good, poison = sort_out([message], most=10)
+    good, poison = split_off_poison([message], max_deliveries=10)
     assert len(good) + len(poison) == 1
     assert isinstance(readable(noise), bytes)
 

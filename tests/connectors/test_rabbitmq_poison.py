@@ -10,11 +10,11 @@ from pika import spec
 
 from connectors.message import Message
 from connectors.rabbitmq.slow_start import (
-    PROBE_PATIENCE,
+    PROBE_STEP_AFTER,
     SlowStart,
     any_redelivered,
-    nack_is_no_failure,
-    sort_out,
+    nack_counts_no_delivery,
+    split_off_poison,
 )
 
 MOST = 4000
@@ -28,50 +28,50 @@ def message(count: int | None = None, redelivered: bool = True) -> Message:
 
 def test_the_first_message_is_held_alone() -> None:
     """Until it has come, however long that takes."""
-    caution = SlowStart(MOST)
+    slow_start = SlowStart(MOST)
 
-    caution.look(held=0, now=1000.0)
+    slow_start.update(held=0, now=1000.0)
 
-    assert (caution.prefetch, caution.over) == (1, False)
+    assert (slow_start.prefetch, slow_start.over) == (1, False)
 
 
 def test_caution_ends_with_what_nobody_has_held_before() -> None:
-    caution = SlowStart(MOST)
+    slow_start = SlowStart(MOST)
 
-    caution.arrived([message(redelivered=False)], now=0.0)
+    slow_start.arrived([message(redelivered=False)], now=0.0)
 
-    assert (caution.prefetch, caution.over) == (MOST, True)
+    assert (slow_start.prefetch, slow_start.over) == (MOST, True)
 
 
 def test_each_step_waits_until_half_is_settled() -> None:
-    caution = SlowStart(MOST)
-    caution.arrived([message()], now=0.0)
+    slow_start = SlowStart(MOST)
+    slow_start.arrived([message()], now=0.0)
     steps = []
 
-    while not caution.over:
-        caution.look(held=caution.prefetch, now=0.0)
-        caution.look(held=caution.prefetch // 2 + 1, now=0.0)
-        steps.append(caution.prefetch)
-        caution.look(held=caution.prefetch // 2, now=0.0)
+    while not slow_start.over:
+        slow_start.update(held=slow_start.prefetch, now=0.0)
+        slow_start.update(held=slow_start.prefetch // 2 + 1, now=0.0)
+        steps.append(slow_start.prefetch)
+        slow_start.update(held=slow_start.prefetch // 2, now=0.0)
 
     assert steps == [1, 4, 16, 64, 256, 1024]
 
 
 def test_a_window_that_waits_for_more_gets_more() -> None:
     """After a second; after three, if what it holds came back three times."""
-    caution = SlowStart(MOST)
-    caution.arrived([message()], now=0.0)
-    caution.look(held=1, now=0.9)
-    assert caution.prefetch == 1
+    slow_start = SlowStart(MOST)
+    slow_start.arrived([message()], now=0.0)
+    slow_start.update(held=1, now=0.9)
+    assert slow_start.prefetch == 1
 
-    caution.look(held=1, now=1.0)
-    assert caution.prefetch == 4
+    slow_start.update(held=1, now=1.0)
+    assert slow_start.prefetch == 4
 
-    caution.arrived([message(3), message(2)], now=1.1)
-    caution.look(held=3, now=3.9)
-    assert caution.prefetch == 4
-    caution.look(held=3, now=4.0)
-    assert caution.prefetch == 16
+    slow_start.arrived([message(3), message(2)], now=1.1)
+    slow_start.update(held=3, now=3.9)
+    assert slow_start.prefetch == 4
+    slow_start.update(held=3, now=4.0)
+    assert slow_start.prefetch == 16
 
 
 def test_few_neighbours_are_no_reason() -> None:
@@ -81,11 +81,11 @@ def test_few_neighbours_are_no_reason() -> None:
 
 
 def test_a_lost_connection_is_no_crash() -> None:
-    caution = SlowStart(MOST)
+    slow_start = SlowStart(MOST)
 
-    caution.end()
+    slow_start.end()
 
-    assert caution.prefetch == MOST
+    assert slow_start.prefetch == MOST
 
 
 @given(
@@ -95,24 +95,24 @@ def test_a_lost_connection_is_no_crash() -> None:
 def test_caution_never_takes_back_and_never_lets_in_too_many(
     most: int, moments: list[tuple[bool, int, float]]
 ) -> None:
-    caution, now = SlowStart(most), 0.0
+    slow_start, now = SlowStart(most), 0.0
     for redelivered, held, seconds in moments:
-        before, now = caution.prefetch, now + seconds
-        caution.arrived([message(redelivered=redelivered)], now)
-        caution.look(held, now)
-        assert 1 <= before <= caution.prefetch <= most
+        before, now = slow_start.prefetch, now + seconds
+        slow_start.arrived([message(redelivered=redelivered)], now)
+        slow_start.update(held, now)
+        assert 1 <= before <= slow_start.prefetch <= most
 
 
 def test_what_came_too_often_is_taken_away_and_says_so() -> None:
     """The others stay, in order."""
     fresh, once, often = message(redelivered=False), message(1), message(9)
 
-    good, [poison] = sort_out([once, message(10), fresh, often], most=10)
+    good, [poison] = split_off_poison([once, message(10), fresh, often], max_deliveries=10)
 
     assert good == [once, fresh, often]
     assert poison.message == message(10)
     assert poison.rejection.reason == (
-        "most_deliveries: was delivered 10 times before, and each time it came back"
+        "most_deliveries: delivered 10 times before, and never acknowledged"
     )
 
 
@@ -126,11 +126,11 @@ def test_where_nobody_counts_nothing_is_taken_away() -> None:
         replace(message(), properties=broken),
     ]
 
-    assert sort_out(messages, most=1) == (messages, [])
+    assert split_off_poison(messages, max_deliveries=1) == (messages, [])
 
 
 def test_a_senders_count_counts_for_nothing_in_a_message_that_is_new() -> None:
-    assert sort_out([message(99, redelivered=False)], most=1)[1] == []
+    assert split_off_poison([message(99, redelivered=False)], max_deliveries=1)[1] == []
 
 
 def test_redelivered_messages_are_noticed() -> None:
@@ -141,30 +141,30 @@ def test_redelivered_messages_are_noticed() -> None:
 
 def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
     """With any consumer before, and any small number of messages."""
-    caution = SlowStart(50, probe=True)
-    caution.arrived([message(1)], now=0.0)
-    caution.look(held=1, now=PROBE_PATIENCE - 0.1)
-    assert caution.prefetch == 1
-    assert not caution.is_probe_in_name_only
+    slow_start = SlowStart(50, probe=True)
+    slow_start.arrived([message(1)], now=0.0)
+    slow_start.update(held=1, now=PROBE_STEP_AFTER - 0.1)
+    assert slow_start.prefetch == 1
+    assert not slow_start.probe_has_grown
 
-    caution.accepted()
+    slow_start.accepted()
 
-    assert caution.prefetch == 50
-    assert caution.over
+    assert slow_start.prefetch == 50
+    assert slow_start.over
 
 
 def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
     """A window by count alone is never written with one message in it."""
-    caution, steps = SlowStart(60, probe=True), [1]
-    caution.arrived([message(1)], now=0.0)
+    slow_start, steps = SlowStart(60, probe=True), [1]
+    slow_start.arrived([message(1)], now=0.0)
     for second in range(100):
-        caution.look(held=caution.prefetch, now=float(second))
-        if caution.prefetch != steps[-1]:
-            steps.append(caution.prefetch)
+        slow_start.update(held=slow_start.prefetch, now=float(second))
+        if slow_start.prefetch != steps[-1]:
+            steps.append(slow_start.prefetch)
 
     assert steps == [1, 4, 16, 60]
-    assert caution.is_probe_in_name_only
-    assert not SlowStart(1, probe=True).is_probe_in_name_only
+    assert slow_start.probe_has_grown
+    assert not SlowStart(1, probe=True).probe_has_grown
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
     ],
 )
 def test_a_nack_is_no_failure_since_4_3(product: str, version: str, expected: bool) -> None:
-    assert nack_is_no_failure({"product": product, "version": version}) == expected
+    assert nack_counts_no_delivery({"product": product, "version": version}) == expected

@@ -50,7 +50,7 @@ def reject(rejections: Rejections, count: int, **more: Any) -> int:
     """How many of them may be parked."""
     rejections.read(count)
     parked = sum(rejections.may_park(rejected(tag, **more)) for tag in range(1, count + 1))
-    rejections.look(undecided=0)
+    rejections.update(awaiting_outcome=0)
     return parked
 
 
@@ -75,7 +75,7 @@ def test_the_first_of_a_kind_is_told_whole_and_the_others_are_counted(
 
     clock.now = 61.0
     rejections.stored(1)
-    rejections.look(undecided=0)
+    rejections.update(awaiting_outcome=0)
     [count] = lines(caplog)
     assert count.endswith(
         "19 times document_parsing_exception: […] failed to parse field [n] of "
@@ -131,12 +131,12 @@ def test_a_slow_stream_is_told_by_time_alone(
     """No other message has to come."""
     rejections = Rejections(NAME, RejectLimit(), parks=True)
     reject(rejections, MIN_RUN)
-    rejections.look(undecided=0)
+    rejections.update(awaiting_outcome=0)
     assert not rejections.stopped
 
     clock.now = MIN_RUN_SECONDS
-    rejections.look(undecided=0)
-    rejections.look(undecided=0)
+    rejections.update(awaiting_outcome=0)
+    rejections.update(awaiting_outcome=0)
 
     assert rejections.stopped
     assert sum("reads nothing" in line for line in lines(caplog)) == 1
@@ -149,7 +149,7 @@ def test_what_is_dropped_or_foreseen_is_no_part_of_a_run_of_rejections(clock: Cl
     reject(rejections, MIN_RUN - 1)
     rejections.may_park(rejected(99, "late: its window is closed", foreseen=True))
     clock.now = MIN_RUN_SECONDS
-    rejections.look(undecided=0)
+    rejections.update(awaiting_outcome=0)
 
     assert not rejections.stopped
 
@@ -159,13 +159,13 @@ def test_a_message_that_came_too_often_ends_a_probe_and_is_told(
 ) -> None:
     """Else all of a queue would be parked, one after the other, as fast as they come."""
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)
-    rejections.poison([rejected(1, "most_deliveries: was delivered 10 times before")])
+    rejections.poison([rejected(1, "most_deliveries: delivered 10 times before")])
     assert not rejections.stopped
     reject(rejections, 20)
     clock.now = FIRST_PAUSE
     rejections.connected()
     lines(caplog)
-    rejections.poison([rejected(1, "most_deliveries: was delivered 10 times before")])
+    rejections.poison([rejected(1, "most_deliveries: delivered 10 times before")])
 
     assert rejections.stopped
     assert "reads nothing for 2 s: most_deliveries" in lines(caplog)[-1]

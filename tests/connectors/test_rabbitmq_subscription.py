@@ -25,12 +25,12 @@ class Rig:
         self.ended: list[str] = []
         self.agreed: list[bool] = []
         self.last_tag = 1
-        self.caution = SlowStart(prefetch)
+        self.slow_start = SlowStart(prefetch)
         self.subscription = Subscription(
             self.connection,
             self.channel,
             source,
-            self.caution,
+            self.slow_start,
             lambda _: None,
             lambda tag: self.last_tag + 1 - tag,
             lambda: self.agreed.append(True),
@@ -59,7 +59,7 @@ class Rig:
 
     def consuming(self) -> Any:
         """Let it come as far as that; return how it consumes."""
-        self.subscription.look(held=0, now=0.0)
+        self.subscription.update(held=0, now=0.0)
         self.answer(spec.Basic.QosOk())
         [_, consume] = self.said()
         self.answer(spec.Basic.ConsumeOk(consume.consumer_tag))
@@ -74,7 +74,7 @@ def test_the_prefetch_is_the_consumers_own() -> None:
     """A global one is refused by quorum queues, and by RabbitMQ 4.3 for all."""
     rig = Rig(50)
 
-    rig.subscription.look(held=0, now=0.0)
+    rig.subscription.update(held=0, now=0.0)
 
     [qos] = rig.said()
     assert (qos.prefetch_count, qos.prefetch_size, qos.global_qos) == (50, 0, False)
@@ -83,7 +83,7 @@ def test_the_prefetch_is_the_consumers_own() -> None:
 def test_it_consumes_when_the_broker_has_agreed() -> None:
     """Not when it is asked: it may refuse."""
     rig = Rig(50)
-    rig.subscription.look(held=0, now=0.0)
+    rig.subscription.update(held=0, now=0.0)
     rig.answer(spec.Basic.QosOk())
     assert rig.agreed == []
     [_, consume] = rig.said()
@@ -108,7 +108,7 @@ def test_another_consumer_takes_the_place_of_one_that_may_hold_too_few() -> None
     first = rig.consuming()
 
     rig.subscription.arrived([message(redelivered=False)], now=1.0)
-    rig.subscription.look(held=1, now=1.0)  # again, while the first one is being cancelled
+    rig.subscription.update(held=1, now=1.0)  # again, while the first one is being cancelled
     [cancel] = rig.said()
     assert cancel.consumer_tag == first.consumer_tag
     rig.answer(spec.Basic.CancelOk(first.consumer_tag))
@@ -127,9 +127,9 @@ def test_a_consumer_is_not_replaced_while_something_may_be_on_its_way() -> None:
     rig.last_tag = 0  # what it had is acknowledged already
 
     rig.subscription.arrived([message(redelivered=False)], now=1.0)
-    rig.subscription.look(held=0, now=1.9)
+    rig.subscription.update(held=0, now=1.9)
     assert rig.said() == []
-    rig.subscription.look(held=0, now=2.0)
+    rig.subscription.update(held=0, now=2.0)
 
     assert [type(said) for said in rig.said()] == [spec.Basic.Cancel]
 
@@ -144,7 +144,7 @@ def test_it_ends_once_the_broker_has_confirmed() -> None:
     assert rig.ended == []
     rig.answer(spec.Basic.CancelOk(consume.consumer_tag))
     rig.subscription.end(lambda: rig.ended.append("third"))
-    rig.subscription.look(held=0, now=1.0)
+    rig.subscription.update(held=0, now=1.0)
 
     assert rig.ended == ["first", "second", "third"]
     assert [type(said) for said in rig.said()] == [spec.Basic.Cancel]
@@ -156,7 +156,7 @@ def test_it_may_end_before_it_has_begun_and_while_it_begins() -> None:
     assert early.ended == ["early"]
 
     amid = Rig(50)
-    amid.subscription.look(held=0, now=0.0)
+    amid.subscription.update(held=0, now=0.0)
     amid.subscription.end(lambda: amid.ended.append("amid"))
     assert amid.ended == []
     amid.answer(spec.Basic.QosOk())
@@ -187,7 +187,7 @@ def test_a_stream_is_begun_where_it_is_told_to() -> None:
 def warm(**keys: Any) -> Rig:
     """A rig that consumes 4000 messages at a time, after the caution of the start."""
     rig = Rig(4000, **keys)
-    rig.caution.end()
+    rig.slow_start.end()
     consume = rig.consuming()
     assert consume is not None
     return rig
@@ -229,8 +229,8 @@ def test_a_look_does_not_undo_what_has_grown() -> None:
     rig.answer(spec.Basic.QosOk())
     rig.said()
 
-    rig.subscription.look(held=4000, now=5.0)
-    rig.subscription.look(held=0, now=9.0)
+    rig.subscription.update(held=4000, now=5.0)
+    rig.subscription.update(held=0, now=9.0)
 
     assert rig.said() == []
 

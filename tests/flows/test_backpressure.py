@@ -23,7 +23,7 @@ class StalledJob:
         self.books = Accounts()
         self.consumer = self.books.of_consumer("queue/000")
         self.consumer.take([Opened(ORIGIN)])
-        self.consumer.undecided = lambda: 10
+        self.consumer.awaiting_outcome = lambda: 10
         self.groups, self.sink = self.books.of_groups(), self.books.of_sink()
         self.backpressure = Backpressure(
             lambda: self.books.groups,
@@ -117,7 +117,7 @@ def test_nor_while_it_is_settled_what_it_holds() -> None:
 
 def test_nor_while_rejected_messages_wait_to_be_dead_lettered() -> None:
     job = StalledJob()
-    job.consumer.undecided = lambda: 2
+    job.consumer.awaiting_outcome = lambda: 2
     job.hold(2, 0)
 
     assert job.pass_time(6.0, MAY_GROW).grown == 0
@@ -153,7 +153,7 @@ def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
 
 def test_a_group_without_clock_is_told_of_one() -> None:
     job = StalledJob(idle_after=None)
-    job.consumer.undecided = lambda: 65_535
+    job.consumer.awaiting_outcome = lambda: 65_535
     job.hold(65_535, 0)
     job.pass_time(6.0, Load(held=65_535, prefetch=65_535, is_full=True))
 

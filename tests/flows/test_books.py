@@ -42,16 +42,16 @@ class CountedRing:
     def __init__(self, *, alone: bool = True) -> None:
         self.books = Accounts(alone=alone)
         self.consumer = self.books.of_consumer("q/0")
-        self.consumer.undecided = lambda: self.undecided
+        self.consumer.awaiting_outcome = lambda: self.awaiting_outcome
         self.consumer.take([Opened(ORIGIN)])
         self.groups, self.sink = self.books.of_groups(), self.books.of_sink()
-        self.undecided = self.between_in = self.open = self.between_out = self.with_sink = 0
+        self.awaiting_outcome = self.between_in = self.open = self.between_out = self.with_sink = 0
         self.answered = 0
 
     def receive(self, count: int) -> None:
         self.consumer.take([arrived(count)])
         self.consumer.sent += count
-        self.undecided += count
+        self.awaiting_outcome += count
         self.between_in += count
 
     def group(self, count: int) -> None:
@@ -81,7 +81,7 @@ class CountedRing:
     def settle(self, count: int) -> None:
         count = min(count, self.answered)
         self.answered -= count
-        self.undecided -= count
+        self.awaiting_outcome -= count
         self.consumer.home += count
         self.consumer.settle(Outcomes(ORIGIN, list(range(count)), []))
 
@@ -183,7 +183,7 @@ def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() 
     ring = CountedRing()
     ring.receive(2)
     ring.group(2)
-    ring.undecided -= 1
+    ring.awaiting_outcome -= 1
 
     assert ring.looks(STILL) == []
     assert ring.looks(1) == ["q/0 has 1 messages without outcome, 2 are under way"]

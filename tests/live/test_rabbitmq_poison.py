@@ -60,7 +60,7 @@ def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
         taking.consumer.close()
 
     assert rig.parked() == [
-        (b"poison", "most_deliveries: was delivered 10 times before, and each time it came back")
+        (b"poison", "most_deliveries: delivered 10 times before, and never acknowledged")
     ]
     assert 5 < deaths <= 10, "some deliveries are under way when the job dies"
     assert done == set(others)

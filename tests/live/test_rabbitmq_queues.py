@@ -230,6 +230,6 @@ def test_a_quorum_queues_own_limit_drops_what_comes_too_often(rabbitmq_url: str)
         [(body, reason)] = until(rig.parked)
 
         assert body == b"poison"
-        assert reason.startswith("most_deliveries: was delivered 2 times before")
+        assert reason.startswith("most_deliveries: delivered 2 times before")
         taking.consumer.close()
         assert rig.left() == 0
