@@ -31,7 +31,8 @@ coverage: .venv/installed ## which lines and branches the tests without servers 
 	@$(python) -m coverage report --skip-covered --sort=cover
 
 fuzz: .venv/installed ## throw many more broken inputs at what reads bytes from outside
-	@exec $(python) -m tests.fuzz
+	@exec $(python) -m pytest -n 0 -p no:randomly --timeout 0 --hypothesis-profile fuzz \
+		--hypothesis-show-statistics tests/connectors/rabbitmq/test_fuzz.py
 
 bench: .venv/installed ## measure rate, CPU and memory beside other ways to do the job
 	@$(with_services) exec $(python) -m bench

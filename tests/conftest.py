@@ -10,11 +10,19 @@ from pathlib import Path
 import elasticsearch
 import pika
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tools import services
 from tools.local.folders import CannotStart
 
+settings.register_profile(
+    # What `make fuzz` takes: many inputs, none of which a run before has found.
+    "fuzz",
+    max_examples=10_000,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 if "CI" not in os.environ:
     # A fifth of Hypothesis' own 100, so that a run is short: each one draws others at random.
     settings.register_profile("home", max_examples=20, deadline=None)

@@ -149,6 +149,32 @@ def test_nothing_is_left_for_later() -> None:
         assert not re.findall(r"\b(TODO|FIXME|XXX|HACK)\b", path.read_text()), name(path)
 
 
+CROSS_CUTTING = {
+    "connectors/rabbitmq/test_fuzz.py": "broken bytes, for all that reads some",
+    "flows/conditions/cel/test_conformance.py": "the language, held against CEL's reference",
+    "flows/groups/test_shard_by_key.py": "a shard with keys; without them it is test_shard.py",
+    "flows/groups/test_shard_interleavings.py": "a shard, in any order of what comes",
+    "flows/test_cases.py": "whole jobs, as tests/cases/ tells them",
+    "flows/test_full_windows.py": "whole jobs, with windows larger than the prefetch",
+    "flows/test_known_failures.py": "whole jobs, where others like this one have failed",
+    "flows/test_restart.py": "whole jobs, after the end of another",
+    "tools/test_compose.py": "compose.yaml is no module",
+}
+"""Tests of no single module, each with what it is about."""
+
+
+def test_tests_mirror_the_modules() -> None:
+    """So that the tests of a module are found by its path."""
+    tests = ROOT / "tests"
+    about_no_module = {
+        path.relative_to(tests).as_posix()
+        for folder in ("flows", "connectors", "tools")
+        for path in (tests / folder).rglob("test_*.py")
+        if not (ROOT / path.relative_to(tests)).with_name(path.name.removeprefix("test_")).exists()
+    }
+    assert about_no_module == set(CROSS_CUTTING)
+
+
 DIALECT = re.compile(r"\b(whoever|whatever|nobody|somebody|shall)\b", re.IGNORECASE)
 SPEAKS_OF_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "tests/test_tidy.py"}
 

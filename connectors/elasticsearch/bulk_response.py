@@ -1,6 +1,7 @@
 """What the answer to a bulk request says; it neither sends nor decides.
 
-Pure. After the Bulk API of Elasticsearch 8 and 9; `tests/connectors/answers/` holds real answers.
+Pure. After the Bulk API of Elasticsearch 8 and 9; real answers are in
+`tests/connectors/elasticsearch/answers/`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
 from connectors.errors import Unavailable
 from connectors.message import Documents
-from tests.connectors.http_node import no_server
+from tests.connectors.elasticsearch.http_node import no_server
 from tests.contract.sink import Answers, SinkContract, documents
 from tests.live.forwarder import Forwarder
 from tests.waiting import until

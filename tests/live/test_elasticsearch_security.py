@@ -16,7 +16,7 @@ from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
-from tests.connectors.http_node import no_server
+from tests.connectors.elasticsearch.http_node import no_server
 from tests.contract.sink import Answers, documents
 from tests.live.certificates import Authority
 from tests.live.test_elasticsearch import PASSWORD, StoreContract

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
-from tests.connectors.http_node import HttpNode
+from tests.connectors.elasticsearch.http_node import HttpNode
 
 
 def client(*url: str, index: str | None = "events", **options: Any) -> Client:

@@ -14,7 +14,7 @@ from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
-from tests.connectors.amqp_stream import connect
+from tests.connectors.rabbitmq.amqp_stream import connect
 
 SINCE_4_3 = {"product": "RabbitMQ", "version": "4.3.0"}
 WITHOUT_LIMIT = {"declare": {"arguments": {"x-queue-type": "quorum", "x-delivery-limit": -1}}}

@@ -11,7 +11,7 @@ from flows.groups.departures import ShardOutput
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 from flows.values.group import Member
-from tests.flows.groups import FIRST, SECOND, THIRD, groups, member, shape
+from tests.flows.members import FIRST, SECOND, THIRD, groups, member, shape
 
 
 def members(first: int, last: int, size: int = 10) -> list[Member]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connectors.http_node import HttpNode, a_node, no_server
+from tests.connectors.elasticsearch.http_node import HttpNode, a_node, no_server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from connectors.message import Answer, Claim, Documents, Rejection
 from flows.outcomes.claims import Claims
 from flows.summaries.fingerprint import fingerprint
 from flows.values.group import Group, Summary, Written
-from tests.flows.groups import FIRST
+from tests.flows.members import FIRST
 
 MINE = fingerprint(2, "a b", [])
 OTHERS = fingerprint(3, "c d e", [])

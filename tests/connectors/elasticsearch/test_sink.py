@@ -11,7 +11,7 @@ import pytest
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import Bulk, ElasticsearchSink, FieldOfDocument
 from connectors.message import Claim, Documents
-from tests.connectors.http_node import HttpNode, a_node
+from tests.connectors.elasticsearch.http_node import HttpNode, a_node
 from tests.contract.sink import Answers
 
 STORED = b'{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}]}'

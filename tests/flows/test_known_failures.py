@@ -26,7 +26,7 @@ from flows.process.stop import Stop
 from flows.spec import Pipeline
 from flows.steps.source import Deliveries
 from tests.examples import played
-from tests.flows.groups import member
+from tests.flows.members import member
 from tests.flows.memory_job import pipeline, publish, run
 
 

@@ -22,8 +22,8 @@ from flows.groups.shard import Shard
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
 from flows.values.group import FIRST, LAST, Member
-from tests.flows.groups import FIRST as ORIGIN
-from tests.flows.groups import SECOND, dropped, groups, keyed_shape, member, rejected, twins
+from tests.flows.members import FIRST as ORIGIN
+from tests.flows.members import SECOND, dropped, groups, keyed_shape, member, rejected, twins
 
 KEYS = ['"a"', '"b"', "1"]
 SUM = Tally({"sum": Function("sum", "n")}, {"n": 0})

@@ -10,7 +10,7 @@ from flows.audit.counters import in_outcomes
 from flows.outcomes import outcomes
 from flows.outcomes.submissions import Submissions
 from flows.values.group import DuplicateOfSent, Group, Summary, Unwritten
-from tests.flows.groups import FIRST, SECOND, member
+from tests.flows.members import FIRST, SECOND, member
 
 
 def of_members(*tags: int) -> Group:

@@ -22,7 +22,14 @@ from connectors.rabbitmq.slow_start import split_off_poison
 from connectors.rabbitmq.stream_offsets import offset_of
 from connectors.rabbitmq.table import decode_table
 from connectors.rabbitmq.wire import BatchConnection
-from tests.connectors.amqp_stream import FRAME_MAX, connect, content, delivery, feed, method
+from tests.connectors.rabbitmq.amqp_stream import (
+    FRAME_MAX,
+    connect,
+    content,
+    delivery,
+    feed,
+    method,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

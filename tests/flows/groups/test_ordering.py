@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flows.groups.ordering import in_order
 from flows.values.group import ABSENT
-from tests.flows.groups import member
+from tests.flows.members import member
 
 VALUES: st.SearchStrategy[Any] = (
     st.none()

@@ -13,7 +13,7 @@ from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
-from tests.connectors.http_node import HttpNode
+from tests.connectors.elasticsearch.http_node import HttpNode
 
 LET_IN = (400, b'{"error":{"type":"action_request_validation_exception"}}')
 MAY = (200, b'{"has_all_requested": true}')

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flows.groups.rules import Rules, Tumbling
 from flows.groups.windows import Windows
 from flows.values.group import Progress
-from tests.flows.groups import member
+from tests.flows.members import member
 
 
 def windows(every: float, **fields: float) -> Windows:

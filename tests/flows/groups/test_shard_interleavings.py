@@ -15,7 +15,7 @@ from flows.groups.shard import Shard
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
 from flows.values.group import ALONE, FIRST, LAST, DuplicateOfSent, Group, Member, Progress
-from tests.flows.groups import member
+from tests.flows.members import member
 
 KEYS = ['"a"', '"b"', '"c"']
 ALL = Tally({"all": Function("list", "n")}, {"n": 0})

@@ -13,7 +13,7 @@ from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
-from tests.connectors.amqp_stream import connect, feed, method
+from tests.connectors.rabbitmq.amqp_stream import connect, feed, method
 
 
 class Rig:

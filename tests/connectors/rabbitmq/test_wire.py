@@ -19,7 +19,7 @@ from pika.exceptions import BodyTooLongError, InvalidFrameError
 from connectors.message import Message
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.wire import BatchConnection
-from tests.connectors.amqp_stream import (
+from tests.connectors.rabbitmq.amqp_stream import (
     FRAME_MAX,
     connect,
     content,

@@ -1,0 +1,82 @@
+"""What each place counts, of each message once."""
+
+from __future__ import annotations
+
+from connectors.message import (
+    Arrived,
+    ConsumerCounts,
+    Lost,
+    Message,
+    Opened,
+    Origin,
+    Outcomes,
+    PartOutcome,
+    Rejected,
+    Rejection,
+)
+from flows.audit.counters import ConsumerAccount, Messages, in_group, in_leaving, in_outcomes
+from flows.values.group import DuplicateOfSent, Group
+from tests.flows.members import member
+
+ORIGIN, NEXT = Origin("q/0", 1), Origin("q/0", 2)
+
+
+def arrived(count: int, origin: Origin = ORIGIN) -> Arrived:
+    return Arrived(origin, [Message(tag, False, b"", b"", b"{}") for tag in range(1, count + 1)])
+
+
+def rejected(*others: int) -> Rejected:
+    return Rejected(Message(1, False, b"", b"", b"{}"), Rejection("bad"), others)
+
+
+def test_each_message_is_in_one_column() -> None:
+    """A rejected one may stand for others; a lost connection gives back what has no outcome."""
+    account = ConsumerAccount()
+    account.take([Opened(ORIGIN), arrived(20)])
+    account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5)], dropped=[6]))
+
+    account.take([Lost(ORIGIN), Opened(NEXT), arrived(3, NEXT)])
+
+    assert account.counts == (23, 2, 3, 1, 20 - 2 - 3 - 1)
+    assert account.counts.waiting == 3
+    account.close()
+    assert account.counts == (23, 2, 3, 1, 14 + 3)
+    assert account.counts.waiting == 0
+
+
+def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
+    """Of six that are rejected, one was never read; three are parked, one is given back."""
+    account = ConsumerAccount()
+    account.take([Opened(ORIGIN), arrived(20)])
+    account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5), rejected(8)], dropped=[6]))
+    account.settled = lambda: ConsumerCounts(unread=1, parked=3, returned=1)
+
+    assert account.messages == Messages(
+        received=21, stored=2, rejected=6, parked=3, discarded=0, dropped=1, given_back=1
+    )
+    assert account.messages.waiting == 14
+    account.take([Lost(ORIGIN)])
+    assert account.messages.given_back == 1 + 12
+
+
+def test_what_is_heard_of_a_lost_connection_is_stale() -> None:
+    """Before the next one is there, and afterwards."""
+    account = ConsumerAccount()
+    assert account.is_stale(ORIGIN)
+    account.take([Opened(ORIGIN)])
+    assert not account.is_stale(ORIGIN)
+    account.take([Lost(ORIGIN)])
+    assert account.is_stale(ORIGIN)
+    account.take([Opened(NEXT)])
+    assert account.is_stale(ORIGIN)
+    assert not account.is_stale(NEXT)
+
+
+def test_everything_is_counted_that_leaves_a_shard() -> None:
+    one, part = member(1), PartOutcome(9, 0, 2)
+    group = Group(1, None, [one, one], "count", 0, 1)
+    outcomes = Outcomes(ORIGIN, [1, 2], [rejected(3)], dropped=[5], parts=[part])
+
+    assert in_group(group) == 2
+    assert in_outcomes(outcomes) == 6
+    assert in_leaving([group, DuplicateOfSent(one, 1, 0), outcomes, Lost(ORIGIN)]) == 9
