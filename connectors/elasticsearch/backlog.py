@@ -1,18 +1,18 @@
-"""Decides which documents are sent next, and which of them share a request.
+"""Decides which documents are sent next, and which share a request.
 
 Pure: `now` is an argument, in seconds of any clock that only goes forward. It does not know what
 a request looks like, nor what an answer says.
 
-Rule 1: First come, first served.
-Rule 2: A batch is one request, unless it is larger than `bytes_max`: then it is cut.
+Rule 1: The backlog sends batches in the order of their submission.
+Rule 2: A batch is one request; one larger than `bytes_max` is divided.
 Rule 3: Small batches share a request. They wait for company, for `linger` seconds at most, and
         only until they are not small any more or a large batch stands behind them.
-Rule 4: What is to be sent again waits for its time, may share a request with others of its kind,
-        and goes first.
-Rule 5: In an ordered backlog nothing overtakes what waits to be sent again.
-Rule 6: What has been withdrawn vanishes.
-Rule 7: Documents of the same name do not overtake each other (see `order`).
-Rule 8: What is set aside is sent as it is, at its time. An ordered backlog sets nothing aside.
+Rule 4: Documents to retry wait until they are due, may share a request with other retries, and
+        go first.
+Rule 5: In an ordered backlog no document overtakes one that waits for its retry.
+Rule 6: Withdrawn documents are never sent.
+Rule 7: Documents of the same name do not overtake each other (see `per_id_order`).
+Rule 8: A postponed request is sent unchanged when it is due. An ordered backlog postpones none.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from connectors.elasticsearch.per_id_order import PerIdOrder, names_of
 from connectors.elasticsearch.request import Batch, Name, Request, RequestPart
 
 SMALL_BYTES = 64 * 1024
-"""A request of 260 documents of 235 bytes; below it, what a request costs by itself (200 µs of our
-time, and as much of Elasticsearch's) is a good part of what its documents cost."""
+"""About 260 documents of 235 bytes. In a smaller request, the fixed cost (200 µs of CPU time here,
+and as much in Elasticsearch) is a good part of the cost of its documents."""
 
 
 class Backlog:
@@ -43,11 +43,11 @@ class Backlog:
         self._company_bytes = 0
         self._company_due_at = 0.0
         self._again: list[tuple[float, int, RequestPart]] = []
-        self._aside: list[tuple[float, int, Request]] = []
+        self._postponed: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
 
     def add(self, batch: Batch, now: float) -> None:
-        """Take in a batch of at least one document."""
+        """Add a batch of at least one document."""
         batch.number = next(self._numbers)
         positions = range(len(batch.documents.sources))
         size = batch.size(positions)
@@ -65,7 +65,7 @@ class Backlog:
             self.flush()
 
     def limit(self, bytes_max: int) -> bool:
-        """From now on requests are no larger (rule 2); tell whether they were before."""
+        """Limit requests to this size (rule 2); return whether that is less than before."""
         if bytes_max >= self._bytes_max:
             return False
         self._bytes_max = self._order.bytes_max = bytes_max
@@ -77,14 +77,14 @@ class Backlog:
         return True
 
     def flush(self) -> None:
-        """Nothing waits for company any more. Rule 3."""
+        """Send small batches without waiting for more. Rule 3."""
         if self._company:
             self._requests.append(Request(self._company))
             self._company, self._company_bytes = [], 0
 
     def take(self, now: float) -> Request | None:
-        """Hand over what is to be sent now, if anything is."""
-        request = self._take_again(now) or self._take_aside(now)
+        """Return the request to send now, if there is one."""
+        request = self._take_again(now) or self._take_postponed(now)
         if request is None and not (self._ordered and self._again):  # Rule 5
             if self._company and self._company_due_at <= now:
                 self.flush()
@@ -96,8 +96,8 @@ class Backlog:
         return request
 
     def due_at(self) -> float | None:
-        """When `take` is worth a call, for all that is known now; `None`: never."""
-        times = [waiting[0][0] for waiting in (self._again, self._aside) if waiting]
+        """Return when `take` may next return a request; `None`: nothing waits."""
+        times = [waiting[0][0] for waiting in (self._again, self._postponed) if waiting]
         if not (self._ordered and times):
             if self._requests:
                 return float("-inf")
@@ -106,7 +106,7 @@ class Backlog:
         return min(times, default=None)
 
     def finish(self, request: Request, again: Sequence[tuple[RequestPart, float]] = ()) -> None:
-        """All of a request is settled, but for the parts to be sent again, each at its time."""
+        """Settle a request, but for the parts to retry, each at its time."""
         names = request.names or set()
         if again:
             again = self._order.one_of_each(again)
@@ -116,29 +116,29 @@ class Backlog:
         self._release(names)
 
     def put_back(self, *requests: Request) -> None:
-        """Have these, which are one request or the halves of one, sent next, in this order."""
+        """Send these next, in this order: one request, or the halves of one."""
         shared = requests if len(requests) == 1 else self._order.share(requests)
         self._requests.extendleft(reversed(shared))
 
     def put_last(self, request: Request) -> None:
-        """Have all others sent before this one, unless the backlog is ordered."""
+        """Send all other requests before this one, unless the backlog is ordered."""
         if self._ordered:
             self.put_back(request)
         else:
             self._requests.append(request)
 
-    def set_aside(self, request: Request, due_at: float) -> None:
-        """Have this one sent again at its time, and others meanwhile. Rule 8."""
+    def postpone(self, request: Request, due_at: float) -> None:
+        """Retry this request at `due_at`, and send others meanwhile. Rule 8."""
         if self._ordered:
             self.put_back(request)
         else:
-            insort(self._aside, (due_at, next(self._numbers), request))
+            insort(self._postponed, (due_at, next(self._numbers), request))
 
     def count(self) -> int:
-        """How many documents wait."""
+        """Return how many documents wait."""
         waiting = [*self._requests, Request(self._company), Request(self._order.held)]
         waiting.append(Request([part for _, _, part in self._again]))
-        waiting += [request for _, _, request in self._aside]
+        waiting += [request for _, _, request in self._postponed]
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
 
     def _fitting(self, request: Request) -> list[Request]:
@@ -164,14 +164,14 @@ class Backlog:
             del self._again[0]
         return Request(parts, names_of(parts)) if parts else None
 
-    def _take_aside(self, now: float) -> Request | None:
+    def _take_postponed(self, now: float) -> Request | None:
         request = None
-        while request is None and self._aside and self._aside[0][0] <= now:
-            request = self._wanted(self._aside.pop(0)[2])
+        while request is None and self._postponed and self._postponed[0][0] <= now:
+            request = self._wanted(self._postponed.pop(0)[2])
         return request
 
     def _wanted(self, request: Request) -> Request | None:
-        """What is to be sent of a request, now that it is its turn."""
+        """Return the part of a request that may be sent now; `None`: no document of it may."""
         parts = _still_wanted(request.parts)
         if request.names is None:
             parts, names = self._order.claim(parts)  # Rule 7
@@ -186,7 +186,7 @@ class Backlog:
         self._requests.extendleft(self._order.release(names))
 
     def _cut(self, batch: Batch, positions: range, size: int) -> Iterator[Request]:
-        """Rule 2; a document that is too large by itself is a request by itself."""
+        """Divide a batch into requests (rule 2); a document that is too large gets its own."""
         if size <= self._bytes_max:
             yield Request([RequestPart(batch, positions)])
             return

@@ -66,9 +66,9 @@ class Items(NamedTuple):
     apart: int = 0
     """How many of the stored do not fit their data stream: Elasticsearch keeps them, each with its
     reason, in the failure store that is switched on for it (8.18, 9.1 and later)."""
-    clashes: Sequence[Refusal] = ()
+    create_conflicts: Sequence[Refusal] = ()
     """Those of the conflicts in which a document was to be created: what is there may be another
-    document, unless its `_id` is ours (see `settle.park_clashes`)."""
+    document, unless its `_id` is ours (see `settle.reject_id_collisions`)."""
     others: Mapping[int, str | None] = MappingProxyType({})
     """Documents that claimed an `_id` which another one has, and the fingerprint of that one."""
 
@@ -165,7 +165,7 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
         return _incomplete(len(items), documents)
     stored: list[int] = []
     conflicts: list[int] = []
-    throttled, failed, rejected, clashes = [], [], [], []
+    throttled, failed, rejected, create_conflicts = [], [], [], []
     apart = sum(item.failure_store == "used" for _, item in items)
     for position, (action, item) in enumerate(items):
         if item.status < 300 or (action, item.status) in _AS_GOOD_AS_STORED:
@@ -173,7 +173,7 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
             if item.status == 409:
                 conflicts.append(position)
             if (action, item.status) == ("create", 409):
-                clashes.append(Refusal(position, 409, reason_of(item.error)))
+                create_conflicts.append(Refusal(position, 409, reason_of(item.error)))
             continue
         refusal = Refusal(position, item.status, reason_of(item.error))
         if item.status in (429, 503) or (action, item.status) == ("update", 409):
@@ -184,7 +184,7 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
             rejected.append(refusal)
     if len(throttled) == documents and all(_never_fits(refusal.reason) for refusal in throttled):
         return RefusedRequest(413, throttled[0].reason)
-    return Items(stored, throttled, failed, rejected, conflicts, apart, clashes)
+    return Items(stored, throttled, failed, rejected, conflicts, apart, create_conflicts)
 
 
 def _never_fits(reason: str) -> bool:
@@ -202,7 +202,7 @@ _OPERATION_AND_LIMIT = re.compile(
 
 
 _AS_GOOD_AS_STORED = {
-    ("create", 409),  # the document is there already, or see `Items.clashes`
+    ("create", 409),  # the document is there already, or see `Items.create_conflicts`
     ("index", 409),  # a newer version of it is there
     ("delete", 409),
     ("delete", 404),  # it is not there

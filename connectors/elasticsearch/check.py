@@ -28,7 +28,7 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
     Raises:
         Unavailable: it answers, and what it says will not change by waiting.
     """
-    reading = read(client.knock(), 0)
+    reading = read(client.send_empty_bulk(), 0)
     if not isinstance(reading, Retry):
         target = None if index is None else Target(client, spec, index)
         what_it_is = None if target is None else target.check()
@@ -61,7 +61,7 @@ def _refused_for_good(client: Client, reading: Retry) -> str:
 
 def _content_length_max(client: Client) -> int:
     """A key that may only write may not ask for it: then the usual value is assumed."""
-    reply = client.look("GET", f"/_nodes/http?filter_path={_LENGTHS}")
+    reply = client.ask("GET", f"/_nodes/http?filter_path={_LENGTHS}")
     try:
         nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes
     except ValueError:

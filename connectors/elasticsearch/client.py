@@ -1,10 +1,9 @@
-"""Talks to Elasticsearch over HTTP; the only module that knows how.
+"""Sends HTTP requests to Elasticsearch; no other module does.
 
-It rests on `elastic_transport`, the lower half of Elasticsearch's own client: connections, TLS,
-and a choice among nodes that leaves out those which are down. The upper half would add a media
-type of its major version, which servers of another one refuse, and twice the memory. Nothing is
-tried again here but at another node, where one cannot be reached; and no failure is an exception:
-the sender gets a `Reply` in every case.
+It uses `elastic_transport`, the lower half of Elasticsearch's own client: connections, TLS, and a
+pool of nodes that leaves out those which are down. The upper half would need twice the memory, and
+sends a media type that servers of another major version refuse. This module retries only at
+another node when one cannot be reached. A failure is a `Reply`, not an exception.
 """
 
 from __future__ import annotations
@@ -34,26 +33,25 @@ from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 
 LOOK_SECONDS_MAX = 10.0
-"""The job starts after that, and waits for Elasticsearch with everything else running."""
+"""Seconds for requests other than bulk requests: after that, the job starts without an answer, and
+waits for Elasticsearch while it runs."""
 
-
-FreshSpec = Callable[[], "ElasticsearchSink | None"]
-"""Reads the spec again from where it came from; `None`: it cannot be read now."""
+ReloadSpec = Callable[[], "ElasticsearchSink | None"]
+"""Reads the spec file and its secrets again; `None`: they cannot be read now."""
 
 
 class Client:
-    """Connections to the nodes of one cluster; may be used by many threads at once."""
+    """Connections to the nodes of one cluster; thread-safe."""
 
     def __init__(
-        self, spec: ElasticsearchSink, index: str | None, fresh: FreshSpec | None = None
+        self, spec: ElasticsearchSink, index: str | None, reload: ReloadSpec | None = None
     ) -> None:
-        """`index`: where documents go that name none themselves.
+        """`index`: for documents that name none.
 
-        `fresh` reads the spec again when the cluster does not let us in: its credentials may have
-        been changed since, where they came from.
+        `reload` reads the spec again after a 401: its credentials may have been replaced.
         """
-        _silence()
-        self._authorization, self._fresh = _authorization(spec), fresh
+        _mute_transport_log()
+        self._authorization, self._reload = _authorization(spec), reload
         self._renewing = threading.Lock()
         self._seconds = spec.request_timeout
         self._target = f"{_path(index)}/_bulk?{_parameters(spec)}"
@@ -66,23 +64,23 @@ class Client:
         )
 
     def send(self, body: bytes) -> Reply:
-        """Send a bulk request, and wait for what comes of it; see `spec.request_timeout`."""
+        """Send a bulk request, and wait up to `request_timeout` for the reply."""
         try:
             return self._request("POST", self._target, body, _NDJSON, self._seconds)
         except TransportError as error:
             return _no_answer(error)
 
     def read(self, question: bytes) -> Reply:
-        """Look at documents by their `_id`, as they are at this moment: see `_mget`."""
+        """Read the current state of documents by their `_id`; `question`: a body of `_mget`."""
         try:
             return self._request("POST", f"/_mget?{READ}", question, _JSON, self._seconds)
         except TransportError as error:
             return _no_answer(error)
 
     def probe(self, size: int) -> Reply:
-        """Send a request of that many bytes that asks for nothing.
+        """Send an empty bulk request of this size in bytes; Elasticsearch answers 400.
 
-        It takes the way of a bulk request; Elasticsearch reads it, and answers 400.
+        It passes the same proxies as a bulk request with documents.
         """
         try:
             body = b"\n".rjust(size)
@@ -91,24 +89,24 @@ class Client:
             return _no_answer(error)
 
     def exists(self, name: str) -> bool | Reply:
-        """Look for an index, an alias or a data stream; a `Reply` tells why that is unknown."""
+        """Return whether an index, alias or data stream exists; a `Reply`: why that is unknown."""
         try:
             reply = self._request("HEAD", _path(name), None, _JSON, LOOK_SECONDS_MAX)
         except TransportError as error:
             return _no_answer(error)
         return reply.status == 200 if reply.status in (200, 404) else reply
 
-    def look(
+    def ask(
         self,
         method: str,
         target: str,
         body: bytes | None = None,
         content_type: str = "application/json",
     ) -> Reply:
-        """Ask for something else than documents to be stored, before the first of them.
+        """Send a request of the checks at the start.
 
         Raises:
-            Unavailable: it cannot be trusted, so that waiting for it does not help.
+            Unavailable: TLS fails, so waiting does not help.
         """
         try:
             return self._request(method, target, body, content_type, LOOK_SECONDS_MAX)
@@ -119,52 +117,52 @@ class Client:
         except TransportError as error:
             return _no_answer(error)
 
-    def knock(self) -> Reply:
-        """Send an empty bulk: a bad request for a user who is let in, with any privileges.
+    def send_empty_bulk(self) -> Reply:
+        """Send an empty bulk request; an authenticated user with any privileges gets a 400.
 
         Raises:
-            Unavailable: see `look`.
+            Unavailable: see `ask`.
         """
-        return self.look("POST", self._target, b"\n", _NDJSON)
+        return self.ask("POST", self._target, b"\n", _NDJSON)
 
     def close(self) -> None:
-        """End the connections that are idle."""
+        """Close idle connections."""
         self._transport.close()
 
     def _request(
         self, method: str, target: str, body: bytes | None, content_type: str, seconds: float
     ) -> Reply:
-        """Ask once, or once more with new credentials.
+        """Send a request, and once more with new credentials after a 401.
 
         Raises:
             TransportError: there is no answer.
         """
         while True:
-            headers, shown = {"content-type": content_type, "accept": _JSON}, self._authorization
-            if shown is not None:
-                headers["authorization"] = shown
+            headers, used = {"content-type": content_type, "accept": _JSON}, self._authorization
+            if used is not None:
+                headers["authorization"] = used
             meta, answer = self._transport.perform_request(
                 method, target, body=body, headers=headers, request_timeout=seconds
             )
-            if meta.status != 401 or not self._renew(shown):
+            if meta.status != 401 or not self._renew(used):
                 return Reply(meta.status, answer or b"", headers=meta.headers)
 
-    def _renew(self, shown: str | None) -> bool:
-        """Read the credentials again; tell whether they are others than those that were shown."""
+    def _renew(self, used: str | None) -> bool:
+        """Read the credentials again; return whether they differ from those that were used."""
         with self._renewing:
-            if self._authorization == shown and self._fresh is not None:
-                spec = self._fresh()
-                self._authorization = shown if spec is None else _authorization(spec)
-            return self._authorization != shown
+            if self._authorization == used and self._reload is not None:
+                spec = self._reload()
+                self._authorization = used if spec is None else _authorization(spec)
+            return self._authorization != used
 
     @property
     def nodes(self) -> str:
-        """Where the cluster is, to be told."""
+        """URLs of the nodes, for messages to the user."""
         return ", ".join(node.base_url for node in self._transport.node_pool.all())
 
 
 class _Node(Urllib3HttpNode):
-    """Trusts whom its context trusts; the transport would add a list that it brings along."""
+    """Trusts the certificates of its TLS context only; the transport would add its own list."""
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
@@ -173,7 +171,7 @@ class _Node(Urllib3HttpNode):
 
 
 class _Bytes(Serializer):
-    """Hands bodies and answers on as they are."""
+    """Passes bodies and answers on unchanged."""
 
     def dumps(self, data: Any) -> bytes:
         return bytes(data)
@@ -187,18 +185,18 @@ _JSON, _NDJSON = "application/json", "application/x-ndjson"
 
 
 def _no_answer(error: TransportError) -> Reply:
-    # What the transport lists as errors are those of other nodes.
+    # `error.errors` has the errors of other nodes; the cause has this one's.
     causes = getattr(error.__cause__, "args", ())
     cut = any(isinstance(cause, (BrokenPipeError, ConnectionResetError)) for cause in causes)
     late = isinstance(error, ConnectionTimeout)
     return Reply(None, f"{type(error).__name__}: {error.message}".encode(), cut, late)
 
 
-def _silence() -> None:
-    """Keep `elastic_transport` out of the log: what goes wrong is told by the indexer."""
+def _mute_transport_log() -> None:
+    """Keep `elastic_transport` out of the log: the indexer logs failures."""
     logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
-    # It prepares each body for the log, even when it then is not logged, unless there is no log
-    # at all. That takes time, and exposes what is in there.
+    # The transport formats each body for the log even when the level is off, unless the logger
+    # has no handler. That takes time, and may expose the documents.
     logging.getLogger("elastic_transport.node").propagate = False
 
 
@@ -213,7 +211,7 @@ def _node(url: str, spec: ElasticsearchSink) -> NodeConfig:
 
 
 def _authorization(spec: ElasticsearchSink) -> str | None:
-    """Who we are: by a key of the spec, else by the first URL that says it."""
+    """Return the `Authorization` header: of the spec's key, else of the first URL with a user."""
     if spec.api_key is not None:
         return f"ApiKey {spec.api_key.get_secret_value()}"
     if spec.basic_auth is not None:

@@ -1,7 +1,8 @@
 """Sends documents in the background until Elasticsearch has stored or refused each of them.
 
-The threads, and nothing but the threads: what is sent next is decided in `backlog`, how many
-requests may be under way in `pace`, what an answer means in `bulk` and `settle`.
+This module only runs the threads. `backlog` decides which documents are sent next,
+`adaptive_concurrency` how many requests may be in flight, `bulk_response` and `retry_policy` what
+an answer means.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from connectors.elasticsearch.observer import NoObserver, Observer, tell
 from connectors.elasticsearch.outage_log import Reports
 from connectors.elasticsearch.per_id_order import naming, replace
 from connectors.elasticsearch.request import Batch, Request
-from connectors.elasticsearch.retry_policy import condemn, divide, is_too_large, settle
+from connectors.elasticsearch.retry_policy import halve, is_too_large, reject_single, settle
 from connectors.elasticsearch.round_trip import RoundTrip
 from connectors.elasticsearch.submission import Submission
 from connectors.message import Answer, Documents, SinkState
@@ -32,15 +33,15 @@ from connectors.units import size_text
 log = logging.getLogger("hopper.elasticsearch")
 
 REQUESTS = Backoff(0.1, 5.0)
-"""Pauses after requests that failed as a whole. One request at a time asks whether the service is
-back; one in five seconds is no burden, and a service that came back is found soon."""
+"""Pauses in seconds after a request that failed as a whole. Then one request at a time tries
+whether the service is back: one in five seconds is no load for it, and finds it soon."""
 
 DOCUMENTS = Backoff(0.1, 10.0)
-"""Waits of documents that are to be sent again; 0.1 s is about what a full bulk takes."""
+"""Seconds until a document is retried; 0.1 s is about the time of a full bulk request."""
 
 
 class Indexer:
-    """Sends what is submitted, by threads that are started as they are needed."""
+    """Sends the submitted documents; starts a thread when all others have a request in flight."""
 
     def __init__(
         self,
@@ -59,37 +60,38 @@ class Indexer:
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """`send` returns when the request has ended; `index`: of documents that name none.
+        """`send` returns the reply to a bulk request; `index`: for documents that name none.
 
-        `read` looks at documents that are there: see `claims`.
-        `probe` sends a request of so many bytes that asks for nothing; `None`: nothing can do so.
-        `exists` looks for an index, or tells why that is unknown; `None`: every index may be made.
-        Documents of one that is not there are rejected, or, with `wait_for_index`, wait for it.
-        With a `concurrency` of 1 documents are stored in the order in which they were submitted.
+        `read` returns stored documents: see `claims`.
+        `probe` sends an empty request of this size in bytes; `None`: no probes.
+        `exists` returns whether an index exists, or the `Reply` that leaves it unknown; `None`:
+        Elasticsearch may create every index. A document of a missing index is rejected, or, with
+        `wait_for_index`, waits for the index.
+        With a `concurrency` of 1 documents are stored in the order of their submission.
         """
         self._index, self._clock, self._draw = index, clock, draw
         self._observer = observer or NoObserver()
         self._action, self._lines = action, BulkLines(action)
-        self._exchange = RoundTrip(send, read, self._lines, index, self._observer, clock)
+        self._round_trip = RoundTrip(send, read, self._lines, index, self._observer, clock)
         if probe is not None:
-            self._exchange.probe_with(probe)
+            self._round_trip.probe_with(probe)
         if exists is not None:
-            self._exchange.look_for(exists, Existence(index, wait_for_index))
+            self._round_trip.look_for(exists, Existence(index, wait_for_index))
         self._ordered = concurrency == 1
         self._backlog = Backlog(bytes_max, linger, self._ordered)
         self._pace, self._latency = AdaptiveConcurrency(concurrency, REQUESTS), Latency()
-        self._passed = 0  # requests that Elasticsearch has worked on
+        self._accepted = 0  # requests that Elasticsearch has processed
         self._reports = Reports()
         self._changed = threading.Condition()
         self._closed = self._broken = False
         self._threads: list[threading.Thread] = []
-        self._idle = 0  # threads that wait to be called
+        self._idle = 0  # threads that wait on `_changed`
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `connectors.connector.Sink`.
 
         Raises:
-            AssertionError: a document is not one line, or see `flush`.
+            AssertionError: a document is not on one line, or a thread has died (see `flush`).
         """
         self._check_threads()
         check(documents.sources)
@@ -100,33 +102,33 @@ class Indexer:
                 due_at = self._backlog.due_at()
                 self._backlog.add(batch, self._clock())
                 if self._backlog.due_at() != due_at:
-                    self._call()
+                    self._wake()
         return batch.withdraw
 
     def limit(self, bytes_max: int) -> None:
-        """From now on, no request has more bytes, unless a single document has."""
+        """Limit requests to this size in bytes; a larger document is sent by itself."""
         with self._changed:
             if self._backlog.limit(bytes_max):
-                log.info("Elasticsearch takes requests of %s at the most", size_text(bytes_max))
+                log.info("Elasticsearch accepts requests of at most %s", size_text(bytes_max))
 
     def flush(self) -> None:
         """See `connectors.connector.Sink`.
 
         Raises:
-            AssertionError: a thread has died of a defect, which it has printed.
+            AssertionError: a thread has died of a defect; its traceback is on stderr.
         """
         self._check_threads()
         with self._changed:
             self._backlog.flush()
             if self._backlog.due_at() is not None:
-                self._call()
+                self._wake()
 
     def state(self) -> SinkState:
         """See `connectors.connector.Sink`."""
         return self._reports.state
 
     def close(self) -> None:
-        """See `connectors.connector.Sink`. A request that is under way is not waited for."""
+        """See `connectors.connector.Sink`. It does not wait for requests in flight."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -135,12 +137,12 @@ class Indexer:
 
     def _check_threads(self) -> None:
         if self._broken:
-            raise AssertionError("a thread of the indexer has died")
+            raise AssertionError("a thread of the indexer has died: see its traceback on stderr")
 
-    def _call(self) -> None:
-        """Wake a thread to look at the backlog; start a new one if each has a request in flight.
+    def _wake(self) -> None:
+        """Wake a thread to look at the backlog; start one if each has a request in flight.
 
-        One that has none, and does not wait either, is about to look.
+        A thread that has no request in flight, and does not wait, looks at the backlog next.
         """
         if self._idle:
             self._changed.notify()
@@ -157,7 +159,7 @@ class Indexer:
             self._broken = not self._closed
 
     def _next(self) -> Request | None:
-        """Wait until something is to be sent; `None` when the indexer is closed."""
+        """Wait for a request to send; return `None` when the indexer is closed."""
         with self._changed:
             while not self._closed:
                 now = self._clock()
@@ -167,7 +169,7 @@ class Indexer:
                     self._pace.start()
                     if due_at is not None:
                         # Wake another thread to watch the rest of the backlog before sending.
-                        self._call()
+                        self._wake()
                     return request
                 resume_at = self._pace.resume_at
                 self._idle += 1
@@ -176,20 +178,20 @@ class Indexer:
         return None
 
     def _process(self, request: Request) -> None:
-        reading, size_bytes, seconds = self._exchange(request)
+        reading, size_bytes, seconds = self._round_trip(request)
         refusal = reading if isinstance(reading, Retry) and size_bytes else None
-        probed = None if refusal is None else self._exchange.probe(request, refusal)
+        probed = None if refusal is None else self._round_trip.probe(request, refusal)
         now = self._clock()
         with self._changed:
             if self._closed:
                 return
             verdict = Verdict.WAIT
             if refusal is not None:
-                verdict = judge(request.record, refusal, request.documents, self._passed, probed)
+                verdict = judge(request.record, refusal, request.documents, self._accepted, probed)
             others_pass = verdict is not Verdict.WAIT
-            reading = condemn(request, reading, verdict)
+            reading = reject_single(request, reading, verdict)
             if isinstance(reading, Items):
-                self._passed += size_bytes > 0 and refusal is None
+                self._accepted += size_bytes > 0 and refusal is None
                 slow = self._latency.is_slow(size_bytes, seconds)
                 answers = self._settle(request, reading, slow, now)
             else:
@@ -204,7 +206,7 @@ class Indexer:
             log.log(*line)
         tell(self._observer, reading, request.documents)
         for batch, answer in answers:
-            # Only what `submit` made is in the backlog.
+            # The backlog holds only batches of `submit`.
             assert isinstance(batch, Submission)
             batch.answer(answer)
 
@@ -227,19 +229,22 @@ class Indexer:
         self, request: Request, reading: Retry | RefusedRequest, verdict: Verdict, now: float
     ) -> None:
         if isinstance(reading, Retry) and reading.may_be_stored:
-            request.doubt()
-        halves = divide(request, reading, verdict)
+            request.mark_maybe_stored()
+        halves = halve(request, reading, verdict)
         if halves:
             self._backlog.put_back(*halves)
             if is_too_large(reading, verdict):
                 size = max(half.size for half in halves)
                 if self._backlog.limit(size):
-                    log.info("requests are of %s now: %s", size_text(size), reading.reason)
+                    log.info(
+                        "bulk requests are limited to %s from now on: %s",
+                        *(size_text(size), reading.reason),
+                    )
         elif verdict is Verdict.RETRY:
             delay = DOCUMENTS.delay(request.record.refusals - 1, self._draw())
-            self._backlog.set_aside(request, now + delay)
+            self._backlog.postpone(request, now + delay)
         elif request.record.refusals:
-            self._backlog.put_last(request)  # Others tell whether it is its own fault.
+            self._backlog.put_last(request)  # Other requests show whether this one is at fault.
         else:
             self._backlog.put_back(request)
         others_pass = verdict is Verdict.HALVE or (verdict is Verdict.RETRY and not self._ordered)

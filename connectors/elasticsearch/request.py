@@ -127,7 +127,7 @@ class Request:
         """In bytes."""
         return sum(part.size for part in self.parts)
 
-    def doubt(self) -> None:
+    def mark_maybe_stored(self) -> None:
         """All of it was sent, and the result is unknown."""
         for part in self.parts:
             part.maybe_stored = True

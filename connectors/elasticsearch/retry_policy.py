@@ -1,6 +1,6 @@
-"""Decides what becomes of each document of a request, now that its answer has been read.
+"""Decides for each document of an answered request: stored, rejected, or to retry.
 
-Pure; it knows no clock: when something is sent again is not decided here.
+Pure; it knows no clock: the indexer decides when a document is retried.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ from connectors.message import Answer, Rejection
 T = TypeVar("T")
 
 ERRORS_MAX = 12
-"""A document at which Elasticsearch itself fails (5xx, but not 503) is rejected after that many
-times. With the indexer's back-off that is half a minute: as long as a cluster takes to notice a
-node that is gone (three checks, ten seconds each) and to put another in its place."""
+"""Attempts after which a document is rejected at which Elasticsearch fails (5xx, but not 503).
+With the indexer's back-off that is half a minute: as long as a cluster takes to notice that a node
+is gone (three checks, ten seconds each) and to replace it."""
 
-PATIENCE = 3
-"""A request that Elasticsearch has no memory for is sent that often before it is halved, and so
-is each half: mostly there is memory a moment later, but never for a request that takes more than
-`indexing_pressure.memory.limit`. Only the request in front of all others is ever tried so often."""
+ATTEMPTS_TO_HALVE = 3
+"""Attempts before a request is halved for which Elasticsearch has no memory (429), and so is each
+half. Memory is usually free a moment later, but never for a request larger than
+`indexing_pressure.memory.limit`. Only the first request of the backlog is tried that often."""
 
 CUT_BYTES_LEAST = 1024**2
-"""A smaller request is not what connections break of: everything on the way takes a MiB, even a
-proxy that was never told how much (nginx takes just that)."""
+"""Bytes: a smaller request is not too large for a proxy, whose default limit is 1 MiB or more
+(nginx: 1 MiB). A connection that breaks breaks for another reason."""
 
 
 class RetryDecision(NamedTuple):
-    """What is known for good, and what is to be sent again."""
+    """The decision about all documents of a request."""
 
     answers: list[tuple[Batch, Answer]]
+    """Final: stored, rejected or in conflict."""
     again: list[RequestPart]
 
 
 def settle(request: Request, items: Items, index: str | None) -> RetryDecision:
-    """Give every document what its item says; `index` is for those that name none."""
+    """Decide about every document by its item; `index` is for documents that name none."""
     if len(items.stored) == request.documents:
         return RetryDecision(
             [(part.batch, Answer(part.positions, [])) for part in request.parts], []
@@ -53,58 +54,63 @@ def settle(request: Request, items: Items, index: str | None) -> RetryDecision:
     start = 0
     for part in request.parts:
         end = start + len(part.positions)
-        _settle_part(part, _within(items, start, end), index, settlement)
+        _settle_part(part, _slice(items, start, end), index, settlement)
         start = end
     return settlement
 
 
-def divide(
+def halve(
     request: Request, reading: Retry | RefusedRequest, verdict: Verdict = Verdict.WAIT
 ) -> tuple[Request, Request] | None:
-    """The halves of a request that will not get through as it is; `None`: leave it whole."""
+    """Return the halves of a request that fails as a whole; `None`: keep it whole."""
     if request.documents == 1:
         return None
     if isinstance(reading, Retry) and verdict is not Verdict.HALVE:
         too_much = reading.status == 429 or (
             reading.cut and verdict is Verdict.WAIT and request.size > CUT_BYTES_LEAST
         )
-        if not too_much or _attempts(request) % PATIENCE:
+        if not too_much or _attempts(request) % ATTEMPTS_TO_HALVE:
             return None
     return request.halves()
 
 
 def is_too_large(reading: Retry | RefusedRequest, verdict: Verdict = Verdict.WAIT) -> bool:
-    """What was divided is too large for what is on the way, and will always be."""
+    """Return whether the halved request was too large for Elasticsearch or a proxy."""
     if isinstance(reading, Retry):
         return reading.cut and verdict is Verdict.WAIT
     return reading.status == 413
 
 
-def condemn(
+def reject_single(
     request: Request,
     reading: Items | Retry | RefusedRequest,
     verdict: Verdict = Verdict.WAIT,
 ) -> Items | Retry | RefusedRequest:
-    """The verdict on a document that was alone in a request that will never get through."""
+    """Reject the only document of a request that fails for good; else return `reading`."""
     if request.documents > 1:
         return reading
     if isinstance(reading, RefusedRequest):
         return Items([], rejected=[Refusal(0, reading.status, reading.reason)])
     if not isinstance(reading, Retry):
         return reading
-    if reading.cut and request.size > CONTENT_LENGTH_MOST and _attempts(request) >= PATIENCE:
+    if (
+        reading.cut
+        and request.size > CONTENT_LENGTH_MOST
+        and _attempts(request) >= ATTEMPTS_TO_HALVE
+    ):
         return Items([], rejected=[Refusal(0, 413, f"too large: {reading.reason}")])
     return rejected(reading) if verdict is Verdict.REJECT else reading
 
 
-def park_clashes(parts: Sequence[RequestPart], items: Items) -> Items:
-    """Reject what met another document: a conflict is no copy of its own.
+def reject_id_collisions(parts: Sequence[RequestPart], items: Items) -> Items:
+    """Reject a document whose `_id`, made by Elasticsearch, belongs to another document.
 
-    It may be one if the `_id` is ours, if an earlier answer about the document is lost, or if its
-    message was delivered before; otherwise Elasticsearch itself has made the `_id`, of the
-    dimensions and the time of a time series, and found another document there.
+    A conflict of `create` usually means that the document itself is stored already. That is
+    possible if the job chose the `_id`, if an earlier answer about the document was lost, or if its
+    message was redelivered. Otherwise Elasticsearch made the `_id` of the dimensions and the time
+    of a time series, and the stored document is another one.
     """
-    if not items.clashes:
+    if not items.create_conflicts:
         return items
     could_be_a_copy = [
         part.maybe_stored
@@ -113,15 +119,15 @@ def park_clashes(parts: Sequence[RequestPart], items: Items) -> Items:
         for part in parts
         for position in part.positions
     ]
-    strangers = {
+    collisions = {
         refusal.position: refusal._replace(reason=f"{_REASON}: {refusal.reason}")
-        for refusal in items.clashes
+        for refusal in items.create_conflicts
         if not could_be_a_copy[refusal.position]
     }
     return items._replace(
-        stored=[position for position in items.stored if position not in strangers],
-        rejected=sorted([*items.rejected, *strangers.values()]),
-        conflicts=[position for position in items.conflicts if position not in strangers],
+        stored=[position for position in items.stored if position not in collisions],
+        rejected=sorted([*items.rejected, *collisions.values()]),
+        conflicts=[position for position in items.conflicts if position not in collisions],
     )
 
 
@@ -129,15 +135,15 @@ def _at(column: Sequence[T] | None, position: int) -> T | None:
     return None if column is None else column[position]
 
 
-_REASON = "version_conflict: another document is there under the _id that Elasticsearch made"
+_REASON = "version_conflict: another document has the _id that Elasticsearch made for this one"
 
 
 def _attempts(request: Request) -> int:
     return max(part.attempts for part in request.parts)
 
 
-def _within(items: Items, start: int, end: int) -> Items:
-    """The items from `start` to `end`, counted from `start`."""
+def _slice(items: Items, start: int, end: int) -> Items:
+    """Return the items from `start` to `end`, with positions counted from `start`."""
 
     def cut(refusals: Sequence[Refusal]) -> list[Refusal]:
         return [

@@ -16,7 +16,7 @@ from connectors.elasticsearch.existence import Existence, without
 from connectors.elasticsearch.isolate import probes
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.request import Request, RequestPart
-from connectors.elasticsearch.retry_policy import park_clashes
+from connectors.elasticsearch.retry_policy import reject_id_collisions
 
 
 class RoundTripResult(NamedTuple):
@@ -80,37 +80,37 @@ class RoundTrip:
     def __call__(self, request: Request) -> RoundTripResult:
         """Send a request, and wait for its answer."""
         if self._exists is None:
-            return self._exchange(request.parts)
+            return self._send_parts(request.parts)
         for name in self._existence.unknown(request, self._clock()):
             answer = self._exists(name)
             if isinstance(answer, Reply):
                 return RoundTripResult(read(answer, request.documents), 0, 0.0)
             self._existence.learn(name, answer, self._clock())
         absent = self._existence.absent(request)
-        exchanged = self._exchange(without(request, absent))
-        reading = self._existence.join(exchanged.reading, absent, request.documents)
-        return exchanged._replace(reading=reading)
+        result = self._send_parts(without(request, absent))
+        reading = self._existence.join(result.reading, absent, request.documents)
+        return result._replace(reading=reading)
 
-    def _exchange(self, parts: list[RequestPart]) -> RoundTripResult:
+    def _send_parts(self, parts: list[RequestPart]) -> RoundTripResult:
         documents = Request(parts).documents
         if not documents:
             return RoundTripResult(Items([]), 0, 0.0)
         body = b"".join([self._lines.body(*part.batch.columns(part.positions)) for part in parts])
-        exchanged = self._ask(body, documents)
-        if not isinstance(exchanged.reading, Items):
-            return exchanged
-        items = park_clashes(parts, exchanged.reading)
+        result = self._send_body(body, documents)
+        if not isinstance(result.reading, Items):
+            return result
+        items = reject_id_collisions(parts, result.reading)
         in_vain = claims.claimed(parts, items, self._index)
-        return exchanged._replace(reading=self._settle(in_vain, items) if in_vain else items)
+        return result._replace(reading=self._settle_claims(in_vain, items) if in_vain else items)
 
-    def _ask(self, body: bytes, documents: int) -> RoundTripResult:
+    def _send_body(self, body: bytes, documents: int) -> RoundTripResult:
         started_at = self._clock()
         reply = self._send(body)
         seconds = self._clock() - started_at
         self._observer.requested(documents, len(body), seconds)
         return RoundTripResult(read(reply, documents), len(body), seconds)
 
-    def _settle(self, in_vain: list[claims.Claimed], items: Items) -> Items:
+    def _settle_claims(self, in_vain: list[claims.Claimed], items: Items) -> Items:
         """Look at the documents whose `_id` was claimed in vain, and replace them where it may be.
 
         With a condition: in place of what was read, and of nothing else.
@@ -125,7 +125,7 @@ class RoundTrip:
             assert head is not None, "a claimed document has a head of its own"
             sources.append(source)
             heads.append(replacing(head[0], found.sequence_number, found.primary_term))
-        reading = self._ask(self._lines.body(sources, heads), len(sources)).reading
+        reading = self._send_body(self._lines.body(sources, heads), len(sources)).reading
         return claims.replaced([one for one, _ in replace], items, reading)
 
 

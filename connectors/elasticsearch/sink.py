@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from connectors.elasticsearch.address import Addressing
 from connectors.elasticsearch.check import check
-from connectors.elasticsearch.client import Client, FreshSpec
+from connectors.elasticsearch.client import Client, ReloadSpec
 from connectors.elasticsearch.document_metadata import DocumentMetadata, Filled
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
@@ -21,18 +21,18 @@ class Elasticsearch:
         self,
         spec: ElasticsearchSink,
         observer: Observer | None = None,
-        fresh: FreshSpec | None = None,
+        reload: ReloadSpec | None = None,
         queue: str = "queue",
     ) -> None:
         """Connects to nothing yet; `queue` is what the place `{queue}` of an index is filled with.
 
-        `fresh` reads the spec again, for credentials that were changed where they came from.
+        `reload` reads the spec again, for credentials that were changed where they came from.
         """
         self.addressing = Addressing(spec, queue)
         """See `Sink`."""
         self._spec = spec
         self._columns = DocumentMetadata(spec)
-        self._client = Client(spec, self.addressing.index, fresh)
+        self._client = Client(spec, self.addressing.index, reload)
         self._indexer = Indexer(
             self._client.send,
             read=self._client.read,

@@ -1,4 +1,4 @@
-"""What was submitted by one call, and whom to tell what became of it."""
+"""The documents of one call of `submit`, and the callback for their answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.message import Answer, Documents
 
 
 class Submission(Batch):
-    """A batch, and where its answers go."""
+    """A batch, and the callback that receives its answers."""
 
     __slots__ = ("_lock", "_reply")
 
@@ -26,17 +26,17 @@ class Submission(Batch):
         sent = documents._replace(sources=lines.sources(documents))
         super().__init__(sent, lines.heads(documents), lines.overhead, names)
         self._reply = reply
-        # After `withdraw` has returned no reply may be on its way any more. Reentrant, because a
-        # reply may withdraw the rest.
+        # After `withdraw` returns, no call of `reply` may be running. The lock is reentrant,
+        # because `reply` may withdraw the remaining documents.
         self._lock = threading.RLock()
 
     def withdraw(self) -> None:
-        """Hear no more of it."""
+        """Ignore all further answers."""
         with self._lock:
             self.withdrawn = True
 
     def answer(self, answer: Answer) -> None:
-        """Pass on what is known of some of its documents."""
+        """Pass an answer about some of the documents to the callback, unless withdrawn."""
         with self._lock:
             if not self.withdrawn:
                 self._reply(answer)

@@ -35,7 +35,7 @@ class Target(NamedTuple):
             Unavailable: every document would be rejected.
         """
         self._check_privilege()
-        reply = self._look("GET", f"/_resolve/index/{quote(self.index, safe='')}")
+        reply = self._ask("GET", f"/_resolve/index/{quote(self.index, safe='')}")
         found = _decoded(reply, _Found)
         if found is not None and found.data_streams:
             self._check_action("is a data stream")
@@ -74,7 +74,7 @@ class Target(NamedTuple):
         """Only a clear no is a no: a cluster without security does not know the question."""
         question = {"index": [{"names": [self.index], "privileges": [privilege]}]}
         body = msgspec.json.encode(question)
-        reply = self._look("POST", "/_security/user/_has_privileges", body)
+        reply = self._ask("POST", "/_security/user/_has_privileges", body)
         permission = _decoded(reply, _Permission)
         return permission is None or permission.has_all_requested
 
@@ -87,7 +87,7 @@ class Target(NamedTuple):
 
     def _check_blocks(self) -> None:
         """Those that a person has set; that of a full disk goes by itself."""
-        reply = self._look("GET", f"/{quote(self.index, safe='')}/_settings/index.blocks.*")
+        reply = self._ask("GET", f"/{quote(self.index, safe='')}/_settings/index.blocks.*")
         indices = _decoded(reply, dict[str, _Settings])
         if not indices:
             return
@@ -116,7 +116,7 @@ class Target(NamedTuple):
                 "is not there, and we may not make it",
                 "create it, or give the api_key or the user its privilege auto_configure",
             )
-        reply = self._look("GET", "/_index_template")
+        reply = self._ask("GET", "/_index_template")
         templates = _decoded(reply, _Templates)
         matching = [
             (one.index_template.priority, one.name, one.index_template.data_stream is not None)
@@ -126,8 +126,8 @@ class Target(NamedTuple):
         if matching and max(matching)[2]:
             self._check_action(f"will be a data stream, by the index template {max(matching)[1]}")
 
-    def _look(self, method: str, path: str, body: bytes | None = None) -> Reply:
-        return self.client.look(method, path, body)
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> Reply:
+        return self.client.ask(method, path, body)
 
     def _unavailable(self, what: str, remedy: str) -> Unavailable:
         return Unavailable(
@@ -142,7 +142,7 @@ def check_pipeline(client: Client, name: str) -> None:
     Raises:
         Unavailable: it is not, and every document would be rejected.
     """
-    reply = client.look("GET", f"/_ingest/pipeline/{quote(name, safe='')}?summary=true")
+    reply = client.ask("GET", f"/_ingest/pipeline/{quote(name, safe='')}?summary=true")
     # Elasticsearch says so with an empty object.
     if name != "_none" and reply.status == 404 and reply.body.strip() == b"{}":
         raise Unavailable(

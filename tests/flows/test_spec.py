@@ -194,9 +194,9 @@ def test_warnings_of_a_connector_have_its_path(tmp_path: Path) -> None:
     text = IN_MEMORY.replace("sink: {memory: {}}", f"sink: {{elasticsearch: {{{elasticsearch}}}}}")
 
     assert warnings(pipeline(text, tmp_path)) == [
-        "sink.elasticsearch.index_fallback: is never used: index has no template in it",
-        "sink.elasticsearch.bulk.max_bytes: is more than Elasticsearch takes (100MiB), unless its "
-        "http.max_content_length is higher",
+        "sink.elasticsearch.index_fallback: is never used: index is not a template",
+        "sink.elasticsearch.bulk.max_bytes: is more than Elasticsearch accepts (100MiB), unless "
+        "its http.max_content_length is higher",
     ]
 
 

@@ -264,7 +264,7 @@ def test_another_document_of_a_time_series_is_not_taken_for_a_copy(
 
     answers = write(some, *sources)
     assert answers.stored == [0]
-    assert answers.rejected[1].startswith("version_conflict: another document is there under ")
+    assert answers.rejected[1].startswith("version_conflict: another document has the _id ")
     assert "version_conflict_engine_exception" in answers.rejected[1]
 
     assert write(some, sources[0], redelivered=[True]).stored == [0]

@@ -171,7 +171,7 @@ def test_a_key_that_was_replaced_is_read_again(
         )
 
     with caplog.at_level(logging.DEBUG):
-        sink = Elasticsearch(read(), fresh=read)
+        sink = Elasticsearch(read(), reload=read)
         sink.check()
         assert write(sink) == [*range(10)]
 
@@ -199,7 +199,7 @@ def test_and_so_is_a_password_that_was_changed_later(
             url=(secured.url,), index="logins", basic_auth=SecretStr(file.read_text())
         )
 
-    sink, answers = Elasticsearch(read(), fresh=read), Answers()
+    sink, answers = Elasticsearch(read(), reload=read), Answers()
     assert write(sink) == [*range(10)]
     secured.ask("POST", f"{user}/_password", {"password": "after-it"})
 

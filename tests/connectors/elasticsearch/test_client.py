@@ -112,7 +112,7 @@ def renewable(node: HttpNode, *keys: str | None) -> Client:
     ]
     first = specs.pop(0)
     assert first
-    return Client(first, "events", fresh=lambda: specs.pop(0) or None)
+    return Client(first, "events", reload=lambda: specs.pop(0) or None)
 
 
 def shown(node: HttpNode) -> list[str]:
@@ -148,7 +148,7 @@ def test_credentials_of_a_url_may_be_changed_too(node: HttpNode) -> None:
     node.answers = [(401, b""), (200, b"{}")]
     urls = [node.url.replace("//", f"//me:{password}@") for password in ("old", "new")]
     specs = [ElasticsearchSink(url=(url,), index="events") for url in urls]
-    with closing(Client(specs[0], "events", fresh=lambda: specs[1])) as some:
+    with closing(Client(specs[0], "events", reload=lambda: specs[1])) as some:
         assert some.send(b"\n").status == 200
 
     assert shown(node) == ["Basic bWU6b2xk", "Basic bWU6bmV3"]

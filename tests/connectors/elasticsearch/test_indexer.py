@@ -267,7 +267,9 @@ def test_what_is_too_large_is_not_sent_twice(
 
     until(lambda: all(len(each) == 100 for each in answers))
     assert [len(request) for request in cluster.requests] == [100, *[50] * 10]
-    assert caplog.messages == ["requests are of 51950B now: the request is too large"]
+    assert caplog.messages == [
+        "bulk requests are limited to 51950B from now on: the request is too large"
+    ]
 
 
 def test_a_connection_that_breaks_of_large_requests_gets_small_ones(
@@ -456,7 +458,7 @@ def test_what_may_be_stored_already_may_meet_itself(cluster: Cluster, build: Bui
     until(lambda: len(second) == 1)
 
     assert first.stored == [0]
-    assert second.rejected[0].startswith("version_conflict: another document is there")
+    assert second.rejected[0].startswith("version_conflict: another document has the _id")
 
 
 def test_it_says_what_elasticsearch_says(cluster: Cluster, build: Build) -> None:

@@ -15,13 +15,13 @@ from connectors.elasticsearch.bulk_response import (
 )
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.elasticsearch.retry_policy import (
+    ATTEMPTS_TO_HALVE,
     CUT_BYTES_LEAST,
     ERRORS_MAX,
-    PATIENCE,
-    condemn,
-    divide,
+    halve,
     is_too_large,
-    park_clashes,
+    reject_id_collisions,
+    reject_single,
     settle,
 )
 from connectors.message import Answer, Documents, Rejection
@@ -40,7 +40,7 @@ def part(batch: Batch, positions: Sequence[int], attempts: int = 1) -> RequestPa
 
 
 def condemned(request: Request, reading: Retry | RefusedRequest) -> Items:
-    verdict = condemn(request, reading)
+    verdict = reject_single(request, reading)
     assert isinstance(verdict, Items)
     return verdict
 
@@ -102,12 +102,12 @@ def test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end() -> Non
 
 def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() -> None:
     indigestible = RefusedRequest(400, "malformed")
-    halves = divide(Request([RequestPart(batch(5), range(5))]), indigestible)
+    halves = halve(Request([RequestPart(batch(5), range(5))]), indigestible)
 
     assert halves is not None
     assert [half.documents for half in halves] == [2, 3]
     guilty = Request([part(batch(5), [3], attempts=4)])
-    assert divide(guilty, indigestible) is None
+    assert halve(guilty, indigestible) is None
     ((_, answer),) = settle(guilty, condemned(guilty, indigestible), "events").answers
     assert answer.rejected == [(3, Rejection("malformed", 400, "events", "id-3", 4))]
 
@@ -116,7 +116,7 @@ def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() 
 def test_what_has_nothing_to_do_with_the_request_leaves_it_whole(status: int | None) -> None:
     request = Request([part(batch(1000, size=1000), range(1000), attempts=3)])
 
-    assert divide(request, Retry(status, "")) is None
+    assert halve(request, Retry(status, "")) is None
 
 
 def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
@@ -126,12 +126,12 @@ def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
 
     for attempt in range(1, 10):
         request.parts[0].attempts = attempt
-        halves = divide(request, Retry(429, "es_rejected_execution_exception"))
+        halves = halve(request, Retry(429, "es_rejected_execution_exception"))
         if halves is not None:
             halved_at.append(attempt)
             request = halves[0]
 
-    assert halved_at == [PATIENCE, 2 * PATIENCE]
+    assert halved_at == [ATTEMPTS_TO_HALVE, 2 * ATTEMPTS_TO_HALVE]
     assert request.documents == 1
 
 
@@ -150,26 +150,26 @@ def test_a_large_request_that_the_connection_breaks_of_is_halved(
     reading: Retry, size: int, divided: bool
 ) -> None:
     """But only when it has done so a few times: connections break for many reasons."""
-    request = Request([part(batch(2, size), range(2), attempts=PATIENCE)])
-    assert (divide(request, reading) is not None) is divided
+    request = Request([part(batch(2, size), range(2), attempts=ATTEMPTS_TO_HALVE)])
+    assert (halve(request, reading) is not None) is divided
 
     request.parts[0].attempts = 1
-    assert divide(request, reading) is None
+    assert halve(request, reading) is None
 
 
 def test_a_document_that_no_connection_lasts_for_is_rejected() -> None:
     huge = batch(1, CONTENT_LENGTH_MOST + 1)
-    request = Request([part(huge, [0], attempts=PATIENCE)])
+    request = Request([part(huge, [0], attempts=ATTEMPTS_TO_HALVE)])
 
     assert condemned(request, CUT).rejected[0].reason.startswith("too large: ")
     request.parts[0].attempts = 1
-    assert condemn(request, CUT) is CUT
+    assert reject_single(request, CUT) is CUT
 
 
 def test_a_smaller_one_is_sent_for_ever() -> None:
     request = Request([part(batch(1, CUT_BYTES_LEAST), [0], attempts=1000)])
 
-    assert condemn(request, CUT) is CUT
+    assert reject_single(request, CUT) is CUT
 
 
 @pytest.mark.parametrize(
@@ -193,15 +193,17 @@ def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> 
     lost = RequestPart(Batch(Documents([b"{}"], None, None), None, 0), [0])
     lost.maybe_stored = True
     parts = [RequestPart(Batch(documents, None, 0), range(4)), lost]
-    clashes = [Refusal(position, 409, "version_conflict_engine_exception") for position in range(5)]
-    items = Items(range(5), conflicts=range(5), clashes=clashes)
+    create_conflicts = [
+        Refusal(position, 409, "version_conflict_engine_exception") for position in range(5)
+    ]
+    items = Items(range(5), conflicts=range(5), create_conflicts=create_conflicts)
 
-    parked = park_clashes(parts, items)
+    parked = reject_id_collisions(parts, items)
 
     assert parked.stored == [1, 2, 4]
     assert [refusal.position for refusal in parked.rejected] == [0, 3]
     assert parked.rejected[0].status == 409
-    assert parked.rejected[0].reason.startswith("version_conflict: another document is there ")
+    assert parked.rejected[0].reason.startswith("version_conflict: another document has the _id ")
     assert parked.conflicts == [1, 2, 4]
 
 

@@ -87,8 +87,8 @@ def test_what_is_done_with_documents_that_say_nothing(keys: dict[str, Any], defa
     ("keys", "problem"),
     [
         ({"upsert": True}, "is for action: update"),
-        ({"action": "create", "version": {"field": "v"}}, "create knows no versions"),
-        ({"action": "update", "version": {"field": "v"}}, "update knows no versions"),
+        ({"action": "create", "version": {"field": "v"}}, "create has no versions"),
+        ({"action": "update", "version": {"field": "v"}}, "update has no versions"),
         ({"action": "update", "pipeline": "p"}, "is for action: index or create"),
         ({"action": "delete", "pipeline": "p"}, "is for action: index or create"),
     ],
@@ -131,7 +131,7 @@ def test_a_certificate_is_in_a_file_that_is_there(tmp_path: Path, key: str) -> N
         sink(**{key: str(path)})
 
     path.touch()
-    with pytest.raises(ValidationError, match=r"must have .* in it, as PEM"):
+    with pytest.raises(ValidationError, match=r"must hold .* in PEM format"):
         sink(**{key: str(path)})
 
 
@@ -143,5 +143,5 @@ def test_a_key_belongs_to_a_certificate(tmp_path: Path) -> None:
     path = tmp_path / "some.key"
     path.touch()
 
-    with pytest.raises(ValidationError, match="belongs to a client_cert"):
+    with pytest.raises(ValidationError, match="needs a client_cert too"):
         sink(client_key=str(path))
