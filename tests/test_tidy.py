@@ -175,6 +175,17 @@ def test_tests_mirror_the_modules() -> None:
     assert about_no_module == set(CROSS_CUTTING)
 
 
+def test_nothing_is_imported_from_a_test() -> None:
+    """What several tests need stands in a module of its own."""
+    found = [
+        f"{name(path)} imports {imported}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for imported in imports(path)
+        if re.search(r"^tests\b.*\btest_", imported)
+    ]
+    assert found == []
+
+
 DIALECT = re.compile(r"\b(whoever|whatever|nobody|somebody|shall)\b", re.IGNORECASE)
 SPEAKS_OF_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "tests/test_tidy.py"}
 

@@ -30,6 +30,11 @@ def member(
     return Member(origin, message, body, None, None, key, **fields)
 
 
+def members(first: int, last: int, size: int = 10) -> list[Member]:
+    """Members with these tags, and bodies of `size` bytes."""
+    return [member(tag, length=size) for tag in range(first, last + 1)]
+
+
 def tags(members: Iterable[Member]) -> list[int]:
     return [member.message.tag for member in members]
 

@@ -19,8 +19,8 @@ from bench.fill import Publisher
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job, free_ports
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
-from tests.live.test_pipeline import spec
 from tests.waiting import until
 
 pytestmark = pytest.mark.live

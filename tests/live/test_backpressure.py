@@ -13,12 +13,11 @@ import pytest
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job
+from tests.live.monitoring import counted, wait_for, watched
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
-from tests.live.test_health import counted, forwarder, wait_for, watched
-from tests.live.test_pipeline import spec
 from tests.waiting import until
 
-__all__ = ["forwarder"]  # a fixture
 pytestmark = pytest.mark.live
 
 START = 1_767_348_000

@@ -22,6 +22,7 @@ from connectors.message import Documents
 from tests.connectors.elasticsearch.http_node import no_server
 from tests.contract.sink import Answers, SinkContract, documents
 from tests.live.forwarder import Forwarder
+from tests.live.store import PASSWORD, StoreClient
 from tests.waiting import until
 from tools.local import elasticsearch as local
 from tools.local.java import find_java, oldest_java
@@ -38,35 +39,6 @@ VERSIONS = [
     )
     for version in ("9.5.0", "8.19.21")
 ]
-PASSWORD = "of-tests"
-
-
-class StoreContract:
-    """What is in a cluster, asked in plain JSON, which every version speaks."""
-
-    def __init__(self, url: str, **headers: str) -> None:
-        self.url, self._headers = url, {"content-type": "application/json", **headers}
-        self._pool = urllib3.PoolManager(maxsize=8)
-
-    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        answer = self._pool.request(
-            method,
-            self.url + path,
-            body=None if body is None else json.dumps(body),
-            headers=self._headers,
-        )
-        assert answer.status < 300, answer.data
-        found: dict[str, Any] = json.loads(answer.data)
-        return found
-
-    def documents(self, index: str) -> list[dict[str, Any]]:
-        """What a reader finds, up to 10,000."""
-        self.ask("POST", f"/{index}/_refresh?ignore_unavailable=true")
-        answer = self.ask("GET", f"/{index}/_search?size=10000&ignore_unavailable=true")
-        return [hit["_source"] for hit in answer["hits"]["hits"]]
-
-    def numbers(self, index: str) -> list[int]:
-        return sorted(document["n"] for document in self.documents(index))
 
 
 class RequestObserver:
@@ -101,7 +73,7 @@ class ElasticsearchRig:
     """A sink that reaches its cluster over a forwarder, which can be cut."""
 
     def __init__(self, url: str, index: str, forwarder: Forwarder) -> None:
-        self._store, self._index, self._forwarder = StoreContract(url), index, forwarder
+        self._store, self._index, self._forwarder = StoreClient(url), index, forwarder
         self._sinks: list[Sink] = []
         properties = {"n": {"type": "long"}}
         self._store.ask("PUT", f"/{index}", {"mappings": {"properties": properties}})
@@ -174,7 +146,7 @@ class TestContractWhereEverythingIsNarrow(SinkContract):
 
 def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -> None:
     """Sixteen who write to a queue of two, with memory for two: 429 for documents and requests."""
-    store, observer = StoreContract(narrow), RequestObserver()
+    store, observer = StoreClient(narrow), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=Bulk(linger=0))
     sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(40)]
@@ -195,7 +167,7 @@ def test_what_is_throttled_overtakes_nothing(
     narrow: str, name: str, action: Literal["index", "update"]
 ) -> None:
     """Of many windows for the same documents, the last one of each is what remains."""
-    store, observer = StoreContract(narrow), RequestObserver()
+    store, observer = StoreClient(narrow), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(
         url=(narrow,),
@@ -231,7 +203,7 @@ def test_what_there_is_never_memory_for_is_halved(narrow: str, name: str) -> Non
     answers.wait_for(5000)
     sink.close()
 
-    assert StoreContract(narrow).numbers(name) == [*range(5000)]
+    assert StoreClient(narrow).numbers(name) == [*range(5000)]
 
 
 def test_one_document_that_there_is_never_memory_for_is_rejected(narrow: str, name: str) -> None:
@@ -239,7 +211,7 @@ def test_one_document_that_there_is_never_memory_for_is_rejected(narrow: str, na
 
     Since version 9 it counts a document several times; before, a request of that size fits.
     """
-    counted = StoreContract(narrow).ask("GET", "/")["version"]["number"] >= "9"
+    counted = StoreClient(narrow).ask("GET", "/")["version"]["number"] >= "9"
     sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
     sources = [b'{"n":1}', b'{"n":2,"text":"%b"}' % (b"x" * 90_000), b'{"n":3}']
 
@@ -263,7 +235,7 @@ def test_what_is_too_large_is_halved(narrow: str, name: str) -> None:
 
     assert list(answers.rejected) == [123]
     assert "too large" in answers.rejected[123]
-    assert StoreContract(narrow).numbers(name) == [n for n in range(500) if n != 123]
+    assert StoreClient(narrow).numbers(name) == [n for n in range(500) if n != 123]
 
 
 def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
@@ -279,7 +251,7 @@ def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
     sink.close()
 
     assert observer.again_by_status[413] == 0
-    assert StoreContract(narrow).numbers(name) == [*range(500)]
+    assert StoreClient(narrow).numbers(name) == [*range(500)]
 
 
 def test_one_node_down_of_several_is_left_out(
@@ -314,12 +286,12 @@ def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, 
     sink.close()
 
     assert list(answers.rejected) == [42]
-    assert StoreContract(narrow).numbers(name) == [n for n in range(100) if n != 42]
+    assert StoreClient(narrow).numbers(name) == [n for n in range(100) if n != 42]
 
 
 def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> None:
     """It is JSON, and Elasticsearch quotes it in its answer."""
-    StoreContract(narrow).ask(
+    StoreClient(narrow).ask(
         "PUT", f"/{name}", {"mappings": {"properties": {"n": {"type": "long"}}}}
     )
     sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
@@ -331,7 +303,7 @@ def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> N
     sink.close()
 
     assert list(answers.rejected) == [10]
-    assert StoreContract(narrow).numbers(name) == [*range(10)]
+    assert StoreClient(narrow).numbers(name) == [*range(10)]
 
 
 def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) -> None:
@@ -345,7 +317,7 @@ def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) ->
         assert sorted(answers.stored) == [*range(10)]
     sink.close()
 
-    assert StoreContract(narrow).numbers(name) == [*range(10)]
+    assert StoreClient(narrow).numbers(name) == [*range(10)]
 
 
 def test_documents_go_where_they_say(narrow: str, name: str) -> None:
@@ -360,19 +332,19 @@ def test_documents_go_where_they_say(narrow: str, name: str) -> None:
     sink.close()
 
     assert answers.rejected[2].startswith("invalid_index_name_exception")
-    store = StoreContract(narrow)
+    store = StoreClient(narrow)
     assert (store.numbers(f"{name}-a"), store.numbers(f"{name}-b")) == ([0, 3], [1])
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def secured(request: pytest.FixtureRequest) -> Iterator[StoreContract]:
+def secured(request: pytest.FixtureRequest) -> Iterator[StoreClient]:
     """A cluster that asks who one is."""
     server = local.ElasticsearchServer("secured", version=request.param, password=PASSWORD)
     with server.start():
-        yield StoreContract(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
+        yield StoreClient(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
 
 
-def key(secured: StoreContract, index: str, *privileges: str) -> SecretStr:
+def key(secured: StoreClient, index: str, *privileges: str) -> SecretStr:
     """A new key with these privileges on one index."""
     role = {"indices": [{"names": [index], "privileges": privileges}]}
     body = {"name": str(uuid.uuid4()), "role_descriptors": {"writer": role}}
@@ -384,7 +356,7 @@ def key(secured: StoreContract, index: str, *privileges: str) -> SecretStr:
     [{}, {"api_key": SecretStr("bm8tc3VjaDprZXk=")}, {"basic_auth": SecretStr("elastic:no")}],
 )
 def test_who_is_not_let_in_learns_it_at_the_start(
-    secured: StoreContract, name: str, credentials: dict[str, Any]
+    secured: StoreClient, name: str, credentials: dict[str, Any]
 ) -> None:
     sink = Elasticsearch(ElasticsearchSink(url=(secured.url,), index=name, **credentials))
 
@@ -396,7 +368,7 @@ def test_who_is_not_let_in_learns_it_at_the_start(
     ("action", "privilege"), [("create", "read"), ("index", "create_doc"), ("index", "none")]
 )
 def test_and_so_does_who_may_not_write(
-    secured: StoreContract, name: str, action: Literal["create", "index"], privilege: str
+    secured: StoreClient, name: str, action: Literal["create", "index"], privilege: str
 ) -> None:
     api_key = key(secured, name, privilege)
     sink = Elasticsearch(
@@ -409,7 +381,7 @@ def test_and_so_does_who_may_not_write(
 
 @pytest.mark.parametrize(("action", "privilege"), [("create", "create_doc"), ("index", "index")])
 def test_a_key_that_may_only_write_is_enough(
-    secured: StoreContract, name: str, action: Literal["create", "index"], privilege: str
+    secured: StoreClient, name: str, action: Literal["create", "index"], privilege: str
 ) -> None:
     api_key = key(secured, name, privilege, "auto_configure")
     sink = Elasticsearch(
@@ -426,7 +398,7 @@ def test_a_key_that_may_only_write_is_enough(
 
 
 def test_an_index_that_is_forbidden_rejects_only_its_documents(
-    secured: StoreContract, name: str
+    secured: StoreClient, name: str
 ) -> None:
     api_key = key(secured, f"{name}-a", "index", "auto_configure")
     spec = ElasticsearchSink(url=(secured.url,), index=name + "-{tenant}", api_key=api_key)
@@ -462,4 +434,4 @@ def test_a_cluster_that_is_killed_loses_nothing_that_was_said_to_be_stored(name:
             each.wait_for(100)
         sink.close()
         assert not any(each.rejected for each in answers)
-        assert StoreContract(server.url).numbers(name) == [*range(10_000)]
+        assert StoreClient(server.url).numbers(name) == [*range(10_000)]

@@ -13,22 +13,22 @@ from connectors.elasticsearch.template import parse_template
 from connectors.errors import Unavailable
 from connectors.message import Documents, Properties
 from tests.contract.sink import Answers
-from tests.live.test_elasticsearch import StoreContract
+from tests.live.store import TIME_SERIES, StoreClient
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture
-def store(elasticsearch_url: str) -> StoreContract:
-    return StoreContract(elasticsearch_url)
+def store(elasticsearch_url: str) -> StoreClient:
+    return StoreClient(elasticsearch_url)
 
 
 Build = Callable[..., Elasticsearch]
 
 
 @pytest.fixture
-def sink(store: StoreContract) -> Iterator[Build]:
+def sink(store: StoreClient) -> Iterator[Build]:
     """Makes sinks for an index, and closes them."""
     made = []
 
@@ -50,13 +50,13 @@ def write(some: Elasticsearch, *sources: bytes, **columns: Any) -> Answers:
     return answers
 
 
-def by_id(store: StoreContract, index: str) -> dict[str, Any]:
+def by_id(store: StoreClient, index: str) -> dict[str, Any]:
     store.ask("POST", f"/{index}/_refresh")
     answer = store.ask("GET", f"/{index}/_search?size=100")
     return {hit["_id"]: hit for hit in answer["hits"]["hits"]}
 
 
-def test_an_update_is_a_part(store: StoreContract, sink: Build, index: str) -> None:
+def test_an_update_is_a_part(store: StoreClient, sink: Build, index: str) -> None:
     write(sink(index), b'{"n":1,"o":{"x":1}}')
 
     answers = write(sink(index, action="update"), b'{"o":{"y":2}}', b'{"n":3}')
@@ -66,7 +66,7 @@ def test_an_update_is_a_part(store: StoreContract, sink: Build, index: str) -> N
     assert by_id(store, index)["a"]["_source"] == {"n": 1, "o": {"x": 1, "y": 2}}
 
 
-def test_an_upsert_adds_what_is_not_there(store: StoreContract, sink: Build, index: str) -> None:
+def test_an_upsert_adds_what_is_not_there(store: StoreClient, sink: Build, index: str) -> None:
     some = sink(index, action="update", upsert=True)
     for source in (b'{"n":1}', b'{"m":2}'):
         assert write(some, source).stored == [0]
@@ -75,7 +75,7 @@ def test_an_upsert_adds_what_is_not_there(store: StoreContract, sink: Build, ind
 
 
 def test_what_is_not_there_is_as_good_as_deleted(
-    store: StoreContract, sink: Build, index: str
+    store: StoreClient, sink: Build, index: str
 ) -> None:
     write(sink(index), b'{"n":1}')
 
@@ -85,7 +85,7 @@ def test_what_is_not_there_is_as_good_as_deleted(
     assert by_id(store, index) == {}
 
 
-def test_versions_decide_and_not_the_order(store: StoreContract, sink: Build, index: str) -> None:
+def test_versions_decide_and_not_the_order(store: StoreClient, sink: Build, index: str) -> None:
     some = sink(index, version=FieldOfDocument(field="v"), id=DocumentId(field="k"))
     for version in (2, 5, 3, 1, 4):
         assert write(some, b'{"v":%d}' % version, b'{"n":0}').stored == [0]
@@ -93,7 +93,7 @@ def test_versions_decide_and_not_the_order(store: StoreContract, sink: Build, in
     assert by_id(store, index)["a"]["_source"] == {"v": 5}
 
 
-def test_an_old_version_deletes_nothing(store: StoreContract, sink: Build, index: str) -> None:
+def test_an_old_version_deletes_nothing(store: StoreClient, sink: Build, index: str) -> None:
     version = FieldOfDocument(field="v")
     write(sink(index, version=version), b'{"v":5}', b'{"v":5}')
 
@@ -103,7 +103,7 @@ def test_an_old_version_deletes_nothing(store: StoreContract, sink: Build, index
     assert [*by_id(store, index)] == ["a"]
 
 
-def test_routing_leads_to_the_shard(store: StoreContract, sink: Build, index: str) -> None:
+def test_routing_leads_to_the_shard(store: StoreClient, sink: Build, index: str) -> None:
     store.ask("PUT", f"/{index}", {"settings": {"number_of_shards": 3}})
     some = sink(index, routing=FieldOfDocument(field="customer"))
 
@@ -114,7 +114,7 @@ def test_routing_leads_to_the_shard(store: StoreContract, sink: Build, index: st
     assert by_id(store, index)["a"]["_routing"] == "acme"
 
 
-def test_a_pipeline_is_gone_through(store: StoreContract, sink: Build, index: str) -> None:
+def test_a_pipeline_is_gone_through(store: StoreClient, sink: Build, index: str) -> None:
     name = f"{index}-pipeline"
     store.ask("PUT", f"/_ingest/pipeline/{name}", {"processors": [PROCESSOR]})
     try:
@@ -130,7 +130,7 @@ def test_a_pipeline_is_gone_through(store: StoreContract, sink: Build, index: st
 PROCESSOR = {"set": {"field": "seen", "value": True}}
 
 
-def test_an_alias_is_required(store: StoreContract, sink: Build, index: str) -> None:
+def test_an_alias_is_required(store: StoreClient, sink: Build, index: str) -> None:
     store.ask("PUT", f"/{index}", {"aliases": {f"{index}-alias": {}}})
 
     assert write(sink(f"{index}-alias", require_alias=True), b'{"n":1}').stored == [0]
@@ -138,7 +138,7 @@ def test_an_alias_is_required(store: StoreContract, sink: Build, index: str) -> 
     assert "is not an alias" in answers.rejected[0]
 
 
-def test_an_index_that_is_missing_rejects(store: StoreContract, sink: Build, index: str) -> None:
+def test_an_index_that_is_missing_rejects(store: StoreClient, sink: Build, index: str) -> None:
     some = sink(index + "-{tenant}", on_missing_index="reject")
     store.ask("PUT", f"/{index}-a")
 
@@ -151,7 +151,7 @@ def test_an_index_that_is_missing_rejects(store: StoreContract, sink: Build, ind
     assert store.documents(f"{index}-b") == []
 
 
-def test_or_is_waited_for(store: StoreContract, sink: Build, index: str) -> None:
+def test_or_is_waited_for(store: StoreClient, sink: Build, index: str) -> None:
     some, answers = sink(index, on_missing_index="wait"), Answers()
     some.submit(Documents([b'{"n":1}'], None, None), answers)
     some.flush()
@@ -164,7 +164,7 @@ def test_or_is_waited_for(store: StoreContract, sink: Build, index: str) -> None
 
 
 def test_every_name_that_is_let_through_is_one_for_elasticsearch(
-    store: StoreContract, sink: Build, index: str
+    store: StoreClient, sink: Build, index: str
 ) -> None:
     """One that it refuses as a name would be parked for another reason than it says."""
     some = sink(index + "{tenant}")
@@ -184,7 +184,7 @@ def test_every_name_that_is_let_through_is_one_for_elasticsearch(
 
 
 @pytest.fixture
-def data_stream(store: StoreContract, index: str) -> Iterator[str]:
+def data_stream(store: StoreClient, index: str) -> Iterator[str]:
     template = {"index_patterns": [f"{index}-stream"], "data_stream": {}, "priority": 500}
     store.ask("PUT", f"/_index_template/{index}", template)
     store.ask("PUT", f"/_data_stream/{index}-stream")
@@ -194,7 +194,7 @@ def data_stream(store: StoreContract, index: str) -> Iterator[str]:
 
 
 def test_a_data_stream_takes_new_documents_only(
-    store: StoreContract, sink: Build, data_stream: str
+    store: StoreClient, sink: Build, data_stream: str
 ) -> None:
     with pytest.raises(Unavailable, match="is a data stream"):
         sink(data_stream).check()
@@ -209,7 +209,7 @@ def test_a_data_stream_takes_new_documents_only(
 
 
 def test_what_does_not_fit_may_be_in_a_failure_store(
-    store: StoreContract, sink: Build, index: str, caplog: pytest.LogCaptureFixture
+    store: StoreClient, sink: Build, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Elasticsearch says that it is stored, and it is, with its reason, in another place."""
     template = {
@@ -237,25 +237,8 @@ def test_what_does_not_fit_may_be_in_a_failure_store(
         store.ask("DELETE", f"/_index_template/{index}")
 
 
-TIME_SERIES = {
-    "settings": {
-        "index.mode": "time_series",
-        "index.routing_path": ["host"],
-        "index.time_series.start_time": "2026-01-01T00:00:00Z",
-        "index.time_series.end_time": "2027-01-01T00:00:00Z",
-    },
-    "mappings": {
-        "properties": {
-            "@timestamp": {"type": "date"},
-            "host": {"type": "keyword", "time_series_dimension": True},
-            "n": {"type": "integer"},
-        }
-    },
-}
-
-
 def test_another_document_of_a_time_series_is_not_taken_for_a_copy(
-    store: StoreContract, sink: Build, index: str
+    store: StoreClient, sink: Build, index: str
 ) -> None:
     """Of two with the same dimensions and time, the second is parked; not if it came before."""
     store.ask("PUT", f"/{index}", TIME_SERIES)
@@ -274,7 +257,7 @@ def test_another_document_of_a_time_series_is_not_taken_for_a_copy(
 
 
 def test_what_would_refuse_every_document_is_found_at_the_start(
-    store: StoreContract, sink: Build, index: str
+    store: StoreClient, sink: Build, index: str
 ) -> None:
     with pytest.raises(Unavailable, match="the ingest pipeline nowhere is not there"):
         sink(index, pipeline="nowhere").check()

@@ -11,8 +11,8 @@ import pytest
 from tests.live.firewall import RESET, Firewall, Page
 from tests.live.indices import Index
 from tests.live.job import Job
+from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
-from tests.live.test_pipeline import publish, spec
 from tests.waiting import until
 
 pytestmark = pytest.mark.live

@@ -19,7 +19,7 @@ from connectors.errors import Unavailable
 from tests.connectors.elasticsearch.http_node import no_server
 from tests.contract.sink import Answers, documents
 from tests.live.certificates import Authority
-from tests.live.test_elasticsearch import PASSWORD, StoreContract
+from tests.live.store import PASSWORD, StoreClient
 from tests.live.tls_front import tls_front
 from tests.waiting import until
 from tools.local import elasticsearch as local
@@ -135,17 +135,17 @@ def test_a_certificate_shows_who_we_are(shielded: Shielded, index: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def secured() -> Iterator[StoreContract]:
+def secured() -> Iterator[StoreClient]:
     """A cluster that asks who one is."""
     with local.ElasticsearchServer("secured", password=PASSWORD, fast=True).start() as server:
-        yield StoreContract(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
+        yield StoreClient(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
 
 
-def new_key(secured: StoreContract) -> str:
+def new_key(secured: StoreClient) -> str:
     return str(secured.ask("POST", "/_security/api_key", {"name": "of-tests"})["encoded"])
 
 
-def forget_keys(secured: StoreContract) -> None:
+def forget_keys(secured: StoreClient) -> None:
     secured.ask("DELETE", "/_security/api_key", {"name": "of-tests"})
 
 
@@ -158,7 +158,7 @@ def write(sink: Elasticsearch) -> list[int]:
 
 
 def test_a_key_that_was_replaced_is_read_again(
-    secured: StoreContract, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    secured: StoreClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The job needs no restart, and no key is in the log."""
     file = tmp_path / "key"
@@ -186,7 +186,7 @@ def test_a_key_that_was_replaced_is_read_again(
 
 
 def test_and_so_is_a_password_that_was_changed_later(
-    secured: StoreContract, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    secured: StoreClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Until then everything waits, and the log says why."""
     file = tmp_path / "login"
@@ -217,7 +217,7 @@ def test_and_so_is_a_password_that_was_changed_later(
 
 
 def test_no_secret_is_in_what_is_said(
-    secured: StoreContract, caplog: pytest.LogCaptureFixture
+    secured: StoreClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither of those who are not let in, nor of those that reach no server."""
     said = []

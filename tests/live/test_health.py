@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pika
@@ -19,23 +14,14 @@ from tests.live.firewall import Firewall, Page
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
 from tests.live.job import Job, free_ports
+from tests.live.monitoring import ask, counted, wait_for, watched
+from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig
-from tests.live.test_pipeline import publish, spec
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
 
 AS_JSON = pika.BasicProperties(content_type="application/json")
-
-
-@pytest.fixture
-def forwarder(elasticsearch_url: str) -> Iterator[Forwarder]:
-    """Before Elasticsearch."""
-    parts = urlsplit(elasticsearch_url)
-    assert parts.hostname
-    assert parts.port
-    with Forwarder(parts.hostname, parts.port) as forwarder:
-        yield forwarder
 
 
 @pytest.fixture
@@ -45,45 +31,6 @@ def events(elasticsearch_url: str, forwarder: Forwarder, index: str) -> Index:
     login = parts.netloc.rpartition("@")[0]
     place = f"127.0.0.1:{forwarder.port}"
     return Index(parts._replace(netloc=f"{login}@{place}" if login else place).geturl(), index)
-
-
-def watched(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
-    """A job that is impatient, and may be asked how it is."""
-    path = spec(folder, rig, events, **values)
-    metrics = f"{{port: {free_ports(1)[0]}, unhealthy_after: 1s}}"
-    path.write_text(f"{path.read_text()}metrics: {metrics}\n")
-    return path
-
-
-def ask(job: Job, page: str) -> tuple[int, Any]:
-    """Status and JSON of one of its pages."""
-    found = re.search(r"metrics: (http://\S+)/metrics", job.log)
-    if found is None:
-        return 0, {"reasons": []}
-    try:
-        with urllib.request.urlopen(found[1] + page) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-
-
-def counted(job: Job, name: str) -> int:
-    found = re.search(r"metrics: (http://\S+)", job.log)
-    assert found
-    with urllib.request.urlopen(found[1]) as answer:
-        [value] = re.findall(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
-    return int(float(value))
-
-
-def wait_for(job: Job, page: str, status: int, reason: str = "") -> Any:
-    """What the page tells when it says so; a look takes place each second."""
-
-    def answers() -> Any:
-        code, told = ask(job, page)
-        return told if code == status and reason in " ".join(told["reasons"]) else None
-
-    return until(answers, timeout=30)
 
 
 def test_a_job_that_is_well_says_so_with_its_numbers(

@@ -18,10 +18,9 @@ from connectors.rabbitmq.source import RabbitMQ
 from tests.contract.source import Taking, bodies
 from tests.live.indices import Index, Watcher
 from tests.live.job import Job
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
-from tests.live.test_elasticsearch import StoreContract
-from tests.live.test_elasticsearch_actions import TIME_SERIES
-from tests.live.test_pipeline import spec
+from tests.live.store import TIME_SERIES, StoreClient
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture
 def stream(elasticsearch_url: str, index: str) -> Iterator[Index]:
     """A data stream."""
-    store, name = StoreContract(elasticsearch_url), f"{index}-stream"
+    store, name = StoreClient(elasticsearch_url), f"{index}-stream"
     template = {"index_patterns": [name], "data_stream": {}, "priority": 500}
     store.ask("PUT", f"/_index_template/{index}", template)
     store.ask("PUT", f"/_data_stream/{name}")
@@ -68,7 +67,7 @@ def test_a_measurement_that_meets_another_is_parked(
     rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
 ) -> None:
     """A time series has one document of a time and its dimensions: the second is not stored."""
-    StoreContract(elasticsearch_url).ask("PUT", f"/{index}", TIME_SERIES)
+    StoreClient(elasticsearch_url).ask("PUT", f"/{index}", TIME_SERIES)
     events = Index(elasticsearch_url, index)
     for number in range(20):
         rig.publish(

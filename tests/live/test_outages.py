@@ -8,8 +8,8 @@ import pytest
 
 from tests.live.indices import Index
 from tests.live.job import Job
+from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
-from tests.live.test_pipeline import publish, spec
 from tests.waiting import until
 from tools.local.elasticsearch import ElasticsearchServer
 from tools.local.rabbitmq import RabbitMQServer

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import signal
-import uuid
 from pathlib import Path
-from typing import Any
 
 import pika
 import pytest
 
 from tests.live.indices import Index, Watcher
-from tests.live.job import Job, free_ports, spec_file
+from tests.live.job import Job, free_ports
+from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
-
-
-def publish(rig: RabbitMQRig, count: int, start: int = 0) -> None:
-    """Numbered messages, each with an id."""
-    for number in range(start, start + count):
-        rig.publish(
-            b'{"n":%d}' % number,
-            properties=pika.BasicProperties(message_id=str(uuid.uuid4()), delivery_mode=2),
-        )
-
-
-def spec(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
-    """The job of a test."""
-    return spec_file(
-        folder,
-        **{
-            "rabbitmq": rig.url,
-            "queue": rig.queue,
-            "elasticsearch": events.url,
-            "index": events.name,
-            **values,
-        },
-    )
 
 
 def test_every_message_arrives_once_in_exact_windows(

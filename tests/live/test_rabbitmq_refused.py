@@ -13,9 +13,9 @@ import pytest
 
 from tests.live.indices import Index
 from tests.live.job import Job
+from tests.live.monitoring import ask, wait_for, watched
+from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
-from tests.live.test_health import ask, wait_for, watched
-from tests.live.test_pipeline import publish
 from tests.waiting import until
 from tools.local.rabbitmq import RabbitMQServer as Broker
 

@@ -16,9 +16,9 @@ from pika import spec as amqp
 from bench.fill import Publisher
 from tests.live.indices import Index
 from tests.live.job import Job
+from tests.live.monitoring import counted, wait_for, watched
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
-from tests.live.test_health import counted, wait_for, watched
-from tests.live.test_pipeline import spec
 from tests.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]

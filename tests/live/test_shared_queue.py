@@ -12,8 +12,8 @@ import pytest
 from tests.documents import PAGE, blocks
 from tests.live.indices import Index
 from tests.live.job import Job
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
-from tests.live.test_pipeline import spec
 from tests.waiting import until
 
 pytestmark = pytest.mark.live

@@ -10,12 +10,7 @@ from hypothesis import strategies as st
 from flows.groups.departures import ShardOutput
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
-from flows.values.group import Member
-from tests.flows.members import FIRST, SECOND, THIRD, groups, member, shape
-
-
-def members(first: int, last: int, size: int = 10) -> list[Member]:
-    return [member(tag, length=size) for tag in range(first, last + 1)]
+from tests.flows.members import FIRST, SECOND, THIRD, groups, member, members, shape
 
 
 def sliced(**rules: Any) -> Shard:

@@ -1,7 +1,7 @@
 """Aligned windows in a world that fails at random: each message is counted once, or parked.
 
 Messages come late, and the process dies with them in hand: what a new one finds in the store was
-written by another. `HOPPER_SEED=7 pytest tests/test_simulation_windows.py` lives through that world
+written by another. `HOPPER_SEED=7 pytest tests/simulation/test_windows.py` lives through that world
 alone.
 """
 
@@ -10,13 +10,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
-import pytest
-
 from connectors.message import Properties
 from flows.spec import Pipeline
 from flows.steps.correlate import correlate
-from tests.simulated_events import event
-from tests.test_simulation import SEEDS, SimulatedWorld, fields
+from tests.simulation.events import event
+from tests.simulation.world import SimulatedWorld, fields
 
 _worlds = itertools.count()
 
@@ -87,22 +85,3 @@ class WindowWorld(SimulatedWorld):
         return {
             n for body in bodies for n in (body["numbers"] if "numbers" in body else [body["n"]])
         }
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_each_message_is_counted_once_or_parked(seed: int) -> None:
-    """At every moment; and after a drain each is stored, parked, or left to the broker."""
-    world = WindowWorld(seed)
-    for _ in range(300):
-        world.move()
-        world.check()
-
-    world.drain()
-
-    world.check()
-    left = {fields(delivery.body)["n"] for delivery in world.queue.waiting}
-    assert set(range(1, world.published + 1)) == {
-        *world.numbers(),
-        *world.parked_numbers(),
-        *left,
-    }

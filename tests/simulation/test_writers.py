@@ -2,7 +2,7 @@
 
 Neither knows of the other. Each dies, is cut off without noticing it, and misses answers of the
 store to what that has stored; what one had in hand comes to the other. `HOPPER_SEED=7 pytest
-tests/test_simulation_writers.py` lives through that world alone.
+tests/simulation/test_writers.py` lives through that world alone.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pytest
 
 from connectors.message import Properties
 from flows.spec import Pipeline
-from tests.simulated_events import event
-from tests.test_simulation import SEEDS, fields
-from tests.test_simulation_windows import WindowWorld
+from tests.simulation.events import event
+from tests.simulation.window_world import WindowWorld
+from tests.simulation.world import SEEDS, fields
 
 _worlds = itertools.count()
 

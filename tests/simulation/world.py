@@ -1,7 +1,7 @@
 """The real steps in a world that fails at random: nothing is lost, and nothing acknowledged early.
 
 A world is made from a number, its seed: the same seed is the same world, move by move.
-`HOPPER_SEED=7 pytest tests/test_simulation.py` lives through that one alone.
+`HOPPER_SEED=7 pytest tests/simulation/test_messages.py` lives through that one alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import random
 from collections import Counter, defaultdict, deque
 from functools import lru_cache
 from typing import Any
-
-import pytest
 
 from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
@@ -265,20 +263,3 @@ def fields(document: bytes) -> Any:
 
 def take_some(waiting: deque, chance: random.Random) -> list:  # type: ignore[type-arg]
     return [waiting.popleft() for _ in range(chance.randint(0, len(waiting)))]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_every_message_has_exactly_one_place(seed: int) -> None:
-    """At every moment; and after a drain nothing is held, and all that left is stored or parked."""
-    world = SimulatedWorld(seed)
-    for _ in range(200):
-        world.move()
-        world.check()
-
-    world.drain()
-
-    world.check()
-    assert world.queue.unacknowledged == 0
-    if world.on_stop == "write" and not (world.reduced and world.crashes):
-        assert len(set(world.numbers())) == len(world.numbers()), "stored twice"
-    assert set(world.store.windows) <= set(range(1, world.count + 1))

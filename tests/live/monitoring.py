@@ -1,0 +1,55 @@
+"""A job that may be asked how it is, and what it answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.live.indices import Index
+from tests.live.job import Job, free_ports
+from tests.live.pipeline import spec
+from tests.live.queues import RabbitMQRig
+from tests.waiting import until
+
+
+def watched(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
+    """A job that is impatient, and may be asked how it is."""
+    path = spec(folder, rig, events, **values)
+    metrics = f"{{port: {free_ports(1)[0]}, unhealthy_after: 1s}}"
+    path.write_text(f"{path.read_text()}metrics: {metrics}\n")
+    return path
+
+
+def ask(job: Job, page: str) -> tuple[int, Any]:
+    """Status and JSON of one of its pages."""
+    found = re.search(r"metrics: (http://\S+)/metrics", job.log)
+    if found is None:
+        return 0, {"reasons": []}
+    try:
+        with urllib.request.urlopen(found[1] + page) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def counted(job: Job, name: str) -> int:
+    found = re.search(r"metrics: (http://\S+)", job.log)
+    assert found
+    with urllib.request.urlopen(found[1]) as answer:
+        [value] = re.findall(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return int(float(value))
+
+
+def wait_for(job: Job, page: str, status: int, reason: str = "") -> Any:
+    """What the page tells when it says so; a look takes place each second."""
+
+    def answers() -> Any:
+        code, told = ask(job, page)
+        return told if code == status and reason in " ".join(told["reasons"]) else None
+
+    return until(answers, timeout=30)
