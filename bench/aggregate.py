@@ -30,7 +30,7 @@ PROTOCOL = 4
 """Of pickle: what Bytewax takes."""
 
 WINDOW = f"window: {{count: {MEMBERS}, time: 10m}}"
-BY = "by: customer, groups_most: 9000000"
+BY = "by: customer, max_groups: 9000000"
 REDUCE = "reduce: {total: {sum: total}, most: {max: items}, note: {last: note}, n: count}"
 """Four fields: of a float, an integer, a text, and of nothing."""
 

@@ -27,7 +27,7 @@ from flows.process.stop import Stop
 from flows.spec import Pipeline, load
 from flows.steps.aggregate import Aggregate
 from flows.steps.correlate import correlate
-from flows.steps.routing import ForShard, concerns_a_shard
+from flows.steps.routing import ForShard, is_for_shard
 from flows.steps.write import Write
 
 TOGETHER = 500
@@ -71,12 +71,12 @@ class BenchRing:
         assert spec.sink.elasticsearch
         self._sink = _Sink(Addressing(spec.sink.elasticsearch))
         self.plan = make_plan(spec, RabbitMQ(spec.source.rabbitmq, None, workers=1), self._sink)
-        self._correlate = correlate(self.plan.read, self.plan.spread)
+        self._correlate = correlate(self.plan.read, self.plan.router)
         self._shards: dict[str, tuple[Aggregate, Write]] = {}
 
     def correlated(self, arrived: Arrived) -> list[tuple[str, ForShard | Lost]]:
         """What is told to the shards of messages that arrived together."""
-        return list(filter(concerns_a_shard, self._correlate([arrived])))
+        return list(filter(is_for_shard, self._correlate([arrived])))
 
     def run(self, arrived: Sequence[Arrived]) -> Cost:
         """Let messages go round."""

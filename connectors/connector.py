@@ -74,7 +74,7 @@ class Consumer(Protocol):
         """Told to drain, and everything that will ever arrive has been taken."""
 
     @property
-    def unsettled(self) -> int:
+    def unacknowledged(self) -> int:
         """Messages that the broker waits to hear about."""
 
     @property
@@ -102,7 +102,7 @@ class Source(Protocol):
     def consumer(self, name: str) -> Consumer:
         """The consumer of that name in this process; the same object each time."""
 
-    def unsettled(self) -> int:
+    def unacknowledged(self) -> int:
         """Messages of this process that the broker waits to hear about."""
 
     def stopped_because(self) -> list[str]:

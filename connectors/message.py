@@ -123,7 +123,7 @@ class ConsumerCounts(NamedTuple):
     discarded: int = 0
     """Rejected, and left to the queue's own dead lettering."""
     returned: int = 0
-    """Rejected, and given back to the broker before they were parked."""
+    """Rejected, and requeued to the broker before they were parked."""
     stale: int = 0
     """Outcomes that came after their connection was lost."""
 

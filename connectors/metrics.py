@@ -30,77 +30,97 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was
 INFO = Info("hopper", "Name of the job, and version of Hopper.")
 RECEIVED = Account("hopper_received", "Messages that the broker has delivered to this process.")
 STORED = Account("hopper_stored", "Messages that the sink has stored.")
-REJECTED = Account("hopper_rejected", "Messages that were rejected, wherever they are now.")
+REJECTED = Account(
+    "hopper_rejected",
+    "Messages that were rejected, whether they are parked by now or not.",
+)
 PARKED = Account("hopper_parked", "Rejected messages that are safely parked.")
 DISCARDED = Account(
     "hopper_discarded",
-    "Rejected messages left to the queue's own dead lettering, for want of ours.",
+    "Rejected messages left to the dead-letter exchange of the queue: the file has no "
+    "`dead_letter`.",
 )
-GIVEN_BACK = Account(
-    "hopper_given_back",
-    "Messages whose connection was lost, or that a stop has left, before they were stored, dropped "
-    "or parked: they are delivered again.",
+REQUEUED = Account(
+    "hopper_requeued",
+    "Messages in flight when their connection was lost or the job stopped: the broker redelivers "
+    "them.",
 )
 DROPPED = Account(
     "hopper_dropped",
-    "Messages acknowledged though nothing was stored: the spec says so, or they were commands.",
+    "Messages acknowledged without being stored: `drop` in the file, or a command.",
 )
-UNSETTLED = Gauge(
-    "hopper_unsettled", "Messages the broker waits to hear about: open, being written or parked."
+UNACKNOWLEDGED = Gauge(
+    "hopper_unacknowledged",
+    "Messages in flight: in open groups, being written or being parked.",
 )
 PREFETCH = Gauge(
     "hopper_prefetch",
-    "Messages that the consumers of this process may hold: the most unsettled.",
+    "The largest number of messages that the consumers of this process may hold in flight.",
 )
 BLOCKED = Gauge(
-    "hopper_blocked",
-    "Consumers that have been full for five seconds, by what holds most of their messages: "
-    "`open_groups`, `sink` or `dead_letter`.",
+    "hopper_blocked_consumers",
+    "Consumers whose prefetch has been full for five seconds, by what holds most of their "
+    "messages: `open_groups`, `sink` or `dead_letter`.",
     ["held_by"],
 )
 STALE = Account(
-    "hopper_stale",
-    "Outcomes that came after their connection was lost: those messages are delivered again.",
+    "hopper_stale_outcomes",
+    "Outcomes that came after their connection was lost: the broker redelivers those messages.",
 )
 CONNECTED = Gauge(
     "hopper_broker_connected",
-    "Whether a consumer is connected to the broker, and consumes: 1 or 0.",
+    "1 if the consumer is connected to the broker and consumes, else 0.",
     ["consumer"],
 )
-CONNECTIONS = Counter("hopper_connections", "Connections that consumers have made to the broker.")
-OPEN_GROUPS = Gauge("hopper_open_groups", "Groups of this process that are not complete.")
-OPEN_MEMBERS = Gauge("hopper_open_members", "Documents in them: what open groups hold.")
-WITH_SINK = Gauge(
-    "hopper_with_sink",
-    "Documents of this process that the sink has to answer for: what the sink holds.",
+CONNECTIONS = Counter(
+    "hopper_connections",
+    "Connections that consumers have opened to the broker.",
+)
+OPEN_GROUPS = Gauge(
+    "hopper_open_groups",
+    "Open groups of this process.",
+)
+OPEN_MEMBERS = Gauge(
+    "hopper_open_members",
+    "Members of the open groups of this process.",
+)
+SINK_DOCUMENTS = Gauge(
+    "hopper_sink_documents",
+    "Documents that this process has submitted to the sink and that have no answer yet.",
 )
 SINK_ANSWERING = Gauge(
-    "hopper_sink_answering", "Whether the sink answers, be it with a refusal: 1 or 0."
+    "hopper_sink_answering",
+    "1 if the sink answers, even with a refusal, else 0.",
 )
-GROUPS = Counter("hopper_groups", "Groups, by the rule that completed them.", ["completed_by"])
+GROUPS = Counter(
+    "hopper_groups", "Completed groups, by the rule that completed them.", ["completed_by"]
+)
 GROUP_SIZE = Histogram(
     "hopper_group_size", "Messages in a completed group.", buckets=[1, 10, 100, 500, 1000, 5000]
 )
 LATE = Counter(
     "hopper_late",
-    "Late messages, by what became of them; of a new group, the one that opened it.",
+    "Late messages, by what became of them. Of a new group, only the message that opened it "
+    "counts.",
     ["became"],
 )
 AHEAD = Account(
     "hopper_ahead",
-    "Messages whose event time is further in the future than `ahead`: they end no window.",
+    "Messages with an event time further in the future than `ahead`: they do not move the "
+    "watermark.",
 )
-RECOGNISED = Counter(
-    "hopper_redelivered_recognised",
-    "Messages delivered again that share the outcome of their first copy, and count once.",
+DEDUPLICATED = Counter(
+    "hopper_deduplicated",
+    "Redelivered messages that were recognised: each has the outcome of its first delivery and "
+    "counts once.",
 )
 PARTS = Counter(
     "hopper_window_parts",
-    "Summaries written beside the document of their window, which another process has written.",
+    "Summaries written as parts, since another process has written the document of the window.",
 )
 SKIPPED = Account(
     "hopper_skipped_values",
-    "Values that `sum`, `avg` and the like passed over, for they are not what these can use.",
+    "Values that functions of `reduce` skipped because they have the wrong type.",
 )
 BULK_DOCUMENTS = Histogram(
     "hopper_bulk_documents", "Documents in a bulk request.", buckets=[1, 10, 100, 500, 1000, 5000]
@@ -108,16 +128,19 @@ BULK_DOCUMENTS = Histogram(
 BULK_BYTES = Histogram(
     "hopper_bulk_bytes", "Bytes of a bulk request.", buckets=[1e3, 1e4, 1e5, 1e6, 1e7]
 )
-BULK_SECONDS = Histogram("hopper_bulk_seconds", "Seconds from a bulk request to its answer.")
-AGAIN = Counter(
-    "hopper_again",
-    "Documents sent once more, by the status that asked for it; none: there was no answer.",
+BULK_SECONDS = Histogram(
+    "hopper_bulk_seconds",
+    "Seconds from sending a bulk request to its response.",
+)
+RETRIES = Counter(
+    "hopper_retries",
+    "Documents sent again, by the status of the last response; `none`: there was no response.",
     ["status"],
 )
-REFUSED = Counter("hopper_refused", "Documents that the sink has rejected, by status.", ["status"])
-APART = Counter(
-    "hopper_stored_apart",
-    "Documents that do not fit their data stream, and are stored in its failure store: not parked.",
+REFUSED = Counter("hopper_refused", "Documents that the sink has refused, by status.", ["status"])
+FAILURE_STORE = Counter(
+    "hopper_failure_store",
+    "Documents that the failure store of their data stream holds; their messages count as stored.",
 )
 
 
@@ -130,23 +153,23 @@ class BulkMetrics:
         BULK_BYTES.observe(size_bytes)
         BULK_SECONDS.observe(seconds)
 
-    def again(self, documents: int, status: int | None) -> None:
+    def retried(self, documents: int, status: int | None) -> None:
         """Documents will be sent again; `None`: there was no answer."""
-        AGAIN.labels(status or "none").inc(documents)
+        RETRIES.labels(status or "none").inc(documents)
 
     def rejected(self, documents: int, status: int | None) -> None:
         """Documents will never be stored; `None`: there was no answer about them."""
         REFUSED.labels(status or "none").inc(documents)
 
-    def apart(self, documents: int) -> None:
+    def in_failure_store(self, documents: int) -> None:
         """Documents are stored in the failure store of their data stream, which they do not fit."""
-        APART.inc(documents)
+        FAILURE_STORE.inc(documents)
 
 
 def summary() -> str:
     """What this process has done, in one line, so that it can be told where all messages are."""
     always = {"received": RECEIVED, "stored": STORED, "rejected": REJECTED, "parked": PARKED}
-    rare = {"discarded": DISCARDED, "dropped": DROPPED, "given back": GIVEN_BACK}
+    rare = {"discarded": DISCARDED, "dropped": DROPPED, "requeued": REQUEUED}
     counted = [(account.read(), verb) for verb, account in (always | rare).items()]
     return ", ".join(f"{count} {verb}" for count, verb in counted if count or verb in always)
 

@@ -29,6 +29,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from connectors.renamed_keys import RENAMED_KEYS
 from connectors.units import Size
 
 
@@ -68,6 +69,12 @@ class Spec(BaseModel):
     def hint_of(cls, key: str) -> str | None:
         """Tell what is written in place of a key that there is not; `None`: it is not known."""
         return cls.elsewhere.get(key.lower().replace("-", "_"))
+
+    @classmethod
+    def new_name_of(cls, key: str) -> str | None:
+        """Return what an older version's key of this mapping is called now, if it was renamed."""
+        new = RENAMED_KEYS.get(key)
+        return new if new in cls.model_fields else None
 
     def problems(self) -> Iterator[Problem]:
         """Tell the rules over several keys that are broken; each key by itself is right."""
@@ -125,12 +132,12 @@ def _parts(annotation: Any) -> Iterator[Any]:
 def _consumers(value: Any) -> int | Literal["auto"]:
     if value == "auto":
         return "auto"
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= CONSUMERS_MOST:
-        raise ValueError(f"must be auto, or a whole number from 1 to {CONSUMERS_MOST}")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_CONSUMERS:
+        raise ValueError(f"must be auto, or a whole number from 1 to {MAX_CONSUMERS}")
     return value
 
 
-CONSUMERS_MOST = 1000
+MAX_CONSUMERS = 1000
 """Consumers are named `queue/000` to `queue/999`."""
 
 Consumers = Annotated[
@@ -140,7 +147,7 @@ Consumers = Annotated[
         {
             "anyOf": [
                 {"const": "auto"},
-                {"type": "integer", "minimum": 1, "maximum": CONSUMERS_MOST},
+                {"type": "integer", "minimum": 1, "maximum": MAX_CONSUMERS},
             ]
         }
     ),

@@ -49,17 +49,17 @@ def _in_range(seconds: float) -> float | None:
 
 def _of_number(number: float) -> float | None:
     # NaN is in no range. Python divides whole numbers of any size exactly, and rounds once.
-    if -_UNIT_MOST <= number <= _UNIT_MOST:
+    if -_MAX_UNIT <= number <= _MAX_UNIT:
         return float(number) if number >= _FIRST else None
     for per_second in _SMALLER_UNITS:
-        if -_UNIT_MOST * per_second <= number <= _UNIT_MOST * per_second:
+        if -_MAX_UNIT * per_second <= number <= _MAX_UNIT * per_second:
             seconds = number / per_second
             return seconds if seconds >= _FIRST else None
     return None
 
 
 def _spelled_otherwise(text: str) -> float | None:
-    if len(text) > _TEXT_MOST:
+    if len(text) > _MAX_TEXT:
         return None
     text = text.strip()
     if text.isdigit() and len(text) == len("20260131120000"):
@@ -99,11 +99,11 @@ _EPOCH = _EPOCH_WITHOUT_OFFSET.replace(tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()
 _END = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()
 """The years 1 to 9999, which is what RFC 3339 can say."""
-_UNIT_MOST = 10**11
+_MAX_UNIT = 10**11
 """A larger number is one of the next smaller unit: as seconds it would be the year 5138, as
 milliseconds it is 1973; and so on."""
 _SMALLER_UNITS = (1_000, 1_000_000, 1_000_000_000)
-_TEXT_MOST = 100
+_MAX_TEXT = 100
 """Characters. A sender may write megabytes of digits."""
 _CLOCK = {
     ":": r"(?P<clock>\d\d(?::\d\d(?::\d\d)?)?)",

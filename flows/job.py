@@ -29,14 +29,14 @@ from flows.messages.splitter import Splitter
 from flows.outcomes import outcomes
 from flows.outcomes.split_messages import Only
 from flows.spec import Pipeline
-from flows.steps.routing import EXACT_BELOW, SHARDS, Spread
+from flows.steps.routing import EXACT_BELOW, SHARDS, ShardRouter
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally, wanted
 from flows.summaries.summary import Summaries
 from flows.values.group import ABSENT, Group, Unwritten
 from flows.values.paths import Path, parse
 
-STEP_LEAST, STEP_MOST = 0.001, 60.0
+MIN_STEP, MAX_STEP = 0.001, 60.0
 """Seconds of event time, between two moments at which groups may end."""
 
 
@@ -44,7 +44,7 @@ class Job(NamedTuple):
     """How messages become groups, and groups documents."""
 
     read: MessageReader
-    spread: Spread
+    router: ShardRouter
     rules: Rules
     """Of every shard."""
     documents: Callable[[Group], Documents | Unwritten]
@@ -57,15 +57,15 @@ class Job(NamedTuple):
     """Where the spec says it."""
     prefetch_is_given: bool
 
-    def backpressure(self, books: Accounts) -> Backpressure:
+    def backpressure(self, accounts: Accounts) -> Backpressure:
         """What tells whether a consumer is silent since it holds all it may."""
         rules, tumbling = self.rules, self.rules.event_order or self.rules.tumbling
         event_time = tumbling if tumbling is not None and tumbling.by_event else None
         by_arrival = tumbling is not None and event_time is None
         ages = rules.event_order is None and (rules.time is not None or rules.idle is not None)
         return Backpressure(
-            lambda: books.groups,
-            lambda: books.sink,
+            lambda: accounts.groups,
+            lambda: accounts.sink,
             prefetch_at=self.prefetch_at,
             is_given=self.prefetch_is_given,
             idle_after=event_time.idle_after if event_time is not None else None,
@@ -77,20 +77,20 @@ def make_plan(spec: Pipeline, source: Source, sink: Sink) -> Job:
     """Plan the steps of a job."""
     chosen, aggregate = spec.source.chosen, spec.aggregate
     layout = Layout(aggregate)
-    asked = _asked(aggregate, chosen.queue, layout.paths)
-    look = Extractor(asked) if any(asked[2:]) else None
-    maker = MemberBuilder(sink.addressing if aggregate.reduce is None else None, look)
-    splitter = Splitter(chosen.format, chosen.max_message, chosen.indices, maker.decode)
+    extraction = _extraction(aggregate, chosen.queue, layout.paths)
+    extractor = Extractor(extraction) if any(extraction[2:]) else None
+    builder = MemberBuilder(sink.addressing if aggregate.reduce is None else None, extractor)
+    splitter = Splitter(chosen.format, chosen.max_message, chosen.indices, builder.decode)
     shards, consumers = _shards(aggregate), source.consumers()
-    rules = _rules(aggregate, asked, layout, consumers, max(1, len(shards)))
+    rules = _rules(aggregate, extraction, layout, consumers, max(1, len(shards)))
 
     def only(message: Message, positions: Sequence[int]) -> Message:
         reading = splitter.reading(source.properties(message))
         return replace(message, body=reading.only(message.body, positions))
 
     return Job(
-        MessageReader(splitter, source.properties, maker, look),
-        Spread(consumers, shards, _course(rules.event_order or rules.tumbling)),
+        MessageReader(splitter, source.properties, builder, extractor),
+        ShardRouter(consumers, shards, _watermark(rules.event_order or rules.tumbling)),
         rules,
         _documents(aggregate, sink.addressing),
         only,
@@ -123,7 +123,7 @@ class Layout:
 
 def _rules(
     spec: AggregateSpec,
-    asked: ExtractionSpec,
+    extraction: ExtractionSpec,
     layout: Layout,
     partitions: Sequence[str],
     shards: int,
@@ -131,7 +131,7 @@ def _rules(
     """What is said for all shards together, each of so many `shards` has its part of."""
     window, parks = spec.window, "park" in (spec.incomplete, spec.on_stop)
     return Rules(
-        plain=not any((asked.keys, asked.first, asked.last, asked.size)),
+        plain=not any((extraction.keys, extraction.first, extraction.last, extraction.size)),
         count=window.count,
         bytes=window.bytes,
         time=window.time,
@@ -145,12 +145,12 @@ def _rules(
         late=spec.late,
         remember=spec.remember // shards,
         amend_for=spec.amend_for,
-        groups_most=spec.groups_most // shards if spec.by else None,
+        max_groups=spec.max_groups // shards if spec.by else None,
         order=layout.order,
         tally=layout.tally,
         by_function=isinstance(spec.reduce, str),
         hold=layout.tally is None or layout.order is not None or parks,
-        recognise=asked.names,
+        recognise=extraction.names,
         partitions=partitions,
     )
 
@@ -167,7 +167,7 @@ def _event_order(window: window_spec.WindowSpec) -> Tumbling | None:
     if window.event_time is None:
         return None
     shortest = min(seconds for seconds in (window.time, window.idle) if seconds is not None)
-    step = min(max(shortest / 100, STEP_LEAST), STEP_MOST)
+    step = min(max(shortest / 100, MIN_STEP), MAX_STEP)
     return Tumbling(step, True, window.lateness, window.idle_after, window.ahead)
 
 
@@ -175,15 +175,15 @@ def _shards(spec: AggregateSpec) -> Sequence[str]:
     """Where the groups of keys are, if there are keys."""
     if spec.by is None:
         return ()
-    few = min(spec.groups_most, spec.remember or spec.groups_most) < EXACT_BELOW
+    few = min(spec.max_groups, spec.remember or spec.max_groups) < EXACT_BELOW
     return SHARDS[:1] if few else SHARDS
 
 
-def _course(tumbling: Tumbling | None) -> WatermarkGenerator | None:
+def _watermark(tumbling: Tumbling | None) -> WatermarkGenerator | None:
     return WatermarkGenerator(tumbling) if tumbling is not None and tumbling.by_event else None
 
 
-def _asked(spec: AggregateSpec, queue: str, values: Sequence[Path]) -> ExtractionSpec:
+def _extraction(spec: AggregateSpec, queue: str, values: Sequence[Path]) -> ExtractionSpec:
     window, tumbling = spec.window, spec.window.tumbling
 
     def of_message(text: str | None) -> Condition | None:

@@ -22,7 +22,7 @@ from flows.spec import Pipeline, chosen_path
 from flows.steps.acknowledge import Acknowledge
 from flows.steps.aggregate import Aggregate
 from flows.steps.correlate import correlate
-from flows.steps.routing import concerns_a_shard, key_by_consumer
+from flows.steps.routing import is_for_shard, key_by_consumer
 from flows.steps.source import Deliveries
 from flows.steps.write import Write
 
@@ -37,34 +37,36 @@ def flow(path: str | None = None) -> Dataflow:
 
 
 def ring(
-    spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Accounts | None = None
+    spec: Pipeline, source: Source, sink: Sink, stop: Stop, accounts: Accounts | None = None
 ) -> Dataflow:
     """What comes in at `source` leaves at `acknowledge`, stored or parked: nowhere else.
 
-    `books` are kept of it.
+    `accounts` are kept of it.
     """
-    books = books or Accounts()
+    accounts = accounts or Accounts()
     plan = make_plan(spec, source, sink)
-    books.skipped = lambda: sum(tally.skipped for tally in plan.tallies)
-    books.ahead = lambda: plan.spread.ahead
-    backpressure = plan.backpressure(books)
-    books.prefetch, books.blocked = lambda: backpressure.prefetch, backpressure.blocked
+    accounts.skipped = lambda: sum(tally.skipped for tally in plan.tallies)
+    accounts.ahead = lambda: plan.router.ahead
+    backpressure = plan.backpressure(accounts)
+    accounts.prefetch, accounts.blocked = lambda: backpressure.prefetch, backpressure.blocked
 
     flow = Dataflow(spec.name)
-    deliveries = Deliveries(source, stop, books, backpressure)
+    deliveries = Deliveries(source, stop, accounts, backpressure)
     events = op.input("source", flow, deliveries)
-    read = op.flat_map_batch("correlate", events, correlate(plan.read, plan.spread, books=books))
-    routed = op.branch("route", read, concerns_a_shard)
+    read = op.flat_map_batch(
+        "correlate", events, correlate(plan.read, plan.router, accounts=accounts)
+    )
+    routed = op.branch("route", read, is_for_shard)
     groups = op.stateful_batch(
         "aggregate",
         routed.trues,
-        lambda _: Aggregate(make_shard(plan.rules), stop, account=books.of_groups()),
+        lambda _: Aggregate(make_shard(plan.rules), stop, account=accounts.of_groups()),
     )
     written = op.stateful_batch(
-        "write", groups, lambda _: Write(sink, plan.documents, books.of_sink())
+        "write", groups, lambda _: Write(sink, plan.documents, accounts.of_sink())
     )
     by_consumer = op.map("key_by_consumer", written, key_by_consumer)
     outcomes = op.merge("merge", routed.falses, by_consumer)
-    acknowledge = Acknowledge(source, plan.only, stop, books)
+    acknowledge = Acknowledge(source, plan.only, stop, accounts)
     op.output("acknowledge", outcomes, acknowledge)  # type: ignore[misc]
     return flow

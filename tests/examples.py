@@ -23,7 +23,7 @@ from flows.process.stop import Stop
 from flows.spec import Pipeline
 from flows.steps.aggregate import Aggregate
 from flows.steps.correlate import correlate
-from flows.steps.routing import ForShard, concerns_a_shard
+from flows.steps.routing import ForShard, is_for_shard
 from flows.steps.write import Write
 from tests.documents import Block
 
@@ -100,13 +100,13 @@ class Play:
             consumer.start()
         self._now = DAY.timestamp()
         self._stop = Stop(3600, lambda: 0)
-        self._correlate = correlate(self._plan.read, self._plan.spread, lambda: self._now)
+        self._correlate = correlate(self._plan.read, self._plan.router, lambda: self._now)
         self._messages: dict[int, Message] = {}
         self._begin()
 
     def _begin(self) -> None:
         """What a process has in its memory when it starts."""
-        names = self._plan.spread.shards
+        names = self._plan.router.shards
         self._shards = {name: make_shard(self._plan.rules) for name in names}
         self._aggregates = {
             name: Aggregate(shard, self._stop, lambda: self._now)
@@ -164,7 +164,7 @@ class Play:
                 if isinstance(event, Arrived):
                     self._messages.update((m.tag, m) for m in event.messages)
             for name, value in self._correlate([*events]):
-                if concerns_a_shard((name, value)):
+                if is_for_shard((name, value)):
                     told: list[ForShard] = [value]  # type: ignore[list-item]
                     self._leave(name, self._aggregates[name].on_batch([*told])[0])
                 elif isinstance(value, Outcomes):

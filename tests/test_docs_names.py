@@ -10,7 +10,7 @@ import yaml
 
 from connectors import metrics
 from connectors.elasticsearch import backlog, indexer, outage_log
-from connectors.elasticsearch.address import ID_BYTES_MAX
+from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.rabbitmq import dead_letter, dead_letter_headers
 from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
@@ -20,7 +20,7 @@ from flows.groups.remembered import RECOGNISED
 from flows.process import start, stop
 from flows.spec import Pipeline
 from flows.steps.routing import SHARDS
-from flows.summaries.functions.distinct import EXACT_MOST
+from flows.summaries.functions.distinct import MAX_EXACT
 from tests.documents import (
     DEAD_LETTERS,
     DELIVERY,
@@ -200,7 +200,7 @@ def test_the_exit_codes_are_all_told() -> None:
     ("sentence", "number", "is_so"),
     [
         ("at the most five seconds apart", indexer.REQUESTS.limit, 5),
-        ("at the most 30 seconds apart", dead_letter.AGAIN.limit, 30),
+        ("at the most 30 seconds apart", dead_letter.REPUBLISH.limit, 30),
         ("A warning every ten seconds", outage_log.EVERY, 10),
         ("is tried five times", _FirstLook.TRIES, 5),
         ("30 seconds if not set", Pipeline.model_fields["drain_timeout"].default, 30),
@@ -210,8 +210,8 @@ def test_the_exit_codes_are_all_told() -> None:
         ("after `idle_after`, 30 seconds", TumblingSpec.model_fields["idle_after"].default, 30),
         ("among the last 20,000 messages of a shard", RECOGNISED, 20_000),
         ("each of the eight shards", len(SHARDS), 8),
-        ("above 4096 values", EXACT_MOST, 4096),
-        ("more than 512 bytes", ID_BYTES_MAX, 512),
+        ("above 4096 values", MAX_EXACT, 4096),
+        ("more than 512 bytes", MAX_ID_BYTES, 512),
     ],
 )
 def test_a_number_is_that_of_the_code(sentence: str, number: float, is_so: float) -> None:

@@ -19,7 +19,7 @@ SLOW = 2.0
 """Times the usual latency. A server with all cores busy takes n times as long for each of n
 requests: at twice the usual latency, every second request only waits in its queue."""
 
-SLOW_SECONDS_LEAST = 0.1
+MIN_SLOW_SECONDS = 0.1
 """Seconds: a server that answers sooner is not overloaded; shorter latencies vary by chance."""
 
 
@@ -91,4 +91,4 @@ class Latency:
         # The mean of about the last sixteen: a server that stays slow becomes the usual, so the
         # number of requests does not fall for ever.
         self._usual[size] = usual + (seconds - usual) / 16
-        return seconds > max(SLOW * usual, SLOW_SECONDS_LEAST)
+        return seconds > max(SLOW * usual, MIN_SLOW_SECONDS)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from connectors.elasticsearch.template import Missing, fields_at, lookup, parse_template
 from connectors.message import Properties, Rejection
 
-ID_BYTES_MAX = 512
+MAX_ID_BYTES = 512
 """Elasticsearch refuses the whole request when one `_id` in it is longer."""
 
 
@@ -112,8 +112,8 @@ class Addressing:
 
 def _short(name: str) -> str | Rejection:
     # No character has more than four bytes.
-    if len(name) * 4 > ID_BYTES_MAX and len(name.encode()) > ID_BYTES_MAX:
-        return Rejection(f"long_id: an _id has at most {ID_BYTES_MAX} bytes")
+    if len(name) * 4 > MAX_ID_BYTES and len(name.encode()) > MAX_ID_BYTES:
+        return Rejection(f"long_id: an _id has at most {MAX_ID_BYTES} bytes")
     return name
 
 

@@ -42,7 +42,7 @@ class Backlog:
         self._company: list[RequestPart] = []
         self._company_bytes = 0
         self._company_due_at = 0.0
-        self._again: list[tuple[float, int, RequestPart]] = []
+        self._retries: list[tuple[float, int, RequestPart]] = []
         self._postponed: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
 
@@ -85,7 +85,7 @@ class Backlog:
     def take(self, now: float) -> Request | None:
         """Return the request to send now, if there is one."""
         request = self._take_again(now) or self._take_postponed(now)
-        if request is None and not (self._ordered and self._again):  # Rule 5
+        if request is None and not (self._ordered and self._retries):  # Rule 5
             if self._company and self._company_due_at <= now:
                 self.flush()
             while self._requests and request is None:
@@ -97,7 +97,7 @@ class Backlog:
 
     def due_at(self) -> float | None:
         """Return when `take` may next return a request; `None`: nothing waits."""
-        times = [waiting[0][0] for waiting in (self._again, self._postponed) if waiting]
+        times = [waiting[0][0] for waiting in (self._retries, self._postponed) if waiting]
         if not (self._ordered and times):
             if self._requests:
                 return float("-inf")
@@ -105,14 +105,14 @@ class Backlog:
                 times.append(self._company_due_at)
         return min(times, default=None)
 
-    def finish(self, request: Request, again: Sequence[tuple[RequestPart, float]] = ()) -> None:
+    def finish(self, request: Request, retries: Sequence[tuple[RequestPart, float]] = ()) -> None:
         """Settle a request, but for the parts to retry, each at its time."""
         names = request.names or set()
-        if again:
-            again = self._order.one_of_each(again)
-            names = names.difference(*(part.names for part, _ in again))
-            for part, due_at in again:
-                insort(self._again, (due_at, next(self._numbers), part))  # Rule 4
+        if retries:
+            retries = self._order.one_of_each(retries)
+            names = names.difference(*(part.names for part, _ in retries))
+            for part, due_at in retries:
+                insort(self._retries, (due_at, next(self._numbers), part))  # Rule 4
         self._release(names)
 
     def put_back(self, *requests: Request) -> None:
@@ -137,7 +137,7 @@ class Backlog:
     def count(self) -> int:
         """Return how many documents wait."""
         waiting = [*self._requests, Request(self._company), Request(self._order.held)]
-        waiting.append(Request([part for _, _, part in self._again]))
+        waiting.append(Request([part for _, _, part in self._retries]))
         waiting += [request for _, _, request in self._postponed]
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
 
@@ -152,8 +152,8 @@ class Backlog:
     def _take_again(self, now: float) -> Request | None:
         parts: list[RequestPart] = []
         size = 0
-        while self._again and self._again[0][0] <= now:
-            part = self._again[0][2]
+        while self._retries and self._retries[0][0] <= now:
+            part = self._retries[0][2]
             if part.batch.withdrawn:  # Rule 6
                 self._release(set(part.names))
             else:
@@ -161,7 +161,7 @@ class Backlog:
                 if parts and size > self._bytes_max:
                     break
                 parts.append(part)
-            del self._again[0]
+            del self._retries[0]
         return Request(parts, names_of(parts)) if parts else None
 
     def _take_postponed(self, now: float) -> Request | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.message import Documents
 
-CONFLICTS_MAX = 3
+MAX_CONFLICTS = 3
 """How often Elasticsearch by itself begins an update anew that another writer came in between. It
 costs less than to send it once more, which is what follows."""
 
@@ -126,7 +126,7 @@ def _column(values: list[str | None] | None) -> list[bytes] | None:
 
 
 _OPENINGS = {action: b'{"%s":{' % action.encode() for action in ("index", "create", "delete")}
-_OPENINGS["update"] = _OPENINGS["upsert"] = b'{"update":{"retry_on_conflict":%d,' % CONFLICTS_MAX
+_OPENINGS["update"] = _OPENINGS["upsert"] = b'{"update":{"retry_on_conflict":%d,' % MAX_CONFLICTS
 _FORMS = {
     "update": b'{"doc":%s}',
     "upsert": b'{"doc":%s,"doc_as_upsert":true}',

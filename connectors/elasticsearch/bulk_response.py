@@ -23,7 +23,7 @@ FILTER_PATH = "errors,items.*.status,items.*.error,items.*.failure_store"
 the errors have lost the positions that they belong to. `failure_store` is rare: see `Items`."""
 
 
-CONTENT_LENGTH_MOST = 100 * 1024**2
+MAX_CONTENT_LENGTH = 100 * 1024**2
 """Bytes of a request that Elasticsearch takes, unless its `http.max_content_length` is another."""
 
 
@@ -63,7 +63,7 @@ class Items(NamedTuple):
     """The document's fault, or what a processor of the pipeline says: it will never be stored."""
     conflicts: Sequence[int] = ()
     """Those of the stored that need not be: the document, or a newer one, was there."""
-    apart: int = 0
+    in_failure_store: int = 0
     """How many of the stored do not fit their data stream: Elasticsearch keeps them, each with its
     reason, in the failure store that is switched on for it (8.18, 9.1 and later)."""
     create_conflicts: Sequence[Refusal] = ()
@@ -153,10 +153,10 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
     try:
         if not decode(_summary, body).errors:
             # Nearly all answers end here: the items are counted, not looked at.
-            found, apart = body.count(b'"status":'), body.count(b'"failure_store":')
+            found, in_failure_store = body.count(b'"status":'), body.count(b'"failure_store":')
             if found != documents:
                 return _incomplete(found, documents)
-            return Items(range(documents), apart=apart)
+            return Items(range(documents), in_failure_store=in_failure_store)
         items = [item for entry in decode(_answer, body).items for item in entry.items()]
     except ValueError as error:
         told = describe(200, reply.headers, body)
@@ -166,7 +166,7 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
     stored: list[int] = []
     conflicts: list[int] = []
     throttled, failed, rejected, create_conflicts = [], [], [], []
-    apart = sum(item.failure_store == "used" for _, item in items)
+    in_failure_store = sum(item.failure_store == "used" for _, item in items)
     for position, (action, item) in enumerate(items):
         if item.status < 300 or (action, item.status) in _AS_GOOD_AS_STORED:
             stored.append(position)
@@ -184,7 +184,7 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
             rejected.append(refusal)
     if len(throttled) == documents and all(_never_fits(refusal.reason) for refusal in throttled):
         return RefusedRequest(413, throttled[0].reason)
-    return Items(stored, throttled, failed, rejected, conflicts, apart, create_conflicts)
+    return Items(stored, throttled, failed, rejected, conflicts, in_failure_store, create_conflicts)
 
 
 def _never_fits(reason: str) -> bool:

@@ -9,7 +9,7 @@ import logging
 
 import msgspec
 
-from connectors.elasticsearch.bulk_response import CONTENT_LENGTH_MOST, Retry, read
+from connectors.elasticsearch.bulk_response import MAX_CONTENT_LENGTH, Retry, read
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.outage_log import REFUSED_FOR_GOOD
 from connectors.elasticsearch.proxy_answer import REDIRECTS
@@ -41,7 +41,7 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
     if reading.status in REFUSED_FOR_GOOD:
         raise Unavailable(_refused_for_good(client, reading))
     log.warning("Elasticsearch at %s is waited for: %s", client.nodes, reading.reason)
-    return CONTENT_LENGTH_MOST
+    return MAX_CONTENT_LENGTH
 
 
 def _refused_for_good(client: Client, reading: Retry) -> str:
@@ -65,9 +65,9 @@ def _content_length_max(client: Client) -> int:
     try:
         nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes
     except ValueError:
-        return CONTENT_LENGTH_MOST
+        return MAX_CONTENT_LENGTH
     lengths = [node.http.max_content_length_in_bytes for node in nodes.values()]
-    return min(lengths, default=CONTENT_LENGTH_MOST)
+    return min(lengths, default=MAX_CONTENT_LENGTH)
 
 
 class _Http(msgspec.Struct):

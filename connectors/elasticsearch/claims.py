@@ -155,10 +155,10 @@ def replaced(
         return [refusal._replace(position=places[refusal.position]) for refusal in refusals]
 
     stored = [places[position] for position in reading.stored if position not in overtaken]
-    again = [_once_more(documents[position]) for position in overtaken]
+    retries = [_once_more(documents[position]) for position in overtaken]
     return items._replace(
         stored=sorted([*items.stored, *stored]),
-        throttled=sorted([*items.throttled, *move(reading.throttled), *again]),
+        throttled=sorted([*items.throttled, *move(reading.throttled), *retries]),
         failed=sorted([*items.failed, *move(reading.failed)]),
         rejected=sorted([*items.rejected, *move(reading.rejected)]),
     )
@@ -213,7 +213,7 @@ def _at(column: list[str | None] | None, position: int) -> str | None:
     return None if column is None else column[position]
 
 
-_UNREAD = "unsure: another document has this _id, and it cannot be read"
+_UNREAD = "ambiguous_window: another document has this _id, and it cannot be read"
 _FORBIDDEN = (400, 401, 403)
 """That does not pass; anything else may, and is tried a number of times."""
 _STATUS = {"security_exception": 403, "illegal_argument_exception": 400}

@@ -32,7 +32,7 @@ from connectors.elasticsearch.claims import READ
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 
-LOOK_SECONDS_MAX = 10.0
+MAX_LOOK_SECONDS = 10.0
 """Seconds for requests other than bulk requests: after that, the job starts without an answer, and
 waits for Elasticsearch while it runs."""
 
@@ -84,14 +84,14 @@ class Client:
         """
         try:
             body = b"\n".rjust(size)
-            return self._request("POST", self._target, body, _NDJSON, LOOK_SECONDS_MAX)
+            return self._request("POST", self._target, body, _NDJSON, MAX_LOOK_SECONDS)
         except TransportError as error:
             return _no_answer(error)
 
     def exists(self, name: str) -> bool | Reply:
         """Return whether an index, alias or data stream exists; a `Reply`: why that is unknown."""
         try:
-            reply = self._request("HEAD", _path(name), None, _JSON, LOOK_SECONDS_MAX)
+            reply = self._request("HEAD", _path(name), None, _JSON, MAX_LOOK_SECONDS)
         except TransportError as error:
             return _no_answer(error)
         return reply.status == 200 if reply.status in (200, 404) else reply
@@ -109,7 +109,7 @@ class Client:
             Unavailable: TLS fails, so waiting does not help.
         """
         try:
-            return self._request(method, target, body, content_type, LOOK_SECONDS_MAX)
+            return self._request(method, target, body, content_type, MAX_LOOK_SECONDS)
         except TlsError as error:
             raise Unavailable(
                 f"no TLS with Elasticsearch at {self.nodes}: {tls.advice(error)}"

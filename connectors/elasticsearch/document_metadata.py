@@ -14,7 +14,7 @@ import msgspec
 from connectors.elasticsearch.template import fields_at, lookup
 from connectors.message import Documents, Rejection
 
-VERSION_MAX = 2**63 - 1
+MAX_VERSION = 2**63 - 1
 """Elasticsearch keeps versions in 64 bits, and allows no negative ones."""
 
 T = TypeVar("T")
@@ -144,10 +144,10 @@ def only(documents: Documents, positions: Sequence[int]) -> Documents:
 
 
 def _number(text: str | None) -> int | None:
-    if text is None or not text.isascii() or not text.isdecimal() or len(text) > _DIGITS_MAX:
+    if text is None or not text.isascii() or not text.isdecimal() or len(text) > _MAX_DIGITS:
         return None
     number = int(text)
-    return number if number <= VERSION_MAX else None
+    return number if number <= MAX_VERSION else None
 
 
 def _at(column: list[T | None] | None, position: int) -> T | None:
@@ -158,7 +158,7 @@ def _tidy(column: list[T | None]) -> list[T | None] | None:
     return None if column.count(None) == len(column) else column
 
 
-_DIGITS_MAX = len(str(VERSION_MAX))
+_MAX_DIGITS = len(str(MAX_VERSION))
 _VERSIONED = ("index", "delete")
 """Elasticsearch takes no versions of others with any other action."""
 _OF_OLD_DOCUMENTS = ("update", "upsert", "delete")

@@ -30,7 +30,7 @@ class Existence:
     def unknown(self, request: Request, now: float) -> list[str]:
         """Indices of these documents that have to be looked for."""
         known, forgotten = self._known, (False, now)
-        if len(known) > _KNOWN_MOST:
+        if len(known) > _MAX_KNOWN:
             self._known = known = {name: k for name, k in known.copy().items() if k[1] > now}
         names = set(self._indices(request))
         return [name for name in names if name and known.get(name, forgotten)[1] <= now]
@@ -109,10 +109,10 @@ def _spread(items: Items, places: list[int]) -> Items:
         move(items.failed),
         move(items.rejected),
         [places[position] for position in items.conflicts],
-        items.apart,
+        items.in_failure_store,
         others={places[position]: there for position, there in items.others.items()},
     )
 
 
-_KNOWN_MOST = 10_000
+_MAX_KNOWN = 10_000
 _MISSING = "index_not_found_exception"

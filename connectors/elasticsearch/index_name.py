@@ -10,13 +10,13 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-NAME_BYTES_MAX = 255
-TOO_LONG = f"the name of an index has at most {NAME_BYTES_MAX} bytes"
+MAX_NAME_BYTES = 255
+TOO_LONG = f"the name of an index has at most {MAX_NAME_BYTES} bytes"
 
 
 def problem_of_name(name: str) -> str | None:
     """Why Elasticsearch allows no index of that name ("Create index" in its API reference)."""
-    return TOO_LONG if len(name) > NAME_BYTES_MAX else _problem(name)
+    return TOO_LONG if len(name) > MAX_NAME_BYTES else _problem(name)
 
 
 @lru_cache(maxsize=1024)  # Bodies that name indices name few of them.
@@ -29,7 +29,7 @@ def _problem(name: str) -> str | None:
         return "the name of an index has only characters in it that can be seen"
     if name.startswith(("-", "_", "+")) or name in ("", ".", ".."):
         return "the name of an index does not start with - _ +, and is not . or .."
-    if len(name.encode(errors="replace")) > NAME_BYTES_MAX:
+    if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
         return TOO_LONG
     return None
 

@@ -214,11 +214,11 @@ class Indexer:
         self, request: Request, items: Items, slow: bool, now: float
     ) -> list[tuple[Batch, Answer]]:
         settlement = settle(request, replace(request, items), self._index)
-        again = [
+        retries = [
             (part, now + DOCUMENTS.delay(part.refusals - 1, self._draw()))
-            for part in settlement.again
+            for part in settlement.retries
         ]
-        self._backlog.finish(request, again)
+        self._backlog.finish(request, retries)
         if any(refusal.status in (429, 503) for refusal in items.throttled):
             self._pace.throttle()
         else:

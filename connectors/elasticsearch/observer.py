@@ -14,29 +14,29 @@ class Observer(Protocol):
     def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
         """A request has ended, well or not."""
 
-    def again(self, documents: int, status: int | None) -> None:
+    def retried(self, documents: int, status: int | None) -> None:
         """Documents are to be sent again; `None`: there was no answer."""
 
     def rejected(self, documents: int, status: int | None) -> None:
         """Documents will never be stored; `None`: there was no answer about them."""
 
-    def apart(self, documents: int) -> None:
+    def in_failure_store(self, documents: int) -> None:
         """Documents are stored in the failure store of their data stream, which they do not fit."""
 
 
 def tell(observer: Observer, reading: Items | Retry | RefusedRequest, documents: int) -> None:
     """What has been read of a request with that many documents."""
     if not isinstance(reading, Items):
-        observer.again(documents, reading.status)
+        observer.retried(documents, reading.status)
         return
-    again = Counter(refusal.status for refusal in [*reading.throttled, *reading.failed])
-    for status, number in again.items():
-        observer.again(number, status)
+    retries = Counter(refusal.status for refusal in [*reading.throttled, *reading.failed])
+    for status, number in retries.items():
+        observer.retried(number, status)
     rejected = Counter(refusal.status for refusal in reading.rejected)
     for status, number in rejected.items():
         observer.rejected(number, status)
-    if reading.apart:
-        observer.apart(reading.apart)
+    if reading.in_failure_store:
+        observer.in_failure_store(reading.in_failure_store)
 
 
 class NoObserver:
@@ -45,11 +45,11 @@ class NoObserver:
     def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
         """See `Observer`."""
 
-    def again(self, documents: int, status: int | None) -> None:
+    def retried(self, documents: int, status: int | None) -> None:
         """See `Observer`."""
 
     def rejected(self, documents: int, status: int | None) -> None:
         """See `Observer`."""
 
-    def apart(self, documents: int) -> None:
+    def in_failure_store(self, documents: int) -> None:
         """See `Observer`."""

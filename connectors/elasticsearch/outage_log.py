@@ -112,7 +112,7 @@ class Culprits:
 
 
 class FailureStoreLog:
-    """Documents that are stored apart from the others of their data stream; see `Items.apart`."""
+    """Documents in the failure store of their data stream: see `Items.in_failure_store`."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -123,9 +123,9 @@ class FailureStoreLog:
 
         They are not parked, so a reader of the dead letters alone would not hear of them.
         """
-        if not isinstance(reading, Items) or not reading.apart:
+        if not isinstance(reading, Items) or not reading.in_failure_store:
             return None
-        self._count += reading.apart
+        self._count += reading.in_failure_store
         if now < self._said_at + EVERY:
             return None
         self._said_at = now

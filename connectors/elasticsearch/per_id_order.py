@@ -84,12 +84,12 @@ class PerIdOrder:
         return shared
 
     def one_of_each(
-        self, again: Sequence[tuple[RequestPart, float]]
+        self, retries: Sequence[tuple[RequestPart, float]]
     ) -> list[tuple[RequestPart, float]]:
         """Hold what would be sent again at another time than one of the same name. Rule 1."""
-        parts = [part for part, _ in again]
+        parts = [part for part, _ in retries]
         if not _repeat(parts, names_of(parts)):
-            return list(again)
+            return list(retries)
         firsts: dict[Name, tuple[int, int]] = {}
         for part in parts:
             for position, name in zip(part.positions, part.names, strict=False):
@@ -99,7 +99,7 @@ class PerIdOrder:
         def first(name: Name, part: RequestPart, position: int) -> bool:
             return firsts[name] == (part.batch.number, position)
 
-        return [(left, due_at) for part, due_at in again for left in self._sift([part], first)]
+        return [(left, due_at) for part, due_at in retries for left in self._sift([part], first)]
 
     def release(self, names: set[Name]) -> list[Request]:
         """These names are free: what is to be sent now that has waited for them. Rule 2."""
@@ -204,7 +204,7 @@ def replace(request: Request, items: Items) -> Items:
         [refusal for refusal in items.failed if refusal.position not in replaced],
         items.rejected,
         items.conflicts,
-        items.apart,
+        items.in_failure_store,
         others=items.others,
     )
 

@@ -12,10 +12,10 @@ from connectors.url import without_password
 
 REDIRECTS = (301, 302, 303, 307, 308)
 
-WORDS_LENGTH_MAX = 200
+MAX_WORDS_LENGTH = 200
 """Characters of a page that are quoted: its title and its first sentences."""
 
-REASON_LENGTH_MAX = 1000
+MAX_REASON_LENGTH = 1000
 """Characters. A reason may quote the document; it travels in a header of the parked message."""
 
 
@@ -40,7 +40,7 @@ def describe(status: int, headers: Mapping[str, str], body: bytes) -> str:
 def one_line(text: str) -> str:
     """Quote a text from anywhere: one line, cut, and nothing in it but what can be printed."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= REASON_LENGTH_MAX else line[:REASON_LENGTH_MAX] + "…"
+    return line if len(line) <= MAX_REASON_LENGTH else line[:MAX_REASON_LENGTH] + "…"
 
 
 def _first_words(body: bytes) -> str:
@@ -48,7 +48,7 @@ def _first_words(body: bytes) -> str:
     if text.lstrip().startswith("<"):
         text = _TAG.sub(" ", _UNSEEN.sub(" ", text)) if _TAG.sub("", text).strip() else text
     line = one_line(text)
-    return line if len(line) <= WORDS_LENGTH_MAX else line[:WORDS_LENGTH_MAX] + "…"
+    return line if len(line) <= MAX_WORDS_LENGTH else line[:MAX_WORDS_LENGTH] + "…"
 
 
 _LOOKED_AT = 10_000

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from connectors.elasticsearch.bulk_response import (
-    CONTENT_LENGTH_MOST,
+    MAX_CONTENT_LENGTH,
     Items,
     Refusal,
     RefusedRequest,
@@ -21,7 +21,7 @@ from connectors.message import Answer, Rejection
 
 T = TypeVar("T")
 
-ERRORS_MAX = 12
+MAX_ERRORS = 12
 """Attempts after which a document is rejected at which Elasticsearch fails (5xx, but not 503).
 With the indexer's back-off that is half a minute: as long as a cluster takes to notice that a node
 is gone (three checks, ten seconds each) and to replace it."""
@@ -31,7 +31,7 @@ ATTEMPTS_TO_HALVE = 3
 half. Memory is usually free a moment later, but never for a request larger than
 `indexing_pressure.memory.limit`. Only the first request of the backlog is tried that often."""
 
-CUT_BYTES_LEAST = 1024**2
+MIN_CUT_BYTES = 1024**2
 """Bytes: a smaller request is not too large for a proxy, whose default limit is 1 MiB or more
 (nginx: 1 MiB). A connection that breaks breaks for another reason."""
 
@@ -41,7 +41,7 @@ class RetryDecision(NamedTuple):
 
     answers: list[tuple[Batch, Answer]]
     """Final: stored, rejected or in conflict."""
-    again: list[RequestPart]
+    retries: list[RequestPart]
 
 
 def settle(request: Request, items: Items, index: str | None) -> RetryDecision:
@@ -67,7 +67,7 @@ def halve(
         return None
     if isinstance(reading, Retry) and verdict is not Verdict.HALVE:
         too_much = reading.status == 429 or (
-            reading.cut and verdict is Verdict.WAIT and request.size > CUT_BYTES_LEAST
+            reading.cut and verdict is Verdict.WAIT and request.size > MIN_CUT_BYTES
         )
         if not too_much or _attempts(request) % ATTEMPTS_TO_HALVE:
             return None
@@ -95,7 +95,7 @@ def reject_single(
         return reading
     if (
         reading.cut
-        and request.size > CONTENT_LENGTH_MOST
+        and request.size > MAX_CONTENT_LENGTH
         and _attempts(request) >= ATTEMPTS_TO_HALVE
     ):
         return Items([], rejected=[Refusal(0, 413, f"too large: {reading.reason}")])
@@ -169,15 +169,15 @@ def _settle_part(
     part: RequestPart, items: Items, index: str | None, settlement: RetryDecision
 ) -> None:
     failed, rejected = items.failed, items.rejected
-    if part.errors + 1 >= ERRORS_MAX:
+    if part.errors + 1 >= MAX_ERRORS:
         failed, rejected = [], sorted([*rejected, *failed])
     for refused, errors in ((items.throttled, 0), (failed, 1)):
         if refused:
-            again = part.only([part.positions[refusal.position] for refusal in refused])
-            again.refusals += 1
-            again.errors += errors
-            again.maybe_stored |= bool(errors)
-            settlement.again.append(again)
+            retry = part.only([part.positions[refusal.position] for refusal in refused])
+            retry.refusals += 1
+            retry.errors += errors
+            retry.maybe_stored |= bool(errors)
+            settlement.retries.append(retry)
     stored: Sequence[int] = [part.positions[position] for position in items.stored]
     if stored or rejected or items.others:
         answer = Answer(

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from connectors.elasticsearch import tls
-from connectors.elasticsearch.bulk_response import CONTENT_LENGTH_MOST
+from connectors.elasticsearch.bulk_response import MAX_CONTENT_LENGTH
 from connectors.elasticsearch.index_name import problem_of_name
 from connectors.elasticsearch.other_keys import OTHER_KEYS
 from connectors.elasticsearch.other_templates import refuse_other_notations
@@ -114,20 +114,20 @@ class Bulk(Spec):
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
-        if self.linger > LINGER_MOST:
-            yield Problem(("linger",), f"must be at most {duration_text(LINGER_MOST)}")
+        if self.linger > MAX_LINGER:
+            yield Problem(("linger",), f"must be at most {duration_text(MAX_LINGER)}")
 
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""
-        if self.max_bytes > CONTENT_LENGTH_MOST:
+        if self.max_bytes > MAX_CONTENT_LENGTH:
             yield Problem(
                 ("max_bytes",),
-                f"is more than Elasticsearch accepts ({size_text(CONTENT_LENGTH_MOST)}), "
+                f"is more than Elasticsearch accepts ({size_text(MAX_CONTENT_LENGTH)}), "
                 "unless its http.max_content_length is higher",
             )
 
 
-LINGER_MOST = 60.0
+MAX_LINGER = 60.0
 """Seconds. A group that lingers is already complete: set a longer wait as the window's time."""
 
 

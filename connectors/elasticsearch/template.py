@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from connectors.elasticsearch.dates import date_printer
-from connectors.elasticsearch.index_name import NAME_BYTES_MAX, TOO_LONG, problem_of_name, text_of
+from connectors.elasticsearch.index_name import MAX_NAME_BYTES, TOO_LONG, problem_of_name, text_of
 from connectors.message import Properties
 from connectors.spelling import kind_of_root
 from connectors.times import read_time
@@ -209,7 +209,7 @@ def _text_field(name: str, get: Get, lower: bool) -> Field:
         if isinstance(value, datetime):
             return Missing(f"{name} is a time: write {{{name}:%Y.%m.%d}}")
         text = value or None if value.__class__ is str else text_of(value)
-        if text is not None and len(text) > NAME_BYTES_MAX:
+        if text is not None and len(text) > MAX_NAME_BYTES:
             # What is filled in is kept in memory, and a sender may write megabytes.
             return Missing(f"{text!r:.300} names no index: {TOO_LONG}")
         return text.lower() if lower and text else text

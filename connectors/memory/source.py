@@ -63,7 +63,7 @@ class MemoryQueue:
     def unacknowledged(self) -> int:
         """Messages that consumers hold."""
         with self.lock:
-            return sum(consumer.unsettled for consumer in self.consumers)
+            return sum(consumer.unacknowledged for consumer in self.consumers)
 
 
 class MemoryConsumer:
@@ -139,7 +139,7 @@ class MemoryConsumer:
         return self._draining and not self._events
 
     @property
-    def unsettled(self) -> int:
+    def unacknowledged(self) -> int:
         """See `Consumer`."""
         return len(self._held)
 
@@ -209,9 +209,9 @@ class MemoryQueueSource:
             )
         return self._consumers[name]
 
-    def unsettled(self) -> int:
+    def unacknowledged(self) -> int:
         """See `Source`."""
-        return sum(consumer.unsettled for consumer in self._consumers.values())
+        return sum(consumer.unacknowledged for consumer in self._consumers.values())
 
     def stopped_because(self) -> list[str]:
         """See `Source`; they read always."""

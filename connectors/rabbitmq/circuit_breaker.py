@@ -3,7 +3,7 @@
 Pure: a circuit breaker. Closed, it reads; open, it pauses; half-open, it reads as a probe.
 
 Rule 1: when `reject_limit.py` says so, it is suspicious: what is rejected is withheld, neither
-        parked nor given back. It opens when that is more than all else that is held can make good,
+        parked nor requeued. It opens when that is more than all else that is held can make good,
         or after `MAX_SUSPICION`; when more is stored than withheld, it was a burst among good ones.
 Rule 2: after a pause it is half-open: few messages are let in, see `Caution`.
 Rule 3: the first message that is stored closes it.

@@ -108,7 +108,7 @@ class RabbitMQConsumer:
         return self._ended and not self._events
 
     @property
-    def unsettled(self) -> int:
+    def unacknowledged(self) -> int:
         """See `Consumer`."""
         session = self._session  # read once: the I/O thread may set it to `None`
         return 0 if session is None else session.open

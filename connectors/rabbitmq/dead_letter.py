@@ -29,7 +29,7 @@ from connectors.retry import Backoff
 
 LOG = logging.getLogger("hopper.rabbitmq")
 
-AGAIN = Backoff(0.2, 30.0)
+REPUBLISH = Backoff(0.2, 30.0)
 """Between two tries to park a message, and between two to connect."""
 
 
@@ -66,7 +66,7 @@ class DeadLetterPublisher:
             f"hopper {name} parking",
             topology.of_dead_letter(dead_letter),
             self,
-            AGAIN,
+            REPUBLISH,
             credentials.of_dead_letter,
         )
         self._opened = False
@@ -186,7 +186,7 @@ class DeadLetterPublisher:
 
     def _again(self, parking: Parking, reason: str) -> None:
         if not self._waiting:
-            delay = AGAIN.delay(parking.attempts, random.random())
+            delay = REPUBLISH.delay(parking.attempts, random.random())
             self._loop.call_later(delay, self._publish_waiting)
             LOG.error(
                 'cannot park a rejected message, exchange "%s", routing key "%s": %s; next try in '

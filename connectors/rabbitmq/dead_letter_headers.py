@@ -16,7 +16,7 @@ import pika
 from connectors.message import Message, Properties, Rejected
 from connectors.rabbitmq.properties import basic_properties, decode
 
-REASON_LENGTH_MOST = 2000
+MAX_REASON_LENGTH = 2000
 """Characters of a reason in its header: Elasticsearch quotes documents in some of its reasons."""
 REASON_LENGTH_SHORT = 200
 """Characters of a reason where there is no room; the words that tell most come first."""
@@ -68,7 +68,7 @@ def _headers(rejected: Rejected, queue: str, now: datetime) -> dict[str, object]
     message, rejection = rejected.message, rejected.rejection
     original = _original(message)
     headers = {
-        "x-hopper-reason": rejection.reason[:REASON_LENGTH_MOST],
+        "x-hopper-reason": rejection.reason[:MAX_REASON_LENGTH],
         "x-hopper-status": rejection.status,
         "x-hopper-index": rejection.index,
         "x-hopper-id": rejection.id,

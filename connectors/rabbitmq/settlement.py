@@ -80,7 +80,7 @@ class Settlement:
 
         Without a dead letter, the delivery limit of the queue is the only protection.
         """
-        limit = self._spec.most_deliveries
+        limit = self._spec.max_deliveries
         if limit is None or self._parker is None:
             return messages
         good, poison = split_off_poison(messages, limit)

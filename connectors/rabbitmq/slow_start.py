@@ -133,4 +133,4 @@ def _delivery_count(message: Message) -> int:
 
 _DELIVERY_COUNT = b"x-delivery-count"
 """Header of quorum queues: how often the message was delivered before."""
-_REASON = "most_deliveries: delivered {count} times before, and never acknowledged"
+_REASON = "max_deliveries: delivered {count} times before, and never acknowledged"

@@ -54,9 +54,9 @@ class RabbitMQ:
             )
         return self._consumers[name]
 
-    def unsettled(self) -> int:
+    def unacknowledged(self) -> int:
         """See `Source`."""
-        return sum(consumer.unsettled for consumer in self._consumers.values())
+        return sum(consumer.unacknowledged for consumer in self._consumers.values())
 
     def stopped_because(self) -> list[str]:
         """See `Source`."""

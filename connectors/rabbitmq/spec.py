@@ -59,7 +59,7 @@ class RabbitMQSource(Spec):
     requeues all messages a little earlier. Omitted: `x-consumer-timeout` (milliseconds) of
     `consume.arguments`, which RabbitMQ knows since 4.3, else of `declare.arguments`, else 30
     minutes, RabbitMQ's default. Set it if the broker's configuration or a policy differs."""
-    most_deliveries: Annotated[int, Field(ge=1)] | None = 10
+    max_deliveries: Annotated[int, Field(ge=1)] | None = 10
     """Park a message that was delivered this often before and never acknowledged, because the job
     crashed or lost its connection each time. Only quorum queues count deliveries. `null`: never.
     Choose less than the queue's delivery limit (20 since RabbitMQ 4), at which the broker drops the
@@ -102,11 +102,11 @@ class RabbitMQSource(Spec):
         limit = self._argument("x-delivery-limit")
         if limit is None:
             limit = DELIVERY_LIMIT
-        if isinstance(limit, int) and limit <= (self.most_deliveries or inf):
+        if isinstance(limit, int) and limit <= (self.max_deliveries or inf):
             yield Problem(
-                ("most_deliveries",),
+                ("max_deliveries",),
                 f"the queue has a delivery limit of {limit} and no x-dead-letter-exchange, so the "
-                "broker drops messages before the job parks them: set most_deliveries lower, or "
+                "broker drops messages before the job parks them: set max_deliveries lower, or "
                 "declare.arguments.x-delivery-limit higher",
             )
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from struct import Struct
 from typing import Any
 
-DEPTH_MAX = 100
+MAX_DEPTH = 100
 """Tables and arrays inside each other. People write three; Python's stack ends at 1000 calls."""
 
 
@@ -134,8 +134,8 @@ def _decode_inner_table(encoded: bytes, position: int, _end: int, depth: int) ->
 
 
 def _check_depth(depth: int) -> None:
-    if depth > DEPTH_MAX:
-        raise ValueError(f"headers are nested more than {DEPTH_MAX} deep")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"headers are nested more than {MAX_DEPTH} deep")
 
 
 _TEXT = ord("S")

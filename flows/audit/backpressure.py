@@ -29,7 +29,7 @@ TELL_AFTER = 5.0
 """Seconds. No request takes as long, unless the sink is away or overloaded."""
 REMIND_AFTER = 60.0
 """Seconds between two lines of the log about the same consumer."""
-LOOKS_AFTER = 0.25
+CHECK_INTERVAL = 0.25
 """Seconds between two looks at a consumer, at the most."""
 NEARLY, HARDLY = 0.9, 0.1
 """Parts of the prefetch. Rule 2."""
@@ -63,10 +63,10 @@ class Blocked(NamedTuple):
         )
 
 
-class Look(NamedTuple):
-    """What follows from a look at a consumer."""
+class ConsumerCheck(NamedTuple):
+    """What one check of a consumer found."""
 
-    is_kept: bool
+    is_backpressured: bool
     """Its silence tells nothing about event time. Rule 1."""
     grow: bool
     """It is to hold more. Rule 3."""
@@ -75,7 +75,7 @@ class Look(NamedTuple):
 class _Consumer:
     def __init__(self, account: ConsumerAccount, load: Load, now: float) -> None:
         self.account, self.load = account, load
-        self.since, self.home = now, account.home
+        self.since, self.returned = now, account.returned
 
 
 class Backpressure:
@@ -100,7 +100,7 @@ class Backpressure:
         self._groups, self._sink = groups, sink
         self._prefetch_at, self._is_given = prefetch_at, is_given
         self._by_event, self._ends_by_clock = idle_after is not None, ends_by_clock
-        self.looks_after = min(LOOKS_AFTER, idle_after / 10) if idle_after else LOOKS_AFTER
+        self.check_interval = min(CHECK_INTERVAL, idle_after / 10) if idle_after else CHECK_INTERVAL
         """Seconds between two looks."""
         self._consumers: dict[str, _Consumer] = {}
         self._answered, self._answered_at = -1, 0.0
@@ -110,8 +110,8 @@ class Backpressure:
         """The most that all consumers together may hold, as of the last looks."""
         return sum(consumer.load.prefetch for consumer in self._consumers.copy().values())
 
-    def look(self, name: str, account: ConsumerAccount, load: Load, now: float) -> Look:
-        """Look at a consumer."""
+    def check(self, name: str, account: ConsumerAccount, load: Load, now: float) -> ConsumerCheck:
+        """Check a consumer; call it every `check_interval` seconds."""
         sink = self._sink()
         if sink.left != self._answered or not sink.open:
             self._answered, self._answered_at = sink.left, now
@@ -119,8 +119,8 @@ class Backpressure:
         if consumer is None or not _is_blocked(consumer, load):
             consumer = self._consumers[name] = _Consumer(account, load, now)
         consumer.load = load
-        is_kept = self._by_event and (load.is_full or not account.connected)  # Rule 1
-        return Look(is_kept, self._grows(consumer, now))
+        is_backpressured = self._by_event and (load.is_full or not account.connected)  # Rule 1
+        return ConsumerCheck(is_backpressured, self._grows(consumer, now))
 
     def blocked(self, now: float) -> list[Blocked]:
         """Consumers that have been so for `TELL_AFTER`; from any thread. Rule 2."""
@@ -168,7 +168,7 @@ class Backpressure:
         remedies.append(
             "make aggregate.window.tumbling.every shorter"
             if self._by_event
-            else "add aggregate.window.time or lower aggregate.groups_most"
+            else "add aggregate.window.time or lower aggregate.max_groups"
         )
         return f"only messages that cannot arrive complete these groups: {'; or '.join(remedies)}"
 
@@ -197,5 +197,5 @@ def _is_nearly_full(load: Load) -> bool:
 
 
 def _is_blocked(consumer: _Consumer, load: Load) -> bool:
-    settled = consumer.account.home - consumer.home
+    settled = consumer.account.returned - consumer.returned
     return _is_nearly_full(load) and settled <= HARDLY * load.prefetch

@@ -1,6 +1,6 @@
 """Counts what each place of this process takes in, and what becomes of it.
 
-Pure: it is told, batch by batch, and judges nothing; `books.py` does. What is counted are
+Pure: it is told, batch by batch, and judges nothing; `accounts.py` does. What is counted are
 messages; between `correlate` and `acknowledge`, each document of a message that has several.
 
 Rule 1: what a place has taken in has left it, was forgotten with its connection, or is there yet.
@@ -67,17 +67,17 @@ class Messages(NamedTuple):
     received: int
     stored: int
     rejected: int
-    """In all: they are parked, discarded or given back, or wait to be."""
+    """In all: they are parked, discarded or requeued, or wait to be."""
     parked: int
     discarded: int
     dropped: int
-    given_back: int
+    requeued: int
     """Delivered again: they were not settled when their connection was lost, or the job ended."""
 
     @property
     def waiting(self) -> int:
         """They are not settled yet: the broker waits to hear about them."""
-        settled = self.stored + self.parked + self.discarded + self.dropped + self.given_back
+        settled = self.stored + self.parked + self.discarded + self.dropped + self.requeued
         return self.received - settled
 
 
@@ -88,7 +88,7 @@ class Received(NamedTuple):
     stored: int = 0
     rejected: int = 0
     dropped: int = 0
-    given_back: int = 0
+    requeued: int = 0
     """They had no outcome when their connection was lost, or the job ended."""
 
     @property
@@ -103,9 +103,9 @@ class ConsumerAccount:
     def __init__(self) -> None:
         self.counts = Received()
         self.connected = False
-        self.looks = 0
+        self.polls = 0
         """How often it was asked for what has arrived."""
-        self.sent = self.home = 0
+        self.sent = self.returned = 0
         """What went into the ring, and what came out of it."""
         self.awaiting_outcome: Callable[[], int] = lambda: self.counts.waiting
         """What has no outcome yet, as the consumer itself knows."""
@@ -117,7 +117,7 @@ class ConsumerAccount:
 
     def take(self, events: Iterable[Opened | Arrived | Lost | Backpressured | Drain]) -> None:
         """Note what the consumer hands over."""
-        self.looks += 1
+        self.polls += 1
         for event in events:
             if isinstance(event, Arrived):
                 received, *settled = self.counts
@@ -134,22 +134,22 @@ class ConsumerAccount:
 
     def settle(self, outcomes: Outcomes) -> None:
         """Note outcomes of whole messages, of this connection."""
-        received, stored, rejected, dropped, given_back = self.counts
+        received, stored, rejected, dropped, requeued = self.counts
         stored, dropped = stored + len(outcomes.stored), dropped + len(outcomes.dropped)
         if outcomes.rejected:
             rejected += in_rejected(outcomes.rejected)
-        self.counts = Received(received, stored, rejected, dropped, given_back)
+        self.counts = Received(received, stored, rejected, dropped, requeued)
 
     def close(self) -> None:
         """What has no outcome goes back to the broker."""
         counts = self.counts
-        self.counts = counts._replace(given_back=counts.given_back + counts.waiting)
+        self.counts = counts._replace(requeued=counts.requeued + counts.waiting)
 
     @property
     def messages(self) -> Messages:
         """Where all messages of the consumer are."""
         settled = self.settled()  # first: what is parked by then is among the rejected below
-        received, stored, rejected, dropped, given_back = self.counts
+        received, stored, rejected, dropped, requeued = self.counts
         return Messages(
             received + settled.unread,
             stored,
@@ -157,7 +157,7 @@ class ConsumerAccount:
             settled.parked,
             settled.discarded,
             dropped,
-            given_back + settled.returned,
+            requeued + settled.returned,
         )
 
 

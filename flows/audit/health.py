@@ -35,14 +35,14 @@ class Health:
 
     def __init__(
         self,
-        books: Accounts,
+        accounts: Accounts,
         source: Source,
         stop: Stop,
         patience: float,
         sink: Callable[[], SinkState] = SinkState,
     ) -> None:
         """`patience` in seconds (rule 1); `sink`: what the sink says now."""
-        self._books, self._source, self._stop, self._patience = books, source, stop, patience
+        self._accounts, self._source, self._stop, self._patience = accounts, source, stop, patience
         self._sink, self._sink_state = sink, SinkState()
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
@@ -58,14 +58,14 @@ class Health:
         """Ask this at each look for warnings. Rule 3."""
         self._warn_of.append(findings)
 
-    def look(self, now: float) -> list[str]:
-        """Look at everything; return what does not add up, for the log, and only the first time."""
+    def check(self, now: float) -> list[str]:
+        """Check everything; return accounting mismatches for the log, each only the first time."""
         self._sink_state = self._sink()
         draining = self._stop.reason is not None
-        before, self._unbalanced = self._unbalanced, self._books.look(draining=draining)
-        self.blocked = () if draining else self._books.blocked(now)
+        before, self._unbalanced = self._unbalanced, self._accounts.check(draining=draining)
+        self.blocked = () if draining else self._accounts.blocked(now)
         self._reasons = [
-            *(f"the books do not add up: {text}" for text in self._unbalanced),
+            *(f"message accounting mismatch: {text}" for text in self._unbalanced),
             *self._source.stopped_because(),
             *self._overdue(now),
         ]
@@ -81,7 +81,7 @@ class Health:
 
     def ready(self) -> Answer:
         """Whether it takes messages, and is meant to."""
-        consumers = self._books.consumers
+        consumers = self._accounts.consumers
         reasons = self._reasons + [
             f"{name} is not connected{self._cause(name)}"
             for name, account in consumers.items()
@@ -89,28 +89,28 @@ class Health:
         ]
         if self._stop.reason is not None:
             reasons.append(f"draining: {self._stop.reason}")
-        elif not self._stop.begun and not self._books.alone:
+        elif not self._stop.begun and not self._accounts.alone:
             reasons.append(f"nothing flows yet: {self._waits()}")
-        elif not consumers and self._books.alone:
+        elif not consumers and self._accounts.alone:
             reasons.append("no consumer has started")
         return not reasons, {"ready": not reasons, **self._told(reasons)}
 
     def _overdue(self, now: float) -> Iterator[str]:
         """What has lasted too long. Rule 1."""
         waited = self._lasts("cluster", self._stop.begun, now)
-        if not self._stop.begun and not self._books.alone and waited >= self._patience:
+        if not self._stop.begun and not self._accounts.alone and waited >= self._patience:
             yield f"nothing has flowed for {waited:.0f} s: {self._waits()}"
-        for name, account in self._books.consumers.items():
+        for name, account in self._accounts.consumers.items():
             away = self._lasts(name, account.connected, now)
             if not account.connected and away >= self._patience:
                 yield f"{name} has not been connected for {away:.0f} s{self._cause(name)}"
-            still = self._lasts(f"{name} looks", account.looks, now)
+            still = self._lasts(f"{name} polls", account.polls, now)
             if still >= self._patience and self._stop.reason is None:
                 yield f"the dataflow has not asked {name} for messages for {still:.0f} s"
         for one in self.blocked:
             if one.seconds >= self._patience and (one.is_stuck or one.held_by == "dead_letter"):
                 yield str(one)
-        sink = self._books.sink
+        sink = self._accounts.sink
         answered = (sink.left, sink.forgotten) if sink.open else None
         silent = self._lasts("sink", answered, now)
         if sink.open and silent >= self._patience:
@@ -137,17 +137,17 @@ class Health:
         return now - since
 
     def _told(self, reasons: list[str]) -> dict[str, Any]:
-        books, messages, groups = self._books, self._books.messages, self._books.groups
+        accounts, messages, groups = self._accounts, self._accounts.messages, self._accounts.groups
         return {
             "reasons": reasons,
             "warnings": self._warnings,
             "draining": self._stop.reason,
-            "connected": {name: one.connected for name, one in books.consumers.items()},
+            "connected": {name: one.connected for name, one in accounts.consumers.items()},
             "sink": self._sink_state._asdict(),
             "messages": {**messages._asdict(), "waiting": messages.waiting},
             "open": {
                 "groups": groups.groups,
                 "in_groups": groups.open,
-                "with_sink": books.sink.open,
+                "with_sink": accounts.sink.open,
             },
         }

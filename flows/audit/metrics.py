@@ -7,20 +7,20 @@ from connectors.connector import Sink, Source
 from flows.audit.reconcile import Accounts
 
 
-def show(books: Accounts, source: Source, sink: Sink) -> None:
+def show(accounts: Accounts, source: Source, sink: Sink) -> None:
     """Let the metrics read the accounts of this process whenever they are asked for."""
     for account, name in _MESSAGES.items():
-        account.read = lambda name=name: getattr(books.messages, name)  # type: ignore[misc]
-    metrics.STALE.read = lambda: books.stale
-    metrics.SKIPPED.read = lambda: int(books.skipped())  # the plan sets it later
-    metrics.AHEAD.read = lambda: int(books.ahead())
-    metrics.UNSETTLED.set_function(source.unsettled)
-    metrics.OPEN_GROUPS.set_function(lambda: books.groups.groups)
-    metrics.OPEN_MEMBERS.set_function(lambda: books.groups.open)
-    metrics.WITH_SINK.set_function(lambda: books.sink.open)
-    metrics.PREFETCH.set_function(lambda: float(books.prefetch()))
+        account.read = lambda name=name: getattr(accounts.messages, name)  # type: ignore[misc]
+    metrics.STALE.read = lambda: accounts.stale
+    metrics.SKIPPED.read = lambda: int(accounts.skipped())  # the plan sets it later
+    metrics.AHEAD.read = lambda: int(accounts.ahead())
+    metrics.UNACKNOWLEDGED.set_function(source.unacknowledged)
+    metrics.OPEN_GROUPS.set_function(lambda: accounts.groups.groups)
+    metrics.OPEN_MEMBERS.set_function(lambda: accounts.groups.open)
+    metrics.SINK_DOCUMENTS.set_function(lambda: accounts.sink.open)
+    metrics.PREFETCH.set_function(lambda: float(accounts.prefetch()))
     metrics.SINK_ANSWERING.set_function(lambda: sink.state().answers)
-    books.on_consumer = lambda name, account: metrics.CONNECTED.labels(name).set_function(
+    accounts.on_consumer = lambda name, account: metrics.CONNECTED.labels(name).set_function(
         lambda: account.connected
     )
 
@@ -32,5 +32,5 @@ _MESSAGES = {
     metrics.PARKED: "parked",
     metrics.DISCARDED: "discarded",
     metrics.DROPPED: "dropped",
-    metrics.GIVEN_BACK: "given_back",
+    metrics.REQUEUED: "requeued",
 }

@@ -28,8 +28,8 @@ REMIND = 60.0
 class Monitor:
     """Of one process."""
 
-    def __init__(self, books: Accounts, health: Health, source: Source, stop: Stop) -> None:
-        self._books, self._health, self._source, self._stop = books, health, source, stop
+    def __init__(self, accounts: Accounts, health: Health, source: Source, stop: Stop) -> None:
+        self._accounts, self._health, self._source, self._stop = accounts, health, source, stop
         self._reminders = Reminders()
         self._ahead = 0
         self._reminded_at = float("-inf")
@@ -38,19 +38,19 @@ class Monitor:
         """Begin to look."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
-    def look(self, now: float) -> None:
-        """Look once."""
+    def check(self, now: float) -> None:
+        """Check once."""
         if refused := self._source.refused_because():
             self._stop.fail(refused)
-        for text in self._health.look(now):
-            LOG.error("the books do not add up, which is a defect of the job: %s", text)
+        for text in self._health.check(now):
+            LOG.error("message accounting mismatch; this is a bug in Hopper: %s", text)
         blocked = self._health.blocked
         for line in self._reminders.lines(blocked, now):
             LOG.warning("%s", line)
         for held_by in HOLDERS:
             count = sum(one.held_by == held_by for one in blocked)
             metrics.BLOCKED.labels(held_by).set(count)
-        before, self._ahead = self._ahead, self._books.ahead()
+        before, self._ahead = self._ahead, self._accounts.ahead()
         if self._ahead > before and now >= self._reminded_at + REMIND:
             self._reminded_at = now
             LOG.warning(
@@ -62,4 +62,4 @@ class Monitor:
     def _run(self) -> None:
         while True:
             time.sleep(EVERY)
-            self.look(time.monotonic())
+            self.check(time.monotonic())

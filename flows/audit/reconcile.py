@@ -93,22 +93,22 @@ class Accounts:
         return _together(self._sink)
 
     @property
-    def way(self) -> Counts:
+    def ring(self) -> Counts:
         """The ring, from `correlate` to `acknowledge`; the difference is between two steps."""
         accounts, groups, sink = self.consumers.values(), self.groups, self.sink
         return Counts(
             sum(account.sent for account in accounts),
-            sum(account.home for account in accounts),
+            sum(account.returned for account in accounts),
             groups.forgotten + sink.forgotten,
             groups.open + sink.open,
         )
 
-    def look(self, *, draining: bool) -> list[str]:
+    def check(self, *, draining: bool) -> list[str]:
         """What does not add up, for people, with the numbers; once a second."""
         wrong = dict(self._wrong())
         found = [text for place, text in wrong.items() if place in self._suspects]  # Rule 1
         self._suspects = set(wrong)
-        now = self.received, self.groups, self.sink, self.way, [*self._compared()]
+        now = self.received, self.groups, self.sink, self.ring, [*self._compared()]
         self._still = self._still + 1 if now == self._last and not draining else 0
         self._last = now
         return [*found, *self._stuck()] if self._still >= STILL else found  # Rule 2
@@ -131,8 +131,8 @@ class Accounts:
                     f"{name} has {awaiting_outcome} messages without outcome, "
                     f"{waiting} are under way"
                 )
-        if self.alone and (way := self.way).difference:
-            yield f"between the steps: {_told(way)}"
+        if self.alone and (ring := self.ring).difference:
+            yield f"between the steps: {_told(ring)}"
 
     def _compared(self) -> Iterator[tuple[str, int, int]]:
         for name, consumer in self.consumers.items():

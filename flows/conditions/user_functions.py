@@ -96,12 +96,12 @@ def _named(function: Callable[..., Any]) -> str:
 
 
 def _told(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_REASON_MOST]
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_REASON]
 
 
 _THEIRS = (Exception, SystemExit)
 """Everything that the user's code can raise. `sys.exit()` in there is a failure like any other.
 Ctrl-C goes through."""
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)").fullmatch
-_REASON_MOST = 300
+_MAX_REASON = 300
 """A reason travels in a header."""

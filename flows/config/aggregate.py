@@ -103,7 +103,7 @@ class AggregateSpec(Spec):
     window: WindowSpec
     """When a group is complete."""
     incomplete: Literal["write", "park", "drop"] = "write"
-    """What becomes of a group that `time`, `idle` or `groups_most` ended: `write`, `park` (each
+    """What becomes of a group that `time`, `idle` or `max_groups` ended: `write`, `park` (each
     message, with the key and the reason) or `drop` (acknowledged, and gone)."""
     on_stop: Literal["write", "requeue", "park"] = Field(default_factory=_on_stop)
     """What a stop does with groups that are open: `write` them although they are not complete,
@@ -123,7 +123,7 @@ class AggregateSpec(Spec):
     amend_for: Annotated[Duration, Field(gt=0)] = 3600.0
     """With `late: amend`: how long a window can be amended after it was closed, by the clock. What
     comes later is parked."""
-    groups_most: Annotated[int, Field(ge=1)] = 1_000_000
+    max_groups: Annotated[int, Field(ge=1)] = 1_000_000
     """When more groups are open than this, the one that was opened first leaves (`room`). A group
     of one message takes about 1 KB."""
     order: PathText | None = None
@@ -154,7 +154,7 @@ class AggregateSpec(Spec):
         """What has no meaning without something else."""
         tumbling = self.window.tumbling
         if self.by is None:
-            for key in ("missing_key", "remember", "groups_most"):
+            for key in ("missing_key", "remember", "max_groups"):
                 if not self._is_default(key):
                     yield Problem((key,), "needs by: without it there are no keys")
         if self.late == "amend" and not (self.reduce and tumbling and tumbling.event_time):

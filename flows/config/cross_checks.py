@@ -21,11 +21,11 @@ from flows.config.window import WindowSpec
 
 WINDOW = ("aggregate", "window")
 
-BYTES_LEAST = {"json": 2, "ndjson": 2, "msgpack": 1}
+MIN_BYTES = {"json": 2, "ndjson": 2, "msgpack": 1}
 """What a message has at least by the format of its source: `{}`, for example. Of the other formats
 a body may be empty."""
 
-HELD_MOST = 0.9
+MAX_HELD = 0.9
 """Of the consumer timeout: then a consumer hands everything back, before the broker does."""
 
 AnySource = RabbitMQSource | MemorySource
@@ -39,7 +39,7 @@ def problems(
         yield Problem((*_at(source), "indices"), "needs format: es_bulk")
     yield from _never_complete(source, aggregate)
     for key, seconds, timeout in _held(source, aggregate):
-        if seconds >= timeout * HELD_MOST:
+        if seconds >= timeout * MAX_HELD:
             yield Problem((*WINDOW, *key), _too_long(aggregate, key, seconds, timeout))
     if sink is not None:
         yield from cross_checks_sink.problems(source.queue, aggregate, sink)
@@ -126,7 +126,7 @@ def _reaches(source: AnySource, window: WindowSpec) -> Iterator[_Reach]:
 
 
 def _of_bytes(source: AnySource, size: float) -> float:
-    least = BYTES_LEAST.get(source.format, 0)
+    least = MIN_BYTES.get(source.format, 0)
     return ceil(size / least) if least else inf
 
 
@@ -182,7 +182,7 @@ def _held(
     if window.time is not None:
         held.append((window.time + window.lateness, ("time",)))
     if window.tumbling is not None:
-        every_fits = window.tumbling.every < source.consumer_timeout * HELD_MOST
+        every_fits = window.tumbling.every < source.consumer_timeout * MAX_HELD
         late = every_fits and window.tumbling.lateness > 0
         held.append((window.tumbling.longest, ("tumbling", "lateness" if late else "every")))
     if window.idle is not None and not held:
@@ -196,7 +196,7 @@ def _too_long(
     aggregate: AggregateSpec, key: tuple[str, ...], seconds: float, timeout: float
 ) -> str:
     """Say how long it may be, and what makes longer possible."""
-    tumbling, most = aggregate.window.tumbling, timeout * HELD_MOST
+    tumbling, most = aggregate.window.tumbling, timeout * MAX_HELD
     least = f"less than {duration_text(round(most, 3))}"
     if tumbling is not None and key[-1] == "lateness":
         least = f"less than {duration_text(round(most - tumbling.every, 3))}, or a shorter every"

@@ -99,9 +99,9 @@ def _translate(
         path = _path(document, details)
         context = details.get("ctx", {})
         if details["type"] == "extra_forbidden":
-            near, told = _unknown(model, path)
+            near, text = _unknown(model, path)
             suggested.update((*path[:-1], name) for name in near)
-            yield Found(document.keys[path], path, f"unknown key; {told}")
+            yield Found(document.keys[path], path, text)
         elif details["type"] == "missing":
             missing.append(path)
         elif details["type"] == "default_factory_not_called":
@@ -151,33 +151,43 @@ def _mapping(model: type[Spec], path: Path) -> type[Spec]:
 
 
 def _unknown(model: type[Spec], path: Path) -> tuple[list[str], str]:
-    """Keys that were meant, and what to say of an unknown one."""
-    key, within = str(path[-1]), _mapping(model, path[:-1])
+    """Return the keys that may be meant by an unknown one, and the text of the error."""
+    key, mapping = str(path[-1]), _mapping(model, path[:-1])
+    new_name = mapping.new_name_of(key)
+    if new_name is not None:
+        return [new_name], f"is called `{new_name}` now"
+    near, hint = _hint(model, mapping, key)
+    return near, f"unknown key; {hint}"
+
+
+def _hint(model: type[Spec], mapping: type[Spec], key: str) -> tuple[list[str], str]:
+    """Return the keys that may be meant by one that never existed, and what to write instead."""
     glued = re.match(r"([A-Za-z_]\w*):(?=.)", key)
     if glued:
-        told = f"a space is missing behind the colon: write {glued[1]}: and then the value"
-        return [glued[1]], told
-    hint = within.hint_of(key)
-    if hint is not None:
-        return re.findall(r"^write (\w+)", hint), hint
-    known = list(within.model_fields)
-    near = difflib.get_close_matches(key, known, 1)
+        hint = f"a space is missing behind the colon: write {glued[1]}: and then the value"
+        return [glued[1]], hint
+    known_elsewhere = mapping.hint_of(key)
+    if known_elsewhere is not None:
+        return re.findall(r"^write (\w+)", known_elsewhere), known_elsewhere
+    keys = list(mapping.model_fields)
+    near = difflib.get_close_matches(key, keys, 1)
     if near:
         return near, f"did you mean `{near[0]}`?"
-    homes = list(dict.fromkeys(path_text(home) for home in _homes(model, key)))
-    if len(homes) == 1:
-        return [], f"it belongs to {homes[0]}" if homes[0] else "it belongs to the top of the file"
-    return [], f"it must be one of: {', '.join(known)}"
+    places = list(dict.fromkeys(path_text(place) for place in _mappings_with(model, key)))
+    if len(places) == 1:
+        place = places[0] or "the top of the file"
+        return [], f"it belongs to {place}"
+    return [], f"it must be one of: {', '.join(keys)}"
 
 
-def _homes(model: type[Spec], key: str, path: Path = ()) -> Iterator[Path]:
-    """Find the mappings that have such a key."""
+def _mappings_with(model: type[Spec], key: str, path: Path = ()) -> Iterator[Path]:
+    """Find the mappings that have this key."""
     if key in model.model_fields:
         yield path
     for name in model.model_fields:
         inner = model.mapping_at(name)
         if inner is not None and not model.has_names_at(name):
-            yield from _homes(inner, key, (*path, name))
+            yield from _mappings_with(inner, key, (*path, name))
 
 
 def _no_mapping(document: YamlDocument, path: Path) -> str:

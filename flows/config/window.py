@@ -11,7 +11,7 @@ from connectors.spec import Problem, Spec, instead_of
 from connectors.units import Duration, Size, duration_text
 from flows.config.field_types import OfGroup, OfMessage, PathText
 
-EVERY_LEAST = 0.001
+MIN_EVERY = 0.001
 """Seconds. Shorter windows than a millisecond would be told apart by rounding errors."""
 
 
@@ -55,8 +55,8 @@ class TumblingSpec(Spec):
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
-        if self.every < EVERY_LEAST:
-            yield Problem(("every",), f"must be at least {duration_text(EVERY_LEAST)}")
+        if self.every < MIN_EVERY:
+            yield Problem(("every",), f"must be at least {duration_text(MIN_EVERY)}")
         if self.event_time is None:
             for key in ("lateness", "idle_after", "ahead"):
                 if getattr(self, key) != type(self).model_fields[key].default:
@@ -72,7 +72,7 @@ class WindowSpec(Spec):
     """When a group is complete: whichever comes first. At least one is needed.
 
     What completed it is recorded: the name of the key, or `window` (tumbling), `stop`, `room`
-    (`groups_most`), `alone` (`missing_key`), `late` or `forced` (a message with the header
+    (`max_groups`), `alone` (`missing_key`), `late` or `forced` (a message with the header
     `x-hopper: complete`, or SIGUSR1). When one message meets several, they are asked in this order:
     `last`, `until`, `size`, `count`, `bytes`.
     """

@@ -15,7 +15,7 @@ from __future__ import annotations
 from connectors.message import Outcomes, Rejection
 from flows.groups.amendments import Amendable, Amendments
 from flows.groups.open_group import OpenGroup, identity
-from flows.groups.remembered import CameAgain, ClosedKeys, NewHere, Recognised
+from flows.groups.remembered import ClosedKeys, NewHere, RecentRedeliveries, Recognised
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 from flows.outcomes import outcomes
@@ -26,7 +26,7 @@ ShardOutput = Group | DuplicateOfSent | Outcomes
 
 INCOMPLETE = frozenset(("time", "idle", "room"))
 LEFT_OPEN = frozenset(("first", "room", "alone"))
-KEY_MOST = 200
+MAX_KEY_LENGTH = 200
 """Characters of a key that are told in a reason, which travels in a header."""
 
 
@@ -37,7 +37,7 @@ class Departures:
         self._rules, self._windows = rules, windows
         self._number = 0
         self._recognised = Recognised() if rules.recognise else None
-        self.came_again = CameAgain()
+        self.redeliveries = RecentRedeliveries()
         self.new_here = NewHere()
         self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
         self.amendments = Amendments(rules) if rules.late == "amend" and rules.tally else None
@@ -71,25 +71,25 @@ class Departures:
         assert self._windows
         start, end = self._windows.span(window)
         self._number += 1
-        names = list(map(identity, late))
-        again = [identity(member) for member in late if self.is_strange(member)]
+        identities = list(map(identity, late))
+        redelivered = [identity(member) for member in late if self.is_redelivered(member)]
         group = Group(self._number, key, [], "late", start, end, True, summary, amends=True)
         group = group._replace(
             whole=True,
             first=amendable.count == len(late),
             amendable=True,
-            names=names,
-            again=again,
+            identities=identities,
+            redelivered=redelivered,
         )
         out.append(group)
         if self._recognised is not None:
-            self._recognised.left(names, self._number)
+            self._recognised.left(identities, self._number)
 
-    def is_strange(self, member: Member) -> bool:
+    def is_redelivered(self, member: Member) -> bool:
         """Whether another process may have had a message in hand before."""
         return member.message.redelivered and identity(member) not in self.new_here
 
-    def twin(self, member: Member) -> DuplicateOfSent | None:
+    def duplicate_of_sent(self, member: Member) -> DuplicateOfSent | None:
         """What a message is that was delivered again, if its other copy left in a group before."""
         found = self._recognised.find(identity(member)) if self._recognised else None
         if found is None:
@@ -113,12 +113,12 @@ class Departures:
         members, summary = group.leave()
         left = Group(self._number, group.key, members, reason, start, end, aligned, summary)
         if self._rules.reduced:
-            left = left._replace(names=group.identities())
+            left = left._replace(identities=group.identities())
         if aligned and self._rules.reduced:
             left = left._replace(
                 whole=reason == "window",
                 amendable=reason == "window" and self.amendments is not None,
-                again=[name for name in group.again if name not in self.new_here],
+                redelivered=[name for name in group.redelivered if name not in self.new_here],
             )
         out.append(left)
         if self._recognised is not None:
@@ -131,21 +131,21 @@ class Departures:
             self.amendments.keep(group.window, group.key, kept)
 
     def _remember(self, group: OpenGroup, recognised: Recognised, out: list[ShardOutput]) -> None:
-        names = group.identities()
-        recognised.left(names, self._number)
-        for shadow in group.shadows:  # Rule 3
-            position = 0 if self._rules.reduced else names.index(identity(shadow.member))
-            out.append(DuplicateOfSent(shadow.member, self._number, position))
+        identities = group.identities()
+        recognised.left(identities, self._number)
+        for duplicate in group.duplicates:  # Rule 3
+            position = 0 if self._rules.reduced else identities.index(identity(duplicate.member))
+            out.append(DuplicateOfSent(duplicate.member, self._number, position))
 
 
 def of_key(key: str | None) -> str:
     """A key as the end of a reason; nothing where there are no keys."""
-    return "" if key is None else f", key {key[:KEY_MOST]}"
+    return "" if key is None else f", key {key[:MAX_KEY_LENGTH]}"
 
 
 def gathered(out: list[ShardOutput]) -> list[ShardOutput]:
     """The same, but at most one value for each origin goes home: what travels is a batch."""
-    home = [one for one in out if isinstance(one, Outcomes)]
-    if len(home) < 2:
+    settled = [one for one in out if isinstance(one, Outcomes)]
+    if len(settled) < 2:
         return out
-    return [*(one for one in out if not isinstance(one, Outcomes)), *outcomes.merged(home)]
+    return [*(one for one in out if not isinstance(one, Outcomes)), *outcomes.merged(settled)]

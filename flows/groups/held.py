@@ -32,11 +32,11 @@ class Held:
         "_until",
         "bytes",
         "count",
+        "duplicates",
         "key",
         "last_at",
         "members",
         "opened_at",
-        "shadows",
         "size",
         "window",
     )
@@ -46,7 +46,7 @@ class Held:
         self.opened_at = self.last_at = now
         self.count = self.bytes = 0
         self.size: int | None = None
-        self.shadows: Sequence[DuplicateOfOpen] = ()
+        self.duplicates: Sequence[DuplicateOfOpen] = ()
         self.members: list[Member] = []
         self._rules = rules
         self._places: dict[Hashable, int] | None = None
@@ -77,11 +77,11 @@ class Held:
         self.last_at = now
 
     @property
-    def again(self) -> list[Hashable]:
+    def redelivered(self) -> list[Hashable]:
         """See `OpenGroup`."""
         return [identity(member) for member in self.members if member.message.redelivered]
 
-    def shade(self, member: Member) -> bool:
+    def add_duplicate(self, member: Member) -> bool:
         """See `OpenGroup`."""
         if self._places is None:
             # Made when the first message comes again, and kept from then on: most groups never
@@ -90,25 +90,29 @@ class Held:
         place = self._places.get(identity(member))
         if place is None or self.members[place].origin == member.origin:
             return False
-        self.shadows = [*self.shadows, DuplicateOfOpen(member, place)]
+        self.duplicates = [*self.duplicates, DuplicateOfOpen(member, place)]
         return True
 
     def purge(self, origin: Origin) -> list[Hashable]:
         """See `OpenGroup`."""
         lost = [one for one in self.members if one.origin == origin]
         places = [None if member.origin == origin else member for member in self.members]
-        shadows = [shadow for shadow in self.shadows if shadow.member.origin != origin]
-        if not lost and len(shadows) == len(self.shadows):
+        duplicates = [
+            duplicate for duplicate in self.duplicates if duplicate.member.origin != origin
+        ]
+        if not lost and len(duplicates) == len(self.duplicates):
             return []
         waiting = []
-        for shadow in shadows:
-            if places[shadow.place] is None:
-                places[shadow.place] = shadow.member
+        for duplicate in duplicates:
+            if places[duplicate.place] is None:
+                places[duplicate.place] = duplicate.member
             else:
-                waiting.append(shadow)
+                waiting.append(duplicate)
         kept = [place for place, member in enumerate(places) if member is not None]
         moved = {place: index for index, place in enumerate(kept)}
-        self.shadows = [DuplicateOfOpen(shadow.member, moved[shadow.place]) for shadow in waiting]
+        self.duplicates = [
+            DuplicateOfOpen(duplicate.member, moved[duplicate.place]) for duplicate in waiting
+        ]
         self._hold([member for member in places if member is not None])
         return [identity(one) for one in lost if not one.message.redelivered]
 
@@ -146,7 +150,7 @@ class Held:
 
     def everything(self) -> list[Member]:
         """See `OpenGroup`."""
-        return [*self.members, *(shadow.member for shadow in self.shadows)]
+        return [*self.members, *(duplicate.member for duplicate in self.duplicates)]
 
     def dropped(self) -> list[Outcomes]:
         """See `OpenGroup`."""
@@ -154,7 +158,7 @@ class Held:
 
     def forget(self) -> None:
         """See `OpenGroup`."""
-        self.members, self.shadows, self._places, self._until = [], (), None, None
+        self.members, self.duplicates, self._places, self._until = [], (), None, None
 
     def _hold(self, members: list[Member]) -> None:
         """Begin again with these, which have been in here before."""

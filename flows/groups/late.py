@@ -65,9 +65,9 @@ class Late:
             return Rejection(f"late: its {what}{of_key(member.key)}", foreseen=True)
         _, late = self._amending.get((window, member.key), (amendable, []))
         written = amendable.count > len(late)
-        if written and self._departures.is_strange(member):  # Rule 2
+        if written and self._departures.is_redelivered(member):  # Rule 2
             told = "its window is written, and another process may have counted it"
-            return Rejection(f"unsure: {told}{of_key(member.key)}", foreseen=True)
+            return Rejection(f"ambiguous_window: {told}{of_key(member.key)}", foreseen=True)
         amendable.add(member)
         self._amending.setdefault((window, member.key), (amendable, late))[1].append(member)
         return None

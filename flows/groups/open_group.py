@@ -47,27 +47,27 @@ class OpenGroup(Protocol):
     opened_at: float
     last_at: float
     count: int
-    """Members, without shadows."""
+    """Members, without duplicates."""
 
     @property
-    def again(self) -> list[Hashable]:
+    def redelivered(self) -> list[Hashable]:
         """The identities of members that had been delivered before."""
 
     bytes: int
     """Of the bodies, while some rule wants to know."""
     size: int | None
     """How many members there will be, as the latest of them said."""
-    shadows: Sequence[DuplicateOfOpen]
+    duplicates: Sequence[DuplicateOfOpen]
     """In no order."""
 
     def add(self, member: Member, now: float) -> None:
         """Take a member in."""
 
-    def shade(self, member: Member) -> bool:
+    def add_duplicate(self, member: Member) -> bool:
         """Keep a message aside if a copy of it is in here, from another origin."""
 
     def purge(self, origin: Origin) -> list[Hashable]:
-        """Forget the messages of a lost connection; their shadows take their places.
+        """Forget the messages of a lost connection; their duplicates take their places.
 
         Return the identities of those that had not been delivered before.
         """
@@ -79,16 +79,16 @@ class OpenGroup(Protocol):
         """By what each message is recognised, in the order of the documents."""
 
     def leave(self) -> tuple[list[Member], Summary | None]:
-        """What is written of it, shadows aside; with a summary there are no members."""
+        """What is written of it, duplicates aside; with a summary there are no members."""
 
     def values(self) -> GroupValues:
         """What a summary may be made of again when more messages come."""
 
     def everything(self) -> list[Member]:
-        """All messages, shadows too, to be parked; only where members are kept."""
+        """All messages, duplicates too, to be parked; only where members are kept."""
 
     def dropped(self) -> list[Outcomes]:
-        """All messages, shadows too, to be acknowledged although nothing is written of them."""
+        """All messages, duplicates too, to be acknowledged although nothing is written of them."""
 
     def forget(self) -> None:
         """Keep nothing: it has left, and may lie about for a while."""

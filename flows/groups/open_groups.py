@@ -36,7 +36,7 @@ class OpenGroups:
         self._groups: dict[int | None, dict[str | None, OpenGroup]] = {None: {}}
         line = Line if rules.event_order is None else SortedLine
         self._ages, self._pauses = line("opened_at"), line("last_at")
-        self._by_age = rules.time is not None or rules.groups_most is not None
+        self._by_age = rules.time is not None or rules.max_groups is not None
         self._reopened: set[int] = set()
         """Windows that were closed before they were opened."""
 

@@ -87,7 +87,7 @@ class NewHere:
         return name in self._younger or name in self._elder
 
 
-class CameAgain(OrderedDict[str, Origin]):
+class RecentRedeliveries(OrderedDict[str, Origin]):
     """Messages that were delivered again of late, by their names: by which connection they came.
 
     The first copy of one may still be on its way. The broker delivers a message again as soon as
@@ -95,7 +95,7 @@ class CameAgain(OrderedDict[str, Origin]):
     is; until that has come, and after it the news of the loss, there are two.
     """
 
-    def are_two(self, member: Member) -> bool:
+    def may_have_copy(self, member: Member) -> bool:
         """Whether there may be another copy of a message.
 
         If it was delivered again it is noted, and the one noted longest ago forgotten.

@@ -102,7 +102,7 @@ class Rules:
     remember: int = 0
     """Closed keys."""
     amend_for: float = 0.0
-    groups_most: int | None = None
+    max_groups: int | None = None
     order: int | None = None
     """Where in a member's values stands what members are sorted by."""
     tally: RunningTally | None = None

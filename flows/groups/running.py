@@ -22,12 +22,12 @@ GONE = 2**32 - 1
 class Share:
     """What has come of one origin, and goes with it when its connection is lost."""
 
-    __slots__ = ("again", "bytes", "origin", "parts", "state", "tags", "until")
+    __slots__ = ("bytes", "origin", "parts", "redelivered", "state", "tags", "until")
 
     def __init__(self, rules: Rules, origin: Origin) -> None:
         assert rules.tally
         self.origin = origin
-        self.again: list[Hashable] | None = None
+        self.redelivered: list[Hashable] | None = None
         """The identities of those that had been delivered before."""
         self.bytes = 0
         self.state = rules.tally.start()
@@ -53,10 +53,10 @@ class Running:
         "_shares",
         "bytes",
         "count",
+        "duplicates",
         "key",
         "last_at",
         "opened_at",
-        "shadows",
         "size",
         "window",
     )
@@ -66,7 +66,7 @@ class Running:
         self.opened_at = self.last_at = now
         self.count = self.bytes = 0
         self.size: int | None = None
-        self.shadows: Sequence[DuplicateOfOpen] = ()
+        self.duplicates: Sequence[DuplicateOfOpen] = ()
         self._rules = rules
         self._names: list[Hashable] = []
         """By place, in order of arrival; a place whose message is gone stays empty."""
@@ -95,11 +95,11 @@ class Running:
         self.last_at = now
 
     @property
-    def again(self) -> list[Hashable]:
+    def redelivered(self) -> list[Hashable]:
         """See `OpenGroup`."""
-        return [name for share in self._shares for name in share.again or ()]
+        return [name for share in self._shares for name in share.redelivered or ()]
 
-    def shade(self, member: Member) -> bool:
+    def add_duplicate(self, member: Member) -> bool:
         """See `OpenGroup`."""
         if self._places is None:
             self._places = {name: place for place, name in enumerate(self._names)}
@@ -109,13 +109,15 @@ class Running:
         holder = self._holders[place] if self._holders is not None else 0
         if holder == GONE or self._shares[holder].origin == member.origin:
             return False
-        self.shadows = [*self.shadows, DuplicateOfOpen(member, place)]
+        self.duplicates = [*self.duplicates, DuplicateOfOpen(member, place)]
         return True
 
     def purge(self, origin: Origin) -> list[Hashable]:
         """See `OpenGroup`."""
         names: list[Hashable] = []
-        self.shadows = [shadow for shadow in self.shadows if shadow.member.origin != origin]
+        self.duplicates = [
+            duplicate for duplicate in self.duplicates if duplicate.member.origin != origin
+        ]
         for lost, share in enumerate(self._shares):
             if share.origin == origin and share.count:
                 self.count -= share.count
@@ -123,8 +125,8 @@ class Running:
                 empty = Share(self._rules, origin)
                 self._shares = (*self._shares[:lost], empty, *self._shares[lost + 1 :])
                 self._share = None
-                again = set(share.again or ())
-                names += [name for name in self._names_of(lost) if name not in again]
+                redelivered = set(share.redelivered or ())
+                names += [name for name in self._names_of(lost) if name not in redelivered]
                 self._empty(lost)
         return names
 
@@ -168,12 +170,12 @@ class Running:
     def dropped(self) -> list[Outcomes]:
         """See `OpenGroup`."""
         shares = [share for share in self._shares if share.count]
-        home = [outcomes.dropped_tags(s.origin, s.tags, s.parts or ()) for s in shares]
-        return [*home, *outcomes.dropped([shadow.member for shadow in self.shadows])]
+        settled = [outcomes.dropped_tags(s.origin, s.tags, s.parts or ()) for s in shares]
+        return [*settled, *outcomes.dropped([duplicate.member for duplicate in self.duplicates])]
 
     def forget(self) -> None:
         """See `OpenGroup`."""
-        self._names, self._shares, self._share, self.shadows = [], (), None, ()
+        self._names, self._shares, self._share, self.duplicates = [], (), None, ()
         self._holders = self._places = None
 
     def _share_of(self, origin: Origin) -> Share:
@@ -205,8 +207,8 @@ class Running:
             share.bytes += size
             self.bytes += size
         if member.message.redelivered:
-            share.again = share.again or []
-            share.again.append(identity(member))
+            share.redelivered = share.redelivered or []
+            share.redelivered.append(identity(member))
         self.count += 1
 
     def _names_of(self, share: int) -> list[Hashable]:
@@ -216,15 +218,15 @@ class Running:
         return [name for name, holder in placed if holder == share]
 
     def _empty(self, lost: int) -> None:
-        """Give the places of a lost share to the shadows of its members."""
+        """Give the places of a lost share to the duplicates of its members."""
         holders = array("I", [0]) * len(self._names) if self._holders is None else self._holders
         self._holders = array("I", [GONE if holder == lost else holder for holder in holders])
         waiting = []
-        for shadow in self.shadows:
-            if self._holders[shadow.place] == GONE:
-                share = self._share_of(shadow.member.origin)
-                self._put(share, shadow.member, shadow.place)
-                self._holders[shadow.place] = self._shares.index(share)
+        for duplicate in self.duplicates:
+            if self._holders[duplicate.place] == GONE:
+                share = self._share_of(duplicate.member.origin)
+                self._put(share, duplicate.member, duplicate.place)
+                self._holders[duplicate.place] = self._shares.index(share)
             else:
-                waiting.append(shadow)
-        self.shadows = waiting
+                waiting.append(duplicate)
+        self.duplicates = waiting

@@ -38,7 +38,7 @@ class Shard:
     """The open groups of some keys; or of one consumer's messages, where there are no keys."""
 
     def __init__(self, rules: Rules) -> None:
-        self.open_members = self.open_shadows = 0
+        self.open_members = self.open_duplicates = 0
         self._rules = rules
         self._windows = Windows(rules.tumbling, rules) if rules.tumbling else None
         self._open = OpenGroups(rules, self._windows)
@@ -147,19 +147,19 @@ class Shard:
         """Take in messages that are looked at one by one. This loop's cost counts for each."""
         windows, window, groups = self._windows, None, self._open.of_window(None)
         recognise, idle = self._rules.recognise, self._rules.idle is not None
-        came_again = self._departures.came_again
+        redeliveries = self._departures.redeliveries
         for member in members:
             marks = member.marks
-            again = recognise and (member.message.redelivered or bool(came_again))
-            again = again and came_again.are_two(member)
-            if (again or marks) and self._goes_alone(member, again, now, out):
+            copied = recognise and (member.message.redelivered or bool(redeliveries))
+            copied = copied and redeliveries.may_have_copy(member)
+            if (copied or marks) and self._goes_alone(member, copied, now, out):
                 continue
             if windows is not None:
                 window = windows.of(member, now)
                 groups = self._open.of_window(window)
             group = groups.get(member.key)
-            if group is not None and again and group.shade(member):
-                self.open_shadows += 1
+            if group is not None and copied and group.add_duplicate(member):
+                self.open_duplicates += 1
                 continue
             if group is not None and marks & FIRST:  # Rule 4
                 self._leave(group, "first", out)
@@ -172,11 +172,11 @@ class Shard:
                 self._open.heard(group, now)
             self._take_in(group, member, now, out)
 
-    def _goes_alone(self, member: Member, again: bool, now: float, out: list[ShardOutput]) -> bool:
+    def _goes_alone(self, member: Member, copied: bool, now: float, out: list[ShardOutput]) -> bool:
         """Whether it enters no open group: its copy has left before, or it is marked `ALONE`."""
-        twin = self._departures.twin(member) if again else None
-        if twin is not None:
-            out.append(twin)
+        duplicate = self._departures.duplicate_of_sent(member) if copied else None
+        if duplicate is not None:
+            out.append(duplicate)
         elif member.marks & ALONE:
             alone = self._open.make(None, None, now)
             alone.add(member, now)
@@ -225,7 +225,7 @@ class Shard:
         self, key: str | None, window: int | None, now: float, out: list[ShardOutput]
     ) -> OpenGroup:
         group = self._open.open(key, window, now)
-        if self._rules.groups_most is not None and self._open.count > self._rules.groups_most:
+        if self._rules.max_groups is not None and self._open.count > self._rules.max_groups:
             self._leave(self._open.eldest(), "room", out)  # Rule 7
         return group
 
@@ -242,7 +242,7 @@ class Shard:
 
     def _count(self, group: OpenGroup, sign: int) -> None:
         self.open_members += sign * group.count
-        self.open_shadows += sign * len(group.shadows)
+        self.open_duplicates += sign * len(group.duplicates)
 
 
 def _with(group: OpenGroup, member: Member, now: float) -> GroupSoFar:

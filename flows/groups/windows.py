@@ -20,7 +20,7 @@ from flows.groups.rules import MICROSECONDS, Rules, Tumbling
 from flows.groups.watermark import ClockTime, Watermark
 from flows.values.group import Member, Progress
 
-CLOSINGS_MOST = 100
+MAX_CLOSINGS = 100
 """How many moments are told apart, however long nothing looked."""
 
 
@@ -75,7 +75,7 @@ class Windows:
         at = -inf
         while (moment := self._next_closing()) is not None and max(moment, at) < now:
             yield from self._closing(at := max(moment, at))
-            at = max(at + back / CLOSINGS_MOST, now - back)
+            at = max(at + back / MAX_CLOSINGS, now - back)
         yield from self._closing(now)
 
     def _closing(self, at: float) -> Iterator[tuple[float, float]]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from connectors.elasticsearch.address import ID_BYTES_MAX
+from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.elasticsearch.index_name import problem_of_name
 from flows.messages.formats import Document, Unreadable, lines_of, read_json
 
@@ -119,8 +119,8 @@ def _id(metadata: _Metadata, needed: bool) -> str | None:
     id = None if metadata.id is None else str(metadata.id)
     if id == "" or (id is None and needed):
         raise Unreadable("the action has no _id")
-    if id is not None and len(id.encode()) > ID_BYTES_MAX:
-        raise Unreadable(f"long_id: an _id has at most {ID_BYTES_MAX} bytes")
+    if id is not None and len(id.encode()) > MAX_ID_BYTES:
+        raise Unreadable(f"long_id: an _id has at most {MAX_ID_BYTES} bytes")
     return id
 
 

@@ -21,14 +21,14 @@ from typing_extensions import Buffer
 from flows.messages.charset import NO_CHARSETS, codec_of
 from flows.messages.formats import TooLarge, Unreadable
 
-CODINGS_MOST = 4
+MAX_CODINGS = 4
 """Of one body: each may cost the unpacking of as much as is allowed, and one is usual."""
-STREAMS_MOST = 1024
+MAX_STREAMS = 1024
 """Of one body, end to end. Tools that pack in blocks start one for each 64 KiB or more, so these
 are 64 MiB; and a body of nothing but empty ones is cheap to refuse."""
-STREAMS_OF_BLOCKS_MOST = 64
+MAX_STREAMS_OF_BLOCKS = 64
 """Of the codings that take some MiB for each stream, however small it is."""
-MEMORY_MOST = 128 * 1024**2
+MAX_MEMORY = 128 * 1024**2
 """Bytes that unpacking `xz` may take: its highest preset wants 65 MiB, a body may ask for GiBs."""
 CHUNK_BYTES = 65536
 """What follows a stream is copied when the stream ends: so much of it at most."""
@@ -70,9 +70,9 @@ def codings(content_encoding: str | None, compression: str | None = None) -> tup
             raise Unreadable(
                 f"content_encoding {content_encoding!r:.100}: known are {', '.join(_KNOWN)}"
             )
-    if len(done) > CODINGS_MOST:
+    if len(done) > MAX_CODINGS:
         raise Unreadable(
-            f"content_encoding {content_encoding!r:.100}: at most {CODINGS_MOST} of them are undone"
+            f"content_encoding {content_encoding!r:.100}: at most {MAX_CODINGS} of them are undone"
         )
     last = _KOMBU.get(compression.strip().lower()) if compression else None
     if last == "brotli":
@@ -125,7 +125,7 @@ class _Coding(NamedTuple):
     pack: Callable[[bytes], bytes]
     broken: type[Exception]
     """What a stream raises."""
-    streams_most: int = STREAMS_MOST
+    streams_most: int = MAX_STREAMS
 
 
 @lru_cache
@@ -143,14 +143,14 @@ def _coding(name: str) -> _Coding:
         import bz2  # noqa: PLC0415
 
         return _Coding(
-            name, lambda _: bz2.BZ2Decompressor(), bz2.compress, OSError, STREAMS_OF_BLOCKS_MOST
+            name, lambda _: bz2.BZ2Decompressor(), bz2.compress, OSError, MAX_STREAMS_OF_BLOCKS
         )
     if name == "xz":
         import lzma  # noqa: PLC0415
 
-        start = partial(lzma.LZMADecompressor, lzma.FORMAT_AUTO, MEMORY_MOST)
+        start = partial(lzma.LZMADecompressor, lzma.FORMAT_AUTO, MAX_MEMORY)
         return _Coding(
-            name, lambda _: start(), lzma.compress, lzma.LZMAError, STREAMS_OF_BLOCKS_MOST
+            name, lambda _: start(), lzma.compress, lzma.LZMAError, MAX_STREAMS_OF_BLOCKS
         )
     from backports import zstd  # noqa: PLC0415
 

@@ -21,7 +21,7 @@ Address = tuple[str | None, str | None]
 
 
 class ExtractionSpec(NamedTuple):
-    """What is asked of each message."""
+    """What is extracted from each message."""
 
     queue: str
     """That the messages come from."""
@@ -49,21 +49,21 @@ class _More(NamedTuple):
 
 
 class Extractor:
-    """A look at one message after the other."""
+    """Extracts what a `Member` has beside its document."""
 
-    def __init__(self, asked: ExtractionSpec) -> None:
-        self._asked, self._queue, self._names = asked, asked.queue, asked.names
-        self.fields = fields_of(_paths(asked))
+    def __init__(self, spec: ExtractionSpec) -> None:
+        self._spec, self._queue, self._names = spec, spec.queue, spec.names
+        self.fields = fields_of(_paths(spec))
         """The fields of a document that it looks at; `None`: any."""
-        self._key = None if asked.keys is None else asked.keys.key
-        self._values = reader(asked.values) if asked.values else None
+        self._key = None if spec.keys is None else spec.keys.key
+        self._values = reader(spec.values) if spec.values else None
         self._tests = [
             (mark, reader(condition.paths), condition)
-            for mark, condition in ((FIRST, asked.first), (LAST, asked.last))
+            for mark, condition in ((FIRST, spec.first), (LAST, spec.last))
             if condition is not None
         ]
-        self._size = asked.size and asked.size.getter()
-        self._event_time = asked.event_time and asked.event_time.getter()
+        self._size = spec.size and spec.size.getter()
+        self._event_time = spec.event_time and spec.event_time.getter()
         self._asks_more = bool(self._tests or self._size or self._event_time)
         """More than key and values, which are all that most streams want."""
 
@@ -86,18 +86,18 @@ class Extractor:
         document: dict[str, Any],
         properties: Properties,
     ) -> Member | Rejection:
-        """Find everything that is asked, or why the message can be in no group.
+        """Extract everything that the spec names, or return why the message can be in no group.
 
         `source` is what is stored, `document` its fields. This is done for each message, so it is
-        written at length: nothing is packed and unpacked, and what is not asked costs nothing.
+        written at length: nothing is packed and unpacked, and what the spec omits costs nothing.
         """
         queue = self._queue
         key, marks, size, at = None, 0, None, None
         if self._key is not None:
             key = self._key(document, properties, queue)
             if key is ABSENT:
-                if not self._asked.alone:
-                    return Rejection(f"missing_key: nothing in {self._asked.by}")
+                if not self._spec.alone:
+                    return Rejection(f"missing_key: nothing in {self._spec.by}")
                 key, marks = None, ALONE
         if self._asks_more:
             more = self._more(document, properties)
@@ -111,7 +111,7 @@ class Extractor:
 
     def _more(self, document: dict[str, Any], properties: Properties) -> _More | Rejection:
         """Marks, size and time; or why the message can be in no group."""
-        asked, queue = self._asked, self._asked.queue
+        spec, queue = self._spec, self._spec.queue
         marks, size, at = 0, None, None
         for mark, values, condition in self._tests:
             try:
@@ -119,24 +119,24 @@ class Extractor:
                     marks |= mark
             except Failed as error:
                 return Rejection(f"condition_failed: {error}")
-        if asked.size is not None and self._size is not None:
+        if spec.size is not None and self._size is not None:
             size = size_of(self._size(document, properties, queue))
             if size == 0:
-                return Rejection(f"bad_value: no positive number in {asked.size.text}")
-        if asked.event_time is not None and self._event_time is not None:
+                return Rejection(f"bad_value: no positive number in {spec.size.text}")
+        if spec.event_time is not None and self._event_time is not None:
             at = read_time(self._event_time(document, properties, queue))
             if at is None:
-                return Rejection(f"missing_time: no time in {asked.event_time.text}")
+                return Rejection(f"missing_time: no time in {spec.event_time.text}")
         return _More(marks, size, at)
 
 
-def _paths(asked: ExtractionSpec) -> Iterator[Path]:
+def _paths(spec: ExtractionSpec) -> Iterator[Path]:
     """Everything that is looked at."""
-    yield from asked.keys.paths if asked.keys else ()
-    for condition in (asked.first, asked.last):
+    yield from spec.keys.paths if spec.keys else ()
+    for condition in (spec.first, spec.last):
         yield from condition.paths if condition else ()
-    yield from (path for path in (asked.size, asked.event_time) if path is not None)
-    yield from asked.values
+    yield from (path for path in (spec.size, spec.event_time) if path is not None)
+    yield from spec.values
 
 
 def size_of(value: object) -> int | None:

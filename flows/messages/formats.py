@@ -1,7 +1,7 @@
 """Reads bodies of one document: JSON, MessagePack or text becomes a JSON object on one line.
 
 Pure. A body that is such a line already is handed on as it came, not printed again; the byte order
-mark of UTF-8 is no part of it. No body is taken apart here: `several.py` does that.
+mark of UTF-8 is no part of it. No body is taken apart here: `containers.py` does that.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Read = Callable[[bytes, float], bytes]
 """(body, arrived_at in seconds since 1970) -> document; raises `Unreadable`."""
 Decode = Callable[[bytes], dict[str, Any]]
 """document -> its fields, or those that a later step asks for; raises `Unreadable`."""
-DOCUMENTS_MOST = 100_000
+MAX_DOCUMENTS = 100_000
 """In one body: each takes some 500 bytes beside its own until it is stored, so these take 50 MB,
 where 16 MiB of nothing but `{},` would take 3 GB."""
 T = TypeVar("T")
@@ -181,8 +181,8 @@ def lines_of(body: bytes) -> list[bytes]:
     Raises:
         Unreadable: there are too many.
     """
-    if body.count(b"\n") > 2 * DOCUMENTS_MOST:
-        raise Unreadable(f"more than {2 * DOCUMENTS_MOST} lines")
+    if body.count(b"\n") > 2 * MAX_DOCUMENTS:
+        raise Unreadable(f"more than {2 * MAX_DOCUMENTS} lines")
     return body.removeprefix(BOM_UTF8).rstrip().split(b"\n")
 
 

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from connectors.connector import Addressing
 from connectors.message import Message, Origin, Properties, Rejection
+from flows.messages.containers import Refused
 from flows.messages.extract import Address, Extractor
 from flows.messages.formats import Document, Unreadable, decoder
-from flows.messages.several import Refused
 from flows.messages.splitter import name_of_part
 from flows.values.group import Member
 
 
 class Envelope(NamedTuple):
-    """What is the same for all messages that a maker is given together."""
+    """What is the same for all messages that a builder is given together."""
 
     origin: Origin
     properties: Properties
@@ -31,14 +31,14 @@ class Envelope(NamedTuple):
 class MemberBuilder:
     """Makes members as the spec says."""
 
-    def __init__(self, addressing: Addressing | None, look: Extractor | None) -> None:
-        """Without an `addressing` members have no addresses; without a `look`, no traits."""
+    def __init__(self, addressing: Addressing | None, extractor: Extractor | None) -> None:
+        """Without an `addressing` members have no addresses; without an `extractor`, no traits."""
         self._addressing = addressing
         self.address = _nowhere if addressing is None else addressing.address
         """Where a document goes: see `Addressing.address`."""
-        self.member = _member if look is None else look.member
+        self.member = _member if extractor is None else extractor.member
         """Makes one: see `Extractor.member`."""
-        fields = _fields(addressing, look)
+        fields = _fields(addressing, extractor)
         self.by_fields = fields is None or bool(fields)
         """What becomes of a message depends on its document's fields."""
         self.decode = decoder(fields)
@@ -49,7 +49,7 @@ class MemberBuilder:
             addressing.fields or addressing.needs_body
         )
         """All messages of an envelope have the same address."""
-        self.makes_alike = self.addresses_alike and look is None
+        self.makes_alike = self.addresses_alike and extractor is None
         """Nothing of a message but its envelope makes a difference."""
 
     def part(
@@ -113,8 +113,8 @@ def _member(
     return Member(origin, message, source, *address)
 
 
-def _fields(addressing: Addressing | None, look: Extractor | None) -> Collection[str] | None:
+def _fields(addressing: Addressing | None, extractor: Extractor | None) -> Collection[str] | None:
     of_address = () if addressing is None else addressing.fields
-    if look is None:
+    if extractor is None:
         return of_address
-    return None if look.fields is None else look.fields.union(of_address)
+    return None if extractor.fields is None else extractor.fields.union(of_address)

@@ -19,10 +19,10 @@ from connectors.message import (
     Rejection,
 )
 from flows.messages.commands import Command, is_command, read_command
+from flows.messages.containers import Refused
 from flows.messages.extract import Extractor
 from flows.messages.formats import Document, Unreadable
 from flows.messages.member_builder import Envelope, MemberBuilder
-from flows.messages.several import Refused
 from flows.messages.splitter import Reading, Splitter
 from flows.values.columnar import Members
 from flows.values.group import ABSENT, Member
@@ -77,12 +77,12 @@ class MessageReader:
         self,
         splitter: Splitter,
         properties: Callable[[Message], Properties],
-        maker: MemberBuilder,
-        look: Extractor | None = None,
+        builder: MemberBuilder,
+        extractor: Extractor | None = None,
     ) -> None:
         """`properties` decodes an envelope, or raises `ValueError`."""
-        self._splitter, self._properties, self._maker = splitter, properties, maker
-        self._look = look if look is not None and look.keyed else None
+        self._splitter, self._properties, self._builder = splitter, properties, builder
+        self._extractor = extractor if extractor is not None and extractor.keyed else None
 
     def read(self, arrived: Arrived, now: float) -> ReadMessages:
         """Read all messages, in order; `now` is the time of arrival, in seconds since 1970."""
@@ -99,7 +99,7 @@ class MessageReader:
             envelope = Envelope(arrived.origin, properties, now)
             if properties.headers is not None and is_command(properties):
                 self._obey(messages, envelope, reading, into)
-            elif self._maker.makes_alike:
+            elif self._builder.makes_alike:
                 self._read_alike(messages, envelope, reading, into)
             else:
                 self._read_each(messages, envelope, reading, into)
@@ -110,7 +110,7 @@ class MessageReader:
     ) -> None:
         """Read messages of one envelope that go to one place: the loop whose cost counts most."""
         read, (origin, properties, now), members = reading.read, envelope, into.members
-        address = self._maker.address({}, properties, b"", now)
+        address = self._builder.address({}, properties, b"", now)
         index, id = (None, None) if isinstance(address, Rejection) else address
         for message in messages:
             try:
@@ -129,11 +129,11 @@ class MessageReader:
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
     ) -> None:
         """Read messages of one envelope that are looked into."""
-        maker, members, (origin, properties, now) = self._maker, into.members, envelope
-        alike = maker.address({}, properties, b"", now) if maker.addresses_alike else None
+        builder, members, (origin, properties, now) = self._builder, into.members, envelope
+        alike = builder.address({}, properties, b"", now) if builder.addresses_alike else None
         for message in messages:
             try:
-                if maker.by_fields:
+                if builder.by_fields:
                     found = reading.read_fields(message.body, now)
                 else:
                     document = reading.read(message.body, now)
@@ -145,11 +145,11 @@ class MessageReader:
                 self._read_parts(message, found, envelope, into)
                 continue
             document, fields = found
-            address = alike or maker.address(fields, properties, message.body, now)
+            address = alike or builder.address(fields, properties, message.body, now)
             if isinstance(address, Rejection):
                 into.take(message, address)
                 continue
-            member = maker.member(origin, message, document, address, fields, properties)
+            member = builder.member(origin, message, document, address, fields, properties)
             if isinstance(member, Rejection):
                 into.take(message, member)
             else:
@@ -165,14 +165,14 @@ class MessageReader:
         """Read the documents of a message that has several."""
         for position, piece in enumerate(pieces):
             part = (position, len(pieces))
-            into.take_part(message, self._maker.part(envelope, message, piece, part), *part)
+            into.take_part(message, self._builder.part(envelope, message, piece, part), *part)
 
     def _obey(
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
     ) -> None:
         for message in messages:
             own_key = self._own_key(message.body, envelope, reading)
-            command = read_command(envelope.properties, own_key, keyed=self._look is not None)
+            command = read_command(envelope.properties, own_key, keyed=self._extractor is not None)
             if isinstance(command, Rejection):
                 into.take(message, command)
             else:
@@ -180,13 +180,13 @@ class MessageReader:
 
     def _own_key(self, body: bytes, envelope: Envelope, reading: Reading) -> object:
         """The key of a command, whose body may be empty where the key stands in the envelope."""
-        if self._look is None:
+        if self._extractor is None:
             return ABSENT
         try:
             found = reading.read_fields(body, envelope.now)
         except Unreadable:
             found = []
-        return self._look.key({} if isinstance(found, list) else found[1], envelope.properties)
+        return self._extractor.key({} if isinstance(found, list) else found[1], envelope.properties)
 
 
 def _alike(messages: list[Message]) -> Iterator[list[Message]]:

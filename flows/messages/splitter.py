@@ -11,9 +11,10 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from connectors.elasticsearch.address import ID_BYTES_MAX
+from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.message import Properties
 from connectors.spec import Format
+from flows.messages.containers import NoArrayOfObjects, Pieces, Read, container_of, is_array
 from flows.messages.formats import (
     NEWLINE,
     Decode,
@@ -28,7 +29,6 @@ from flows.messages.formats import (
     read_text,
     too_large,
 )
-from flows.messages.several import NoArrayOfObjects, Pieces, Read, is_array, way_of
 from flows.messages.wrapping import Wrapping, hidden, of_envelope
 
 
@@ -97,7 +97,7 @@ class Reading:
         self._kind, self._decode, self._most = kind, decode, max_message
         self._wrapping, self._wrapped = wrapping, wrapping.is_any
         self._json = kind in ("json", "unknown")
-        self._way = way_of(kind, indices)
+        self._container = container_of(kind, indices)
         self._read_plain = self._plain_reader()
         self._read = self._checked_reader()
         self.read: Read = self._read_wrapped if self._wrapped else self._read
@@ -124,7 +124,7 @@ class Reading:
 
     def only(self, body: bytes, positions: Sequence[int]) -> bytes:
         """A body that holds some of the several documents of this one, as they came."""
-        assert self._way is not None
+        assert self._container is not None
         body, wrapping = self._wrapping.unwrap(body, self._most)
         inner = None
         try:
@@ -133,8 +133,8 @@ class Reading:
             inner = hidden(body)
         if inner is not None:
             body, inner = inner.unwrap(body, self._most)
-        pieces = self._way.cut(body)
-        part = self._way.join([pieces[at] for at in positions])
+        pieces = self._container.cut(body)
+        part = self._container.join([pieces[at] for at in positions])
         return wrapping.redo(part if inner is None else inner.redo(part))
 
     def _read_wrapped(self, body: bytes, arrived_at: float) -> bytes | Pieces:
@@ -142,11 +142,11 @@ class Reading:
 
     def _plain_reader(self) -> Read:
         """What reads a body that is as it seems to be."""
-        way = self._way
-        if way is None:
+        container = self._container
+        if container is None:
             return read_text if self._kind == "text" else read_msgpack
         if not self._json:
-            return lambda body, _: way.split(body)
+            return lambda body, _: container.split(body)
         return json_reader(self._split)
 
     def _checked_reader(self) -> Read:
@@ -167,12 +167,12 @@ class Reading:
 
     def _split(self, body: bytes, arrived_at: float, problem: str) -> bytes | Pieces:
         """Take a JSON array apart, or make what is no JSON a text where that is what it may be."""
-        way = self._way
-        assert way is not None
+        container = self._container
+        assert container is not None
         try:
             if not is_array(body):
                 raise Unreadable(f"not a JSON object: {problem}")
-            return way.split(body)
+            return container.split(body)
         except Unreadable as error:
             has_documents = isinstance(error, NoArrayOfObjects) and error.has_objects
             if self._kind == "json" or has_documents:
@@ -207,6 +207,6 @@ def name_of_part(name: str, position: int, source: bytes = b"") -> str:
     """
     digest = blake2b(source, digest_size=8).hexdigest()
     part = f"{name}#{position}#{digest}"
-    if len(part.encode()) <= ID_BYTES_MAX:
+    if len(part.encode()) <= MAX_ID_BYTES:
         return part
     return blake2b(part.encode(), digest_size=16).hexdigest()

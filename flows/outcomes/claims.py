@@ -47,7 +47,7 @@ from flows.groups.departures import of_key
 from flows.summaries.fingerprint import count_in, may_share, same_members
 from flows.values.group import Group, Written
 
-KEPT_MOST = 100_000
+MAX_KEPT = 100_000
 """Windows whose state is kept, of those that may be amended; of the others nothing is."""
 
 Window = tuple[str | None, float]
@@ -73,14 +73,14 @@ class Claims:
             return group
         state = self._states.get(_window(group))
         if state is None:
-            told = f"unsure: what is in its window is not known{of_key(group.key)}"
+            told = f"ambiguous_window: what is in its window is not known{of_key(group.key)}"
             return Rejection(told, foreseen=True)
         if isinstance(state, Rejection):
             return state
-        if state.beside is not None and may_share(state.beside, group.names):
+        if state.beside is not None and may_share(state.beside, group.identities):
             # What is late may have been here before, and have come to D in the meantime.
-            unsure = self._states[_window(group)] = _unsure(group, state.beside, None)
-            return unsure
+            rejection = self._states[_window(group)] = _ambiguous(group, state.beside, None)
+            return rejection
         return group._replace(replaces=state)
 
     def sent(self, group: Group) -> None:
@@ -102,9 +102,9 @@ class Claims:
             elif _may_go_apart(group, there):
                 return group._replace(beside=there)
             else:
-                unsure = _unsure(group, there, documents)
-                self._keep(group, unsure)
-                answer = Answer([], [(0, unsure)])
+                rejection = _ambiguous(group, there, documents)
+                self._keep(group, rejection)
+                answer = Answer([], [(0, rejection)])
         elif answer.stored:
             self._keep(group, _written(group, documents, claim.fingerprint))
         self._busy.pop(_window(group), None)
@@ -120,7 +120,7 @@ class Claims:
         if not group.amendable:
             return
         self._states[_window(group)] = state
-        if len(self._states) > KEPT_MOST:
+        if len(self._states) > MAX_KEPT:
             del self._states[next(iter(self._states))]
 
 
@@ -130,9 +130,9 @@ def _window(group: Group) -> Window:
 
 def _may_go_apart(group: Group, there: str | None) -> bool:
     """Whether all members are new, and none of them is among those that came to D another way."""
-    if group.replaces is not None or group.beside is not None or group.again:
+    if group.replaces is not None or group.beside is not None or group.redelivered:
         return False
-    return there is not None and not may_share(there, group.names)
+    return there is not None and not may_share(there, group.identities)
 
 
 def _written(group: Group, documents: Documents, fingerprint: str) -> Written:
@@ -140,11 +140,11 @@ def _written(group: Group, documents: Documents, fingerprint: str) -> Written:
     return Written(fingerprint, *_place(documents), beside)
 
 
-def _unsure(group: Group, there: str | None, documents: Documents | None) -> Rejection:
+def _ambiguous(group: Group, there: str | None, documents: Documents | None) -> Rejection:
     count, place = count_in(there), _place(documents) if documents else (None, None)
     many = "some number of" if count is None else count
     told = f"its window was written before, of {many} messages, and it may be one of these"
-    reason = f"unsure: {told}{of_key(group.key)}"
+    reason = f"ambiguous_window: {told}{of_key(group.key)}"
     return Rejection(reason, index=place[0], id=place[1], foreseen=True)
 
 

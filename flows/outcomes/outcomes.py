@@ -82,7 +82,7 @@ def comes_again(group: Group, origin: Origin) -> bool:
     """Whether all messages of a group come again when their connection is lost, as strangers."""
     if group.summary is not None:
         origins = {*group.summary.tags, *group.summary.parts}
-        return origins == {origin} and not any(map(name_of, group.names))
+        return origins == {origin} and not any(map(name_of, group.identities))
     return all(member.origin == origin and member.name is None for member in group.members)
 
 
@@ -117,9 +117,9 @@ def _by_origin(tags: Tags, parts: Parts) -> list[tuple[Origin, Sequence[int], Se
 
 def rejected(members: Iterable[Member], rejection: Rejection) -> list[Outcomes]:
     """These messages will not be stored: their outcomes, by origin."""
-    home: dict[Origin, list[Member]] = {}
+    by_origin: dict[Origin, list[Member]] = {}
     for member in members:
-        home.setdefault(member.origin, []).append(member)
+        by_origin.setdefault(member.origin, []).append(member)
     return [
         Outcomes(
             origin,
@@ -131,7 +131,7 @@ def rejected(members: Iterable[Member], rejection: Rejection) -> list[Outcomes]:
                 if m.part is not None
             ],
         )
-        for origin, mine in home.items()
+        for origin, mine in by_origin.items()
     ]
 
 
@@ -160,9 +160,9 @@ def tags_of(members: Iterable[Member]) -> tuple[Tags, Parts]:
 
 def merged(outcomes: Iterable[Outcomes]) -> list[Outcomes]:
     """The same outcomes, in one value for each origin: what travels is a batch."""
-    home: dict[Origin, list[Outcomes]] = {}
+    by_origin: dict[Origin, list[Outcomes]] = {}
     for one in outcomes:
-        home.setdefault(one.origin, []).append(one)
+        by_origin.setdefault(one.origin, []).append(one)
     return [
         Outcomes(
             origin,
@@ -171,5 +171,5 @@ def merged(outcomes: Iterable[Outcomes]) -> list[Outcomes]:
             [tag for one in ones for tag in one.dropped],
             [part for one in ones for part in one.parts],
         )
-        for origin, ones in home.items()
+        for origin, ones in by_origin.items()
     ]

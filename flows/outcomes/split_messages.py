@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected
 
-FINISHED_MOST = 65_535
+MAX_FINISHED = 65_535
 """Messages that are remembered after their outcome, because an outcome may come home twice: the
 largest prefetch that AMQP can say, so as many as can be under way."""
 
@@ -80,7 +80,7 @@ class SplitMessages:
             return None
         del self._open[tag]
         self._finished[tag] = None
-        if len(self._finished) > FINISHED_MOST:
+        if len(self._finished) > MAX_FINISHED:
             del self._finished[next(iter(self._finished))]
         return message
 

@@ -3,12 +3,11 @@
 Pure. It neither submits nor waits.
 
 Rule 1: an answer about a document is the outcome of the messages that it was made of.
-Rule 2: a twin shares the fate of its first copy, whether that is known yet or not.
+Rule 2: a duplicate shares the fate of its first copy, whether that is known yet or not.
 Rule 3: of a window's documents one at a time is with the sink; what amends it waits for that. What
         may be written, and what a conflict means, `claims` says.
-Rule 4: what a lost connection has delivered is withdrawn, since it will come again; unless the
-        group has members or twins of others, which will not, or names, by which it is recognised
-        then.
+Rule 4: a group is withdrawn when its connection is lost and all of its messages will be redelivered
+        without a message id to recognise them by.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from flows.outcomes import outcomes
 from flows.outcomes.claims import Claims
 from flows.values.group import DuplicateOfSent, Group, Unwritten
 
-REFUSED_MOST = 10_000
-"""Groups with rejected documents that are remembered, for twins of what was rejected."""
+MAX_REFUSED = 10_000
+"""Groups with rejected documents that are remembered, for duplicates of what was rejected."""
 UNKNOWN = Rejection(
-    "outcome_unknown: what became of it when it was first delivered is forgotten", foreseen=True
+    "outcome_expired: what became of it when it was first delivered is forgotten", foreseen=True
 )
 """It may be stored; but to acknowledge it, we would have to know."""
 
@@ -36,7 +35,7 @@ class _Submission(NamedTuple):
     withdraw: Callable[[], None]
     unanswered: int
     rejected: dict[int, Rejection]
-    twins: list[DuplicateOfSent]
+    duplicates: list[DuplicateOfSent]
     waiting: list[Group]
     """Of the same window: they wait for its answer."""
 
@@ -44,7 +43,7 @@ class _Submission(NamedTuple):
     def members(self) -> int:
         """Messages that wait for an answer; those of a summary wait together."""
         one_each = len(self.documents.sources) == len(self.group.members)
-        return (self.unanswered if one_each else in_group(self.group)) + len(self.twins)
+        return (self.unanswered if one_each else in_group(self.group)) + len(self.duplicates)
 
 
 class Submissions:
@@ -55,7 +54,7 @@ class Submissions:
         self._refused: dict[int, dict[int, Rejection]] = {}
         self._claims = Claims()
         self._waiting: dict[int, list[DuplicateOfSent]] = {}
-        """Groups that wait for one of these, and the twins of what is in them."""
+        """Groups that wait for one of these, and the duplicates of what is in them."""
         self._forgotten = 0  # the number of the last group that is not among the refused any more
         self.members = 0
         """Messages that wait for an answer."""
@@ -83,20 +82,22 @@ class Submissions:
         count = len(documents.sources)
         before = self._open.get(group.number)
         if before is None:
-            twins, waiting = self._waiting.pop(group.number, []), list[Group]()
+            duplicates, waiting = self._waiting.pop(group.number, []), list[Group]()
             self.members += in_group(group)
         else:
-            twins, waiting = before.twins, before.waiting
-        submission = _Submission(group, documents, withdraw, count, {}, twins, waiting)
+            duplicates, waiting = before.duplicates, before.waiting
+        submission = _Submission(group, documents, withdraw, count, {}, duplicates, waiting)
         self._open[group.number] = submission
         self._claims.sent(group)
 
     def refuse(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
         """A group never gets to the sink: all of its members are rejected."""
         self._remember(group.number, {0: unwritten.rejection})
-        twins = self._waiting.pop(group.number, [])
-        self.members -= len(twins)
-        return outcomes.refused(group, *unwritten) + [o for twin in twins for o in self.twin(twin)]
+        duplicates = self._waiting.pop(group.number, [])
+        self.members -= len(duplicates)
+        return outcomes.refused(group, *unwritten) + [
+            o for duplicate in duplicates for o in self.answer_duplicate(duplicate)
+        ]
 
     def answer(self, number: int, answer: Answer) -> tuple[list[Outcomes], list[Group]]:
         """The sink's answer about the group of that number; and groups to be submitted now.
@@ -120,25 +121,27 @@ class Submissions:
             return out, []
         del self._open[number]
         self._remember(number, submission.rejected)
-        for twin in submission.twins:
-            out += self.twin(twin)
+        for duplicate in submission.duplicates:
+            out += self.answer_duplicate(duplicate)
         self.members -= sum(map(in_group, submission.waiting))
         return out, submission.waiting
 
-    def twin(self, twin: DuplicateOfSent) -> list[Outcomes]:
+    def answer_duplicate(self, duplicate: DuplicateOfSent) -> list[Outcomes]:
         """A message that was delivered again. Rule 2."""
-        submission = self._open.get(twin.number)
-        waiting = self._waiting.get(twin.number) if submission is None else submission.twins
+        submission = self._open.get(duplicate.number)
+        waiting = (
+            self._waiting.get(duplicate.number) if submission is None else submission.duplicates
+        )
         if waiting is not None:
-            waiting.append(twin)
+            waiting.append(duplicate)
             self.members += 1
             return []
-        rejection = self._refused.get(twin.number, {}).get(twin.position)
-        if rejection is None and twin.number <= self._forgotten:
+        rejection = self._refused.get(duplicate.number, {}).get(duplicate.position)
+        if rejection is None and duplicate.number <= self._forgotten:
             rejection = UNKNOWN
         if rejection is None:
-            return outcomes.stored([twin.member])
-        return outcomes.rejected([twin.member], rejection)
+            return outcomes.stored([duplicate.member])
+        return outcomes.rejected([duplicate.member], rejection)
 
     def lose(self, origin: Origin) -> int:
         """Withdraw what a lost connection has delivered; return how many messages. Rule 4."""
@@ -146,7 +149,7 @@ class Submissions:
         for number, submission in list(self._open.items()):
             if submission.waiting or not outcomes.comes_again(submission.group, origin):
                 continue
-            if all(twin.member.origin == origin for twin in submission.twins):
+            if all(duplicate.member.origin == origin for duplicate in submission.duplicates):
                 submission.withdraw()
                 self._claims.withdrawn(submission.group)
                 self.members -= submission.members
@@ -156,6 +159,6 @@ class Submissions:
     def _remember(self, number: int, rejected: dict[int, Rejection]) -> None:
         if rejected:
             self._refused[number] = rejected
-        if len(self._refused) > REFUSED_MOST:
+        if len(self._refused) > MAX_REFUSED:
             self._forgotten = next(iter(self._refused))
             del self._refused[self._forgotten]

@@ -62,8 +62,11 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Accounts]:
         for warning in split_by_others(source) if spec.aggregate.by is not None else ():
             LOG.warning("%s: %s", path, warning)
         sink.check()
-        stop, books = Stop(spec.drain_timeout, source.unsettled), Accounts(alone=_cluster()[0] == 1)
-        health = _watch(spec, source, sink, stop, books)
+        stop, accounts = (
+            Stop(spec.drain_timeout, source.unacknowledged),
+            Accounts(alone=_cluster()[0] == 1),
+        )
+        health = _watch(spec, source, sink, stop, accounts)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
@@ -79,21 +82,21 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Accounts]:
     atexit.register(_report, stop)
     gc.set_threshold(CYCLES_AFTER)
     gc.freeze()  # what is there by now stays
-    return spec, source, sink, stop, books
+    return spec, source, sink, stop, accounts
 
 
-def _watch(spec: Pipeline, source: Source, sink: Sink, stop: Stop, books: Accounts) -> Health:
-    """Look at the books and at the health from now on; answer those who ask, where wanted."""
-    show(books, source, sink)
-    stop.open_groups = lambda: books.groups.groups
+def _watch(spec: Pipeline, source: Source, sink: Sink, stop: Stop, accounts: Accounts) -> Health:
+    """Look at the accounts and at the health from now on; answer those who ask, where wanted."""
+    show(accounts, source, sink)
+    stop.open_groups = lambda: accounts.groups.groups
     patience = spec.metrics.unhealthy_after if spec.metrics is not None else inf
-    health = Health(books, source, stop, patience, sink.state)
+    health = Health(accounts, source, stop, patience, sink.state)
     if spec.aggregate.by is not None:
         health.warn_of(lambda: split_by_others(source))
     if spec.metrics is not None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)
-    Monitor(books, health, source, stop).start()
+    Monitor(accounts, health, source, stop).start()
     return health
 
 

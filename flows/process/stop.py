@@ -30,9 +30,9 @@ end the process undrained."""
 class Stop:
     """Whether the job is to end; a drain that takes too long ends the process."""
 
-    def __init__(self, timeout: float, unsettled: Callable[[], int]) -> None:
-        """`timeout` in seconds; `unsettled` counts the messages that are not acknowledged yet."""
-        self._timeout, self._unsettled = timeout, unsettled
+    def __init__(self, timeout: float, unacknowledged: Callable[[], int]) -> None:
+        """`timeout` in seconds; `unacknowledged` returns how many messages are in flight."""
+        self._timeout, self._unacknowledged = timeout, unacknowledged
         self._announced, self._completions_told = False, 0
         self.reason: str | None = None
         """Why the job is to end; `None`: it goes on."""
@@ -95,7 +95,7 @@ class Stop:
         LOG.error(
             "not drained after %g s: %d messages are left unacknowledged, and will be delivered "
             "again: %s",
-            *(self._timeout, self._unsettled(), metrics.summary()),
+            *(self._timeout, self._unacknowledged(), metrics.summary()),
         )
         logging.shutdown()
         os._exit(EXIT_NOT_DRAINED)

@@ -22,9 +22,9 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
     not what it promises: `build_part` checks it.
     """
 
-    def __init__(self, source: Source, only: Only, stop: Stop, books: Accounts) -> None:
+    def __init__(self, source: Source, only: Only, stop: Stop, accounts: Accounts) -> None:
         """For `only` see `SplitMessages`."""
-        self._source, self._only, self._stop, self._books = source, only, stop, books
+        self._source, self._only, self._stop, self._accounts = source, only, stop, accounts
         self._parts = source.consumers()
 
     def list_parts(self) -> list[str]:
@@ -41,7 +41,7 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         consumer = self._source.consumer(for_part)
         if not consumer.started:
             raise AssertionError(f"{for_part} consumes in another process than it acknowledges")
-        account = self._books.of_consumer(for_part)
+        account = self._accounts.of_consumer(for_part)
         return _Acknowledge(consumer, SplitMessages(self._only), self._stop, account)
 
 
@@ -61,7 +61,7 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
 
     def _settle(self, outcomes: Outcomes) -> None:
         count = in_outcomes(outcomes)
-        self._account.home += count
+        self._account.returned += count
         if self._account.is_stale(outcomes.origin):
             self._account.stale += count
             return

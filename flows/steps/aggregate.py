@@ -113,7 +113,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
 
     @property
     def _held(self) -> int:
-        return self._shard.open_members + self._shard.open_shadows
+        return self._shard.open_members + self._shard.open_duplicates
 
     def _note(self, out: list[ShardOutput | Lost], entered: int = 0, forgotten: int = 0) -> None:
         """Count, once for each batch."""
@@ -144,4 +144,4 @@ def _count_departures(values: list[ShardOutput | Lost]) -> None:
     for reason, count in reasons.items():
         metrics.GROUPS.labels(reason).inc(count)
     if recognised:
-        metrics.RECOGNISED.inc(recognised)
+        metrics.DEDUPLICATED.inc(recognised)

@@ -11,22 +11,22 @@ from flows.audit.counters import in_outcomes
 from flows.audit.reconcile import Accounts
 from flows.messages.read import MessageReader
 from flows.process.last_words import RAISED
-from flows.steps.routing import ForConsumer, ForShard, Spread
+from flows.steps.routing import ForConsumer, ForShard, ShardRouter
 from flows.steps.source import Event
 from flows.values.group import Progress
 
 
 def correlate(
     core: MessageReader,
-    spread: Spread,
+    router: ShardRouter,
     clock: Callable[[], float] = time.time,
-    books: Accounts | None = None,
+    accounts: Accounts | None = None,
 ) -> Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]:
     """The `correlate` step: what concerns a shard, and what concerns a consumer.
 
     `clock` tells when messages have arrived, in seconds since 1970.
     """
-    accounts = books or Accounts()
+    accounts = accounts or Accounts()
 
     def step(events: list[Event]) -> Iterable[tuple[str, ForShard | Lost | ForConsumer]]:
         with RAISED:
@@ -37,17 +37,17 @@ def correlate(
                     outcomes, sent = correlated.outcomes, len(correlated.members)
                     sent += in_outcomes(outcomes) if outcomes else 0
                     accounts.of_consumer(event.origin.consumer).sent += sent
-                    yield from spread.spread(correlated, now)
+                    yield from router.route(correlated, now)
                     if outcomes is not None:
                         yield event.origin.consumer, outcomes
                 elif isinstance(event, Lost):
-                    for shard in spread.shards_of(event.origin):
+                    for shard in router.shards_of(event.origin):
                         yield shard, event
                 elif isinstance(event, Backpressured):
-                    for shard in spread.shards:
+                    for shard in router.shards:
                         yield shard, Progress(event.consumer, -inf)
                 elif isinstance(event, Drain):
-                    for consumer in spread.consumers:
+                    for consumer in router.consumers:
                         yield consumer, event
                 else:
                     yield event.origin.consumer, event

@@ -1,4 +1,4 @@
-"""Where groups live: the shards, and how what arrives is spread over them.
+"""Where groups live: the shards, and how messages are routed to them.
 
 Pure. With keys, a key's messages meet on one shard, whichever consumer they came by; without, each
 consumer's messages stay on a shard of their own.
@@ -42,41 +42,41 @@ ForConsumer = Opened | Outcomes | Drain
 """What is told to a consumer."""
 
 
-class Spread:
+class ShardRouter:
     """Spreads messages over shards."""
 
     def __init__(
         self,
         consumers: Sequence[str],
         keyed: Sequence[str] = (),
-        course: WatermarkGenerator | None = None,
+        watermark: WatermarkGenerator | None = None,
     ) -> None:
         """`keyed` are the shards of keys, none: there are no keys.
 
-        `course` is that of event time, where windows go by it.
+        `watermark` is that of event time, where windows go by it.
         """
         self.shards: Sequence[str] = keyed or consumers
         """Names of all shards."""
         self.consumers = consumers
         """Names of all consumers."""
-        self._keyed, self._course = keyed, course
+        self._keyed, self._watermark = keyed, watermark
 
     @property
     def ahead(self) -> int:
         """Messages whose event time was too far in the future to end a window."""
-        return 0 if self._course is None else self._course.ahead
+        return 0 if self._watermark is None else self._watermark.ahead
 
     def shards_of(self, origin: Origin) -> Sequence[str]:
         """Where messages of an origin may be."""
         return self._keyed or [origin.consumer]
 
-    def spread(self, correlated: ReadMessages, now: float) -> Iterator[tuple[str, ForShard]]:
+    def route(self, correlated: ReadMessages, now: float) -> Iterator[tuple[str, ForShard]]:
         """What each shard is told of messages that arrived together at `now`, in order."""
         members, origin = correlated.members, correlated.origin
         start = 0
-        for position, told, shards in self._between(correlated, now):
+        for position, inputs, shards in self._between(correlated, now):
             yield from self._members(Members(members[start:position]), origin)
-            yield from ((shard, told) for shard in shards)
+            yield from ((shard, inputs) for shard in shards)
             start = position
         yield from self._members(Members(members[start:]) if start else members, origin)
 
@@ -85,15 +85,15 @@ class Spread:
     ) -> list[tuple[int, ForShard, Sequence[str]]]:
         """What is told between members: after how many of them, and to which shards."""
         origin = correlated.origin
-        told: list[tuple[int, ForShard, Sequence[str]]] = [
+        inputs: list[tuple[int, ForShard, Sequence[str]]] = [
             (position, command.force, self._obeying(command, origin))
             for position, command in correlated.commands
         ]
-        if self._course is not None:
-            course = self._course.of(origin.consumer, correlated.members, now)
-            told += [(position, progress, self.shards) for position, progress in course]
-            told.sort(key=itemgetter(0))
-        return told
+        if self._watermark is not None:
+            progress = self._watermark.of(origin.consumer, correlated.members, now)
+            inputs += [(position, one, self.shards) for position, one in progress]
+            inputs.sort(key=itemgetter(0))
+        return inputs
 
     def _members(self, members: Members, origin: Origin) -> Iterator[tuple[str, ForShard]]:
         if not members:
@@ -121,7 +121,7 @@ class Spread:
         return [self._keyed[shard_of(key, len(self._keyed))]]
 
 
-def concerns_a_shard(
+def is_for_shard(
     item: tuple[str, ForShard | Lost | ForConsumer],
 ) -> TypeGuard[tuple[str, ForShard | Lost]]:
     """Whether a value goes on to `aggregate`, or straight home."""

@@ -29,10 +29,14 @@ class Deliveries(FixedPartitionedSource[Event, None]):
     """The `source` step: a partition is a consumer."""
 
     def __init__(
-        self, source: Source, stop: Stop, books: Accounts, backpressure: Backpressure | None = None
+        self,
+        source: Source,
+        stop: Stop,
+        accounts: Accounts,
+        backpressure: Backpressure | None = None,
     ) -> None:
         """`backpressure`: if given, it looks at each consumer, and lets it grow."""
-        self._source, self._stop, self._books = source, stop, books
+        self._source, self._stop, self._accounts = source, stop, accounts
         self._backpressure = backpressure
 
     def list_parts(self) -> list[str]:
@@ -48,7 +52,7 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         """Start the consumer."""
         consumer = self._source.consumer(for_part)
         consumer.start()
-        account = self._books.of_consumer(for_part)
+        account = self._accounts.of_consumer(for_part)
         account.awaiting_outcome = lambda: consumer.awaiting_outcome
         account.settled = lambda: consumer.counts
         return _Deliveries(for_part, consumer, self._stop, account, self._backpressure)
@@ -64,7 +68,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         backpressure: Backpressure | None,
     ) -> None:
         self._name, self._consumer, self._stop = name, consumer, stop
-        self._account, self._backpressure, self._looked_at = account, backpressure, 0.0
+        self._account, self._backpressure, self._checked_at = account, backpressure, 0.0
         self._told = False
         self._pause = BUSY
 
@@ -73,7 +77,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         events: list[Event] = [*self._consumer.take()]
         messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
         self._account.take(events)
-        if not self._told and self._is_kept() and not messages:
+        if not self._told and self._is_backpressured() and not messages:
             events.append(Backpressured(self._name))
         if self._stop.reason is not None and not self._told:
             self._told = True
@@ -88,16 +92,16 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             self._pause = min(2 * self._pause, STEADY if events else IDLE)
         return events
 
-    def _is_kept(self) -> bool:
-        """Look whether it is kept waiting; `False`: it is not, or the last look was just before."""
+    def _is_backpressured(self) -> bool:
+        """Return whether back-pressure silences the consumer; `False` between two checks."""
         backpressure, now = self._backpressure, time.monotonic()
-        if backpressure is None or now - self._looked_at < backpressure.looks_after:
+        if backpressure is None or now - self._checked_at < backpressure.check_interval:
             return False
-        self._looked_at = now
-        look = backpressure.look(self._name, self._account, self._consumer.load, now)
-        if look.grow:
+        self._checked_at = now
+        check = backpressure.check(self._name, self._account, self._consumer.load, now)
+        if check.grow:
             self._consumer.grow()
-        return look.is_kept
+        return check.is_backpressured
 
     def next_awake(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self._pause)

@@ -51,7 +51,7 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             elif isinstance(value, Outcomes):
                 out.append(value)
             elif isinstance(value, DuplicateOfSent):
-                out += self._submissions.twin(value)
+                out += self._submissions.answer_duplicate(value)
             else:
                 lost += self._submissions.lose(value.origin)
         out += self._take_outcomes()

@@ -13,28 +13,28 @@ from hashlib import blake2b
 
 from flows.groups.open_group import name_of
 
-LISTED_MOST = 100
+MAX_LISTED = 100
 """Members from another process that are listed: of more, any member may be one."""
 
 
-def fingerprint(count: int, name: str, again: Sequence[Hashable]) -> str:
+def fingerprint(count: int, name: str, redelivered: Sequence[Hashable]) -> str:
     """Of so many members, by what they are called together.
 
-    `again`: the identities of those that another process may have had in hand before.
+    `redelivered`: the identities of those that another process may have had in hand before.
     """
     text = f"{count}:{_digest(name, 8)}"
-    if not again:
+    if not redelivered:
         return text
-    names = [name_of(one) for one in again]
-    if len(names) > LISTED_MOST or None in names:
+    names = [name_of(one) for one in redelivered]
+    if len(names) > MAX_LISTED or None in names:
         return f"{text}:{_ANY}"
     return f"{text}:{','.join(sorted(_digest(f'{one}', 4) for one in names))}"
 
 
 def grown(before: str, count: int, name: str) -> str:
     """Of the same members and some more, which are called `name` together; `count` in all."""
-    _, digest, *again = before.split(":")
-    return ":".join([f"{count}", _digest(f"{digest} {name}", 8), *again])
+    _, digest, *redelivered = before.split(":")
+    return ":".join([f"{count}", _digest(f"{digest} {name}", 8), *redelivered])
 
 
 def same_members(one: str, other: str) -> bool:
@@ -52,11 +52,11 @@ def may_share(there: str, identities: Sequence[Hashable]) -> bool:
     """Whether one of these, which no process had before, may be in the document as well."""
     if count_in(there) is None:
         return True
-    _, _, *again = there.split(":")
-    if not again:
+    _, _, *redelivered = there.split(":")
+    if not redelivered:
         return False
     names = [name_of(one) for one in identities]
-    listed = set(again[0].split(","))
+    listed = set(redelivered[0].split(","))
     return _ANY in listed or None in names or any(_digest(f"{one}", 4) in listed for one in names)
 
 

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from connectors.connector import Addressing
-from connectors.elasticsearch.address import ID_BYTES_MAX
+from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.message import Claim, Properties, Rejection
 from flows.conditions import user_functions
 from flows.groups.departures import of_key
@@ -134,11 +134,11 @@ class Summaries:
         return {name: value for name, value in fields.items() if name is not None}
 
     def _fingerprint(self, group: Group) -> str:
-        name = name_together(group.names) if group.amends else _name(group)
+        name = name_together(group.identities) if group.amends else _name(group)
         name = name or self._unique(group)
         if group.replaces is not None:
             return grown(group.replaces.fingerprint, _count(group), name)
-        return fingerprint(_count(group), name, group.again)
+        return fingerprint(_count(group), name, group.redelivered)
 
     def _id(self, group: Group) -> str | None:
         if not group.aligned:
@@ -198,7 +198,7 @@ def _name(group: Group) -> str | None:
 
 
 def _short(name: str | None) -> str | None:
-    if name is None or len(name.encode()) <= ID_BYTES_MAX:
+    if name is None or len(name.encode()) <= MAX_ID_BYTES:
         return name
     # No JSON begins with a tilde, nor does what has no key: so no other name is like it.
     return f"~{blake2b(name.encode(), digest_size=32).hexdigest()}"

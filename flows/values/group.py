@@ -113,10 +113,10 @@ class Group(NamedTuple):
     """Nothing of the window was written here before it."""
     amendable: bool = False
     """It may be written again, when messages come late."""
-    names: Sequence[Hashable] = ()
+    identities: Sequence[Hashable] = ()
     """The identities of its members, where it is reduced; of one that `amends`, of those that came
     late."""
-    again: Sequence[Hashable] = ()
+    redelivered: Sequence[Hashable] = ()
     """Of these, the ones that another process may have had in hand before."""
     beside: str | None = None
     """It is written as a part, beside the window's document, which has this fingerprint and is

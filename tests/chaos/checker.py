@@ -21,7 +21,7 @@ of its copy was."""
 FAILED = ("fail_processor_exception",)
 """Likewise, of messages at which the ingest processor fails."""
 LATE = ("late",)
-UNSURE = ("unsure",)
+AMBIGUOUS = ("ambiguous_window",)
 """Who came again to a window that was written before may be parked although it is counted there."""
 PAGE = 5000
 """Numbers that are asked for at once: the store hands over twice as many documents at the most."""
@@ -60,7 +60,7 @@ class Verdict(NamedTuple):
 def compare(
     messages: Messages,
     published: int,
-    unsure: Collection[int],
+    republished: Collection[int],
     aggregate: JobKind,
     stored: Sequence[int],
     parked: Mapping[int, Sequence[str]],
@@ -69,17 +69,17 @@ def compare(
     times, wrong = Counter(stored), list[str]()
     lost = [n for n in range(published) if n not in times and n not in parked]
     again = [n for n, count in times.items() if count > 1]
-    twice = [n for n in again if aggregate.exact and n not in unsure]
+    twice = [n for n in again if aggregate.exact and n not in republished]
     both, late, doubtful = 0, 0, 0
     for number, reasons in parked.items():
         expected = messages.rejected(number)
-        temporary = (*REPAIRED, *LATE, *UNSURE) if aggregate.reduced else REPAIRED
+        temporary = (*REPAIRED, *LATE, *AMBIGUOUS) if aggregate.reduced else REPAIRED
         if messages.may_fail(number) and not aggregate.reduced:
             temporary = (*temporary, *FAILED)
         if not all(reason.startswith((*expected, *temporary)) for reason in reasons):
             wrong.append(f"{number} is parked: {reasons[0]}")
         late += any(reason.startswith(LATE) for reason in reasons)
-        doubtful += any(reason.startswith(UNSURE) for reason in reasons)
+        doubtful += any(reason.startswith(AMBIGUOUS) for reason in reasons)
         both += number in times
     wrong += [f"{n} is stored" for n in times if messages.rejected(n)]
     wrong += [f"{n} was never published" for n in {*times, *parked} if not 0 <= n < published]
@@ -148,7 +148,7 @@ def check(
     world: ChaosWorld,
     messages: Messages,
     published: int,
-    unsure: Collection[int],
+    republished: Collection[int],
     aggregate: JobKind,
 ) -> Verdict:
     """Read everything, and compare."""
@@ -158,5 +158,5 @@ def check(
             wrong.append(found)
         else:
             numbers.append(found)
-    verdict = compare(messages, published, unsure, aggregate, numbers, parked_reasons(world))
+    verdict = compare(messages, published, republished, aggregate, numbers, parked_reasons(world))
     return verdict._replace(wrong=verdict.wrong + wrong)

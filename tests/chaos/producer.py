@@ -32,7 +32,7 @@ class Producer(threading.Thread):
         """There is enough in the queue."""
         self.published = 0
         """All numbers below this are confirmed."""
-        self.unsure: set[int] = set()
+        self.republished: set[int] = set()
         """Published more than once, since the first confirmation was lost."""
 
     def run(self) -> None:
@@ -83,7 +83,7 @@ class Producer(threading.Thread):
                 self._publisher.publish([block], len(numbers))
             except (OSError, AssertionError):  # it asserts that the broker goes on confirming
                 self._publisher = None
-                self.unsure.update(numbers)
+                self.republished.update(numbers)
                 time.sleep(0.2)
             else:
                 self.published = numbers.stop

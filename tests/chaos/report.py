@@ -40,7 +40,7 @@ def lines(result: RunResult) -> Iterable[str]:
         "parked again": verdict.parked_again,
         "parked though stored": verdict.parked_though_stored,
         "late": verdict.late,
-        "unsure": verdict.doubtful,
+        "ambiguous": verdict.doubtful,
     }
     yield f"    {', '.join(f'{what}: {count:,}' for what, count in asides.items() if count)}"
     yield from (f"    strange: {what}" for what in result.strange[:SHOWN])

@@ -85,7 +85,7 @@ def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
         left = left or world.held()
     finally:
         supervisor.abandon()
-    verdict = check(world, messages, producer.published, producer.unsure, aggregate)
+    verdict = check(world, messages, producer.published, producer.republished, aggregate)
     world.end()
     return RunResult(
         *(plan, faults, verdict, watch.longest, supervisor.lives, supervisor.stops()),

@@ -22,9 +22,9 @@ def judge(
     stored: list[int],
     parked: dict[int, list[str]],
     aggregate: str = "documents",
-    unsure: tuple[int, ...] = (),
+    republished: tuple[int, ...] = (),
 ) -> Verdict:
-    return compare(MESSAGES, PUBLISHED, unsure, AGGREGATES[aggregate], stored, parked)
+    return compare(MESSAGES, PUBLISHED, republished, AGGREGATES[aggregate], stored, parked)
 
 
 def test_all_is_well_when_each_is_where_it_belongs() -> None:
@@ -49,7 +49,7 @@ def test_where_windows_are_not_aligned_a_message_may_be_counted_again() -> None:
 
 
 def test_who_publishes_twice_is_counted_twice() -> None:
-    verdict = judge([*STORED, *HEALTHY], REJECTED, "windows", unsure=tuple(HEALTHY))
+    verdict = judge([*STORED, *HEALTHY], REJECTED, "windows", republished=tuple(HEALTHY))
     assert (verdict.twice, verdict.counted_again, verdict.good) == ([], 3, True)
 
 

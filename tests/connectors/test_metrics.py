@@ -98,16 +98,16 @@ def test_every_metric_is_described() -> None:
         assert metric.name.startswith("hopper_")
         assert metric.name.endswith("_total") == (metric.kind == "counter")
         assert metric.help.endswith(".")
-    [again] = [metric for metric in described if metric.name == "hopper_again_total"]
-    assert again.labels == ("status",)
+    [retries] = [metric for metric in described if metric.name == "hopper_retries_total"]
+    assert retries.labels == ("status",)
 
 
 def test_the_summary_has_whole_numbers() -> None:
     """Those of the accounts; what is rare is told where it has happened."""
-    books = Accounts()
+    accounts = Accounts()
     source = MemoryQueueSource(MemorySource(name="summary"), workers=1)
-    show(books, source, MemorySink(SinkSpec(name="summary")))
-    account = books.of_consumer("q/0")
+    show(accounts, source, MemorySink(SinkSpec(name="summary")))
+    account = accounts.of_consumer("q/0")
     account.take([Opened(Origin("q/0", 1)), Arrived(Origin("q/0", 1), [MESSAGE] * 9)])
     account.settle(Outcomes(Origin("q/0", 1), [1, 2], [], dropped=[3]))
 

@@ -20,7 +20,7 @@ incomplete: write
 on_stop: write
 late: park
 remember: 100000
-groups_most: 1000000
+max_groups: 1000000
 order: sequence
 reduce:
   order: {first: order.id}

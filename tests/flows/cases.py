@@ -60,7 +60,7 @@ class Life:
         assert spec.sink.memory
         source = Source(spec.source.memory, workers=1)
         self.plan = make_plan(spec, source, Sink(spec.sink.memory))
-        self.shards = {name: make_shard(self.plan.rules) for name in self.plan.spread.shards}
+        self.shards = {name: make_shard(self.plan.rules) for name in self.plan.router.shards}
         self.origins = {name: Origin(name, 1) for name in source.consumers()}
         self.now = BEGIN
         self.number = 0
@@ -107,7 +107,7 @@ class Life:
         if "lost" in step:
             name = f"queue/{step['lost']:03d}"
             origin = self.origins[name]
-            for shard in self.plan.spread.shards_of(origin):
+            for shard in self.plan.router.shards_of(origin):
                 self.shards[shard].purge(origin)
             self.origins[name] = Origin(name, origin.generation + 1)
         elif "stop" in step:
@@ -127,7 +127,7 @@ class Life:
         read = self.plan.read.read(Arrived(origin, [self._message(s) for s in steps]), self.now)
         if read.outcomes is not None:
             self._leave("", [read.outcomes])
-        for name, told in self.plan.spread.spread(read, self.now):
+        for name, told in self.plan.router.route(read, self.now):
             shard = self.shards[name]
             if isinstance(told, Members):
                 self._leave(name, shard.add(told, self.now))
@@ -154,7 +154,7 @@ class Life:
                 self._write(shard, one)
             elif isinstance(one, DuplicateOfSent):
                 first = self.groups[shard, one.number][one.position]
-                self._tell(twin=one.member.message.tag, of=first)
+                self._tell(duplicate=one.member.message.tag, of=first)
             else:
                 self._go_home(one)
 

@@ -63,10 +63,12 @@ def _tags(group: Group) -> Iterable[int]:
     return (tag for tags in group.summary.tags.values() for tag in tags)
 
 
-def twins(leaving: Sequence[ShardOutput]) -> list[tuple[int, int, int]]:
+def duplicates(leaving: Sequence[ShardOutput]) -> list[tuple[int, int, int]]:
     """Tag, number of the group and position, of each."""
     found = [one for one in leaving if isinstance(one, DuplicateOfSent)]
-    return [(twin.member.message.tag, twin.number, twin.position) for twin in found]
+    return [
+        (duplicate.member.message.tag, duplicate.number, duplicate.position) for duplicate in found
+    ]
 
 
 def rejected(leaving: Sequence[ShardOutput]) -> list[tuple[int, str]]:

@@ -33,15 +33,15 @@ def run(
     spec: Pipeline,
     done: Callable[[], bool],
     workers: int = 1,
-    books: Accounts | None = None,
+    accounts: Accounts | None = None,
     **options: Any,
 ) -> None:
     """Run a job until `done`, then drain it; `options` are Bytewax's, of one worker."""
     assert spec.source.memory
     assert spec.sink.memory
-    stop = Stop(timeout=3600, unsettled=lambda: 0)
+    stop = Stop(timeout=3600, unacknowledged=lambda: 0)
     memory = source.MemoryQueueSource(spec.source.memory, workers)
-    flow = ring(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop, books)
+    flow = ring(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop, accounts)
 
     def drain_when_done() -> None:
         try:

@@ -80,13 +80,13 @@ def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
 ) -> None:
     """It is said what holds the messages, and all of them go back."""
     monkeypatch.setattr(backpressure, "TELL_AFTER", 0.5)
-    queue, store, books = source.queue("given"), sink.store("given"), Accounts()
+    queue, store, accounts = source.queue("given"), sink.store("given"), Accounts()
     publish(queue, 500)
 
     run(
         spec("given", prefetch=200),
-        lambda: bool(books.blocked(time.monotonic())) and not queue.acknowledged,
-        books=books,
+        lambda: bool(accounts.blocked(time.monotonic())) and not queue.acknowledged,
+        accounts=accounts,
     )
 
     assert (len(queue.waiting), queue.acknowledged, queue.parked) == (MINUTES * 500, [], [])

@@ -120,7 +120,7 @@ def test_an_editor_lets_substitution_stand_anywhere(spec: dict[str, Any]) -> Non
             "tumbling": {"every": "${A}", "event_time": "${A}", "lateness": "${A}"},
         },
         **dict.fromkeys(("incomplete", "on_stop", "late", "remember", "amend_for"), "${A}"),
-        "groups_most": "${A}",
+        "max_groups": "${A}",
         "reduce": {
             "a": {"quantile": "${A}", "q": "${A}"},
             "b": {"concat": "a", "separator": "${A}"},

@@ -99,9 +99,9 @@ def parked(some: Play) -> list[tuple[list[int], str]]:
     ]
 
 
-def unsure(members: int) -> str:
+def ambiguous(members: int) -> str:
     return (
-        f"unsure: its window was written before, of {members} messages, "
+        f"ambiguous_window: its window was written before, of {members} messages, "
         'and it may be one of these, key "a"'
     )
 
@@ -137,7 +137,7 @@ def test_what_was_late_and_delivered_before_is_parked(late: list[int]) -> None:
     send(some, "10:05:02", 10, of="10:05:02")
 
     assert documents(some)[WHOLE] == (2, [1, 2])
-    assert parked(some) == [(late, unsure(2))]
+    assert parked(some) == [(late, ambiguous(2))]
 
 
 @pytest.mark.parametrize("late", ["park", "amend", "new"])
@@ -191,7 +191,7 @@ def test_what_amends_a_window_in_doubt_is_parked_with_it() -> None:
     send(some, "10:05:03", 5)
 
     assert documents(some)[WHOLE] == (2, [1, 2])
-    assert parked(some) == [([4], unsure(2)), ([4, 5], unsure(2))]
+    assert parked(some) == [([4], ambiguous(2)), ([4, 5], ambiguous(2))]
 
 
 def test_a_window_that_comes_again_whole_is_recognised_in_whatever_order() -> None:
@@ -216,7 +216,7 @@ def test_a_part_that_comes_again_after_a_crash_is_parked_although_it_is_stored()
     send(some, "10:05:02", 9, of="10:02:01")
 
     assert documents(some)[WHOLE] == (3, [1, 2, 3])
-    assert parked(some) == [([2, 3], unsure(3))]
+    assert parked(some) == [([2, 3], ambiguous(3))]
 
 
 def test_where_new_ones_meet_those_that_come_again_all_are_parked() -> None:
@@ -229,4 +229,4 @@ def test_where_new_ones_meet_those_that_come_again_all_are_parked() -> None:
     send(some, "10:05:02", 9, of="10:02:01")
 
     assert documents(some)[WHOLE] == (3, [1, 2, 3])
-    assert parked(some) == [([3, 4], unsure(3))]
+    assert parked(some) == [([3, 4], ambiguous(3))]

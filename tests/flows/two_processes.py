@@ -26,7 +26,7 @@ def flow(drains: bool) -> Dataflow:
     spec = pipeline("cluster")
     assert spec.source.memory
     assert spec.sink.memory
-    stop = Stop(timeout=3600, unsettled=lambda: 0)
+    stop = Stop(timeout=3600, unacknowledged=lambda: 0)
 
     def drain() -> None:
         until(lambda: len(queue.acknowledged) == 500)

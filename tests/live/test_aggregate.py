@@ -107,7 +107,7 @@ def test_a_stop_in_the_middle_of_an_order_splits_nothing(
             send(rig, "m4", {"order": 9, "item": "cap", "type": "end"})
             until(lambda: events.count() == 1)
             assert job.drain() == 0
-        assert "4 received, 1 stored, 0 rejected, 0 parked, 3 given back" in job.log
+        assert "4 received, 1 stored, 0 rejected, 0 parked, 3 requeued" in job.log
         until(lambda: rig.left() == 3)
         send(rig, "m5", {"order": 7, "type": "end"})
         with Job(path, name="second") as job:
@@ -197,7 +197,7 @@ def test_what_was_late_and_in_hand_at_a_crash_is_neither_lost_nor_in_the_place_o
 
     whole = '"a"@2026-01-02T10:00:00.000Z'
     assert json.loads(body)["numbers"] == [4, 5]
-    assert properties.headers["x-hopper-reason"].startswith("unsure: ")
+    assert properties.headers["x-hopper-reason"].startswith("ambiguous_window: ")
     assert properties.headers["x-hopper-id"] == whole
     found = {d["_id"]: d["_source"]["numbers"] for d in events.documents()}
     assert found.pop(whole) == [1, 2]

@@ -111,7 +111,7 @@ def test_what_holds_all_of_a_given_prefetch_is_said(
         job.wait_for_log("are in open groups")
         # One more than it says: what the first consumer, after the start, has left.
         assert counted(job, "hopper_prefetch") == counted(job, "hopper_open_members") == 201
-        assert counted(job, 'hopper_blocked{held_by="open_groups"}') == 1
+        assert counted(job, 'hopper_blocked_consumers{held_by="open_groups"}') == 1
         assert job.drain() == 0
     assert events.documents() == []
     assert rig.parked() == []

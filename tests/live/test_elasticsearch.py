@@ -53,14 +53,14 @@ class RequestObserver:
         with self._lock:
             self.requests += 1
 
-    def again(self, documents: int, status: int | None) -> None:
+    def retried(self, documents: int, status: int | None) -> None:
         with self._lock:
             self.again_by_status[status] += documents
 
     def rejected(self, documents: int, status: int | None) -> None:
         pass
 
-    def apart(self, documents: int) -> None:
+    def in_failure_store(self, documents: int) -> None:
         pass
 
 

@@ -44,7 +44,7 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
     with Job(path) as job:
         wait_for(job, "/ready", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 51)
-        until(lambda: counted(job, "hopper_unsettled") == 51)
+        until(lambda: counted(job, "hopper_unacknowledged") == 51)
         until(lambda: counted(job, "hopper_parked_total") == 1)
         status, told = ask(job, "/health")
 
@@ -57,19 +57,19 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
             "parked": 1,
             "discarded": 0,
             "dropped": 0,
-            "given_back": 0,
+            "requeued": 0,
             "waiting": 51,
         }
-        kinds = ("stored", "parked", "discarded", "dropped", "given_back")
+        kinds = ("stored", "parked", "discarded", "dropped", "requeued")
         settled = sum(counted(job, f"hopper_{kind}_total") for kind in kinds)
         assert counted(job, "hopper_received_total") == settled + 51
         assert counted(job, "hopper_open_members") == 51
         assert counted(job, "hopper_open_groups") == 1
         assert job.drain() == 0
-    assert "do not add up" not in job.log
+    assert "accounting mismatch" not in job.log
 
 
-ENDINGS = ("received", "stored", "rejected", "parked", "discarded", "dropped", "given_back")
+ENDINGS = ("received", "stored", "rejected", "parked", "discarded", "dropped", "requeued")
 
 
 def agree(job: Job) -> dict[str, int]:
@@ -101,7 +101,7 @@ def test_a_lost_connection_and_a_drain_are_counted_alike_everywhere(
         wait_for(job, "/ready", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
         until(lambda: counted(job, "hopper_parked_total") == 1)
-        until(lambda: counted(job, "hopper_unsettled") == 30)
+        until(lambda: counted(job, "hopper_unacknowledged") == 30)
         assert counted(job, f'hopper_broker_connected{{consumer="{rig.queue}/000"}}') == 1
         assert counted(job, "hopper_sink_answering") == 1
         rig.cut()
@@ -112,18 +112,18 @@ def test_a_lost_connection_and_a_drain_are_counted_alike_everywhere(
         assert job.drain() == 0
 
     assert told == dict(zip(ENDINGS, (61, 0, 1, 1, 0, 0, 30), strict=True))
-    assert said(job.log) == {**told, "given_back": 60}
+    assert said(job.log) == {**told, "requeued": 60}
 
 
 def test_a_drain_that_takes_too_long_counts_alike_everywhere(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
-    """What is left is neither given back nor anything else: it is told beside the rest."""
+    """What is left is neither requeued nor anything else: it is told beside the rest."""
     with Job(watched(tmp_path, rig, events, drain_timeout="1s")) as job:
         wait_for(job, "/ready", 200)
         publish(rig, 10)
         until(lambda: events.count() == 10)
-        until(lambda: counted(job, "hopper_unsettled") == 0)
+        until(lambda: counted(job, "hopper_unacknowledged") == 0)
         forwarder.refuse(True)
         forwarder.cut()
         publish(rig, 30, start=10)
@@ -140,7 +140,7 @@ def test_a_drain_that_takes_too_long_counts_alike_everywhere(
 def test_no_connection_to_the_broker_is_told(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """And it is well again when the broker is back; what was given back is counted."""
+    """And it is well again when the broker is back; what was requeued is counted."""
     publish(rig, 30)
     with Job(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
         wait_for(job, "/ready", 200)
@@ -154,11 +154,11 @@ def test_no_connection_to_the_broker_is_told(
         told = wait_for(job, "/health", 200)
 
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
-        assert told["messages"]["given_back"] == 30
-        assert counted(job, "hopper_given_back_total") == 30
+        assert told["messages"]["requeued"] == 30
+        assert counted(job, "hopper_requeued_total") == 30
         assert job.drain() == 0
     assert events.numbers() == list(range(30))
-    assert "do not add up" not in job.log
+    assert "accounting mismatch" not in job.log
 
 
 def test_a_sink_that_takes_nothing_is_told(
@@ -178,13 +178,13 @@ def test_a_sink_that_takes_nothing_is_told(
         wait_for(job, "/health", 200)
         until(lambda: events.count() == 30)
         assert job.drain() == 0
-    assert "do not add up" not in job.log
+    assert "accounting mismatch" not in job.log
 
 
 def test_a_consumer_that_has_stopped_is_told(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Until a probe is stored; and the messages that were not parked are given back."""
+    """Until a probe is stored; and the messages that were not parked are requeued."""
     rig.publish(*[b"no JSON"] * 40, properties=AS_JSON)
     path = watched(tmp_path, rig, events)
     limit = f"{rig.parking}, reject_limit: {{rejected: 5, of: 10}}}}"
@@ -197,13 +197,13 @@ def test_a_consumer_that_has_stopped_is_told(
         until(
             lambda: (
                 counted(job, "hopper_received_total")
-                == counted(job, "hopper_parked_total") + counted(job, "hopper_given_back_total")
+                == counted(job, "hopper_parked_total") + counted(job, "hopper_requeued_total")
             )
         )
         told = agree(job)
         assert job.drain() == 0
     assert said(job.log) == told
-    assert "do not add up" not in job.log
+    assert "accounting mismatch" not in job.log
 
 
 def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
@@ -269,7 +269,7 @@ def test_a_drain_makes_unready_and_not_ill(
         assert told["draining"] == "SIGTERM"
         assert job.process.wait(30) == 0
     assert events.numbers() == list(range(30))
-    assert "do not add up" not in job.log
+    assert "accounting mismatch" not in job.log
 
 
 def test_a_process_of_the_cluster_that_is_missing_is_named(

@@ -125,7 +125,7 @@ def test_a_dataflow_that_stands_still_loses_no_connection(rig: RabbitMQRig) -> N
         neglected.close()
 
     taking.store(messages)
-    until(lambda: taking.consumer.unsettled == 0)
+    until(lambda: taking.consumer.unacknowledged == 0)
     assert len(taking.messages()) == 10, "the connection was lost, and they came again"
     taking.consumer.close()
     assert rig.left() == 0

@@ -84,12 +84,12 @@ def test_a_message_that_cannot_be_parked_stays_unacknowledged(rig: RabbitMQRig) 
 
     taking.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
     taking.store([fine])
-    until(lambda: taking.consumer.unsettled == 1)
+    until(lambda: taking.consumer.unacknowledged == 1)
     rig.channel.queue_declare(rig.parking, durable=True)
     rig.channel.queue_bind(rig.parking, exchange)
 
     assert until(rig.parked) == [(b"poison", "bad")]
-    until(lambda: taking.consumer.unsettled == 0)
+    until(lambda: taking.consumer.unacknowledged == 0)
     taking.consumer.close()
     assert rig.left() == 0
     rig.channel.exchange_delete(exchange)
@@ -110,7 +110,7 @@ def test_an_exchange_that_is_deleted_is_waited_for(
     poison = [message for _, message in taking.messages()]
 
     taking.consumer.settle(Outcomes(origin, [], [Rejected(first, Rejection("bad"))]))
-    until(lambda: taking.consumer.unsettled == 9)
+    until(lambda: taking.consumer.unacknowledged == 9)
     rig.channel.exchange_delete(exchange)
     for message in poison[1:]:
         taking.consumer.settle(Outcomes(origin, [], [Rejected(message, Rejection("bad"))]))
@@ -119,7 +119,7 @@ def test_an_exchange_that_is_deleted_is_waited_for(
     rig.channel.queue_bind(rig.parking, exchange)
 
     until(lambda: len(set(rig.parked())) == 10)
-    until(lambda: taking.consumer.unsettled == 0)
+    until(lambda: taking.consumer.unacknowledged == 0)
     taking.consumer.close()
     assert rig.left() == 0
     rig.channel.exchange_delete(exchange)

@@ -80,7 +80,7 @@ def test_a_slow_connection_is_a_connection(rig: RabbitMQRig) -> None:
     taking = taking_from(rig)
 
     taking.store(taking.wait_for(40))
-    until(lambda: taking.consumer.unsettled == 0)
+    until(lambda: taking.consumer.unacknowledged == 0)
 
     assert not lost(taking)
     taking.consumer.close()

@@ -140,12 +140,12 @@ def test_a_broker_short_of_memory_is_waited_for(caplog: Any) -> None:
         until(lambda: "the broker takes no messages" in caplog.text)
         for origin, message in messages[15:]:
             reject(taking, origin, message)
-        until(lambda: taking.consumer.unsettled == 15)
+        until(lambda: taking.consumer.unacknowledged == 15)
         assert "low on memory" in caplog.text
         broker.ctl("set_vm_memory_high_watermark", "0.4")
 
         until(lambda: len(rig.parked()) == 15)
-        until(lambda: taking.consumer.unsettled == 0)
+        until(lambda: taking.consumer.unacknowledged == 0)
         assert len(set(rig.parked())) == 15
         taking.consumer.close()
         assert rig.left() == 0
@@ -167,7 +167,7 @@ def test_what_is_too_large_for_the_broker_keeps_nothing_else_from_being_parked(c
         until(lambda: parked(rig) == 1)
         reject(taking, origin, second)
 
-        until(lambda: taking.consumer.unsettled == 1)
+        until(lambda: taking.consumer.unacknowledged == 1)
         assert "the broker takes 100000 bytes at the most; next try" in caplog.text
         assert [body for body, _ in rig.parked()] == [b"first", b"second"]
         rig.cut()

@@ -21,8 +21,8 @@ def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
         yield rig
 
 
-def consumer(rig: RabbitMQRig, most_deliveries: int) -> Taking:
-    spec = rig.spec(prefetch=1000, most_deliveries=most_deliveries)
+def consumer(rig: RabbitMQRig, max_deliveries: int) -> Taking:
+    spec = rig.spec(prefetch=1000, max_deliveries=max_deliveries)
     source = RabbitMQ(spec, RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
     return Taking(source.consumer(f"{rig.queue}/000"))
 
@@ -41,7 +41,7 @@ def killed(rig: RabbitMQRig, taking: Taking, done: set[bytes]) -> bool:
                 break
             done.add(message.body)
             taking.store([(origin, message)])
-        return poisoned or bool(rig.parked() and rig.left() == taking.consumer.unsettled == 0)
+        return poisoned or bool(rig.parked() and rig.left() == taking.consumer.unacknowledged == 0)
 
     until(over)
     return poisoned
@@ -54,13 +54,13 @@ def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
     done: set[bytes] = set()
     deaths = 0
 
-    while killed(rig, taking := consumer(rig, most_deliveries=10), done):
+    while killed(rig, taking := consumer(rig, max_deliveries=10), done):
         deaths += 1
         assert deaths <= 10
         taking.consumer.close()
 
     assert rig.parked() == [
-        (b"poison", "most_deliveries: delivered 10 times before, and never acknowledged")
+        (b"poison", "max_deliveries: delivered 10 times before, and never acknowledged")
     ]
     assert 5 < deaths <= 10, "some deliveries are under way when the job dies"
     assert done == set(others)
@@ -71,13 +71,13 @@ def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
 def test_what_is_not_poison_is_let_in_step_by_step(rig: RabbitMQRig) -> None:
     """After a crash: one at first, and all before long, settled or not."""
     rig.publish(*(b"%d" % number for number in range(300)))
-    first = consumer(rig, most_deliveries=10)
+    first = consumer(rig, max_deliveries=10)
     first.wait_for(300)
     first.consumer.close()
 
-    taking = consumer(rig, most_deliveries=10)
+    taking = consumer(rig, max_deliveries=10)
     taking.wait_for(1)
-    assert taking.consumer.unsettled < 300
+    assert taking.consumer.unacknowledged < 300
     taking.wait_for(300)
 
     assert sorted(taking.bodies(), key=int) == [b"%d" % number for number in range(300)]

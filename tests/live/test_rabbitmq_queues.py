@@ -71,7 +71,7 @@ def test_what_is_not_settled_in_a_stream_comes_again(rabbitmq_url: str) -> None:
         rig.publish(*bodies(20))
         taking = taking_from(rig, declare={"arguments": STREAM})
         taking.store(taking.wait_for(20))
-        until(lambda: taking.consumer.unsettled == 0)
+        until(lambda: taking.consumer.unacknowledged == 0)
         until(lambda: offset(rig) == b"20")
         rig.publish(*bodies(5, start=20))
         taking.wait_for(25)
@@ -218,11 +218,11 @@ def consumers_or_none(rig: RabbitMQRig) -> int | None:
 
 
 def test_a_quorum_queues_own_limit_drops_what_comes_too_often(rabbitmq_url: str) -> None:
-    """Which is why a limit lower than `most_deliveries` is warned of; ours comes first here."""
+    """Which is why a limit lower than `max_deliveries` is warned of; ours comes first here."""
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
     with rig_with(rabbitmq_url, **arguments) as rig:
         rig.publish(b"poison")
-        taking = taking_from(rig, most_deliveries=2)
+        taking = taking_from(rig, max_deliveries=2)
         for deliveries in (1, 2):
             taking.wait_for(deliveries)
             rig.cut()
@@ -230,6 +230,6 @@ def test_a_quorum_queues_own_limit_drops_what_comes_too_often(rabbitmq_url: str)
         [(body, reason)] = until(rig.parked)
 
         assert body == b"poison"
-        assert reason.startswith("most_deliveries: delivered 2 times before")
+        assert reason.startswith("max_deliveries: delivered 2 times before")
         taking.consumer.close()
         assert rig.left() == 0

@@ -76,7 +76,7 @@ def test_a_user_without_the_permission_to_read_ends_the_job_at_once(
 def test_a_permission_that_is_taken_away_later_is_waited_for(
     broker: Broker, rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Told as an error, and by `/health`; it goes on when it is given back."""
+    """Told as an error, and by `/health`; it goes on when it is requeued."""
     permit(broker, ".*", ".*", ".*")
     publish(rig, 10)
     with Job(as_clerk(watched(tmp_path, rig, events), rig)) as job:

@@ -38,7 +38,7 @@ def test_a_flood_is_not_parked(rig: RabbitMQRig, caplog: pytest.LogCaptureFixtur
     taking = Taking(source.consumer(f"{rig.queue}/000"))
     messages = taking.wait_for(60)
     taking.store(messages[:5])
-    until(lambda: taking.consumer.unsettled >= 60 or taking.messages()[64:])
+    until(lambda: taking.consumer.unacknowledged >= 60 or taking.messages()[64:])
     assert source.stopped_because() == []
 
     reject(taking, messages[5:55])
@@ -50,7 +50,7 @@ def test_a_flood_is_not_parked(rig: RabbitMQRig, caplog: pytest.LogCaptureFixtur
     assert caplog.text.count("a message is rejected, and parked: no field in document '0'") == 1
     until(lambda: rig.left() == 100 - 5 - 10)
     assert len(rig.parked()) == 10
-    assert taking.consumer.unsettled == 0
+    assert taking.consumer.unacknowledged == 0
 
     taking.consumer.drain()
     until(lambda: taking.take() and taking.consumer.drained)
@@ -89,7 +89,7 @@ def test_a_consumer_that_has_stopped_goes_on_when_a_probe_is_stored(
     assert source.stopped_because() == []
     taking.store(taking.wait_for(62 + 60)[62:])
     taking.store(taking.wait_for(62 + 88)[62:])
-    until(lambda: taking.consumer.unsettled == 0)
+    until(lambda: taking.consumer.unacknowledged == 0)
     taking.consumer.close()
 
     assert rig.left() == 0

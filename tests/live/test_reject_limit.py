@@ -178,7 +178,7 @@ def test_a_mapping_that_refuses_everything_stops_the_job_until_it_is_corrected(
         job.wait_for_log("the probe is stored")
         wait_for(job, "/health", 200)
         until(lambda: rig.left() == 0, timeout=60)
-        until(lambda: counted(job, "hopper_unsettled") == 0)
+        until(lambda: counted(job, "hopper_unacknowledged") == 0)
         assert job.drain() == 0
     parked = left(rig, rig.parking)
     assert 500 < parked < 520

@@ -70,7 +70,7 @@ def check(events: Index, rig: RabbitMQRig) -> None:
         assert document["fingerprint"].startswith(f"{document['count']}:")
     assert {*numbers, *parked(rig)} == set(range(MESSAGES))
     reasons = {reason.partition(":")[0] for _, reason in rig.parked()}
-    assert reasons <= {"late", "unsure"}
+    assert reasons <= {"late", "ambiguous_window"}
     assert rig.left() == 0
 
 

@@ -54,7 +54,7 @@ class WindowWorld(SimulatedWorld):
     def _begin(self) -> None:
         super()._begin()
         self.correlate = correlate(
-            self.plan.read, self.plan.spread, lambda: self.now, books=self.books
+            self.plan.read, self.plan.router, lambda: self.now, accounts=self.accounts
         )
 
     def publish(self) -> None:
@@ -77,7 +77,7 @@ class WindowWorld(SimulatedWorld):
         assert again or set(counted.values()) <= {1}, "counted twice"
         gone = {fields(body)["n"] for body in self.queue.acknowledged}
         assert gone <= set(counted) | parked, "acknowledged before it was stored or parked"
-        self.check_books()
+        self.check_accounts()
 
     def parked_numbers(self) -> set[int]:
         """Of messages, and of summaries that stand for theirs."""

@@ -27,7 +27,7 @@ from flows.spec import Pipeline
 from flows.steps.acknowledge import Acknowledge
 from flows.steps.aggregate import Aggregate
 from flows.steps.correlate import correlate
-from flows.steps.routing import ForConsumer, ForShard, concerns_a_shard
+from flows.steps.routing import ForConsumer, ForShard, is_for_shard
 from flows.steps.source import Deliveries
 from flows.steps.write import Write
 from flows.values.columnar import Members
@@ -57,7 +57,7 @@ class SimulatedWorld:
         self.consumers = {name: source.consumer(name) for name in source.consumers()}
         self.source = source
         self.plan = make_plan(self.spec, source, self.sink)
-        self.shards = list(self.plan.spread.shards)
+        self.shards = list(self.plan.router.shards)
         self._begin()
         self.published = 0
 
@@ -87,20 +87,20 @@ class SimulatedWorld:
 
     def _begin(self) -> None:
         """What a process has in its memory when it starts."""
-        self.stop, self.books = Stop(3600, lambda: 0), Accounts()
-        deliveries = Deliveries(self.source, self.stop, self.books)
-        acknowledge = Acknowledge(self.source, self.plan.only, self.stop, self.books)
+        self.stop, self.accounts = Stop(3600, lambda: 0), Accounts()
+        deliveries = Deliveries(self.source, self.stop, self.accounts)
+        acknowledge = Acknowledge(self.source, self.plan.only, self.stop, self.accounts)
         self.deliveries = {name: deliveries.build_part("", name, None) for name in self.consumers}
         self.homes = {name: acknowledge.build_part("", name, None) for name in self.consumers}
-        self.correlate = correlate(self.plan.read, self.plan.spread, books=self.books)
+        self.correlate = correlate(self.plan.read, self.plan.router, accounts=self.accounts)
         self.aggregates = {
             name: Aggregate(
-                make_shard(self.plan.rules), self.stop, lambda: self.now, self.books.of_groups()
+                make_shard(self.plan.rules), self.stop, lambda: self.now, self.accounts.of_groups()
             )
             for name in self.shards
         }
         self.writes = {
-            name: Write(self.sink, self.plan.documents, self.books.of_sink())
+            name: Write(self.sink, self.plan.documents, self.accounts.of_sink())
             for name in self.shards
         }
         self.to_aggregate: dict[str, deque[ForShard | Lost]] = defaultdict(deque)
@@ -125,7 +125,7 @@ class SimulatedWorld:
         if self.consumers[name].drained:
             return
         for item in self.correlate(self.deliveries[name].next_batch()):
-            if concerns_a_shard(item):
+            if is_for_shard(item):
                 self.to_aggregate[item[0]].append(item[1])
             else:
                 self.to_acknowledge[item[0]].append(item[1])  # type: ignore[arg-type]
@@ -145,9 +145,9 @@ class SimulatedWorld:
         values = take_some(self.to_write[name], self.random)
         outcomes = self.writes[name].on_batch(values)[0] if values else []
         outcomes += self.writes[name].on_notify()[0]
-        self.home(outcomes)
+        self.acknowledge_outcomes(outcomes)
 
-    def home(self, outcomes: list[Outcomes]) -> None:
+    def acknowledge_outcomes(self, outcomes: list[Outcomes]) -> None:
         for outcome in outcomes:
             self.to_acknowledge[outcome.origin.consumer].append(outcome)
 
@@ -207,14 +207,14 @@ class SimulatedWorld:
         for name in self.shards:
             while self.to_write[name]:
                 self.write()
-            self.home(self.writes[name].on_eof()[0])
+            self.acknowledge_outcomes(self.writes[name].on_eof()[0])
         while any(self.to_acknowledge.values()):
             self.acknowledge()
         if self.on_stop == "write":
             assert self.queue.unacknowledged == 0, "a message got stuck on its way"
         for name in self.consumers:
             self.homes[name].close()
-            assert self.books.of_consumer(name).counts.waiting == 0
+            assert self.accounts.of_consumer(name).counts.waiting == 0
 
     # What must be true, always.
 
@@ -227,25 +227,25 @@ class SimulatedWorld:
         parked = [rejected.message.body for rejected in self.queue.parked]
         assert all(b"poison" in body or b"no JSON" in body for body in parked)
         assert len(parked) == len(set(parked)), "parked twice"
-        self.check_books()
+        self.check_accounts()
         places = len(self.queue.waiting) + self.queue.unacknowledged + len(acknowledged)
         assert places + len(parked) == self.published, "a message is in no place, or in two"
 
-    def check_books(self) -> None:
+    def check_accounts(self) -> None:
         """They add up at every moment; what they miss is between two steps, and nowhere else."""
-        books = self.books
-        assert books.look(draining=True) == []
+        accounts = self.accounts
+        assert accounts.check(draining=True) == []
         for name, consumer in self.consumers.items():
             if consumer.drained or not consumer._events:  # it may have to tell of a loss
-                assert books.of_consumer(name).counts.waiting == consumer.awaiting_outcome
-        assert books.groups.groups == sum(a._shard.open_groups for a in self.aggregates.values())
+                assert accounts.of_consumer(name).counts.waiting == consumer.awaiting_outcome
+        assert accounts.groups.groups == sum(a._shard.open_groups for a in self.aggregates.values())
         between = sum(in_leaving(values) for values in self.to_write.values())
         for value in itertools.chain(*self.to_aggregate.values(), *self.to_acknowledge.values()):
             if isinstance(value, Members):
                 between += len(value)
             elif isinstance(value, Outcomes):
                 between += in_outcomes(value)
-        assert books.way.difference == between
+        assert accounts.ring.difference == between
 
     def numbers(self) -> list[int]:
         """Of the messages that are stored, in any form."""

@@ -54,7 +54,7 @@ def read(text: str) -> Counters:
         received=value["hopper_received_total"],
         stored=value["hopper_stored_total"],
         parked=value["hopper_parked_total"],
-        open=value["hopper_unsettled"],
+        open=value["hopper_unacknowledged"],
         bulks=value["hopper_bulk_documents_count"],
         bulks_by_size=list(_by_size(samples)),
         windows=[

@@ -18,7 +18,7 @@ def matches(text: str, pattern: str) -> bool:
     Raises:
         ValueError: it is not a valid regular expression, or the text is not valid Unicode.
     """
-    if len(text) <= _TEXT_KEPT_MOST:
+    if len(text) <= _MAX_TEXT_KEPT:
         return _matches_again(text, pattern)
     return compile(pattern).search(text) is not None
 
@@ -62,5 +62,5 @@ def check(pattern: Any) -> None:
         ) from None
 
 
-_TEXT_KEPT_MOST = 100
+_MAX_TEXT_KEPT = 100
 """In characters."""

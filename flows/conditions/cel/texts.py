@@ -91,11 +91,11 @@ def _place(text: str, position: float) -> int:
 
 def _check_length(length: int) -> None:
     """A message must not be able to use up all memory."""
-    if length > _CHARACTERS_MOST:
-        raise ValueError(f"a text has at most {_CHARACTERS_MOST} characters")
+    if length > _MAX_CHARACTERS:
+        raise ValueError(f"a text has at most {_MAX_CHARACTERS} characters")
 
 
-_CHARACTERS_MOST = 2**24
+_MAX_CHARACTERS = 2**24
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
 _WHITE = "".join(

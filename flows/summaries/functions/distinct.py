@@ -19,7 +19,7 @@ from flows.messages.keys import canonical
 from flows.summaries.functions.function import Reducer, State
 from flows.values.group import ABSENT
 
-EXACT_MOST = 4096
+MAX_EXACT = 4096
 """So many are counted exactly; of more, the count is off by 1.6 % (its standard deviation, one by
 the square root of this), and takes 32 KiB, however many there are."""
 
@@ -78,22 +78,22 @@ class CountDistinct(Distinct):
         if kept is None:
             state[self._slot] = array("Q", (hashed,))
             return
-        if len(kept) > EXACT_MOST and hashed > kept[-1]:
+        if len(kept) > MAX_EXACT and hashed > kept[-1]:
             return
         place = bisect_left(kept, hashed)
         if place == len(kept) or kept[place] != hashed:
             kept.insert(place, hashed)
-            if len(kept) > EXACT_MOST + 1:
+            if len(kept) > MAX_EXACT + 1:
                 kept.pop()
 
     @override
     def result(self, states: Sequence[State]) -> int:  # type: ignore[override]
         least: list[int] = sorted(set().union(*(state[self._slot] or () for state in states)))
-        if len(least) <= EXACT_MOST:
+        if len(least) <= MAX_EXACT:
             return len(least)
         # One more than is counted exactly is kept: it shows that there are more, and lies where
         # the rest of them begins.
-        return round(EXACT_MOST / least[EXACT_MOST] * _HASHES)
+        return round(MAX_EXACT / least[MAX_EXACT] * _HASHES)
 
 
 def _keep_first(found: dict[str, tuple[int, Any]], text: str, number: int, value: Any) -> None:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from flows.summaries.functions.function import Reducer, State
 from flows.values.group import ABSENT
 
-DEPTH_MOST = 20
+MAX_DEPTH = 20
 """Objects below are not merged, the last one wins: Elasticsearch takes no deeper ones (its
 `index.mapping.depth.limit`), and a message nested without end must not exhaust the stack."""
 
@@ -57,7 +57,7 @@ class _MergedField:
         """Number of the last member that has an object here."""
 
     def put(self, value: Any, number: int, depth: int) -> None:
-        if type(value) is dict and depth < DEPTH_MOST:
+        if type(value) is dict and depth < MAX_DEPTH:
             self.opened_by = max(self.opened_by, number)
             if self.fields is None:
                 self.fields = {}

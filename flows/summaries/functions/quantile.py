@@ -1,7 +1,7 @@
 """`quantile`: the number that a share of all numbers does not exceed, in bounded memory.
 
 Few numbers are kept as they are, and the result is exact; more go into a DDSketch, which is
-never off by more than `ERROR_MOST` of the value. Unlike sketches that draw lots (KLL, t-digest) it
+never off by more than `MAX_ERROR` of the value. Unlike sketches that draw lots (KLL, t-digest) it
 only counts: the result is the same in any order, and over any number of states.
 """
 
@@ -19,9 +19,9 @@ from typing_extensions import override
 from flows.summaries.functions.function import Function, State, Unfit
 from flows.summaries.functions.numbers import Numeric, finite
 
-EXACT_MOST = 128
+MAX_EXACT = 128
 """As many numbers take the memory of a sketch that holds as many."""
-ERROR_MOST = 0.01
+MAX_ERROR = 0.01
 """DDSketch's own default."""
 
 
@@ -54,7 +54,7 @@ class Quantile(Numeric):
             kept.add(value)
         else:
             kept.append(value)
-            if len(kept) > EXACT_MOST:
+            if len(kept) > MAX_EXACT:
                 state[self._slot] = _sketch(kept)
 
     @override
@@ -68,7 +68,7 @@ class Quantile(Numeric):
         if count == 0:
             return None
         rank = max(ceil(self._q * count) - 1, 0)
-        if count <= EXACT_MOST:
+        if count <= MAX_EXACT:
             return sorted(numbers)[rank]
         whole = _sketch(numbers)
         for sketch in sketches:
@@ -79,7 +79,7 @@ class Quantile(Numeric):
 
 
 def _sketch(numbers: Sequence[float]) -> Sketch:
-    sketch = Sketch(ERROR_MOST)
+    sketch = Sketch(MAX_ERROR)
     for number in numbers:
         sketch.add(number)
     return sketch

@@ -54,7 +54,7 @@ class First(Reducer):
         if value is ABSENT:
             return
         known = state[self._slot]
-        # A member that stood in another's shadow takes the place of that one, so that numbers do
+        # A member that stood in another's duplicate takes the place of that one, so that numbers do
         # not only ascend.
         if known is None or self._precedes(number, known):
             state[self._slot] = number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.elasticsearch.adaptive_concurrency import (
-    SLOW_SECONDS_LEAST,
+    MIN_SLOW_SECONDS,
     AdaptiveConcurrency,
     Latency,
 )
@@ -179,4 +179,4 @@ def test_chance_is_no_sign() -> None:
     latency = Latency()
     latency.is_slow(100, 0.001)
 
-    assert not latency.is_slow(100, SLOW_SECONDS_LEAST)
+    assert not latency.is_slow(100, MIN_SLOW_SECONDS)

@@ -100,12 +100,12 @@ def test_each_action_has_answers_of_its_own(recorded: Load) -> None:
 
 def test_what_is_in_a_failure_store_is_stored_and_counted(recorded: Load) -> None:
     """Elasticsearch keeps it with its reason: parked here as well, it would be there twice."""
-    assert recorded("failure-store").items() == Items(range(3), apart=2)
+    assert recorded("failure-store").items() == Items(range(3), in_failure_store=2)
 
     items = recorded("failure-store-and-conflict").items()
     assert list(items.stored) == [0, 1, 2]
     assert [*items.conflicts] == [0]
-    assert items.apart == 2
+    assert items.in_failure_store == 2
 
 
 def test_an_index_that_has_to_be_an_alias_rejects(recorded: Load) -> None:

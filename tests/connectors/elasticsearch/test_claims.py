@@ -127,7 +127,8 @@ def test_what_must_not_be_read_is_rejected_and_told(reply: Reply) -> None:
     [refusal] = judge(in_vain, items, reply).items.rejected
 
     assert refusal.reason == (
-        "unsure: another document has this _id, and it cannot be read: security_exception: no read"
+        "ambiguous_window: another document has this _id, and it cannot be read: "
+        "security_exception: no read"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.elasticsearch.document_metadata import VERSION_MAX, DocumentMetadata, only
+from connectors.elasticsearch.document_metadata import MAX_VERSION, DocumentMetadata, only
 from connectors.elasticsearch.spec import ElasticsearchSink, FieldOfDocument
 from connectors.message import Documents
 
@@ -37,7 +37,7 @@ def test_what_needs_nothing_passes_as_it_is() -> None:
         (b'{"meta.version":7}', 7),
         (b'{"a":[1,{"meta":2}],"meta":{"a":1,"version":"12"}}', 12),
         (b'{"meta":{"version":0}}', 0),
-        (b'{"meta":{"version":%d}}' % VERSION_MAX, VERSION_MAX),
+        (b'{"meta":{"version":%d}}' % MAX_VERSION, MAX_VERSION),
     ],
 )
 def test_a_version_is_a_field(source: bytes, version: int) -> None:
@@ -57,7 +57,7 @@ def test_a_version_is_a_field(source: bytes, version: int) -> None:
         '"1e3"',
         '"\u0667"',
         '"seven"',
-        str(VERSION_MAX + 1),
+        str(MAX_VERSION + 1),
         "[1]",
     ],
 )

@@ -739,14 +739,14 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
             assert seconds >= 0
             heard.append(("requested", documents, None))
 
-        def again(self, documents: int, status: int | None) -> None:
-            heard.append(("again", documents, status))
+        def retried(self, documents: int, status: int | None) -> None:
+            heard.append(("retried", documents, status))
 
         def rejected(self, documents: int, status: int | None) -> None:
             heard.append(("rejected", documents, status))
 
-        def apart(self, documents: int) -> None:
-            heard.append(("apart", documents, None))
+        def in_failure_store(self, documents: int) -> None:
+            heard.append(("in_failure_store", documents, None))
 
     cluster.script = [
         Reply(None, b"refused"),
@@ -758,7 +758,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
     until(lambda: len(answers) == 4)
     assert heard == [
         ("requested", 4, None),
-        ("again", 4, None),
+        ("retried", 4, None),
         ("requested", 4, None),
         ("rejected", 2, 400),
         ("rejected", 1, 404),

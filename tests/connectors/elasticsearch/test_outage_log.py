@@ -77,7 +77,7 @@ def test_throttled_documents_are_trouble_and_rejected_ones_are_not() -> None:
 
 
 def test_documents_in_a_failure_store_are_told_at_once_then_seldom_and_all_of_them() -> None:
-    misfits, some = FailureStoreLog(), WELL._replace(apart=2)
+    misfits, some = FailureStoreLog(), WELL._replace(in_failure_store=2)
     readings: list[Items | Retry] = [WELL, some, some, DOWN, some, WELL]
 
     said = [misfits.hear(reading, 6.0 * when) for when, reading in enumerate(readings)]

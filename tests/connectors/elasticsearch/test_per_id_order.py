@@ -17,7 +17,7 @@ from connectors.elasticsearch.request import Batch, DocumentNames, Name, Request
 from connectors.elasticsearch.retry_policy import settle
 from connectors.message import Documents
 
-BYTES_MAX = 2 * SMALL_BYTES
+MAX_BYTES = 2 * SMALL_BYTES
 
 
 def batch(number: int, *names: str | None, replacing: bool = True, size: int = 100) -> Batch:
@@ -36,7 +36,7 @@ def places(parts: Sequence[RequestPart]) -> list[tuple[int, int]]:
 
 
 def test_different_names_have_nothing_to_do_with_each_other() -> None:
-    order = PerIdOrder(BYTES_MAX)
+    order = PerIdOrder(MAX_BYTES)
     first, second = whole(batch(0, "a", "b", None)), whole(batch(1, "c", None))
 
     assert order.claim(first) == (first, {"a", "b"})
@@ -45,7 +45,7 @@ def test_different_names_have_nothing_to_do_with_each_other() -> None:
 
 
 def test_a_name_that_is_taken_is_waited_for() -> None:
-    order = PerIdOrder(BYTES_MAX)
+    order = PerIdOrder(MAX_BYTES)
     order.claim(whole(batch(0, "a", "b")))
 
     parts, names = order.claim(whole(batch(1, "b", "c", None)))
@@ -59,7 +59,7 @@ def test_a_name_that_is_taken_is_waited_for() -> None:
 
 
 def test_what_has_waited_is_sent_together_in_order_of_arrival() -> None:
-    order = PerIdOrder(BYTES_MAX)
+    order = PerIdOrder(MAX_BYTES)
     order.claim(whole(batch(0, "a", "b")))
     for number in (1, 2):
         order.claim(whole(batch(number, "b", "a", "b")))
@@ -70,9 +70,9 @@ def test_what_has_waited_is_sent_together_in_order_of_arrival() -> None:
 
 
 def test_but_not_more_than_a_request_may_hold() -> None:
-    order = PerIdOrder(BYTES_MAX)
+    order = PerIdOrder(MAX_BYTES)
     order.claim(whole(batch(0, "a")))
-    order.claim(whole(batch(1, "a", "a", "a", "a", "a", size=BYTES_MAX // 2)))
+    order.claim(whole(batch(1, "a", "a", "a", "a", "a", size=MAX_BYTES // 2)))
 
     sent = []
     while freed := order.release({"a"}):
@@ -82,13 +82,13 @@ def test_but_not_more_than_a_request_may_hold() -> None:
 
 
 def test_where_each_replaces_the_one_before_they_share_a_request() -> None:
-    order, parts = PerIdOrder(BYTES_MAX), whole(batch(0, "a", "a"))
+    order, parts = PerIdOrder(MAX_BYTES), whole(batch(0, "a", "a"))
 
     assert order.claim(parts) == (parts, {"a"})
 
 
 def test_where_not_each_one_waits_for_the_one_before() -> None:
-    order = PerIdOrder(BYTES_MAX)
+    order = PerIdOrder(MAX_BYTES)
 
     parts, _ = order.claim(whole(batch(0, "a", "b", "a", "a", replacing=False)))
 
@@ -100,7 +100,7 @@ def test_where_not_each_one_waits_for_the_one_before() -> None:
 
 
 def test_what_comes_after_one_that_waits_waits_too() -> None:
-    order, update = PerIdOrder(BYTES_MAX), batch(1, "a", replacing=False)
+    order, update = PerIdOrder(MAX_BYTES), batch(1, "a", replacing=False)
 
     parts, _ = order.claim([*whole(batch(0, "a")), *whole(update), *whole(batch(2, "a"))])
 
@@ -109,7 +109,7 @@ def test_what_comes_after_one_that_waits_waits_too() -> None:
 
 
 def test_what_was_withdrawn_does_not_hold_up_others() -> None:
-    order, gone = PerIdOrder(BYTES_MAX), batch(1, "a", "b")
+    order, gone = PerIdOrder(MAX_BYTES), batch(1, "a", "b")
     order.claim(whole(batch(0, "a", "b")))
     order.claim(whole(gone))
     order.claim(whole(batch(2, "a")))
@@ -123,7 +123,7 @@ def test_what_was_withdrawn_does_not_hold_up_others() -> None:
 
 def test_halves_of_a_request_do_not_share_a_name() -> None:
     """They may be under way at once."""
-    order = PerIdOrder(BYTES_MAX)
+    order = PerIdOrder(MAX_BYTES)
     parts, names = order.claim(whole(batch(0, "a", "b", "b", "c", "a", None)))
 
     first, second = order.share(Request(parts, names).halves())
@@ -134,7 +134,7 @@ def test_halves_of_a_request_do_not_share_a_name() -> None:
 
 
 def request(*names: str | None) -> Request:
-    order = PerIdOrder(BYTES_MAX)
+    order = PerIdOrder(MAX_BYTES)
     return Request(*order.claim(whole(batch(0, *names))))
 
 
@@ -198,7 +198,7 @@ class AgainstAnIndex(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.backlog = Backlog(BYTES_MAX, 0.5, ordered=False)
+        self.backlog = Backlog(MAX_BYTES, 0.5, ordered=False)
         self.under_way: list[Request] = []
         self.batches: list[Batch] = []
         self.applied: dict[Name, list[tuple[int, int]]] = defaultdict(list)
@@ -273,8 +273,8 @@ class AgainstAnIndex(RuleBasedStateMachine):
                 assert (some.number, position) not in self.answered
                 self.answered.add((some.number, position))
         waits = [0.0, 1.0, 0.5]
-        again = [(part, self.now + waits[n % 3]) for n, part in enumerate(settlement.again)]
-        self.backlog.finish(request, again)
+        retries = [(part, self.now + waits[n % 3]) for n, part in enumerate(settlement.retries)]
+        self.backlog.finish(request, retries)
 
     def nothing_is_open_before(self, some: Batch, position: int) -> None:
         """What does not replace rests on what is there."""

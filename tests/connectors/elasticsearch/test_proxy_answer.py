@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.elasticsearch.bulk_response import Reply, Retry, read
-from connectors.elasticsearch.proxy_answer import REDIRECTS, WORDS_LENGTH_MAX, describe
+from connectors.elasticsearch.proxy_answer import MAX_WORDS_LENGTH, REDIRECTS, describe
 
 HTML = {"content-type": "text/html; charset=utf-8"}
 
@@ -47,4 +47,4 @@ def test_a_page_says_what_it_is_and_its_first_words(
 
 
 def test_a_long_page_is_cut() -> None:
-    assert len(describe(403, {}, b"word " * 10_000)) < WORDS_LENGTH_MAX + 100
+    assert len(describe(403, {}, b"word " * 10_000)) < MAX_WORDS_LENGTH + 100

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from connectors.elasticsearch.bulk_response import (
-    CONTENT_LENGTH_MOST,
+    MAX_CONTENT_LENGTH,
     Items,
     Refusal,
     RefusedRequest,
@@ -16,8 +16,8 @@ from connectors.elasticsearch.bulk_response import (
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.elasticsearch.retry_policy import (
     ATTEMPTS_TO_HALVE,
-    CUT_BYTES_LEAST,
-    ERRORS_MAX,
+    MAX_ERRORS,
+    MIN_CUT_BYTES,
     halve,
     is_too_large,
     reject_id_collisions,
@@ -70,31 +70,31 @@ def test_positions_are_those_of_the_batch() -> None:
         (one, Answer([2], [(8, Rejection("bad", 400, "events", "id-8", 3))])),
         (other, Answer([], [(0, Rejection("gone", 404, "own", "id-0", 1))], {7: "there"})),
     ]
-    (again,) = settlement.again
-    assert (again.batch, again.positions, again.attempts) == (one, [4], 3)
+    (retry,) = settlement.retries
+    assert (retry.batch, retry.positions, retry.attempts) == (one, [4], 3)
 
 
 def test_throttling_is_tried_again_for_ever() -> None:
     tired = part(batch(1), [0], attempts=10**6)
-    tired.refusals, tired.errors = 1000, ERRORS_MAX - 1
+    tired.refusals, tired.errors = 1000, MAX_ERRORS - 1
 
     settlement = settle(Request([tired]), Items([], throttled=[Refusal(0, 503, "no")]), None)
 
     assert settlement.answers == []
-    (again,) = settlement.again
-    assert (again.attempts, again.refusals, again.errors) == (10**6, 1001, ERRORS_MAX - 1)
+    (retry,) = settlement.retries
+    assert (retry.attempts, retry.refusals, retry.errors) == (10**6, 1001, MAX_ERRORS - 1)
 
 
 def test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end() -> None:
     some, times = part(batch(2), [1]), 1
     items = Items([], failed=[Refusal(0, 500, "null_pointer_exception")])
 
-    while (settlement := settle(Request([some]), items, "events")).again:
+    while (settlement := settle(Request([some]), items, "events")).retries:
         assert settlement.answers == []
-        (some,) = settlement.again
+        (some,) = settlement.retries
         times += 1
 
-    assert times == ERRORS_MAX
+    assert times == MAX_ERRORS
     ((_, answer),) = settlement.answers
     assert answer.rejected[0][0] == 1
     assert answer.rejected[0][1].reason == "null_pointer_exception"
@@ -141,9 +141,9 @@ CUT = Retry(None, "ConnectionError: reset", cut=True)
 @pytest.mark.parametrize(
     ("reading", "size", "divided"),
     [
-        (CUT, CUT_BYTES_LEAST, True),
-        (CUT._replace(cut=False), CUT_BYTES_LEAST, False),
-        (CUT, CUT_BYTES_LEAST // 4, False),
+        (CUT, MIN_CUT_BYTES, True),
+        (CUT._replace(cut=False), MIN_CUT_BYTES, False),
+        (CUT, MIN_CUT_BYTES // 4, False),
     ],
 )
 def test_a_large_request_that_the_connection_breaks_of_is_halved(
@@ -158,7 +158,7 @@ def test_a_large_request_that_the_connection_breaks_of_is_halved(
 
 
 def test_a_document_that_no_connection_lasts_for_is_rejected() -> None:
-    huge = batch(1, CONTENT_LENGTH_MOST + 1)
+    huge = batch(1, MAX_CONTENT_LENGTH + 1)
     request = Request([part(huge, [0], attempts=ATTEMPTS_TO_HALVE)])
 
     assert condemned(request, CUT).rejected[0].reason.startswith("too large: ")
@@ -167,7 +167,7 @@ def test_a_document_that_no_connection_lasts_for_is_rejected() -> None:
 
 
 def test_a_smaller_one_is_sent_for_ever() -> None:
-    request = Request([part(batch(1, CUT_BYTES_LEAST), [0], attempts=1000)])
+    request = Request([part(batch(1, MIN_CUT_BYTES), [0], attempts=1000)])
 
     assert reject_single(request, CUT) is CUT
 

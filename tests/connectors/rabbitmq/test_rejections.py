@@ -159,13 +159,13 @@ def test_a_message_that_came_too_often_ends_a_probe_and_is_told(
 ) -> None:
     """Else all of a queue would be parked, one after the other, as fast as they come."""
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)
-    rejections.poison([rejected(1, "most_deliveries: delivered 10 times before")])
+    rejections.poison([rejected(1, "max_deliveries: delivered 10 times before")])
     assert not rejections.stopped
     reject(rejections, 20)
     clock.now = FIRST_PAUSE
     rejections.connected()
     lines(caplog)
-    rejections.poison([rejected(1, "most_deliveries: delivered 10 times before")])
+    rejections.poison([rejected(1, "max_deliveries: delivered 10 times before")])
 
     assert rejections.stopped
-    assert "reads nothing for 2 s: most_deliveries" in lines(caplog)[-1]
+    assert "reads nothing for 2 s: max_deliveries" in lines(caplog)[-1]

@@ -112,7 +112,7 @@ def test_what_came_too_often_is_taken_away_and_says_so() -> None:
     assert good == [once, fresh, often]
     assert poison.message == message(10)
     assert poison.rejection.reason == (
-        "most_deliveries: delivered 10 times before, and never acknowledged"
+        "max_deliveries: delivered 10 times before, and never acknowledged"
     )
 
 

@@ -160,7 +160,7 @@ def test_the_consumer_timeout_may_be_the_consumers_own(keys: Any, seconds: float
 def test_a_queue_that_drops_messages_before_they_are_parked_is_warned_of(
     arguments: dict[str, Any], most: int | None, warned: bool
 ) -> None:
-    spec = source(declare={"arguments": arguments}, most_deliveries=most)
+    spec = source(declare={"arguments": arguments}, max_deliveries=most)
 
     assert bool(list(spec.warnings())) == warned
 

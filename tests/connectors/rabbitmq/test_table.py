@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pika.data import decode_table as decode_as_pika
 from pika.data import encode_table
 
-from connectors.rabbitmq.table import DEPTH_MAX, decode_table, fields_where
+from connectors.rabbitmq.table import MAX_DEPTH, decode_table, fields_where
 
 
 def table(*fields: bytes) -> bytes:
@@ -128,9 +128,9 @@ def test_nests_as_deep_as_people_write_and_no_deeper(kind: bytes) -> None:
             encoded = kind + long(b"" if encoded == b"V" else b"\x00" * (kind == b"F") + encoded)
         return table(b"\x04name" + encoded)
 
-    decode_table(nested(DEPTH_MAX - 1), 0)
+    decode_table(nested(MAX_DEPTH - 1), 0)
     with pytest.raises(ValueError, match="nested"):
-        decode_table(nested(DEPTH_MAX), 0)
+        decode_table(nested(MAX_DEPTH), 0)
     with pytest.raises(ValueError, match="nested"):
         decode_table(nested(10_000), 0)
     assert fields_where(nested(10_000), 0, everything) == nested(10_000)[4:]

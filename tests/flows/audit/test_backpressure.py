@@ -8,7 +8,7 @@ import pytest
 
 from connectors.connector import Load
 from connectors.message import Lost, Opened, Origin
-from flows.audit.backpressure import Backpressure, Blocked, Look, Reminders
+from flows.audit.backpressure import Backpressure, Blocked, ConsumerCheck, Reminders
 from flows.audit.reconcile import Accounts
 
 ORIGIN = Origin("queue/000", 1)
@@ -20,34 +20,34 @@ class StalledJob:
     """One consumer and one shard; windows go by event time, if nothing else is said."""
 
     def __init__(self, **options: Any) -> None:
-        self.books = Accounts()
-        self.consumer = self.books.of_consumer("queue/000")
+        self.accounts = Accounts()
+        self.consumer = self.accounts.of_consumer("queue/000")
         self.consumer.take([Opened(ORIGIN)])
         self.consumer.awaiting_outcome = lambda: 10
-        self.groups, self.sink = self.books.of_groups(), self.books.of_sink()
+        self.groups, self.sink = self.accounts.of_groups(), self.accounts.of_sink()
         self.backpressure = Backpressure(
-            lambda: self.books.groups,
-            lambda: self.books.sink,
+            lambda: self.accounts.groups,
+            lambda: self.accounts.sink,
             prefetch_at="source.rabbitmq.prefetch",
             **{"idle_after": 2.0, **options},
         )
-        self.looks: list[Look] = []
+        self.checks: list[ConsumerCheck] = []
 
     def hold(self, in_groups: int, with_sink: int) -> None:
         self.groups.note(open=in_groups, groups=in_groups)
         self.sink.note(open=with_sink)
 
-    def look(self, now: float, load: Load = FULL) -> Look:
-        return self.backpressure.look("queue/000", self.consumer, load, now)
+    def check(self, now: float, load: Load = FULL) -> ConsumerCheck:
+        return self.backpressure.check("queue/000", self.consumer, load, now)
 
     def pass_time(self, until: float, load: Load = FULL) -> StalledJob:
-        """Look four times a second."""
-        self.looks += [self.look(quarter / 4, load) for quarter in range(int(4 * until) + 1)]
+        """Check four times a second."""
+        self.checks += [self.check(quarter / 4, load) for quarter in range(int(4 * until) + 1)]
         return self
 
     @property
     def grown(self) -> int:
-        return sum(look.grow for look in self.looks)
+        return sum(check.grow for check in self.checks)
 
     def blocked(self, now: float) -> Blocked:
         [blocked] = self.backpressure.blocked(now)
@@ -61,9 +61,9 @@ def test_a_full_consumer_is_never_silent_whatever_the_sink_does(
     job = StalledJob()
     job.hold(in_groups, with_sink)
 
-    assert all(job.look(now).is_kept for now in (0.0, 0.5, 1.0, 9.0, 3600.0))
+    assert all(job.check(now).is_backpressured for now in (0.0, 0.5, 1.0, 9.0, 3600.0))
     job.sink.note(entered=0, left=1, open=with_sink)
-    assert all(job.look(now).is_kept for now in (3600.5, 3601.0, 3700.0))
+    assert all(job.check(now).is_backpressured for now in (3600.5, 3601.0, 3700.0))
 
 
 def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
@@ -71,18 +71,18 @@ def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
     job.sink.note(entered=5, left=0, open=5)
 
     load = FULL._replace(held=9, is_full=False)
-    assert not any(job.look(now, load).is_kept for now in (0.0, 5.0, 3600.0))
+    assert not any(job.check(now, load).is_backpressured for now in (0.0, 5.0, 3600.0))
 
 
 def test_without_a_connection_nothing_can_be_heard() -> None:
     job = StalledJob()
     job.consumer.take([Lost(ORIGIN)])
 
-    assert job.look(0.0, Load()).is_kept
+    assert job.check(0.0, Load()).is_backpressured
 
 
 def test_where_event_time_does_not_count_silence_does_not_either() -> None:
-    assert not StalledJob(idle_after=None).look(0.0).is_kept
+    assert not StalledJob(idle_after=None).check(0.0).is_backpressured
 
 
 def test_a_consumer_grows_while_open_groups_hold_all_it_may_hold() -> None:
@@ -90,7 +90,7 @@ def test_a_consumer_grows_while_open_groups_hold_all_it_may_hold() -> None:
     job = StalledJob()
     job.hold(10, 0)
 
-    grows = [job.look(quarter / 4, MAY_GROW).grow for quarter in range(13)]
+    grows = [job.check(quarter / 4, MAY_GROW).grow for quarter in range(13)]
 
     assert [quarter for quarter, grow in enumerate(grows) if grow] == [4, 8, 12]
 
@@ -109,8 +109,8 @@ def test_nor_while_it_is_settled_what_it_holds() -> None:
     job = StalledJob()
     job.hold(10, 0)
     for second in range(20):
-        job.consumer.home += 2
-        assert not job.look(second, MAY_GROW).grow
+        job.consumer.returned += 2
+        assert not job.check(second, MAY_GROW).grow
 
     assert job.backpressure.blocked(19.9) == []
 
@@ -159,7 +159,7 @@ def test_a_group_without_clock_is_told_of_one() -> None:
 
     assert str(job.blocked(6.0)).endswith(
         "these groups: take more consumers; or add aggregate.window.time or lower "
-        "aggregate.groups_most"
+        "aggregate.max_groups"
     )
 
 
@@ -169,16 +169,16 @@ def test_what_is_settled_one_by_one_is_blocked_all_the_same() -> None:
     job.hold(95, 0)
     load = Load(held=95, prefetch=100)
     for second in range(9):
-        job.consumer.home += 1
-        job.look(second, load)
+        job.consumer.returned += 1
+        job.check(second, load)
 
     assert job.blocked(8.0).seconds == 8.0
 
 
 def test_the_prefetch_of_all_is_counted() -> None:
     job = StalledJob()
-    job.look(0.0)
-    job.backpressure.look("queue/001", job.books.of_consumer("queue/001"), FULL, 0.0)
+    job.check(0.0)
+    job.backpressure.check("queue/001", job.accounts.of_consumer("queue/001"), FULL, 0.0)
 
     assert job.backpressure.prefetch == 20
 

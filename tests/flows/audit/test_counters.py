@@ -52,11 +52,11 @@ def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
     account.settled = lambda: ConsumerCounts(unread=1, parked=3, returned=1)
 
     assert account.messages == Messages(
-        received=21, stored=2, rejected=6, parked=3, discarded=0, dropped=1, given_back=1
+        received=21, stored=2, rejected=6, parked=3, discarded=0, dropped=1, requeued=1
     )
     assert account.messages.waiting == 14
     account.take([Lost(ORIGIN)])
-    assert account.messages.given_back == 1 + 12
+    assert account.messages.requeued == 1 + 12
 
 
 def test_what_is_heard_of_a_lost_connection_is_stale() -> None:

@@ -37,31 +37,31 @@ class WatchedJob:
     """A process that is looked at each second."""
 
     def __init__(self, *, alone: bool = True) -> None:
-        self.books = Accounts(alone=alone)
+        self.accounts = Accounts(alone=alone)
         self.stop, self.source = Stop(3600, lambda: 0), Stopped()
         self.sink_state = SinkState()
         self.health = Health(
-            self.books, self.source, self.stop, patience=30, sink=lambda: self.sink_state
+            self.accounts, self.source, self.stop, patience=30, sink=lambda: self.sink_state
         )
-        self.sink = self.books.of_sink()
+        self.sink = self.accounts.of_sink()
         self.now = 0.0
         self.turns = True
         self.logged: list[str] = []
 
     def connect(self) -> None:
-        self.books.of_consumer("q/0").take([Opened(ORIGIN)])
+        self.accounts.of_consumer("q/0").take([Opened(ORIGIN)])
 
     def submit(self, count: int) -> None:
-        self.books.of_consumer("q/0").sent += count
+        self.accounts.of_consumer("q/0").sent += count
         self.sink.note(entered=count, open=self.sink.counts.open + count)
 
     def pass_time(self, seconds: int) -> None:
         for _ in range(seconds):
             self.now += 1
             if self.turns:
-                for consumer in self.books.consumers.values():
+                for consumer in self.accounts.consumers.values():
                     consumer.take([])
-            self.logged += self.health.look(self.now)
+            self.logged += self.health.check(self.now)
 
     def reasons(self) -> list[str]:
         well, told = self.health.health()
@@ -78,7 +78,7 @@ def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
     watched = WatchedJob()
     watched.pass_time(1)
     assert watched.unready() == ["no consumer has started"]
-    watched.books.of_consumer("q/0")
+    watched.accounts.of_consumer("q/0")
     watched.pass_time(1)
     assert watched.unready() == ["q/0 is not connected"]
 
@@ -94,7 +94,7 @@ def test_a_lost_connection_is_forgiven_for_a_while() -> None:
     watched = WatchedJob()
     watched.connect()
     watched.pass_time(100)
-    watched.books.of_consumer("q/0").take([Lost(ORIGIN)])
+    watched.accounts.of_consumer("q/0").take([Lost(ORIGIN)])
 
     watched.pass_time(30)
     assert watched.reasons() == []
@@ -122,7 +122,7 @@ def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
     assert watched.reasons() == ["the sink has answered nothing for 30 s, 10 documents wait"]
 
     watched.sink.note(left=1, open=9)
-    watched.books.of_consumer("q/0").home += 1
+    watched.accounts.of_consumer("q/0").returned += 1
     watched.pass_time(1)
     assert watched.reasons() == []
 
@@ -182,13 +182,15 @@ def test_books_that_do_not_add_up_are_told_and_logged_once() -> None:
     watched.pass_time(10)
 
     [reason] = watched.reasons()
-    assert reason.startswith("the books do not add up: sink of a shard: of 5 messages that came, 0")
+    assert reason.startswith(
+        "message accounting mismatch: sink of a shard: of 5 messages that came, 0"
+    )
     assert len(watched.logged) == 1
 
 
 def test_the_numbers_are_told() -> None:
     watched = WatchedJob()
-    watched.books.of_groups().note(entered=3, open=3, groups=2)
+    watched.accounts.of_groups().note(entered=3, open=3, groups=2)
     watched.connect()
 
     _, told = watched.health.health()
@@ -202,7 +204,7 @@ def test_the_numbers_are_told() -> None:
 def test_why_a_consumer_is_not_connected_is_told() -> None:
     """What the broker said last, at once by `/ready`, and by `/health` when it lasts."""
     watched = WatchedJob()
-    watched.books.of_consumer("q/0")
+    watched.accounts.of_consumer("q/0")
     watched.source.causes = {"q/0": "broker:5672: ACCESS_REFUSED (403)"}
 
     watched.pass_time(31)
@@ -258,7 +260,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
     watched = WatchedJob()
     watched.connect()
     since = 0.0
-    watched.books.blocked = lambda now: [blocked(held_by, now - since, is_stuck=is_stuck)]
+    watched.accounts.blocked = lambda now: [blocked(held_by, now - since, is_stuck=is_stuck)]
     watched.pass_time(29)
     assert watched.reasons() == []
     [warning] = watched.health.health()[1]["warnings"]
@@ -269,7 +271,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
     assert reason.startswith("q/0 has been full for 30 s: it holds 200 messages, its prefetch is ")
     assert reason.endswith("; raise prefetch")
     assert watched.health.health()[1]["warnings"] == []
-    watched.books.blocked = lambda now: []
+    watched.accounts.blocked = lambda now: []
     watched.pass_time(1)
 
     assert watched.reasons() == watched.health.health()[1]["warnings"] == []
@@ -279,7 +281,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
 def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) -> None:
     watched = WatchedJob()
     watched.connect()
-    watched.books.blocked = lambda now: [blocked(held_by, now)]
+    watched.accounts.blocked = lambda now: [blocked(held_by, now)]
     watched.pass_time(100)
 
     assert watched.reasons() == []
@@ -288,7 +290,7 @@ def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) ->
 def test_a_drain_waits_for_no_message() -> None:
     watched = WatchedJob()
     watched.connect()
-    watched.books.blocked = lambda now: [blocked("open_groups", now, is_stuck=True)]
+    watched.accounts.blocked = lambda now: [blocked("open_groups", now, is_stuck=True)]
     watched.stop.request("SIGTERM")
     watched.pass_time(100)
 

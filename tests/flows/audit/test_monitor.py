@@ -23,16 +23,16 @@ def counted(name: str, **labels: str) -> float:
 
 
 def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
-    """Values that were skipped since; and books that do not add up, once."""
-    books, source = Accounts(), MemoryQueueSource(MemorySource(name="watch"), workers=1)
+    """Values that were skipped since; and accounts that do not add up, once."""
+    accounts, source = Accounts(), MemoryQueueSource(MemorySource(name="watch"), workers=1)
     stop = Stop(3600, lambda: 0)
-    watch = Monitor(books, Health(books, source, stop, patience=30), source, stop)
-    show(books, source, MemorySink(SinkSpec(name="watch")))
-    books.skipped = lambda: 3
-    books.of_sink().note(entered=2, open=1)
+    watch = Monitor(accounts, Health(accounts, source, stop, patience=30), source, stop)
+    show(accounts, source, MemorySink(SinkSpec(name="watch")))
+    accounts.skipped = lambda: 3
+    accounts.of_sink().note(entered=2, open=1)
 
     for second in range(5):
-        watch.look(second)
+        watch.check(second)
 
     assert counted("hopper_skipped_values_total") == 3
     [(_, level, text)] = caplog.record_tuples
@@ -42,15 +42,15 @@ def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixtur
 
 def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
     """Whose windows do not end by them: the reason would stay unknown."""
-    books, source = Accounts(), MemoryQueueSource(MemorySource(name="watch"), workers=1)
+    accounts, source = Accounts(), MemoryQueueSource(MemorySource(name="watch"), workers=1)
     stop = Stop(3600, lambda: 0)
-    watch = Monitor(books, Health(books, source, stop, patience=30), source, stop)
-    show(books, source, MemorySink(SinkSpec(name="watch")))
+    watch = Monitor(accounts, Health(accounts, source, stop, patience=30), source, stop)
+    show(accounts, source, MemorySink(SinkSpec(name="watch")))
     counts = {0: 0, 1: 4, 2: 5, 61: 9, 62: 9}
 
     for second, count in counts.items():
-        books.ahead = lambda count=count: count  # type: ignore[misc]  # it has the default
-        watch.look(second)
+        accounts.ahead = lambda count=count: count  # type: ignore[misc]  # it has the default
+        watch.check(second)
 
     assert counted("hopper_ahead_total") == 9
     assert ["of 4 messages so far" in text for text in caplog.messages] == [True, False]

@@ -15,14 +15,14 @@ ORIGIN = Origin("q/0", 1)
 
 
 class CountedRing:
-    """A process as its books see it: messages are counted here as they go round."""
+    """A process as its accounts see it: messages are counted here as they go round."""
 
     def __init__(self, *, alone: bool = True) -> None:
-        self.books = Accounts(alone=alone)
-        self.consumer = self.books.of_consumer("q/0")
+        self.accounts = Accounts(alone=alone)
+        self.consumer = self.accounts.of_consumer("q/0")
         self.consumer.awaiting_outcome = lambda: self.awaiting_outcome
         self.consumer.take([Opened(ORIGIN)])
-        self.groups, self.sink = self.books.of_groups(), self.books.of_sink()
+        self.groups, self.sink = self.accounts.of_groups(), self.accounts.of_sink()
         self.awaiting_outcome = self.between_in = self.open = self.between_out = self.with_sink = 0
         self.answered = 0
 
@@ -61,17 +61,17 @@ class CountedRing:
         count = min(count, self.answered)
         self.answered -= count
         self.awaiting_outcome -= count
-        self.consumer.home += count
+        self.consumer.returned += count
         self.consumer.settle(Outcomes(ORIGIN, list(range(count)), []))
 
     def finish(self) -> None:
         for move in (self.group, self.leave, self.submit, self.answer, self.settle):
             move(10**9)
 
-    def looks(self, count: int) -> list[str]:
+    def checks(self, count: int) -> list[str]:
         found: list[str] = []
         for _ in range(count):
-            found = self.books.look(draining=False)
+            found = self.accounts.check(draining=False)
         return found
 
 
@@ -88,7 +88,7 @@ def play(ring: CountedRing, moves: list[tuple[str, int]]) -> None:
     for name, count in moves:
         getattr(ring, name)(count)
         for _ in range(2):
-            assert ring.books.look(draining=True) == []
+            assert ring.accounts.check(draining=True) == []
 
 
 @given(MOVES)
@@ -98,8 +98,8 @@ def test_what_adds_up_is_no_matter(moves: list[tuple[str, int]]) -> None:
     play(ring, moves)
     ring.finish()
 
-    assert ring.looks(3 * STILL) == []
-    assert ring.books.received.waiting == 0
+    assert ring.checks(3 * STILL) == []
+    assert ring.accounts.received.waiting == 0
 
 
 def drop_from_group(ring: CountedRing) -> None:
@@ -122,11 +122,11 @@ def test_a_place_that_loses_a_message_is_found_whatever_goes_on(
     ring = CountedRing()
     play(ring, before)
     defect(ring)
-    assert ring.looks(1) == []
+    assert ring.checks(1) == []
     for name, count in after:
         getattr(ring, name)(count)
 
-    [text] = ring.looks(1)
+    [text] = ring.checks(1)
 
     assert "missing" in text
 
@@ -139,8 +139,8 @@ def test_what_is_lost_between_two_steps_is_found_when_all_stands_still(alone: bo
     ring.between_in -= 1
     ring.finish()
 
-    assert ring.looks(STILL) == []
-    found = ring.looks(1)
+    assert ring.checks(STILL) == []
+    found = ring.checks(1)
 
     told = ["between the steps: of 5 messages that came, 4 have left, 0 were lost with their "]
     assert [text[: len(told[0])] for text in found] == (told if alone else [])
@@ -152,8 +152,8 @@ def test_who_stores_twice_is_found() -> None:
     ring.finish()
     ring.consumer.settle(Outcomes(ORIGIN, [1], []))
 
-    ring.looks(1)
-    [text] = ring.looks(1)
+    ring.checks(1)
+    [text] = ring.checks(1)
 
     assert text.startswith("q/0 has 1 outcomes of no message")
 
@@ -164,8 +164,8 @@ def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() 
     ring.group(2)
     ring.awaiting_outcome -= 1
 
-    assert ring.looks(STILL) == []
-    assert ring.looks(1) == ["q/0 has 1 messages without outcome, 2 are under way"]
+    assert ring.checks(STILL) == []
+    assert ring.checks(1) == ["q/0 has 1 messages without outcome, 2 are under way"]
 
 
 def test_a_drain_may_stand_still() -> None:
@@ -174,4 +174,4 @@ def test_a_drain_may_stand_still() -> None:
     ring.receive(2)
 
     for _ in range(3 * STILL):
-        assert ring.books.look(draining=True) == []
+        assert ring.accounts.check(draining=True) == []

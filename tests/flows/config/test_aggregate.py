@@ -83,7 +83,7 @@ def test_what_is_omitted(read: Any) -> None:
 
     assert (spec.by, spec.missing_key, spec.order, spec.reduce) == (None, "park", None, None)
     assert (spec.incomplete, spec.on_stop, spec.late) == ("write", "write", "park")
-    assert (spec.remember, spec.amend_for, spec.groups_most) == (0, 3600.0, 1_000_000)
+    assert (spec.remember, spec.amend_for, spec.max_groups) == (0, 3600.0, 1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_stop_leaves_groups_by_key_to_the_broker(
 def test_defaults_may_be_written_down(read: Any) -> None:
     """Also where they mean nothing."""
     read(
-        "missing_key: park\nlate: park\nremember: 0\namend_for: 1h\ngroups_most: 1000000\n"
+        "missing_key: park\nlate: park\nremember: 0\namend_for: 1h\nmax_groups: 1000000\n"
         "summary: {}\nwindow: {tumbling: {every: 1m, lateness: 0, idle_after: 30s, ahead: 1m}}"
     )
 
@@ -278,8 +278,8 @@ WRONG: list[tuple[str, str]] = [
     ),
     (f"missing_key: alone\n{WINDOW}", f"6:16: aggregate.missing_key: {NO_KEYS}"),
     (f"remember: 5\n{WINDOW}", f"6:13: aggregate.remember: {NO_KEYS}"),
-    (f"groups_most: 5\n{WINDOW}", f"6:16: aggregate.groups_most: {NO_KEYS}"),
-    (f"by: a\ngroups_most: 0\n{WINDOW}", "7:16: aggregate.groups_most: must be at least 1"),
+    (f"max_groups: 5\n{WINDOW}", f"6:15: aggregate.max_groups: {NO_KEYS}"),
+    (f"by: a\nmax_groups: 0\n{WINDOW}", "7:15: aggregate.max_groups: must be at least 1"),
     (f"by: a\nremember: -1\n{WINDOW}", "7:13: aggregate.remember: must be at least 0"),
     (
         f"by: a\nmissing_key: drop\n{WINDOW}",

@@ -45,7 +45,7 @@ class Job:
         plan = make_plan(
             spec, MemoryQueueSource(spec.source.memory, 2), MemorySink(spec.sink.memory)
         )
-        self._read = correlate(plan.read, plan.spread, lambda: self.now)
+        self._read = correlate(plan.read, plan.router, lambda: self.now)
         self._shards: dict[str, Shard] = {}
         self._rules, self.now, self._tag = plan.rules, 0.0, 0
 

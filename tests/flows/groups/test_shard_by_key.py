@@ -23,7 +23,7 @@ from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
 from flows.values.group import FIRST, LAST, Member
 from tests.flows.members import FIRST as ORIGIN
-from tests.flows.members import SECOND, dropped, groups, keyed_shape, member, rejected, twins
+from tests.flows.members import SECOND, dropped, duplicates, groups, keyed_shape, member, rejected
 
 KEYS = ['"a"', '"b"', "1"]
 SUM = Tally({"sum": Function("sum", "n")}, {"n": 0})
@@ -206,7 +206,7 @@ def test_parts_of_a_message_are_told_apart() -> None:
         (SECOND, None),
     ]
     again = [replace(one, origin=ORIGIN) for one in again]
-    assert twins(shard.add(again, 0.0)) == [(1, 1, 0), (1, 1, 1)]
+    assert duplicates(shard.add(again, 0.0)) == [(1, 1, 0), (1, 1, 1)]
 
 
 @pytest.mark.parametrize("hold", [True, False])
@@ -269,7 +269,7 @@ def seconds_of(shard: Shard, now: float) -> float:
     "rules",
     [
         {"time": 900.0},
-        {"time": 900.0, "idle": 500.0, "groups_most": 10_000_000},
+        {"time": 900.0, "idle": 500.0, "max_groups": 10_000_000},
         {"tumbling": Tumbling(1000.0, by_event=False)},
         {"tumbling": Tumbling(1000.0, by_event=True), "partitions": ["q/000"]},
     ],

@@ -103,8 +103,8 @@ class WorldBroker:
         # A message is no member twice; only where it went home can it have come again as another.
         assert set(self.counted.values()) <= {1}
         open_ = set(self.delivered) - set(self.left) - self.purged
-        shadows = len(open_) - self.shard.open_members
-        assert 0 <= shadows <= sum(self.messages[self.delivered[d]]["again"] for d in open_)
+        duplicates = len(open_) - self.shard.open_members
+        assert 0 <= duplicates <= sum(self.messages[self.delivered[d]]["again"] for d in open_)
         assert (self.shard.open_groups == 0) == (self.shard.open_members == 0)
 
     def _origin(self, consumer: int) -> Origin:
@@ -188,7 +188,7 @@ def rules(draw: st.DrawFn) -> Rules:
         late=late,
         remember=0 if tumbling else draw(st.sampled_from([0, 1])),
         amend_for=5.0,
-        groups_most=draw(st.sampled_from([None, 2])),
+        max_groups=draw(st.sampled_from([None, 2])),
         order=order,
         tally=tally,
         hold=tally is None or order is not None or "park" in (incomplete, on_stop),

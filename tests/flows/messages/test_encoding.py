@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.messages import encoding
-from flows.messages.encoding import CODINGS_MOST, STREAMS_MOST, charset_in, codings
+from flows.messages.encoding import MAX_CODINGS, MAX_STREAMS, charset_in, codings
 from flows.messages.formats import TooLarge, Unreadable
 
 gzipped = partial(gzip.compress, mtime=0)  # the same name for the same test, at any time
@@ -170,7 +170,7 @@ def test_no_body_takes_gigabytes_to_unpack() -> None:
 
 def test_too_many_codings_are_refused() -> None:
     """Each may cost as much work as one."""
-    names = ",".join(["gzip"] * (CODINGS_MOST + 1))
+    names = ",".join(["gzip"] * (MAX_CODINGS + 1))
     with pytest.raises(Unreadable, match="at most 4 of them are undone"):
         unpack(BODY, names, MOST)
 
@@ -193,9 +193,9 @@ def test_streams_longer_than_a_chunk_are_one_body() -> None:
 
 def test_more_streams_than_anybody_needs_are_refused() -> None:
     """Else a body of empty ones would cost seconds."""
-    assert unpack(gzipped(b"") * STREAMS_MOST, "gzip", MOST) == b""
+    assert unpack(gzipped(b"") * MAX_STREAMS, "gzip", MOST) == b""
     with pytest.raises(Unreadable, match="something follows the end"):
-        unpack(gzipped(b"") * (STREAMS_MOST + 1), "gzip", MOST)
+        unpack(gzipped(b"") * (MAX_STREAMS + 1), "gzip", MOST)
 
 
 PACKED = {
@@ -260,7 +260,7 @@ def test_the_limit_holds_for_each_coding_and_for_all_streams_together() -> None:
 
 @given(
     st.binary(max_size=300),
-    st.lists(st.sampled_from(["gzip", "deflate", "zstd", "identity"]), max_size=CODINGS_MOST),
+    st.lists(st.sampled_from(["gzip", "deflate", "zstd", "identity"]), max_size=MAX_CODINGS),
 )
 def test_what_is_packed_again_unpacks_to_the_same(body: bytes, names: list[str]) -> None:
     content_encoding = ", ".join(names)

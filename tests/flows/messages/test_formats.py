@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.messages.formats import (
-    DOCUMENTS_MOST,
+    MAX_DOCUMENTS,
     Unreadable,
     decode,
     decoder,
@@ -168,7 +168,7 @@ def test_what_is_not_asked_for_is_checked_all_the_same(body: bytes) -> None:
 def test_a_body_of_endless_lines_is_refused_before_they_are_many_values() -> None:
     assert lines_of(b"1\n2\n") == [b"1", b"2"]
     with pytest.raises(Unreadable, match="more than 200000 lines"):
-        lines_of(b"\n" * (2 * DOCUMENTS_MOST + 1))
+        lines_of(b"\n" * (2 * MAX_DOCUMENTS + 1))
 
 
 JSON = st.recursive(

@@ -17,9 +17,9 @@ DELETION = Document(b"{}", "events", "7", "delete")
 @pytest.mark.parametrize("summarised", [False, True])
 def test_a_deletion_is_done_but_never_counted(summarised: bool) -> None:
     """To acknowledge what was neither done nor refused would be to lose it."""
-    maker = MemberBuilder(None if summarised else Addressing(Address()), None)
+    builder = MemberBuilder(None if summarised else Addressing(Address()), None)
 
-    member = maker.part(ENVELOPE, Message(1, False, b"", b"", b"..."), DELETION, (0, 1))
+    member = builder.part(ENVELOPE, Message(1, False, b"", b"", b"..."), DELETION, (0, 1))
 
     if summarised:
         assert member == Rejection("unreadable: delete: there is nothing in it for a summary")

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.address import ID_BYTES_MAX
+from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.message import Properties
 from connectors.spec import Format
+from flows.messages.containers import Pieces, Refused
 from flows.messages.encoding import codings, pack
-from flows.messages.formats import DOCUMENTS_MOST, Document, TooLarge, Unreadable
-from flows.messages.several import Pieces, Refused
+from flows.messages.formats import MAX_DOCUMENTS, Document, TooLarge, Unreadable
 from flows.messages.splitter import Reading, Splitter, name_of_part
 
 NOW = 1767225600.5
@@ -162,9 +162,9 @@ def test_without_a_content_type_what_holds_no_object_is_text(body: bytes) -> Non
 def test_too_many_documents_are_refused_before_they_are_many_values() -> None:
     """The shortest ones would take two hundred times the memory of their body."""
     bodies: dict[Format, bytes] = {
-        "json": b"[" + b"{}," * DOCUMENTS_MOST + b"{}]",
-        "ndjson": b"{}\n" * (DOCUMENTS_MOST + 1),
-        "es_bulk": b'{"delete":{"_id":1}}\n' * (DOCUMENTS_MOST + 1),
+        "json": b"[" + b"{}," * MAX_DOCUMENTS + b"{}]",
+        "ndjson": b"{}\n" * (MAX_DOCUMENTS + 1),
+        "es_bulk": b'{"delete":{"_id":1}}\n' * (MAX_DOCUMENTS + 1),
     }
     for format, body in bodies.items():
         with pytest.raises(Unreadable, match="more than 100000 documents"):
@@ -172,7 +172,7 @@ def test_too_many_documents_are_refused_before_they_are_many_values() -> None:
 
 
 def test_many_commas_are_not_many_documents() -> None:
-    body = b'[{"a":[' + b"1," * DOCUMENTS_MOST + b"1]},{}]"
+    body = b'[{"a":[' + b"1," * MAX_DOCUMENTS + b"1]},{}]"
     assert len(reading("json").read(body, NOW)) == 2
 
 
@@ -324,10 +324,10 @@ def test_some_of_the_documents_make_a_body_like_the_whole(
 def test_parts_are_named_after_their_message() -> None:
     """Each differently, always the same, and never too long for an `_id`."""
     assert name_of_part("order-7", 0, b"{}").startswith("order-7#0#")
-    for name in ("order-7", "é" * (ID_BYTES_MAX // 2)):
+    for name in ("order-7", "é" * (MAX_ID_BYTES // 2)):
         names = [name_of_part(name, position, b"{}") for position in range(20)]
         assert len(set(names)) == 20
-        assert all(len(name.encode()) <= ID_BYTES_MAX for name in names)
+        assert all(len(name.encode()) <= MAX_ID_BYTES for name in names)
         assert names == [name_of_part(name, position, b"{}") for position in range(20)]
 
 

@@ -22,11 +22,11 @@ STORED = Answer([0], [])
 def window(**details: Any) -> Group:
     summary = Summary({}, {FIRST: array("Q", [1, 2])}, 2, "a")
     made = Group(1, '"k"', [], "window", 0, 60, True, summary)
-    return made._replace(whole=True, amendable=True, names=["a", "b"])._replace(**details)
+    return made._replace(whole=True, amendable=True, identities=["a", "b"])._replace(**details)
 
 
 def late(**details: Any) -> Group:
-    return window(number=2, amends=True, first=False, names=["c"], **details)
+    return window(number=2, amends=True, first=False, identities=["c"], **details)
 
 
 def documents(told: str = MINE, id: str = "id") -> Documents:
@@ -61,7 +61,7 @@ def test_the_same_members_are_as_good_as_stored_and_ours() -> None:
     there = fingerprint(2, "a b", ["b"])
     claims = Claims()
 
-    assert claims.answered(window(again=["a"]), documents(), meets(there)) == STORED
+    assert claims.answered(window(redelivered=["a"]), documents(), meets(there)) == STORED
     assert claims.prepared(late()) == late(replaces=Written(there, "index", "id"))
 
 
@@ -70,17 +70,20 @@ def test_new_members_that_meet_others_are_written_as_a_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("again", "there"), [(["a"], OTHERS), ([], SECOND_HAND), ([], None), ([], "no fingerprint")]
+    ("redelivered", "there"),
+    [(["a"], OTHERS), ([], SECOND_HAND), ([], None), ([], "no fingerprint")],
 )
-def test_members_that_may_be_there_already_are_parked(again: list[str], there: str | None) -> None:
+def test_members_that_may_be_there_already_are_parked(
+    redelivered: list[str], there: str | None
+) -> None:
     claims = Claims()
     claims.sent(window())
 
-    told = reason(claims.answered(window(again=again), documents(), meets(there)))
+    told = reason(claims.answered(window(redelivered=redelivered), documents(), meets(there)))
 
     many = "3" if there in (OTHERS, SECOND_HAND) else "some number of"
     assert told == (
-        f"unsure: its window was written before, of {many} messages, "
+        f"ambiguous_window: its window was written before, of {many} messages, "
         'and it may be one of these, key "k"'
     )
     assert claims.busy(late()) is None
@@ -100,7 +103,7 @@ def test_what_has_come_to_the_document_beside_it_is_not_added_to_a_part() -> Non
     claims = written(window(beside=fingerprint(1, "c", ["c"])), STORED)
 
     assert isinstance(claims.prepared(late()), Rejection)
-    assert isinstance(claims.prepared(late()._replace(names=["d"])), Rejection)
+    assert isinstance(claims.prepared(late()._replace(identities=["d"])), Rejection)
 
 
 def test_a_part_that_meets_others_is_parked() -> None:

@@ -91,9 +91,9 @@ def test_only_the_rejected_documents_travel_in_the_message() -> None:
 def test_a_message_whose_documents_are_all_rejected_travels_as_it_came() -> None:
     taken = SplitMessages(unsplit).take(outcomes(rejected(7, 1, 2, "b"), rejected(7, 0, 2, "a")))
 
-    [home] = taken.rejected
-    assert home.message == message(7, b"01")
-    assert home.rejection.reason == "2 of 2 documents, the first is number 1: a"
+    [settled_now] = taken.rejected
+    assert settled_now.message == message(7, b"01")
+    assert settled_now.rejection.reason == "2 of 2 documents, the first is number 1: a"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_dropped_document_is_done_with(others: list[PartOutcome], expected: Ou
 
 def test_a_dropped_document_does_not_hide_a_rejected_one() -> None:
     taken = SplitMessages(only).take(outcomes(dropped(7, 0, 2), rejected(7, 1, 2)))
-    assert [home.message.body for home in taken.rejected] == [b"1"]
+    assert [settled_now.message.body for settled_now in taken.rejected] == [b"1"]
 
 
 def summed(tag: int, position: int, count: int, summary: bytes) -> PartOutcome:
@@ -122,14 +122,14 @@ def test_a_rejected_summary_is_what_is_left_of_documents() -> None:
     """There is nothing to cut, for it holds no documents; however many of them were in it."""
     gathered = SplitMessages(unsplit)
     taken = gathered.take(outcomes(summed(7, 0, 3, b"{}"), stored(7, 1, 3), summed(7, 2, 3, b"{}")))
-    assert [home.message.body for home in taken.rejected] == [b"{}"]
+    assert [settled_now.message.body for settled_now in taken.rejected] == [b"{}"]
 
 
 def test_several_rejected_summaries_travel_together() -> None:
     """None of them is lost: as a JSON array, which can be published again."""
     gathered = SplitMessages(unsplit)
     taken = gathered.take(outcomes(summed(7, 1, 2, b'{"b":2}'), summed(7, 0, 2, b'{"a":1}')))
-    assert [home.message.body for home in taken.rejected] == [b'[{"a":1},{"b":2}]']
+    assert [settled_now.message.body for settled_now in taken.rejected] == [b'[{"a":1},{"b":2}]']
 
 
 def test_documents_themselves_travel_if_they_are_there() -> None:
@@ -137,7 +137,7 @@ def test_documents_themselves_travel_if_they_are_there() -> None:
     three = [rejected(7, 2, 3), summed(7, 0, 3, b"{}"), stored(7, 1, 3)]
     for order in (three, three[::-1]):
         taken = SplitMessages(only).take(outcomes(*order))
-        assert [home.message.body for home in taken.rejected] == [b"02"]
+        assert [settled_now.message.body for settled_now in taken.rejected] == [b"02"]
 
 
 def test_an_outcome_that_comes_twice_counts_once() -> None:
@@ -188,7 +188,7 @@ def test_what_is_remembered_of_finished_messages_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The oldest ones are forgotten first."""
-    monkeypatch.setattr(split_messages, "FINISHED_MOST", 10)
+    monkeypatch.setattr(split_messages, "MAX_FINISHED", 10)
     gathered = SplitMessages(only)
     gathered.take(outcomes(*(stored(tag, 0, 1) for tag in range(1, 101))))
 
@@ -224,13 +224,13 @@ def test_every_message_is_settled_exactly_once(
         while queue:
             size = data.draw(st.integers(1, 4))
             batch, queue = queue[:size], queue[size:]
-            home = gathered.take(outcomes(*batch, origin=origin))
+            settled_now = gathered.take(outcomes(*batch, origin=origin))
             assert tags(gathered.take(stale), messages) == Counter()
             for part in batch:
                 if (part.tag, part.position) not in seen:
                     seen.add((part.tag, part.position))
                     due[part.tag] -= 1
-            settled += tags(home, messages)
+            settled += tags(settled_now, messages)
             assert set(settled) == {tag for tag, missing in due.items() if missing == 0}
         assert set(settled.values()) == {1}
         assert len(gathered) == 0
@@ -239,16 +239,22 @@ def test_every_message_is_settled_exactly_once(
             gathered.forget(origin)
 
 
-def tags(home: Outcomes, messages: list[list[type]]) -> Counter[int]:
+def tags(settled_now: Outcomes, messages: list[list[type]]) -> Counter[int]:
     """What is settled, each as it must be."""
-    for tag in home.stored:
+    for tag in settled_now.stored:
         assert stored in messages[tag - 1]
         assert rejected not in messages[tag - 1]
-    for tag in home.dropped:
+    for tag in settled_now.dropped:
         assert set(messages[tag - 1]) == {dropped}
-    for parked in home.rejected:
+    for parked in settled_now.rejected:
         whole = parked.message
         kinds = messages[whole.tag - 1]
         positions = [at for at, kind in enumerate(kinds) if kind is rejected]
         assert whole.body == bytes(b"0123456789"[at] for at in positions)
-    return Counter([*home.stored, *home.dropped, *(parked.message.tag for parked in home.rejected)])
+    return Counter(
+        [
+            *settled_now.stored,
+            *settled_now.dropped,
+            *(parked.message.tag for parked in settled_now.rejected),
+        ]
+    )

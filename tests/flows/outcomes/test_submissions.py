@@ -45,7 +45,7 @@ def test_members_wait_one_by_one() -> None:
 
 def test_those_of_a_summary_wait_together_and_a_twin_with_them() -> None:
     submissions = submitted(of_a_summary(1, 2))
-    assert submissions.twin(DuplicateOfSent(member(9, origin=SECOND), 1, 0)) == []
+    assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 1, 0)) == []
     assert submissions.members == 3
 
     out, _ = submissions.answer(1, Answer([0], []))
@@ -58,7 +58,7 @@ def test_a_twin_of_another_connection_is_not_withdrawn_with_its_first_copy() -> 
     """The broker would not deliver it again: it would wait for an outcome for ever."""
     withdrawn: list[bool] = []
     submissions = submitted(of_a_summary(1, 2), lambda: withdrawn.append(True))
-    submissions.twin(DuplicateOfSent(member(9, origin=SECOND), 1, 0))
+    submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 1, 0))
 
     assert submissions.lose(FIRST) == 0
 
@@ -87,11 +87,11 @@ def test_a_twin_of_what_waits_for_a_claim_waits_with_it() -> None:
     amendment = window._replace(number=2, amends=True)
     assert submissions.waits(amendment)
 
-    assert submissions.twin(DuplicateOfSent(member(9, origin=SECOND), 2, 0)) == []
+    assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 2, 0)) == []
 
     _, due = submissions.answer(1, Answer([0], []))
     assert due == [amendment]
     assert submissions.members == 1
-    out = submissions.refuse(amendment, Unwritten(Rejection("unsure")))
+    out = submissions.refuse(amendment, Unwritten(Rejection("ambiguous_window")))
     assert submissions.members == 0
     assert {one.origin for one in out if one.rejected} == {FIRST, SECOND}

@@ -35,8 +35,8 @@ def counted(name: str, **labels: str) -> float:
 
 
 def test_a_message_that_came_again_is_held_and_leaves_with_its_copy() -> None:
-    """It counts in the books, and is recognised when it leaves."""
-    before = counted("hopper_redelivered_recognised_total")
+    """It counts in the accounts, and is recognised when it leaves."""
+    before = counted("hopper_deduplicated_total")
     step = Step(count=2)
     step.take(member(1, '"a"', name="one"))
     step.take(member(7, '"a"', name="one", origin=SECOND, redelivered=True))
@@ -45,11 +45,11 @@ def test_a_message_that_came_again_is_held_and_leaves_with_its_copy() -> None:
     step.take(member(2, '"a"', name="two"))
 
     assert step.account.counts == (3, 3, 0, 0, 0)
-    assert counted("hopper_redelivered_recognised_total") == before + 1
+    assert counted("hopper_deduplicated_total") == before + 1
 
 
 def test_what_a_lost_connection_takes_along_is_forgotten() -> None:
-    """But the shadow of such a message takes its place."""
+    """But the duplicate of such a message takes its place."""
     step = Step(count=5)
     step.take(member(1, '"a"', name="one"), member(2, '"b"', name="two"))
     step.take(member(7, '"a"', name="one", origin=SECOND, redelivered=True))

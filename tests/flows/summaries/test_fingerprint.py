@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flows.groups.open_group import name_together
 from flows.summaries.fingerprint import (
-    LISTED_MOST,
+    MAX_LISTED,
     count_in,
     fingerprint,
     grown,
@@ -21,8 +21,8 @@ from flows.summaries.fingerprint import (
 NAMES = st.lists(st.text(min_size=1), min_size=1, max_size=5, unique=True)
 
 
-def of(names: list[str], again: list[str] | None = None) -> str:
-    return fingerprint(len(names), name_together(names) or "", again or [])
+def of(names: list[str], redelivered: list[str] | None = None) -> str:
+    return fingerprint(len(names), name_together(names) or "", redelivered or [])
 
 
 @given(NAMES)
@@ -60,15 +60,15 @@ def test_members_that_came_second_are_listed() -> None:
 
 
 def test_of_many_that_came_second_any_may_be_meant() -> None:
-    names = [f"m{n}" for n in range(LISTED_MOST + 1)]
+    names = [f"m{n}" for n in range(MAX_LISTED + 1)]
 
     assert not may_share(of(names, names[:-1]), ["x"])
     assert may_share(of(names, names), ["x"])
 
 
 def test_parts_of_messages_are_members_of_their_own() -> None:
-    again: list[Hashable] = [("m", 1)]
-    text = fingerprint(1, name_together(again) or "", again)
+    redelivered: list[Hashable] = [("m", 1)]
+    text = fingerprint(1, name_together(redelivered) or "", redelivered)
 
     assert may_share(text, [("m", 1)])
     assert not may_share(text, [("m", 2)])

@@ -241,7 +241,7 @@ def test_a_quantile_of_many_numbers_is_close_to_one_of_them(q: float) -> None:
     numbers += [random.Random(7).gauss(100, 50) for _ in range(9_001)] + [0.0] * 50
     exact = sorted(numbers)[max(-(-int(q * 1000) * len(numbers) // 1000) - 1, 0)]
 
-    assert reduced("quantile", numbers, q=q) == pytest.approx(exact, rel=quantile.ERROR_MOST)
+    assert reduced("quantile", numbers, q=q) == pytest.approx(exact, rel=quantile.MAX_ERROR)
 
 
 def test_where_the_sketch_takes_over_nothing_jumps() -> None:
@@ -262,10 +262,10 @@ def test_a_quantile_survives_the_ends_of_what_a_float_holds() -> None:
 
 
 def test_few_distinct_values_are_counted_exactly_and_many_closely() -> None:
-    few = [f"user-{number % distinct.EXACT_MOST}" for number in range(2 * distinct.EXACT_MOST)]
+    few = [f"user-{number % distinct.MAX_EXACT}" for number in range(2 * distinct.MAX_EXACT)]
     many = [f"user-{number}" for number in range(50_000)]
 
-    assert reduced("count_distinct", few) == distinct.EXACT_MOST
+    assert reduced("count_distinct", few) == distinct.MAX_EXACT
     assert reduced("count_distinct", many) == pytest.approx(50_000, rel=0.05)
 
 
@@ -408,7 +408,7 @@ ALL_OF_NUMBERS = ["sum", "avg", "quantile"]
 def test_many_distinct_values_do_not_depend_on_the_states() -> None:
     tally = Tally({"n": Function("count_distinct", "x")})
     one, several = tally.start(), [tally.start() for _ in range(3)]
-    for number in range(3 * distinct.EXACT_MOST):
+    for number in range(3 * distinct.MAX_EXACT):
         tally.add(one, (number,), number)
         tally.add(several[number % 2], (number,), number)
 

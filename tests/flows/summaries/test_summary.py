@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.address import ID_BYTES_MAX, Addressing
+from connectors.elasticsearch.address import MAX_ID_BYTES, Addressing
 from connectors.message import Claim, Message, Origin, Properties, Rejection
 from flows.messages.keys import canonical
 from flows.summaries.fingerprint import count_in, fingerprint, grown
@@ -240,7 +240,7 @@ def test_members_without_names_have_a_fingerprint_that_nothing_else_has() -> Non
 def test_what_is_written_again_for_latecomers_takes_the_place_of_what_was_written() -> None:
     there = Written(fingerprint(3, "first", []), "index", "id")
     late = window(count=4, completed_by="late", amends=True)
-    amended = summarised(late._replace(names=["late"], replaces=there))
+    amended = summarised(late._replace(identities=["late"], replaces=there))
 
     assert (amended.index, amended.id) == ("index", "id")
     grew = grown(there.fingerprint, 4, "late")
@@ -337,11 +337,11 @@ def test_long_names_are_short_and_differ_all_the_same(keys: list[str]) -> None:
     ids = [summarised(window(canonical(key))).id or "" for key in keys]
 
     assert len(set(ids)) == len(keys)
-    assert all(len(id.encode()) <= ID_BYTES_MAX for id in ids)
+    assert all(len(id.encode()) <= MAX_ID_BYTES for id in ids)
 
 
 def test_a_name_of_just_the_length_stays_readable() -> None:
-    room = ID_BYTES_MAX - len('""@2026-01-02T03:04:00.000Z')
+    room = MAX_ID_BYTES - len('""@2026-01-02T03:04:00.000Z')
 
     assert summarised(window(canonical("k" * room))).id == (
         f'"{"k" * room}"@2026-01-02T03:04:00.000Z'

@@ -15,8 +15,8 @@ hopper_received_total 1510.0
 hopper_stored_total 1500.0
 # TYPE hopper_parked_total counter
 hopper_parked_total 2.0
-# TYPE hopper_unsettled gauge
-hopper_unsettled 8.0
+# TYPE hopper_unacknowledged gauge
+hopper_unacknowledged 8.0
 # TYPE hopper_groups_total counter
 hopper_groups_total{completed_by="count"} 2.0
 hopper_groups_total{completed_by="time"} 1.0

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from flows.messages import bulk_bodies as bulk_body
-from flows.messages.formats import DOCUMENTS_MOST, Document, Kind, Unreadable, lines_of, read_json
+from flows.messages.formats import MAX_DOCUMENTS, Document, Kind, Unreadable, lines_of, read_json
 
 
 class Refused(NamedTuple):
@@ -30,7 +30,7 @@ Read = Callable[[bytes, float], bytes | Pieces]
 """(body, arrived_at in seconds since 1970) -> the one document, or several."""
 
 
-class Way(NamedTuple):
+class Container(NamedTuple):
     """How several documents are in one body."""
 
     cut: Callable[[bytes], list[bytes]]
@@ -44,7 +44,7 @@ class Way(NamedTuple):
             Unreadable: the body cannot be taken apart, or has no document that can be read.
         """
         cut = self.cut(body)
-        if len(cut) > DOCUMENTS_MOST:
+        if len(cut) > MAX_DOCUMENTS:
             raise Unreadable(_TOO_MANY)
         pieces: Pieces = [self._read(piece) for piece in cut]
         match pieces:
@@ -64,17 +64,17 @@ class Way(NamedTuple):
             return Refused(str(error))
 
 
-def way_of(kind: Kind, indices: Sequence[str] | None) -> Way | None:
+def container_of(kind: Kind, indices: Sequence[str] | None) -> Container | None:
     """How bodies of a kind hold several documents; `None`: they hold one.
 
     `indices` may be named by documents of `es_bulk`: see `bulk_body.document_reader`.
     """
     if kind == "es_bulk":
-        return Way(bulk_body.cut, bulk_body.document_reader(indices), bulk_body.join)
+        return Container(bulk_body.cut, bulk_body.document_reader(indices), bulk_body.join)
     if kind == "ndjson":
-        return Way(_cut_lines, _read_piece, bulk_body.join)
+        return Container(_cut_lines, _read_piece, bulk_body.join)
     if kind in ("json", "unknown"):
-        return Way(_cut_array, _read_piece, lambda pieces: b"[%b]" % b",".join(pieces))
+        return Container(_cut_array, _read_piece, lambda pieces: b"[%b]" % b",".join(pieces))
     return None
 
 
@@ -94,7 +94,7 @@ def is_array(body: bytes) -> bool:
 def _cut_array(body: bytes) -> list[bytes]:
     body = body.removeprefix(BOM_UTF8)
     try:
-        if body.count(b",") >= DOCUMENTS_MOST:  # only then there may be too many
+        if body.count(b",") >= MAX_DOCUMENTS:  # only then there may be too many
             _count_elements(body)
         elements = [bytes(element).strip() for element in _decode_array(body)]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -121,8 +121,8 @@ class NoArrayOfObjects(Unreadable):
 
 
 def _count_elements(body: bytes) -> None:
-    """Stop at one too many, where they are not yet in memory: see `DOCUMENTS_MOST`."""
-    left = iter(range(DOCUMENTS_MOST))
+    """Stop at one too many, where they are not yet in memory: see `MAX_DOCUMENTS`."""
+    left = iter(range(MAX_DOCUMENTS))
 
     def count(_type: type, _value: object) -> _Element:
         if next(left, None) is None:
@@ -140,4 +140,4 @@ _ELEMENT = _Element()
 _ARRAY = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[").match
 _KINDS = {b"[": "an array", b'"': "a text", b"t": "true", b"f": "false", b"n": "null"}
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_TOO_MANY = f"more than {DOCUMENTS_MOST} documents"
+_TOO_MANY = f"more than {MAX_DOCUMENTS} documents"
