@@ -41,9 +41,9 @@ def measure(aggregate: str, groups: int, *, ids: bool = False) -> Open:
 def _measure(aggregate: str, groups: int, ids: bool) -> Open:
     gc.set_threshold(CYCLES_AFTER)
     ring, first = BenchRing(aggregate), Members()
-    shard, before = Shard(ring.plan.rules), _resident()
+    shard, before = Shard(ring.job.rules), _resident()
     for arrived in arrivals(groups, groups, ids=ids):
-        members = ring.plan.read.read(arrived, now=1.0).members
+        members = ring.job.reader.read(arrived, now=1.0).members
         first = first or members
         shard.add(members, now=1.0)
     assert shard.open_groups == groups

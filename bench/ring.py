@@ -21,12 +21,10 @@ from connectors.elasticsearch.address import Addressing
 from connectors.message import Answer, Arrived, Documents, Lost, Message, Origin, SinkState
 from connectors.rabbitmq.delivery import encode_route
 from connectors.rabbitmq.source import RabbitMQ
-from flows.groups.shard import Shard
-from flows.job import make_plan
+from flows.job import Job
 from flows.process.stop import Stop
 from flows.spec import Pipeline, load
 from flows.steps.aggregate import Aggregate
-from flows.steps.correlate import correlate
 from flows.steps.routing import ForShard, is_for_shard
 from flows.steps.write import Write
 
@@ -70,8 +68,10 @@ class BenchRing:
         assert spec.source.rabbitmq
         assert spec.sink.elasticsearch
         self._sink = _Sink(Addressing(spec.sink.elasticsearch))
-        self.plan = make_plan(spec, RabbitMQ(spec.source.rabbitmq, None, workers=1), self._sink)
-        self._correlate = correlate(self.plan.read, self.plan.router)
+        source = RabbitMQ(spec.source.rabbitmq, None, workers=1)
+        self.job = Job(spec, source, self._sink, Stop(30, lambda: 0))
+        self.job.accounts.open(ORIGIN.consumer, source.consumer(ORIGIN.consumer))
+        self._correlate = self.job.correlate()
         self._shards: dict[str, tuple[Aggregate, Write]] = {}
 
     def correlated(self, arrived: Arrived) -> list[tuple[str, ForShard | Lost]]:
@@ -106,8 +106,7 @@ class BenchRing:
 
     def _shard(self, name: str) -> tuple[Aggregate, Write]:
         if name not in self._shards:
-            aggregate = Aggregate(Shard(self.plan.rules), Stop(30, lambda: 0))
-            self._shards[name] = aggregate, Write(self._sink, self.plan.documents)
+            self._shards[name] = self.job.aggregate(), self.job.write()
         return self._shards[name]
 
 

@@ -1,4 +1,6 @@
-"""Everything that is counted, in one place; each help text is what `docs/operations.md` says of it.
+"""What steps and connectors count; each help text is what `docs/operations.md` says of it.
+
+What the accounts know, `flows/audit/collector.py` shows.
 
 Counting costs about a microsecond a call, so callers count a batch at a time.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from prometheus_client import (
@@ -19,8 +21,8 @@ from prometheus_client import (
     disable_created_metrics,
     start_http_server,
 )
+from prometheus_client.metrics_core import Metric
 
-from connectors.account_metric import Account
 from connectors.errors import Unavailable
 
 LOG = logging.getLogger("hopper")
@@ -28,69 +30,15 @@ LOG = logging.getLogger("hopper")
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made is of no use
 
 INFO = Info("hopper", "Name of the job, and version of Hopper.")
-RECEIVED = Account("hopper_received", "Messages that the broker has delivered to this process.")
-STORED = Account("hopper_stored", "Messages that the sink has stored.")
-REJECTED = Account(
-    "hopper_rejected",
-    "Messages that were rejected, whether they are parked by now or not.",
-)
-PARKED = Account("hopper_parked", "Rejected messages that are safely parked.")
-DISCARDED = Account(
-    "hopper_discarded",
-    "Rejected messages left to the dead-letter exchange of the queue: the file has no "
-    "`dead_letter`.",
-)
-REQUEUED = Account(
-    "hopper_requeued",
-    "Messages in flight when their connection was lost or the job stopped: the broker redelivers "
-    "them.",
-)
-DROPPED = Account(
-    "hopper_dropped",
-    "Messages acknowledged without being stored: `drop` in the file, or a command.",
-)
-UNACKNOWLEDGED = Gauge(
-    "hopper_unacknowledged",
-    "Messages in flight: in open groups, being written or being parked.",
-)
-PREFETCH = Gauge(
-    "hopper_prefetch",
-    "The largest number of messages that the consumers of this process may hold in flight.",
-)
 BLOCKED = Gauge(
     "hopper_blocked_consumers",
     "Consumers whose prefetch has been full for five seconds, by what holds most of their "
     "messages: `open_groups`, `sink` or `dead_letter`.",
     ["held_by"],
 )
-STALE = Account(
-    "hopper_stale_outcomes",
-    "Outcomes that came after their connection was lost: the broker redelivers those messages.",
-)
-CONNECTED = Gauge(
-    "hopper_broker_connected",
-    "1 if the consumer is connected to the broker and consumes, else 0.",
-    ["consumer"],
-)
 CONNECTIONS = Counter(
     "hopper_connections",
     "Connections that consumers have opened to the broker.",
-)
-OPEN_GROUPS = Gauge(
-    "hopper_open_groups",
-    "Open groups of this process.",
-)
-OPEN_MEMBERS = Gauge(
-    "hopper_open_members",
-    "Members of the open groups of this process.",
-)
-SINK_DOCUMENTS = Gauge(
-    "hopper_sink_documents",
-    "Documents that this process has submitted to the sink and that have no answer yet.",
-)
-SINK_ANSWERING = Gauge(
-    "hopper_sink_answering",
-    "1 if the sink answers, even with a refusal, else 0.",
 )
 GROUPS = Counter(
     "hopper_groups", "Completed groups, by the rule that completed them.", ["completed_by"]
@@ -104,11 +52,6 @@ LATE = Counter(
     "counts.",
     ["became"],
 )
-AHEAD = Account(
-    "hopper_ahead",
-    "Messages with an event time further in the future than `ahead`: they do not move the "
-    "watermark.",
-)
 DEDUPLICATED = Counter(
     "hopper_deduplicated",
     "Redelivered messages that were recognised: each has the outcome of its first delivery and "
@@ -117,10 +60,6 @@ DEDUPLICATED = Counter(
 PARTS = Counter(
     "hopper_window_parts",
     "Summaries written as parts, since another process has written the document of the window.",
-)
-SKIPPED = Account(
-    "hopper_skipped_values",
-    "Values that functions of `reduce` skipped because they have the wrong type.",
 )
 BULK_DOCUMENTS = Histogram(
     "hopper_bulk_documents", "Documents in a bulk request.", buckets=[1, 10, 100, 500, 1000, 5000]
@@ -166,14 +105,6 @@ class BulkMetrics:
         FAILURE_STORE.inc(documents)
 
 
-def summary() -> str:
-    """What this process has done, in one line, so that it can be told where all messages are."""
-    always = {"received": RECEIVED, "stored": STORED, "rejected": REJECTED, "parked": PARKED}
-    rare = {"discarded": DISCARDED, "dropped": DROPPED, "requeued": REQUEUED}
-    counted = [(account.read(), verb) for verb, account in (always | rare).items()]
-    return ", ".join(f"{count} {verb}" for count, verb in counted if count or verb in always)
-
-
 class Description(NamedTuple):
     """What one metric is, for the documents."""
 
@@ -188,17 +119,19 @@ class Description(NamedTuple):
 def described() -> Iterator[Description]:
     """Everything that is counted here, in the order of this file."""
     for metric in globals().values():
-        if isinstance(metric, Account | Counter | Gauge | Histogram | Info):
+        if isinstance(metric, Counter | Gauge | Histogram | Info):
             [family] = metric.describe()
-            name = family.name + _SUFFIXES.get(family.type, "")
-            kind = "gauge" if family.type == "info" else family.type
-            labels = (
-                ("name", "version") if family.type == "info" else getattr(metric, "_labelnames", ())
-            )
-            yield Description(name, kind, labels, family.documentation)
+            is_info = family.type == "info"
+            yield description(family, ("name", "version") if is_info else metric._labelnames)
 
 
-_INFO = ("name", "version")
+def description(family: Metric, labels: Sequence[str] = ()) -> Description:
+    """Describe a metric for the documents."""
+    kind = "gauge" if family.type == "info" else family.type
+    name = family.name + _SUFFIXES.get(family.type, "")
+    return Description(name, kind, tuple(labels), family.documentation)
+
+
 _SUFFIXES = {"counter": "_total", "info": "_info"}
 
 

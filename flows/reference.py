@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from connectors import metrics
 from connectors.units import duration_text, size_text
+from flows.audit import collector
 from flows.spec import Pipeline
 
 FOLDER = Path(__file__).parent
@@ -45,7 +46,7 @@ def reference() -> str:
 def counted() -> str:
     """Make the table of all metrics, in Markdown."""
     lines = ["| Metric | Kind | Labels | |", "|---|---|---|---|"]
-    for name, kind, labels, text in metrics.described():
+    for name, kind, labels, text in (*collector.described(), *metrics.described()):
         lines.append(f"| `{name}` | {kind} | {', '.join(map(_code, labels))} | {text} |")
     return "\n".join(lines)
 

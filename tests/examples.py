@@ -15,16 +15,12 @@ from typing import Any, NamedTuple
 from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.message import Arrived, Message, Outcomes, Properties
-from flows.groups.event_order import make_shard
-from flows.job import make_plan
+from flows.job import Job
 from flows.messages.commands import is_command
 from flows.outcomes.split_messages import SplitMessages
 from flows.process.stop import Stop
 from flows.spec import Pipeline
-from flows.steps.aggregate import Aggregate
-from flows.steps.correlate import correlate
 from flows.steps.routing import ForShard, is_for_shard
-from flows.steps.write import Write
 from tests.documents import Block
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
@@ -93,27 +89,26 @@ class Play:
         self._store = memory_sink.store(spec.sink.memory.name)
         self._sink = memory_sink.MemoryStoreSink(spec.sink.memory)
         self._source = memory_source.MemoryQueueSource(spec.source.memory, workers=1)
-        self._plan = make_plan(spec, self._source, self._sink)
+        self._spec = spec
         names = self._source.consumers()
         self._consumers = {name: self._source.consumer(name) for name in names}
         for consumer in self._consumers.values():
             consumer.start()
         self._now = DAY.timestamp()
         self._stop = Stop(3600, lambda: 0)
-        self._correlate = correlate(self._plan.read, self._plan.router, lambda: self._now)
         self._messages: dict[int, Message] = {}
         self._begin()
 
     def _begin(self) -> None:
         """What a process has in its memory when it starts."""
-        names = self._plan.router.shards
-        self._shards = {name: make_shard(self._plan.rules) for name in names}
-        self._aggregates = {
-            name: Aggregate(shard, self._stop, lambda: self._now)
-            for name, shard in self._shards.items()
-        }
-        self._writes = {name: Write(self._sink, self._plan.documents) for name in names}
-        self._parts = {name: SplitMessages(self._plan.only) for name in self._consumers}
+        job = Job(self._spec, self._source, self._sink, self._stop, clock=lambda: self._now)
+        for name, consumer in self._consumers.items():
+            job.accounts.open(name, consumer)
+        self._correlate = job.correlate()
+        self._aggregates = {name: job.aggregate() for name in job.router.shards}
+        self._shards = {name: step._shard for name, step in self._aggregates.items()}
+        self._writes = {name: job.write() for name in job.router.shards}
+        self._parts = {name: SplitMessages(job.reader.only) for name in self._consumers}
 
     # What can happen.
 

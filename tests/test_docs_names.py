@@ -14,6 +14,7 @@ from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.rabbitmq import dead_letter, dead_letter_headers
 from connectors.rabbitmq.source import _FirstLook
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
+from flows.audit import collector
 from flows.config.aggregate import AggregateSpec
 from flows.config.window import TumblingSpec
 from flows.groups.remembered import RECOGNISED
@@ -96,7 +97,8 @@ def test_each_connector_has_the_files_that_are_told() -> None:
 
 
 def test_each_metric_and_each_variable_exists() -> None:
-    known = {metric.name for metric in metrics.described()}
+    described = (*collector.described(), *metrics.described())
+    known = {metric.name for metric in described}
     sources = "".join(p.read_text() for p in files() if p.suffix in (".py", ".sh", ".yaml"))
     for path in DOCUMENTS:
         text = path.read_text()

@@ -25,7 +25,7 @@ ONLY_IN = {
     "flows": ("flows/",),
     "yaml": ("flows/config/yaml.py", "flows/config/substitution.py"),
     "re2": ("flows/conditions/cel/patterns.py",),
-    "prometheus_client": ("connectors/metrics.py", "connectors/account_metric.py"),
+    "prometheus_client": ("connectors/metrics.py", "flows/audit/collector.py"),
     "msgspec": ("flows/", "connectors/"),
 }
 """Who may import what: the beginning of the paths."""

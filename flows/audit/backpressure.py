@@ -16,12 +16,15 @@ Rule 3: Where open groups block it, and only more messages could complete these,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from connectors.connector import Load
 from connectors.prefetch import MAX_MESSAGES
-from flows.audit.counters import ConsumerAccount, Counts
+from flows.audit.counters import ConsumerAccount
+from flows.audit.reconcile import Accounts
+from flows.groups.rules import Rules
+from flows.spec import Pipeline
 
 GROW_AFTER = 1.0
 """Seconds. A sink that is well answers within it, and a window that is due leaves."""
@@ -83,21 +86,20 @@ class Backpressure:
 
     def __init__(
         self,
-        groups: Callable[[], Counts],
-        sink: Callable[[], Counts],
+        accounts: Accounts,
         *,
         prefetch_at: str = "prefetch",
         is_given: bool = False,
         idle_after: float | None = None,
         ends_by_clock: bool = False,
     ) -> None:
-        """`groups` and `sink` tell what is there in this process.
+        """`accounts` tell what is in open groups, and with the sink.
 
         `prefetch_at` is the YAML path of the prefetch; `is_given`: the spec says a number there.
         `idle_after`, in seconds: windows go by event time; `None`: they do not. `ends_by_clock`:
         every group is complete some time, even if no message comes any more.
         """
-        self._groups, self._sink = groups, sink
+        self._accounts = accounts
         self._prefetch_at, self._is_given = prefetch_at, is_given
         self._by_event, self._ends_by_clock = idle_after is not None, ends_by_clock
         self.check_interval = min(CHECK_INTERVAL, idle_after / 10) if idle_after else CHECK_INTERVAL
@@ -112,7 +114,7 @@ class Backpressure:
 
     def check(self, name: str, account: ConsumerAccount, load: Load, now: float) -> ConsumerCheck:
         """Check a consumer; call it every `check_interval` seconds."""
-        sink = self._sink()
+        sink = self._accounts.sink
         if sink.left != self._answered or not sink.open:
             self._answered, self._answered_at = sink.left, now
         consumer = self._consumers.get(name)
@@ -140,11 +142,11 @@ class Backpressure:
         return True
 
     def _held_by(self, consumer: _Consumer, now: float) -> HeldBy:
-        sink, held = self._sink(), consumer.load.held
-        if consumer.account.awaiting_outcome() < held / 2:
+        sink, held = self._accounts.sink, consumer.load.held
+        if consumer.account.awaiting_outcome < held / 2:
             return "dead_letter"
         is_silent = sink.open > 0 and now - self._answered_at >= GROW_AFTER
-        return "sink" if is_silent or sink.open > self._groups().open else "open_groups"
+        return "sink" if is_silent or sink.open > self._accounts.groups.open else "open_groups"
 
     def _told(self, name: str, consumer: _Consumer, now: float) -> Blocked:
         load, held_by = consumer.load, self._held_by(consumer, now)
@@ -171,6 +173,21 @@ class Backpressure:
             else "add aggregate.window.time or lower aggregate.max_groups"
         )
         return f"only messages that cannot arrive complete these groups: {'; or '.join(remedies)}"
+
+
+def make_backpressure(spec: Pipeline, rules: Rules, accounts: Accounts) -> Backpressure:
+    """Translate a spec, and the rules that are made of it."""
+    tumbling = rules.event_order or rules.tumbling
+    event_time = tumbling if tumbling is not None and tumbling.by_event else None
+    by_arrival = tumbling is not None and event_time is None
+    ages = rules.event_order is None and (rules.time is not None or rules.idle is not None)
+    return Backpressure(
+        accounts,
+        prefetch_at=f"source.{spec.source.name}.prefetch",
+        is_given="prefetch" in spec.source.chosen.model_fields_set,
+        idle_after=event_time.idle_after if event_time is not None else None,
+        ends_by_clock=by_arrival or ages,
+    )
 
 
 class Reminders:

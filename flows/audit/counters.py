@@ -1,6 +1,6 @@
 """Counts what each place of this process takes in, and what becomes of it.
 
-Pure: it is told, batch by batch, and judges nothing; `accounts.py` does. What is counted are
+Pure: it is told, batch by batch, and judges nothing; `reconcile.py` does. What is counted are
 messages; between `correlate` and `acknowledge`, each document of a message that has several.
 
 Rule 1: what a place has taken in has left it, was forgotten with its connection, or is there yet.
@@ -10,8 +10,8 @@ Rule 2: an account has one writer, and changes in one assignment: a reader in an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
 from connectors.message import (
     Arrived,
@@ -80,6 +80,13 @@ class Messages(NamedTuple):
         settled = self.stored + self.parked + self.discarded + self.dropped + self.requeued
         return self.received - settled
 
+    def __str__(self) -> str:
+        """In one line, for the log; what is rare is told where it has happened."""
+        always = {"received", "stored", "rejected", "parked"}
+        counted = [(getattr(self, name), name) for name in self._fields]
+        told = [f"{count} {name}" for count, name in counted if count or name in always]
+        return ", ".join(told).replace("_", " ")
+
 
 class Received(NamedTuple):
     """What became of the messages of a consumer."""
@@ -97,23 +104,42 @@ class Received(NamedTuple):
         return self.received - sum(self[1:])
 
 
-class ConsumerAccount:
-    """Of one consumer: of both ends of the ring, and of what was sent round it."""
+class Settling(Protocol):
+    """What a consumer counts itself: see `connectors.connector.Consumer`."""
 
-    def __init__(self) -> None:
+    @property
+    def awaiting_outcome(self) -> int:
+        """Messages that have no outcome yet."""
+
+    @property
+    def counts(self) -> ConsumerCounts:
+        """What became of rejected messages, and of late outcomes."""
+
+
+class ConsumerAccount:
+    """Of one consumer: of both ends of the flow, and of what is between them."""
+
+    def __init__(self, consumer: Settling) -> None:
+        self._consumer = consumer
         self.counts = Received()
         self.connected = False
         self.polls = 0
         """How often it was asked for what has arrived."""
         self.sent = self.returned = 0
-        """What went into the ring, and what came out of it."""
-        self.awaiting_outcome: Callable[[], int] = lambda: self.counts.waiting
-        """What has no outcome yet, as the consumer itself knows."""
-        self.settled: Callable[[], ConsumerCounts] = ConsumerCounts
-        """What the consumer itself counts."""
+        """What went into the flow, and what came out of it."""
         self.stale = 0
         """Outcomes that came after their connection was lost."""
         self._generation = 0
+
+    @property
+    def awaiting_outcome(self) -> int:
+        """What has no outcome yet, as the consumer itself knows."""
+        return self._consumer.awaiting_outcome
+
+    @property
+    def settled(self) -> ConsumerCounts:
+        """What the consumer itself counts."""
+        return self._consumer.counts
 
     def take(self, events: Iterable[Opened | Arrived | Lost | Backpressured | Drain]) -> None:
         """Note what the consumer hands over."""
@@ -148,7 +174,7 @@ class ConsumerAccount:
     @property
     def messages(self) -> Messages:
         """Where all messages of the consumer are."""
-        settled = self.settled()  # first: what is parked by then is among the rejected below
+        settled = self.settled  # first: what is parked by then is among the rejected below
         received, stored, rejected, dropped, requeued = self.counts
         return Messages(
             received + settled.unread,

@@ -39,11 +39,19 @@ class Health:
         source: Source,
         stop: Stop,
         patience: float,
+        *,
         sink: Callable[[], SinkState] = SinkState,
+        blocked: Callable[[float], Sequence[Blocked]] = lambda now: (),
+        missing: Findings = lambda: (),
     ) -> None:
-        """`patience` in seconds (rule 1); `sink`: what the sink says now."""
-        self._accounts, self._source, self._stop, self._patience = accounts, source, stop, patience
-        self._sink, self._sink_state = sink, SinkState()
+        """`patience` in seconds (rule 1); `sink`: what the sink says now.
+
+        `blocked`: see `Backpressure.blocked`. `missing`: the processes of the cluster that have not
+        come; it is asked until the dataflow has begun.
+        """
+        self._accounts, self._source, self._stop = accounts, source, stop
+        self._patience, self._sink, self._sink_state = patience, sink, SinkState()
+        self._blocked, self._missing = blocked, missing
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
         self.blocked: Sequence[Blocked] = ()
@@ -51,8 +59,6 @@ class Health:
         self._reasons: list[str] = []
         self._warnings: list[str] = []
         self._warn_of: list[Findings] = []
-        self.missing: Findings = lambda: ()
-        """The processes of the cluster that have not come; asked until the dataflow has begun."""
 
     def warn_of(self, findings: Findings) -> None:
         """Ask this at each look for warnings. Rule 3."""
@@ -63,7 +69,7 @@ class Health:
         self._sink_state = self._sink()
         draining = self._stop.reason is not None
         before, self._unbalanced = self._unbalanced, self._accounts.check(draining=draining)
-        self.blocked = () if draining else self._accounts.blocked(now)
+        self.blocked = () if draining else self._blocked(now)
         self._reasons = [
             *(f"message accounting mismatch: {text}" for text in self._unbalanced),
             *self._source.stopped_because(),
@@ -121,7 +127,7 @@ class Health:
             yield f"the sink has {told} for {silent:.0f} s, {sink.open} documents wait{why}"
 
     def _waits(self) -> str:
-        return f"the cluster waits for {', '.join(self.missing()) or 'its other processes'}"
+        return f"the cluster waits for {', '.join(self._missing()) or 'its other processes'}"
 
     def _cause(self, name: str) -> str:
         """Why a consumer is not connected, as the end of a reason. Rule 3."""

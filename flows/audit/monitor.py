@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from connectors import metrics
 from connectors.connector import Source
 from flows.audit.backpressure import HOLDERS, Reminders
 from flows.audit.health import Health
-from flows.audit.reconcile import Accounts
 from flows.process.stop import Stop
 
 LOG = logging.getLogger("hopper")
@@ -28,8 +28,12 @@ REMIND = 60.0
 class Monitor:
     """Of one process."""
 
-    def __init__(self, accounts: Accounts, health: Health, source: Source, stop: Stop) -> None:
-        self._accounts, self._health, self._source, self._stop = accounts, health, source, stop
+    def __init__(
+        self, health: Health, source: Source, stop: Stop, ahead: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`ahead` counts the messages whose event time was too far in the future."""
+        self._health, self._source, self._stop = health, source, stop
+        self._count_ahead = ahead
         self._reminders = Reminders()
         self._ahead = 0
         self._reminded_at = float("-inf")
@@ -50,7 +54,7 @@ class Monitor:
         for held_by in HOLDERS:
             count = sum(one.held_by == held_by for one in blocked)
             metrics.BLOCKED.labels(held_by).set(count)
-        before, self._ahead = self._ahead, self._accounts.ahead()
+        before, self._ahead = self._ahead, self._count_ahead()
         if self._ahead > before and now >= self._reminded_at + REMIND:
             self._reminded_at = now
             LOG.warning(

@@ -11,10 +11,16 @@ Rule 3: what was received here may be grouped in another process of a cluster: o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
-from flows.audit.backpressure import Blocked
-from flows.audit.counters import Account, ConsumerAccount, Counts, Messages, Received
+from flows.audit.counters import (
+    Account,
+    ConsumerAccount,
+    Counts,
+    Messages,
+    Received,
+    Settling,
+)
 
 STILL = 10
 """Looks: that no step takes as long for a batch as ten of them, of a second each."""
@@ -26,33 +32,29 @@ class Accounts:
     def __init__(self, *, alone: bool = True) -> None:
         """`alone`: the process is no part of a cluster. Rule 3."""
         self.alone = alone
-        self.on_consumer: Callable[[str, ConsumerAccount], object] = lambda _name, _account: None
-        """Told of each new account of a consumer."""
         self._consumers: dict[str, ConsumerAccount] = {}
         self._groups: list[Account] = []
         self._sink: list[Account] = []
         self._suspects: set[object] = set()
         self._last: object = None
         self._still = 0
-        self.skipped: Callable[[], int] = lambda: 0
-        """Values that were of no use to their function of `reduce`."""
-        self.ahead: Callable[[], int] = lambda: 0
-        """Messages whose event time was too far in the future to end a window."""
-        self.prefetch: Callable[[], int] = lambda: 0
-        """The most messages that all consumers together may hold."""
-        self.blocked: Callable[[float], Sequence[Blocked]] = lambda now: ()
-        """Consumers that receive nothing since they hold all they may; see `Backpressure`."""
 
     @property
     def consumers(self) -> dict[str, ConsumerAccount]:
         """By name, as many as there are by now."""
         return self._consumers.copy()
 
+    def open(self, name: str, consumer: Settling) -> ConsumerAccount:
+        """A new account, of a consumer."""
+        account = self._consumers[name] = ConsumerAccount(consumer)
+        return account
+
     def of_consumer(self, name: str) -> ConsumerAccount:
-        """The account of that consumer."""
-        if name not in self._consumers:
-            account = self._consumers.setdefault(name, ConsumerAccount())
-            self.on_consumer(name, account)
+        """The account of that consumer, which is open.
+
+        Raises:
+            KeyError: it is not.
+        """
         return self._consumers[name]
 
     def of_groups(self) -> Account:
@@ -80,7 +82,7 @@ class Accounts:
     @property
     def stale(self) -> int:
         """Outcomes that came after their connection was lost."""
-        return sum(account.stale + account.settled().stale for account in self.consumers.values())
+        return sum(account.stale + account.settled.stale for account in self.consumers.values())
 
     @property
     def groups(self) -> Counts:
@@ -94,7 +96,7 @@ class Accounts:
 
     @property
     def ring(self) -> Counts:
-        """The ring, from `correlate` to `acknowledge`; the difference is between two steps."""
+        """The flow, from `correlate` to `acknowledge`; the difference is between two steps."""
         accounts, groups, sink = self.consumers.values(), self.groups, self.sink
         return Counts(
             sum(account.sent for account in accounts),
@@ -136,7 +138,7 @@ class Accounts:
 
     def _compared(self) -> Iterator[tuple[str, int, int]]:
         for name, consumer in self.consumers.items():
-            yield name, consumer.counts.waiting, consumer.awaiting_outcome()
+            yield name, consumer.counts.waiting, consumer.awaiting_outcome
 
 
 def _together(accounts: list[Account]) -> Counts:

@@ -150,6 +150,11 @@ class AggregateSpec(Spec):
             if getattr(self, key) == "drop":
                 yield Problem((key,), "drop: these messages are acknowledged without being stored")
 
+    @property
+    def recognises(self) -> bool:
+        """A redelivered message is recognised by its `message_id`."""
+        return self.by is not None or self.reduce is not None
+
     def _needs(self) -> Iterator[Problem]:
         """What has no meaning without something else."""
         tumbling = self.window.tumbling

@@ -1,7 +1,7 @@
 """What a shard is told to do: the rules of its groups, read from the spec and made ready.
 
-Pure. It decides nothing, and knows neither paths nor expressions: what looks into values is handed
-in.
+Pure. It decides nothing, and knows neither paths nor expressions: `member_values.py` hands in what
+looks into values.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from flows.conditions.conditions import GroupSoFar
+from flows.config.aggregate import AggregateSpec
+from flows.config.window import TumblingSpec, WindowSpec
+from flows.groups.member_values import MemberValues
 
 
 class UntilCondition(Protocol):
@@ -45,6 +48,8 @@ class RunningTally(Protocol):
 
 MICROSECONDS = 1_000_000
 """In a second."""
+MIN_STEP, MAX_STEP = 0.001, 60.0
+"""Seconds of event time, between two moments at which groups may end."""
 
 
 @dataclass(frozen=True)
@@ -131,3 +136,50 @@ class Rules:
         """No rule asks for a single message: they are counted in slices."""
         each = (self.idle, self.until, self.tumbling, self.tally)
         return self.plain and not self.recognise and all(rule is None for rule in each)
+
+
+def make_rules(
+    spec: AggregateSpec, values: MemberValues, partitions: Sequence[str], shards: int
+) -> Rules:
+    """Translate a spec: its limits hold for all shards together, and each has an equal part."""
+    window, parks = spec.window, "park" in (spec.incomplete, spec.on_stop)
+    marked = (window.first, window.last, window.size)
+    return Rules(
+        plain=spec.by is None and all(rule is None for rule in marked),
+        count=window.count,
+        bytes=window.bytes,
+        time=window.time,
+        idle=window.idle,
+        until=values.until,
+        until_tally=values.running,
+        tumbling=_tumbling(window.tumbling),
+        event_order=_event_order(window),
+        incomplete=spec.incomplete,
+        on_stop=spec.on_stop,
+        late=spec.late,
+        remember=spec.remember // shards,
+        amend_for=spec.amend_for,
+        max_groups=spec.max_groups // shards if spec.by else None,
+        order=values.order,
+        tally=values.tally,
+        by_function=isinstance(spec.reduce, str),
+        hold=values.tally is None or values.order is not None or parks,
+        recognise=spec.recognises,
+        partitions=partitions,
+    )
+
+
+def _tumbling(spec: TumblingSpec | None) -> Tumbling | None:
+    if spec is None:
+        return None
+    by_event = spec.event_time is not None
+    return Tumbling(spec.every, by_event, spec.lateness, spec.idle_after, spec.ahead)
+
+
+def _event_order(window: WindowSpec) -> Tumbling | None:
+    """Event time in steps that are small beside `time` and `idle`."""
+    if window.event_time is None:
+        return None
+    shortest = min(seconds for seconds in (window.time, window.idle) if seconds is not None)
+    step = min(max(shortest / 100, MIN_STEP), MAX_STEP)
+    return Tumbling(step, True, window.lateness, window.idle_after, window.ahead)

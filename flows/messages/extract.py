@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from connectors.message import Message, Origin, Properties, Rejection
 from connectors.times import read_time
-from flows.conditions.conditions import Condition
+from flows.conditions.conditions import Condition, condition
 from flows.conditions.user_functions import Failed
-from flows.messages.keys import Keys
+from flows.config.aggregate import AggregateSpec
+from flows.messages.keys import Keys, make_keys
 from flows.values.group import ABSENT, ALONE, FIRST, LAST, Member
-from flows.values.paths import Path, fields_of, reader
+from flows.values.paths import Path, fields_of, parse, reader
 
 Address = tuple[str | None, str | None]
 """Index and `_id`: see `Member`."""
@@ -38,6 +39,39 @@ class ExtractionSpec(NamedTuple):
     """What `until`, `order` and `reduce` look at."""
     names: bool = True
     """Whether it matters what the message is called."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is asked at all."""
+        return any(self[2:])
+
+
+def make_extraction_spec(spec: AggregateSpec, queue: str, values: Sequence[Path]) -> ExtractionSpec:
+    """Translate a spec; `values` are the paths of what travels with each member."""
+    window, tumbling = spec.window, spec.window.tumbling
+    return ExtractionSpec(
+        queue,
+        by=_missing_text(spec.by),
+        keys=make_keys(spec),
+        alone=spec.missing_key == "alone",
+        first=condition(window.first, allow_group=False) if window.first else None,
+        last=condition(window.last, allow_group=False) if window.last else None,
+        size=_path(window.size),
+        event_time=_path(tumbling.event_time if tumbling else window.event_time),
+        values=values,
+        names=spec.recognises,
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return parse(text) if text else None
+
+
+def _missing_text(by: str | Sequence[str] | None) -> str:
+    """What a message without a key lacks, for people."""
+    if by is None or isinstance(by, str):
+        return by or ""
+    return by[0] if len(by) == 1 else f"one of {', '.join(by)}"
 
 
 class _More(NamedTuple):
@@ -113,9 +147,9 @@ class Extractor:
         """Marks, size and time; or why the message can be in no group."""
         spec, queue = self._spec, self._spec.queue
         marks, size, at = 0, None, None
-        for mark, values, condition in self._tests:
+        for mark, values, marked_by in self._tests:
             try:
-                if condition.test(values(document, properties, queue), None):
+                if marked_by.test(values(document, properties, queue), None):
                     marks |= mark
             except Failed as error:
                 return Rejection(f"condition_failed: {error}")
@@ -133,8 +167,8 @@ class Extractor:
 def _paths(spec: ExtractionSpec) -> Iterator[Path]:
     """Everything that is looked at."""
     yield from spec.keys.paths if spec.keys else ()
-    for condition in (spec.first, spec.last):
-        yield from condition.paths if condition else ()
+    for marked_by in (spec.first, spec.last):
+        yield from marked_by.paths if marked_by else ()
     yield from (path for path in (spec.size, spec.event_time) if path is not None)
     yield from spec.values
 

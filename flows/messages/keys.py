@@ -13,8 +13,9 @@ from typing import Any
 from zlib import crc32
 
 from connectors.message import Properties
+from flows.config.aggregate import AggregateSpec, MissingKey
 from flows.values.group import ABSENT
-from flows.values.paths import Get, Path
+from flows.values.paths import Get, Path, parse
 
 
 class Keys:
@@ -54,6 +55,15 @@ class Keys:
     def _part(self, value: Any) -> Any:
         text = canonical(value)
         return self._default if text is ABSENT else text
+
+
+def make_keys(spec: AggregateSpec) -> Keys | None:
+    """The keys that a spec names; `None`: it names none."""
+    if spec.by is None:
+        return None
+    default = spec.missing_key.default if isinstance(spec.missing_key, MissingKey) else ABSENT
+    by = parse(spec.by) if isinstance(spec.by, str) else [parse(text) for text in spec.by]
+    return Keys(by, default)
 
 
 def canonical(value: Any) -> Any:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from msgspec.structs import replace
+
+from connectors.connector import Addressing
 from connectors.message import (
     Arrived,
     Message,
@@ -20,12 +23,14 @@ from connectors.message import (
 )
 from flows.messages.commands import Command, is_command, read_command
 from flows.messages.containers import Refused
-from flows.messages.extract import Extractor
+from flows.messages.extract import Extractor, make_extraction_spec
 from flows.messages.formats import Document, Unreadable
 from flows.messages.member_builder import Envelope, MemberBuilder
 from flows.messages.splitter import Reading, Splitter
+from flows.spec import Pipeline
 from flows.values.columnar import Members
 from flows.values.group import ABSENT, Member
+from flows.values.paths import Path
 
 
 class ReadMessages:
@@ -104,6 +109,11 @@ class MessageReader:
             else:
                 self._read_each(messages, envelope, reading, into)
         return into
+
+    def only(self, message: Message, positions: Sequence[int]) -> Message:
+        """The message with nothing but its documents at these positions."""
+        reading = self._splitter.reading(self._properties(message))
+        return replace(message, body=reading.only(message.body, positions))
 
     def _read_alike(
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
@@ -187,6 +197,21 @@ class MessageReader:
         except Unreadable:
             found = []
         return self._extractor.key({} if isinstance(found, list) else found[1], envelope.properties)
+
+
+def make_reader(
+    spec: Pipeline,
+    properties: Callable[[Message], Properties],
+    addressing: Addressing,
+    values: Sequence[Path],
+) -> MessageReader:
+    """Translate a spec; `values` are the paths of what travels with each member."""
+    source, aggregate = spec.source.chosen, spec.aggregate
+    extraction = make_extraction_spec(aggregate, source.queue, values)
+    extractor = Extractor(extraction) if extraction.asks else None
+    builder = MemberBuilder(addressing if aggregate.reduce is None else None, extractor)
+    splitter = Splitter(source.format, source.max_message, source.indices, builder.decode)
+    return MessageReader(splitter, properties, builder, extractor)
 
 
 def _alike(messages: list[Message]) -> Iterator[list[Message]]:

@@ -27,25 +27,6 @@ Parts = dict[Origin, list[Part]]
 """Of messages with several documents."""
 
 
-def documents(group: Group) -> Documents:
-    """The documents of a group, one for each member, in the members' order."""
-    members = group.members
-    say = _has_parts(members)  # a message that is one document says nothing of it
-    ids = [member.id for member in members]
-    return Documents(
-        [member.document for member in members],
-        _column([member.index for member in members]),
-        _column(ids),
-        actions=_column([member.action for member in members]) if say else None,
-        routings=_column([member.routing for member in members]) if say else None,
-        redelivered=[member.message.redelivered for member in members] if None in ids else None,
-    )
-
-
-def _column(values: list[str | None]) -> list[str | None] | None:
-    return None if values.count(None) == len(values) else values
-
-
 def outcomes(group: Group, documents: Documents, answer: Answer) -> list[Outcomes]:
     """What a sink's answer about a group's documents means for its messages, by origin."""
     if group.summary is not None or len(documents.sources) < len(group.members):
@@ -54,7 +35,7 @@ def outcomes(group: Group, documents: Documents, answer: Answer) -> list[Outcome
         return _all_stored(group)
     members = group.members
     origins = [member.origin for member in members]
-    if len(answer.stored) == len(members) == origins.count(origins[0]) and not _has_parts(members):
+    if len(answer.stored) == len(members) == origins.count(origins[0]) and not has_parts(members):
         # Nearly all answers end here: everything is stored, and came from one consumer.
         return [Outcomes(origins[0], [member.message.tag for member in members], [])]
     out = stored([members[position] for position in answer.stored])
@@ -98,7 +79,8 @@ def _stored(tags: Tags, parts: Parts) -> list[Outcomes]:
     ]
 
 
-def _has_parts(members: list[Member]) -> bool:
+def has_parts(members: list[Member]) -> bool:
+    """Whether one of them is a document of a message with several."""
     return [member.part for member in members].count(None) < len(members)
 
 

@@ -19,11 +19,12 @@ from connectors.connector import Sink, Source
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError, Unavailable
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from flows.audit.collector import show
 from flows.audit.health import Health
-from flows.audit.metrics import show
 from flows.audit.monitor import Monitor
 from flows.audit.reconcile import Accounts
 from flows.audit.sharing import split_by_others
+from flows.job import Job
 from flows.process import last_words
 from flows.process.cluster_startup import ClusterStartup
 from flows.process.introduction import introduction
@@ -41,8 +42,8 @@ nor the values of messages point back. Messages themselves it passes over. With 
 took a sixth of the CPU while they were tuples."""
 
 
-def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Accounts]:
-    """Everything the flow is made of, ready to go.
+def start(path: str) -> Job:
+    """Make a job, ready to go.
 
     Raises:
         SystemExit: with the message printed; 2 when the file is wrong, 1 when a service is.
@@ -62,11 +63,11 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Accounts]:
         for warning in split_by_others(source) if spec.aggregate.by is not None else ():
             LOG.warning("%s: %s", path, warning)
         sink.check()
-        stop, accounts = (
-            Stop(spec.drain_timeout, source.unacknowledged),
-            Accounts(alone=_cluster()[0] == 1),
-        )
-        health = _watch(spec, source, sink, stop, accounts)
+        accounts = Accounts(alone=_cluster()[0] == 1)
+        stop = Stop(spec.drain_timeout, source.unacknowledged, accounts)
+        job = Job(spec, source, sink, stop, accounts)
+        cluster = ClusterStartup(addresses, _index(), stop) if (addresses := _addresses()) else None
+        _watch(spec, job, cluster)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
@@ -74,35 +75,38 @@ def start(path: str) -> tuple[Pipeline, Source, Sink, Stop, Accounts]:
         LOG.error("%s", error)
         sys.exit(EXIT_UNAVAILABLE)
     stop.on_signals()
-    if addresses := _addresses():
-        gathering = ClusterStartup(addresses, _index(), stop)
-        health.missing = gathering.missing
-        gathering.start()
+    if cluster is not None:
+        cluster.start()
         last_words.install()
-    atexit.register(_report, stop)
+    atexit.register(_report, job)
     gc.set_threshold(CYCLES_AFTER)
     gc.freeze()  # what is there by now stays
-    return spec, source, sink, stop, accounts
+    return job
 
 
-def _watch(spec: Pipeline, source: Source, sink: Sink, stop: Stop, accounts: Accounts) -> Health:
-    """Look at the accounts and at the health from now on; answer those who ask, where wanted."""
-    show(accounts, source, sink)
-    stop.open_groups = lambda: accounts.groups.groups
-    patience = spec.metrics.unhealthy_after if spec.metrics is not None else inf
-    health = Health(accounts, source, stop, patience, sink.state)
+def _watch(spec: Pipeline, job: Job, cluster: ClusterStartup | None) -> None:
+    """Look at the accounts and at the health from now on; answer requests, if the spec wants it."""
+    show(job)
+    health = Health(
+        job.accounts,
+        job.source,
+        job.stop,
+        spec.metrics.unhealthy_after if spec.metrics is not None else inf,
+        sink=job.sink.state,
+        blocked=job.backpressure.blocked,
+        missing=cluster.missing if cluster is not None else lambda: (),
+    )
     if spec.aggregate.by is not None:
-        health.warn_of(lambda: split_by_others(source))
+        health.warn_of(lambda: split_by_others(job.source))
     if spec.metrics is not None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)
-    Monitor(accounts, health, source, stop).start()
-    return health
+    Monitor(health, job.source, job.stop, lambda: job.ahead).start()
 
 
-def _report(stop: Stop) -> None:
-    if stop.reason is not None:
-        LOG.info("drained: %s", metrics.summary())
+def _report(job: Job) -> None:
+    if job.stop.reason is not None:
+        LOG.info("drained: %s", job.accounts.messages)
 
 
 def workers() -> int:

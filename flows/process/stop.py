@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from connectors import metrics
+from flows.audit.reconcile import Accounts
 
 LOG = logging.getLogger("hopper")
 
@@ -30,9 +30,16 @@ end the process undrained."""
 class Stop:
     """Whether the job is to end; a drain that takes too long ends the process."""
 
-    def __init__(self, timeout: float, unacknowledged: Callable[[], int]) -> None:
-        """`timeout` in seconds; `unacknowledged` returns how many messages are in flight."""
+    def __init__(
+        self, timeout: float, unacknowledged: Callable[[], int], accounts: Accounts | None = None
+    ) -> None:
+        """`timeout` in seconds; `unacknowledged` counts the messages that are not acknowledged yet.
+
+        `accounts`: what the log tells of open groups, and of messages when the drain takes too
+        long.
+        """
         self._timeout, self._unacknowledged = timeout, unacknowledged
+        self._accounts = accounts or Accounts()
         self._announced, self._completions_told = False, 0
         self.reason: str | None = None
         """Why the job is to end; `None`: it goes on."""
@@ -40,8 +47,6 @@ class Stop:
         """How often all groups of the process were requested to complete."""
         self.begun = False
         """Whether the dataflow runs: it does not before all processes of the cluster are there."""
-        self.open_groups: Callable[[], int] = lambda: 0
-        """Counts them, to be told."""
 
     def on_signals(self) -> None:
         """Let SIGTERM, SIGHUP and Ctrl-C drain the job, and the second of them end it at once.
@@ -83,7 +88,7 @@ class Stop:
         """Tell, once for each time, that this happens."""
         if self._completions_told != self.completions:
             self._completions_told = self.completions
-            LOG.info("completing %d open groups: SIGUSR1", self.open_groups())
+            LOG.info("completing %d open groups: SIGUSR1", self._accounts.groups.groups)
 
     def _on_signal(self, number: signal.Signals) -> None:
         # No logging here: the signal may have interrupted the very code that holds its lock.
@@ -95,7 +100,7 @@ class Stop:
         LOG.error(
             "not drained after %g s: %d messages are left unacknowledged, and will be delivered "
             "again: %s",
-            *(self._timeout, self._unacknowledged(), metrics.summary()),
+            *(self._timeout, self._unacknowledged(), self._accounts.messages),
         )
         logging.shutdown()
         os._exit(EXIT_NOT_DRAINED)

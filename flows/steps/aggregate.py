@@ -41,9 +41,10 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         self,
         shard: Shard,
         signals: Stop,
-        clock: Callable[[], float] | None = None,
         account: Account | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        """`clock` tells the seconds since 1970, and only goes forward."""
         self._shard, self._signals, self._clock = shard, signals, clock or Clock()
         self._account = account or Account()
         self._obeyed = signals.completions

@@ -15,25 +15,28 @@ from flows.steps.routing import ForConsumer, ForShard, ShardRouter
 from flows.steps.source import Event
 from flows.values.group import Progress
 
+Correlate = Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]
+"""What is told to shards and to consumers, each under its name."""
+
 
 def correlate(
-    core: MessageReader,
+    reader: MessageReader,
     router: ShardRouter,
-    clock: Callable[[], float] = time.time,
-    accounts: Accounts | None = None,
-) -> Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]:
+    accounts: Accounts,
+    clock: Callable[[], float] | None = None,
+) -> Correlate:
     """The `correlate` step: what concerns a shard, and what concerns a consumer.
 
     `clock` tells when messages have arrived, in seconds since 1970.
     """
-    accounts = accounts or Accounts()
+    clock = clock or time.time
 
     def step(events: list[Event]) -> Iterable[tuple[str, ForShard | Lost | ForConsumer]]:
         with RAISED:
             for event in events:
                 if isinstance(event, Arrived):
                     now = clock()
-                    correlated = core.read(event, now)
+                    correlated = reader.read(event, now)
                     outcomes, sent = correlated.outcomes, len(correlated.members)
                     sent += in_outcomes(outcomes) if outcomes else 0
                     accounts.of_consumer(event.origin.consumer).sent += sent

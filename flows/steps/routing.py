@@ -11,6 +11,8 @@ from operator import itemgetter
 from typing import TypeGuard
 
 from connectors.message import Drain, Lost, Opened, Origin, Outcomes
+from flows.config.aggregate import AggregateSpec
+from flows.groups.rules import Rules
 from flows.groups.watermark_progress import WatermarkGenerator
 from flows.messages.commands import Command
 from flows.messages.keys import shard_of
@@ -119,6 +121,23 @@ class ShardRouter:
         if key is None:
             return [origin.consumer]
         return [self._keyed[shard_of(key, len(self._keyed))]]
+
+
+def shards_of_keys(spec: AggregateSpec) -> Sequence[str]:
+    """Names of the shards where the groups of keys are; none where there are no keys."""
+    if spec.by is None:
+        return ()
+    few = min(spec.max_groups, spec.remember or spec.max_groups) < EXACT_BELOW
+    return SHARDS[:1] if few else SHARDS
+
+
+def make_router(consumers: Sequence[str], keyed: Sequence[str], rules: Rules) -> ShardRouter:
+    """ShardRouter messages over the shards that go by these rules."""
+    tumbling = rules.event_order or rules.tumbling
+    by_event = tumbling is not None and tumbling.by_event
+    return ShardRouter(
+        consumers, keyed, WatermarkGenerator(tumbling) if tumbling and by_event else None
+    )
 
 
 def is_for_shard(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -34,10 +35,14 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         stop: Stop,
         accounts: Accounts,
         backpressure: Backpressure | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """`backpressure`: if given, it looks at each consumer, and lets it grow."""
+        """`backpressure`: if given, it looks at each consumer, and lets it grow.
+
+        `clock`: seconds of any clock that only goes forward, to look by.
+        """
         self._source, self._stop, self._accounts = source, stop, accounts
-        self._backpressure = backpressure
+        self._backpressure, self._clock = backpressure, clock or time.monotonic
 
     def list_parts(self) -> list[str]:
         """All consumers of the cluster; Bytewax gives each to one worker.
@@ -52,10 +57,8 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         """Start the consumer."""
         consumer = self._source.consumer(for_part)
         consumer.start()
-        account = self._accounts.of_consumer(for_part)
-        account.awaiting_outcome = lambda: consumer.awaiting_outcome
-        account.settled = lambda: consumer.counts
-        return _Deliveries(for_part, consumer, self._stop, account, self._backpressure)
+        account = self._accounts.open(for_part, consumer)
+        return _Deliveries(for_part, consumer, self._stop, account, self._backpressure, self._clock)
 
 
 class _Deliveries(StatefulSourcePartition[Event, None]):
@@ -66,8 +69,9 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         stop: Stop,
         account: ConsumerAccount,
         backpressure: Backpressure | None,
+        clock: Callable[[], float],
     ) -> None:
-        self._name, self._consumer, self._stop = name, consumer, stop
+        self._name, self._consumer, self._stop, self._clock = name, consumer, stop, clock
         self._account, self._backpressure, self._checked_at = account, backpressure, 0.0
         self._told = False
         self._pause = BUSY
@@ -93,8 +97,8 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         return events
 
     def _is_backpressured(self) -> bool:
-        """Return whether back-pressure silences the consumer; `False` between two checks."""
-        backpressure, now = self._backpressure, time.monotonic()
+        """Look whether it is kept waiting; `False`: it is not, or the last look was just before."""
+        backpressure, now = self._backpressure, self._clock()
         if backpressure is None or now - self._checked_at < backpressure.check_interval:
             return False
         self._checked_at = now

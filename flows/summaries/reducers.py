@@ -6,15 +6,17 @@ Pure. What the functions do is in `flows/summaries/functions/`; it knows nothing
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from flows.config.reduce import Reduction
 from flows.summaries.functions.distinct import CountDistinct, Distinct
 from flows.summaries.functions.function import Function, Reducer, State, Unfit
 from flows.summaries.functions.merge import Merge
 from flows.summaries.functions.numbers import Average, Greatest, Least, Sum
 from flows.summaries.functions.values import Concat, Count, CountMembers, First, Last, ListValues
+from flows.values.paths import parse
 
-__all__ = ["NAMES", "Function", "Tally", "wanted"]
+__all__ = ["NAMES", "Function", "Tally", "make_functions", "wanted"]
 
 
 class Tally:
@@ -65,6 +67,20 @@ class Tally:
     def skipped(self) -> int:
         """Values that were passed over so far, for they were of no use to their function."""
         return self._unfit.count
+
+
+def make_functions(
+    reduce: str | Mapping[str, Literal["count"] | Reduction] | None,
+) -> Mapping[str, Function]:
+    """Translate a spec's `reduce`; a function of the user's own needs no values."""
+    if not isinstance(reduce, Mapping):
+        return {}
+    return {
+        name: Function("count")
+        if one == "count"
+        else Function(one.function, parse(one.path), one.q, one.separator)
+        for name, one in reduce.items()
+    }
 
 
 def wanted(functions: Mapping[str, Function]) -> list[Hashable]:

@@ -8,23 +8,33 @@ import re
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from connectors import metrics
 from connectors.errors import Unavailable
-from connectors.memory.sink import MemoryStoreSink as MemorySink
-from connectors.memory.source import MemoryQueueSource
-from connectors.memory.spec import MemorySink as SinkSpec
-from connectors.memory.spec import MemorySource
 from connectors.message import Arrived, Message, Opened, Origin, Outcomes
-from flows.audit.metrics import show
-from flows.audit.reconcile import Accounts
+from flows.audit import collector
+from flows.audit.collector import AccountsCollector
+from tests.flows.memory_job import make_job, pipeline
+from tests.flows.settling import SettlingStub
 from tools.local.ports import free_ports
 
 MESSAGE = Message(1, False, b"", b"", b"{}")
 
 
+@pytest.fixture
+def shown() -> Iterator[None]:
+    """The accounts of a job, among what this process shows."""
+    accounts = AccountsCollector(make_job(pipeline("shown")))
+    REGISTRY.register(accounts)
+    yield
+    REGISTRY.unregister(accounts)
+
+
+@pytest.mark.usefixtures("shown")
 def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture) -> None:
     """Processes of one host share a spec; the log says where each one answers."""
     caplog.set_level(logging.INFO)
@@ -38,6 +48,7 @@ def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture
     assert b"# TYPE hopper_received_total counter" in urllib.request.urlopen(url).read()
 
 
+@pytest.mark.usefixtures("shown")
 def test_pages_are_served_beside_the_metrics(caplog: pytest.LogCaptureFixture) -> None:
     """By their paths; with 503 where something is wrong."""
     caplog.set_level(logging.INFO)
@@ -91,9 +102,9 @@ def test_a_host_that_is_not_ours_is_told() -> None:
 
 def test_every_metric_is_described() -> None:
     """With a sentence, and by the name that Prometheus shows."""
-    described = list(metrics.described())
+    described = [*collector.described(), *metrics.described()]
 
-    assert len({metric.name for metric in described}) == len(described)
+    assert len({metric.name for metric in described}) == len(described) > 30
     for metric in described:
         assert metric.name.startswith("hopper_")
         assert metric.name.endswith("_total") == (metric.kind == "counter")
@@ -104,13 +115,12 @@ def test_every_metric_is_described() -> None:
 
 def test_the_summary_has_whole_numbers() -> None:
     """Those of the accounts; what is rare is told where it has happened."""
-    accounts = Accounts()
-    source = MemoryQueueSource(MemorySource(name="summary"), workers=1)
-    show(accounts, source, MemorySink(SinkSpec(name="summary")))
-    account = accounts.of_consumer("q/0")
+    job = make_job(pipeline("summary"))
+    account = job.accounts.open("q/0", SettlingStub())
     account.take([Opened(Origin("q/0", 1)), Arrived(Origin("q/0", 1), [MESSAGE] * 9)])
     account.settle(Outcomes(Origin("q/0", 1), [1, 2], [], dropped=[3]))
 
-    assert metrics.summary() == "9 received, 2 stored, 0 rejected, 0 parked, 1 dropped"
-    [family] = metrics.STORED.collect()
+    told = "9 received, 2 stored, 0 rejected, 0 parked, 1 dropped"
+    assert str(job.accounts.messages) == told
+    [family] = [f for f in AccountsCollector(job).collect() if f.name == "hopper_stored"]
     assert [sample.value for sample in family.samples] == [2]

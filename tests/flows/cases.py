@@ -20,7 +20,8 @@ from connectors.message import Arrived, Message, Origin, Outcomes, Properties
 from connectors.units import Duration
 from flows.groups.departures import ShardOutput
 from flows.groups.event_order import make_shard
-from flows.job import make_plan
+from flows.job import Job
+from flows.process.stop import Stop
 from flows.spec import Pipeline
 from flows.summaries.fingerprint import count_in
 from flows.values.columnar import Members
@@ -59,7 +60,7 @@ class Life:
         assert spec.source.memory
         assert spec.sink.memory
         source = Source(spec.source.memory, workers=1)
-        self.plan = make_plan(spec, source, Sink(spec.sink.memory))
+        self.plan = Job(spec, source, Sink(spec.sink.memory), Stop(3600, lambda: 0))
         self.shards = {name: make_shard(self.plan.rules) for name in self.plan.router.shards}
         self.origins = {name: Origin(name, 1) for name in source.consumers()}
         self.now = BEGIN
@@ -124,7 +125,7 @@ class Life:
         if not steps:
             return
         origin = self.origins[f"queue/{steps[0].get('consumer', 0):03d}"]
-        read = self.plan.read.read(Arrived(origin, [self._message(s) for s in steps]), self.now)
+        read = self.plan.reader.read(Arrived(origin, [self._message(s) for s in steps]), self.now)
         if read.outcomes is not None:
             self._leave("", [read.outcomes])
         for name, told in self.plan.router.route(read, self.now):

@@ -10,8 +10,8 @@ from bytewax.testing import cluster_main, run_main
 
 from connectors.memory import sink, source
 from connectors.message import Properties
-from flows.audit.reconcile import Accounts
-from flows.pipeline import ring
+from flows.job import Job
+from flows.pipeline import build_flow
 from flows.process.stop import Stop
 from flows.spec import Pipeline
 from tests.waiting import until
@@ -29,25 +29,28 @@ def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
     )
 
 
-def run(
-    spec: Pipeline,
-    done: Callable[[], bool],
-    workers: int = 1,
-    accounts: Accounts | None = None,
-    **options: Any,
-) -> None:
-    """Run a job until `done`, then drain it; `options` are Bytewax's, of one worker."""
+def make_job(spec: Pipeline, workers: int = 1) -> Job:
     assert spec.source.memory
     assert spec.sink.memory
     stop = Stop(timeout=3600, unacknowledged=lambda: 0)
     memory = source.MemoryQueueSource(spec.source.memory, workers)
-    flow = ring(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop, accounts)
+    return Job(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop)
+
+
+def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1, **options: Any) -> None:
+    """Run a job until `done`, then drain it; `options` are Bytewax's, of one worker."""
+    run_job(make_job(spec, workers), done, workers, **options)
+
+
+def run_job(job: Job, done: Callable[[], bool], workers: int = 1, **options: Any) -> None:
+    """See `run`."""
+    flow = build_flow(job)
 
     def drain_when_done() -> None:
         try:
             until(done)
         finally:
-            stop.request("the test has seen enough")
+            job.stop.request("the test has seen enough")
 
     with ThreadPoolExecutor() as threads:
         watch = threads.submit(drain_when_done)

@@ -11,9 +11,8 @@ import pytest
 from connectors.memory import sink, source
 from connectors.message import Properties
 from flows.audit import backpressure
-from flows.audit.reconcile import Accounts
 from flows.spec import Pipeline
-from tests.flows.memory_job import run
+from tests.flows.memory_job import make_job, run, run_job
 
 START = 1_767_348_000
 MINUTES, EACH = 2, 4500
@@ -80,13 +79,13 @@ def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
 ) -> None:
     """It is said what holds the messages, and all of them go back."""
     monkeypatch.setattr(backpressure, "TELL_AFTER", 0.5)
-    queue, store, accounts = source.queue("given"), sink.store("given"), Accounts()
+    queue, store = source.queue("given"), sink.store("given")
+    job = make_job(spec("given", prefetch=200))
     publish(queue, 500)
 
-    run(
-        spec("given", prefetch=200),
-        lambda: bool(accounts.blocked(time.monotonic())) and not queue.acknowledged,
-        accounts=accounts,
+    run_job(
+        job,
+        lambda: bool(job.backpressure.blocked(time.monotonic())) and not queue.acknowledged,
     )
 
     assert (len(queue.waiting), queue.acknowledged, queue.parked) == (MINUTES * 500, [], [])

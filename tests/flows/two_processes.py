@@ -13,10 +13,9 @@ import threading
 from bytewax.dataflow import Dataflow
 
 from connectors.memory import sink, source
-from flows.pipeline import ring
+from flows.pipeline import build_flow
 from flows.process.start import workers
-from flows.process.stop import Stop
-from tests.flows.memory_job import pipeline, publish
+from tests.flows.memory_job import make_job, pipeline, publish
 from tests.waiting import until
 
 
@@ -25,12 +24,13 @@ def flow(drains: bool) -> Dataflow:
     publish(queue, 500)
     spec = pipeline("cluster")
     assert spec.source.memory
-    assert spec.sink.memory
-    stop = Stop(timeout=3600, unacknowledged=lambda: 0)
+    consumers = spec.source.memory.model_copy(update={"consumers": "auto"})
+    source_spec = spec.source.model_copy(update={"memory": consumers})
+    job = make_job(spec.model_copy(update={"source": source_spec}), workers())
 
     def drain() -> None:
         until(lambda: len(queue.acknowledged) == 500)
-        stop.request("the first process is done")
+        job.stop.request("the first process is done")
 
     if drains:
         threading.Thread(target=drain, daemon=True).start()
@@ -39,7 +39,4 @@ def flow(drains: bool) -> Dataflow:
             f"{len(store.documents)} {len(queue.acknowledged)} {queue.unacknowledged}\n"
         )
     )
-    memory = source.MemoryQueueSource(
-        spec.source.memory.model_copy(update={"consumers": "auto"}), workers()
-    )
-    return ring(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop)
+    return build_flow(job)

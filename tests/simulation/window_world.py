@@ -12,7 +12,6 @@ from collections import Counter
 
 from connectors.message import Properties
 from flows.spec import Pipeline
-from flows.steps.correlate import correlate
 from tests.simulation.events import event
 from tests.simulation.world import SimulatedWorld, fields
 
@@ -49,12 +48,6 @@ class WindowWorld(SimulatedWorld):
                 "aggregate": aggregate,
                 "sink": {"memory": {"name": name}},
             }
-        )
-
-    def _begin(self) -> None:
-        super()._begin()
-        self.correlate = correlate(
-            self.plan.read, self.plan.router, lambda: self.now, accounts=self.accounts
         )
 
     def publish(self) -> None:

@@ -18,18 +18,11 @@ from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.message import Lost, Outcomes, Properties
 from flows.audit.counters import in_leaving, in_outcomes
-from flows.audit.reconcile import Accounts
 from flows.groups.departures import ShardOutput
-from flows.groups.event_order import make_shard
-from flows.job import make_plan
+from flows.job import Job
 from flows.process.stop import Stop
 from flows.spec import Pipeline
-from flows.steps.acknowledge import Acknowledge
-from flows.steps.aggregate import Aggregate
-from flows.steps.correlate import correlate
 from flows.steps.routing import ForConsumer, ForShard, is_for_shard
-from flows.steps.source import Deliveries
-from flows.steps.write import Write
 from flows.values.columnar import Members
 
 SEEDS = range(200 if "CI" in os.environ else 40)
@@ -56,9 +49,8 @@ class SimulatedWorld:
         source = memory_source.MemoryQueueSource(self.spec.source.memory, workers=1)
         self.consumers = {name: source.consumer(name) for name in source.consumers()}
         self.source = source
-        self.plan = make_plan(self.spec, source, self.sink)
-        self.shards = list(self.plan.router.shards)
         self._begin()
+        self.shards = list(self.job.router.shards)
         self.published = 0
 
     def _spec(self, name: str) -> Pipeline:
@@ -87,22 +79,15 @@ class SimulatedWorld:
 
     def _begin(self) -> None:
         """What a process has in its memory when it starts."""
-        self.stop, self.accounts = Stop(3600, lambda: 0), Accounts()
-        deliveries = Deliveries(self.source, self.stop, self.accounts)
-        acknowledge = Acknowledge(self.source, self.plan.only, self.stop, self.accounts)
+        self.stop = Stop(3600, lambda: 0)
+        self.job = job = Job(self.spec, self.source, self.sink, self.stop, clock=lambda: self.now)
+        self.accounts = job.accounts
+        deliveries, acknowledge = job.deliveries(), job.acknowledge()
         self.deliveries = {name: deliveries.build_part("", name, None) for name in self.consumers}
         self.homes = {name: acknowledge.build_part("", name, None) for name in self.consumers}
-        self.correlate = correlate(self.plan.read, self.plan.router, accounts=self.accounts)
-        self.aggregates = {
-            name: Aggregate(
-                make_shard(self.plan.rules), self.stop, lambda: self.now, self.accounts.of_groups()
-            )
-            for name in self.shards
-        }
-        self.writes = {
-            name: Write(self.sink, self.plan.documents, self.accounts.of_sink())
-            for name in self.shards
-        }
+        self.correlate = job.correlate()
+        self.aggregates = {name: job.aggregate() for name in job.router.shards}
+        self.writes = {name: job.write() for name in job.router.shards}
         self.to_aggregate: dict[str, deque[ForShard | Lost]] = defaultdict(deque)
         self.to_write: dict[str, deque[ShardOutput | Lost]] = defaultdict(deque)
         self.to_acknowledge: dict[str, deque[ForConsumer]] = defaultdict(deque)

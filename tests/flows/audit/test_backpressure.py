@@ -10,6 +10,7 @@ from connectors.connector import Load
 from connectors.message import Lost, Opened, Origin
 from flows.audit.backpressure import Backpressure, Blocked, ConsumerCheck, Reminders
 from flows.audit.reconcile import Accounts
+from tests.flows.settling import SettlingStub
 
 ORIGIN = Origin("queue/000", 1)
 FULL = Load(held=10, prefetch=10, is_full=True)
@@ -21,13 +22,12 @@ class StalledJob:
 
     def __init__(self, **options: Any) -> None:
         self.accounts = Accounts()
-        self.consumer = self.accounts.of_consumer("queue/000")
+        self.settling = SettlingStub(awaiting_outcome=10)
+        self.consumer = self.accounts.open("queue/000", self.settling)
         self.consumer.take([Opened(ORIGIN)])
-        self.consumer.awaiting_outcome = lambda: 10
         self.groups, self.sink = self.accounts.of_groups(), self.accounts.of_sink()
         self.backpressure = Backpressure(
-            lambda: self.accounts.groups,
-            lambda: self.accounts.sink,
+            self.accounts,
             prefetch_at="source.rabbitmq.prefetch",
             **{"idle_after": 2.0, **options},
         )
@@ -117,7 +117,7 @@ def test_nor_while_it_is_settled_what_it_holds() -> None:
 
 def test_nor_while_rejected_messages_wait_to_be_dead_lettered() -> None:
     job = StalledJob()
-    job.consumer.awaiting_outcome = lambda: 2
+    job.settling.awaiting_outcome = 2
     job.hold(2, 0)
 
     assert job.pass_time(6.0, MAY_GROW).grown == 0
@@ -153,7 +153,7 @@ def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
 
 def test_a_group_without_clock_is_told_of_one() -> None:
     job = StalledJob(idle_after=None)
-    job.consumer.awaiting_outcome = lambda: 65_535
+    job.settling.awaiting_outcome = 65_535
     job.hold(65_535, 0)
     job.pass_time(6.0, Load(held=65_535, prefetch=65_535, is_full=True))
 
@@ -178,7 +178,7 @@ def test_what_is_settled_one_by_one_is_blocked_all_the_same() -> None:
 def test_the_prefetch_of_all_is_counted() -> None:
     job = StalledJob()
     job.check(0.0)
-    job.backpressure.check("queue/001", job.accounts.of_consumer("queue/001"), FULL, 0.0)
+    job.backpressure.check("queue/001", job.accounts.open("queue/001", SettlingStub()), FULL, 0.0)
 
     assert job.backpressure.prefetch == 20
 

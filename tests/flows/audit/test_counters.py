@@ -17,6 +17,7 @@ from connectors.message import (
 from flows.audit.counters import ConsumerAccount, Messages, in_group, in_leaving, in_outcomes
 from flows.values.group import DuplicateOfSent, Group
 from tests.flows.members import member
+from tests.flows.settling import SettlingStub
 
 ORIGIN, NEXT = Origin("q/0", 1), Origin("q/0", 2)
 
@@ -31,7 +32,7 @@ def rejected(*others: int) -> Rejected:
 
 def test_each_message_is_in_one_column() -> None:
     """A rejected one may stand for others; a lost connection gives back what has no outcome."""
-    account = ConsumerAccount()
+    account = ConsumerAccount(SettlingStub())
     account.take([Opened(ORIGIN), arrived(20)])
     account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5)], dropped=[6]))
 
@@ -46,10 +47,10 @@ def test_each_message_is_in_one_column() -> None:
 
 def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
     """Of six that are rejected, one was never read; three are parked, one is given back."""
-    account = ConsumerAccount()
+    settling = SettlingStub(counts=ConsumerCounts(unread=1, parked=3, returned=1))
+    account = ConsumerAccount(settling)
     account.take([Opened(ORIGIN), arrived(20)])
     account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5), rejected(8)], dropped=[6]))
-    account.settled = lambda: ConsumerCounts(unread=1, parked=3, returned=1)
 
     assert account.messages == Messages(
         received=21, stored=2, rejected=6, parked=3, discarded=0, dropped=1, requeued=1
@@ -61,7 +62,7 @@ def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
 
 def test_what_is_heard_of_a_lost_connection_is_stale() -> None:
     """Before the next one is there, and afterwards."""
-    account = ConsumerAccount()
+    account = ConsumerAccount(SettlingStub())
     assert account.is_stale(ORIGIN)
     account.take([Opened(ORIGIN)])
     assert not account.is_stale(ORIGIN)

@@ -8,9 +8,11 @@ from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySource
 from connectors.message import Lost, Opened, Origin, SinkState
 from flows.audit.backpressure import Blocked, HeldBy
+from flows.audit.counters import ConsumerAccount
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
 from flows.process.stop import Stop
+from tests.flows.settling import SettlingStub
 
 ORIGIN = Origin("q/0", 1)
 
@@ -40,16 +42,31 @@ class WatchedJob:
         self.accounts = Accounts(alone=alone)
         self.stop, self.source = Stop(3600, lambda: 0), Stopped()
         self.sink_state = SinkState()
+        self.missing: list[str] = []
+        self.blocked: list[Blocked] = []
         self.health = Health(
-            self.accounts, self.source, self.stop, patience=30, sink=lambda: self.sink_state
+            self.accounts,
+            self.source,
+            self.stop,
+            patience=30,
+            sink=lambda: self.sink_state,
+            blocked=self._blocked,
+            missing=lambda: self.missing,
         )
         self.sink = self.accounts.of_sink()
         self.now = 0.0
         self.turns = True
         self.logged: list[str] = []
 
+    def _blocked(self, now: float) -> list[Blocked]:
+        """Each for as long as it says, and since."""
+        return [one._replace(seconds=one.seconds + now) for one in self.blocked]
+
+    def open(self) -> ConsumerAccount:
+        return self.accounts.open("q/0", SettlingStub())
+
     def connect(self) -> None:
-        self.accounts.of_consumer("q/0").take([Opened(ORIGIN)])
+        self.open().take([Opened(ORIGIN)])
 
     def submit(self, count: int) -> None:
         self.accounts.of_consumer("q/0").sent += count
@@ -78,7 +95,7 @@ def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
     watched = WatchedJob()
     watched.pass_time(1)
     assert watched.unready() == ["no consumer has started"]
-    watched.accounts.of_consumer("q/0")
+    watched.open()
     watched.pass_time(1)
     assert watched.unready() == ["q/0 is not connected"]
 
@@ -204,7 +221,7 @@ def test_the_numbers_are_told() -> None:
 def test_why_a_consumer_is_not_connected_is_told() -> None:
     """What the broker said last, at once by `/ready`, and by `/health` when it lasts."""
     watched = WatchedJob()
-    watched.accounts.of_consumer("q/0")
+    watched.open()
     watched.source.causes = {"q/0": "broker:5672: ACCESS_REFUSED (403)"}
 
     watched.pass_time(31)
@@ -218,7 +235,7 @@ def test_why_a_consumer_is_not_connected_is_told() -> None:
 def test_a_cluster_that_is_not_complete_is_forgiven_for_a_while() -> None:
     """It is not ready, and says who is missing; later it is not healthy: nothing flows."""
     watched = WatchedJob(alone=False)
-    watched.health.missing = lambda: ["b:2101", "c:2101"]
+    watched.missing = ["b:2101", "c:2101"]
 
     watched.pass_time(30)
     assert watched.reasons() == []
@@ -259,8 +276,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
     """And is well again as soon as something arrives."""
     watched = WatchedJob()
     watched.connect()
-    since = 0.0
-    watched.accounts.blocked = lambda now: [blocked(held_by, now - since, is_stuck=is_stuck)]
+    watched.blocked = [blocked(held_by, 0.0, is_stuck=is_stuck)]
     watched.pass_time(29)
     assert watched.reasons() == []
     [warning] = watched.health.health()[1]["warnings"]
@@ -271,7 +287,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
     assert reason.startswith("q/0 has been full for 30 s: it holds 200 messages, its prefetch is ")
     assert reason.endswith("; raise prefetch")
     assert watched.health.health()[1]["warnings"] == []
-    watched.accounts.blocked = lambda now: []
+    watched.blocked = []
     watched.pass_time(1)
 
     assert watched.reasons() == watched.health.health()[1]["warnings"] == []
@@ -281,7 +297,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
 def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) -> None:
     watched = WatchedJob()
     watched.connect()
-    watched.accounts.blocked = lambda now: [blocked(held_by, now)]
+    watched.blocked = [blocked(held_by, 0.0)]
     watched.pass_time(100)
 
     assert watched.reasons() == []
@@ -290,7 +306,7 @@ def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) ->
 def test_a_drain_waits_for_no_message() -> None:
     watched = WatchedJob()
     watched.connect()
-    watched.accounts.blocked = lambda now: [blocked("open_groups", now, is_stuck=True)]
+    watched.blocked = [blocked("open_groups", 0.0, is_stuck=True)]
     watched.stop.request("SIGTERM")
     watched.pass_time(100)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.message import Arrived, Message, Opened, Origin, Outcomes
+from connectors.message import Arrived, ConsumerCounts, Message, Opened, Origin, Outcomes
 from flows.audit.reconcile import STILL, Accounts
 
 ORIGIN = Origin("q/0", 1)
@@ -19,12 +19,16 @@ class CountedRing:
 
     def __init__(self, *, alone: bool = True) -> None:
         self.accounts = Accounts(alone=alone)
-        self.consumer = self.accounts.of_consumer("q/0")
-        self.consumer.awaiting_outcome = lambda: self.awaiting_outcome
+        self.consumer = self.accounts.open("q/0", self)
         self.consumer.take([Opened(ORIGIN)])
         self.groups, self.sink = self.accounts.of_groups(), self.accounts.of_sink()
         self.awaiting_outcome = self.between_in = self.open = self.between_out = self.with_sink = 0
         self.answered = 0
+
+    @property
+    def counts(self) -> ConsumerCounts:
+        """Of rejected messages: there are none."""
+        return ConsumerCounts()
 
     def receive(self, count: int) -> None:
         messages = [Message(tag, False, b"", b"", b"{}") for tag in range(1, count + 1)]

@@ -16,16 +16,16 @@ from connectors.memory.source import MemoryQueueSource
 from connectors.message import Arrived, Message, Origin, Outcomes
 from flows.groups.departures import ShardOutput
 from flows.groups.shard import Shard
-from flows.job import make_plan
+from flows.job import Job
+from flows.process.stop import Stop
 from flows.spec import Pipeline
-from flows.steps.correlate import correlate
 from flows.values.columnar import Members
 from flows.values.group import Group, Progress
 
 CONSUMERS = ("late/000", "late/001")
 
 
-class Job:
+class LateJob:
     """Two consumers, eight shards, and a clock that a test moves."""
 
     def __init__(self, late: str = "amend", **aggregate: Any) -> None:
@@ -42,12 +42,14 @@ class Job:
         )
         assert spec.source.memory
         assert spec.sink.memory
-        plan = make_plan(
-            spec, MemoryQueueSource(spec.source.memory, 2), MemorySink(spec.sink.memory)
-        )
-        self._read = correlate(plan.read, plan.router, lambda: self.now)
+        self.now, self._tag = 0.0, 0
+        source = MemoryQueueSource(spec.source.memory, 2)
+        sink, stop = MemorySink(spec.sink.memory), Stop(3600, lambda: 0)
+        job = Job(spec, source, sink, stop, clock=lambda: self.now)
+        for name in CONSUMERS:
+            job.accounts.open(name, source.consumer(name))
+        self._read, self._rules = job.correlate(), job.rules
         self._shards: dict[str, Shard] = {}
-        self._rules, self.now, self._tag = plan.rules, 0.0, 0
 
     def tell(self, now: float, consumer: int, key: str, ts: float) -> list[ShardOutput]:
         """A message comes; return what leaves for it, of any shard."""
@@ -84,7 +86,7 @@ def became(left: list[ShardOutput], key: str) -> str:
 @pytest.mark.parametrize("key", "abcdefgh")
 def test_a_window_that_was_not_over_when_time_became_known_is_amended(key: str) -> None:
     """Consumer 1 is never heard of until then; so time is known once both are idle."""
-    job = Job()
+    job = LateJob()
     job.tell(0.0, 0, "a", 0.0)
     job.tell(20.0, 1, "a", 20.5)
 
@@ -94,7 +96,7 @@ def test_a_window_that_was_not_over_when_time_became_known_is_amended(key: str) 
 @pytest.mark.parametrize("key", "abcdefgh")
 def test_one_that_was_over_before_is_parked(key: str) -> None:
     """Another process may have written it, with more in it than is known here."""
-    job = Job()
+    job = LateJob()
     job.tell(0.0, 0, "a", 12.0)
     job.tell(20.0, 1, "a", 30.5)
 
@@ -108,7 +110,7 @@ def test_it_is_amended_for_as_long_from_the_moment_at_which_the_clock_closed_it(
     key: str, now: float, expected: str
 ) -> None:
     """The window from 0 to 5 is closed at 10: five seconds after both are idle."""
-    job = Job(amend_for="30s")
+    job = LateJob(amend_for="30s")
     job.tell(0.0, 0, "a", 0.0)
 
     assert became(job.tell(now, 1, key, 3.0), key) == expected
@@ -116,7 +118,7 @@ def test_it_is_amended_for_as_long_from_the_moment_at_which_the_clock_closed_it(
 
 @pytest.mark.parametrize("key", "abcdefgh")
 def test_what_is_late_is_late_on_every_shard(key: str) -> None:
-    job = Job(late="park")
+    job = LateJob(late="park")
     job.tell(0.0, 0, "a", 0.0)
     job.tell(20.0, 1, "a", 20.5)
 

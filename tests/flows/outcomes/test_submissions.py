@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from connectors.message import Answer, Claim, Documents, Rejection
 from flows.audit.counters import in_outcomes
-from flows.outcomes import outcomes
+from flows.outcomes.documents import documents as documents_of
 from flows.outcomes.submissions import Submissions
 from flows.values.group import DuplicateOfSent, Group, Summary, Unwritten
 from tests.flows.members import FIRST, SECOND, member
@@ -26,7 +26,7 @@ def of_a_summary(*tags: int) -> Group:
 
 def submitted(group: Group, withdraw: Callable[[], None] = lambda: None) -> Submissions:
     submissions = Submissions()
-    documents = Documents([b"{}"], None, None) if group.summary else outcomes.documents(group)
+    documents = Documents([b"{}"], None, None) if group.summary else documents_of(group)
     submissions.add(group, documents, withdraw)
     return submissions
 

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from connectors.message import Lost
 from flows.audit.counters import Account
+from flows.audit.reconcile import Accounts
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 from flows.process.stop import Stop
@@ -24,7 +25,7 @@ class Step:
     def __init__(self, **rules: Any) -> None:
         self.account = Account()
         shard = Shard(Rules(**{**WITH_KEYS, **rules}))
-        self.step = Aggregate(shard, Stop(3600, lambda: 0), lambda: 100.0, self.account)
+        self.step = Aggregate(shard, Stop(3600, lambda: 0), self.account, lambda: 100.0)
 
     def take(self, *members: Any) -> None:
         self.step.on_batch([Members(members)])
@@ -76,9 +77,10 @@ def test_what_becomes_of_late_messages_is_counted(late: str, became: str) -> Non
 def test_all_groups_that_a_signal_completes_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """On any shards."""
     caplog.set_level(logging.INFO)
-    stop = Stop(3600, lambda: 0)
-    stop.open_groups = lambda: 5
-    steps = [Aggregate(Shard(Rules(**WITH_KEYS)), stop, lambda: 100.0) for _ in range(3)]
+    accounts = Accounts()
+    accounts.of_groups().note(open=5, groups=5)
+    stop = Stop(3600, lambda: 0, accounts)
+    steps = [Aggregate(Shard(Rules(**WITH_KEYS)), stop, clock=lambda: 100.0) for _ in range(3)]
 
     stop.complete()
     for step in steps:

@@ -1,0 +1,162 @@
+"""Shows Prometheus what the accounts and their owners say: nothing is counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from connectors.metrics import Description, description
+from flows.audit.counters import Messages
+from flows.job import Job
+
+
+class AccountsCollector(Collector):
+    """Reads the accounts of a job at each request.
+
+    So all that tell a number tell the same: Prometheus, the log, and the pages about the health.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def describe(self) -> Iterator[Metric]:
+        """What is shown, without numbers."""
+        return _families()
+
+    def collect(self) -> Iterator[Metric]:
+        """What is shown, as it is now."""
+        job, messages = self._job, self._job.accounts.messages
+        for counter in _COUNTERS:
+            yield CounterMetricFamily(counter.name, counter.help, counter.read(job, messages))
+        for gauge in _GAUGES:
+            yield GaugeMetricFamily(gauge.name, gauge.help, gauge.read(job, messages))
+        connected = _connected()
+        for name, consumer in job.accounts.consumers.items():
+            connected.add_metric([name], consumer.connected)
+        yield connected
+
+
+def show(job: Job) -> None:
+    """Let Prometheus read the accounts of this process; once."""
+    REGISTRY.register(AccountsCollector(job))
+
+
+def described() -> Iterator[Description]:
+    """Everything that a collector shows, for the documents."""
+    for family in _families():
+        yield description(family, family._labelnames)
+
+
+class _Shown(NamedTuple):
+    """One number."""
+
+    name: str
+    help: str
+    read: Callable[[Job, Messages], float]
+
+
+_COUNTERS = (
+    _Shown(
+        "hopper_received",
+        "Messages that the broker has delivered to this process.",
+        lambda _, messages: messages.received,
+    ),
+    _Shown(
+        "hopper_stored", "Messages that the sink has stored.", lambda _, messages: messages.stored
+    ),
+    _Shown(
+        "hopper_rejected",
+        "Messages that were rejected, whether they are parked by now or not.",
+        lambda _, messages: messages.rejected,
+    ),
+    _Shown(
+        "hopper_parked",
+        "Rejected messages that are safely parked.",
+        lambda _, messages: messages.parked,
+    ),
+    _Shown(
+        "hopper_discarded",
+        "Rejected messages left to the dead-letter exchange of the queue: the file has no "
+        "`dead_letter`.",
+        lambda _, messages: messages.discarded,
+    ),
+    _Shown(
+        "hopper_requeued",
+        "Messages in flight when their connection was lost or the job stopped: the broker "
+        "redelivers them.",
+        lambda _, messages: messages.requeued,
+    ),
+    _Shown(
+        "hopper_dropped",
+        "Messages acknowledged without being stored: `drop` in the file, or a command.",
+        lambda _, messages: messages.dropped,
+    ),
+    _Shown(
+        "hopper_stale_outcomes",
+        "Outcomes that came after their connection was lost: the broker redelivers those messages.",
+        lambda job, _: job.accounts.stale,
+    ),
+    _Shown(
+        "hopper_ahead",
+        "Messages with an event time further in the future than `ahead`: they do not move the "
+        "watermark.",
+        lambda job, _: job.ahead,
+    ),
+    _Shown(
+        "hopper_skipped_values",
+        "Values that functions of `reduce` skipped because they have the wrong type.",
+        lambda job, _: job.skipped,
+    ),
+)
+_GAUGES = (
+    _Shown(
+        "hopper_unacknowledged",
+        "Messages in flight: in open groups, being written or being parked.",
+        lambda job, _: job.source.unacknowledged(),
+    ),
+    _Shown(
+        "hopper_prefetch",
+        "The largest number of messages that the consumers of this process may hold in flight.",
+        lambda job, _: job.backpressure.prefetch,
+    ),
+    _Shown(
+        "hopper_open_groups",
+        "Open groups of this process.",
+        lambda job, _: job.accounts.groups.groups,
+    ),
+    _Shown(
+        "hopper_open_members",
+        "Members of the open groups of this process.",
+        lambda job, _: job.accounts.groups.open,
+    ),
+    _Shown(
+        "hopper_sink_documents",
+        "Documents that this process has submitted to the sink and that have no answer yet.",
+        lambda job, _: job.accounts.sink.open,
+    ),
+    _Shown(
+        "hopper_sink_answering",
+        "1 if the sink answers, even with a refusal, else 0.",
+        lambda job, _: job.sink.state().answers,
+    ),
+)
+
+
+def _families() -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+    for counter in _COUNTERS:
+        yield CounterMetricFamily(counter.name, counter.help)
+    for gauge in _GAUGES:
+        yield GaugeMetricFamily(gauge.name, gauge.help)
+    yield _connected()
+
+
+def _connected() -> GaugeMetricFamily:
+    return GaugeMetricFamily(
+        "hopper_broker_connected",
+        "1 if the consumer is connected to the broker and consumes, else 0.",
+        labels=["consumer"],
+    )

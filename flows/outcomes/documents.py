@@ -1,0 +1,59 @@
+"""What a group is written as: a document for each member, or one summary.
+
+Pure. It does not know how a sink stores documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connectors.connector import Addressing
+from connectors.message import Documents
+from flows.conditions import user_functions
+from flows.config.aggregate import AggregateSpec
+from flows.outcomes.outcomes import has_parts
+from flows.summaries.summary import Summaries
+from flows.values.group import Group, Unwritten
+
+MakeDocuments = Callable[[Group], Documents | Unwritten]
+"""What a group is written as, or why it is not."""
+
+
+def make_documents(spec: AggregateSpec, addressing: Addressing) -> MakeDocuments:
+    """Translate a spec: with `reduce` a group becomes one document, else each member is one."""
+    if spec.reduce is None:
+        return documents
+    function = user_functions.load(spec.reduce) if isinstance(spec.reduce, str) else None
+    return summary_documents(Summaries(spec.summary, addressing, function))
+
+
+def documents(group: Group) -> Documents:
+    """The documents of a group, one for each member, in the members' order."""
+    members = group.members
+    say = has_parts(members)  # a message that is one document says nothing of it
+    ids = [member.id for member in members]
+    return Documents(
+        [member.document for member in members],
+        _column([member.index for member in members]),
+        _column(ids),
+        actions=_column([member.action for member in members]) if say else None,
+        routings=_column([member.routing for member in members]) if say else None,
+        redelivered=[member.message.redelivered for member in members] if None in ids else None,
+    )
+
+
+def summary_documents(summaries: Summaries) -> MakeDocuments:
+    """Make one document of each group."""
+
+    def make(group: Group) -> Documents | Unwritten:
+        summary = summaries.summarise(group)
+        if isinstance(summary, Unwritten):
+            return summary
+        made = Documents([summary.document], [summary.index], [summary.id])
+        return made if summary.claim is None else made._replace(claims=[summary.claim])
+
+    return make
+
+
+def _column(values: list[str | None]) -> list[str | None] | None:
+    return None if values.count(None) == len(values) else values
