@@ -1,13 +1,11 @@
 """`pipeline.yaml` as frozen models: what a pipeline is, and which rules its parts must keep.
 
-It starts nothing and connects to nothing. `python -m flows.spec pipeline.yaml` checks a file.
+It starts nothing and connects to nothing; `hopper check` tells what is wrong with a file.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -168,26 +166,26 @@ def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.envir
     Raises:
         SpecError: the file cannot be read, or is not a pipeline; lists all problems, in order.
     """
+    return validate(Pipeline, read(content_of(path), environment), os.fspath(path))
+
+
+def content_of(path: str | os.PathLike[str]) -> bytes:
+    """Read a file.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
     name = os.fspath(path)
     try:
         with open(path, "rb") as file:
-            content = file.read()
+            return file.read()
     except OSError as error:
         raise SpecError([f"{name}: cannot be read: {error.strerror}; {_sought(name)}"]) from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise SpecError([f"{name}:{line}:1: is not text in UTF-8"]) from None
-    return validate(Pipeline, read(text, environment), name)
 
 
 def _sought(name: str) -> str:
     where = "" if os.path.isabs(name) else f"it was looked for as {os.path.abspath(name)}; "
-    return (
-        f"{where}another file is named by HOPPER_PIPELINE=orders.yaml, "
-        "or as in 'flows.pipeline:flow(\"orders.yaml\")'"
-    )
+    return f"{where}another file is named by HOPPER_PIPELINE=orders.yaml"
 
 
 def chosen_path(environment: Mapping[str, str] = os.environ) -> str:
@@ -198,35 +196,3 @@ def chosen_path(environment: Mapping[str, str] = os.environ) -> str:
 def warnings(pipeline: Pipeline) -> list[str]:
     """Tell what is allowed, but may not do what one expects; each as `path: text`."""
     return [f"{path_text(problem.at)}: {problem.text}" for problem in warnings_of(pipeline)]
-
-
-def main(arguments: list[str]) -> int:
-    """Check a file; returns the exit code: 0 right, 2 wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.spec",
-        description="Check a pipeline, and start nothing: says what is wrong with the file, at its"
-        " line and column, and warns of what may not do what one expects.",
-        epilog="Exit code: 0 when the file is right, also with warnings; 2 when it is wrong.",
-    )
-    parser.add_argument(
-        "file",
-        nargs="?",
-        default=chosen_path(),
-        help="default: what HOPPER_PIPELINE names, else pipeline.yaml (now: %(default)s)",
-    )
-    path = parser.parse_args(arguments).file
-    try:
-        pipeline = load(path)
-    except SpecError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    warned = warnings(pipeline)
-    for warning in warned:
-        sys.stdout.write(f"warning: {path}: {warning}\n")
-    count = f", with {len(warned)} warning{'s'[: len(warned) - 1]}" if warned else ""
-    sys.stdout.write(f"{path} is right{count}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

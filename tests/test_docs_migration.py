@@ -19,7 +19,7 @@ ROWS = [
     for path, head in ((LOGSTASH, "Logstash"), (CONNECT, "Redpanda Connect"))
     for _, ours, _ in table(path, head)
 ]
-BEYOND_THE_FILE = {"header", "property", "x", "python", "module", "message_id"}
+BEYOND_THE_FILE = {"hopper", "header", "property", "x", "python", "module", "message_id"}
 """What a message has, a command, and what is no key."""
 
 

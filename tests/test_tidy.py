@@ -27,6 +27,7 @@ ONLY_IN = {
     "re2": ("flows/conditions/cel/patterns.py",),
     "prometheus_client": ("connectors/metrics.py", "flows/audit/collector.py"),
     "msgspec": ("flows/", "connectors/"),
+    "click": ("flows/cli/",),
 }
 """Who may import what: the beginning of the paths."""
 
@@ -84,6 +85,22 @@ def test_no_connector_knows_another() -> None:
         and not name(path).startswith(f"connectors/{other}/")
     ]
     assert strangers == []
+
+
+def test_the_job_never_imports_the_command() -> None:
+    """Neither the command nor its library: the job starts as fast as before."""
+    strangers = [
+        f"{name(path)} imports {imported}"
+        for path in SOURCES
+        for imported in imports(path)
+        if imported.startswith("flows.cli")
+        and not name(path).startswith(("flows/cli/", "flows/__main__.py"))
+    ]
+    assert strangers == []
+
+    code = "import flows.pipeline, sys; print({'click', 'flows.cli'} & set(sys.modules))"
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert told == "set()\n"
 
 
 def is_pure(path: Path) -> bool:

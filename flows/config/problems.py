@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -26,6 +26,14 @@ def validate(model: type[S], document: YamlDocument, file: str) -> S:
     Raises:
         SpecError: with all problems, those of the document and those of the model.
     """
+    spec, found = examine(model, document)
+    if found or spec is None:
+        raise SpecError([line(file, problem) for problem in found])
+    return spec
+
+
+def examine(model: type[S], document: YamlDocument) -> tuple[S | None, list[Found]]:
+    """Make a model of a document, if it is one; and tell all problems, in the order of the file."""
     found = list(document.problems)
     spec = None
     if document.value is None and not found:
@@ -38,9 +46,13 @@ def validate(model: type[S], document: YamlDocument, file: str) -> S:
             # A part that could not be read is no value; what follows from that is no news.
             broken = {problem.path for problem in found}
             found += [f for f in _translate(model, document, error) if f.path not in broken]
-    if found or spec is None:
-        raise SpecError([_line(file, problem) for problem in sorted(found, key=_by_place)])
-    return spec
+    return spec, sorted(found, key=by_place)
+
+
+def placed(warnings: Iterable[Problem], document: YamlDocument) -> list[Found]:
+    """Give warnings of a whole spec their places in the file, and its order."""
+    found = [Found(_place(document, one.at), one.at, one.text) for one in warnings]
+    return sorted(found, key=by_place)
 
 
 def warnings_of(spec: Spec, path: Path = ()) -> Iterator[Problem]:
@@ -59,13 +71,15 @@ def path_text(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def _line(file: str, found: Found) -> str:
+def line(file: str, found: Found) -> str:
+    """What is wrong, behind its place: `file:line:column: path: text`."""
     where = f"{file}:{found.place.line}:{found.place.column}"
     path = path_text(found.path)
     return f"{where}: {path}: {found.text}" if path else f"{where}: {found.text}"
 
 
-def _by_place(found: Found) -> Place:
+def by_place(found: Found) -> Place:
+    """Sort problems by where they stand."""
     return found.place
 
 
@@ -190,9 +204,12 @@ def _mappings_with(model: type[Spec], key: str, path: Path = ()) -> Iterator[Pat
             yield from _mappings_with(inner, key, (*path, name))
 
 
+_MAPPING = "must be a mapping: a key and a value on each line"
+
+
 def _no_mapping(document: YamlDocument, path: Path) -> str:
     """Say what is wrong with a text where a mapping is wanted, without quoting its value."""
-    told = "must be a mapping: a key and a value on each line"
+    told = _MAPPING
     value = document.value
     for key in path:
         value = value[key]
@@ -241,3 +258,6 @@ _WORDS = {
     "tuple_type": "must be a list",
 }
 """By pydantic's type of error. What is missing here is said in pydantic's own words."""
+
+OF_TYPE = frozenset((_MAPPING, *(_WORDS[kind] for kind in ("bool_type", "float_type", "int_type"))))
+"""What is said of a text that stands where none can."""

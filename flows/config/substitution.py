@@ -6,21 +6,44 @@ It works on the text of one scalar, after YAML has been read: a value can never 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+Placeholder = Callable[[str], str]
+"""What stands for a variable that is not set, or for `file:/path` that cannot be read."""
 
-def substitute(text: str, environment: Mapping[str, str]) -> str:
+
+class Unset(ValueError):
+    """A variable without a default is not set, or a file cannot be read."""
+
+    def __init__(self, name: str, told: str) -> None:
+        super().__init__(told)
+        self.name = name
+        """`NAME`, or `file:/path`."""
+
+
+def substitute(
+    text: str, environment: Mapping[str, str], placeholder: Placeholder | None = None
+) -> str:
     """Replace `${NAME}`, `${NAME:-default}` and `${file:/path}`; `$$` is a dollar.
 
     As in a shell, the default stands for a variable that is not set, and for an empty one.
-    A file loses its final newline.
+    A file loses its final newline. A `placeholder` stands for what is not there.
 
     Raises:
-        ValueError: a variable without a default is not set, a file cannot be read, or what stands
-            in the braces is none of these. The text names the variable or the file.
+        Unset: there is no value, and no placeholder. The text names the variable or the file.
+        ValueError: what stands in the braces is none of these.
     """
-    return _PLACE.sub(lambda place: _value(place, environment), text)
+
+    def value(place: re.Match[str]) -> str:
+        try:
+            return _value(place, environment)
+        except Unset as unset:
+            if placeholder is None:
+                raise
+            return placeholder(unset.name)
+
+    return _PLACE.sub(value, text)
 
 
 def problem_of_dollar(text: str) -> str | None:
@@ -49,7 +72,7 @@ def _value(place: re.Match[str], environment: Mapping[str, str]) -> str:
     if default is not None:
         return value or default
     if value is None:
-        raise ValueError(f"the environment variable {name} is not set")
+        raise Unset(name, f"the environment variable {name} is not set")
     return value
 
 
@@ -57,7 +80,8 @@ def _read(path: str) -> str:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
+        told = f"the file {path} cannot be read: {error.strerror}"
+        raise Unset(f"file:{path}", told) from None
     except UnicodeDecodeError:
         raise ValueError(f"the file {path} is not text in UTF-8") from None
     return text.removesuffix("\n").removesuffix("\r")

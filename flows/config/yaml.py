@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from flows.config.substitution import problem_of_dollar, substitute
+from flows.config.substitution import Placeholder, problem_of_dollar, substitute
 from flows.config.syntax import Fault, Mark, explain, no_break_space
 
 Path = tuple[str | int, ...]
@@ -49,15 +49,30 @@ class YamlDocument:
         """Of the keys in front of them."""
         self.substituted: dict[Path, str] = {}
         """What scalars with a `${…}` in them became, as text."""
+        self.unset: dict[Path, list[str]] = {}
+        """Where a placeholder stands for something that has no value, and for what: `NAME`, or
+        `file:/path`."""
         self.problems: list[Found] = []
 
 
-def read(text: str, environment: Mapping[str, str]) -> YamlDocument:
+def read(
+    content: str | bytes,
+    environment: Mapping[str, str],
+    placeholder: Callable[[Path, str], str] | None = None,
+) -> YamlDocument:
     """Read a document; what is wrong with it is in its `problems`.
 
     Where there are problems, the values are whole but for the parts that the problems name.
+    A `${…}` without a value is a problem too, unless there is a `placeholder` for it: made of the
+    place of its scalar, and of what has no value.
     """
     document = YamlDocument()
+    try:
+        text = content if isinstance(content, str) else content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = Place(error.object.count(b"\n", 0, error.start) + 1, 1)
+        document.problems.append(Found(place, (), "is not text in UTF-8"))
+        return document
     blank = no_break_space(text)
     if blank is not None:
         document.problems.append(_found(blank))
@@ -73,7 +88,7 @@ def read(text: str, environment: Mapping[str, str]) -> YamlDocument:
         document.problems.append(Found(place, (), f"not YAML: {error.reason}"))
     else:
         if node is not None:
-            document.value = _Reading(document, environment).value(node, ())
+            document.value = _Reading(document, environment, placeholder).value(node, ())
     return document
 
 
@@ -120,8 +135,14 @@ as text they would be a surprise, for a broker that is handed one of them, for e
 class _Reading:
     """One walk over the nodes of a document."""
 
-    def __init__(self, document: YamlDocument, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        document: YamlDocument,
+        environment: Mapping[str, str],
+        placeholder: Callable[[Path, str], str] | None,
+    ) -> None:
         self._document, self._environment = document, environment
+        self._placeholder = placeholder
         self._open: list[yaml.Node] = []
         self._resolve: Callable[..., str] = _Loader("").resolve
 
@@ -185,7 +206,7 @@ class _Reading:
             if problem is not None:
                 return self._problem(node, path, problem)
             try:
-                text = substitute(text, self._environment)
+                text = substitute(text, self._environment, self._placeholder_at(path))
             except ValueError as error:
                 return self._problem(node, path, str(error))
             if text != node.value:  # a lone dollar hides nothing
@@ -200,6 +221,17 @@ class _Reading:
             return self._problem(node, path, _unknown(tag))
         except ValueError:
             return self._problem(node, path, f"is no {tag.removeprefix(_TAG)}")
+
+    def _placeholder_at(self, path: Path) -> Placeholder | None:
+        make = self._placeholder
+        if make is None:
+            return None
+
+        def placeholder(name: str) -> str:
+            self._document.unset.setdefault(path, []).append(name)
+            return make(path, name)
+
+        return placeholder
 
     def _problem(self, node: yaml.Node, path: Path, text: str) -> None:
         self._document.problems.append(Found(_place(node.start_mark), path, text))

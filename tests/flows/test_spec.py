@@ -14,7 +14,7 @@ import yaml
 from connectors.errors import SpecError
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQSource
-from flows.spec import Pipeline, load, main, warnings
+from flows.spec import Pipeline, load, warnings
 
 TOP = Path(__file__).parents[2]
 BROKEN = yaml.safe_load((Path(__file__).parent / "broken_specs.yaml").read_text())
@@ -214,7 +214,7 @@ def test_a_file_that_is_not_there_is_a_problem_of_the_spec(tmp_path: Path) -> No
 
     assert caught.value.problems == [
         f"{path}: cannot be read: No such file or directory; another file is named by "
-        "HOPPER_PIPELINE=orders.yaml, or as in 'flows.pipeline:flow(\"orders.yaml\")'"
+        "HOPPER_PIPELINE=orders.yaml"
     ]
 
 
@@ -238,56 +238,6 @@ def test_a_file_is_text_in_utf_8_with_or_without_its_mark(tmp_path: Path) -> Non
         load(path)
 
     assert caught.value.problems == [f"{path}:2:1: is not text in UTF-8"]
-
-
-def test_the_command_says_that_a_file_is_right_and_adds_its_warnings(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "pipeline.yaml"
-    path.write_text(IN_MEMORY.replace("{time: 1s}", "{count: 2}"), encoding="utf-8")
-
-    assert main([str(path)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"warning: {path}: aggregate.window.time: is missing: the last window waits for more "
-        "messages until the job stops",
-        f"{path} is right, with 1 warning",
-    ]
-
-
-def test_the_command_checks_the_file_that_the_job_would_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "orders.yaml"
-    path.write_text(IN_MEMORY, encoding="utf-8")
-    monkeypatch.setenv("HOPPER_PIPELINE", str(path))
-
-    assert main([]) == 0
-    assert capsys.readouterr().out == f"{path} is right\n"
-
-
-def test_the_command_tells_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--help"])
-
-    assert ended.value.code == 0
-    told = capsys.readouterr().out
-    assert told.startswith("usage: python -m flows.spec [-h] [file]")
-    assert "HOPPER_PIPELINE" in told
-
-
-def test_the_command_tells_all_problems_and_exits_with_2(tmp_path: Path) -> None:
-    path = tmp_path / "pipeline.yaml"
-    path.write_text("version: 2\nname: a.b\n", encoding="utf-8")
-    ended = python("-m", "flows.spec", str(path))
-
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.splitlines() == [
-        f"{path}:1:1: source: is missing",
-        f"{path}:1:1: aggregate: is missing",
-        f"{path}:1:1: sink: is missing",
-        f"{path}:1:10: version: must be 1",
-        f"{path}:2:7: name: must match ^[A-Za-z0-9_-]{{1,64}}$",
-    ]
 
 
 def test_a_spec_is_checked_without_the_libraries_of_any_service() -> None:

@@ -1,0 +1,1 @@
+"""The command `hopper`, one file for each of its commands; the job itself never imports it."""

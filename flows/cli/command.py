@@ -1,0 +1,33 @@
+"""What all commands are made of: a help that ends with examples and exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+
+class Command(click.Command):
+    """A command whose help ends with examples, and with what its exit codes mean."""
+
+    def __init__(
+        self, *arguments: Any, examples: tuple[str, ...], codes: Mapping[int, str], **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.examples, self.codes = examples, codes
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See `click.Command`."""
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), text) for code, text in self.codes.items()])
+
+
+def command(
+    name: str, short_help: str, *, examples: tuple[str, ...], codes: Mapping[int, str]
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command of a function, whose docstring is its help."""
+    return click.command(name, Command, short_help=short_help, examples=examples, codes=codes)

@@ -1,0 +1,81 @@
+"""The command `hopper`: finds the command that is meant, and tells its errors and exit codes.
+
+Only the command that is called is imported, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from connectors.errors import SpecError, Unavailable
+from flows.cli import exit_codes
+from flows.cli.output import error
+
+COMMANDS = ("check", "run", "schema", "version")
+"""Each is a module beside this one, of the same name, with `_` for `-`."""
+
+
+WIDTH = 100
+"""Characters of a line of help, where the terminal has as many."""
+
+
+class Commands(click.Group):
+    """The commands, imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See `click.Group`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See `click.Group`."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"flows.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+    epilog="Each command has examples in its --help. The pipeline is FILE, else what "
+    "HOPPER_PIPELINE names, else pipeline.yaml.",
+)
+def hopper() -> None:
+    """Check, run and look after a pipeline from RabbitMQ to Elasticsearch."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command, and end the process with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command; return its exit code. What is wrong is a sentence on standard error."""
+    try:
+        code = hopper.main(arguments, prog_name="hopper", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as wrong:
+        wrong.show()
+        return exit_codes.WRONG
+    except SpecError as wrong:
+        for problem in wrong.problems:
+            error(problem)
+        return exit_codes.WRONG
+    except Unavailable as unavailable:
+        error(str(unavailable))
+        return exit_codes.UNAVAILABLE
+    except click.Abort:  # Ctrl-C, or the end of input where an answer is wanted
+        error("interrupted")
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes what is not read.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.UNAVAILABLE
+    return code if isinstance(code, int) else exit_codes.DONE

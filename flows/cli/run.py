@@ -1,0 +1,72 @@
+"""`hopper run`: a short name for `python -m bytewax.run flows.pipeline`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from flows.cli.command import command as make
+from flows.spec import chosen_path
+
+OPTIONS = {
+    "-w": ("--workers-per-process", "N", "Workers in this process."),
+    "-i": ("--process-id", "N", "Which process of the cluster this one is, from 0."),
+    "-a": (
+        "--addresses",
+        "LIST",
+        "Addresses of all its processes: 'localhost:2101;localhost:2102'.",
+    ),
+    "-r": ("--recovery-directory", "DIR", "Bytewax's recovery store, which Hopper does not need."),
+    "-s": ("--snapshot-interval", "SECONDS", "Bytewax's epoch, 10 if not set."),
+    "-b": ("--backup-interval", "SECONDS", "How long the recovery store keeps old states."),
+}
+"""Those of Bytewax, in its own words."""
+
+
+def _bytewax_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for short, (long, metavar, text) in reversed(OPTIONS.items()):
+        function = click.option(short, long, metavar=metavar, help=text)(function)
+    return function
+
+
+@make(
+    "run",
+    "Run the job of a pipeline, until it is told to stop.",
+    examples=(
+        "hopper run",
+        "hopper run orders.yaml -w 2",
+        "hopper run -i 0 -a 'localhost:2101;localhost:2102'",
+    ),
+    codes={
+        0: "drained: what was consumed is stored or dead-lettered, and acknowledged",
+        1: "a service cannot be reached or refuses, or another process of the cluster has ended",
+        2: "an option or the pipeline is wrong",
+        3: "not drained within drain_timeout; what is left is delivered again",
+        143: "ended at once by a second signal n: 128 + n",
+    },
+)
+@click.argument("file", required=False)
+@_bytewax_options
+def command(file: str | None, **given: str | None) -> None:
+    """Run the job of FILE, until it is told to stop.
+
+    The same as `python -m bytewax.run flows.pipeline`, with the same options: this process
+    becomes that one. Ctrl-C and SIGTERM drain it.
+    """
+    sys.stdout.flush()
+    environment = os.environ | {"HOPPER_PIPELINE": file or chosen_path()}
+    os.execve(sys.executable, [sys.executable, *arguments(given)], environment)
+
+
+def arguments(given: dict[str, str | None]) -> list[str]:
+    """What Python is told; `given` by the long names of the options, in Python's spelling."""
+    found = ["-m", "bytewax.run", "flows.pipeline"]
+    for long, _, _ in OPTIONS.values():
+        value = given.get(long[2:].replace("-", "_"))
+        if value is not None:
+            found += [long, value]
+    return found

@@ -1,0 +1,43 @@
+"""`hopper schema`: the shapes of what goes in and of what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from flows.cli import exit_codes
+from flows.cli.command import command as make
+from flows.cli.output import tell_json
+
+
+def of_results() -> dict[str, Any]:
+    """What each command prints with `--json`, by its name."""
+    from flows.cli import check, version  # noqa: PLC0415  # each is imported when it is wanted
+
+    return {"check": check.Checked, "version": version.Versions}
+
+
+@make(
+    "schema",
+    "Print the JSON Schema of pipeline.yaml, or of what a command prints with --json.",
+    examples=("hopper schema > pipeline.schema.json", "hopper schema check"),
+    codes={exit_codes.DONE: "printed", exit_codes.WRONG: "there is no such schema"},
+)
+@click.argument("name", metavar="[COMMAND]", default="pipeline")
+def command(name: str) -> None:
+    """Print the JSON Schema of pipeline.yaml, or of what a COMMAND prints with --json."""
+    if name == "pipeline":
+        from flows.reference import schema  # noqa: PLC0415
+
+        tell_json(schema())
+        return
+    results = of_results()
+    if name not in results:
+        known = ", ".join(["pipeline", *results])
+        raise click.UsageError(f"there is no schema of {name}; there are: {known}")
+    tell_json({"$schema": _DIALECT, **msgspec.json.schema(results[name])})
+
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -1,0 +1,109 @@
+"""What all commands have in common: help, errors, exit codes, colours."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from flows.cli.main import COMMANDS
+from flows.cli.main import hopper as group
+from flows.version import VERSION
+from tests.flows.cli.command import TOP, hopper, json_of
+
+
+def test_the_commands_are_listed_with_what_they_do() -> None:
+    told = hopper("--help")
+
+    assert told.code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in told.out
+    assert "HOPPER_PIPELINE" in told.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_help_has_an_example_and_the_exit_codes(name: str) -> None:
+    told = hopper(name, "--help")
+
+    assert (told.code, told.err) == (0, "")
+    assert f"Usage: hopper {name} " in told.out
+    assert f"\nExamples:\n  hopper {name}" in told.out
+    assert "\nExit codes:\n  0 " in told.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inspect"], "No such command 'inspect'"),
+        (["check", "--jsn"], "No such option '--jsn'"),
+        (["schema", "nothing"], "there is no schema of nothing; there are: pipeline, check"),
+        (["run", "-w"], "Option '-w' requires an argument"),
+        (["run", "a.yaml", "b.yaml"], "Got unexpected extra argument (b.yaml)"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence_and_exit_code_2(arguments: list[str], words: str) -> None:
+    told = hopper(*arguments)
+
+    assert (told.code, told.out) == (2, "")
+    assert words in told.err
+    assert "Traceback" not in told.err
+
+
+def test_each_command_is_listed_by_the_group() -> None:
+    for name in COMMANDS:
+        command = group.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.name == name
+    assert group.get_command(None, "main") is None  # type: ignore[arg-type]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert hopper("version").out.startswith(f"hopper {VERSION} (Python 3.")
+    assert json_of(hopper("version", "--json"), "version")["hopper"] == VERSION
+
+
+def test_the_schema_is_that_of_the_file_for_editors() -> None:
+    assert json.loads(hopper("schema").out) == json.loads(
+        (TOP / "flows/pipeline.schema.json").read_text()
+    )
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What a command shows on a terminal, colours and all."""
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "flows", *arguments],
+        cwd=TOP,
+        env={**os.environ, **environment},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        check=False,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    return shown.decode()
+
+
+def test_there_are_colours_on_a_terminal_only() -> None:
+    assert "\x1b[" in on_a_terminal("check")
+    assert "\x1b[" not in on_a_terminal("check", NO_COLOR="1")
+    assert "\x1b[" not in hopper("check").out
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    """As `head` does."""
+    done = subprocess.run(
+        f"{sys.executable} -m flows schema | head -1",
+        shell=True,
+        cwd=TOP,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("{\n", "")

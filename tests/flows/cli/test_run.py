@@ -1,0 +1,53 @@
+"""`hopper run` is `python -m bytewax.run flows.pipeline`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import bytewax.run
+import pytest
+
+from flows.cli.run import OPTIONS, arguments
+from tests.flows.cli.command import hopper
+
+
+def test_the_options_are_those_of_bytewax() -> None:
+    """All of them, and no others."""
+    help_text = subprocess.check_output([sys.executable, "-m", "bytewax.run", "--help"], text=True)
+    parser = bytewax.run._create_arg_parser()  # type: ignore[no-untyped-call]
+    theirs = {text for action in parser._actions for text in action.option_strings}
+
+    ours = {*OPTIONS, *(long for long, _, _ in OPTIONS.values())}
+    assert theirs - {"-h", "--help"} <= ours
+    assert all(option in help_text for option in ours)
+
+
+def test_what_is_given_is_passed_on() -> None:
+    assert arguments({}) == ["-m", "bytewax.run", "flows.pipeline"]
+    assert arguments({"process_id": "1", "addresses": "a:1;b:2", "workers_per_process": None}) == [
+        *("-m", "bytewax.run", "flows.pipeline"),
+        *("--process-id", "1", "--addresses", "a:1;b:2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "name"),
+    [
+        (["orders.yaml"], {}, "orders.yaml"),
+        ([], {"HOPPER_PIPELINE": "orders.yaml"}, "orders.yaml"),
+        (["orders.yaml", "-w", "2"], {"HOPPER_PIPELINE": "other.yaml"}, "orders.yaml"),
+        ([], {}, "pipeline.yaml"),
+    ],
+)
+def test_the_job_runs_the_file_that_is_named(
+    tmp_path: Path, given: list[str], environment: dict[str, str], name: str
+) -> None:
+    """Told by what it says about it."""
+    (tmp_path / name).write_text("version: 2\n")
+
+    told = hopper("run", *given, folder=tmp_path, environment=environment)
+
+    assert told.code == 2
+    assert told.err.startswith(f"{name}:1:")

@@ -1,0 +1,105 @@
+"""What stands for a `${…}` without a value, and what is said of a file that has some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.config.placeholders import examine_file
+from flows.config.problems import line, path_text
+from flows.spec import Pipeline
+
+BROKEN = yaml.safe_load((Path(__file__).parents[1] / "broken_specs.yaml").read_text())
+WHOLE = """
+version: 1
+name: a
+source:
+  rabbitmq: {url: amqp://localhost, queue: orders}
+aggregate:
+  window: {count: 10, time: 1s}
+sink:
+  elasticsearch: {url: http://localhost, index: orders}
+dead_letter:
+  rabbitmq: {routing_key: parked}
+"""
+
+
+def told(text: str) -> list[str]:
+    examined = examine_file(Pipeline, text.encode(), {})
+    return [f"{path_text(one.path)}: {one.text}" for one in examined.problems]
+
+
+def with_value(path: str, value: str) -> str:
+    """The whole file, with a value at a path."""
+    whole = yaml.safe_load(WHOLE)
+    *above, key = path.split(".")
+    mapping = whole
+    for name in above:
+        mapping = mapping.setdefault(name, {})
+    mapping[key] = value
+    return yaml.safe_dump(whole)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("version", "name", "drain_timeout", "metrics.port", "dead_letter.rabbitmq.url"),
+        *("source.rabbitmq.url", "source.rabbitmq.queue", "source.rabbitmq.prefetch"),
+        *("source.rabbitmq.consumers", "source.rabbitmq.format", "source.rabbitmq.max_message"),
+        *("aggregate.by", "aggregate.window.count", "aggregate.window.bytes"),
+        *("aggregate.window.time", "aggregate.window.idle", "aggregate.window.until"),
+        *("sink.elasticsearch.url", "sink.elasticsearch.index", "sink.elasticsearch.api_key"),
+        *("sink.elasticsearch.basic_auth", "sink.elasticsearch.ca_certs"),
+        *("sink.elasticsearch.action", "sink.elasticsearch.upsert", "sink.elasticsearch.id.field"),
+    ],
+)
+def test_a_value_of_any_type_may_be_missing(path: str) -> None:
+    assert told(with_value(path, "${NOT_SET}")) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["orders-${NOT_SET}", "${A}-${B}", "${file:/nowhere/at.all}", "${A}${B}"]
+)
+def test_a_part_of_a_value_may_be_missing(value: str) -> None:
+    assert told(with_value("sink.elasticsearch.index", value)) == []
+
+
+def test_two_variables_are_two_values() -> None:
+    """So that a queue is not taken for the one of its dead letters."""
+    text = with_value("source.rabbitmq.queue", "${QUEUE}")
+    assert told(text.replace("parked", "${PARKED}")) == []
+
+
+def test_a_key_that_there_is_not_is_told_all_the_same() -> None:
+    text = with_value("source.rabbitmq.prefech", "${NOT_SET}")
+    assert told(text) == ["source.rabbitmq.prefech: unknown key; did you mean `prefetch`?"]
+
+
+def test_a_value_in_quotes_is_a_text() -> None:
+    """And so it is for the job: no number, and no mapping."""
+    text = with_value("aggregate.window.count", "${NOT_SET}").replace("${NOT_SET}", '"${NOT_SET}"')
+    assert told(text) == ["aggregate.window.count: must be a whole number"]
+
+    told_of_mapping = told(with_value("dead_letter.rabbitmq", "${NOT_SET}"))
+    assert "must be a mapping: a key and a value on each line" in told_of_mapping[-1]
+
+
+def test_what_is_missing_is_named_once_and_in_order() -> None:
+    text = with_value("source.rabbitmq.url", "amqp://${B}:${A}@${B}").replace("parked", "${A}")
+    assert examine_file(Pipeline, text.encode(), {}).names == ["A", "B"]
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=[case["about"] for case in BROKEN])
+def test_problems_are_those_that_the_job_tells(case: dict[str, Any]) -> None:
+    """But for those of variables and files without a value."""
+    examined = examine_file(Pipeline, case["spec"].encode(), case.get("environment", {}))
+    found = [line("", one).removeprefix(":") for one in examined.problems]
+    wanted = case["problems"]
+    if examined.unset:
+        wanted = [one for one in wanted if "is not set" not in one and "cannot be read" not in one]
+        assert set(wanted) <= set(found)
+    else:
+        assert found == wanted
