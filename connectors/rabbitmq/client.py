@@ -174,7 +174,7 @@ class RabbitMQConsumer:
 
     def _on_agreed(self) -> None:
         if not self.reach.consuming:
-            self.reach.agreed(self._link.place)
+            self.reach.agreed(self._link.address)
             self._events.add(Opened(self._origin))
 
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
@@ -182,7 +182,7 @@ class RabbitMQConsumer:
         if self._session is not None:
             self.rejections.count(returned=self._session.rejected)
         self._session = None
-        self.reach.lost(self._link.place, reason, remedy, wanted=self._closing or self._pausing)
+        self.reach.lost(self._link.address, reason, remedy, expected=self._closing or self._pausing)
         if was_ready:
             self._slow_start.end()
             self._events.add(Lost(self._origin))
@@ -224,7 +224,7 @@ class RabbitMQConsumer:
         """Disconnect as soon as no message is being parked, and reconnect later for a probe."""
         if self._session is not None and not self._parker:
             self._session.flush(everything=True)
-            self._link.drop("too many messages are rejected", again_after=self.rejections.pause)
+            self._link.drop("too many messages are rejected", reconnect_after=self.rejections.pause)
 
     def _stop_consuming(self) -> None:
         if self._draining:
@@ -246,6 +246,6 @@ class RabbitMQConsumer:
             return  # `_on_parked` calls this again
         if self._session is not None:
             self._session.give_back()
-        self.rejections.tell_counts(everything=True)
+        self.rejections.log_counts(everything=True)
         parker, stop = self._parker, self._loop.stop
         self._link.close(stop if parker is None else lambda: parker.close(stop))

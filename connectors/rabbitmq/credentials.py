@@ -1,6 +1,6 @@
-"""Reads the URLs again, and the passwords in them, when the broker does not let us in.
+"""Reads the URLs and their passwords again when the broker refuses the login.
 
-A password that stands in a file is changed there first, while the job is running.
+A password in a file may be replaced while the job runs.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ Specs = tuple[RabbitMQSource, RabbitMQDeadLetter | None]
 
 
 class Credentials:
-    """Of the source, and of where messages are parked."""
+    """The current URLs of the source and of the dead letter."""
 
     def __init__(self, read: Callable[[], Specs] | None = None) -> None:
-        """`read` reads both from where they came from; it may raise `HopperError`."""
+        """`read` reads both specs again from the file; it may raise `HopperError`."""
         self._read = read
 
     def of_source(self) -> Sequence[str]:
-        """URLs to try from now on; none: those that are known."""
+        """Return the URLs of the source to try from now on; empty: keep the known ones."""
         specs = self._specs()
         return specs[0].url if specs else ()
 
     def of_dead_letter(self) -> Sequence[str]:
-        """The same, for parking."""
+        """Return the same for the dead letter."""
         specs = self._specs()
         return (specs[1] and specs[1].url) or specs[0].url if specs else ()
 
@@ -37,5 +37,5 @@ class Credentials:
         try:
             return self._read() if self._read is not None else None
         except HopperError as error:
-            LOG.error("the credentials cannot be read again: %s", error)
+            LOG.error("cannot read the credentials again, so the old ones are kept: %s", error)
             return None

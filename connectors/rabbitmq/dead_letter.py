@@ -1,7 +1,7 @@
-"""Publishes rejected messages where a person can look at them, and tells when the broker has them.
+"""Publishes rejected messages as dead letters, and reports when the broker has confirmed them.
 
-Runs on the I/O thread of a consumer, over a connection of its own: RabbitMQ stops reading from a
-connection that publishes while it is short of memory, and acknowledgements must go on.
+Runs on the I/O thread of a consumer, over a connection of its own: when RabbitMQ is short of memory
+it blocks connections that publish, and acknowledgements must not wait for that.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from connectors.retry import Backoff
 LOG = logging.getLogger("hopper.rabbitmq")
 
 REPUBLISH = Backoff(0.2, 30.0)
-"""Between two tries to park a message, and between two to connect."""
+"""Seconds between two attempts to park a message, and between two to connect."""
 
 
 _LIMIT = re.compile(r"message size \d+ is larger than .*max size (\d+)").search
-"""Why RabbitMQ closes a channel: at more than 16 MiB, since its version 4. A summary may have more;
-it waits then, since all others need the channel."""
+"""RabbitMQ closes the channel with this text at a message above its limit: 16 MiB since version 4.
+A summary may be larger; it then waits, so that the others can use the channel."""
 
 
 class Parking(NamedTuple):
@@ -47,7 +47,7 @@ class Parking(NamedTuple):
 
 
 class DeadLetterPublisher:
-    """Parks for one consumer; connects when there is something to park for the first time."""
+    """Parks the messages of one consumer; it connects when the first one has to be parked."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class DeadLetterPublisher:
         credentials: Credentials,
         parked: Callable[[Origin, Rejected], None],
     ) -> None:
-        """`parked` is called with each message and its origin once it is safe."""
+        """`parked` is called with each message and its origin once the broker has confirmed it."""
         self._loop, self._queue, self._spec, self._parked = loop, source.queue, dead_letter, parked
         self._link = Link(
             loop,
@@ -71,24 +71,24 @@ class DeadLetterPublisher:
         )
         self._opened = False
         self._channel: Channel | None = None
-        self._frame_bytes_most = 0  # as agreed with the broker; known once there is a channel
+        self._max_frame_bytes = 0  # negotiated with the broker when the channel opens
         self._blocked = False  # the broker is short of memory or disk, and reads nothing
-        self._body_bytes_most = inf  # known once the broker has closed a channel for more
+        self._max_body_bytes = inf  # known once the broker has closed a channel for it
         self._published = 0  # numbers the messages of one channel, as the broker does
-        self._unconfirmed: dict[int, Parking] = {}
-        self._returned: dict[int, str] = {}  # why, of unconfirmed ones that no queue takes
+        self._unconfirmed: dict[int, Parking] = {}  # by number
+        self._returned: dict[int, str] = {}  # by number: why the broker returned the message
         self._waiting: list[Parking] = []
 
     def __len__(self) -> int:
-        """Messages that are not safe yet."""
+        """Return the number of messages that the broker has not confirmed."""
         return len(self._unconfirmed) + len(self._waiting)
 
     def park(self, origin: Origin, rejected: Rejected) -> None:
-        """Publish a message, again and again until the broker has confirmed it."""
+        """Publish a message, and retry until the broker has confirmed it."""
         self._publish(Parking(origin, rejected))
 
     def forget(self, origin: Origin) -> None:
-        """The origin's connection is gone: the broker hands those messages out again."""
+        """Forget the messages of this origin: its connection is lost, so they are redelivered."""
         self._waiting = [parking for parking in self._waiting if parking.origin != origin]
         self._unconfirmed = {
             number: parking
@@ -97,13 +97,13 @@ class DeadLetterPublisher:
         }
 
     def close(self, on_closed: Callable[[], None]) -> None:
-        """Leave; `on_closed` follows."""
+        """Disconnect; call `on_closed` when that is done."""
         self._link.close(on_closed)
 
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
-        """Publish what has waited for the connection."""
+        """Publish the messages that wait for the connection."""
         self._channel, self._published, self._blocked = channel, 0, False
-        self._frame_bytes_most = connection.params.frame_max
+        self._max_frame_bytes = connection.params.frame_max
         connection.add_on_connection_blocked_callback(self._on_blocked)
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
         channel.add_on_return_callback(self._on_return)
@@ -111,30 +111,30 @@ class DeadLetterPublisher:
         self._publish_waiting()
 
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
-        """Whether the broker has what it did not confirm is unknown: publish it again."""
+        """Publish unconfirmed messages again: whether the broker has them is unknown."""
         self._channel = None
         self._waiting = [*self._unconfirmed.values(), *self._waiting]
         self._unconfirmed, self._returned = {}, {}
         limit = _LIMIT(reason)
-        # Lost for another reason, it may come back with another limit.
-        self._body_bytes_most = inf if limit is None else int(limit[1])
+        # After any other reason, the next broker may have another limit.
+        self._max_body_bytes = inf if limit is None else int(limit[1])
         if self._waiting:
             LOG.error(
                 "%d rejected messages wait to be parked, %s: %s%s",
-                *(len(self), self._link.place, reason, f": {remedy}" if remedy else ""),
+                *(len(self), self._link.address, reason, f": {remedy}" if remedy else ""),
             )
 
     def _on_blocked(self, _connection: BatchConnection, frame: Any) -> None:
-        """What is published now would only fill our own memory: it waits, unacknowledged."""
+        """Stop publishing: it would only fill memory. The messages wait, unacknowledged."""
         self._blocked = True
         LOG.error(
-            "the broker takes no messages, %s: %s; %d rejected messages wait to be parked",
-            *(self._link.place, frame.method.reason, len(self)),
+            "the broker blocks publishing, %s: %s; %d rejected messages wait to be parked",
+            *(self._link.address, frame.method.reason, len(self)),
         )
 
     def _on_unblocked(self, _connection: BatchConnection, _frame: object) -> None:
         self._blocked = False
-        LOG.info("the broker takes messages again, %s", self._link.place)
+        LOG.info("the broker accepts messages again, %s", self._link.address)
         self._publish_waiting()
 
     def _publish_waiting(self) -> None:
@@ -149,8 +149,9 @@ class DeadLetterPublisher:
                 self._opened = True
                 self._link.open()
             return
-        if len(parking.rejected.message.body) > self._body_bytes_most:
-            self._again(parking, f"the broker takes {self._body_bytes_most} bytes at the most")
+        if len(parking.rejected.message.body) > self._max_body_bytes:
+            reason = f"the broker accepts at most {self._max_body_bytes} bytes"
+            self._republish_later(parking, reason)
             return
         self._published += 1
         self._unconfirmed[self._published] = parking
@@ -160,14 +161,14 @@ class DeadLetterPublisher:
             self._queue,
             self._published,
             datetime.now(UTC),
-            self._frame_bytes_most,
+            self._max_frame_bytes,
         )
         self._channel.basic_publish(
             self._spec.exchange, self._spec.routing_key, message.body, properties, mandatory=True
         )
 
     def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
-        """No queue takes it; the broker confirms it all the same, right after this."""
+        """Note that no queue takes the message; the broker confirms it right after this."""
         self._returned[properties.headers[NUMBER]] = f"{method.reply_text} ({method.reply_code})"
 
     def _on_confirm(self, frame: Any) -> None:
@@ -178,19 +179,19 @@ class DeadLetterPublisher:
             parking = self._unconfirmed.pop(number, None)
             reason = self._returned.pop(number, refused)
             if parking is None:
-                continue  # its origin's connection is gone
+                continue  # forgotten: the connection of its origin is lost
             if reason is None:
                 self._parked(parking.origin, parking.rejected)
             else:
-                self._again(parking, reason)
+                self._republish_later(parking, reason)
 
-    def _again(self, parking: Parking, reason: str) -> None:
+    def _republish_later(self, parking: Parking, reason: str) -> None:
         if not self._waiting:
             delay = REPUBLISH.delay(parking.attempts, random.random())
             self._loop.call_later(delay, self._publish_waiting)
             LOG.error(
-                'cannot park a rejected message, exchange "%s", routing key "%s": %s; next try in '
-                "%.1f s",
+                'cannot park a rejected message, exchange "%s", routing key "%s": %s; the message '
+                "stays unacknowledged, next attempt in %.1f s",
                 *(self._spec.exchange, self._spec.routing_key, reason, delay),
             )
         self._waiting.append(parking._replace(attempts=parking.attempts + 1))

@@ -1,9 +1,9 @@
-"""Makes the envelope of a parked message: the original's, and headers that tell what happened.
+"""Makes the properties of a parked message: the original ones, and headers with the reason.
 
-Pure: it publishes nothing, and never looks into a body. All properties of a message travel in one
-frame, and RabbitMQ closes the connection of who sends a larger one; so where a sender has filled
-the frame already, something stays behind: our own headers first, then the sender's.
-The reason always travels, and so does the body, which has frames of its own.
+Pure: it publishes nothing, and never reads a body. All properties of a message travel in one frame,
+and RabbitMQ closes a connection that sends a larger one. If the properties do not fit, our own
+headers are left out first, then the original ones. The reason always fits, and the body has frames
+of its own.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from connectors.rabbitmq.properties import basic_properties, decode
 MAX_REASON_LENGTH = 2000
 """Characters of a reason in its header: Elasticsearch quotes documents in some of its reasons."""
 REASON_LENGTH_SHORT = 200
-"""Characters of a reason where there is no room; the words that tell most come first."""
+"""Characters of a reason that is shortened to fit; the most important words come first."""
 
 NUMBER = "x-hopper-number"
-"""Header that tells parked messages of one connection apart."""
+"""Header with the number of the parked message on its connection."""
 LEFT_OUT = "x-hopper-left-out"
-"""Header that names what of the original did not fit."""
+"""Header that names the part of the original properties that did not fit."""
 
 _FRAME_BYTES = 20
-"""Of a header frame that are not properties: seven before the payload and one after it; class,
+"""Bytes of a header frame beside the properties: seven before the payload and one after it; class,
 weight and length of the body (AMQP 0-9-1, sections 2.3.5 and 2.3.5.2)."""
 _ESSENTIAL = ("x-hopper-reason", "x-hopper-status", "x-hopper-queue", NUMBER)
-"""What a person or a program that moves the message back cannot do without."""
+"""Headers that a person or a program needs to move the message back."""
 _NOT_COPIED = ("CC", "BCC")
-"""Headers that would make the broker send copies elsewhere."""
+"""Headers that make the broker route copies to other queues."""
 
 
 def envelope(
-    rejected: Rejected, queue: str, number: int, now: datetime, frame_bytes_most: int
+    rejected: Rejected, queue: str, number: int, now: datetime, max_frame_bytes: int
 ) -> pika.BasicProperties:
-    """Make the properties of the copy, so that they fit into a frame of that size.
+    """Make the properties of the copy, so that they fit into a frame of that size in bytes.
 
-    `queue` is where the message came from. Two properties stay behind in any case, and are among
-    the headers: the broker refuses to publish under another name (`user_id`), and an `expiration`
-    would make the parked message disappear.
+    `queue` is the queue that the message came from. Two properties become headers: the broker
+    refuses a `user_id` that is not the publisher's, and an `expiration` would make the parked
+    message disappear.
     """
-    room = frame_bytes_most - _FRAME_BYTES
+    room = max_frame_bytes - _FRAME_BYTES
     headers = _headers(rejected, queue, now) | {NUMBER: number}
     for properties in _candidates(rejected.message, headers):
         properties.user_id = properties.expiration = None
@@ -54,7 +54,7 @@ def envelope(
 
 
 def _candidates(message: Message, headers: Mapping[str, object]) -> Iterator[pika.BasicProperties]:
-    """The most complete envelope first."""
+    """Yield possible properties, the most complete ones first."""
     short = dict(headers, **{"x-hopper-reason": _short(headers["x-hopper-reason"])})
     few = {name: value for name, value in short.items() if name in _ESSENTIAL}
     yield basic_properties(message, headers, without=_NOT_COPIED)
@@ -87,7 +87,7 @@ def _original(message: Message) -> Properties:
     try:
         return decode(message)
     except ValueError:
-        return Properties()  # that may be the very reason why it is parked
+        return Properties()  # the broken envelope may be why the message is parked
 
 
 def _short(reason: object) -> str:
@@ -95,5 +95,5 @@ def _short(reason: object) -> str:
 
 
 def _writable(value: object) -> object:
-    """Half a character, which JSON can spell, has no UTF-8: a question mark stands for it."""
+    """Replace a lone surrogate, which JSON can spell but UTF-8 cannot, by a question mark."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What `pipeline.yaml` says about how a queue is made, and how it is consumed."""
+"""The part of `pipeline.yaml` that declares a queue and says how to consume it."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ class Binding(Spec):
     exchange: Annotated[ShortText, Field(min_length=1)]
     """Name of an exchange that exists."""
     routing_key: ShortText = ""
-    """Binding key, as the exchange's type understands it."""
+    """Binding key, in the notation of the exchange's type."""
     arguments: dict[str, Any] = Field(default_factory=dict)
-    """What a headers exchange matches, for example."""
+    """Arguments of the binding: the headers that a headers exchange matches, for example."""
 
 
 class Declare(Spec):
-    """How the queue is made when it does not exist; one that does must be the same."""
+    """How to declare the queue; an existing queue must have the same properties."""
 
     durable: bool = True
-    """The queue outlives a restart of the broker."""
+    """The queue survives a restart of the broker."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Passed to the broker with the types they have here: `{x-queue-type: quorum}`."""
     bind: tuple[Binding, ...] = Field((), strict=False)
-    """Exchanges that feed the queue."""
+    """Bindings of the queue to exchanges."""
 
 
 OFFSET = "x-stream-offset"
-"""Header of each message that a stream delivers; and the argument that says where to begin."""
+"""Header of each message that a stream delivers; and the argument with the offset to begin at."""
 
 
 class Consume(Spec):
-    """How the broker is asked for messages."""
+    """How the job subscribes to the queue."""
 
     exclusive: bool = False
-    """No other consumer is let in; the job waits until there is none."""
+    """The broker refuses all other consumers; the job waits until there is none."""
     arguments: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the broker with the types they have here: `{x-priority: 10}`. Of a stream,
-    `x-stream-offset` says where to begin the first time, `first` if omitted: `first`, `last`,
-    `next` or an offset; from then on the job goes on where it was, and this has no effect."""
+    """Passed to the broker with the types they have here: `{x-priority: 10}`. For a stream,
+    `x-stream-offset` is where the job begins the first time: `first` (if omitted), `last`, `next`
+    or an offset. After that the job continues where it stopped, and the argument has no effect."""
 
 
 def _shape_of_declaration(value: Any) -> str | None:
-    # Pydantic puts the tag into the paths of errors, where it must not look like a key.
+    # Pydantic puts the tag into the path of an error, where it must not look like a key.
     if isinstance(value, (dict, Declare)):
         return "<mapping>"
     return "<passive>" if value == "passive" else None

@@ -1,6 +1,6 @@
-"""What a delivery looks like on the wire: a frame for method, header and each piece of the body.
+"""The layout of a delivery on the wire: a frame for method, header and each piece of the body.
 
-Pure. It cuts nothing out by itself (see `wire.py`) and decodes no properties (see `properties.py`).
+Pure. `wire.py` cuts deliveries out of the byte stream, `properties.py` decodes their properties.
 The layouts are those of AMQP 0-9-1, section 4.2.
 """
 
@@ -17,50 +17,50 @@ from pika.exceptions import BodyTooLongError, InvalidFrameError
 from connectors.message import Message
 
 FRAME = Struct(">BHI")
-"""How each frame begins: kind, channel, size of the payload; after the payload comes one byte."""
+"""Start of a frame: kind, channel, size of the payload. One more byte follows the payload."""
 
 START = Struct(">BHII7s")
-"""How a delivery begins: frame, method, consumer tag (of six characters)."""
+"""Start of a delivery: frame, method, consumer tag (of six characters)."""
 
 HEADER_FIXED_BYTES = 12
-"""Class, weight and length of the body: they precede the properties in a header frame."""
+"""Bytes of class, weight and length of the body, before the properties in a header frame."""
 
 _TAG = Struct(">Q?")  # follows `START`: delivery tag, redelivered; after it comes the route
 _LENGTH = Struct(">4xQ")  # of the body, in a header frame
-_SIZE_AT = 3  # in a frame
+_SIZE_AT = 3  # position of the size in a frame
 _BASIC = pack(">HH", spec.BasicProperties.INDEX, 0)  # class and weight, in a header frame
 _ACK = Struct(">BHIIQ?B")  # frame; method, delivery tag, multiple; end of the frame
 _ACK_BYTES = _ACK.size - FRAME.size - 1
 
 
 def start_of_deliveries(channel: int, consumer_tag: str) -> bytes:
-    """Tell how all deliveries to a consumer start, but for the size of the frame."""
+    """Return the bytes with which all deliveries to a consumer start, without the frame size."""
     tag = _encode_short_string(consumer_tag)
     return without_size(START.pack(spec.FRAME_METHOD, channel, 0, spec.Basic.Deliver.INDEX, tag))
 
 
 def without_size(start: bytes) -> bytes:
-    """Leave out the size of a frame, which stands between its channel and its payload."""
+    """Leave out the size of the frame, which is between its channel and its payload."""
     return start[:3] + start[FRAME.size :]
 
 
 class Shape(NamedTuple):
-    """What does not change from one delivery to the next, and how to cut out what does."""
+    """The constant parts of consecutive deliveries, and how to cut out the variable ones."""
 
     unpack: Callable[[bytes, int], tuple[Any, ...]]
     """Start, tag, redelivered, route, middle, length of the body, properties, last, size of the
     body frame."""
     size: int
-    """Bytes that `unpack` reads; then comes the body."""
+    """Bytes that `unpack` reads; the body follows."""
     middle: bytes
-    """End of the method frame; the header frame up to the length of the body."""
+    """End of the method frame, and the header frame up to the length of the body."""
     last: bytes
-    """End of the header frame; kind and channel of the body frame."""
+    """End of the header frame, and kind and channel of the body frame."""
 
 
 @lru_cache(1024)
 def shape(start: bytes, header_size: bytes) -> Shape:
-    """Tell how a delivery goes on that starts like this, and has a header frame of that size."""
+    """Return the shape of a delivery, by its start and the size of its header frame."""
     _, channel, method_size, _, _ = START.unpack(start)
     route_bytes = max(0, FRAME.size + method_size - START.size - _TAG.size)
     properties_bytes = max(0, int.from_bytes(header_size, "big") - HEADER_FIXED_BYTES)
@@ -71,19 +71,19 @@ def shape(start: bytes, header_size: bytes) -> Shape:
 
 
 def header_size_at(start: bytes) -> int:
-    """Where the size of the header frame stands in a delivery that starts like this."""
+    """Return the position of the header frame's size in a delivery with this start."""
     _, _, method_size, _, _ = START.unpack(start)
     return FRAME.size + int(method_size) + 1 + _SIZE_AT
 
 
 class Assembly:
-    """A message whose frames come one at a time."""
+    """Assembles a message whose frames come one at a time."""
 
     def __init__(self, method_frame: bytes) -> None:
         """Begin with a method frame, without its last byte.
 
         Raises:
-            InvalidFrameError: it is too short, as no frame of a broker is.
+            InvalidFrameError: the frame is too short.
 
         """
         if len(method_frame) < START.size + _TAG.size:
@@ -95,10 +95,10 @@ class Assembly:
         self._length = self._received = 0
 
     def add(self, kind: int, payload: bytes) -> Message | None:
-        """Return the message if this was its last frame.
+        """Add a frame; return the message if this was its last one.
 
         Raises:
-            BodyTooLongError: there is more of the body than its header has announced.
+            BodyTooLongError: the body is longer than its header has announced.
             InvalidFrameError: the header is cut off.
 
         """

@@ -1,6 +1,6 @@
-"""What a consumer has to tell, on its way from the I/O thread to the dataflow's; and the way back.
+"""Passes a consumer's events from the I/O thread to the dataflow's, and wakes the I/O thread.
 
-No lock: one thread adds, the other takes, and `prefetch` bounds what can be in between.
+No lock: one thread adds, the other takes, and the prefetch bounds the number of messages between.
 """
 
 from __future__ import annotations
@@ -13,55 +13,55 @@ from pika.adapters.select_connection import IOLoop
 from connectors.message import Arrived, Lost, Opened
 
 SETTLE_AFTER = 0.005
-"""Seconds in which outcomes gather before they are acknowledged together: a wake-up of the thread
-costs 2.5 µs, and RabbitMQ takes a run of acknowledgements three times as fast as single ones."""
+"""Seconds for which outcomes collect before they are acknowledged together: waking the thread costs
+2.5 µs, and RabbitMQ handles a run of acknowledgements three times as fast as single ones."""
 
 
 class Wake:
-    """Calls a function on the I/O thread, once for everything that asks for it meanwhile."""
+    """Calls a function on the I/O thread, once for all requests within `SETTLE_AFTER`."""
 
     def __init__(self, loop: IOLoop, call: Callable[[], None]) -> None:
         self._loop, self._call = loop, call
-        self._asked = False
+        self._scheduled = False
 
     def soon(self) -> None:
-        """Call it within `SETTLE_AFTER`; from any thread."""
-        if not self._asked:
-            self._asked = True
+        """Call the function after `SETTLE_AFTER`; from any thread."""
+        if not self._scheduled:
+            self._scheduled = True
             self._loop.add_callback_threadsafe(
                 lambda: self._loop.call_later(SETTLE_AFTER, self._run)
             )
 
     def _run(self) -> None:
-        self._asked = False  # first: who asks from now on is called again
+        self._scheduled = False  # before the call: a request during it needs another one
         self._call()
 
 
 class Events:
-    """A queue whose head is taken whole."""
+    """The events of a consumer, in order."""
 
     def __init__(self) -> None:
         self._ready: deque[Opened | Arrived | Lost] = deque()
 
     def __len__(self) -> int:
-        """Events that have not been taken."""
+        """Return the number of events that have not been taken."""
         return len(self._ready)
 
     def add(self, event: Opened | Arrived | Lost) -> None:
-        """From the I/O thread."""
+        """Add an event; from the I/O thread."""
         self._ready.append(event)
 
     def take(self) -> list[Opened | Arrived | Lost]:
-        """Hand over what is there, in order; what arrived in a row becomes one `Arrived`."""
+        """Return all events and forget them; consecutive `Arrived` become one."""
         ready = self._ready
         events: list[Opened | Arrived | Lost] = []
         while ready:
             event, last = ready.popleft(), events[-1] if events else None
             if isinstance(event, Lost):
-                # What the lost connection delivered will come again: let none of it into a window.
+                # The broker redelivers the messages of the lost connection: hand none of them over.
                 events = [e for e in events if isinstance(e, Lost) or e.origin != event.origin]
             if isinstance(event, Arrived) and isinstance(last, Arrived):
-                last.messages.extend(event.messages)  # the same origin: `Lost` stands between two
+                last.messages.extend(event.messages)  # of one origin: `Lost` is between two
             else:
                 events.append(event)
         return events

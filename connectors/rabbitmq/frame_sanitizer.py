@@ -1,7 +1,7 @@
-"""Makes frames fit for pika, which trusts all input: nothing in them may end the job.
+"""Sanitizes frames before pika decodes them: pika trusts all input, and could end the job.
 
-Pure. What a sender can put into a message is left out where pika could stop at it; what no broker
-sends is told by an error that ends the connection, and no more than that.
+Pure. It leaves out headers of a message that pika cannot decode. A frame that no broker sends is an
+error that ends the connection, but not the job.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from connectors.rabbitmq.properties import readable
 
 
 class FrameSanitizer:
-    """The frames of one connection that are not ours."""
+    """Sanitizes the frames of one connection that go through pika's own path."""
 
     def __init__(self) -> None:
-        # By channel, while a message is under way: bytes of its body to come; None: its header is.
+        # By channel, while a message arrives: bytes of its body to come; `None`: its header.
         self._awaited: dict[int, int | None] = {}
 
-    def fit(self, frame: bytes) -> bytes:
-        """Return the frame, or one that says less.
+    def sanitize(self, frame: bytes) -> bytes:
+        """Return the frame, without headers that pika cannot decode.
 
         Raises:
-            AMQPError: it is none, or is out of place.
+            AMQPError: it is no frame, or is out of order.
 
         """
         kind, channel, _ = FRAME.unpack_from(frame)
@@ -38,7 +38,7 @@ class FrameSanitizer:
         try:
             _, decoded = decode_frame(frame)
         except (struct.error, LookupError, ValueError, TypeError) as error:
-            raise InvalidFrameError(f"the broker has sent no frame: {error!r}") from None
+            raise InvalidFrameError(f"the broker has sent an invalid frame: {error!r}") from None
         self._check_order(channel, decoded)
         return frame
 
@@ -48,12 +48,12 @@ class FrameSanitizer:
                 self._awaited[channel] = None
         elif isinstance(decoded, Header):
             if self._awaited.get(channel, 0) is not None:
-                raise UnexpectedFrameError("a header of no message")
+                raise UnexpectedFrameError("a header frame without a method frame before it")
             self._await_body(channel, decoded.body_size)
         elif isinstance(decoded, Body):
             awaited = self._awaited.get(channel)
             if awaited is None:
-                raise UnexpectedFrameError("a body of no message")
+                raise UnexpectedFrameError("a body frame without a header frame before it")
             self._await_body(channel, awaited - len(decoded.fragment))
 
     def _await_body(self, channel: int, size: int) -> None:

@@ -1,14 +1,14 @@
-"""The ledger of one channel's delivery tags: acknowledges what is finished, in few frames.
+"""The ledger of one channel's delivery tags: acknowledges finished messages in few frames.
 
-Pure: it sends through the functions it is given, and judges no message. It belongs to the thread
-that owns the channel, and ends with it: on another channel the tags mean nothing.
+Pure: it sends by the functions that it is given. It belongs to the thread that owns the channel,
+and ends with the channel, as the delivery tags do.
 
 Rule 1: a multiple acknowledgement names a tag only when every message up to it is finished.
 Rule 2: no frame names a tag that is settled already; RabbitMQ closes the channel for that (406).
-Rule 3: a rejection goes out at once, so that no later acknowledgement can sweep it along.
-Rule 4: a tag that is unknown, or finished already, is ignored: outcomes may come home twice.
+Rule 3: a rejection is sent at once, so that no later multiple acknowledgement includes it.
+Rule 4: a tag that is unknown, or finished already, is ignored: an outcome may come twice.
 
-A rejected message that waits to be parked needs no rule: it stays open, and Rule 1 keeps it.
+A rejected message that waits to be parked needs no rule: it stays open, so Rule 1 protects it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SETTLED = 2  # behind an open one; acknowledged by itself, or rejected
 
 
 class Reject(Protocol):
-    """What `Channel.basic_reject` and `Channel.basic_nack` both do."""
+    """The signature that `Channel.basic_reject` and `Channel.basic_nack` share."""
 
     def __call__(self, tag: int, /, *, requeue: bool) -> object:
-        """Send it."""
+        """Send the frame."""
 
 
 class Ledger:
-    """Knows the state of each message from the oldest open one on, in one byte each."""
+    """Keeps the state of each message from the oldest open one on, in one byte each."""
 
     def __init__(
         self,
@@ -39,44 +39,43 @@ class Ledger:
     ) -> None:
         """Send by `acknowledge(tag, multiple)` and `reject(tag, requeue=…)`.
 
-        `acknowledge_each` can send many acknowledgements that are not multiple, cheaper than
-        `acknowledge` can one by one.
+        `acknowledge_each` sends many single acknowledgements, cheaper than `acknowledge` does.
         """
         self._acknowledge, self._reject = acknowledge, reject
         self._acknowledge_each = acknowledge_each or self._acknowledge_one_by_one
         self._first = 1  # the tag of the first state; AMQP counts from one
         self._states = bytearray()
         self.open = 0
-        """Messages that the broker waits to hear about: it counts them against the prefetch."""
+        """Unacknowledged messages: the broker counts them against the prefetch."""
         self.unsent = 0
-        """Those of them that are finished: their acknowledgements have not been sent."""
+        """Finished messages whose acknowledgements have not been sent."""
 
     @property
     def oldest(self) -> int | None:
-        """Tag of the oldest message that is not finished; `None`: all are."""
+        """Delivery tag of the oldest message that is not finished; `None`: all are."""
         at = self._states.find(_OPEN)
         return None if at < 0 else self._first + at
 
     @property
     def unfinished(self) -> int:
-        """Messages that are open, and not finished; it counts them, each time."""
+        """Messages that are not finished; each access counts them."""
         return self._states.count(_OPEN)
 
     def held_from(self, tag: int) -> int:
-        """Messages from this one on that the broker waits to hear about; it counts, each time."""
+        """Return the number of unacknowledged messages from this tag on; each call counts them."""
         begin = max(0, tag - self._first)
         return self._states.count(_OPEN, begin) + self._states.count(_FINISHED, begin)
 
     def delivered(self, last_tag: int) -> None:
-        """Enter all messages up to this tag; those that are entered already stay as they are."""
+        """Enter all messages up to this tag; known ones keep their state."""
         count = max(0, last_tag + 1 - self._first - len(self._states))
         self._states.extend(bytes(count))
         self.open += count
 
     def stored(self, tags: Sequence[int]) -> int:
-        """Finish these messages; return how many of them were not finished until now.
+        """Finish these messages; return how many of them were not finished before.
 
-        They may come in any order; an ascending run without a gap costs a third of others.
+        The tags may be in any order; an ascending run without a gap costs a third.
         """
         states, first, size = self._states, self._first, len(self._states)
         if _is_run(tags):
@@ -94,28 +93,28 @@ class Ledger:
         return finished
 
     def reject(self, tag: int, requeue: bool) -> bool:
-        """Settle this message now, without a place to park it; return whether it was open."""
+        """Reject this message now, without parking it; return whether it was open."""
         index = tag - self._first
         if not 0 <= index < len(self._states) or self._states[index] != _OPEN:
-            return False  # Rule 4: it may be finished
+            return False  # Rule 4
         self._states[index] = _SETTLED
         self.open -= 1
         self._reject(tag, requeue=requeue)  # Rule 3
         return True
 
     def flush(self, spill: bool) -> int:
-        """Send the acknowledgements that are due; return how many frames that took.
+        """Send the acknowledgements that are due; return the number of frames.
 
-        Messages that are finished behind an open one wait until `spill`: then each costs a frame,
-        whenever it is sent, and waiting saves all of them if the open one is finished meanwhile.
-        The price of waiting is their share of the prefetch window, and that they come again after a
-        crash: so spill when half of the window is `unsent`, or after a second.
+        Finished messages behind an open one wait until `spill`, because each then costs a frame of
+        its own; if the open one finishes first, one frame is enough for all. While they wait they
+        take a part of the prefetch, and are redelivered after a crash: so spill when half of the
+        prefetch is `unsent`, or after a second.
         """
         states = self._states
         finished = states.find(_OPEN)
         if finished < 0:
             finished = len(states)
-        # Rule 2: the last of them may be settled already, so the last one that is not is named.
+        # Rule 2: the last of them may be settled already, so name the last one that is not.
         last = states.rfind(_FINISHED, 0, finished)
         frames = 0
         if last >= 0:
@@ -147,10 +146,10 @@ class Ledger:
 
 
 def _is_run(tags: Sequence[int]) -> bool:
-    """Each tag is one more than the tag before."""
+    """Return whether each tag is one more than the tag before."""
     if not tags or tags[-1] - tags[0] + 1 != len(tags):
         return False
-    return list(tags) == list(range(tags[0], tags[-1] + 1))  # [1, 1, 4, 4] has come this far
+    return list(tags) == list(range(tags[0], tags[-1] + 1))  # [1, 1, 4, 4] passes the check above
 
 
 _FINISH_OPEN = bytes.maketrans(bytes([_OPEN]), bytes([_FINISHED]))

@@ -1,6 +1,6 @@
-"""A connection to RabbitMQ that comes back: connects, prepares, and starts over when it is lost.
+"""A connection to RabbitMQ that reconnects: it connects, makes preparations, and repeats both.
 
-All of it runs on the thread of its I/O loop. It consumes and publishes nothing itself.
+It runs on the thread of its I/O loop. It neither consumes nor publishes.
 """
 
 from __future__ import annotations
@@ -29,40 +29,41 @@ from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 Done = Callable[[object], None]
-FreshUrls = Callable[[], Sequence[str]]
-"""Reads the URLs again from where they came from; empty: they cannot be read now."""
+ReloadUrls = Callable[[], Sequence[str]]
+"""Reads the URLs of the spec again; empty: they cannot be read now."""
 
 
 class Preparation(NamedTuple):
     """One request to the broker before the link is ready, on a channel of its own."""
 
     ask: Callable[[Channel, Done], object]
-    """Sends the request, and passes `Done` on as its callback."""
+    """Sends the request, with `Done` as its callback."""
     if_missing: Callable[[Channel, Done], object] | None = None
-    """What to ask instead, on a new channel, when the broker says 404 NOT_FOUND."""
+    """Sends another request, on a new channel, after a 404 NOT_FOUND."""
     remedies: Remedies = MappingProxyType({})
-    """What helps when the broker refuses it."""
+    """Remedies when the broker refuses the request."""
 
 
 class LinkOwner(Protocol):
-    """Who is told; every `link_ready` is followed by one `link_down`."""
+    """Receives the events of a link; one `link_down` follows each `link_ready`."""
 
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
-        """Everything is prepared; the channel is fresh."""
+        """Use the channel: it is new, and all preparations are made."""
 
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
-        """The connection is gone, or could not be made; unless closed, the link tries again.
+        """Stop using the channel: the connection is lost, or could not be opened.
 
-        `remedy`: what helps, when the broker refuses what was asked; empty: waiting may help.
+        The link reconnects unless it is closed. `remedy`: for a request that the broker refuses;
+        empty: waiting may help.
         """
 
 
 class Link:
-    """One connection and its successors, to the first of several URLs that lets us in."""
+    """One connection at a time, to the first of several URLs that accepts it."""
 
-    STEADY = 60.0
-    """Seconds a link must have been ready before its loss starts the back-off from the beginning:
-    RabbitMQ's default heartbeat, so that a link it just dropped again is not hammered."""
+    RESET_BACKOFF_AFTER = 60.0
+    """Seconds that a link must have been ready before its loss restarts the back-off: RabbitMQ's
+    default heartbeat. A link that is lost at once each time is retried ever more slowly."""
 
     def __init__(
         self,
@@ -72,35 +73,34 @@ class Link:
         preparations: Sequence[Preparation],
         owner: LinkOwner,
         backoff: Backoff,
-        fresh_urls: FreshUrls = tuple,
+        reload_urls: ReloadUrls = tuple,
         remedies: Remedies = MappingProxyType({}),
     ) -> None:
-        """`name` is shown in the broker's list of connections.
+        """`name`: in the broker's list of connections.
 
-        `remedies` help when the broker closes the channel that the owner has been given.
+        `remedies`: for when the broker closes the owner's channel.
 
-        `fresh_urls` is asked when the broker does not let us in: the password may have been
-        changed since, where it came from.
+        `reload_urls` is called when the broker refuses the login: the password may have changed.
         """
-        self._loop, self._urls, self._name, self._fresh_urls = loop, urls, name, fresh_urls
+        self._loop, self._urls, self._name, self._reload_urls = loop, urls, name, reload_urls
         self._preparations, self._owner, self._backoff = preparations, owner, backoff
         self._remedies = remedies
         self._connection: BatchConnection | None = None
-        self._told = False
+        self._down_reported = False
         self._ready_at: float | None = None
         self._attempts = 0
-        self._again_after: float | None = None  # seconds; `None`: the back-off tells
+        self._reconnect_after: float | None = None  # seconds; `None`: by the back-off
         self._closing = False
         self._on_closed: Callable[[], None] | None = None
 
     @property
-    def place(self) -> str:
-        """Where the current attempt goes, for people; without the password."""
-        return place(self._urls[self._attempts % len(self._urls)])
+    def address(self) -> str:
+        """Address of the current attempt, for messages to the user; without the password."""
+        return address_of(self._urls[self._attempts % len(self._urls)])
 
     def open(self) -> None:
-        """Connect now; `link_ready` or `link_down` will be called."""
-        self._told, self._ready_at = False, None
+        """Connect now; a call of `link_ready` or `link_down` follows."""
+        self._down_reported, self._ready_at = False, None
         try:
             wanted = parameters(self._urls[self._attempts % len(self._urls)])
         except OSError as error:  # a certificate that is being replaced, for example
@@ -115,17 +115,17 @@ class Link:
             custom_ioloop=self._loop,
         )
 
-    def drop(self, reason: str, again_after: float | None = None, remedy: str = "") -> None:
-        """Give this connection up, and try again: after so many seconds, or when it is wise."""
-        if not self._told:  # what follows from it has reasons of its own
-            self._again_after = again_after
-        # Its owner must not use the channel any more, although the connection takes a moment yet.
-        self._tell(reason, remedy)
+    def drop(self, reason: str, reconnect_after: float | None = None, remedy: str = "") -> None:
+        """Drop this connection, and reconnect after these seconds; `None`: by the back-off."""
+        if not self._down_reported:  # only the first reason counts
+            self._reconnect_after = reconnect_after
+        # The owner must stop using the channel now, although the connection takes time to close.
+        self._report_down(reason, remedy)
         if self._connection is not None and self._connection.is_open:
             self._connection.close(reply_text=reason[:200])
 
     def close(self, on_closed: Callable[[], None]) -> None:
-        """Leave for good; `on_closed` is called when the broker has confirmed (or is gone)."""
+        """Close for good; call `on_closed` when the broker has confirmed, or is gone."""
         self._closing, self._on_closed = True, on_closed
         if self._connection is None:
             self._closed()
@@ -135,7 +135,7 @@ class Link:
             self._connection.close()  # still opening: on_open_error_callback follows
 
     def _prepare(self, at: int, missing: bool = False) -> None:
-        """Ask for preparation number `at`, then the next; after the last one the link is ready."""
+        """Make preparation number `at`, then the next; after the last one the link is ready."""
         connection = self._connection
         assert connection is not None
         if at == len(self._preparations):
@@ -169,25 +169,28 @@ class Link:
         self.drop(text, remedy=remedy(remedies, _code(error), text))
 
     def _down(self, error: BaseException) -> None:
-        self._tell(describe(error), remedy_of_connection(error))
+        self._report_down(describe(error), remedy_of_connection(error))
         if _is_refused(error) and not self._closing:
-            self._urls = self._fresh_urls() or self._urls
-        if self._ready_at is not None and time.monotonic() - self._ready_at >= self.STEADY:
+            self._urls = self._reload_urls() or self._urls
+        if (
+            self._ready_at is not None
+            and time.monotonic() - self._ready_at >= self.RESET_BACKOFF_AFTER
+        ):
             self._attempts = 0
         self._connection = None
         if self._closing:
             self._closed()
             return
-        delay, self._again_after = self._again_after, None
+        delay, self._reconnect_after = self._reconnect_after, None
         if delay is None:
             delay = self._backoff.delay(self._attempts, random.random())
             self._attempts += 1
         self._loop.call_later(delay, self._retry)
 
-    def _tell(self, reason: str, remedy: str) -> None:
-        """Once for each connection, and with the first reason, which explains the others."""
-        if not self._told:
-            self._told = True
+    def _report_down(self, reason: str, remedy: str) -> None:
+        """Report once for each connection, with the first reason: it explains the others."""
+        if not self._down_reported:
+            self._down_reported = True
             self._owner.link_down(reason, was_ready=self._ready_at is not None, remedy=remedy)
 
     def _closed(self) -> None:
@@ -200,15 +203,15 @@ class Link:
             self.open()
 
 
-def place(url: str) -> str:
-    """`host:port, virtual host "name"` of an AMQP URL: what an error may show of it."""
+def address_of(url: str) -> str:
+    """Return `host:port, virtual host "name"` of an AMQP URL: the part that an error may show."""
     parts = urlsplit(url)
     port = parts.port or (5671 if parts.scheme == "amqps" else 5672)
     return f'{parts.hostname}:{port}, virtual host "{unquote(parts.path[1:]) or "/"}"'
 
 
 def describe(error: BaseException) -> str:
-    """What pika's error says, in one line and without its wrapping."""
+    """Return the text of pika's error in one line, without the errors that wrap it."""
     if isinstance(error, (pika.exceptions.ConnectionClosed, pika.exceptions.ChannelClosed)):
         return f"{error.reply_text} ({error.reply_code})"
     for inner in [*causes(error)][1:]:
@@ -221,7 +224,7 @@ def describe(error: BaseException) -> str:
 
 
 def _is_refused(error: BaseException) -> bool:
-    """The broker does not know the user, or the password."""
+    """Return whether the broker refuses the user or the password."""
     refused = (
         pika.exceptions.ProbableAuthenticationError,
         pika.exceptions.AuthenticationError,

@@ -1,7 +1,7 @@
-"""Remembers one number in a queue of the broker: where to go on in a stream.
+"""Keeps the offset at which to continue in a stream, in a queue of the broker.
 
-The queue holds one message; a newer one pushes the older one out. So the job keeps nothing on disk,
-and may go on from another machine. It works on a channel of its own, and ends with it.
+The queue holds one message: a newer one replaces the older one. So the job keeps nothing on disk,
+and can continue on another machine. It uses a channel of its own, and ends with it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from pika.channel import Channel
 from connectors.rabbitmq.wire import BatchConnection
 
 ARGUMENTS = {"x-queue-type": "quorum", "x-max-length": 1}
-"""A quorum queue, since the number must be on disk when the one before is gone."""
+"""A quorum queue writes the new offset to disk before it drops the old one."""
 
 
 class OffsetQueue:
-    """What it holds, and how to replace it."""
+    """Reads and writes the offset."""
 
     def __init__(self, connection: BatchConnection, queue: str) -> None:
         self._connection, self._queue = connection, queue
         self._channel: Channel | None = None
 
     def read(self, then: Callable[[int | None], None]) -> None:
-        """Pass on the number; `None`, if there is none yet."""
+        """Read the offset, and call `then` with it; with `None` if there is none yet."""
 
         def opened(channel: Channel) -> None:
             self._channel = channel
@@ -35,8 +35,8 @@ class OffsetQueue:
             channel.basic_get(self._queue, found)
 
         def found(channel: Channel, method: Any, _properties: Any, body: bytes) -> None:
-            # Given back it would count as delivered once more, and be dropped some day; so there
-            # is a second one before the first one goes.
+            # A requeue would count as one more delivery, and the delivery limit would drop the
+            # message some day. So publish a copy, and acknowledge the original after it.
             self._publish(body)
             channel.basic_ack(method.delivery_tag)
             then(int(body) if body.isdigit() else None)
@@ -44,7 +44,7 @@ class OffsetQueue:
         self._connection.channel(on_open_callback=opened)
 
     def write(self, offset: int) -> None:
-        """Replace the number."""
+        """Replace the offset."""
         self._publish(b"%d" % offset)
 
     def _publish(self, body: bytes) -> None:

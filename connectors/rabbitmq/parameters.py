@@ -1,7 +1,8 @@
-"""What pika needs to connect to a URL: it reads the URL, but TLS and who we are, we read ourselves.
+"""Translates a URL into pika's connection parameters; TLS and credentials are read here.
 
-Servers are always verified: pika would let a URL choose a protocol that does not, and it trusts
-no CA where a URL names a client certificate and no CA file. Nothing of a URL is quoted in an error.
+Certificates of servers are always verified. pika would let the URL choose a protocol without
+verification, and trusts no CA if the URL names a client certificate but no CA file. No error quotes
+a part of the URL.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def parameters(url: str) -> pika.URLParameters:
     """Read a URL that `address.py` has accepted.
 
     Raises:
-        OSError: a certificate, a key or a list of CAs cannot be read, or is none.
+        OSError: a file with a certificate, a key or CAs cannot be read or is invalid.
 
     """
     parts = urlsplit(url)
@@ -38,13 +39,13 @@ def parameters(url: str) -> pika.URLParameters:
 def _ssl_options(options: Mapping[str, Any]) -> pika.SSLOptions:
     try:
         return pika.SSLOptions(_context(options), options.get("server_hostname"))
-    except OSError as error:  # which does not say the name of the file
+    except OSError as error:  # it does not name the file
         what = error.reason if isinstance(error, ssl.SSLError) else error.strerror
         raise OSError(f"ssl_options: a certificate, a key or a CA cannot be read: {what}") from None
 
 
 def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
-    """Trust these CAs, else those of the system; show this certificate, if there is one."""
+    """Trust these CAs, else those of the system; send this client certificate, if there is one."""
     context = ssl.create_default_context(
         cafile=options.get("cafile") or options.get("ca_certs"),
         capath=options.get("capath") or options.get("ca_path"),
@@ -60,7 +61,7 @@ def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
 
 
 def advice(error: ssl.SSLError) -> str:
-    """What is wrong with TLS, in one line, and what helps."""
+    """Describe an error of TLS and its remedy, in one line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         helps = _HELPS.get(error.verify_code, _HELPS_TO_TRUST)
         return f"the broker's certificate is not accepted: {error.verify_message}; {helps}"
@@ -75,19 +76,19 @@ _HELPS_TO_TRUST = (
     "if it is the right broker, name the CA that signed it: ?ssl_options={'cafile':'/path/ca.pem'}"
 )
 _HELPS = {
-    10: "it must be renewed, or the clock of this machine is wrong",
-    9: "the clock of this machine is wrong, or it is to be used later",
-    62: "the URL must name the broker as its certificate does, "
-    "or ?ssl_options={'server_hostname':'name'} says what to expect",
-    64: "the URL must name the broker as its certificate does, "
-    "or ?ssl_options={'server_hostname':'name'} says what to expect",
+    10: "renew it, or correct the clock of this machine",
+    9: "correct the clock of this machine, or use it later",
+    62: "write in the URL the name that the certificate has, "
+    "or name it in ?ssl_options={'server_hostname':'name'}",
+    64: "write in the URL the name that the certificate has, "
+    "or name it in ?ssl_options={'server_hostname':'name'}",
 }
 """By OpenSSL's number of the error (X509_V_ERR): expired, not yet valid, another name, another
 address."""
 _HELPS_BY_REASON = {
     "wrong version number": "this port does not speak TLS: write amqp://, or another port",
-    "certificate required": "the broker wants to see a certificate of ours: "
+    "certificate required": "the broker requires a client certificate: "
     "?ssl_options={'certfile':'/path/client.pem','keyfile':'/path/client.key'}",
-    "unknown ca": "the broker does not trust the CA of our certificate (certfile)",
-    "certificate expired": "the broker says so of our certificate (certfile)",
+    "unknown ca": "the broker does not trust the CA of the client certificate (certfile)",
+    "certificate expired": "the client certificate (certfile) has expired: renew it",
 }

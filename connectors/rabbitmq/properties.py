@@ -1,7 +1,6 @@
-"""Reads the envelope that `wire.py` leaves undecoded, and makes it anew for a message to be parked.
+"""Decodes the properties that `wire.py` leaves encoded, and encodes those of a parked message.
 
-It keeps nothing of what it reads but results that many messages share; nothing that a sender can
-put into an envelope ends the job.
+It caches only results that many messages share. No properties that a sender can write end the job.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def decode(message: Message) -> Properties:
     Text that is not UTF-8 gets replacement characters; for header values see `decode_table`.
 
     Raises:
-        ValueError: the properties or their headers are cut off, or RabbitMQ does not know them.
+        ValueError: the properties or their headers are cut off, or of an unknown kind.
 
     """
     properties = message.properties
@@ -38,9 +37,9 @@ def decode(message: Message) -> Properties:
 
 
 def header(properties: bytes, name: bytes) -> Any:
-    """Decode one header alone, also beside broken ones; `None`: none there that can be read."""
+    """Decode one header alone, even beside broken ones; `None`: missing, or cannot be read."""
     if name not in properties or not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
-        return None  # which is all there is to most messages
+        return None  # the fast path of most messages
     try:
         start, _ = _headers(properties)
         field = fields_where(properties, start, lambda found, _: found == name)
@@ -54,10 +53,10 @@ def basic_properties(
 ) -> pika.BasicProperties:
     """Make the properties of a persistent copy of a message, with headers added.
 
-    The original headers travel as they came, since pika would change some (3.5 becomes 3) and stop
-    at others; `headers` of what is returned holds the extra ones alone. An extra header replaces
-    an original one of its name. Left out are the headers named in `without` (`None`: all of
-    them), and properties that cannot be read.
+    The original headers stay encoded, because pika changes some (3.5 becomes 3) and fails at
+    others; `headers` of the result holds only the extra ones. An extra header replaces the original
+    one of its name. The copy leaves out the headers named in `without` (`None`: all of them), and
+    properties that cannot be read.
     """
     try:
         copy = _Copy(message.properties, extra_headers, without)
@@ -68,9 +67,9 @@ def basic_properties(
 
 
 def readable(properties: bytes) -> bytes:
-    """Leave out those headers at which pika's decoder may stop; all properties, if they are broken.
+    """Leave out the headers at which pika's decoder may fail; all properties if they are broken.
 
-    At tables inside a thousand others, at a time after the year 9999, at a number that is none.
+    pika fails at tables nested a thousand deep, times after the year 9999, and invalid numbers.
     """
     if not int.from_bytes(properties[:2], "big") & _FLAGS["headers"]:
         return properties
@@ -119,7 +118,7 @@ class _Copy(pika.BasicProperties):  # type: ignore[misc]  # pika has no types
 
 
 def _headers(properties: bytes) -> tuple[int, int]:
-    """Where the header table begins and ends."""
+    """Return where the header table begins and ends."""
     start = 2
     for name in ("content_type", "content_encoding"):
         if int.from_bytes(properties[:2], "big") & _FLAGS[name]:
@@ -128,7 +127,7 @@ def _headers(properties: bytes) -> tuple[int, int]:
 
 
 def _with_headers(properties: bytes, start: int, end: int, headers: bytes) -> bytes:
-    """Put these encoded fields in the place of the header table; without any there is no table."""
+    """Replace the header table by these encoded fields; without fields, remove it."""
     flags = int.from_bytes(properties[:2], "big") & ~_FLAGS["headers"]
     table = struct.pack(">I", len(headers)) + headers if headers else b""
     if table:
@@ -171,7 +170,7 @@ def _decode_route(route: bytes) -> tuple[str, str]:
 
 @lru_cache(256)
 def _layout(flags: int) -> list[tuple[int, str]]:
-    """Index in `Properties` and kind of each property that is present, in the order on the wire."""
+    """Return index in `Properties` and kind of each property, in their order on the wire."""
     if flags & _UNKNOWN:
         raise ValueError(f"properties of an unknown kind (flags {flags:#06x})")
     return [
@@ -182,7 +181,7 @@ def _layout(flags: int) -> list[tuple[int, str]]:
 
 
 _READABLE = frozenset(b"tbBsUuIiLlSxV")
-"""The types of fields of which pika can read every value."""
+"""Types of fields whose every value pika can decode."""
 _KINDS = "sstoossssnssss"  # short string, table, octet, number of eight bytes
 _FLAGS = {name: 0x8000 >> position for position, name in enumerate(Properties._fields[2:])}
 """AMQP 0-9-1, section 4.2.6.1: the first property has the highest bit."""
@@ -190,8 +189,8 @@ _UNKNOWN = 0xFFFF & ~sum(_FLAGS.values())
 _OF_ONE_MESSAGE = sum(
     _FLAGS[name] for name in ("headers", "correlation_id", "message_id", "timestamp")
 )
-"""What differs from message to message, as a rule; without any of it, few envelopes are different,
-and a cache finds one in a fifth of the time it takes to decode it."""
+"""Properties that usually differ from message to message. Without them, few envelopes differ, and
+a cache finds one in a fifth of the time that decoding takes."""
 _NOTHING = [None] * len(_FLAGS)
 _NO_PROPERTIES = bytes(2)
 _CUT_OFF = "properties are cut off"

@@ -1,4 +1,4 @@
-"""Whether a consumer reaches its queue: said in the log, and told to those who ask.
+"""Whether a consumer has a connection and consumes: for the log, `/health` and the metrics.
 
 The I/O thread of the consumer writes, any thread reads.
 """
@@ -11,36 +11,38 @@ LOG = logging.getLogger("hopper.rabbitmq")
 
 
 class Reach:
-    """Of one consumer, over all of its connections."""
+    """The state of one consumer's connections."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._ever = False
+        self._has_consumed = False
         self.consuming = False
-        """The broker has agreed (`basic.consume-ok`), and the connection lives."""
+        """The broker has sent `basic.consume-ok`, and the connection is open."""
         self.lost_because = ""
-        """Why it does not consume, with the place; empty: it does, or has not tried yet."""
+        """Why it does not consume, with the address; empty: it does, or has not tried yet."""
         self.refused = ""
-        """Why it never can, with the remedy: the broker refused before it has ever consumed."""
+        """Why it never can consume, with the remedy: the broker refused from the start."""
 
-    def agreed(self, place: str) -> None:
-        """The broker lets it consume."""
-        self._ever = self.consuming = True
+    def agreed(self, address: str) -> None:
+        """Note that the broker has sent `basic.consume-ok`."""
+        self._has_consumed = self.consuming = True
         self.lost_because = ""
-        LOG.info("%s: consuming, %s", self._name, place)
+        LOG.info("%s: consuming, %s", self._name, address)
 
-    def lost(self, place: str, reason: str, remedy: str, *, wanted: bool) -> None:
-        """The connection is gone, or could not be made; `wanted`: we ended it.
+    def lost(self, address: str, reason: str, remedy: str, *, expected: bool) -> None:
+        """Note that the connection is lost, or could not be opened; `expected`: we closed it.
 
-        A `remedy` is what helps when waiting does not, unless the broker has agreed before: then
-        the connection ended for another reason.
+        A `remedy` counts only if the broker has not agreed on this connection: a connection that
+        consumed ends for another reason.
         """
         refused = bool(remedy) and not self.consuming
         self.consuming = False
-        self.lost_because = f"{place}: {reason}{': ' + remedy if refused else ''}"
-        if refused and not self._ever:
+        self.lost_because = f"{address}: {reason}{': ' + remedy if refused else ''}"
+        if refused and not self._has_consumed:
             self.refused = f"{self._name}: {self.lost_because}"
         elif refused:
-            LOG.error("%s: refused, and tries again, %s", self._name, self.lost_because)
-        elif not wanted:
+            LOG.error(
+                "%s: the broker refuses, next attempt soon, %s", self._name, self.lost_because
+            )
+        elif not expected:
             LOG.warning("%s: no connection, %s", self._name, self.lost_because)

@@ -1,7 +1,7 @@
-"""What a broker refuses for good, and what helps: to wait does not.
+"""The remedies for requests that a broker refuses for good, where waiting does not help.
 
-Pure. A remedy is found by the code of the error and by what was asked for; where the words of the
-broker say that the state may pass, there is none, and the link tries again.
+Pure. A remedy is found by the request and the reply code. If the broker's text says that the state
+is temporary, there is no remedy, and the link retries.
 """
 
 from __future__ import annotations
@@ -10,91 +10,96 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Remedies = Mapping[int, str]
-"""What helps, by the code with which the broker closes a channel."""
+"""Remedies by the reply code with which the broker closes a channel."""
 
-NO_ACCESS, NOT_FOUND, LOCKED, OTHERWISE, NOT_IMPLEMENTED = 403, 404, 405, 406, 540
-NOT_ALLOWED = 530
-PASSING = ("in exclusive use", "is down or inaccessible", "is reached", "timed out")
-"""Words of refusals that end by themselves: another consumer is the only one for now, the node of
-the queue is away, there are too many connections."""
-
-_LOCKED = (
-    "it belongs to the connection that made it (exclusive), and to no other: name another queue"
+ACCESS_REFUSED, NOT_FOUND, RESOURCE_LOCKED, PRECONDITION_FAILED, NOT_IMPLEMENTED = (
+    403,
+    404,
+    405,
+    406,
+    540,
 )
+NOT_ALLOWED = 530
+TEMPORARY = ("in exclusive use", "is down or inaccessible", "is reached", "timed out")
+"""Texts of temporary refusals: another consumer is exclusive, the node of the queue is down, there
+are too many connections."""
+
+_EXCLUSIVE = "the queue is exclusive to the connection that declared it: name another queue"
 CONSUME: Remedies = {
-    NO_ACCESS: "give this user the permission to read the queue source.rabbitmq.queue",
-    NOT_FOUND: "make the queue, or let the job make it: source.rabbitmq.declare",
-    LOCKED: f"{_LOCKED} in source.rabbitmq.queue",
-    OTHERWISE: "correct source.rabbitmq.consume, or source.rabbitmq.prefetch",
+    ACCESS_REFUSED: "give this user the permission to read the queue source.rabbitmq.queue",
+    NOT_FOUND: "create the queue, or let the job declare it: source.rabbitmq.declare",
+    RESOURCE_LOCKED: f"{_EXCLUSIVE} in source.rabbitmq.queue",
+    PRECONDITION_FAILED: "correct source.rabbitmq.consume, or source.rabbitmq.prefetch",
     NOT_IMPLEMENTED: "correct source.rabbitmq.consume",
 }
-"""Of `basic.consume`."""
-FIND: Remedies = {
+"""For `basic.consume`."""
+PASSIVE_DECLARE: Remedies = {
     **CONSUME,
-    NOT_FOUND: "make the queue, or let the job make it: source.rabbitmq.declare: {durable: true}",
+    NOT_FOUND: "create the queue, or let the job declare it: "
+    "source.rabbitmq.declare: {durable: true}",
 }
-"""Of a queue that must be there."""
+"""For a queue that must exist."""
 DECLARE: Remedies = {
-    NO_ACCESS: "give this user the permission to configure the queue, or set "
-    "source.rabbitmq.declare to passive where it is there",
+    ACCESS_REFUSED: "give this user the permission to configure the queue, or set "
+    "source.rabbitmq.declare to passive if the queue exists",
     NOT_FOUND: "correct source.rabbitmq.declare",
-    LOCKED: f"{_LOCKED} in source.rabbitmq.queue",
-    OTHERWISE: "it is there and is different: make source.rabbitmq.declare the same, or set it to "
-    "passive to take the queue as it is",
+    RESOURCE_LOCKED: f"{_EXCLUSIVE} in source.rabbitmq.queue",
+    PRECONDITION_FAILED: "the queue exists with other properties: write the same in "
+    "source.rabbitmq.declare, or set it to passive to use the queue unchanged",
     NOT_IMPLEMENTED: "correct source.rabbitmq.declare",
 }
-"""Of a queue that is made."""
+"""For the declaration of a queue."""
 BIND: Remedies = {
-    NO_ACCESS: "give this user the permission to write to the queue and to read the exchange, or "
-    "bind them without the job and leave out source.rabbitmq.declare.bind",
-    NOT_FOUND: "make the exchange, or correct source.rabbitmq.declare.bind",
-    OTHERWISE: "correct source.rabbitmq.declare.bind",
+    ACCESS_REFUSED: "give this user the permission to write to the queue and to read the "
+    "exchange, or bind them yourself and leave out source.rabbitmq.declare.bind",
+    NOT_FOUND: "create the exchange, or correct source.rabbitmq.declare.bind",
+    PRECONDITION_FAILED: "correct source.rabbitmq.declare.bind",
 }
-"""Of a binding of the queue."""
+"""For a binding of the queue."""
 OFFSETS: Remedies = {
-    NO_ACCESS: "give this user the permission to configure, write to and read the queue "
+    ACCESS_REFUSED: "give this user the permission to configure, write to and read the queue "
     "source.rabbitmq.offset_queue",
-    LOCKED: f"{_LOCKED} in source.rabbitmq.offset_queue",
-    OTHERWISE: "name another queue in source.rabbitmq.offset_queue",
+    RESOURCE_LOCKED: f"{_EXCLUSIVE} in source.rabbitmq.offset_queue",
+    PRECONDITION_FAILED: "name another queue in source.rabbitmq.offset_queue",
 }
-"""Of the queue that keeps a stream's offset."""
+"""For the queue that keeps a stream's offset."""
 DEAD_LETTER_EXCHANGE: Remedies = {
-    NO_ACCESS: "give this user the permission to write to dead_letter.rabbitmq.exchange",
-    NOT_FOUND: "make the exchange, or correct dead_letter.rabbitmq.exchange",
+    ACCESS_REFUSED: "give this user the permission to write to dead_letter.rabbitmq.exchange",
+    NOT_FOUND: "create the exchange, or correct dead_letter.rabbitmq.exchange",
 }
-"""Of the exchange that messages are parked at."""
+"""For the exchange that the job publishes dead letters to."""
 DEAD_LETTER_QUEUE: Remedies = {
-    NO_ACCESS: "give this user the permission to configure the queue "
-    "dead_letter.rabbitmq.routing_key, or make it",
-    LOCKED: f"{_LOCKED} in dead_letter.rabbitmq.routing_key",
-    OTHERWISE: "name another queue in dead_letter.rabbitmq.routing_key",
+    ACCESS_REFUSED: "give this user the permission to configure the queue "
+    "dead_letter.rabbitmq.routing_key, or create the queue",
+    RESOURCE_LOCKED: f"{_EXCLUSIVE} in dead_letter.rabbitmq.routing_key",
+    PRECONDITION_FAILED: "name another queue in dead_letter.rabbitmq.routing_key",
 }
-"""Of the queue that messages are parked in."""
+"""For the queue that messages are parked in."""
 _CONNECT: Remedies = {
-    NO_ACCESS: "correct user and password in the URL",
-    NOT_ALLOWED: "correct the virtual host at the end of the URL, or let this user use it",
+    ACCESS_REFUSED: "correct user and password in the URL",
+    NOT_ALLOWED: "correct the virtual host at the end of the URL, or give this user access to it",
 }
 
 
 def remedy(remedies: Remedies, code: int | None, text: str) -> str:
-    """What helps against a channel's end; empty: it may pass."""
-    if code is None or any(words in text for words in PASSING):
+    """Return the remedy when the broker has closed a channel; empty: the state is temporary."""
+    if code is None or any(words in text for words in TEMPORARY):
         return ""
     return remedies.get(code, "")
 
 
 def remedy_of_connection(error: BaseException) -> str:
-    """What helps against the end of a connection; empty: it may pass."""
+    """Return the remedy when the broker refuses a connection; empty: the state is temporary."""
     for one in causes(error):
         if type(one).__name__ in ("ProbableAuthenticationError", "AuthenticationError"):
-            return _CONNECT[NO_ACCESS]
+            return _CONNECT[ACCESS_REFUSED]
         if type(one).__name__ == "ConnectionClosedByBroker":
             return remedy(_CONNECT, reply_code(one), str(one))
     return ""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """An error of pika, and those that it wraps."""
+    """Yield an error of pika, and the errors that it wraps."""
     yield error
     nested = [*getattr(error, "exceptions", ()), getattr(error, "exception", None), *error.args]
     for inner in nested:
@@ -103,6 +108,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def reply_code(error: Any) -> int | None:
-    """With what the broker closed a channel or a connection."""
+    """Return the code with which the broker closed a channel or a connection."""
     code = getattr(error, "reply_code", None)
     return code if isinstance(code, int) else None

@@ -1,13 +1,13 @@
-"""Decides whether too many messages are rejected: then the spec or the mapping is wrong, not they.
+"""Decides whether so many messages are rejected that the spec or the mapping must be wrong.
 
-Pure. Messages are counted in the order in which they were read, so a good message that waits in a
-window or at the sink counts beside a bad one that is rejected at once.
+Pure. It counts messages in the order in which they were read, so a good message that waits in a
+window or at the sink counts beside a bad one that is rejected at once. The limit is reached when
 
-Rule 1: of `of` messages read in a row, more than `rejected` are rejected for one kind of reason.
-Rule 2: or for several kinds, and more than halfway between `rejected` and `of`.
-Rule 3: or a slow stream: the last `MIN_RUN` messages that have an outcome are all rejected, for
-        `MIN_RUN_SECONDS` nothing was stored, and of all that is in flight no larger share can still
-        be stored than the limit allows.
+Rule 1: of `of` consecutive messages, more than `rejected` are rejected for one kind of reason;
+Rule 2: or more than halfway between `rejected` and `of`, for any reasons;
+Rule 3: or, of a slow stream, the last `MIN_RUN` outcomes are all rejections, nothing was stored for
+        `MIN_RUN_SECONDS`, and even if all messages in flight are stored, the share of rejections
+        stays above the limit.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from connectors.rabbitmq.spec import RejectLimit
 
 MIN_RUN = 20
-"""Messages: ten an hour tell within two hours that none is stored."""
+"""Messages: with ten an hour, rule 3 applies after two hours."""
 MIN_RUN_SECONDS = 10.0
-"""Bad messages come in bursts; a stream that is not slow stores something meanwhile."""
+"""Bad messages come in bursts; a stream that is not slow stores some message in that time."""
 
 
 class RejectCounter:
@@ -34,19 +34,19 @@ class RejectCounter:
         self._run, self._run_began = 0, 0.0
 
     def connected(self) -> None:
-        """Delivery tags count from 1 again."""
+        """Note a new connection: its delivery tags count from 1."""
         self._base = self._read
 
     def read(self, last_tag: int) -> None:
-        """Messages up to this tag have arrived."""
+        """Note that messages up to this delivery tag have arrived."""
         self._read = self._base + last_tag
 
     def passed(self) -> None:
-        """At least one message is stored or dropped, or rejected as the spec foresees it."""
+        """Note that a message is stored, dropped, or rejected as foreseen."""
         self._run = 0
 
     def rejected(self, kind: str, tags: Sequence[int], now: float) -> bool:
-        """Count messages that are rejected together; return whether that is too many by now."""
+        """Count messages that are rejected together; return whether the limit is reached."""
         self._run_began = self._run_began if self._run else now
         self._run += len(tags)
         of_kind = self._of_kind.get(kind)
@@ -59,8 +59,8 @@ class RejectCounter:
             found |= self._of_any.add(self._base + tag)  # Rule 2
         return found
 
-    def stands_still(self, awaiting_outcome: int, now: float) -> bool:
-        """Whether nothing but rejections comes; `awaiting_outcome` are in flight. Rule 3."""
+    def is_all_rejected(self, awaiting_outcome: int, now: float) -> bool:
+        """Return whether rule 3 applies, with `awaiting_outcome` messages in flight."""
         run, limit = self._run, self._limit
         return (
             run >= MIN_RUN
@@ -69,35 +69,35 @@ class RejectCounter:
         )
 
     def clear(self) -> None:
-        """Count anew."""
+        """Forget all rejections."""
         self._of_kind.clear()
         self._of_any.clear()
         self._run = 0
 
 
 class _Positions:
-    """Where among all messages the rejected ones are, in order: the last `2 * of` of them."""
+    """Positions of rejected messages among all messages, sorted: the last `2 * of`."""
 
-    def __init__(self, most: int, of: int) -> None:
-        self._most, self._of = most, of
+    def __init__(self, limit: int, of: int) -> None:
+        self._limit, self._of = limit, of
         self._sorted: list[int] = []
 
     def add(self, position: int) -> bool:
-        """Return whether more than `most` of `of` messages in a row are rejected, this among them.
+        """Return whether more than `limit` of `of` consecutive messages, with this, are rejected.
 
-        Rejections come in the order of their messages, but for a few: so one comparison is enough.
+        Rejections come nearly in the order of their messages, so few comparisons are needed.
         """
-        found, most = self._sorted, self._most
+        found, limit = self._sorted, self._limit
         at = bisect_right(found, position)
         found.insert(at, position)
-        begin, end = max(0, at - most), min(at, len(found) - 1 - most)
+        begin, end = max(0, at - limit), min(at, len(found) - 1 - limit)
         too_many = any(
-            found[first + most] - found[first] < self._of for first in range(begin, end + 1)
+            found[first + limit] - found[first] < self._of for first in range(begin, end + 1)
         )
         if len(found) > 2 * self._of:
             del found[0]
         return too_many
 
     def clear(self) -> None:
-        """There are none."""
+        """Forget all positions."""
         self._sorted.clear()

@@ -1,7 +1,6 @@
-"""Decides what the log says of rejected messages: the first of each kind whole, then counts.
+"""Decides what to log about rejected messages: the first of each kind in full, then counts.
 
-Pure: it writes nothing. Where there is no dead letter, the log is the only place that keeps a
-reason.
+Pure: it writes nothing. Without a dead letter, only the log keeps the reasons.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from connectors.reject_kind import kind_of
 COUNT_AFTER = 60.0
 """Seconds between two lines with counts."""
 FORGET_AFTER = 3600.0
-"""Seconds without a rejection of a kind, after which the next one is told whole again."""
+"""Seconds without a rejection of a kind, after which the next one is logged in full again."""
 
 
 class RejectLog:
-    """Of one consumer."""
+    """The kinds of rejections that one consumer has logged, and their counts."""
 
     def __init__(self) -> None:
         self._seen_at: dict[str, float] = {}
@@ -24,11 +23,11 @@ class RejectLog:
         self._counted_since = 0.0
 
     def kind_of(self, rejected: Rejected) -> str:
-        """The kind of a rejection: one of those that are known, as long as there are not many."""
+        """Return the kind of a rejection; see `reject_kind`: the number of kinds is limited."""
         return kind_of(rejected.rejection.reason, self._seen_at, len(self._seen_at))
 
     def note(self, kind: str, messages: int, now: float) -> bool:
-        """Count messages that are rejected; return whether their reason is to be told whole."""
+        """Count rejected messages; return whether to log their reason in full."""
         is_first = kind not in self._seen_at
         self._seen_at[kind] = now
         if is_first:
@@ -40,9 +39,9 @@ class RejectLog:
         return is_first
 
     def due(self, now: float, *, everything: bool = False) -> list[tuple[str, int]]:
-        """Kinds and how often they came since the last line, if it is time; the commonest first.
+        """Return kinds with their counts since the last line, if it is due; the commonest first.
 
-        `everything`: it is time, since this is the last line.
+        `everything`: it is due in any case.
         """
         if not self._counts or not (everything or now - self._counted_since >= COUNT_AFTER):
             return []
@@ -52,10 +51,10 @@ class RejectLog:
         return counts
 
 
-def whole(rejected: Rejected, message_id: str | None) -> str:
-    """One rejection as an example: its reason, and what names the message and its document."""
+def describe(rejected: Rejected, message_id: str | None) -> str:
+    """Describe one rejection: its reason, and what identifies the message and its document."""
     message, rejection, others = rejected
-    places = {
+    details = {
         "status": rejection.status,
         "index": rejection.index,
         "_id": rejection.id,
@@ -63,5 +62,5 @@ def whole(rejected: Rejected, message_id: str | None) -> str:
         "delivery tag": message.tag if message_id is None else None,
         "messages": 1 + len(others) if others else None,
     }
-    told = [f"{name} {value}" for name, value in places.items() if value is not None]
-    return f"{rejection.reason} ({', '.join(told)})"
+    texts = [f"{name} {value}" for name, value in details.items() if value is not None]
+    return f"{rejection.reason} ({', '.join(texts)})"

@@ -1,7 +1,7 @@
-"""What a consumer does about rejected messages: says them in the log, and stops when they are many.
+"""Logs the rejected messages of a consumer, and stops the consumer when there are too many.
 
-Runs on the I/O thread of its consumer. What is said is decided in `reject_log.py`, and whether it
-stops in `circuit_breaker.py`.
+Runs on the I/O thread of its consumer. `reject_log.py` decides what to log, `circuit_breaker.py`
+whether to stop.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from collections.abc import Sequence
 from connectors.message import ConsumerCounts, Rejected
 from connectors.rabbitmq.circuit_breaker import CircuitBreaker
 from connectors.rabbitmq.properties import decode
-from connectors.rabbitmq.reject_log import COUNT_AFTER, RejectLog, whole
+from connectors.rabbitmq.reject_log import COUNT_AFTER, RejectLog, describe
 from connectors.rabbitmq.spec import RejectLimit
 
 LOG = logging.getLogger("hopper.rabbitmq")
 
 
 class Rejections:
-    """Of one consumer, over all of its connections."""
+    """The rejected messages of one consumer, over all of its connections."""
 
     def __init__(self, name: str, limit: RejectLimit | None, *, parks: bool) -> None:
-        """`parks`: there is a dead letter."""
+        """`parks`: the spec has a `dead_letter`."""
         self._name, self._log, self._breaker = name, RejectLog(), CircuitBreaker(limit)
-        self._done = "parked" if parks else "given to the queue's own dead lettering"
-        self._last: Rejected | None = None  # that counts against the limit
+        self._action = "parked" if parks else "given to the queue's own dead lettering"
+        self._last: Rejected | None = None  # the last one that counts against the limit
         self.counts = ConsumerCounts()
-        """What became of messages that were rejected; changes in one assignment."""
+        """See `Consumer`; replaced by one assignment, so any thread may read it."""
         self.stopped_because = ""
-        """Why it reads nothing, or one message as a probe; empty: it reads."""
+        """Why the consumer reads nothing or only a probe; empty: it reads."""
 
     @property
     def stopped(self) -> bool:
-        """Nothing more may be parked: everything goes back."""
+        """The consumer parks nothing more, and requeues all messages."""
         return self._breaker.is_open
 
     @property
-    def suspicious(self) -> bool:
-        """What is rejected is to be withheld: whether it is parked is not known yet."""
-        return self._breaker.is_suspicious
+    def withholding(self) -> bool:
+        """Rejected messages are withheld until the circuit breaker opens or closes."""
+        return self._breaker.is_withholding
 
     @property
     def probing(self) -> bool:
-        """It reads as a probe."""
+        """The consumer reads a probe."""
         return self._breaker.is_half_open
 
     @property
@@ -58,34 +58,34 @@ class Rejections:
         self.counts = ConsumerCounts(**before | {name: before[name] + more[name] for name in more})
 
     def connected(self) -> None:
-        """There is a new connection."""
+        """Note a new connection."""
         self._breaker.connected(time.monotonic())
         if self.probing:
-            LOG.info("%s: reads a probe, to see whether it is still rejected", self._name)
+            LOG.info("%s: reads a probe to see whether messages are still rejected", self._name)
 
     def read(self, last_tag: int) -> None:
-        """Messages up to this tag have arrived."""
+        """Note that messages up to this delivery tag have arrived."""
         self._breaker.read(last_tag)
 
     def stored(self, count: int) -> None:
-        """At least one message is stored."""
+        """Note that `count` messages, at least one, are stored."""
         self._breaker.stored(count, time.monotonic())
         if self.stopped_because and not self.stopped:
             self.stopped_because = ""
-            LOG.info("%s: the probe is stored: reads as before", self._name)
+            LOG.info("%s: the probe is stored: reads all messages again", self._name)
 
     def dropped(self) -> None:
-        """At least one message is dropped, as the spec says."""
+        """Note that at least one message is dropped, as the spec says."""
         self._breaker.passed()
 
     def probe_grew(self) -> None:
-        """The probe holds all that may be held, and waits for its window: it is a probe in name."""
+        """Note that the probe has the full prefetch, because its window needs more messages."""
         self.stopped_because = ""
 
     def may_park(self, rejected: Rejected) -> bool:
-        """Count it, and say it.
+        """Count and log a rejected message; return whether to park it now.
 
-        Otherwise it is withheld, if there is suspicion, or goes back to the queue with all others.
+        If not, it is withheld, or requeued with all others once the consumer has stopped.
         """
         if self.stopped:
             return False
@@ -95,25 +95,29 @@ class Rejections:
             may = True
             self._breaker.passed()
         else:
-            if not self.suspicious:  # the first one of too many is the example
+            if not self.withholding:  # the log quotes the message that reached the limit
                 self._last = rejected
             may = self._breaker.rejected(kind, tags, rejection.status is not None, now)
         if may:
-            self.tell(rejected)
-        self._say_stopped(probing=probing)
+            self.log_parked(rejected)
+        self._log_stopped(probing=probing)
         return may
 
-    def tell(self, rejected: Rejected) -> None:
-        """It is parked: say it, or count it for a later line."""
+    def log_parked(self, rejected: Rejected) -> None:
+        """Log a parked message, or count it for a later line."""
         kind = self._log.kind_of(rejected)
         if self._log.note(kind, 1 + len(rejected.others), time.monotonic()):
             LOG.warning(
-                "%s: a message is rejected, and %s: %s; more of this kind are counted, each %.0f s",
-                *(self._name, self._done, _example(rejected), COUNT_AFTER),
+                "%s: a message is rejected and %s: %s; further ones of this kind are counted every "
+                "%.0f s",
+                *(self._name, self._action, _example(rejected), COUNT_AFTER),
             )
 
     def poison(self, rejected: Sequence[Rejected]) -> None:
-        """These came too often, and are parked unread: they tell nothing of the spec."""
+        """Log messages that are parked unread, since they were delivered too often.
+
+        They do not count against the reject limit: they are no sign of a wrong spec.
+        """
         now, probing = time.monotonic(), self.probing
         for one in rejected:
             if self._log.note(self._log.kind_of(one), 1, now):
@@ -121,24 +125,24 @@ class Rejections:
         if rejected and probing:
             self._last = rejected[0]
             self._breaker.fail(now)
-            self._say_stopped(probing=True)
+            self._log_stopped(probing=True)
 
     def update(self, awaiting_outcome: int) -> None:
-        """See what only the others show, or time; `awaiting_outcome` messages are in flight."""
+        """Decide by time and by the `awaiting_outcome` messages that have no outcome yet."""
         now, probing = time.monotonic(), self.probing
         if not self.stopped:
             self._breaker.update(awaiting_outcome, now)
-            self._say_stopped(probing=probing)
-        self.tell_counts(everything=False)
+            self._log_stopped(probing=probing)
+        self.log_counts(everything=False)
 
-    def tell_counts(self, *, everything: bool) -> None:
-        """Say how many were rejected since it was last said, if it is time; or in any case."""
+    def log_counts(self, *, everything: bool) -> None:
+        """Log how many were rejected since the last line, if it is due; `everything`: always."""
         counts = self._log.due(time.monotonic(), everything=everything)
         if counts:
-            told = "; ".join(f"{count} times {kind}" for kind, count in counts)
-            LOG.warning("%s: more messages are rejected, and %s: %s", self._name, self._done, told)
+            text = "; ".join(f"{count} times {kind}" for kind, count in counts)
+            LOG.warning("%s: more messages are rejected and %s: %s", self._name, self._action, text)
 
-    def _say_stopped(self, *, probing: bool) -> None:
+    def _log_stopped(self, *, probing: bool) -> None:
         if not self.stopped or self._last is None:
             return
         example = _example(self._last)
@@ -150,9 +154,9 @@ class Rejections:
             )
         else:
             LOG.error(
-                "%s: reads nothing for %.0f s, then a message as a probe, since %s; what is not "
-                "parked yet goes back to the queue: correct the spec or the mapping, and it goes "
-                "on by itself",
+                "%s: reads nothing for %.0f s, then a message as a probe, because %s; messages "
+                "that are not parked yet are requeued: correct the mapping, and the consumer "
+                "continues by itself, or correct the spec, and restart the job",
                 *(self._name, self._breaker.pause, self.stopped_because),
             )
 
@@ -161,5 +165,5 @@ def _example(rejected: Rejected) -> str:
     try:
         message_id = decode(rejected.message).message_id
     except ValueError:
-        message_id = None  # that may be the very reason why it is rejected
-    return whole(rejected, message_id)
+        message_id = None  # the broken envelope may be why the message is rejected
+    return describe(rejected, message_id)

@@ -109,7 +109,7 @@ class Settlement:
             self.rejected += 1 + len(rejected.others)
             if self._rejections.may_park(rejected):
                 self._reject(rejected)  # otherwise the message stays unacknowledged
-            elif self._rejections.suspicious:
+            elif self._rejections.withholding:
                 self._withheld.append(rejected)
         if self._withheld:
             self.update()
@@ -117,10 +117,10 @@ class Settlement:
     def update(self) -> None:
         """Check the reject limit; park the withheld messages if they were only a burst."""
         self._rejections.update(self.awaiting_outcome)
-        if not self._rejections.suspicious:
+        if not self._rejections.withholding:
             withheld, self._withheld = self._withheld, []
             for rejected in withheld if not self._rejections.stopped else ():
-                self._rejections.tell(rejected)
+                self._rejections.log_parked(rejected)
                 self._reject(rejected)
 
     def parked(self, rejected: Rejected) -> None:

@@ -1,4 +1,4 @@
-"""RabbitMQ as a `connectors.connector.Source`: its consumers, and a first look at it."""
+"""RabbitMQ as a `connectors.connector.Source`: its consumers, and the check at the start."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class RabbitMQ:
         spec: RabbitMQSource,
         dead_letter: RabbitMQDeadLetter | None,
         workers: int,
-        read_again: Callable[[], Specs] | None = None,
+        reload: Callable[[], Specs] | None = None,
     ) -> None:
-        """`workers` of the whole cluster: with `consumers: auto` each gets a consumer.
+        """`workers`: of the whole cluster; with `consumers: auto`, each has a consumer.
 
-        `read_again` is called, on any thread, when the broker does not let us in any more: it reads
-        both specs from where they came from, and may raise `HopperError`. Of them the URLs count.
+        `reload` reads both specs again when the broker refuses the login; only their URLs are used.
+        It may raise `HopperError`, and is called on any thread.
         """
         self._spec, self._dead_letter = spec, dead_letter
-        self._credentials = Credentials(read_again)
+        self._credentials = Credentials(reload)
         count = spec.consumer_count(workers)
         self._names = [f"{spec.queue}/{number:03d}" for number in range(count)]
         self._consumers: dict[str, RabbitMQConsumer] = {}
-        self._others = 0  # before any of ours has looked
+        self._others = 0  # other consumers of the queue, by the check at the start
 
     def consumers(self) -> list[str]:
         """See `Source`."""
@@ -75,31 +75,29 @@ class RabbitMQ:
 
     def other_consumers(self) -> int:
         """See `Source`."""
-        if (
-            not self._spec.can_change_prefetch
-        ):  # each reads a stream whole, or one of them at a time
+        if not self._spec.can_change_prefetch:  # other consumers take none of its messages
             return 0
         counts = [c.consumer_count.count for c in self._consumers.values()]
         return max(0, max(counts) - len(self._names)) if any(counts) else self._others
 
     def check(self) -> None:
-        """See `Source`; tries five times, to bridge a broker that is just starting.
+        """See `Source`; it tries five times, since a broker may just be starting.
 
-        What the broker refuses for good, at all of the URLs, it is asked once.
+        If the broker refuses a request for good at all URLs, there is no second attempt.
         """
         preparations = topology.of_source(self._spec)
-        self._others = _FirstLook(self._spec.url, preparations, self._spec.queue).take()
+        self._others = _StartupCheck(self._spec.url, preparations, self._spec.queue).run()
         if self._dead_letter is not None:
             urls = self._dead_letter.url or self._spec.url
-            _FirstLook(urls, topology.of_dead_letter(self._dead_letter), None).take()
+            _StartupCheck(urls, topology.of_dead_letter(self._dead_letter), None).run()
 
     def properties(self, message: Message) -> Properties:
         """See `Source`."""
         return decode(message)
 
 
-class _FirstLook:
-    """Connects once, and asks for what the consumers will ask for again."""
+class _StartupCheck:
+    """Connects once, and makes the same preparations as the consumers."""
 
     TRIES = 5
     WAIT = Backoff(0.25, 2.0)
@@ -107,28 +105,28 @@ class _FirstLook:
     def __init__(
         self, urls: Sequence[str], preparations: Sequence[Preparation], queue: str | None
     ) -> None:
-        """`queue`: the one whose consumers are counted."""
+        """`queue`: count the consumers of this queue; `None`: of none."""
         self._queue, self._consumers = queue, 0
         self._loop = IOLoop()
         self._link = Link(self._loop, urls, "hopper check", preparations, self, self.WAIT)
         self._urls, self._failures = len(urls), list[str]()
         self._refused: dict[str, None] = {}
 
-    def take(self) -> int:
-        """Look; return how many consumers the queue has."""
+    def run(self) -> int:
+        """Run the check; return how many consumers the queue has."""
         try:
             self._link.open()
             self._loop.start()
         except (OSError, ValueError, SyntaxError) as error:
-            # What follows the ? of a URL is read by pika, certificates among it.
-            raise Unavailable(f"RabbitMQ, {self._link.place}: {error}") from None
+            # pika reads the query of a URL, and the certificates that it names.
+            raise Unavailable(f"RabbitMQ, {self._link.address}: {error}") from None
         finally:
             self._loop.close()
         if len(self._refused) >= self._urls:
             raise Unavailable(f"RabbitMQ, {'; '.join(self._refused)}")
         if len(self._failures) >= self.TRIES:
             places = "; ".join(dict.fromkeys(self._failures))
-            raise Unavailable(f"RabbitMQ, after {self.TRIES} tries: {places}")
+            raise Unavailable(f"RabbitMQ, after {self.TRIES} attempts: {places}")
         return self._consumers
 
     def link_ready(self, _connection: BatchConnection, channel: Channel) -> None:
@@ -144,7 +142,7 @@ class _FirstLook:
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
         if was_ready:
             return
-        self._failures.append(f"{self._link.place}: {reason}")
+        self._failures.append(f"{self._link.address}: {reason}")
         if remedy:
             self._refused[f"{self._failures[-1]}: {remedy}"] = None
         if len(self._failures) >= self.TRIES or len(self._refused) >= self._urls:

@@ -1,7 +1,7 @@
-"""Where to go on in a stream: up to which offset everything is stored or parked.
+"""The offset at which to continue in a stream: all messages before it are stored or parked.
 
-Pure. A stream keeps its messages, so an acknowledgement says nothing there but that there is room
-for more; what has been read, a consumer must remember by itself.
+Pure. A stream keeps its messages, and an acknowledgement only allows the broker to send more. The
+consumer must remember by itself how far it has read.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from connectors.rabbitmq.properties import header
 
 
 class StreamOffsets:
-    """Of the messages of one channel: exact to the batch, so a crash repeats some messages."""
+    """The offsets of one channel, one for each batch: after a crash, a part of a batch repeats."""
 
     def __init__(self) -> None:
-        self._marks: deque[tuple[int, int]] = deque()  # last tag of a batch, and what follows it
+        self._marks: deque[tuple[int, int]] = deque()  # last tag of a batch, and the next offset
         self._next: int | None = None
         self._taken: int | None = None
 
     def delivered(self, messages: list[Message]) -> None:
-        """Enter a batch."""
+        """Enter a batch that has arrived."""
         if self._next is None:
             self._next = offset_of(messages[0])
         last = offset_of(messages[-1])
@@ -30,7 +30,10 @@ class StreamOffsets:
             self._marks.append((messages[-1].tag, last + 1))
 
     def take_next(self, open_tag: int | None) -> int | None:
-        """Where to go on, if that has changed; `open_tag` is the oldest message that is open."""
+        """Return the offset to continue at; `None`: unchanged.
+
+        `open_tag`: delivery tag of the oldest open message, if there is one.
+        """
         while self._marks and (open_tag is None or self._marks[0][0] < open_tag):
             self._next = self._marks.popleft()[1]
         if self._next == self._taken:
@@ -40,6 +43,6 @@ class StreamOffsets:
 
 
 def offset_of(message: Message) -> int | None:
-    """Where in its stream a message is; `None`: it is in none."""
+    """Return the offset of a message in its stream; `None`: it comes from a queue."""
     offset = header(message.properties, OFFSET.encode())
     return offset if isinstance(offset, int) else None

@@ -1,8 +1,8 @@
-"""Reads AMQP field tables, the form that the headers of a message have on the wire.
+"""Decodes AMQP field tables, the encoding of a message's headers.
 
-Pure, and without pika: its decoder cuts floating-point numbers down to integers, and takes a table
-that ends in the middle for a whole one. The types of fields are those that RabbitMQ knows, and
-those that only pika does (https://www.rabbitmq.com/amqp-0-9-1-errata, section 3).
+Pure, and without pika: its decoder truncates floating-point numbers to integers, and accepts a
+table that is cut off. The types of fields are those of RabbitMQ, and those that only pika has
+(https://www.rabbitmq.com/amqp-0-9-1-errata, section 3).
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from struct import Struct
 from typing import Any
 
 MAX_DEPTH = 100
-"""Tables and arrays inside each other. People write three; Python's stack ends at 1000 calls."""
+"""Levels of nested tables and arrays. People write three; Python's stack ends at 1000 calls."""
 
 
 def decode_table(encoded: bytes, start: int, depth: int = 1) -> tuple[dict[str, Any], int]:
-    """Decode the table that begins at `start`; return it, and where it ends.
+    """Decode the table that begins at `start`; return it and the position of its end.
 
     Text that is not UTF-8 gets replacement characters. Timestamps are in UTC; those that a
     `datetime` cannot hold stay numbers, in seconds since 1970.
 
     Raises:
-        ValueError: it is cut off, or has a field of unknown type, or is nested too deeply.
+        ValueError: the table is cut off, nested too deeply, or has a field of unknown type.
 
     """
     end = _long_end(encoded, start, len(encoded))
@@ -38,12 +38,12 @@ def decode_table(encoded: bytes, start: int, depth: int = 1) -> tuple[dict[str, 
 
 
 def fields_where(encoded: bytes, start: int, wanted: Callable[[bytes, int], bool]) -> bytes:
-    """Take the table that begins at `start`, as it is, but without its length and unwanted fields.
+    """Return the encoded fields of the table at `start` for which `wanted` is true.
 
-    `wanted` is asked with the name of each field and the letter of its type.
+    `wanted` is called with the name of each field and the letter of its type.
 
     Raises:
-        ValueError: it is cut off, or has a field of unknown type.
+        ValueError: the table is cut off, or has a field of unknown type.
 
     """
     end = _long_end(encoded, start, len(encoded))
@@ -55,7 +55,7 @@ def fields_where(encoded: bytes, start: int, wanted: Callable[[bytes, int], bool
 
 
 def _fields(encoded: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Where each field's name, type and value, and the next field begin."""
+    """Yield for each field the positions of its name, of its type, and of the next field."""
     while position < end:
         name_at = position + 1
         value_at = name_at + encoded[position]
@@ -64,7 +64,7 @@ def _fields(encoded: bytes, position: int, end: int) -> Iterator[tuple[int, int,
 
 
 def _value_end(encoded: bytes, position: int, limit: int) -> int:
-    """Where the value ends whose type stands at `position`."""
+    """Return the end of the value whose type is at `position`."""
     if position >= limit:
         raise ValueError("header table is cut off")
     kind = encoded[position]
@@ -80,7 +80,7 @@ def _value_end(encoded: bytes, position: int, limit: int) -> int:
 
 
 def _long_end(encoded: bytes, position: int, limit: int) -> int:
-    """Where that ends whose length, in four bytes, stands at `position`."""
+    """Return the end of the value whose length, in four bytes, is at `position`."""
     end = position + 4 + int.from_bytes(encoded[position : position + 4], "big")
     if position + 4 > limit or end > limit:
         raise ValueError("header table is cut off")
@@ -108,7 +108,7 @@ def _decode_timestamp(encoded: bytes, position: int, end: int, _depth: int) -> d
     seconds = int.from_bytes(encoded[position:end], "big")
     try:
         return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):  # the platform decides which
+    except (OverflowError, ValueError, OSError):  # which one depends on the platform
         return seconds
 
 

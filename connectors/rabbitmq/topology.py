@@ -1,6 +1,6 @@
-"""What is asked of the broker before the first message: the queues and bindings that a spec wants.
+"""The queues and bindings that a spec needs, as requests to the broker before the first message.
 
-Pure: it makes the requests, `link.py` sends them, at the start and after each lost connection.
+Pure: it makes the requests; `link.py` sends them at the start and after each lost connection.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 
 
 def of_source(spec: RabbitMQSource) -> list[Preparation]:
-    """Declare the queue and bind it; or, where nothing is to be declared, see that it is there."""
+    """Declare the queue and bind it; or, without a declaration, check that it exists."""
     offsets = (
         [_declare(spec.offsets, Declare(arguments=ARGUMENTS), refusal.OFFSETS)]
         if spec.is_stream
         else []
     )
     if not isinstance(spec.declare, Declare):
-        return [_exists(spec.queue, refusal.FIND), *offsets]
+        return [_exists(spec.queue, refusal.PASSIVE_DECLARE), *offsets]
     return [
         _declare(spec.queue, spec.declare, refusal.DECLARE),
         *(_bind(spec.queue, binding) for binding in spec.declare.bind),
@@ -30,10 +30,10 @@ def of_source(spec: RabbitMQSource) -> list[Preparation]:
 
 
 def of_dead_letter(spec: RabbitMQDeadLetter) -> list[Preparation]:
-    """See that the exchange or the queue that messages are published to is there.
+    """Check that the exchange or the queue for dead letters exists.
 
-    On the default exchange the routing key is the name of a queue: where it is missing it is made,
-    since the first rejected message would find no place and wait for ever.
+    On the default exchange the routing key is the name of a queue. A missing queue is declared:
+    without it, rejected messages would wait for ever.
     """
     if spec.exchange:
         return [

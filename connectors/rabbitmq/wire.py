@@ -1,12 +1,12 @@
-"""pika's connection with a fast path: cuts deliveries out of the byte stream, a list for each read.
+"""pika's connection with a fast path: it cuts deliveries out of the byte stream, a list a read.
 
-Everything else on the wire goes through pika's own path, one frame at a time and in order; of
-messages among it, that were returned, headers are left out that could end the connection.
-It leaves properties undecoded (see `properties.py`), and knows nothing of acknowledgements.
+All other frames go through pika's own path, one at a time and in order; `frame_sanitizer.py`
+removes headers of returned messages that could end the connection. Properties stay encoded (see
+`properties.py`).
 
-Of pika's internals it rests on one method, `Connection._on_data_available(bytes)`. Were it renamed,
-`BatchConnection` would still be right, only slower: each message would come through pika's own
-path, as a list of one. A few more names are used where they exist, and not missed elsewhere.
+It overrides one internal method of pika, `Connection._on_data_available(bytes)`. If pika renamed
+it, `BatchConnection` would still be correct, only slower: each message would come through pika's
+own path, as a list of one. A few other internal names are used only if they exist.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
     """A `SelectConnection` that also hands over messages in lists."""
 
     RECEIVE_BYTES = 131072
-    """Asked of the socket at once. pika asks for 4 KiB, which is eleven small messages, and a read
-    costs as much as ten of them; from 128 KiB on nothing more is gained."""
+    """Bytes of one read of the socket. pika reads 4 KiB, which is eleven small messages, and a read
+    costs as much as ten of them; more than 128 KiB gains nothing."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._partial = b""  # the beginning of a frame whose rest has not arrived
         self._batch_consumers: list[_Consumer] = []
-        self._live: dict[bytes, _Consumer] = {}  # those that want messages now
-        # By the start of a delivery: whose it is, and where it tells the size of its header.
+        self._active: dict[bytes, _Consumer] = {}  # by the start of their deliveries
+        # By the start of a delivery: its consumer, and the position of the header's size.
         self._expected: dict[bytes, tuple[_Consumer, int]] = {}
         self._assemblies: dict[int, tuple[_Consumer, Assembly]] = {}  # by channel
-        self._foreign = FrameSanitizer()
+        self._sanitizer = FrameSanitizer()
         super().__init__(*arguments, **options)
 
     def consume_batches(
@@ -64,10 +64,10 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
     ) -> str:
         """Consume a queue, with acknowledgements; return the consumer tag.
 
-        `on_batch` gets lists that are never empty, in order of arrival, usually one for each read
-        of the socket; the list is the caller's to keep. After `channel.basic_cancel`, what is
-        under way is still handed over until the broker has confirmed (pika itself would send each
-        message back). `callback` is called with `Basic.ConsumeOk`.
+        `on_batch` receives lists that are never empty, in order of arrival, usually one for each
+        read of the socket; the callee owns the list. After `channel.basic_cancel`, messages that
+        still arrive before the broker confirms are handed over (pika itself would requeue them).
+        `callback` is called with `Basic.ConsumeOk`.
         """
         self._read_more_at_once()
         tag = f"{len(self._batch_consumers):06d}"
@@ -84,9 +84,9 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         return tag
 
     def acknowledge_each(self, channel: Channel, tags: Sequence[int]) -> None:
-        """Acknowledge these messages and no others, as so many `channel.basic_ack`, in one write.
+        """Acknowledge exactly these messages, each by a frame, all frames in one write.
 
-        pika would build an object and make a system call for each: 7 µs in place of 0.3.
+        pika would build an object and make a system call for each: 7 µs instead of 0.3 µs.
         """
         write = getattr(self, "_output_marshaled_frames", None)
         if channel.is_open and write is not None:
@@ -100,18 +100,18 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         if hasattr(transport, "_MAX_RECV_BYTES"):
             transport._MAX_RECV_BYTES = max(self.RECEIVE_BYTES, transport._MAX_RECV_BYTES)
         if hasattr(transport, "_MAX_CONSUME_BYTES") and self.params.ssl_options is None:
-            # One read a turn of the loop: pika would go on until a read brings nothing, and let
-            # timers wait while messages trickle in. TLS has more than what the socket shows.
+            # One read in each turn of the loop: pika would read until the socket is empty, and
+            # delay timers while messages arrive. With TLS, data may wait outside of the socket.
             transport._MAX_CONSUME_BYTES = 1
 
     def _on_data_available(self, data: bytes) -> None:
-        """Override of pika's hook: what the socket has read, cut anywhere."""
+        """Override of pika's hook: bytes from the socket, cut anywhere."""
         buffer = self._partial + data if self._partial else data
-        self._find_live()
+        self._update_active()
         position = 0
         while True:
             cut = self._cut_deliveries(buffer, position)
-            # pika's heartbeat checker looks at this counter to see whether the broker is alive.
+            # pika's heartbeat checker reads this counter to see whether the broker is alive.
             self.bytes_received += cut - position
             position = self._take_frame(buffer, cut)
             if position == cut:
@@ -120,16 +120,16 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         self._flush()
 
     def _proto_connection_lost(self, error: BaseException | None) -> None:
-        """Override of pika's hook: a defect of ours is not a lost connection, to be made again."""
+        """Override of pika's hook: do not treat a defect of ours as a lost connection."""
         if error is not None and not isinstance(error, (OSError, pika.exceptions.AMQPError)):
             raise error
         super()._proto_connection_lost(error)
 
     def _cut_deliveries(self, buffer: bytes, position: int) -> int:
-        """Cut out whole messages as long as one follows the other; return where they end.
+        """Cut out complete messages as long as one follows another; return where they end.
 
-        This is the loop whose cost counts for each message. What stands between the variable parts
-        of a message of one body frame is known beforehand: comparing it is all the checking.
+        The cost of this loop counts for each message. The bytes between the variable parts of a
+        message with one body frame are known beforehand, so comparing them is the only check.
         """
         end, frame_end = len(buffer), spec.FRAME_END
         while True:
@@ -146,7 +146,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
                     unpack(buffer, position)
                 )
                 if head != start or between != middle:
-                    break  # another consumer, route or properties of another length, no delivery
+                    break  # of another consumer, of another length, or no delivery
                 body_at = position + size
                 done = body_at + length
                 if done >= end or mark != last or frame_size != length or buffer[done] != frame_end:
@@ -157,67 +157,65 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
                 return position
 
     def _expect(self, start: bytes) -> tuple[_Consumer, int] | None:
-        """Whose delivery starts like this, and where it tells its header's size; if it is ours."""
-        consumer = self._live.get(without_size(start))
+        """Return the consumer of a delivery and the position of its header's size, by its start."""
+        consumer = self._active.get(without_size(start))
         if consumer is None:
             return None
         self._expected[start] = consumer, header_size_at(start)
         return self._expected[start]
 
     def _take_frame(self, buffer: bytes, position: int) -> int:
-        """Take one frame of any kind; return where it ends: at `position`, if it is not whole."""
+        """Take one frame of any kind; return its end, or `position` if it is incomplete."""
         if position + FRAME.size >= len(buffer):
             return position
         kind, _, size = FRAME.unpack_from(buffer, position)
-        # A broker that speaks another protocol answers with eight bytes that are no frame.
+        # A broker of another protocol version answers with eight bytes that are no frame.
         end = position + (8 if kind == _PROTOCOL_HEADER else FRAME.size + size + 1)
         if end > len(buffer):
             return position
         if buffer[end - 1] == spec.FRAME_END and self._assemble(buffer, position, end):
             self.bytes_received += end - position
         else:
-            self._flush()  # what came before it comes first
-            frame = self._foreign.fit(buffer[position:end])
+            self._flush()  # hand over earlier messages first
+            frame = self._sanitizer.sanitize(buffer[position:end])
             self.bytes_received += end - position - len(frame)
             super()._on_data_available(frame)
-            self._find_live()
+            self._update_active()
         return end
 
     def _assemble(self, buffer: bytes, position: int, end: int) -> bool:
-        """Add a frame to the message it belongs to; false, if it is none of ours.
+        """Add a frame to its message; return whether it belongs to a delivery to our consumers.
 
-        Messages come here that have no body or a large one, that mix with other channels' frames,
-        or that a read has cut in two. pika could do it too, but it decodes the properties: a header
-        that it cannot read would end the connection, again and again.
+        This path takes messages without a body or with a large one, between frames of other
+        channels, or cut by a read. pika's own path would decode the properties, and a header that
+        it cannot read would end the connection each time.
         """
         kind, channel, _ = FRAME.unpack_from(buffer, position)
         if kind == spec.FRAME_METHOD:
             method_frame = buffer[position : end - 1]
-            begun = self._live.get(without_size(method_frame[: START.size]))
+            begun = self._active.get(without_size(method_frame[: START.size]))
             if begun is not None:
                 self._assemblies[channel] = begun, Assembly(method_frame)
             return begun is not None
         if channel not in self._assemblies:
             return False
         consumer, assembly = self._assemblies[channel]
-        if consumer.channel.is_closed:  # its number has gone to another channel
+        if consumer.channel.is_closed:  # another channel has its number now
             del self._assemblies[channel]
             return False
         message = assembly.add(kind, buffer[position + FRAME.size : end - 1])
         if message is not None:
             del self._assemblies[channel]
-            if consumer.wants_messages:
+            if consumer.is_active:
                 consumer.batch.append(message)
         return True
 
-    def _find_live(self) -> None:
+    def _update_active(self) -> None:
         live = {
-            consumer.start: consumer
-            for consumer in self._batch_consumers
-            if consumer.wants_messages
+            consumer.start: consumer for consumer in self._batch_consumers if consumer.is_active
         }
-        if live != self._live:
-            self._live, self._expected = live, {}
+        if live != self._active:
+            self._active, self._expected = live, {}
 
     def _flush(self) -> None:
         for consumer in self._batch_consumers:
@@ -227,11 +225,11 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
 
 
 _PROTOCOL_HEADER = ord("A")
-"""First byte of `AMQP`, where a frame has its kind."""
+"""First byte of `AMQP`, in the place of a frame's kind."""
 
 
 class _Consumer:
-    """Collects the messages of one read."""
+    """Collects the messages that one read brings for a consumer."""
 
     def __init__(self, tag: str, channel: Channel, on_batch: OnBatch) -> None:
         self.tag, self.channel, self.on_batch = tag, channel, on_batch
@@ -239,12 +237,12 @@ class _Consumer:
         self.batch: list[Message] = []
 
     @property
-    def wants_messages(self) -> bool:
-        """Neither has it been cancelled, nor is its channel being closed."""
+    def is_active(self) -> bool:
+        """Its channel is open, and it has not been cancelled."""
         return self.channel.is_open and self.tag in self.channel.consumer_tags
 
     def on_message(self, _: Channel, method: Any, properties: Any, body: bytes) -> None:
-        """Hand over what comes through pika's own path: nothing, as long as our hook is called."""
+        """Hand over a message of pika's own path: none comes as long as our hook is called."""
         route = encode_route(method.exchange, method.routing_key)
         encoded = b"".join(properties.encode())
         self.on_batch([Message(method.delivery_tag, method.redelivered, route, encoded, body)])

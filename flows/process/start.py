@@ -151,7 +151,7 @@ def _source(spec: Pipeline, workers: int, path: str) -> Source:
     if spec.source.rabbitmq is not None:
         from connectors.rabbitmq.source import RabbitMQ  # noqa: PLC0415
 
-        return RabbitMQ(*_rabbitmq(spec), workers, read_again=lambda: _rabbitmq(load(path)))
+        return RabbitMQ(*_rabbitmq(spec), workers, reload=lambda: _rabbitmq(load(path)))
     from connectors.memory.source import MemoryQueueSource  # noqa: PLC0415
 
     assert spec.source.memory is not None

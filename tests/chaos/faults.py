@@ -41,7 +41,7 @@ FAILING_PROCESSORS = [
     {"remove": {"field": DOOMED}},
 ]
 """Fails where the field is there, and no object."""
-TIMED_OUT = "(PRECONDITION_FAILED|everything goes back before)"
+TIMED_OUT = "(PRECONDITION_FAILED|requeued all messages before)"
 """In the log of the job, by whichever of the two was first."""
 
 

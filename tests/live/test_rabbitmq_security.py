@@ -132,7 +132,7 @@ def test_a_broker_of_another_name_is_not_trusted(secured: Secured, rig: RabbitMQ
     """Unless one says which name to expect."""
     url = secured.url(host="127.0.0.1")
 
-    assert "the URL must name the broker as its certificate does" in refusal(url, rig)
+    assert "write in the URL the name that the certificate has" in refusal(url, rig)
     through(secured.url(host="127.0.0.1", server_hostname="localhost"), rig)
 
 
@@ -143,7 +143,7 @@ def test_an_expired_certificate_is_not_accepted(secured: Secured, rig: RabbitMQR
     finally:
         secured.show(secured.folder / "server.pem", secured.folder / "server.key")
 
-    assert "certificate has expired; it must be renewed" in text
+    assert "certificate has expired; renew it" in text
 
 
 def test_a_client_shows_its_certificate_and_needs_no_password(
@@ -193,13 +193,13 @@ def test_a_password_that_was_changed_is_read_again(
         )
 
     rig.publish(b"1", b"2")
-    reader = RabbitMQ(*specs(), workers=1, read_again=specs)
+    reader = RabbitMQ(*specs(), workers=1, reload=specs)
     taking = Taking(reader.consumer(f"{queue}/000"))
     taking.store(taking.wait_for(2)[:1])
     broker.ctl("change_password", "someone", "another-secret")
     passwords.clear()
     broker.ctl("close_all_user_connections", "someone", "password changed")
-    until(lambda: "the credentials cannot be read again" in caplog.text)
+    until(lambda: "cannot read the credentials again" in caplog.text)
     passwords.append("another-secret")
 
     (origin, again) = taking.wait_for(3)[-1]

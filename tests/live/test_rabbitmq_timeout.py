@@ -50,8 +50,8 @@ def test_what_waits_too_long_is_handed_back_in_time(
     with rabbitmq_rig(rabbitmq_url) as rig:
         stall_and_recover(rig, taking_from(rig, consumer_timeout="3s"))
 
-    assert "after 3 s the broker takes everything back" in caplog.text
-    assert "everything goes back before the broker takes it, after 3 s" in caplog.text
+    assert "at the consumer timeout of 3 s the broker requeues all messages" in caplog.text
+    assert "requeued all messages before the consumer timeout of 3 s" in caplog.text
 
 
 def test_the_broker_is_forestalled(impatient: Broker, caplog: pytest.LogCaptureFixture) -> None:

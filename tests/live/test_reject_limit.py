@@ -75,7 +75,7 @@ def test_every_seventh_body_unreadable_is_parked_and_the_others_are_stored(
 
     assert left(rig, rig.parking) == bad
     assert "reads nothing" not in job.log
-    assert job.log.count("a message is rejected, and parked: unreadable: ") == 1
+    assert job.log.count("a message is rejected and parked: unreadable: ") == 1
     assert f"parked: {bad - 1} times unreadable: " in job.log
 
 
@@ -127,7 +127,7 @@ def test_a_burst_of_late_messages_is_parked_and_the_last_window_is_written(
     counts = [document["_source"]["count"] for document in events.documents()]
     assert sum(counts) == 2900
     assert "reads nothing" not in job.log
-    assert job.log.count("a message is rejected, and parked: late: ") == 1
+    assert job.log.count("a message is rejected and parked: late: ") == 1
 
 
 def test_a_burst_of_unreadable_bodies_is_parked_and_the_good_ones_are_stored(

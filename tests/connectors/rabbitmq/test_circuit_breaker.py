@@ -6,8 +6,8 @@ from connectors.rabbitmq.circuit_breaker import (
     FIRST_PAUSE,
     MAX_PAUSE,
     MAX_PAUSE_OF_MANY,
-    MAX_SUSPICION,
-    STEADY,
+    MAX_WITHHOLDING,
+    RESET_AFTER,
     CircuitBreaker,
 )
 from connectors.rabbitmq.spec import RejectLimit
@@ -53,38 +53,38 @@ def test_it_opens_when_the_limit_is_reached_and_parks_no_more() -> None:
     assert stream.breaker.resume_at == FIRST_PAUSE
 
 
-def suspicious(rejections: int = 600) -> CircuitBreaker:
+def withholding(rejections: int = 600) -> CircuitBreaker:
     """Of 3500 messages that are held, so many in a row are rejected."""
     breaker = CircuitBreaker(RejectLimit())
     breaker.read(3500)
     for tag in range(1000, 1000 + rejections):
         breaker.rejected("bad", [tag], False, 0.0)
     breaker.update(3500 - rejections, 0.0)
-    assert breaker.is_suspicious
+    assert breaker.is_withholding
     return breaker
 
 
 def test_a_burst_of_bad_messages_among_good_ones_opens_nothing() -> None:
     """What is rejected beyond the limit is withheld until it is known what the others come to."""
-    breaker = suspicious()
+    breaker = withholding()
     breaker.stored(100, 10.0)
     breaker.update(2800, 10.0)
-    assert breaker.is_suspicious
+    assert breaker.is_withholding
     breaker.stored(1, 15.0)
     breaker.update(2799, 15.0)
 
-    assert not breaker.is_suspicious
+    assert not breaker.is_withholding
     assert not breaker.is_open
     assert breaker.rejected("bad", [3500], False, 15.0)
 
 
 def test_it_opens_when_the_others_that_are_held_can_make_good_no_more() -> None:
     """A mapping that refuses everything is told while half of the messages wait for answers."""
-    breaker = suspicious(1900)
+    breaker = withholding(1900)
     for tag in range(3000, 3100):
         assert not breaker.rejected("bad", [tag], True, 1.0)
     breaker.update(1500, 1.0)
-    assert breaker.is_suspicious
+    assert breaker.is_withholding
     breaker.update(1499, 1.0)
 
     assert breaker.is_open
@@ -92,21 +92,21 @@ def test_it_opens_when_the_others_that_are_held_can_make_good_no_more() -> None:
 
 def test_it_does_not_suspect_for_long() -> None:
     """Long windows may hold more than is ever rejected at a time."""
-    breaker = suspicious()
+    breaker = withholding()
     breaker.stored(1, 1.0)
-    breaker.update(2899, MAX_SUSPICION - 0.1)
-    assert breaker.is_suspicious
-    breaker.update(2899, MAX_SUSPICION)
+    breaker.update(2899, MAX_WITHHOLDING - 0.1)
+    assert breaker.is_withholding
+    breaker.update(2899, MAX_WITHHOLDING)
 
     assert breaker.is_open
 
 
 def test_a_lost_connection_ends_suspicion() -> None:
     """All that was held comes again."""
-    breaker = suspicious()
+    breaker = withholding()
     breaker.connected(1.0)
 
-    assert not breaker.is_suspicious
+    assert not breaker.is_withholding
     assert not breaker.is_open
 
 
@@ -199,7 +199,7 @@ def test_pauses_begin_anew_only_when_it_was_closed_for_long() -> None:
 
     stream.probe()
     stream.breaker.stored(1, stream.now)
-    stream.now += STEADY
+    stream.now += RESET_AFTER
     stream.reject(100)
     assert stream.breaker.pause == FIRST_PAUSE
 

@@ -33,7 +33,7 @@ def test_what_cannot_be_read_is_told_and_changes_nothing(caplog: pytest.LogCaptu
         raise SpecError(["pipeline.yaml:4:5: the file cannot be read"])
 
     assert Credentials(read).of_source() == ()
-    assert "cannot be read again: pipeline.yaml:4:5" in caplog.text
+    assert "so the old ones are kept: pipeline.yaml:4:5" in caplog.text
 
 
 def test_where_nothing_can_be_read_nothing_changes() -> None:

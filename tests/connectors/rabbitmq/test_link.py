@@ -10,8 +10,8 @@ from pika.adapters.utils.connection_workflow import (
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from connectors.errors import Unavailable
-from connectors.rabbitmq.link import describe, place
-from connectors.rabbitmq.source import RabbitMQ, _FirstLook
+from connectors.rabbitmq.link import address_of, describe
+from connectors.rabbitmq.source import RabbitMQ, _StartupCheck
 from connectors.rabbitmq.spec import RabbitMQSource
 
 
@@ -26,7 +26,7 @@ from connectors.rabbitmq.spec import RabbitMQSource
 )
 def test_a_place_has_host_port_and_virtual_host(url: str, expected: str) -> None:
     """And no password."""
-    assert place(url) == expected
+    assert address_of(url) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_an_error_is_told_without_its_wrapping(error: Exception, expected: str) 
 
 def test_a_certificate_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the place, and without the password."""
-    monkeypatch.setattr(_FirstLook, "TRIES", 1)
+    monkeypatch.setattr(_StartupCheck, "TRIES", 1)
     url = "amqps://guest:s3cret@127.0.0.1:1/?ssl_options={'cafile':'/no/such/file'}"
     spec = RabbitMQSource.model_validate({"url": url, "queue": "q"})
 

@@ -46,7 +46,7 @@ def test_a_file_that_is_no_certificate_is_told() -> None:
     [
         ("WRONG_VERSION_NUMBER", "this port does not speak TLS"),
         ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "'certfile'"),
-        ("TLSV1_ALERT_UNKNOWN_CA", "does not trust the CA of our certificate"),
+        ("TLSV1_ALERT_UNKNOWN_CA", "does not trust the CA of the client certificate"),
         ("SOMETHING_ELSE", "TLS: something else"),
     ],
 )

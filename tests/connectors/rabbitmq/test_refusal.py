@@ -19,14 +19,19 @@ REFUSED = "ACCESS_REFUSED - access to queue 'q' in vhost '/' refused for user 'u
     ("remedies", "code", "text", "expected"),
     [
         (refusal.CONSUME, 403, REFUSED, "permission to read the queue"),
-        (refusal.FIND, 404, "NOT_FOUND - no queue 'q' in vhost '/' (404)", "declare: {durable"),
+        (
+            refusal.PASSIVE_DECLARE,
+            404,
+            "NOT_FOUND - no queue 'q' in vhost '/' (404)",
+            "declare: {durable",
+        ),
         (refusal.DECLARE, 403, REFUSED, "source.rabbitmq.declare to passive"),
         (refusal.DECLARE, 405, "RESOURCE_LOCKED - cannot obtain exclusive access", "exclusive"),
         (
             refusal.DECLARE,
             406,
             "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q'",
-            "passive to take the queue as it is",
+            "passive to use the queue unchanged",
         ),
         (refusal.BIND, 404, "NOT_FOUND - no exchange 'x' in vhost '/'", "declare.bind"),
         (refusal.DEAD_LETTER_EXCHANGE, 404, "NOT_FOUND - no exchange", "dead_letter.rabbitmq"),
@@ -82,7 +87,7 @@ def test_a_refusal_before_the_first_agreement_is_for_good(
     caplog.set_level(logging.INFO)
     reach = Reach("q/000")
 
-    reach.lost("h:5672", REFUSED, "give the permission", wanted=False)
+    reach.lost("h:5672", REFUSED, "give the permission", expected=False)
 
     assert reach.refused == f"q/000: h:5672: {REFUSED}: give the permission"
     assert caplog.records == []  # the end of the job tells it
@@ -95,9 +100,9 @@ def test_a_refusal_later_is_an_error_and_tried_again(caplog: pytest.LogCaptureFi
     reach.agreed("h:5672")
     assert (reach.consuming, reach.lost_because) == (True, "")
 
-    reach.lost("h:5672", "Stream lost", "", wanted=False)
+    reach.lost("h:5672", "Stream lost", "", expected=False)
     assert (reach.consuming, reach.lost_because) == (False, "h:5672: Stream lost")
-    reach.lost("h:5672", REFUSED, "give the permission", wanted=False)
+    reach.lost("h:5672", REFUSED, "give the permission", expected=False)
 
     assert reach.refused == ""
     assert reach.lost_because == f"h:5672: {REFUSED}: give the permission"
@@ -111,7 +116,7 @@ def test_what_ends_a_consumer_that_consumes_is_no_refusal(
     reach = Reach("q/000")
     reach.agreed("h:5672")
 
-    reach.lost("h:5672", "PRECONDITION_FAILED - delivery timed out (406)", "x", wanted=False)
+    reach.lost("h:5672", "PRECONDITION_FAILED - delivery timed out (406)", "x", expected=False)
 
     assert reach.lost_because == "h:5672: PRECONDITION_FAILED - delivery timed out (406)"
     assert [record.levelname for record in caplog.records] == ["WARNING"]

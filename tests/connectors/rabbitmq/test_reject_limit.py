@@ -45,7 +45,7 @@ def test_every_seventh_of_a_full_prefetch_is_not_too_many() -> None:
     counter.read(4000)
 
     assert stopped_after(counter, [*range(7, 4001, 7)]) is None
-    assert not counter.stands_still(awaiting_outcome=4000 - 571, now=HOUR)
+    assert not counter.is_all_rejected(awaiting_outcome=4000 - 571, now=HOUR)
 
 
 def test_one_in_twenty_of_twenty_thousand_is_not_too_many() -> None:
@@ -54,7 +54,7 @@ def test_one_in_twenty_of_twenty_thousand_is_not_too_many() -> None:
     counter.read(10_400)
 
     assert stopped_after(counter, [*range(20, 10_401, 20)]) is None
-    assert not counter.stands_still(awaiting_outcome=9880, now=14.0)
+    assert not counter.is_all_rejected(awaiting_outcome=9880, now=14.0)
 
 
 def test_what_an_ingest_processor_refuses_here_and_there_is_not_too_many() -> None:
@@ -112,11 +112,11 @@ def test_a_slow_stream_of_which_nothing_is_stored_is_told() -> None:
     counter = RejectCounter(DEFAULT)
     for number in range(1, 21):
         now = 360.0 * number
-        assert not counter.stands_still(awaiting_outcome=1, now=now), number
+        assert not counter.is_all_rejected(awaiting_outcome=1, now=now), number
         counter.read(number)
         assert not counter.rejected("bad", [number], now)
 
-    assert counter.stands_still(awaiting_outcome=0, now=360.0 * 20)
+    assert counter.is_all_rejected(awaiting_outcome=0, now=360.0 * 20)
 
 
 def test_a_burst_of_bad_messages_is_no_slow_stream() -> None:
@@ -125,11 +125,11 @@ def test_a_burst_of_bad_messages_is_no_slow_stream() -> None:
     counter.read(100)
     assert stopped_after(counter, [*range(1, 51)]) is None
 
-    assert not counter.stands_still(awaiting_outcome=0, now=9.9)
-    assert not counter.stands_still(awaiting_outcome=50, now=HOUR)
-    assert counter.stands_still(awaiting_outcome=49, now=HOUR)
+    assert not counter.is_all_rejected(awaiting_outcome=0, now=9.9)
+    assert not counter.is_all_rejected(awaiting_outcome=50, now=HOUR)
+    assert counter.is_all_rejected(awaiting_outcome=49, now=HOUR)
     counter.passed()
-    assert not counter.stands_still(awaiting_outcome=0, now=HOUR)
+    assert not counter.is_all_rejected(awaiting_outcome=0, now=HOUR)
 
 
 def test_what_is_cleared_counts_no_more() -> None:

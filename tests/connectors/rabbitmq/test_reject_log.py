@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.message import Message, Rejected, Rejection
-from connectors.rabbitmq.reject_log import COUNT_AFTER, FORGET_AFTER, RejectLog, whole
+from connectors.rabbitmq.reject_log import COUNT_AFTER, FORGET_AFTER, RejectLog, describe
 from connectors.reject_kind import MAX_KINDS, OTHER
 
 
@@ -62,7 +62,7 @@ def test_an_example_names_the_message_and_its_document_and_shows_no_body() -> No
     message = Message(7, False, b"", b"", b"secret")
     one = Rejected(message, Rejection("no good", 400, "orders", "a17", 1))
 
-    assert whole(one, "m-1") == "no good (status 400, index orders, _id a17, message_id m-1)"
-    assert whole(rejected("no good", 7), None) == "no good (delivery tag 7)"
+    assert describe(one, "m-1") == "no good (status 400, index orders, _id a17, message_id m-1)"
+    assert describe(rejected("no good", 7), None) == "no good (delivery tag 7)"
     summary = Rejected(message, Rejection("no good"), [8, 9])
-    assert whole(summary, None) == "no good (delivery tag 7, messages 3)"
+    assert describe(summary, None) == "no good (delivery tag 7, messages 3)"

@@ -68,7 +68,7 @@ def test_the_first_of_a_kind_is_told_whole_and_the_others_are_counted(
 
     [first] = lines(caplog)
     assert first.startswith(
-        f"{NAME}: a message is rejected, and parked: {PARSING.format(1)} (status"
+        f"{NAME}: a message is rejected and parked: {PARSING.format(1)} (status"
     )
     assert "index orders, _id a17, message_id m-1)" in first
     assert "secret" not in first
@@ -89,7 +89,7 @@ def test_without_a_dead_letter_the_log_alone_has_the_reason(
     reject(Rejections(NAME, None, parks=False), 1000)
 
     [first] = lines(caplog)
-    assert "rejected, and given to the queue's own dead lettering: document_parsing_exc" in first
+    assert "rejected and given to the queue's own dead lettering: document_parsing_exc" in first
 
 
 def test_a_stop_is_told_with_one_whole_example_and_so_is_its_end(
@@ -99,7 +99,7 @@ def test_a_stop_is_told_with_one_whole_example_and_so_is_its_end(
     assert reject(rejections, 20, status=400) == 5
 
     [_, stop] = lines(caplog)
-    assert stop.startswith(f"{NAME}: reads nothing for 1 s, then a message as a probe, since too")
+    assert stop.startswith(f"{NAME}: reads nothing for 1 s, then a message as a probe, because too")
     assert PARSING.format(6) in stop
     assert PARSING.format(6) in rejections.stopped_because
 
@@ -114,7 +114,7 @@ def test_a_stop_is_told_with_one_whole_example_and_so_is_its_end(
     rejections.connected()
     rejections.read(1)
     rejections.stored(1)
-    assert lines(caplog)[-1] == f"{NAME}: the probe is stored: reads as before"
+    assert lines(caplog)[-1] == f"{NAME}: the probe is stored: reads all messages again"
     assert rejections.stopped_because == ""
 
 
