@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from bench import open_groups
-from bench.ring import BenchRing, Cost, arrivals
+from bench.steps import BenchSteps, Cost, arrivals
 from connectors.message import Arrived
 from flows.messages.formats import decode, read_json
 from flows.process.start import CYCLES_AFTER
@@ -111,16 +111,16 @@ def _rounds(
 ) -> dict[AggregateJob, list[Cost]]:
     """What each job took in each round."""
     # Those with groups of several go on in the next round where they are: with as many groups open.
-    rings = {job: BenchRing(job.aggregate, job.stored_in) for job in JOBS if not job.alone}
-    for ring in rings.values():
-        ring.run(several)
+    measured = {job: BenchSteps(job.aggregate, job.stored_in) for job in JOBS if not job.alone}
+    for steps in measured.values():
+        steps.run(several)
     costs: dict[AggregateJob, list[Cost]] = {job: [] for job in JOBS}
     for _ in range(rounds):
         for job in JOBS:
             if job.alone:
-                costs[job].append(BenchRing(job.aggregate).run(alone))
+                costs[job].append(BenchSteps(job.aggregate).run(alone))
             else:
-                costs[job].append(rings[job].run(several))
+                costs[job].append(measured[job].run(several))
     return costs
 
 
@@ -142,8 +142,8 @@ def _reading(arrived: Sequence[Arrived]) -> float:
 
 def _crossing(job: AggregateJob, arrived: Sequence[Arrived]) -> tuple[float, float]:
     """What it takes to send a message to another process, and to receive it there."""
-    ring = BenchRing(job.aggregate)
-    items = [item for event in arrived[:40] for item in ring.correlated(event)]
+    steps = BenchSteps(job.aggregate)
+    items = [item for event in arrived[:40] for item in steps.correlated(event)]
     count = sum(len(item[1]) for item in items if isinstance(item[1], Members))
     sent = [pickle.dumps(item, PROTOCOL) for item in items]
     send = _timed(lambda: [None for item in items if not pickle.dumps(item, PROTOCOL)])

@@ -14,7 +14,7 @@ from resource import getpagesize
 from statistics import median
 from typing import NamedTuple
 
-from bench.ring import BenchRing, arrivals
+from bench.steps import BenchSteps, arrivals
 from flows.groups.shard import Shard
 from flows.process.start import CYCLES_AFTER
 from flows.values.columnar import Members
@@ -40,10 +40,10 @@ def measure(aggregate: str, groups: int, *, ids: bool = False) -> Open:
 
 def _measure(aggregate: str, groups: int, ids: bool) -> Open:
     gc.set_threshold(CYCLES_AFTER)
-    ring, first = BenchRing(aggregate), Members()
-    shard, before = Shard(ring.job.rules), _resident()
+    steps, first = BenchSteps(aggregate), Members()
+    shard, before = Shard(steps.job.rules), _resident()
     for arrived in arrivals(groups, groups, ids=ids):
-        members = ring.job.reader.read(arrived, now=1.0).members
+        members = steps.job.reader.read(arrived, now=1.0).members
         first = first or members
         shard.add(members, now=1.0)
     assert shard.open_groups == groups

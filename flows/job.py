@@ -15,7 +15,6 @@ from flows.groups.member_values import MemberValues
 from flows.groups.rules import make_rules
 from flows.messages.read import make_reader
 from flows.outcomes.documents import make_documents
-from flows.process.stop import Stop
 from flows.spec import Pipeline
 from flows.steps.acknowledge import Acknowledge
 from flows.steps.aggregate import Aggregate
@@ -23,6 +22,7 @@ from flows.steps.correlate import Correlate, correlate
 from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
 from flows.steps.write import Write
+from flows.values.stop import Stop
 
 
 class Job:

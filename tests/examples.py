@@ -12,15 +12,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from connectors.memory import sink as memory_sink
-from connectors.memory import source as memory_source
-from connectors.message import Arrived, Message, Outcomes, Properties
-from flows.job import Job
+from connectors.memory.store import Stored
+from connectors.message import Properties
 from flows.messages.commands import is_command
-from flows.outcomes.split_messages import SplitMessages
-from flows.process.stop import Stop
+from flows.simulation.simulation import Event as SimulatedEvent
+from flows.simulation.simulation import Left, Simulation
 from flows.spec import Pipeline
-from flows.steps.routing import ForShard, is_for_shard
 from tests.documents import Block
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
@@ -79,120 +76,52 @@ def values(block: Block) -> list[Event]:
 
 
 class Play:
-    """A pipeline on a queue and a store in memory, and what has come out of it so far."""
+    """A pipeline that is simulated, and what has come out of it so far."""
 
     def __init__(self, spec: Pipeline) -> None:
-        assert spec.source.memory
-        assert spec.sink.memory
-        self.told: list[Event] = []
-        self.queue = memory_source.queue(spec.source.memory.name)
-        self._store = memory_sink.store(spec.sink.memory.name)
-        self._sink = memory_sink.MemoryStoreSink(spec.sink.memory)
-        self._source = memory_source.MemoryQueueSource(spec.source.memory, workers=1)
-        self._spec = spec
-        names = self._source.consumers()
-        self._consumers = {name: self._source.consumer(name) for name in names}
-        for consumer in self._consumers.values():
-            consumer.start()
-        self._now = DAY.timestamp()
-        self._stop = Stop(3600, lambda: 0)
-        self._messages: dict[int, Message] = {}
-        self._begin()
+        self.simulation = Simulation(spec, now=DAY.timestamp())
+        self.queue = self.simulation.queue
 
-    def _begin(self) -> None:
-        """What a process has in its memory when it starts."""
-        job = Job(self._spec, self._source, self._sink, self._stop, clock=lambda: self._now)
-        for name, consumer in self._consumers.items():
-            job.accounts.open(name, consumer)
-        self._correlate = job.correlate()
-        self._aggregates = {name: job.aggregate() for name in job.router.shards}
-        self._shards = {name: step._shard for name, step in self._aggregates.items()}
-        self._writes = {name: job.write() for name in job.router.shards}
-        self._parts = {name: SplitMessages(job.reader.only) for name in self._consumers}
-
-    # What can happen.
+    @property
+    def told(self) -> list[Event]:
+        """What came out: documents as they were written, and messages that became none."""
+        told = [_came_out(event) for event in self.simulation.events]
+        return [event for event in told if event is not None]
 
     def happen(self, together: list[Event]) -> None:
         """What happens at one time."""
         self.pass_to(seconds(together[0]["at"]))
         for event in together:
             if "signal" in event:
-                self._stop.complete()
+                self.simulation.complete()
             elif "killed" in event:
-                self._be_killed()
+                self.simulation.crash()
+                self.simulation.restart()
             elif "stopped" in event:
-                self._be_stopped()
+                self.simulation.drain()
+                self.simulation.run()
+                self.simulation.restart()
             else:
                 self.queue.publish(_body(event), properties=_properties(event))
-        self._deliver()
-        for name in self._shards:
-            self._leave(name, self._aggregates[name].on_notify()[0])
+        self.simulation.run()
 
     def pass_to(self, at: float) -> None:
         """Let time go by, and timers go off in time."""
-        while True:
-            due = [(s.due_at, name) for name, s in self._shards.items() if s.due_at is not None]
-            due_at, name = min(due, default=(at + 1, ""))
-            if due_at > at:
-                self._now = at
-                return
-            self._now = max(self._now, due_at)
-            self._leave(name, self._aggregates[name].on_notify()[0])
+        self.simulation.pass_to(at)
 
-    def _be_stopped(self) -> None:
-        """It drains, and another process takes its place."""
-        for name, aggregate in self._aggregates.items():
-            self._leave(name, aggregate.on_eof()[0])
-        self._be_killed()
 
-    def _be_killed(self) -> None:
-        """Another process takes its place; only broker and store remember."""
-        for consumer in self._consumers.values():
-            consumer.lose()
-            consumer.connect()
-        self._begin()
-
-    def _deliver(self) -> None:
-        for consumer in self._consumers.values():
-            events = consumer.take()
-            for event in events:
-                if isinstance(event, Arrived):
-                    self._messages.update((m.tag, m) for m in event.messages)
-            for name, value in self._correlate([*events]):
-                if is_for_shard((name, value)):
-                    told: list[ForShard] = [value]  # type: ignore[list-item]
-                    self._leave(name, self._aggregates[name].on_batch([*told])[0])
-                elif isinstance(value, Outcomes):
-                    self._settle(value)
-
-    def _leave(self, name: str, leaving: list[Any]) -> None:
-        before = self._store.documents
-        outcomes = self._writes[name].on_batch(leaving)[0]
-        for stored in self._store.documents:
-            if not any(stored is one for one in before):
-                self._tell(
-                    _index=stored.index,
-                    _id=stored.id,
-                    _version=stored.version,
-                    _source=json.loads(stored.source),
-                )
-        for one in outcomes:
-            self._settle(one)
-
-    def _settle(self, outcomes: Outcomes) -> None:
-        whole = self._parts[outcomes.origin.consumer].take(outcomes)
-        for rejected in whole.rejected:
-            self._tell(parked=_told(rejected.message.body), reason=rejected.rejection.reason)
-        for tag in whole.dropped:
-            message = self._messages[tag]
-            if not is_command(self._source.properties(message)):
-                self._tell(dropped=_told(message.body))
-        self._consumers[outcomes.origin.consumer].settle(whole)
-
-    def _tell(self, **event: Any) -> None:
-        at = datetime.fromtimestamp(self._now, UTC)
-        text = at.isoformat(timespec="milliseconds")[11:23].removesuffix(".000")
-        self.told.append({"at": text, **event})
+def _came_out(event: SimulatedEvent) -> Event | None:
+    at = datetime.fromtimestamp(event.at, UTC)
+    text = at.isoformat(timespec="milliseconds")[11:23].removesuffix(".000")
+    what = event.what
+    if isinstance(what, Stored):
+        place = {"_index": what.index, "_id": what.id, "_version": what.version}
+        return {"at": text, **place, "_source": json.loads(what.source)}
+    if isinstance(what, Left) or what.how == "stored" or is_command(what.properties):
+        return None
+    if what.how == "dropped":
+        return {"at": text, "dropped": _told(what.body)}
+    return {"at": text, "parked": _told(what.body), "reason": what.reason}
 
 
 def played(spec: Pipeline, comes_in: list[Event], until: str) -> Play:

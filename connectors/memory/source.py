@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,17 @@ class Delivery(NamedTuple):
     redelivered: bool = False
 
 
+class Settled(NamedTuple):
+    """What became of a message, for good."""
+
+    how: Literal["stored", "dropped", "parked"]
+    body: bytes
+    """Of a summary that is parked: the summary."""
+    properties: Properties
+    reason: str | None = None
+    """Why it is parked."""
+
+
 class MemoryQueue:
     """One queue; `acknowledged` and `parked` tell what became of its messages."""
 
@@ -45,12 +56,16 @@ class MemoryQueue:
         self.waiting: deque[Delivery] = deque()
         self.acknowledged: list[bytes] = []
         self.parked: list[Rejected] = []
+        self.settled: list[Settled] = []
+        """Both of them, in order."""
         self.consumers: list[MemoryConsumer] = []
 
-    def publish(self, *bodies: bytes, properties: Properties = _PLAIN) -> None:
-        """Put messages at the end of the queue."""
+    def publish(
+        self, *bodies: bytes, properties: Properties = _PLAIN, redelivered: bool = False
+    ) -> None:
+        """Put messages at the end of the queue; `redelivered`: others have had them before."""
         with self.lock:
-            self.waiting.extend(Delivery(body, properties) for body in bodies)
+            self.waiting.extend(Delivery(body, properties, redelivered) for body in bodies)
 
     def cut(self) -> None:
         """Break the connections of all consumers; they come back at once."""
@@ -106,17 +121,27 @@ class MemoryConsumer:
         with self._queue.lock:
             if outcomes.origin != self._origin:
                 return
-            for tag in (*outcomes.stored, *outcomes.dropped):
-                delivery = self._held.pop(tag, None)
-                if delivery is not None:
-                    self._queue.acknowledged.append(delivery.body)
+            for tag in outcomes.stored:
+                self._acknowledge(tag, "stored")
+            for tag in outcomes.dropped:
+                self._acknowledge(tag, "dropped")
             for rejected in outcomes.rejected:
-                if self._held.pop(rejected.message.tag, None) is not None:
+                delivery = self._held.pop(rejected.message.tag, None)
+                if delivery is not None:
                     self._queue.parked.append(rejected)
+                    reason, properties = rejected.rejection.reason, delivery.properties
+                    settled = Settled("parked", rejected.message.body, properties, reason)
+                    self._queue.settled.append(settled)
                     parked = self.counts.parked + 1 + len(rejected.others)
                     self.counts = ConsumerCounts(parked=parked)
                 for tag in rejected.others:
                     self._held.pop(tag, None)
+
+    def _acknowledge(self, tag: int, how: Literal["stored", "dropped"]) -> None:
+        delivery = self._held.pop(tag, None)
+        if delivery is not None:
+            self._queue.acknowledged.append(delivery.body)
+            self._queue.settled.append(Settled(how, delivery.body, delivery.properties))
 
     def grow(self) -> None:
         """See `Consumer`."""
@@ -191,8 +216,12 @@ class MemoryConsumer:
 class MemoryQueueSource:
     """A queue in memory as a source (see `connectors.connector.Source`)."""
 
-    def __init__(self, spec: MemorySource, workers: int) -> None:
+    def __init__(
+        self, spec: MemorySource, workers: int, messages: MemoryQueue | None = None
+    ) -> None:
+        """`messages`: the queue itself, if it is not the one of the spec's name."""
         self._spec = spec
+        self._queue = messages if messages is not None else queue(spec.name)
         count = workers if spec.consumers == "auto" else spec.consumers
         self._names = [f"{spec.name}/{number:03d}" for number in range(count)]
         self._consumers: dict[str, MemoryConsumer] = {}
@@ -205,7 +234,7 @@ class MemoryQueueSource:
         """See `Source`."""
         if name not in self._consumers:
             self._consumers[name] = MemoryConsumer(
-                name, queue(self._spec.name), self._spec.prefetch, self._spec.may_grow
+                name, self._queue, self._spec.prefetch, self._spec.may_grow
             )
         return self._consumers[name]
 
@@ -227,7 +256,7 @@ class MemoryQueueSource:
 
     def other_consumers(self) -> int:
         """See `Source`."""
-        return len({*queue(self._spec.name).consumers} - {*self._consumers.values()})
+        return len({*self._queue.consumers} - {*self._consumers.values()})
 
     def check(self) -> None:
         """See `Source`; there is nothing that could be missing."""

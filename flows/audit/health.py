@@ -22,7 +22,7 @@ from connectors.connector import Source
 from connectors.message import SinkState
 from flows.audit.backpressure import Blocked
 from flows.audit.reconcile import Accounts
-from flows.process.stop import Stop
+from flows.values.stop import Stop
 
 Answer = tuple[bool, dict[str, Any]]
 """Whether all is well, and what to say of it."""

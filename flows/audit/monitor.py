@@ -15,7 +15,7 @@ from connectors import metrics
 from connectors.connector import Source
 from flows.audit.backpressure import HOLDERS, Reminders
 from flows.audit.health import Health
-from flows.process.stop import Stop
+from flows.process.stop import ProcessStop
 
 LOG = logging.getLogger("hopper")
 
@@ -29,7 +29,11 @@ class Monitor:
     """Of one process."""
 
     def __init__(
-        self, health: Health, source: Source, stop: Stop, ahead: Callable[[], int] = lambda: 0
+        self,
+        health: Health,
+        source: Source,
+        stop: ProcessStop,
+        ahead: Callable[[], int] = lambda: 0,
     ) -> None:
         """`ahead` counts the messages whose event time was too far in the future."""
         self._health, self._source, self._stop = health, source, stop

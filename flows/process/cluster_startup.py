@@ -21,7 +21,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from flows.process.stop import DRAINING, Stop
+from flows.process.stop import DRAINING
+from flows.values.stop import Stop
 
 LOG = logging.getLogger("hopper")
 

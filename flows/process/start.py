@@ -28,7 +28,7 @@ from flows.job import Job
 from flows.process import last_words
 from flows.process.cluster_startup import ClusterStartup
 from flows.process.introduction import introduction
-from flows.process.stop import EXIT_UNAVAILABLE, Stop
+from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
 from flows.version import VERSION
 
@@ -64,10 +64,10 @@ def start(path: str) -> Job:
             LOG.warning("%s: %s", path, warning)
         sink.check()
         accounts = Accounts(alone=_cluster()[0] == 1)
-        stop = Stop(spec.drain_timeout, source.unacknowledged, accounts)
+        stop = ProcessStop(spec.drain_timeout, source.unacknowledged, accounts)
         job = Job(spec, source, sink, stop, accounts)
         cluster = ClusterStartup(addresses, _index(), stop) if (addresses := _addresses()) else None
-        _watch(spec, job, cluster)
+        _watch(spec, job, stop, cluster)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
@@ -84,7 +84,7 @@ def start(path: str) -> Job:
     return job
 
 
-def _watch(spec: Pipeline, job: Job, cluster: ClusterStartup | None) -> None:
+def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup | None) -> None:
     """Look at the accounts and at the health from now on; answer requests, if the spec wants it."""
     show(job)
     health = Health(
@@ -101,7 +101,7 @@ def _watch(spec: Pipeline, job: Job, cluster: ClusterStartup | None) -> None:
     if spec.metrics is not None:
         pages = {"/health": health.health, "/ready": health.ready}
         metrics.serve(spec.metrics.host, spec.metrics.port, pages)
-    Monitor(health, job.source, job.stop, lambda: job.ahead).start()
+    Monitor(health, job.source, stop, lambda: job.ahead).start()
 
 
 def _report(job: Job) -> None:

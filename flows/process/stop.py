@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 
 from flows.audit.reconcile import Accounts
+from flows.values.stop import Stop
 
 LOG = logging.getLogger("hopper")
 
@@ -27,8 +28,8 @@ DRAINING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 end the process undrained."""
 
 
-class Stop:
-    """Whether the job is to end; a drain that takes too long ends the process."""
+class ProcessStop(Stop):
+    """The requests that signals make; a drain that takes too long ends the process."""
 
     def __init__(
         self, timeout: float, unacknowledged: Callable[[], int], accounts: Accounts | None = None
@@ -38,15 +39,10 @@ class Stop:
         `accounts`: what the log tells of open groups, and of messages when the drain takes too
         long.
         """
+        super().__init__()
         self._timeout, self._unacknowledged = timeout, unacknowledged
         self._accounts = accounts or Accounts()
         self._announced, self._completions_told = False, 0
-        self.reason: str | None = None
-        """Why the job is to end; `None`: it goes on."""
-        self.completions = 0
-        """How often all groups of the process were requested to complete."""
-        self.begun = False
-        """Whether the dataflow runs: it does not before all processes of the cluster are there."""
 
     def on_signals(self) -> None:
         """Let SIGTERM, SIGHUP and Ctrl-C drain the job, and the second of them end it at once.
@@ -58,9 +54,9 @@ class Stop:
             signal.signal(number, lambda number, _frame: self._on_signal(signal.Signals(number)))
 
     def request(self, reason: str) -> None:
-        """Ask for a drain; only the first request counts."""
+        """See `Stop`; from then on the time counts."""
         if self.reason is None:
-            self.reason = reason
+            super().request(reason)
             timer = threading.Timer(self._timeout, self._give_up)
             timer.daemon = True
             timer.start()
@@ -79,10 +75,6 @@ class Stop:
         if not self._announced:
             self._announced = True
             LOG.info("draining: %s", self.reason)
-
-    def complete(self) -> None:
-        """Ask for all groups of the process to be complete now."""
-        self.completions += 1
 
     def announce_completion(self) -> None:
         """Tell, once for each time, that this happens."""

@@ -10,8 +10,8 @@ from flows.audit.counters import ConsumerAccount, in_outcomes
 from flows.audit.reconcile import Accounts
 from flows.outcomes.split_messages import Only, SplitMessages
 from flows.process.last_words import remembered
-from flows.process.stop import Stop
 from flows.steps.routing import ForConsumer
+from flows.values.stop import Stop
 
 
 class Acknowledge(FixedPartitionedSink[ForConsumer, None]):

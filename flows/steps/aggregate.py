@@ -14,10 +14,10 @@ from flows.audit.counters import Account, in_leaving
 from flows.groups.departures import ShardOutput
 from flows.groups.shard import Shard
 from flows.process.last_words import remembered
-from flows.process.stop import Stop
 from flows.steps.routing import ForShard
 from flows.values.columnar import Members
 from flows.values.group import DuplicateOfSent, Group, Progress
+from flows.values.stop import Stop
 
 FORCED_WITHIN = 0.5
 """Seconds between two looks, while groups are open, whether a signal wants them complete."""
@@ -45,7 +45,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         clock: Callable[[], float] | None = None,
     ) -> None:
         """`clock` tells the seconds since 1970, and only goes forward."""
-        self._shard, self._signals, self._clock = shard, signals, clock or Clock()
+        self.shard, self._signals, self._clock = shard, signals, clock or Clock()
         self._account = account or Account()
         self._obeyed = signals.completions
         self._late = dict(shard.late)
@@ -59,14 +59,14 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         for value in values:
             if isinstance(value, Members):
                 entered += len(value)
-                out += self._shard.add(value, now)
+                out += self.shard.add(value, now)
             elif isinstance(value, Lost):
                 forgotten += self._forget(value)
                 out.append(value)
             elif isinstance(value, Progress):
-                out += self._shard.heard(value, now)
+                out += self.shard.heard(value, now)
             else:
-                out += self._shard.complete(value.key, now)
+                out += self.shard.complete(value.key, now)
         self._note(out, entered, forgotten)
         return out, self.RETAIN
 
@@ -76,7 +76,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         now = self._clock()
         out: list[ShardOutput | Lost] = [
             *self._complete_forced(now),
-            *self._shard.complete_due(now),
+            *self.shard.complete_due(now),
         ]
         if out:
             self._note(out)
@@ -85,17 +85,22 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
     @remembered
     def on_eof(self) -> tuple[list[ShardOutput | Lost], bool]:
         """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
-        out: list[ShardOutput | Lost] = [*self._shard.stop(self._clock())]
+        out: list[ShardOutput | Lost] = [*self.shard.stop(self._clock())]
         self._note(out)
         return out, self.DISCARD
 
     def notify_at(self) -> datetime | None:
         """When the next group comes of age; or soon, since a signal wakes no step."""
-        if not self._shard.open_groups:
+        if not self.shard.open_groups:
             return None
-        due_at, now = self._shard.due_at, self._clock()
+        due_at, now = self.due_at, self._clock()
         due_in = FORCED_WITHIN if due_at is None else min(FORCED_WITHIN, due_at - now)
         return datetime.now(UTC) + timedelta(seconds=due_in)
+
+    @property
+    def due_at(self) -> float | None:
+        """When the next group comes of age, in seconds since 1970; `None`: only messages tell."""
+        return self.shard.due_at if self.shard.open_groups else None
 
     def snapshot(self) -> None:
         """Open groups are not saved: their messages are unacknowledged, and will come again."""
@@ -105,16 +110,16 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
             return []
         self._obeyed = self._signals.completions
         self._signals.announce_completion()
-        return self._shard.complete(None, now)
+        return self.shard.complete(None, now)
 
     def _forget(self, lost: Lost) -> int:
         before = self._held
-        self._shard.purge(lost.origin)
+        self.shard.purge(lost.origin)
         return before - self._held
 
     @property
     def _held(self) -> int:
-        return self._shard.open_members + self._shard.open_duplicates
+        return self.shard.open_members + self.shard.open_duplicates
 
     def _note(self, out: list[ShardOutput | Lost], entered: int = 0, forgotten: int = 0) -> None:
         """Count, once for each batch."""
@@ -123,13 +128,13 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
             left=in_leaving(out),
             forgotten=forgotten,
             open=self._held,
-            groups=self._shard.open_groups,
+            groups=self.shard.open_groups,
         )
         _count_departures(out)
-        if self._shard.late != self._late:
-            for became, count in self._shard.late.items():
+        if self.shard.late != self._late:
+            for became, count in self.shard.late.items():
                 metrics.LATE.labels(became).inc(count - self._late[became])
-            self._late = dict(self._shard.late)
+            self._late = dict(self.shard.late)
 
 
 def _count_departures(values: list[ShardOutput | Lost]) -> None:

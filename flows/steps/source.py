@@ -14,7 +14,7 @@ from flows.audit.backpressure import Backpressure
 from flows.audit.counters import ConsumerAccount
 from flows.audit.reconcile import Accounts
 from flows.process.last_words import remembered
-from flows.process.stop import Stop
+from flows.values.stop import Stop
 
 BUSY, STEADY, IDLE = 0.001, 0.01, 0.02
 """Seconds between two looks at a consumer that had much, something, and nothing for some time: a

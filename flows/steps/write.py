@@ -82,6 +82,11 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         outstanding = min(len(self._submissions), ANSWERS_COUNTED)
         return datetime.now(UTC) + timedelta(seconds=ANSWER_AFTER / outstanding)
 
+    @property
+    def waits(self) -> bool:
+        """An answer of the sink is outstanding."""
+        return bool(self._submissions)
+
     def snapshot(self) -> None:
         """What is not stored is unacknowledged, and will come again."""
 

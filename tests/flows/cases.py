@@ -1,4 +1,4 @@
-"""Lives through a case of `tests/cases/`: reads, spreads and gathers its messages by its own clock.
+"""Lives through a case of `tests/cases/` in a simulation, and tells what left its open groups.
 
 Everything is real but Bytewax, the broker and the store; see `tests/cases/README.md`.
 """
@@ -10,28 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 from pydantic import TypeAdapter
 
-from connectors.memory.sink import MemoryStoreSink as Sink
-from connectors.memory.source import MemoryQueueSource as Source
-from connectors.message import Arrived, Message, Origin, Outcomes, Properties
+from connectors.message import Origin, Outcomes, Properties
 from connectors.units import Duration
 from flows.groups.departures import ShardOutput
-from flows.groups.event_order import make_shard
-from flows.job import Job
-from flows.process.stop import Stop
+from flows.simulation.simulation import Left, Simulation
 from flows.spec import Pipeline
 from flows.summaries.fingerprint import count_in
-from flows.values.columnar import Members
-from flows.values.group import DuplicateOfSent, Group, Progress, Unwritten
+from flows.values.group import DuplicateOfSent, Group, Unwritten
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 BEGIN = 1767225600.0
 """When each case begins, 2026-01-01T00:00:00Z: windows of whole hours begin there too."""
-TIMERS_MOST = 1000
-"""So many timers go off between two steps at most, or one of them does nothing."""
 
 Event = dict[str, Any]
 
@@ -57,22 +49,23 @@ class Life:
                 "sink": {"memory": {}},
             }
         )
-        assert spec.source.memory
-        assert spec.sink.memory
-        source = Source(spec.source.memory, workers=1)
-        self.plan = Job(spec, source, Sink(spec.sink.memory), Stop(3600, lambda: 0))
-        self.shards = {name: make_shard(self.plan.rules) for name in self.plan.router.shards}
-        self.origins = {name: Origin(name, 1) for name in source.consumers()}
-        self.now = BEGIN
+        self.simulation = Simulation(spec, now=BEGIN)
+        self.simulation.run()
+        self.origins = {name: Origin(name, 1) for name in self.simulation.source.consumers()}
+        self.numbers: dict[Origin, list[int]] = {}
+        """By delivery tag, less one."""
         self.number = 0
         self.events: list[Event] = []
         self.groups: dict[tuple[str, int], list[int]] = {}
         self._live(case)
+        for event in self.simulation.events:
+            if isinstance(event.what, Left):
+                self._leave(event.at, *event.what)
 
     @property
     def open(self) -> int:
         """Messages in open groups."""
-        return sum(shard.open_members for shard in self.shards.values())
+        return sum(step.shard.open_members for step in self.simulation.steps.aggregates.values())
 
     def _live(self, case: dict[str, Any]) -> None:
         together: list[dict[str, Any]] = []
@@ -81,95 +74,72 @@ class Life:
             if together and (seconds(at) != seconds(self._time()) or not _alike(together, step)):
                 self._arrive(together)
                 together = []
-            self._pass(BEGIN + seconds(at))
+            self.simulation.pass_to(BEGIN + seconds(at))
             if "body" in step or "text" in step:
                 together.append(step)
             else:
                 self._happen(step)
         self._arrive(together)
-        self._pass(BEGIN + seconds(case.get("until", self._time())))
+        self.simulation.pass_to(BEGIN + seconds(case.get("until", self._time())))
 
     def _time(self) -> str:
-        return f"{round((self.now - BEGIN) * 1000)}ms"
-
-    def _pass(self, to: float) -> None:
-        """Let time go by, and timers go off in time."""
-        for _ in range(TIMERS_MOST):
-            due = [(s.due_at, name) for name, s in self.shards.items() if s.due_at is not None]
-            at, name = min(due, default=(to + 1, ""))
-            if at > to:
-                self.now = to
-                return
-            self.now = max(self.now, at)
-            self._leave(name, self.shards[name].complete_due(self.now))
-        raise AssertionError(f"a timer is due for ever: {due}")
+        return _told(self.simulation.now)
 
     def _happen(self, step: dict[str, Any]) -> None:
         if "lost" in step:
             name = f"queue/{step['lost']:03d}"
-            origin = self.origins[name]
-            for shard in self.plan.router.shards_of(origin):
-                self.shards[shard].purge(origin)
-            self.origins[name] = Origin(name, origin.generation + 1)
+            self.simulation.cut(name)
+            self.simulation.queue.waiting.clear()  # a case says itself what is redelivered
+            self.origins[name] = Origin(name, self.origins[name].generation + 1)
         elif "stop" in step:
-            for name in self.shards:
-                self._leave(name, self.shards[name].stop(self.now))
+            self.simulation.drain()
         elif "signal" in step:
-            for name in self.shards:
-                self._leave(name, self.shards[name].complete(None, self.now))
+            self.simulation.complete()
         else:
             assert step.keys() <= {"at"}, f"what is {step}?"
+        self.simulation.run()
 
     def _arrive(self, steps: list[dict[str, Any]]) -> None:
         """Messages of one consumer arrive together."""
         if not steps:
             return
-        origin = self.origins[f"queue/{steps[0].get('consumer', 0):03d}"]
-        read = self.plan.reader.read(Arrived(origin, [self._message(s) for s in steps]), self.now)
-        if read.outcomes is not None:
-            self._leave("", [read.outcomes])
-        for name, told in self.plan.router.route(read, self.now):
-            shard = self.shards[name]
-            if isinstance(told, Members):
-                self._leave(name, shard.add(told, self.now))
-            elif isinstance(told, Progress):
-                self._leave(name, shard.heard(told, self.now))
-            else:
-                self._leave(name, shard.complete(told.key, self.now))
+        name = f"queue/{steps[0].get('consumer', 0):03d}"
+        for step in steps:
+            self.number += 1
+            self.numbers.setdefault(self.origins[name], []).append(self.number)
+            body = step["text"].encode() if "text" in step else json.dumps(step["body"]).encode()
+            redelivered = step.get("redelivered", False)
+            properties = _properties(step)
+            self.simulation.queue.publish(body, properties=properties, redelivered=redelivered)
+        self.simulation.deliver(name)
+        self.simulation.run()
 
-    def _message(self, step: dict[str, Any]) -> Message:
-        self.number += 1
-        properties = Properties(
-            message_id=step.get("id"),
-            headers=step.get("headers"),
-            routing_key=step.get("routing_key", ""),
-            **step.get("properties", {}),
-        )
-        body = step["text"].encode() if "text" in step else json.dumps(step["body"]).encode()
-        redelivered = step.get("redelivered", False)
-        return Message(self.number, redelivered, b"", _encode(properties), body)
+    def _leave(self, at: float, shard: str, one: ShardOutput) -> None:
+        if isinstance(one, Group):
+            self._write(at, shard, one)
+        elif isinstance(one, DuplicateOfSent):
+            first = self.groups[shard, one.number][one.position]
+            self._tell(
+                at, duplicate=self._number(one.member.origin, one.member.message.tag), of=first
+            )
+        else:
+            self._go_home(at, one)
 
-    def _leave(self, shard: str, leaving: list[ShardOutput]) -> None:
-        for one in leaving:
-            if isinstance(one, Group):
-                self._write(shard, one)
-            elif isinstance(one, DuplicateOfSent):
-                first = self.groups[shard, one.number][one.position]
-                self._tell(duplicate=one.member.message.tag, of=first)
-            else:
-                self._go_home(one)
+    def _number(self, origin: Origin, tag: int) -> int:
+        return self.numbers[origin][tag - 1]
 
-    def _write(self, shard: str, group: Group) -> None:
-        members = [member.message.tag for member in group.members]
+    def _write(self, at: float, shard: str, group: Group) -> None:
+        members = [self._number(member.origin, member.message.tag) for member in group.members]
         if group.summary is not None:
-            tags = [tag for tags in group.summary.tags.values() for tag in tags]
-            parts = [part.tag for parts in group.summary.parts.values() for part in parts]
-            members = sorted([*tags, *parts])
+            tags, parts = group.summary.tags.items(), group.summary.parts.items()
+            whole = [self._number(origin, tag) for origin, tags in tags for tag in tags]
+            pieces = [self._number(origin, part.tag) for origin, parts in parts for part in parts]
+            members = sorted([*whole, *pieces])
         self.groups[shard, group.number] = members
-        documents = self.plan.documents(group)
+        documents = self.simulation.job.documents(group)
         if isinstance(documents, Unwritten):
-            for tag in members:
-                self._tell(parked=tag, reason=documents.rejection.reason)
+            for number in members:
+                self._tell(at, parked=number, reason=documents.rejection.reason)
             return
         key = None if group.key is None else json.loads(group.key)
         event = {"key": key, "by": group.completed_by, "members": members}
@@ -180,22 +150,38 @@ class Life:
         counted = None if claim is None else count_in(claim.fingerprint)
         ids = documents.ids and documents.ids[0]
         window = [round(group.start - BEGIN, 3), round(group.end - BEGIN, 3)]
-        self._tell(**event, window=window, in_window=counted, id=ids)
+        self._tell(at, **event, window=window, in_window=counted, id=ids)
 
-    def _go_home(self, outcomes: Outcomes) -> None:
+    def _go_home(self, at: float, outcomes: Outcomes) -> None:
+        origin = outcomes.origin
         for rejected in outcomes.rejected:
-            self._tell(parked=rejected.message.tag, reason=rejected.rejection.reason)
+            number = self._number(origin, rejected.message.tag)
+            self._tell(at, parked=number, reason=rejected.rejection.reason)
         for tag in outcomes.dropped:
-            self._tell(dropped=tag)
+            self._tell(at, dropped=self._number(origin, tag))
         for part in outcomes.parts:
+            number = self._number(origin, part.tag)
             if part.rejected is not None:
                 reason = part.rejected.rejection.reason
-                self._tell(parked=part.tag, part=part.position, reason=reason)
+                self._tell(at, parked=number, part=part.position, reason=reason)
             else:
-                self._tell(dropped=part.tag, part=part.position)
+                self._tell(at, dropped=number, part=part.position)
 
-    def _tell(self, **event: Any) -> None:
-        self.events.append({"at": self._time(), **event})
+    def _tell(self, at: float, **event: Any) -> None:
+        self.events.append({"at": _told(at), **event})
+
+
+def _told(now: float) -> str:
+    return f"{round((now - BEGIN) * 1000)}ms"
+
+
+def _properties(step: dict[str, Any]) -> Properties:
+    return Properties(
+        message_id=step.get("id"),
+        headers=step.get("headers"),
+        routing_key=step.get("routing_key", ""),
+        **step.get("properties", {}),
+    )
 
 
 def matches(expected: Event, event: Event) -> bool:
@@ -223,4 +209,3 @@ def _alike(together: list[dict[str, Any]], step: dict[str, Any]) -> bool:
 
 _NOTHING = object()
 seconds = TypeAdapter(Duration).validate_python
-_encode = msgspec.msgpack.Encoder().encode

@@ -12,8 +12,8 @@ from connectors.memory import sink, source
 from connectors.message import Properties
 from flows.job import Job
 from flows.pipeline import build_flow
-from flows.process.stop import Stop
 from flows.spec import Pipeline
+from flows.values.stop import Stop
 from tests.waiting import until
 
 
@@ -32,7 +32,7 @@ def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
 def make_job(spec: Pipeline, workers: int = 1) -> Job:
     assert spec.source.memory
     assert spec.sink.memory
-    stop = Stop(timeout=3600, unacknowledged=lambda: 0)
+    stop = Stop()
     memory = source.MemoryQueueSource(spec.source.memory, workers)
     return Job(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop)
 

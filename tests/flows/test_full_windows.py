@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.memory import sink, source
+from connectors.memory.store import MemoryStore
 from connectors.message import Properties
 from flows.audit import backpressure
 from flows.spec import Pipeline
@@ -45,7 +46,7 @@ def publish(queue: source.MemoryQueue, each: int) -> None:
         queue.publish(body, properties=Properties(message_id=str(number)))
 
 
-def sums(store: sink.MemoryStore) -> list[tuple[str, int, float]]:
+def sums(store: MemoryStore) -> list[tuple[str, int, float]]:
     found = [json.loads(document.source) for document in store.documents]
     return sorted((one["window_start"], one["key"], one["total"]) for one in found)
 

@@ -22,9 +22,9 @@ from flows.audit.reconcile import Accounts
 from flows.groups import remembered
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
-from flows.process.stop import Stop
 from flows.spec import Pipeline
 from flows.steps.source import Deliveries
+from flows.values.stop import Stop
 from tests.examples import played
 from tests.flows.members import member
 from tests.flows.memory_job import pipeline, publish, run
@@ -53,9 +53,9 @@ def test_all_that_has_arrived_is_handed_over_at_once() -> None:
     publish(queue, 5000)
     memory = with_prefetch(5000, pipeline("at-once")).source.memory
     assert memory
-    partition = Deliveries(
-        source.MemoryQueueSource(memory, 1), Stop(3600, lambda: 0), Accounts()
-    ).build_part("source", "at-once/000", None)
+    partition = Deliveries(source.MemoryQueueSource(memory, 1), Stop(), Accounts()).build_part(
+        "source", "at-once/000", None
+    )
 
     *_, arrived = partition.next_batch()
 

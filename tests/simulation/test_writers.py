@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
+from connectors.memory.source import MemoryQueue
+from connectors.memory.store import MemoryStore
 from connectors.message import Properties
+from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from tests.simulation.events import event
 from tests.simulation.window_world import WindowWorld
-from tests.simulation.world import SEEDS, fields
+from tests.simulation.world import SEEDS, SimulatedWorld, fields
 
 _worlds = itertools.count()
 
@@ -34,13 +37,16 @@ class Writer(WindowWorld):
         self.reduced, self.on_stop = True, "requeue"
         return self.pair.spec
 
+    def _simulation(self) -> Simulation:
+        return Simulation(self.spec, queue=self.pair.queue, store=self.pair.store)
+
     def publish(self) -> None:
         self.pair.publish()
 
     def pass_time(self) -> None:
         super().pass_time()
         for other in self.pair.writers:
-            other.now = self.now
+            other.simulation.now = self.simulation.now
 
     def go_down(self) -> None:
         self.random.choice([self.store.go_down, self.store.go_mute])()
@@ -62,11 +68,8 @@ class Writer(WindowWorld):
         self.random.choices(list(moves), list(moves.values()))[0]()
 
     def crash(self) -> None:
-        self.crashes += 1
-        for consumer in self.consumers.values():
-            consumer.close()
-            consumer.take()
-        self._begin()
+        """Time goes on with the pair."""
+        SimulatedWorld.crash(self)
 
 
 class Pair:
@@ -78,8 +81,8 @@ class Pair:
         self.all_named = self.random.random() < 0.7
         self.writers: list[Writer] = []
         self.spec = self._spec(f"writers-{next(_worlds)}")
+        self.queue, self.store = MemoryQueue(), MemoryStore()
         self.writers = [Writer(seed, self), Writer(seed + 1000, self)]
-        self.queue = self.writers[0].queue
 
     def _spec(self, name: str) -> Pipeline:
         chance = self.random
@@ -110,7 +113,7 @@ class Pair:
         """With a name, by which it is recognised; in some worlds a few have none."""
         for _ in range(self.random.randint(1, 4)):
             self.published += 1
-            body = event(self.random, self.published, self.writers[0].now)
+            body = event(self.random, self.published, self.writers[0].simulation.now)
             named = self.all_named or self.random.random() < 0.98
             name = str(self.published) if named else None
             self.queue.publish(body, properties=Properties(message_id=name))

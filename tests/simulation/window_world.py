@@ -26,7 +26,7 @@ class WindowWorld(SimulatedWorld):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self.now = 1000.0
+        self.simulation.now = 1000.0
 
     def _spec(self, name: str) -> Pipeline:
         chance, self.reduced, self.on_stop = self.random, True, "requeue"
@@ -53,7 +53,7 @@ class WindowWorld(SimulatedWorld):
     def publish(self) -> None:
         for _ in range(self.random.randint(1, 4)):
             self.published += 1
-            body = event(self.random, self.published, self.now)
+            body = event(self.random, self.published, self.simulation.now)
             self.queue.publish(body, properties=Properties(message_id=str(self.published)))
 
     def complete(self) -> None:
@@ -61,7 +61,7 @@ class WindowWorld(SimulatedWorld):
 
     def crash(self) -> None:
         super().crash()
-        self.now += self.random.choice([0, 5])
+        self.simulation.now += self.random.choice([0, 5])
 
     def check(self) -> None:
         counted, parked = Counter(self.numbers()), self.parked_numbers()

@@ -10,19 +10,16 @@ import itertools
 import json
 import os
 import random
-from collections import Counter, defaultdict, deque
+from collections import Counter
+from collections.abc import Sized
 from functools import lru_cache
 from typing import Any
 
-from connectors.memory import sink as memory_sink
-from connectors.memory import source as memory_source
-from connectors.message import Lost, Outcomes, Properties
+from connectors.message import Outcomes, Properties
 from flows.audit.counters import in_leaving, in_outcomes
-from flows.groups.departures import ShardOutput
-from flows.job import Job
-from flows.process.stop import Stop
+from flows.simulation.simulation import Simulation
+from flows.simulation.steps import SimulatedSteps
 from flows.spec import Pipeline
-from flows.steps.routing import ForConsumer, ForShard, is_for_shard
 from flows.values.columnar import Members
 
 SEEDS = range(200 if "CI" in os.environ else 40)
@@ -33,25 +30,23 @@ REDUCED = {"reduce": {"numbers": {"list": "n"}}, "by": "key"}
 
 
 class SimulatedWorld:
-    """A queue, its consumers, the steps with a queue before each, a store; and a clock."""
+    """A simulation whose next move is drawn; the steps have a queue before each."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.now = 0.0
-        self.crashes = 0
+        self.crashes = self.published = 0
         self.spec = self._spec(f"world-{next(_worlds)}")
-        name = self.spec.name
-        self.queue, self.store = memory_source.queue(name), memory_sink.store(name)
+        self.simulation = self._simulation()
+        self.queue, self.store = self.simulation.queue, self.simulation.store
         self.store.refuse(b"poison", "it is poison")
-        assert self.spec.sink.memory
-        assert self.spec.source.memory
-        self.sink = memory_sink.MemoryStoreSink(self.spec.sink.memory)
-        source = memory_source.MemoryQueueSource(self.spec.source.memory, workers=1)
-        self.consumers = {name: source.consumer(name) for name in source.consumers()}
-        self.source = source
-        self._begin()
-        self.shards = list(self.job.router.shards)
-        self.published = 0
+
+    def _simulation(self) -> Simulation:
+        return Simulation(self.spec)
+
+    @property
+    def steps(self) -> SimulatedSteps:
+        """Of the process that runs."""
+        return self.simulation.steps
 
     def _spec(self, name: str) -> Pipeline:
         chance = self.random
@@ -77,21 +72,6 @@ class SimulatedWorld:
             }
         )
 
-    def _begin(self) -> None:
-        """What a process has in its memory when it starts."""
-        self.stop = Stop(3600, lambda: 0)
-        self.job = job = Job(self.spec, self.source, self.sink, self.stop, clock=lambda: self.now)
-        self.accounts = job.accounts
-        deliveries, acknowledge = job.deliveries(), job.acknowledge()
-        self.deliveries = {name: deliveries.build_part("", name, None) for name in self.consumers}
-        self.homes = {name: acknowledge.build_part("", name, None) for name in self.consumers}
-        self.correlate = job.correlate()
-        self.aggregates = {name: job.aggregate() for name in job.router.shards}
-        self.writes = {name: job.write() for name in job.router.shards}
-        self.to_aggregate: dict[str, deque[ForShard | Lost]] = defaultdict(deque)
-        self.to_write: dict[str, deque[ShardOutput | Lost]] = defaultdict(deque)
-        self.to_acknowledge: dict[str, deque[ForConsumer]] = defaultdict(deque)
-
     # What can happen.
 
     def publish(self) -> None:
@@ -106,42 +86,29 @@ class SimulatedWorld:
             self.queue.publish(body, properties=Properties(message_id=str(self.published)))
 
     def deliver(self) -> None:
-        name = self.random.choice(list(self.consumers))
-        if self.consumers[name].drained:
-            return
-        for item in self.correlate(self.deliveries[name].next_batch()):
-            if is_for_shard(item):
-                self.to_aggregate[item[0]].append(item[1])
-            else:
-                self.to_acknowledge[item[0]].append(item[1])  # type: ignore[arg-type]
+        self.steps.deliver(self.random.choice(self.steps.consumers))
 
     def complete(self) -> None:
-        self.stop.complete()
+        self.simulation.complete()
 
     def aggregate(self) -> None:
-        name = self.random.choice(self.shards)
-        values = take_some(self.to_aggregate[name], self.random)
-        if values:
-            self.to_write[name].extend(self.aggregates[name].on_batch(values)[0])
-        self.to_write[name].extend(self.aggregates[name].on_notify()[0])
+        name = self.random.choice(self.steps.shards)
+        self.steps.aggregate(name, self._some(self.steps.to_aggregate[name]))
+        self.steps.complete_due(name)
 
     def write(self) -> None:
-        name = self.random.choice(self.shards)
-        values = take_some(self.to_write[name], self.random)
-        outcomes = self.writes[name].on_batch(values)[0] if values else []
-        outcomes += self.writes[name].on_notify()[0]
-        self.acknowledge_outcomes(outcomes)
-
-    def acknowledge_outcomes(self, outcomes: list[Outcomes]) -> None:
-        for outcome in outcomes:
-            self.to_acknowledge[outcome.origin.consumer].append(outcome)
+        name = self.random.choice(self.steps.shards)
+        self.steps.write(name, self._some(self.steps.to_write[name]))
 
     def acknowledge(self) -> None:
-        name = self.random.choice(list(self.consumers))
-        self.homes[name].write_batch(take_some(self.to_acknowledge[name], self.random))
+        name = self.random.choice(self.steps.consumers)
+        self.steps.acknowledge(name, self._some(self.steps.to_acknowledge[name]))
+
+    def _some(self, waiting: Sized) -> int:
+        return self.random.randint(0, len(waiting))
 
     def pass_time(self) -> None:
-        self.now += self.random.choice([0.1, 0.5, 1.0])
+        self.simulation.now += self.random.choice([0.1, 0.5, 1.0])
 
     def cut(self) -> None:
         self.queue.cut()
@@ -155,10 +122,8 @@ class SimulatedWorld:
     def crash(self) -> None:
         """The process dies, and another one takes its place: only broker and store remember."""
         self.crashes += 1
-        for consumer in self.consumers.values():
-            consumer.close()
-            consumer.take()  # what it had to tell is gone with the process
-        self._begin()
+        self.simulation.crash()
+        self.simulation.restart()
 
     def move(self) -> None:
         moves = {
@@ -181,25 +146,24 @@ class SimulatedWorld:
     def drain(self) -> None:
         """As Bytewax does at the end of the input: each step to its end, before the next."""
         self.come_up()
-        for consumer in self.consumers.values():
-            consumer.drain()
-        while not all(consumer.drained for consumer in self.consumers.values()):
+        self.simulation.drain()
+        while not self.steps.input_ended:
             self.deliver()
-        for name in self.shards:
-            while self.to_aggregate[name]:
+        for name in self.steps.shards:
+            while self.steps.to_aggregate[name]:
                 self.aggregate()
-            self.to_write[name].extend(self.aggregates[name].on_eof()[0])
-        for name in self.shards:
-            while self.to_write[name]:
+            self.steps.end_aggregate(name)
+        for name in self.steps.shards:
+            while self.steps.to_write[name]:
                 self.write()
-            self.acknowledge_outcomes(self.writes[name].on_eof()[0])
-        while any(self.to_acknowledge.values()):
+            self.steps.end_write(name)
+        while any(self.steps.to_acknowledge.values()):
             self.acknowledge()
         if self.on_stop == "write":
             assert self.queue.unacknowledged == 0, "a message got stuck on its way"
-        for name in self.consumers:
-            self.homes[name].close()
-            assert self.accounts.of_consumer(name).counts.waiting == 0
+        self.steps.close()
+        for consumer in self.simulation.accounts.consumers.values():
+            assert consumer.counts.waiting == 0
 
     # What must be true, always.
 
@@ -218,14 +182,16 @@ class SimulatedWorld:
 
     def check_accounts(self) -> None:
         """They add up at every moment; what they miss is between two steps, and nowhere else."""
-        accounts = self.accounts
+        accounts, steps = self.simulation.accounts, self.steps
         assert accounts.check(draining=True) == []
-        for name, consumer in self.consumers.items():
+        for name in steps.consumers:
+            consumer = self.simulation.source.consumer(name)
             if consumer.drained or not consumer._events:  # it may have to tell of a loss
                 assert accounts.of_consumer(name).counts.waiting == consumer.awaiting_outcome
-        assert accounts.groups.groups == sum(a._shard.open_groups for a in self.aggregates.values())
-        between = sum(in_leaving(values) for values in self.to_write.values())
-        for value in itertools.chain(*self.to_aggregate.values(), *self.to_acknowledge.values()):
+        assert accounts.groups.groups == sum(a.shard.open_groups for a in steps.aggregates.values())
+        between = sum(in_leaving(values) for values in steps.to_write.values())
+        waiting = itertools.chain(*steps.to_aggregate.values(), *steps.to_acknowledge.values())
+        for value in waiting:
             if isinstance(value, Members):
                 between += len(value)
             elif isinstance(value, Outcomes):
@@ -244,7 +210,3 @@ class SimulatedWorld:
 def fields(document: bytes) -> Any:
     """Looked at after every move, and read once."""
     return json.loads(document)
-
-
-def take_some(waiting: deque, chance: random.Random) -> list:  # type: ignore[type-arg]
-    return [waiting.popleft() for _ in range(chance.randint(0, len(waiting)))]

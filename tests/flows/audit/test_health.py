@@ -11,7 +11,7 @@ from flows.audit.backpressure import Blocked, HeldBy
 from flows.audit.counters import ConsumerAccount
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
-from flows.process.stop import Stop
+from flows.values.stop import Stop
 from tests.flows.settling import SettlingStub
 
 ORIGIN = Origin("q/0", 1)
@@ -40,7 +40,7 @@ class WatchedJob:
 
     def __init__(self, *, alone: bool = True) -> None:
         self.accounts = Accounts(alone=alone)
-        self.stop, self.source = Stop(3600, lambda: 0), Stopped()
+        self.stop, self.source = Stop(), Stopped()
         self.sink_state = SinkState()
         self.missing: list[str] = []
         self.blocked: list[Blocked] = []

@@ -12,11 +12,11 @@ from connectors.memory.spec import MemorySource
 from flows.audit.health import Health
 from flows.audit.monitor import Monitor
 from flows.audit.reconcile import Accounts
-from flows.process.stop import Stop
+from flows.process.stop import ProcessStop
 
 
 def watched(ahead: Callable[[], int] = lambda: 0) -> tuple[Accounts, Monitor]:
-    accounts, stop = Accounts(), Stop(3600, lambda: 0)
+    accounts, stop = Accounts(), ProcessStop(3600, lambda: 0)
     source = MemoryQueueSource(MemorySource(name="watch"), workers=1)
     return accounts, Monitor(Health(accounts, source, stop, patience=30), source, stop, ahead)
 

@@ -11,16 +11,11 @@ from typing import Any
 
 import pytest
 
-from connectors.memory.sink import MemoryStoreSink as MemorySink
-from connectors.memory.source import MemoryQueueSource
-from connectors.message import Arrived, Message, Origin, Outcomes
+from connectors.message import Outcomes
 from flows.groups.departures import ShardOutput
-from flows.groups.shard import Shard
-from flows.job import Job
-from flows.process.stop import Stop
+from flows.simulation.simulation import Left, Simulation
 from flows.spec import Pipeline
-from flows.values.columnar import Members
-from flows.values.group import Group, Progress
+from flows.values.group import Group
 
 CONSUMERS = ("late/000", "late/001")
 
@@ -40,37 +35,17 @@ class LateJob:
                 "sink": {"memory": {"name": "late"}},
             }
         )
-        assert spec.source.memory
-        assert spec.sink.memory
-        self.now, self._tag = 0.0, 0
-        source = MemoryQueueSource(spec.source.memory, 2)
-        sink, stop = MemorySink(spec.sink.memory), Stop(3600, lambda: 0)
-        job = Job(spec, source, sink, stop, clock=lambda: self.now)
-        for name in CONSUMERS:
-            job.accounts.open(name, source.consumer(name))
-        self._read, self._rules = job.correlate(), job.rules
-        self._shards: dict[str, Shard] = {}
+        self._simulation = Simulation(spec)
 
     def tell(self, now: float, consumer: int, key: str, ts: float) -> list[ShardOutput]:
         """A message comes; return what leaves for it, of any shard."""
-        self._ring(now)
-        self.now, self._tag = now, self._tag + 1
-        body = json.dumps({"k": key, "ts": ts}).encode()
-        message = Message(self._tag, False, b"", b"\x90", body)
-        left: list[ShardOutput] = []
-        for name, value in self._read([Arrived(Origin(CONSUMERS[consumer], 1), [message])]):
-            shard = self._shards.setdefault(name, Shard(self._rules))
-            if isinstance(value, Members):
-                left += shard.add(value, now)
-            elif isinstance(value, Progress):
-                left += shard.heard(value, now)
-        return left
-
-    def _ring(self, now: float) -> None:
-        """The timers until then."""
-        for shard in self._shards.values():
-            while shard.open_groups and shard.due_at is not None and shard.due_at <= now:
-                shard.complete_due(shard.due_at)
+        simulation = self._simulation
+        simulation.pass_to(now)
+        before = len(simulation.events)
+        simulation.queue.publish(json.dumps({"k": key, "ts": ts}).encode())
+        simulation.deliver(CONSUMERS[consumer])
+        since = simulation.events[before:]
+        return [event.what.value for event in since if isinstance(event.what, Left)]
 
 
 def became(left: list[ShardOutput], key: str) -> str:

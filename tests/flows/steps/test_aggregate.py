@@ -13,9 +13,10 @@ from flows.audit.counters import Account
 from flows.audit.reconcile import Accounts
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
-from flows.process.stop import Stop
+from flows.process.stop import ProcessStop
 from flows.steps.aggregate import Aggregate
 from flows.values.columnar import Members
+from flows.values.stop import Stop
 from tests.flows.members import FIRST, SECOND, WITH_KEYS, member
 
 
@@ -25,7 +26,7 @@ class Step:
     def __init__(self, **rules: Any) -> None:
         self.account = Account()
         shard = Shard(Rules(**{**WITH_KEYS, **rules}))
-        self.step = Aggregate(shard, Stop(3600, lambda: 0), self.account, lambda: 100.0)
+        self.step = Aggregate(shard, Stop(), self.account, lambda: 100.0)
 
     def take(self, *members: Any) -> None:
         self.step.on_batch([Members(members)])
@@ -79,7 +80,7 @@ def test_all_groups_that_a_signal_completes_are_told_once(caplog: pytest.LogCapt
     caplog.set_level(logging.INFO)
     accounts = Accounts()
     accounts.of_groups().note(open=5, groups=5)
-    stop = Stop(3600, lambda: 0, accounts)
+    stop = ProcessStop(3600, lambda: 0, accounts)
     steps = [Aggregate(Shard(Rules(**WITH_KEYS)), stop, clock=lambda: 100.0) for _ in range(3)]
 
     stop.complete()

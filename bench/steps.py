@@ -1,4 +1,4 @@
-"""The steps between the two ends of the ring, without Bytewax, brokers or threads.
+"""The steps between the two ends of the flow, as simulated: without Bytewax, brokers or threads.
 
 Messages are made beforehand, and the sink stores everything at once, and nothing: so what a call
 takes is CPU of our own steps alone.
@@ -18,15 +18,26 @@ from msgspec.structs import replace
 
 from bench.fill import messages
 from connectors.elasticsearch.address import Addressing
-from connectors.message import Answer, Arrived, Documents, Lost, Message, Origin, SinkState
+from connectors.memory.source import MemoryQueue, MemoryQueueSource
+from connectors.memory.spec import MemorySource
+from connectors.message import (
+    Answer,
+    Arrived,
+    Documents,
+    Lost,
+    Message,
+    Origin,
+    Properties,
+    SinkState,
+)
 from connectors.rabbitmq.delivery import encode_route
 from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.spec import RabbitMQSource
 from flows.job import Job
-from flows.process.stop import Stop
+from flows.simulation.steps import SimulatedSteps
 from flows.spec import Pipeline, load
-from flows.steps.aggregate import Aggregate
 from flows.steps.routing import ForShard, is_for_shard
-from flows.steps.write import Write
+from flows.values.stop import Stop
 
 TOGETHER = 500
 """Messages that arrive at once: what comes in 10 ms at 50,000 a second."""
@@ -60,27 +71,25 @@ def arrivals(count: int, keys: int, *, ids: bool = False) -> Iterator[Arrived]:
             together = []
 
 
-class BenchRing:
+class BenchSteps:
     """The steps of a job whose `aggregate`, and whose index, are these."""
 
     def __init__(self, aggregate: str, index: str = "bench") -> None:
         spec = _spec(aggregate, index)
         assert spec.source.rabbitmq
         assert spec.sink.elasticsearch
-        self._sink = _Sink(Addressing(spec.sink.elasticsearch))
-        source = RabbitMQ(spec.source.rabbitmq, None, workers=1)
-        self.job = Job(spec, source, self._sink, Stop(30, lambda: 0))
-        self.job.accounts.open(ORIGIN.consumer, source.consumer(ORIGIN.consumer))
-        self._correlate = self.job.correlate()
-        self._shards: dict[str, tuple[Aggregate, Write]] = {}
+        sink = _Sink(Addressing(spec.sink.elasticsearch))
+        self.job = Job(spec, _Source(spec.source.rabbitmq), sink, Stop())
+        self._steps = SimulatedSteps(self.job)
 
     def correlated(self, arrived: Arrived) -> list[tuple[str, ForShard | Lost]]:
         """What is told to the shards of messages that arrived together."""
-        return list(filter(is_for_shard, self._correlate([arrived])))
+        return list(filter(is_for_shard, self._steps.correlate([arrived])))
 
     def run(self, arrived: Sequence[Arrived]) -> Cost:
         """Let messages go round."""
         clock, spent, count = time.process_time, [0.0, 0.0, 0.0], 0
+        aggregates, writes = self._steps.aggregates, self._steps.writes
         for prepared in arrived:
             event = _received(prepared)
             count += len(event.messages)
@@ -89,10 +98,10 @@ class BenchRing:
             correlated = clock()
             leaving = []
             for name, value in items:
-                aggregate, write = self._shard(name)
+                aggregate = aggregates[name]
                 out, _ = aggregate.on_batch([value])
                 aggregate.notify_at()
-                leaving.append((write, out))
+                leaving.append((writes[name], out))
             aggregated = clock()
             for write, out in leaving:
                 if out:
@@ -103,11 +112,6 @@ class BenchRing:
             ):
                 spent[step] += end - start
         return Cost(*(1e6 * seconds / count for seconds in spent))
-
-    def _shard(self, name: str) -> tuple[Aggregate, Write]:
-        if name not in self._shards:
-            self._shards[name] = self.job.aggregate(), self.job.write()
-        return self._shards[name]
 
 
 def _received(arrived: Arrived) -> Arrived:
@@ -134,6 +138,18 @@ def _spec(aggregate: str, index: str) -> Pipeline:
             "dead_letter: {rabbitmq: {exchange: '', routing_key: parked}}\n"
         )
         return load(str(path))
+
+
+class _Source(MemoryQueueSource):
+    """A consumer in memory, whose messages are told as RabbitMQ's."""
+
+    def __init__(self, spec: RabbitMQSource) -> None:
+        memory = MemorySource(name=spec.queue, consumers=1)
+        super().__init__(memory, workers=1, messages=MemoryQueue())
+        self._rabbitmq = RabbitMQ(spec, None, workers=1)
+
+    def properties(self, message: Message) -> Properties:
+        return self._rabbitmq.properties(message)
 
 
 class _Sink:

@@ -1,0 +1,285 @@
+"""A store in memory that keeps Elasticsearch's promises: an outcome for each document, in its time.
+
+Everything happens within the calls; there is no thread. Faults are methods of `MemoryStore`.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from connectors.message import Answer, Claim, Documents, Rejection, SinkState
+from connectors.retry import Backoff
+
+TOO_MANY, FAILED = 429, 500
+"""Statuses of one document that is to be sent again; failures from 500 on."""
+REFUSED = (400, 413)
+"""Statuses of a whole request that will never be taken as it is."""
+RETRIES = Backoff(0.1, 10.0)
+"""Waits of documents that are to be sent again, as for Elasticsearch."""
+
+
+class Stored(NamedTuple):
+    """A document in the store."""
+
+    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    id: str | None
+    source: bytes
+    version: int | None = None
+
+
+class OrderedAnswer(NamedTuple):
+    """What Elasticsearch would say, to order; in HTTP's numbers.
+
+    Of one document, 429 and from 500 on mean that it is to be sent again, and any other error that
+    it is refused. Of a whole request, 400 and 413 mean that it is sent again in halves, down to
+    the document that is refused; any other error that it is sent again as it is.
+    """
+
+    status: int
+    item: int | None = None
+    """Of which document of the request, counted from 1; `None`: of the whole request."""
+    times: int = 1
+    """To how many requests."""
+
+    @property
+    def reason(self) -> str:
+        """What the store says with it."""
+        return f"answered with {self.status}, as ordered"
+
+
+class MemoryStore:
+    """What was written; `windows` has the number of documents of each `submit`, in order.
+
+    Without `advance` no time passes: what is to be sent again waits.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._documents: dict[object, Stored] = {}
+        self.windows: list[int] = []
+        self.written: list[Stored] = []
+        """Each document, each time that it was written, in order."""
+        self._refusals: list[tuple[bytes, Rejection]] = []
+        self._ordered: list[OrderedAnswer] = []
+        self._down = self._mute = False
+        self._waiting: list[_Request] = []
+        self._retries: list[tuple[float, _Request]] = []
+        self._now = 0.0
+
+    @property
+    def documents(self) -> list[Stored]:
+        """Everything that is stored, in order of its first writing."""
+        with self.lock:
+            return list(self._documents.values())
+
+    def refuse(self, text: bytes, reason: str) -> None:
+        """From now on, reject each document that contains this text."""
+        with self.lock:
+            self._refusals.append((text, Rejection(reason, 400)))
+
+    def answer(self, ordered: OrderedAnswer) -> None:
+        """Give this answer to the next requests that have as many documents."""
+        with self.lock:
+            self._ordered += [ordered] * ordered.times
+
+    def go_down(self) -> None:
+        """Answer nothing, until `come_up`."""
+        with self.lock:
+            self._down = True
+
+    def state(self) -> SinkState:
+        """What it says of itself."""
+        with self.lock:
+            return SinkState(False, "the store is down") if self._down else SinkState()
+
+    def go_mute(self) -> None:
+        """Store everything, but answer nothing, until `come_up`: what was sent is sent again."""
+        with self.lock:
+            self._mute = True
+
+    def come_up(self) -> None:
+        """Answer what has waited, and everything that follows."""
+        with self.lock:
+            self._down = self._mute = False
+            waiting, self._waiting = self._waiting, []
+        for request in waiting:
+            self._send(request)
+
+    @property
+    def due_at(self) -> float | None:
+        """When something is sent again next; `None`: nothing is."""
+        return min((at for at, _ in self._retries), default=None)
+
+    def advance(self, now: float) -> None:
+        """Let time pass, in seconds of any clock that only goes forward."""
+        with self.lock:
+            self._now = now
+            due = [request for at, request in self._retries if at <= now]
+            self._retries = [(at, request) for at, request in self._retries if at > now]
+        for request in due:
+            self._send(request)
+
+    def write(self, submission: MemorySubmission) -> None:
+        """Store a submission's documents, or let it wait."""
+        with self.lock:
+            self.windows.append(len(submission.documents.sources))
+        self._send(_Request(submission, list(range(len(submission.documents.sources)))))
+
+    def _send(self, request: _Request) -> None:
+        with self.lock:
+            if self._down:
+                self._waiting.append(request)
+                return
+            if request.submission.withdrawn:
+                return
+            ordered = self._take_ordered(len(request.positions))
+            if ordered is not None and ordered.item is None:
+                again, answer = request.refused(ordered)
+            else:
+                again, answer = self._store(request, ordered)
+            if self._mute:
+                self._waiting.append(request)
+                return
+            halved = len(again) > 1
+            for part in () if halved else again:
+                at = self._now + RETRIES.delay(part.attempts - 1, 1.0)
+                self._retries.append((at, part))
+        if answer.stored or answer.rejected or answer.conflicts:
+            request.submission.reply(answer)
+        for half in again if halved else ():
+            self._send(half)
+
+    def _take_ordered(self, documents: int) -> OrderedAnswer | None:
+        for number, ordered in enumerate(self._ordered):
+            if ordered.item is None or ordered.item <= documents:
+                return self._ordered.pop(number)
+        return None
+
+    def _store(
+        self, request: _Request, ordered: OrderedAnswer | None
+    ) -> tuple[list[_Request], Answer]:
+        """Store all but the document that the ordered answer is about."""
+        documents, attempts = request.submission.documents, request.attempts + 1
+        stored: list[int] = []
+        rejected: list[tuple[int, Rejection]] = []
+        conflicts: dict[int, str | None] = {}
+        again: list[_Request] = []
+        for number, position in enumerate(request.positions, start=1):
+            index, id = _place(documents, position)
+            outcome: Rejection | _Conflict | None
+            if ordered is not None and number == ordered.item:
+                if ordered.status == TOO_MANY or ordered.status >= FAILED:
+                    again.append(_Request(request.submission, [position], attempts))
+                    continue
+                outcome = Rejection(ordered.reason, ordered.status)
+            else:
+                outcome = self._store_one(documents, position)
+            if outcome is None:
+                stored.append(position)
+            elif isinstance(outcome, _Conflict):
+                conflicts[position] = outcome.there
+            else:
+                rejection = outcome._replace(index=index, id=id, attempts=attempts)
+                rejected.append((position, rejection))
+        return again, Answer(stored, rejected, conflicts)
+
+    def _store_one(self, documents: Documents, position: int) -> Rejection | _Conflict | None:
+        source, (index, id) = documents.sources[position], _place(documents, position)
+        version = documents.versions[position] if documents.versions else None
+        action = documents.actions[position] if documents.actions else None
+        rejection = next((why for text, why in self._refusals if text in source), None)
+        if rejection is not None:
+            return rejection
+        new = Stored(index, id, source, version)
+        claim = documents.claims[position] if documents.claims else None
+        if claim is not None and (index, id) in self._documents:
+            there = _fingerprint(self._documents[index, id], claim)
+            if there is None or there not in (claim.fingerprint, claim.replaces):
+                return _Conflict(there)
+            return self._apply(None, new) if there == claim.replaces else None
+        return None if self._is_kept(action, new) else self._apply(action, new)
+
+    def _is_kept(self, action: str | None, new: Stored) -> bool:
+        """Whether the document that is there is not to be replaced by this one."""
+        old = self._documents.get((new.index, new.id))
+        if old is None or action in ("update", "upsert"):
+            return False
+        there = old.version or 1  # a document without a version has the first one
+        return action == "create" or (new.version is not None and there > new.version)
+
+    def _apply(self, action: str | None, new: Stored) -> Rejection | None:
+        key = object() if new.id is None else (new.index, new.id)
+        old = self._documents.get(key)
+        if action == "delete":
+            self._documents.pop(key, None)
+            return None
+        if action == "update" or (action == "upsert" and old is not None):
+            if old is None:
+                return Rejection("document_missing", 404)
+            new = old._replace(source=_merge_sources(old.source, new.source))
+        self._documents[key] = new
+        self.written.append(new)
+        return None
+
+
+class _Conflict(NamedTuple):
+    """Another document is there, with this fingerprint."""
+
+    there: str | None
+
+
+class MemorySubmission:
+    """The documents of one `submit`, and whom to tell."""
+
+    def __init__(self, documents: Documents, reply: Callable[[Answer], None]) -> None:
+        self.documents, self.reply = documents, reply
+        self.withdrawn = False
+
+    def withdraw(self) -> None:
+        """See `Sink.submit`."""
+        self.withdrawn = True
+
+
+class _Request(NamedTuple):
+    """Some documents of a submission, and how often they were sent before."""
+
+    submission: MemorySubmission
+    positions: list[int]
+    attempts: int = 0
+
+    def refused(self, ordered: OrderedAnswer) -> tuple[list[_Request], Answer]:
+        """What becomes of it when that is the answer to all of it."""
+        sent, half = self._replace(attempts=self.attempts + 1), len(self.positions) // 2
+        if ordered.status not in REFUSED:
+            return [sent], Answer([], [])
+        if half:
+            parts = self.positions[:half], self.positions[half:]
+            return [sent._replace(positions=part) for part in parts], Answer([], [])
+        [position] = self.positions
+        index, id = _place(self.submission.documents, position)
+        rejection = Rejection(ordered.reason, ordered.status, index, id, sent.attempts)
+        return [], Answer([], [(position, rejection)])
+
+
+def _place(documents: Documents, position: int) -> tuple[str | None, str | None]:
+    index = documents.indices[position] if documents.indices else None
+    return index, documents.ids[position] if documents.ids else None
+
+
+def _fingerprint(there: Stored, claim: Claim) -> str | None:
+    found = json.loads(there.source).get(claim.field or "")
+    return found if isinstance(found, str) else None
+
+
+def _merge_sources(old: bytes, new: bytes) -> bytes:
+    return json.dumps(_merged(json.loads(old), json.loads(new))).encode()
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """Objects are merged, as deep as they go; anything else is replaced."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return old | {name: _merged(old.get(name), value) for name, value in new.items()}

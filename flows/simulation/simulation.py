@@ -1,0 +1,210 @@
+"""A pipeline on a queue and a store in memory, by a clock that its caller moves.
+
+It plays the job's own steps, without Bytewax, threads or waiting, so a day takes milliseconds and a
+fault comes at the moment at which it is ordered. What a simulation does not have: latency, several
+processes at once, and the network.
+
+Rule 1: what can happen at a moment happens before the clock moves on.
+Rule 2: time passes from one timer to the next: of a group, of documents that are sent again, of an
+        ordered action, of a drain.
+Rule 3: a process that has ended does nothing any more, until `restart`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from math import inf
+from typing import NamedTuple
+
+from connectors.memory.source import MemoryQueue, Settled
+from connectors.memory.store import MemoryStore, Stored
+from connectors.message import Lost
+from flows.audit.reconcile import Accounts
+from flows.groups.departures import ShardOutput
+from flows.job import Job
+from flows.simulation.in_memory import memory_sink, memory_source, on_memory
+from flows.simulation.steps import SimulatedSteps
+from flows.spec import Pipeline
+from flows.values.stop import Stop
+
+TIMERS_MOST = 1000
+"""So many timers go off at one moment at most, or one of them does nothing."""
+
+
+class Left(NamedTuple):
+    """What has left the open groups of a shard: a group, a duplicate, or outcomes."""
+
+    shard: str
+    """Empty: these are outcomes of messages that `correlate` sent to no shard."""
+    value: ShardOutput
+
+
+class Event(NamedTuple):
+    """What has happened."""
+
+    at: float
+    what: Left | Stored | Settled
+
+
+class Simulation:
+    """A job that runs from message to message, and what has come of it."""
+
+    def __init__(
+        self,
+        spec: Pipeline,
+        now: float = 0.0,
+        queue: MemoryQueue | None = None,
+        store: MemoryStore | None = None,
+    ) -> None:
+        """`now` in seconds since 1970; `queue` and `store` may be those of another simulation."""
+        self.spec, self.now = on_memory(spec), now
+        self.queue, self.store = queue or MemoryQueue(), store or MemoryStore()
+        self._sink = memory_sink(spec, self.store)
+        self.events: list[Event] = []
+        """Everything that has happened so far, in order."""
+        self._written, self._settled = len(self.store.written), len(self.queue.settled)
+        self._orders: list[tuple[float, int, Callable[[], None]]] = []
+        self._ordered = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a process: only the broker and the store remember anything."""
+        self.source = memory_source(self.spec, self.queue)
+        self.stop, self.accounts = Stop(), Accounts()
+        self.job = Job(
+            self.spec, self.source, self._sink, self.stop, self.accounts, lambda: self.now
+        )
+        self.steps = SimulatedSteps(self.job, self._left)
+        self.ended = False
+        """No process runs."""
+        self._drains_until = inf
+        self._input_ended = False
+        self._obeyed = 0
+
+    # What can be ordered.
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Do that when the clock comes to this moment."""
+        self._ordered += 1
+        heappush(self._orders, (moment, self._ordered, action))
+
+    def complete(self) -> None:
+        """SIGUSR1: complete all groups of the process."""
+        self.stop.complete()
+
+    def drain(self, reason: str = "SIGTERM") -> None:
+        """Stop consuming, write what is open, end; what is not done in time ends as by `crash`."""
+        self.stop.request(reason)
+        self._drains_until = self.now + self.spec.drain_timeout
+
+    def cut(self, *consumers: str) -> None:
+        """Break the connections of these consumers, or of all: they connect again at once."""
+        for name in consumers or self.source.consumers():
+            consumer = self.source.consumer(name)
+            consumer.lose()
+            consumer.connect()
+
+    def crash(self) -> None:
+        """End the process at once; the broker takes back what it holds."""
+        self.ended = True
+        for name in self.source.consumers():
+            self.source.consumer(name).close()
+
+    def go_down(self, seconds: float) -> None:
+        """Let the store answer nothing for so long."""
+        self.store.go_down()
+        self.at(self.now + seconds, self.store.come_up)
+
+    # What happens.
+
+    def run(self) -> None:
+        """Let everything happen that can happen at this moment. Rule 1."""
+        for _ in range(TIMERS_MOST):
+            if self.ended:
+                break
+            moved = [self.deliver(name) for name in self.steps.consumers]
+            if self.steps.input_ended:
+                self._end()
+                break
+            if not any(moved) and not self._complete_due():
+                break
+        else:
+            raise AssertionError(f"timers are due for ever at {self.now}")
+        self._note()
+
+    def pass_to(self, moment: float) -> None:
+        """Let time pass, and let what is due happen in time. Rule 2."""
+        self.run()
+        while (due := self._next()) <= moment:
+            self.now = max(self.now, due)
+            self._on_time()
+            self.run()
+        self.now = max(self.now, moment)
+        self.store.advance(self.now)
+        self.run()
+
+    def _on_time(self) -> None:
+        self.store.advance(self.now)
+        while self._orders and self._orders[0][0] <= self.now:
+            heappop(self._orders)[2]()
+        if self.now >= self._drains_until and not self.ended:
+            self.crash()
+
+    def _next(self) -> float:
+        """The next moment at which anything is due; infinity: nothing is."""
+        due = [self.store.due_at, self._orders[0][0] if self._orders else None]
+        if not self.ended:
+            due += [self._drains_until]
+            due += [step.due_at for step in self.steps.aggregates.values()]
+        return min((at for at in due if at is not None), default=inf)
+
+    def deliver(self, consumer: str) -> bool:
+        """Let a consumer hand over what it has, and let that flow; return whether it had any."""
+        moved = self.steps.deliver(consumer)
+        self._flow()
+        return moved
+
+    def _complete_due(self) -> bool:
+        """Let shards look what is due, where something is; return whether anything was."""
+        forced, self._obeyed = self._obeyed != self.stop.completions, self.stop.completions
+        due = sorted(
+            (step.due_at or -inf, name)
+            for name, step in self.steps.aggregates.items()
+            if forced or (step.due_at is not None and step.due_at <= self.now)
+        )
+        for _, name in due:
+            self.steps.complete_due(name)
+            self._flow()
+        return bool(due)
+
+    def _end(self) -> None:
+        """The end of the input goes from step to step, but not past what the sink has to answer."""
+        if not self._input_ended:
+            self._input_ended = True
+            for shard in self.steps.shards:
+                self.steps.end_aggregate(shard)
+            self._flow()
+        if self.steps.waits:
+            return
+        for shard in self.steps.shards:
+            self.steps.end_write(shard)
+        self._flow()
+        self.steps.close()
+        self.ended = True
+
+    def _flow(self) -> None:
+        self.steps.flow()
+        self._note()
+
+    def _left(self, shard: str, values: Sequence[ShardOutput | Lost]) -> None:
+        self.events += [
+            Event(self.now, Left(shard, value)) for value in values if not isinstance(value, Lost)
+        ]
+
+    def _note(self) -> None:
+        """Note what was stored and settled since."""
+        written, settled = self.store.written, self.queue.settled
+        self.events += [Event(self.now, one) for one in written[self._written :]]
+        self.events += [Event(self.now, one) for one in settled[self._settled :]]
+        self._written, self._settled = len(written), len(settled)
