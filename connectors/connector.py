@@ -13,6 +13,7 @@ from connectors.message import (
     Lost,
     Message,
     Opened,
+    Origin,
     Outcomes,
     Properties,
     Rejection,
@@ -54,6 +55,12 @@ class Consumer(Protocol):
 
         Outcomes of an origin whose connection is gone are counted and forgotten: the broker has
         taken those messages back. A tag may be named twice; the second time is ignored.
+        """
+
+    def is_stale(self, origin: Origin) -> bool:
+        """Whether that connection is gone, so that outcomes of its messages change nothing.
+
+        To be asked from any thread, for each batch: it does not wait.
         """
 
     def grow(self) -> None:

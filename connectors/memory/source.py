@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from connectors.connector import Load
+from connectors.current_origin import CurrentOrigin
 from connectors.memory.spec import MemorySource
 from connectors.message import (
     Arrived,
@@ -89,7 +90,7 @@ class MemoryConsumer:
     ) -> None:
         self._name, self._queue, self._prefetch = name, queue, prefetch
         self._may_grow = may_grow
-        self._origin = Origin(name, 0)
+        self._current = CurrentOrigin(name)
         self._held: dict[int, Delivery] = {}
         self._last_tag = 0
         self._events: list[Opened | Arrived | Lost] = []
@@ -114,12 +115,12 @@ class MemoryConsumer:
                 tag, properties = self._last_tag, _encode(delivery.properties)
                 self._held[tag] = delivery
                 messages.append(Message(tag, delivery.redelivered, b"", properties, delivery.body))
-            return [*events, Arrived(self._origin, messages)] if messages else events
+            return [*events, Arrived(self._current.latest, messages)] if messages else events
 
     def settle(self, outcomes: Outcomes) -> None:
         """See `Consumer`."""
         with self._queue.lock:
-            if outcomes.origin != self._origin:
+            if self._current.is_stale(outcomes.origin):
                 return
             for tag in outcomes.stored:
                 self._acknowledge(tag, "stored")
@@ -143,6 +144,10 @@ class MemoryConsumer:
             self._queue.acknowledged.append(delivery.body)
             self._queue.settled.append(Settled(how, delivery.body, delivery.properties))
 
+    def is_stale(self, origin: Origin) -> bool:
+        """See `Consumer`."""
+        return self._current.is_stale(origin)
+
     def grow(self) -> None:
         """See `Consumer`."""
         with self._queue.lock:
@@ -156,7 +161,7 @@ class MemoryConsumer:
     @property
     def started(self) -> bool:
         """See `Consumer`."""
-        return self._origin.generation > 0
+        return self._current.latest.generation > 0
 
     @property
     def drained(self) -> bool:
@@ -196,9 +201,8 @@ class MemoryConsumer:
 
     def connect(self) -> None:
         """Begin a new generation."""
-        self._origin = Origin(self._name, self._origin.generation + 1)
         self._last_tag, self._connected = 0, True
-        self._events.append(Opened(self._origin))
+        self._events.append(Opened(self._current.open()))
 
     def lose(self) -> None:
         """Give everything back to the queue, as a broker does when a connection breaks."""
@@ -206,7 +210,7 @@ class MemoryConsumer:
             delivery._replace(redelivered=True) for delivery in reversed(self._held.values())
         )
         self._held, self._connected = {}, False
-        self._events.append(Lost(self._origin))
+        self._events.append(Lost(self._current.lose()))
 
     def _may_receive(self) -> bool:
         may = self._connected and not self._draining and len(self._held) < self._prefetch

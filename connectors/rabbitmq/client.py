@@ -14,6 +14,7 @@ from pika.channel import Channel
 
 from connectors import metrics
 from connectors.connector import Load
+from connectors.current_origin import CurrentOrigin
 from connectors.message import Arrived, ConsumerCounts, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.rabbitmq import refusal, topology
 from connectors.rabbitmq.consumer_count import ConsumerCount
@@ -61,7 +62,7 @@ class RabbitMQConsumer:
         )
         self._events, self._outcomes = Events(), deque[Outcomes]()
         self._wake = Wake(self._loop, self._settle)
-        self._origin = Origin(name, 0)
+        self._current = CurrentOrigin(name)
         self._session: Session | None = None  # one for each channel: delivery tags end with it
         self._slow_start = SlowStart(spec.prefetch)
         if not spec.can_change_prefetch:
@@ -87,6 +88,10 @@ class RabbitMQConsumer:
         """See `Consumer`."""
         self._outcomes.append(outcomes)
         self._wake.soon()
+
+    def is_stale(self, origin: Origin) -> bool:
+        """See `Consumer`."""
+        return self._current.is_stale(origin)
 
     def grow(self) -> None:
         """See `Consumer`."""
@@ -145,13 +150,13 @@ class RabbitMQConsumer:
 
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Begin to consume, as a new generation."""
-        self._origin, self._pausing = Origin(self.name, self._origin.generation + 1), False
+        origin, self._pausing = self._current.open(), False
         self.rejections.connected()
         if self.rejections.probing and self._spec.can_change_prefetch:
             self._slow_start = SlowStart(self._spec.prefetch, probe=True)
         session = self._session = Session(
             self._loop,
-            self._origin,
+            origin,
             connection,
             channel,
             self._spec,
@@ -175,19 +180,19 @@ class RabbitMQConsumer:
     def _on_agreed(self) -> None:
         if not self.reach.consuming:
             self.reach.agreed(self._link.address)
-            self._events.add(Opened(self._origin))
+            self._events.add(Opened(self._current.latest))
 
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
         """End this generation: the broker requeues all messages that it held."""
         if self._session is not None:
             self.rejections.count(returned=self._session.rejected)
-        self._session = None
+        self._session, origin = None, self._current.lose()
         self.reach.lost(self._link.address, reason, remedy, expected=self._closing or self._pausing)
         if was_ready:
             self._slow_start.end()
-            self._events.add(Lost(self._origin))
+            self._events.add(Lost(origin))
             if self._parker is not None:
-                self._parker.forget(self._origin)
+                self._parker.forget(origin)
         if self._draining:
             self._ended = True
 
@@ -195,7 +200,7 @@ class RabbitMQConsumer:
         session = self._session
         while self._outcomes:
             outcomes = self._outcomes.popleft()
-            if session is not None and outcomes.origin == session.origin:
+            if session is not None and not self._current.is_stale(outcomes.origin):
                 session.settle(outcomes)
             else:  # stale: the broker has requeued these messages
                 _, stored, rejected, dropped, _ = outcomes
@@ -206,7 +211,7 @@ class RabbitMQConsumer:
             session.flush(everything=self._closing)
 
     def _on_parked(self, origin: Origin, rejected: Rejected) -> None:
-        if self._session is not None and origin == self._session.origin:
+        if self._session is not None and not self._current.is_stale(origin):
             self._session.parked(rejected)
             self._wake.soon()
         if self._closing:

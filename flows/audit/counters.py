@@ -20,7 +20,6 @@ from connectors.message import (
     Drain,
     Lost,
     Opened,
-    Origin,
     Outcomes,
     Rejected,
 )
@@ -129,7 +128,6 @@ class ConsumerAccount:
         """What went into the flow, and what came out of it."""
         self.stale = 0
         """Outcomes that came after their connection was lost."""
-        self._generation = 0
 
     @property
     def awaiting_outcome(self) -> int:
@@ -152,11 +150,7 @@ class ConsumerAccount:
                 self.connected = False
                 self.close()
             elif isinstance(event, Opened):
-                self._generation, self.connected = event.origin.generation, True
-
-    def is_stale(self, origin: Origin) -> bool:
-        """Whether that connection is lost: what is heard of its messages now changes nothing."""
-        return not self.connected or origin.generation != self._generation
+                self.connected = True
 
     def settle(self, outcomes: Outcomes) -> None:
         """Note outcomes of whole messages, of this connection."""

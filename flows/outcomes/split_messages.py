@@ -7,7 +7,8 @@ Rule 1: a message gets its outcome when all its documents have theirs, and never
 Rule 2: it is rejected when one of its documents is; the documents that are rejected are what is
         left of its body, or the summaries that are what is left of them.
 Rule 3: else it is stored when one of them is; when all were dropped, it was.
-Rule 4: what an older connection has delivered will be delivered again: it is forgotten.
+Rule 4: outcomes of a new connection tell that the broker redelivers what the one before had
+        delivered: that is forgotten. Stale outcomes never come here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class SplitMessages:
 
     def __init__(self, only: Only) -> None:
         self._only = only
-        self._generation = 0
+        self._origin: Origin | None = None
         self._open: dict[int, _Open] = {}
         self._finished: dict[int, None] = {}
 
@@ -44,10 +45,8 @@ class SplitMessages:
         if not outcomes.parts:
             return outcomes
         origin, stored, rejected, dropped, parts = outcomes
-        if origin.generation > self._generation:
-            self._begin(origin.generation)
-        elif origin.generation < self._generation:
-            parts = ()  # Rule 4
+        if origin != self._origin:  # Rule 4
+            self._origin, self._open, self._finished = origin, {}, {}
         stored, rejected, dropped = list(stored), list(rejected), list(dropped)
         for part in parts:
             message = self._add(part)
@@ -58,14 +57,6 @@ class SplitMessages:
             else:  # Rule 3
                 (stored if message.stored else dropped).append(part.tag)
         return Outcomes(origin, stored, rejected, dropped)
-
-    def forget(self, origin: Origin) -> None:
-        """The connection is gone. Rule 4."""
-        if origin.generation >= self._generation:
-            self._begin(origin.generation + 1)
-
-    def _begin(self, generation: int) -> None:
-        self._generation, self._open, self._finished = generation, {}, {}
 
     def _add(self, part: PartOutcome) -> _Open | None:
         """The message, if this was the last outcome that it waited for. Rule 1."""

@@ -62,7 +62,7 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
     def _settle(self, outcomes: Outcomes) -> None:
         count = in_outcomes(outcomes)
         self._account.returned += count
-        if self._account.is_stale(outcomes.origin):
+        if self._consumer.is_stale(outcomes.origin):
             self._account.stale += count
             return
         outcomes = self._parts.take(outcomes)

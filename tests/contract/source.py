@@ -183,6 +183,8 @@ class SourceContract:
         new = taking.messages()[7:]
         assert sorted(message.body for _, message in new) == bodies(5, start=2)
         assert {origin.generation for origin, _ in new} == {old[0][0].generation + 1}
+        assert taking.consumer.is_stale(old[0][0])
+        assert not taking.consumer.is_stale(new[0][0])
         taking.store(new)
         taking.consumer.close()
         until(lambda: rig.left() == 0)

@@ -60,19 +60,6 @@ def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
     assert account.messages.requeued == 1 + 12
 
 
-def test_what_is_heard_of_a_lost_connection_is_stale() -> None:
-    """Before the next one is there, and afterwards."""
-    account = ConsumerAccount(SettlingStub())
-    assert account.is_stale(ORIGIN)
-    account.take([Opened(ORIGIN)])
-    assert not account.is_stale(ORIGIN)
-    account.take([Lost(ORIGIN)])
-    assert account.is_stale(ORIGIN)
-    account.take([Opened(NEXT)])
-    assert account.is_stale(ORIGIN)
-    assert not account.is_stale(NEXT)
-
-
 def test_everything_is_counted_that_leaves_a_shard() -> None:
     one, part = member(1), PartOutcome(9, 0, 2)
     group = Group(1, None, [one, one], "count", 0, 1)

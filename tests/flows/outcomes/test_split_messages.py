@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from connectors.current_origin import CurrentOrigin
 from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected, Rejection
 from flows.outcomes import split_messages
 from flows.outcomes.split_messages import SplitMessages
@@ -150,38 +151,47 @@ def test_an_outcome_that_comes_twice_counts_once() -> None:
     assert len(gathered) == 0
 
 
+class Gathered:
+    """The outcomes of a consumer, as the `acknowledge` step takes them."""
+
+    def __init__(self) -> None:
+        self.current, self.parts = CurrentOrigin("queue/000"), SplitMessages(only)
+        self.current.open()
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def reconnect(self) -> Origin:
+        self.current.lose()
+        return self.current.open()
+
+    def take(self, outcomes: Outcomes) -> Outcomes:
+        return NOTHING if self.current.is_stale(outcomes.origin) else self.parts.take(outcomes)
+
+
 def test_what_a_lost_connection_delivered_is_forgotten() -> None:
     """Its outcomes change nothing any more, and the same tag means another message now."""
-    gathered, new = SplitMessages(only), Origin("queue/000", 2)
+    gathered = Gathered()
     gathered.take(outcomes(stored(7, 0, 2)))
 
-    gathered.forget(ORIGIN)
+    gathered.current.lose()
 
-    assert len(gathered) == 0
     assert gathered.take(outcomes(stored(7, 1, 2))) == NOTHING
+    new = gathered.current.open()
     assert gathered.take(outcomes(stored(7, 1, 2), origin=new)).stored == []
     assert gathered.take(outcomes(stored(7, 0, 2), origin=new)).stored == [7]
+    assert len(gathered) == 0
 
 
 def test_outcomes_of_a_newer_connection_tell_that_the_older_one_is_lost() -> None:
     """Even without a word of it; and one that is forgotten late takes nothing of the new."""
-    gathered, new = SplitMessages(only), Origin("queue/000", 2)
+    gathered = Gathered()
     gathered.take(outcomes(stored(7, 0, 2)))
-    gathered.take(outcomes(stored(7, 1, 2), origin=new))
-
-    gathered.forget(ORIGIN)
+    gathered.take(outcomes(stored(7, 1, 2), origin=gathered.reconnect()))
 
     assert len(gathered) == 1
     assert gathered.take(outcomes(stored(7, 1, 2))) == NOTHING
-
-
-def test_whole_messages_of_a_lost_connection_go_on_to_be_counted() -> None:
-    gathered = SplitMessages(only)
-    gathered.forget(ORIGIN)
-
-    taken = gathered.take(Outcomes(ORIGIN, [1], [], [2], [stored(3, 0, 1)]))
-
-    assert taken == Outcomes(ORIGIN, [1], [], [2])
+    assert len(gathered) == 1
 
 
 def test_what_is_remembered_of_finished_messages_is_bounded(
@@ -207,9 +217,8 @@ def test_every_message_is_settled_exactly_once(
     messages: list[list[type]], data: st.DataObject
 ) -> None:
     """Any order of its documents' outcomes, some of them twice; lost connections in between."""
-    gathered = SplitMessages(only)
+    gathered, origin = Gathered(), ORIGIN
     for generation in range(1, data.draw(st.integers(1, 3)) + 1):
-        origin = Origin("queue/000", generation)
         arrived = [
             kind(tag, position, len(kinds))
             for tag, kinds in enumerate(messages, start=1)
@@ -235,8 +244,7 @@ def test_every_message_is_settled_exactly_once(
         assert set(settled.values()) == {1}
         assert len(gathered) == 0
         gathered.take(outcomes(stored(99, 0, 2), origin=origin))  # is lost with its connection
-        if data.draw(st.booleans()):
-            gathered.forget(origin)
+        origin = gathered.reconnect()
 
 
 def tags(settled_now: Outcomes, messages: list[list[type]]) -> Counter[int]:
