@@ -12,8 +12,8 @@ from connectors import metrics
 from connectors.elasticsearch import backlog, indexer, outage_log
 from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.rabbitmq import dead_letter, dead_letter_headers
-from connectors.rabbitmq.source import _StartupCheck
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
+from connectors.rabbitmq.visit import Visit
 from flows.audit import collector
 from flows.config.aggregate import AggregateSpec
 from flows.config.window import TumblingSpec
@@ -204,7 +204,7 @@ def test_the_exit_codes_are_all_told() -> None:
         ("at the most five seconds apart", indexer.REQUESTS.limit, 5),
         ("at the most 30 seconds apart", dead_letter.REPUBLISH.limit, 30),
         ("A warning every ten seconds", outage_log.EVERY, 10),
-        ("is tried five times", _StartupCheck.TRIES, 5),
+        ("is tried five times", Visit.TRIES, 5),
         ("30 seconds if not set", Pipeline.model_fields["drain_timeout"].default, 30),
         ("windows smaller than 64 KiB", backlog.SMALL_BYTES, 64 * 1024),
         ("consumer timeout of 30 minutes", CONSUMER_TIMEOUT, 30 * 60),

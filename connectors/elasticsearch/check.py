@@ -38,13 +38,16 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
         if spec.pipeline is not None:
             check_pipeline(client, spec.pipeline)
         return length
-    if reading.status in REFUSED_FOR_GOOD:
-        raise Unavailable(_refused_for_good(client, reading))
+    if refusal := refused_for_good(client, reading):
+        raise Unavailable(refusal)
     log.warning("Elasticsearch at %s is waited for: %s", client.nodes, reading.reason)
     return MAX_CONTENT_LENGTH
 
 
-def _refused_for_good(client: Client, reading: Retry) -> str:
+def refused_for_good(client: Client, reading: Retry) -> str:
+    """Tell what is refused, and what helps; empty: it may pass."""
+    if reading.status not in REFUSED_FOR_GOOD:
+        return ""
     said = f"{reading.status} {reading.reason}"
     if reading.status in REDIRECTS:  # it says itself what helps
         return f"Elasticsearch is not at {client.nodes}: {said}"

@@ -44,16 +44,22 @@ class Client:
     """Connections to the nodes of one cluster; thread-safe."""
 
     def __init__(
-        self, spec: ElasticsearchSink, index: str | None, reload: ReloadSpec | None = None
+        self,
+        spec: ElasticsearchSink,
+        index: str | None,
+        reload: ReloadSpec | None = None,
+        look_seconds: float = MAX_LOOK_SECONDS,
     ) -> None:
         """`index`: for documents that name none.
+
+        `look_seconds`: how long an answer to `ask` may take.
 
         `reload` reads the spec again after a 401: its credentials may have been replaced.
         """
         _mute_transport_log()
         self._authorization, self._reload = _authorization(spec), reload
         self._renewing = threading.Lock()
-        self._seconds = spec.request_timeout
+        self._seconds, self._look_seconds = spec.request_timeout, look_seconds
         self._target = f"{_path(index)}/_bulk?{_parameters(spec)}"
         self._transport = Transport(
             [_node(url, spec) for url in spec.url],
@@ -109,7 +115,7 @@ class Client:
             Unavailable: TLS fails, so waiting does not help.
         """
         try:
-            return self._request(method, target, body, content_type, MAX_LOOK_SECONDS)
+            return self._request(method, target, body, content_type, self._look_seconds)
         except TlsError as error:
             raise Unavailable(
                 f"no TLS with Elasticsearch at {self.nodes}: {tls.advice(error)}"

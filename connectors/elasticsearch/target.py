@@ -34,7 +34,15 @@ class Target(NamedTuple):
         Raises:
             Unavailable: every document would be rejected.
         """
-        self._check_privilege()
+        self.check_privilege()
+        return self.find()
+
+    def find(self) -> Reply:
+        """Ask what it is.
+
+        Raises:
+            Unavailable: it takes no such action.
+        """
         reply = self._ask("GET", f"/_resolve/index/{quote(self.index, safe='')}")
         found = _decoded(reply, _Found)
         if found is not None and found.data_streams:
@@ -55,7 +63,12 @@ class Target(NamedTuple):
                 raise self._unavailable("is closed", f"open it: POST /{self.index}/_open")
             self._check_blocks()
 
-    def _check_privilege(self) -> None:
+    def check_privilege(self) -> None:
+        """Ask what we may do.
+
+        Raises:
+            Unavailable: not what the job does.
+        """
         least, advice = _PRIVILEGES[self.spec.action]
         where = f"Elasticsearch at {self.client.nodes} lets us in, but not"
         if not self._may(least):
@@ -149,6 +162,19 @@ def check_pipeline(client: Client, name: str) -> None:
             f"sink.elasticsearch.pipeline: the ingest pipeline {name} is not there "
             f"(Elasticsearch at {client.nodes}): create it, or correct its name"
         )
+
+
+def what_is(reply: Reply, spec: ElasticsearchSink) -> str:
+    """Tell what an index, by the answer of `Target.find`, is."""
+    found = _decoded(reply, _Found)
+    if _is_missing(reply, found):
+        waits = spec.on_missing_index == "wait"
+        return f"does not exist: {'the job waits for it' if waits else 'Elasticsearch creates it'}"
+    if found is None:
+        return f"cannot be asked what it is: {reply.status}"
+    if found.data_streams:
+        return "is a data stream"
+    return "is an alias" if found.aliases else "is an index"
 
 
 def _is_missing(reply: Reply, found: _Found | None) -> bool:

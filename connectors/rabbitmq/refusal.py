@@ -75,6 +75,10 @@ DEAD_LETTER_QUEUE: Remedies = {
     PRECONDITION_FAILED: "name another queue in dead_letter.rabbitmq.routing_key",
 }
 """For the queue that messages are parked in."""
+PUBLISH: Remedies = {
+    ACCESS_REFUSED: "give this user the permission to write to the default exchange (amq.default)",
+}
+"""For a dead letter that is published to a queue."""
 _CONNECT: Remedies = {
     ACCESS_REFUSED: "correct user and password in the URL",
     NOT_ALLOWED: "correct the virtual host at the end of the URL, or give this user access to it",

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
-from connectors.errors import Unavailable
 from connectors.message import Message, Properties
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
 from connectors.rabbitmq.credentials import Credentials, Specs
-from connectors.rabbitmq.link import Link, Preparation
+from connectors.rabbitmq.link import Preparation
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from connectors.rabbitmq.visit import Visit
 from connectors.rabbitmq.wire import BatchConnection
-from connectors.retry import Backoff
 
 
 class RabbitMQ:
@@ -99,51 +97,28 @@ class RabbitMQ:
 class _StartupCheck:
     """Connects once, and makes the same preparations as the consumers."""
 
-    TRIES = 5
-    WAIT = Backoff(0.25, 2.0)
-
     def __init__(
         self, urls: Sequence[str], preparations: Sequence[Preparation], queue: str | None
     ) -> None:
         """`queue`: count the consumers of this queue; `None`: of none."""
         self._queue, self._consumers = queue, 0
-        self._loop = IOLoop()
-        self._link = Link(self._loop, urls, "hopper check", preparations, self, self.WAIT)
-        self._urls, self._failures = len(urls), list[str]()
-        self._refused: dict[str, None] = {}
+        self._visit = Visit(urls, "hopper check", preparations)
 
     def run(self) -> int:
-        """Run the check; return how many consumers the queue has."""
-        try:
-            self._link.open()
-            self._loop.start()
-        except (OSError, ValueError, SyntaxError) as error:
-            # pika reads the query of a URL, and the certificates that it names.
-            raise Unavailable(f"RabbitMQ, {self._link.address}: {error}") from None
-        finally:
-            self._loop.close()
-        if len(self._refused) >= self._urls:
-            raise Unavailable(f"RabbitMQ, {'; '.join(self._refused)}")
-        if len(self._failures) >= self.TRIES:
-            places = "; ".join(dict.fromkeys(self._failures))
-            raise Unavailable(f"RabbitMQ, after {self.TRIES} attempts: {places}")
+        """Run the check; return how many consumers the queue has.
+
+        Raises:
+            Unavailable: the broker cannot be reached, or refuses.
+        """
+        self._visit.make(self._connected)
         return self._consumers
 
-    def link_ready(self, _connection: BatchConnection, channel: Channel) -> None:
+    def _connected(self, _connection: BatchConnection, channel: Channel) -> None:
         if self._queue is None:
-            self._link.close(self._loop.stop)
+            self._visit.done()
         else:
             channel.queue_declare(self._queue, passive=True, callback=self._counted)
 
     def _counted(self, answer: Any) -> None:
         self._consumers = answer.method.consumer_count
-        self._link.close(self._loop.stop)
-
-    def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
-        if was_ready:
-            return
-        self._failures.append(f"{self._link.address}: {reason}")
-        if remedy:
-            self._refused[f"{self._failures[-1]}: {remedy}"] = None
-        if len(self._failures) >= self.TRIES or len(self._refused) >= self._urls:
-            self._link.close(self._loop.stop)
+        self._visit.done()

@@ -16,14 +16,14 @@ from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 def of_source(spec: RabbitMQSource) -> list[Preparation]:
     """Declare the queue and bind it; or, without a declaration, check that it exists."""
     offsets = (
-        [_declare(spec.offsets, Declare(arguments=ARGUMENTS), refusal.OFFSETS)]
+        [declare(spec.offsets, Declare(arguments=ARGUMENTS), refusal.OFFSETS)]
         if spec.is_stream
         else []
     )
     if not isinstance(spec.declare, Declare):
-        return [_exists(spec.queue, refusal.PASSIVE_DECLARE), *offsets]
+        return [exists(spec.queue, refusal.PASSIVE_DECLARE), *offsets]
     return [
-        _declare(spec.queue, spec.declare, refusal.DECLARE),
+        declare(spec.queue, spec.declare, refusal.DECLARE),
         *(_bind(spec.queue, binding) for binding in spec.declare.bind),
         *offsets,
     ]
@@ -45,18 +45,20 @@ def of_dead_letter(spec: RabbitMQDeadLetter) -> list[Preparation]:
             )
         ]
     remedies = refusal.DEAD_LETTER_QUEUE
-    make = _declare(spec.routing_key, Declare(), remedies).ask
-    return [Preparation(_exists(spec.routing_key, remedies).ask, make, remedies)]
+    make = declare(spec.routing_key, Declare(), remedies).ask
+    return [Preparation(exists(spec.routing_key, remedies).ask, make, remedies)]
 
 
-def _exists(queue: str, remedies: Remedies) -> Preparation:
+def exists(queue: str, remedies: Remedies) -> Preparation:
+    """See that a queue is there; it is not made."""
     return Preparation(
         lambda channel, done: channel.queue_declare(queue, passive=True, callback=done),
         remedies=remedies,
     )
 
 
-def _declare(queue: str, spec: Declare, remedies: Remedies) -> Preparation:
+def declare(queue: str, spec: Declare, remedies: Remedies) -> Preparation:
+    """Make a queue, or see that it is there and the same."""
     return Preparation(
         lambda channel, done: channel.queue_declare(
             queue, durable=spec.durable, arguments=dict(spec.arguments), callback=done

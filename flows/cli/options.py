@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
+from connectors.errors import SpecError
+from connectors.units import Duration
 from flows.config import env_file
-from flows.spec import content_of
+from flows.config.placeholders import examine_file
+from flows.config.problems import line, path_text
+from flows.config.yaml import Path
+from flows.spec import Pipeline, content_of
 
 STDIN = "-"
 
@@ -43,12 +48,46 @@ def content(file: str) -> bytes:
     return sys.stdin.buffer.read() if file == STDIN else content_of(file)
 
 
+def duration(_ctx: object, _param: object, value: str | None) -> float | None:
+    """Read `10s` as 10.0; a callback of click."""
+    try:
+        return None if value is None else _DURATION.validate_python(value)
+    except ValidationError as error:
+        told = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise click.BadParameter(told) from None
+
+
+_DURATION: TypeAdapter[float] = TypeAdapter(Duration)
+
+
+def pipeline(file: str, environment: Mapping[str, str], needed: tuple[Path, ...] = ()) -> Pipeline:
+    """Read a pipeline; placeholders stand for what has no value, but not at or below `needed`.
+
+    Raises:
+        SpecError: the file cannot be read, is wrong, or lacks a value that is needed.
+    """
+    name = name_of(file)
+    examined = examine_file(Pipeline, content(file), environment)
+    if examined.problems:
+        raise SpecError([line(name, one) for one in examined.problems])
+    missing = [
+        f"{name}: {path_text(path)}: {one} has no value: set it, or name a file of variables "
+        "with --env"
+        for path, names in examined.unset.items()
+        for one in names
+        if examined.spec is None or any(path[: len(need)] == need for need in needed)
+    ]
+    if missing or examined.spec is None:
+        raise SpecError(missing)
+    return examined.spec
+
+
 def _environment(file: str | None) -> dict[str, str]:
     """The environment, with what a file says; all that is wrong with the file ends the command."""
     if file is None:
         return dict(os.environ)
     try:
-        said = env_file.parse(Path(file).read_text(encoding="utf-8"))
+        said = env_file.parse(_text(file))
     except OSError as error:
         raise click.UsageError(f"--env {file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -56,3 +95,8 @@ def _environment(file: str | None) -> dict[str, str]:
     except ValueError as error:
         raise click.UsageError(f"--env {file}:{error}") from None
     return {**os.environ, **said}
+
+
+def _text(file: str) -> str:
+    with open(file, encoding="utf-8") as lines:
+        return lines.read()

@@ -14,9 +14,10 @@ from flows.cli.output import tell_json
 
 def of_results() -> dict[str, Any]:
     """What each command prints with `--json`, by its name."""
+    from flows import graph  # noqa: PLC0415
     from flows.cli import check, version  # noqa: PLC0415  # each is imported when it is wanted
 
-    return {"check": check.Checked, "version": version.Versions}
+    return {"check": check.Checked, "graph": graph.Graph, "version": version.Versions}
 
 
 @make(

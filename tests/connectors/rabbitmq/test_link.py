@@ -11,8 +11,9 @@ from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from connectors.errors import Unavailable
 from connectors.rabbitmq.link import address_of, describe
-from connectors.rabbitmq.source import RabbitMQ, _StartupCheck
+from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.visit import Visit
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_an_error_is_told_without_its_wrapping(error: Exception, expected: str) 
 
 def test_a_certificate_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the place, and without the password."""
-    monkeypatch.setattr(_StartupCheck, "TRIES", 1)
+    monkeypatch.setattr(Visit, "TRIES", 1)
     url = "amqps://guest:s3cret@127.0.0.1:1/?ssl_options={'cafile':'/no/such/file'}"
     spec = RabbitMQSource.model_validate({"url": url, "queue": "q"})
 

@@ -1,0 +1,109 @@
+"""Makes one connection for one errand, such as a first look: connects, does it, and leaves.
+
+It waits until the errand is done, or raises `Unavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+from types import MappingProxyType
+
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+
+from connectors.errors import Unavailable
+from connectors.rabbitmq.link import Link, Preparation
+from connectors.rabbitmq.refusal import Remedies
+from connectors.rabbitmq.wire import BatchConnection
+from connectors.retry import Backoff
+
+
+class Visit:
+    """To the first of several URLs that lets us in."""
+
+    TRIES = 5
+    WAIT = Backoff(0.25, 2.0)
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        name: str,
+        preparations: Sequence[Preparation] = (),
+        *,
+        seconds: float = inf,
+        remedies: Remedies = MappingProxyType({}),
+    ) -> None:
+        """`name` is shown in the broker's list of connections; `seconds` is how long it may take.
+
+        `remedies` help when the broker closes the channel of the errand.
+        """
+        self.loop = IOLoop()
+        self._link = Link(self.loop, urls, name, preparations, self, self.WAIT, remedies=remedies)
+        self._urls, self._seconds, self._failures = len(urls), seconds, list[str]()
+        self._refused: dict[str, None] = {}
+        self._begin: Callable[[BatchConnection, Channel], None] = lambda _connection, _channel: None
+        self._ended, self._error = False, ""
+
+    @property
+    def address(self) -> str:
+        """Where it goes, for people."""
+        return self._link.address
+
+    def make(self, begin: Callable[[BatchConnection, Channel], None]) -> None:
+        """Connect, `begin` the errand, and wait until it says that it is `done`.
+
+        A broker that is just starting is tried five times; one that refuses is not.
+
+        Raises:
+            Unavailable: there is no connection, it was lost, or the errand failed or took too long.
+        """
+        self._begin = begin
+        try:
+            self._link.open()
+            if self._seconds < inf:
+                self.loop.call_later(self._seconds, self._give_up)
+            self.loop.start()
+        except (OSError, ValueError, SyntaxError) as error:
+            # What follows the ? of a URL is read by pika, certificates among it.
+            raise Unavailable(f"RabbitMQ, {self.address}: {error}") from None
+        finally:
+            self.loop.close()
+        if self._error:
+            raise Unavailable(f"RabbitMQ, {self._error}")
+
+    def done(self) -> None:
+        """Leave: everything that was sent has reached the broker when `make` returns."""
+        self._ended = True
+        self._link.close(self.loop.stop)
+
+    def fail(self, error: str) -> None:
+        """Leave, and say why; only the first reason counts."""
+        self._error = self._error or error
+        self.done()
+
+    def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
+        """See `LinkOwner`."""
+        self._begin(connection, channel)
+
+    def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
+        """See `LinkOwner`."""
+        if self._ended:
+            return
+        told = f"{self.address}: {reason}"
+        if was_ready:
+            self.fail(f"{told}: {remedy}" if remedy else told)
+            return
+        self._failures.append(told)
+        if remedy:
+            self._refused[f"{told}: {remedy}"] = None
+        if len(self._refused) >= self._urls:
+            self.fail("; ".join(self._refused))
+        elif len(self._failures) >= self.TRIES:
+            self.fail(f"after {self.TRIES} attempts: {'; '.join(dict.fromkeys(self._failures))}")
+
+    def _give_up(self) -> None:
+        """Leave as one is: a broker that says nothing would not confirm it either."""
+        told = f" {self._failures[-1]}" if self._failures else f" {self.address}"
+        self._error = self._error or f"not done within {self._seconds:g} s:{told}"
+        self.loop.stop()

@@ -1,0 +1,212 @@
+"""What the flow of a spec looks like: its steps, what completes groups, and where messages end.
+
+Pure. It says in words of the spec what the job of it would do, and draws it as text and as Mermaid.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from connectors.rabbitmq.spec import RabbitMQDeadLetter
+from connectors.units import duration_text, size_text
+from flows.config.aggregate import AggregateSpec, MissingKey
+from flows.config.window import WindowSpec
+from flows.spec import Pipeline
+
+
+class Rule(msgspec.Struct):
+    """What completes a group: a key of `aggregate.window`, or `max_groups`, and its value."""
+
+    name: str
+    text: str
+
+
+class Graph(msgspec.Struct):
+    """The flow of a pipeline, in the order in which messages travel."""
+
+    name: str
+    source: list[str]
+    """Each a line; the first one names the place, the others say how."""
+    correlate: list[str]
+    completed_by: list[Rule]
+    """Whichever comes first."""
+    becomes: list[str]
+    """What a complete group becomes, and one that is not."""
+    sink: list[str]
+    dead_letter: list[str]
+    rejected: list[str]
+    """What goes there, by the step that rejects it: `correlate: unreadable bodies`."""
+
+
+def graph(spec: Pipeline) -> Graph:
+    """Tell the flow of a spec."""
+    return Graph(
+        spec.name,
+        _source(spec),
+        _correlate(spec.aggregate),
+        _completed_by(spec.aggregate),
+        _becomes(spec.aggregate),
+        _sink(spec),
+        _dead_letter(spec),
+        _rejected(spec),
+    )
+
+
+def _source(spec: Pipeline) -> list[str]:
+    chosen, rabbitmq = spec.source.chosen, spec.source.rabbitmq
+    where = f"at {', '.join(map(str, rabbitmq.url))}" if rabbitmq else "in memory"
+    kind = "stream" if rabbitmq and rabbitmq.is_stream else "queue"
+    each = "one for each worker" if chosen.consumers == "auto" else f"{chosen.consumers}"
+    return [
+        f"{kind} {chosen.queue} {where}",
+        f"consumers: {each}; each holds at most {chosen.prefetch} messages (prefetch)",
+        f"format: {chosen.format}",
+    ]
+
+
+def _correlate(spec: AggregateSpec) -> list[str]:
+    if spec.by is None:
+        return ["no key: each consumer's messages are one group after the other"]
+    by = spec.by if isinstance(spec.by, str) else ", ".join(spec.by)
+    missing = spec.missing_key
+    told = f"the key {missing.default}" if isinstance(missing, MissingKey) else missing
+    return [f"key: {by}", f"without a key: {told}"]
+
+
+def _completed_by(spec: AggregateSpec) -> list[Rule]:
+    window = spec.window
+    rules = {
+        "last": window.last and f"a message with {window.last}, which is in the group",
+        "first": window.first and f"a message with {window.first}, which opens the next group",
+        "until": window.until,
+        "size": window.size and f"as many messages as {window.size} says",
+        "count": window.count and f"{window.count} messages",
+        "bytes": window.bytes and f"{size_text(window.bytes)} of bodies",
+        "time": window.time and f"{duration_text(window.time)} after its first message",
+        "idle": window.idle and f"{duration_text(window.idle)} without a message",
+        "tumbling": _tumbling(window),
+    }
+    found = [Rule(name, str(text)) for name, text in rules.items() if text]
+    if spec.by is not None:
+        found.append(Rule("max_groups", f"more than {spec.max_groups} open groups: the oldest"))
+    return found
+
+
+def _tumbling(window: WindowSpec) -> str:
+    tumbling = window.tumbling
+    if tumbling is None:
+        return ""
+    by = f"time at {tumbling.event_time}" if tumbling.event_time else "time of arrival"
+    late = f", and {duration_text(tumbling.lateness)} later" if tumbling.lateness else ""
+    return f"the end of each {duration_text(tumbling.every)} by {by}{late}"
+
+
+def _becomes(spec: AggregateSpec) -> list[str]:
+    reduce = spec.reduce
+    if reduce is None:
+        told = ["complete: its documents, as they are"]
+    elif isinstance(reduce, str):
+        told = [f"complete: the document that {reduce} returns"]
+    else:
+        told = [f"complete: one document of {', '.join(reduce)}"]
+    if spec.window.time or spec.window.idle or spec.by:
+        told.append(f"incomplete: {spec.incomplete}")
+    told.append(f"open at a stop: {spec.on_stop}")
+    if spec.remember or spec.window.goes_by_event_time:
+        told.append(f"late: {spec.late}")
+    return told
+
+
+def _sink(spec: Pipeline) -> list[str]:
+    elasticsearch = spec.sink.elasticsearch
+    if elasticsearch is None:
+        return [f"store {spec.sink.memory.name if spec.sink.memory else ''} in memory"]
+    told = [
+        f"index {elasticsearch.index} at {', '.join(map(str, elasticsearch.url))}",
+        f"action: {elasticsearch.action}; bulk requests at once: {elasticsearch.concurrency}",
+    ]
+    if elasticsearch.pipeline:
+        told.append(f"ingest pipeline: {elasticsearch.pipeline}")
+    return told
+
+
+def _dead_letter(spec: Pipeline) -> list[str]:
+    rabbitmq = spec.source.rabbitmq
+    if spec.dead_letter is None or spec.dead_letter.rabbitmq is None:
+        return [rabbitmq.without_dead_letter if rabbitmq else "rejected messages are dropped"]
+    return [_place(spec.dead_letter.rabbitmq)]
+
+
+def _place(spec: RabbitMQDeadLetter) -> str:
+    where = "" if spec.url is None else f" at {', '.join(map(str, spec.url))}"
+    if not spec.exchange:
+        return f"queue {spec.routing_key}{where}"
+    return f"exchange {spec.exchange}, routing key {spec.routing_key or 'empty'}{where}"
+
+
+def _rejected(spec: Pipeline) -> list[str]:
+    aggregate = spec.aggregate
+    parks = {
+        "groups that are not complete": "park" in (aggregate.incomplete, aggregate.on_stop),
+        "late messages": aggregate.late == "park"
+        and bool(aggregate.remember or aggregate.window.goes_by_event_time),
+    }
+    missing = aggregate.by is not None and aggregate.missing_key == "park"
+    told = [f"correlate: bodies that cannot be read{', messages without a key' if missing else ''}"]
+    of_groups = [what for what, so in parks.items() if so]
+    if of_groups:
+        told.append(f"aggregate: {', '.join(of_groups)}")
+    told.append("write: documents that are refused")
+    return told
+
+
+def as_text(told: Graph) -> str:
+    """Draw it for a terminal."""
+    completed = ["complete by, whichever comes first:"]
+    completed += [f"  {rule.name}: {rule.text}" for rule in told.completed_by]
+    steps = {
+        "source": told.source,
+        "correlate": told.correlate,
+        "aggregate": [*completed, *told.becomes],
+        "write": told.sink,
+    }
+    width = len("acknowledge")
+    lines = [told.name, ""]
+    for name, about in steps.items():
+        lines += [f"  {name.ljust(width)}  {about[0]}"]
+        lines += [f"  {'│'.center(width)}  {line}" for line in about[1:]]
+        lines += [f"  {'▼'.center(width)}"]
+    lines += [f"  {'acknowledge'.ljust(width)}  stored, or rejected and then dead-lettered", ""]
+    lines += [f"  {'rejected'.ljust(width)}  {told.dead_letter[0]}"]
+    lines += [f"  {''.ljust(width)}  from {line}" for line in told.rejected]
+    return "\n".join(lines)
+
+
+def as_mermaid(told: Graph) -> str:
+    """Draw it for Markdown."""
+    completed = [f"{rule.name}: {rule.text}" for rule in told.completed_by]
+    nodes = {
+        "source": ("[(", ["source", *told.source], ")]"),
+        "correlate": ("[", ["correlate", *told.correlate], "]"),
+        "aggregate": ("[", ["aggregate", *told.becomes], "]"),
+        "write": ("[", ["write"], "]"),
+        "sink": ("[(", told.sink, ")]"),
+        "acknowledge": ("[", ["acknowledge"], "]"),
+        "dead_letter": ("[(", told.dead_letter, ")]"),
+    }
+    lines = ["flowchart TD"]
+    lines += [f"  {name}{begin}{_label(text)}{end}" for name, (begin, text, end) in nodes.items()]
+    lines += ["  source --> correlate --> aggregate"]
+    lines += [f"  aggregate -->|{_label(completed)}| write", "  write --> sink"]
+    lines += ["  write -->|stored| acknowledge", "  acknowledge --> source"]
+    for line in told.rejected:
+        step, _, what = line.partition(": ")
+        lines.append(f"  {step} -->|{_label([what])}| dead_letter")
+    lines += ["  dead_letter --> acknowledge"]
+    return "\n".join(lines)
+
+
+def _label(lines: list[str]) -> str:
+    """A text in quotes; Mermaid has numbers for what means something to it or to HTML."""
+    escaped = ["".join(f"#{ord(c)};" if c in '"#&<>`|{}' else c for c in line) for line in lines]
+    return f'"{"<br/>".join(escaped)}"'
