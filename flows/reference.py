@@ -1,9 +1,9 @@
-"""What is generated of the documents: the reference of all keys, the schema, the table of metrics.
+"""What is generated of the documents: all keys, commands and metrics, and the schema.
 
-`python -m flows.reference --write` brings `docs/reference.md`, `docs/operations.md` and
-`flows/pipeline.schema.json` up to date; without `--write` it tells whether they are. It adds no
-words of its own: those about the keys of `pipeline.yaml` are the models', those about metrics are
-what Prometheus is told.
+`python -m flows.reference --write` brings `docs/reference.md`, `docs/operations.md`,
+`docs/commands.md` and `flows/pipeline.schema.json` up to date; without `--write` it tells whether
+they are. It adds no words of its own: those about the keys of `pipeline.yaml` are the models',
+those about metrics are what Prometheus is told, those about commands are those of their `--help`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from connectors import metrics
 from connectors.units import duration_text, size_text
 from flows.audit import collector
+from flows.cli.page import page
 from flows.spec import Pipeline
 
 FOLDER = Path(__file__).parent
@@ -180,6 +181,7 @@ def _files() -> dict[Path, str]:
     return {
         DOCS / "reference.md": _filled("reference", reference()),
         DOCS / "operations.md": _filled("operations", counted()),
+        DOCS / "commands.md": _filled("commands", page()),
         SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
     }
 

@@ -13,10 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from connectors.errors import SpecError
+from flows.cli.main import hopper as group
 from flows.process import start
 from flows.spec import load
 from tests.documents import ENVIRONMENT, READMES, ROOT, WHOLE, Block, blocks, code, commands
@@ -118,7 +120,10 @@ def inline_commands() -> list[list[str]]:
     """Those that stand in a sentence."""
     lines = [line for path in READMES for line in code(path)]
     return [
-        words for line in lines if re.match(r"(make|python) ", line) for words in commands(line)
+        words
+        for line in lines
+        if re.match(r"(make|python|hopper) ", line)
+        for words in commands(line)
     ]
 
 
@@ -135,10 +140,22 @@ def test_a_command_can_be_given(words: tuple[str, ...]) -> None:
         assert (ROOT / arguments[arguments.index("-f") + 1]).is_file()
     elif program == "export":
         assert re.match("|".join(ENVIRONMENT), arguments[0])
+    elif program == "hopper":
+        check_hopper(arguments)
     elif Path(program).name in ("python", "python3"):
         check_python(arguments)
     else:
         pytest.fail(f"{program} has no check")
+
+
+def check_hopper(arguments: list[str]) -> None:
+    """A command, and options that are in its help."""
+    command: Any = group
+    context = click.Context(group)
+    while isinstance(command, click.Group):
+        command = command.get_command(context, arguments.pop(0))
+    known = {option for one in command.params for option in one.opts}
+    assert {word for word in arguments if re.match("-+[a-z]", word)} <= known
 
 
 def check_python(arguments: list[str]) -> None:

@@ -26,6 +26,16 @@ NUMBER = "x-hopper-number"
 LEFT_OUT = "x-hopper-left-out"
 """Header that names the part of the original properties that did not fit."""
 
+REPLAYS = "x-hopper-replays"
+"""Header that counts how often `hopper dead-letters replay` has sent a message back. It stays
+with the message, also when that is rejected again."""
+OURS = (
+    *("x-hopper-reason", "x-hopper-status", "x-hopper-index", "x-hopper-id", "x-hopper-attempts"),
+    *("x-hopper-time", "x-hopper-queue", "x-hopper-exchange", "x-hopper-routing-key"),
+    *("x-hopper-user-id", "x-hopper-expiration", NUMBER, LEFT_OUT, REPLAYS),
+)
+"""All headers that are added to a dead letter."""
+
 _FRAME_BYTES = 20
 """Bytes of a header frame beside the properties: seven before the payload and one after it; class,
 weight and length of the body (AMQP 0-9-1, sections 2.3.5 and 2.3.5.2)."""

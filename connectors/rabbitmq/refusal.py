@@ -79,6 +79,17 @@ PUBLISH: Remedies = {
     ACCESS_REFUSED: "give this user the permission to write to the default exchange (amq.default)",
 }
 """For a dead letter that is published to a queue."""
+BROWSE: Remedies = {
+    ACCESS_REFUSED: "give this user the permission to read the queue of dead letters",
+    NOT_FOUND: "no dead letter has made it yet, or --queue names another one",
+    RESOURCE_LOCKED: "the queue of dead letters is exclusive to another connection",
+}
+"""For a look at a queue of dead letters."""
+REPLAY: Remedies = {
+    ACCESS_REFUSED: "give this user the permission to write to the exchange",
+    NOT_FOUND: "create the exchange, or replay straight to the queue: --to-queue",
+}
+"""For a dead letter that is published again."""
 _CONNECT: Remedies = {
     ACCESS_REFUSED: "correct user and password in the URL",
     NOT_ALLOWED: "correct the virtual host at the end of the URL, or give this user access to it",

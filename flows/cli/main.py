@@ -16,7 +16,7 @@ from connectors.errors import SpecError, Unavailable
 from flows.cli import exit_codes
 from flows.cli.output import error
 
-COMMANDS = ("check", "graph", "run", "schema", "version")
+COMMANDS = ("check", "dead-letters", "graph", "run", "schema", "version")
 """Each is a module beside this one, of the same name, with `_` for `-`."""
 
 

@@ -16,19 +16,29 @@ def of_results() -> dict[str, Any]:
     """What each command prints with `--json`, by its name."""
     from flows import graph  # noqa: PLC0415
     from flows.cli import check, version  # noqa: PLC0415  # each is imported when it is wanted
+    from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
 
-    return {"check": check.Checked, "graph": graph.Graph, "version": version.Versions}
+    return {
+        "check": check.Checked,
+        "dead-letters discard": discard.Discarded,
+        "dead-letters list": list_kinds.Listed,
+        "dead-letters replay": replay.Replayed,
+        "dead-letters show": show.Shown,
+        "graph": graph.Graph,
+        "version": version.Versions,
+    }
 
 
 @make(
     "schema",
     "Print the JSON Schema of pipeline.yaml, or of what a command prints with --json.",
-    examples=("hopper schema > pipeline.schema.json", "hopper schema check"),
+    examples=("hopper schema > pipeline.schema.json", "hopper schema dead-letters list"),
     codes={exit_codes.DONE: "printed", exit_codes.WRONG: "there is no such schema"},
 )
-@click.argument("name", metavar="[COMMAND]", default="pipeline")
-def command(name: str) -> None:
+@click.argument("words", metavar="[COMMAND]", nargs=-1)
+def command(words: tuple[str, ...]) -> None:
     """Print the JSON Schema of pipeline.yaml, or of what a COMMAND prints with --json."""
+    name = " ".join(words) or "pipeline"
     if name == "pipeline":
         from flows.reference import schema  # noqa: PLC0415
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -25,9 +26,14 @@ def test_the_commands_are_listed_with_what_they_do() -> None:
     assert "HOPPER_PIPELINE" in told.out
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+OF_DEAD_LETTERS = [f"dead-letters {name}" for name in ("discard", "list", "replay", "show")]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in (*COMMANDS, *OF_DEAD_LETTERS) if name != "dead-letters"]
+)
 def test_each_help_has_an_example_and_the_exit_codes(name: str) -> None:
-    told = hopper(name, "--help")
+    told = hopper(*name.split(), "--help")
 
     assert (told.code, told.err) == (0, "")
     assert f"Usage: hopper {name} " in told.out
@@ -51,6 +57,13 @@ def test_a_wrong_call_is_one_sentence_and_exit_code_2(arguments: list[str], word
     assert (told.code, told.out) == (2, "")
     assert words in told.err
     assert "Traceback" not in told.err
+
+
+def test_the_commands_for_dead_letters_are_listed() -> None:
+    told = hopper("dead-letters", "--help").out
+    assert [f"dead-letters {name}" for name in re.findall(r"(?m)^  (\w+)  +[A-Z]", told)] == (
+        OF_DEAD_LETTERS
+    )
 
 
 def test_each_command_is_listed_by_the_group() -> None:

@@ -1,0 +1,211 @@
+"""What is done with the messages of a dead-letter queue: looked at, discarded, or replayed.
+
+All of it runs while `DeadLetterQueue.go_over` waits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pika import spec
+from pika.channel import Channel
+
+from connectors.rabbitmq import refusal
+from connectors.rabbitmq.dead_letter_headers import NUMBER
+from connectors.rabbitmq.dead_letter_queue import DeadLetterQueue
+from connectors.rabbitmq.dead_letter_record import DeadLetter, Selection
+from connectors.rabbitmq.link import Link
+from connectors.rabbitmq.replay import Plan, Route, envelope
+from connectors.rabbitmq.wire import BatchConnection
+from connectors.retry import Backoff
+
+MAX_IN_FLIGHT = 100
+"""Messages that are published and not confirmed: what a replay that is interrupted may repeat."""
+
+
+class _Selecting:
+    """Picks the messages that are meant, and counts them."""
+
+    def __init__(self, selection: Selection, now: datetime, limit: float) -> None:
+        self._selection, self._now, self._limit = selection, now, limit
+        self.selected = 0
+        self.kinds = Counter[str]()
+        """Of all messages that were looked at."""
+
+    def _select(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        """No more than `limit`, and then no more are read."""
+        found = []
+        for letter in letters:
+            if self.selected < self._limit:
+                self.kinds[letter.kind] += 1
+                if self._selection.holds(letter, self._now):
+                    self.selected += 1
+                    found.append(letter)
+        if self.selected >= self._limit:
+            queue.stop()
+        return found
+
+
+class Look(_Selecting):
+    """Hands over the messages that are meant, and leaves all of them where they are."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        now: datetime,
+        limit: float,
+        show: Callable[[Sequence[DeadLetter]], None],
+    ) -> None:
+        """`show` is called with no more than `limit`; what it raises ends the pass."""
+        super().__init__(selection, now, limit)
+        self._show = show
+        self.busy = False
+        """See `Handler`; it never is."""
+
+    def begin(self, queue: DeadLetterQueue) -> None:
+        """See `Handler`."""
+        queue.consume()
+
+    def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
+        """See `Handler`."""
+        self._show(self._select(queue, letters))
+
+    def end(self, on_ended: Callable[[], None]) -> None:
+        """See `Handler`."""
+        on_ended()
+
+
+class Discard(Look):
+    """Removes the messages that are meant, after they were handed over to be kept elsewhere."""
+
+    def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
+        """See `Handler`."""
+        meant = self._select(queue, letters)
+        self._show(meant)
+        for letter in meant:
+            queue.acknowledge(letter)
+
+
+class Replay(_Selecting):
+    """Publishes the messages that are meant, and removes each once the broker has confirmed it.
+
+    So at any moment each message is in the dead-letter queue, or where it was sent, or in both.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        now: datetime,
+        limit: float,
+        plan: Plan,
+        urls: Sequence[str],
+        *,
+        dry_run: bool,
+    ) -> None:
+        """`urls` of the broker that messages are published to; no more than `limit` are."""
+        super().__init__(selection, now, limit)
+        self._plan, self._urls, self._dry_run = plan, urls, dry_run
+        self._queue: DeadLetterQueue | None = None
+        self._link: Link | None = None
+        self._channel: Channel | None = None
+        self._waiting = deque[tuple[DeadLetter, Route]]()
+        self._unconfirmed: dict[int, DeadLetter] = {}
+        self._returned: dict[int, str] = {}
+        self._published = 0
+        self._leaving = False
+        self.replayed = 0
+        """Confirmed; in a dry run: would be published."""
+        self.routes = Counter[Route]()
+        """Where they were sent, those too that no queue took."""
+        self.left = Counter[str]()
+        """Messages that were meant and stay, by why."""
+
+    @property
+    def busy(self) -> bool:
+        """See `Handler`."""
+        return bool(self._waiting or self._unconfirmed)
+
+    def begin(self, queue: DeadLetterQueue) -> None:
+        """See `Handler`."""
+        self._queue = queue
+        if self._dry_run:
+            queue.consume()
+            return
+        self._link = Link(
+            *(queue.visit.loop, self._urls, "hopper dead-letters replay", (), self, Backoff(1, 1)),
+            remedies=refusal.REPLAY,
+        )
+        self._link.open()
+
+    def link_ready(self, _connection: BatchConnection, channel: Channel) -> None:
+        """See `LinkOwner`."""
+        assert self._queue is not None
+        self._channel = channel
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm)
+        self._queue.consume()
+
+    def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
+        """See `LinkOwner`: what is not confirmed stays in the dead-letter queue."""
+        if self._leaving:
+            return
+        assert self._queue is not None
+        assert self._link is not None
+        self._leaving = True
+        told = f"{self._link.address}: {reason}{': ' if remedy else ''}{remedy}"
+        self._link.close(lambda: None)
+        self._queue.visit.fail(told)
+
+    def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
+        """See `Handler`."""
+        for letter in self._select(queue, letters):
+            route = self._plan.route(letter)
+            if not isinstance(route, Route):
+                self.left[route] += 1
+                continue
+            self.routes[route] += 1
+            if self._dry_run:
+                self.replayed += 1
+            else:
+                self._waiting.append((letter, route))
+        self._publish()
+
+    def end(self, on_ended: Callable[[], None]) -> None:
+        """See `Handler`."""
+        self._leaving = True
+        if self._link is None:
+            on_ended()
+        else:
+            self._link.close(on_ended)
+
+    def _publish(self) -> None:
+        while self._waiting and len(self._unconfirmed) < MAX_IN_FLIGHT:
+            assert self._channel is not None
+            letter, route = self._waiting.popleft()
+            self._published += 1
+            self._unconfirmed[self._published] = letter
+            properties = envelope(letter, self._published)
+            self._channel.basic_publish(*route, letter.message.body, properties, mandatory=True)
+
+    def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
+        """No queue takes it; the broker confirms it all the same, right after this."""
+        self._returned[properties.headers[NUMBER]] = "no queue takes it"
+
+    def _on_confirm(self, frame: Any) -> None:
+        assert self._queue is not None
+        last, multiple = frame.method.delivery_tag, frame.method.multiple
+        numbers = [n for n in self._unconfirmed if n <= last] if multiple else [last]
+        refused = None if isinstance(frame.method, spec.Basic.Ack) else "the queue refuses it"
+        for number in numbers:
+            letter = self._unconfirmed.pop(number)
+            why = self._returned.pop(number, refused)
+            if why is None:
+                self.replayed += 1
+                self._queue.acknowledge(letter)
+            else:
+                self.left[why] += 1
+        self._publish()
+        self._queue.progress()

@@ -1,0 +1,210 @@
+"""Goes once over the messages of a dead-letter queue, and gives back what it does not take.
+
+It consumes, since that works on every type of queue. What is neither acknowledged nor given back
+when the process ends in the middle, the broker gives back itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from math import inf
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker, ChannelClosedByClient
+
+from connectors.message import Message
+from connectors.rabbitmq import refusal, topology
+from connectors.rabbitmq.dead_letter_record import DeadLetter, read
+from connectors.rabbitmq.declaration import OFFSET
+from connectors.rabbitmq.link import describe
+from connectors.rabbitmq.visit import Visit
+from connectors.rabbitmq.wire import BatchConnection
+
+QUIET = 1.0
+"""Seconds without a message after which there are no more: another consumer may have some of those
+that were counted, and a stream counts none."""
+PATIENCE = 30.0
+"""Seconds to wait for what was begun."""
+MAX_HELD = 65535
+"""Messages that are held at a time, and are neither acknowledged nor given back: the most that
+AMQP's `basic.qos` can say. When so many stay, those behind them are not reached."""
+MAX_HELD_OF_A_STREAM = 1000
+"""It goes on when these are acknowledged, which removes nothing."""
+LOOK_AFTER = 0.1
+"""Seconds between two looks at what only time changes."""
+
+FROM_THE_FIRST: Mapping[str, Any] = MappingProxyType({OFFSET: "first"})
+
+
+class Handler(Protocol):
+    """What is done with the messages; all of it on the thread that waits."""
+
+    def begin(self, queue: DeadLetterQueue) -> None:
+        """Prepare; `queue.consume` begins the pass."""
+
+    def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
+        """Look at these, in the order of the queue."""
+
+    @property
+    def busy(self) -> bool:
+        """Something is under way that must end first."""
+
+    def end(self, on_ended: Callable[[], None]) -> None:
+        """Leave; `on_ended` is called when that is done."""
+
+
+class DeadLetterQueue:
+    """One pass over a queue."""
+
+    def __init__(self, urls: Sequence[str], queue: str, limit: int | None) -> None:
+        """`limit`: the most messages to read; never more than are there at the beginning."""
+        there = [topology.exists(queue, refusal.BROWSE)]
+        self.visit = Visit(urls, "hopper dead-letters", there)
+        self._queue, self._limit = queue, limit
+        self._connection: BatchConnection | None = None
+        self._channel: Channel | None = None
+        self._tag: str | None = None
+        self._handler: Handler | None = None
+        self._active, self._ending = time.monotonic(), False
+        self._counted_messages, self._most = 0, inf
+        self.there: int | None = None
+        """How many messages were ready when the pass began; `None`: a stream does not tell."""
+        self.is_stream = False
+        self.looked_at = 0
+        """Messages that were read."""
+
+    def go_over(self, handler: Handler) -> None:
+        """Hand each message over, and wait until it is done with all of them.
+
+        Raises:
+            Unavailable: the broker cannot be reached, or refuses, or the connection is lost.
+        """
+        self._handler = handler
+        self.visit.make(self._connected)
+
+    def consume(self) -> None:
+        """Begin to read; the handler is ready."""
+        assert self._channel is not None
+        self._channel.queue_declare(self._queue, passive=True, callback=self._counted)
+
+    def acknowledge(self, letter: DeadLetter) -> None:
+        """Remove a message from the queue; a stream keeps it."""
+        assert self._channel is not None
+        if not self.is_stream:
+            self._channel.basic_ack(letter.message.tag)
+
+    def stop(self) -> None:
+        """Read no more."""
+        if self._tag is not None and self._channel is not None and self._channel.is_open:
+            tag, self._tag = self._tag, None
+            self._channel.basic_cancel(tag, callback=lambda _: self.look())
+
+    def look(self) -> None:
+        """See whether all is done; it is called again and again, and whenever something ends."""
+        if self._ending or self._handler is None:
+            return
+        idle = time.monotonic() - self._active
+        if self._tag is not None:
+            if idle > QUIET and not self._handler.busy:
+                self.stop()
+        elif not self._handler.busy:
+            self._end()
+        if idle > PATIENCE and self._handler.busy:
+            self.visit.fail(
+                f"{self.visit.address}: the broker has confirmed nothing for {idle:.0f} s"
+            )
+
+    def progress(self) -> None:
+        """Something has come of what is under way."""
+        self._active = time.monotonic()
+        self.look()
+
+    def _connected(self, connection: BatchConnection, channel: Channel) -> None:
+        self._connection, self._channel = connection, channel
+        assert self._handler is not None
+        self._handler.begin(self)
+
+    def _counted(self, answer: Any) -> None:
+        self._counted_messages = answer.method.message_count
+        self._open(FROM_THE_FIRST)
+
+    def _open(self, arguments: Mapping[str, Any]) -> None:
+        assert self._connection is not None
+        self._connection.channel(on_open_callback=partial(self._opened, arguments))
+
+    def _opened(self, arguments: Mapping[str, Any], channel: Channel) -> None:
+        """Try it as a stream first: all other queues refuse the argument, and deliver nothing."""
+        self._channel = channel
+        channel.add_on_close_callback(partial(self._closed, arguments))
+        bounds = [self._limit, None if arguments else self._counted_messages]
+        self._most = min((bound for bound in bounds if bound is not None), default=inf)
+        if self._most == 0:
+            self._end()
+            return
+        prefetch = int(min(self._most, MAX_HELD_OF_A_STREAM if arguments else MAX_HELD))
+        channel.basic_qos(
+            prefetch_count=prefetch, callback=lambda _: self._begin(channel, arguments)
+        )
+
+    def _begin(self, channel: Channel, arguments: Mapping[str, Any]) -> None:
+        assert self._connection is not None
+        self._tag = self._connection.consume_batches(
+            *(channel, self._queue, self._on_messages),
+            arguments=arguments,
+            callback=lambda _: self._agreed(bool(arguments)),
+        )
+
+    def _agreed(self, is_stream: bool) -> None:
+        self.is_stream = is_stream
+        self.there = None if is_stream else self._counted_messages
+        self._active = time.monotonic()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self.look()
+        if not self._ending:
+            self.visit.loop.call_later(LOOK_AFTER, self._go_on)
+
+    def _on_messages(self, messages: list[Message]) -> None:
+        """What comes beyond the limit is given back with the rest."""
+        assert self._handler is not None
+        assert self._channel is not None
+        self._active = time.monotonic()
+        wanted = messages[: int(min(self._most - self.looked_at, len(messages)))]
+        if self._tag is None or not wanted:
+            return
+        self.looked_at += len(wanted)
+        self._handler.take(self, [read(message) for message in wanted])
+        if self.is_stream:  # nothing is removed by that, and more comes
+            self._channel.basic_ack(messages[-1].tag, multiple=True)
+        if self.looked_at >= self._most:
+            self.stop()
+        self.look()
+
+    def _end(self) -> None:
+        """Give back what was not taken, in its order; then leave."""
+        assert self._channel is not None
+        self._ending = True
+        if self.looked_at and not self.is_stream:
+            self._channel.basic_nack(0, multiple=True, requeue=True)
+        self._channel.close()
+
+    def _closed(
+        self, arguments: Mapping[str, Any], _channel: Channel, error: BaseException
+    ) -> None:
+        if isinstance(error, ChannelClosedByClient):
+            assert self._handler is not None
+            self._handler.end(self.visit.done)
+        elif not isinstance(error, ChannelClosedByBroker):
+            pass  # the connection is lost, which the visit tells
+        elif arguments and error.reply_code == refusal.PRECONDITION_FAILED:
+            self._tag = None
+            self._open({})
+        else:
+            told = describe(error)
+            remedy = refusal.remedy(refusal.BROWSE, error.reply_code, told)
+            self.visit.fail(f"{self.visit.address}: {told}{': ' if remedy else ''}{remedy}")

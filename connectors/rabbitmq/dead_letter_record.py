@@ -1,0 +1,122 @@
+"""What a dead letter tells of itself, and which of many are meant.
+
+Pure: the time is an argument. Headers may be missing, or be of other types, since anybody can
+publish to the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from connectors.message import Message, Properties
+from connectors.rabbitmq.dead_letter_headers import REPLAYS
+from connectors.rabbitmq.declaration import OFFSET
+from connectors.rabbitmq.properties import decode, header
+from connectors.reject_kind import kind_of
+
+NO_REASON = "no reason recorded"
+"""The kind of messages that Hopper has not dead-lettered."""
+
+
+class DeadLetter(NamedTuple):
+    """One message of the queue, and what is recorded with it."""
+
+    message: Message
+    properties: Properties
+    """Empty where they cannot be read."""
+    reason: str
+    """Empty: none is recorded."""
+    status: int | None
+    index: str | None  # type: ignore[assignment]  # a column, not the method of a tuple
+    id: str | None
+    attempts: int
+    time: datetime | None
+    """When it was dead-lettered."""
+    queue: str | None
+    """Where it was consumed from."""
+    exchange: str | None
+    routing_key: str | None
+    replays: int
+    """How often it was replayed, and rejected again."""
+    deliveries: int
+    """How often the dead-letter queue has handed it out and got it back; only quorum queues
+    count."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of its reason."""
+        return kind_of(self.reason) if self.reason else NO_REASON
+
+    @property
+    def is_of_stream(self) -> bool:
+        """It was read from a stream, which keeps it in any case."""
+        return OFFSET in (self.properties.headers or {})
+
+    def age(self, now: datetime) -> float | None:
+        """In seconds."""
+        return None if self.time is None else (now - self.time).total_seconds()
+
+
+def read(message: Message) -> DeadLetter:
+    """Read a message of the queue."""
+    try:
+        properties = decode(message)
+    except ValueError:
+        properties = Properties()
+    encoded, headers = message.properties, properties.headers
+
+    def find(name: str, kind: type) -> Any:
+        value = header(encoded, name.encode()) if headers is None else headers.get(name)
+        return value if isinstance(value, kind) and not isinstance(value, bool) else None
+
+    return DeadLetter(
+        message,
+        properties,
+        reason=find("x-hopper-reason", str) or "",
+        status=find("x-hopper-status", int),
+        index=find("x-hopper-index", str),
+        id=find("x-hopper-id", str),
+        attempts=find("x-hopper-attempts", int) or 0,
+        time=_time(find("x-hopper-time", str)),
+        queue=find("x-hopper-queue", str),
+        exchange=find("x-hopper-exchange", str),
+        routing_key=find("x-hopper-routing-key", str),
+        replays=find(REPLAYS, int) or 0,
+        deliveries=find("x-acquired-count", int) or find("x-delivery-count", int) or 0,
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+class Selection(NamedTuple):
+    """Which dead letters are meant: those to which all of it applies."""
+
+    kinds: Sequence[str] = ()
+    """Beginnings of kinds; any of them."""
+    reasons: Sequence[str] = ()
+    """Parts of reasons; any of them."""
+    index: str | None = None  # type: ignore[assignment]
+    """With `*` for any text."""
+    older_than: float | None = None
+    """Seconds; a message whose age is not known is neither older nor newer."""
+    newer_than: float | None = None
+
+    def holds(self, letter: DeadLetter, now: datetime) -> bool:
+        """Whether a dead letter is meant."""
+        age = letter.age(now)
+        return (
+            (not self.kinds or any(letter.kind.startswith(kind) for kind in self.kinds))
+            and (not self.reasons or any(part in letter.reason for part in self.reasons))
+            and (self.index is None or fnmatchcase(letter.index or "", self.index))
+            and (self.older_than is None or (age is not None and age > self.older_than))
+            and (self.newer_than is None or (age is not None and age < self.newer_than))
+        )

@@ -1,0 +1,1 @@
+"""The commands of `hopper dead-letters`, one to a file."""

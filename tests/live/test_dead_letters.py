@@ -1,0 +1,352 @@
+"""`hopper dead-letters` on a real broker, as an operator calls it: no message is lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from tests.flows.cli.command import TOP, Told, hopper, json_of
+from tests.live.indices import Index
+from tests.live.job import Job
+from tests.live.pipeline import spec
+from tests.live.queues import RabbitMQRig, rabbitmq_rig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+PARSING = "document_parsing_exception: failed to parse field [n] in document with id 'id-"
+UNREADABLE = "unreadable: the body is no JSON object"
+
+SPEC = """
+version: 1
+name: test
+source: {{rabbitmq: {{url: "{url}", queue: {queue}}}}}
+aggregate: {{window: {{count: 10, time: 1s}}}}
+sink:
+  elasticsearch:
+    url: ${{NOT_SET}}
+    index: orders
+dead_letter: {{rabbitmq: {{routing_key: {queue}.parked}}}}
+"""
+
+
+class Desk:
+    """A pipeline, its queue of dead letters, and what an operator does to it."""
+
+    def __init__(self, rig: RabbitMQRig, folder: Path, kind: str) -> None:
+        self.rig, self.folder, self.kind = rig, folder, kind
+        (folder / "pipeline.yaml").write_text(SPEC.format(url=rig.url, queue=rig.queue))
+        rig.channel.queue_declare(rig.parking, durable=True, arguments={"x-queue-type": kind})
+
+    def dead_letters(self, count: int, **headers: Any) -> None:
+        """Every second one unreadable; each an hour older than the one behind it."""
+        for number in range(count):
+            reason = f"{PARSING}{number}'" if number % 2 else UNREADABLE
+            time = datetime.now(UTC) - timedelta(hours=count - number)
+            ours = {
+                "x-hopper-reason": reason,
+                "x-hopper-queue": self.rig.queue,
+                "x-hopper-exchange": "",
+                "x-hopper-routing-key": self.rig.queue,
+                "x-hopper-time": time.isoformat(),
+                "x-hopper-index": f"orders-{number % 2}",
+                "x-hopper-number": number,
+                "tenant": "a",
+                **headers,
+            }
+            properties = pika.BasicProperties(
+                headers=ours, message_id=f"id-{number}", delivery_mode=2, priority=1
+            )
+            self.rig.channel.basic_publish("", self.rig.parking, b"%d" % number, properties)
+
+    def __call__(self, command: str, *arguments: str) -> Told:
+        return hopper("dead-letters", command, *arguments, folder=self.folder)
+
+    def json(self, command: str, *arguments: str) -> Any:
+        return json_of(self(command, "--json", *arguments), "dead-letters", command)
+
+    def in_queue(self, queue: str) -> list[tuple[bytes, pika.BasicProperties]]:
+        """Takes all out."""
+        found: list[tuple[bytes, pika.BasicProperties]] = []
+        while True:
+            method, properties, body = self.rig.channel.basic_get(queue, auto_ack=True)
+            if method is None:
+                return found
+            found.append((body, properties))
+
+    def bodies(self, queue: str) -> list[int]:
+        return [int(body) for body, _ in self.in_queue(queue)]
+
+
+@pytest.fixture(params=["classic", "quorum"])
+def desk(request: pytest.FixtureRequest, rabbitmq_url: str, tmp_path: Path) -> Iterator[Desk]:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        yield Desk(rig, tmp_path, request.param)
+
+
+@pytest.fixture
+def stream(rabbitmq_url: str, tmp_path: Path) -> Iterator[Desk]:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        yield Desk(rig, tmp_path, "stream")
+
+
+def test_a_list_groups_by_kind_and_leaves_all_in_order(desk: Desk) -> None:
+    """No secret of Elasticsearch is needed for it."""
+    desk.dead_letters(6)
+
+    listed = desk.json("list")
+
+    assert [(one["kind"], one["count"], one["indices"]) for one in listed["kinds"]] == [
+        (UNREADABLE, 3, ["orders-0"]),
+        (
+            "document_parsing_exception: failed to parse field [n] in document with id",
+            3,
+            ["orders-1"],
+        ),
+    ]
+    assert (listed["there"], listed["looked_at"]) == (6, 6)
+    told = desk("list", "--older-than", "4h")
+    assert told.code == 0
+    assert f"queue {desk.rig.parking}: 3 dead letters\n" in told.out
+    assert desk.bodies(desk.rig.parking) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_look_at_a_few_leaves_the_others_untouched(desk: Desk) -> None:
+    """A quorum queue without a delivery limit puts those few behind the others."""
+    desk.dead_letters(6)
+
+    limited = desk("list", "--limit", "2")
+
+    assert "looked at 2 of 6 messages: --limit looks at more" in limited.out
+    left = [desk.rig.channel.basic_get(desk.rig.parking, auto_ack=True) for _ in range(6)]
+    behind = desk.kind == "quorum"
+    assert [int(body) for _, _, body in left] == ([2, 3, 4, 5, 0, 1] if behind else [*range(6)])
+    assert [int(body) for method, _, body in left if method.redelivered] == [0, 1]
+
+
+def test_messages_are_shown_and_stay(desk: Desk) -> None:
+    desk.dead_letters(4)
+
+    shown = desk.json("show", "--kind", "document_parsing", "--limit", "1")["letters"]
+
+    [letter] = shown
+    assert (letter["body"], letter["reason"]) == ("1", f"{PARSING}1'")
+    assert letter["headers"] == {"tenant": "a"}
+    assert letter["properties"]["message_id"] == "id-1"
+    text = desk("show", "--limit", "1").out
+    assert f"1  {UNREADABLE}\n" in text
+    assert f'from queue {desk.rig.queue}, published to exchange ""' in text
+    assert sorted(desk.bodies(desk.rig.parking)) == [0, 1, 2, 3]
+
+
+def test_a_replay_sends_messages_as_they_were(desk: Desk) -> None:
+    """In their order, without our headers, but for a mark that counts."""
+    desk.dead_letters(4)
+
+    dry = desk("replay", "--dry-run")
+    assert f"queue {desk.rig.parking}: would replay 4 of 4 dead letters\n" in dry.out
+    assert desk.json("list")["there"] == 4
+
+    told = desk("replay")
+    assert (told.code, told.err) == (0, "")
+    assert told.out.splitlines() == [
+        f"queue {desk.rig.parking}: replayed 4 of 4 dead letters",
+        f"       4  sent to queue {desk.rig.queue}",
+    ]
+    replayed = desk.in_queue(desk.rig.queue)
+    assert [int(body) for body, _ in replayed] == [0, 1, 2, 3]
+    for number, (_, properties) in enumerate(replayed):
+        assert properties.message_id == f"id-{number}"
+        assert (properties.delivery_mode, properties.priority) == (2, 1)
+        assert properties.headers.pop("x-hopper-number") == number + 1
+        assert properties.headers == {"tenant": "a", "x-hopper-replays": 1}
+    assert desk.bodies(desk.rig.parking) == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "replayed"),
+    [
+        (["--kind", "unreadable"], [0, 2, 4]),
+        (["--reason", "id-3"], [3]),
+        (["--reason", "id-3", "--reason", "id-5"], [3, 5]),
+        (["--index", "orders-1", "--limit", "2"], [1, 3]),
+        (["--older-than", "210m"], [0, 1, 2]),
+        (["--newer-than", "90m"], [5]),
+        (["--limit", "2"], [0, 1]),
+    ],
+    ids=lambda words: " ".join(words) if words and isinstance(words[0], str) else None,
+)
+def test_only_what_is_meant_is_replayed(
+    rabbitmq_url: str, tmp_path: Path, selection: list[str], replayed: list[int]
+) -> None:
+    with rabbitmq_rig(rabbitmq_url) as rig:
+        desk = Desk(rig, tmp_path, "classic")
+        desk.dead_letters(6)
+
+        assert desk("replay", *selection).code == 0
+
+        assert desk.bodies(rig.queue) == replayed
+        assert desk.bodies(rig.parking) == [n for n in range(6) if n not in replayed]
+
+
+def test_what_no_queue_takes_stays(desk: Desk) -> None:
+    """Its neighbours do not; and it can be sent straight to its queue."""
+    desk.dead_letters(1, **{"x-hopper-routing-key": "nowhere"})
+    desk.dead_letters(2)
+
+    told = desk("replay")
+    assert told.code == 3
+    assert "       1  stay: no queue takes it\n" in told.out
+    assert desk.json("list")["there"] == 1
+
+    assert desk("replay", "--to-queue").code == 0
+    assert desk.bodies(desk.rig.queue) == [0, 1, 0]
+
+
+def test_an_exchange_that_is_gone_ends_the_replay_and_loses_nothing(desk: Desk) -> None:
+    desk.dead_letters(2, **{"x-hopper-exchange": "nowhere"})
+
+    told = desk("replay")
+
+    assert told.code == 1
+    assert "create the exchange, or replay straight to the queue: --to-queue" in told.err
+    assert desk.bodies(desk.rig.parking) == [0, 1]
+
+
+def test_what_was_rejected_again_is_not_replayed_again(desk: Desk) -> None:
+    """Unless it is asked for."""
+    desk.dead_letters(1, **{"x-hopper-replays": 1})
+    desk.dead_letters(1)
+
+    told = desk("replay")
+    assert told.code == 3
+    assert "stay: replayed before and rejected again (--max-replays 1)" in told.out
+    [(_, properties)] = desk.in_queue(desk.rig.queue)
+    assert properties.headers["x-hopper-replays"] == 1
+
+    assert desk("replay", "--max-replays", "2").code == 0
+    [(_, properties)] = desk.in_queue(desk.rig.queue)
+    assert properties.headers["x-hopper-replays"] == 2
+
+
+def test_a_replay_ends_although_a_job_rejects_all_of_it_again(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """With a real job on the queue, that has no better mapping than before."""
+    events.create({"n": {"type": "integer"}})
+    rig.channel.queue_declare(rig.parking, durable=True)
+    path = spec(tmp_path, rig, events)
+    bad = [b'{"n":"bad %d"}' % number for number in range(20)]
+    with Job(path) as job:
+        rig.publish(*bad)
+        until(lambda: parked(rig) == 20)
+        told = hopper("dead-letters", "replay", folder=tmp_path)
+        assert "replayed 20 of 20 dead letters" in told.out
+        until(lambda: parked(rig) == 20 and rig.left() == 0)
+        again = hopper("dead-letters", "replay", folder=tmp_path)
+        assert again.code == 3
+        assert "replayed 0 of 20 dead letters" in again.out
+        assert job.drain() == 0
+
+    assert sorted(body for body, _ in rig.parked()) == sorted(bad)
+
+
+def parked(rig: RabbitMQRig) -> int:
+    answer = rig.channel.queue_declare(rig.parking, passive=True)
+    count: int = answer.method.message_count
+    return count
+
+
+def test_a_replay_that_is_killed_loses_nothing(desk: Desk) -> None:
+    """At any moment; it repeats no more than what was in flight."""
+    desk.dead_letters(3000)
+    for _ in range(3):
+        kill_in_the_middle(desk)
+    # What the killed ones held comes back when the broker notices that they are gone.
+    until(lambda: desk("replay", "--to-queue").code == 0 and parked(desk.rig) == 0)
+
+    there = desk.bodies(desk.rig.queue)
+    assert set(there) == set(range(3000))
+    assert len(there) <= 3000 + 3 * 100
+
+
+def kill_in_the_middle(desk: Desk) -> None:
+    command = [sys.executable, "-m", "flows", "dead-letters", "replay", "--to-queue"]
+    replay = subprocess.Popen(command, cwd=desk.folder, env={"PYTHONPATH": str(TOP)})
+    sent = desk.rig.left()
+    until(lambda: desk.rig.left() > sent or replay.poll() is not None)
+    replay.send_signal(signal.SIGKILL)
+    replay.wait()
+
+
+def test_what_is_discarded_is_kept_in_a_file_first(desk: Desk) -> None:
+    desk.dead_letters(5)
+
+    asked = desk("discard")
+    assert asked.code == 2
+    assert "there is no terminal to ask on: --yes discards without asking" in asked.err
+    told = desk("discard", "--yes", "--kind", "unreadable", "--to", "gone.ndjson")
+
+    assert told.out == f"queue {desk.rig.parking}: discarded 3 dead letters, kept in gone.ndjson\n"
+    lines = (desk.folder / "gone.ndjson").read_text().splitlines()
+    assert [json.loads(line)["body"] for line in lines] == ["0", "2", "4"]
+    nowhere = desk("discard", "--yes", "--to", "no/such/folder")
+    assert nowhere.code == 2
+    assert "--to no/such/folder: cannot be written: No such file or directory" in nowhere.err
+    assert desk.bodies(desk.rig.parking) == [1, 3]
+
+
+def test_a_stream_keeps_what_is_looked_at_and_replayed(stream: Desk) -> None:
+    stream.dead_letters(4)
+
+    listed = stream.json("list")
+    assert (listed["there"], listed["looked_at"]) == (None, 4)
+    told = stream("replay", "--kind", "unreadable")
+    assert told.code == 0
+    assert "is a stream, which keeps what is replayed" in told.err
+    assert stream.bodies(stream.rig.queue) == [0, 2]
+    kept = stream("discard", "--yes")
+    assert kept.code == 1
+    assert "is a stream, which removes only by its retention" in kept.err
+    assert stream.json("list")["looked_at"] == 4
+
+
+def test_what_cannot_be_done_is_a_sentence(desk: Desk) -> None:
+    empty = desk("list")
+    assert (empty.code, empty.out) == (0, f"queue {desk.rig.parking}: no dead letters\n")
+    desk.dead_letters(2)
+
+    unknown = desk("replay", "--reason", "nothing like it")
+    assert unknown.code == 2
+    assert "no dead letter has such a reason; the kinds of reasons are:" in unknown.err
+    assert UNREADABLE in unknown.err
+    assert "must be a number and a unit" in desk("list", "--older-than", "old").err
+    assert "no such" in desk("list", "--queue", "no such").err.lower()
+    assert desk("show", "--limit", "0").code == 2
+    assert desk("list", "nowhere.yaml").code == 2
+    for told in (desk("list", "--queue", "no such"), desk("list", "nowhere.yaml")):
+        assert "Traceback" not in told.err
+
+    path = desk.folder / "pipeline.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("{routing_key: ", "{exchange: dead, routing_key: "))
+    told = desk("list")
+    assert told.code == 2
+    assert "they go to the exchange dead; name the queue with --queue" in " ".join(told.err.split())
+    assert desk("list", "--queue", desk.rig.parking).code == 0
+    path.write_text(text.replace(desk.rig.url, "${BROKER}"))
+    assert "source.rabbitmq.url: BROKER has no value: set it" in desk("list").err
+    path.write_text(text.replace(desk.rig.url, "amqp://guest:s3cret@127.0.0.1:1/"))
+    told = desk("list")
+    assert (told.code, told.out) == (1, "")
+    assert "Connection refused" in told.err
+    assert "s3cret" not in told.err

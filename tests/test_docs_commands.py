@@ -1,0 +1,35 @@
+"""The page about the commands says what their `--help` says."""
+
+from __future__ import annotations
+
+from connectors.rabbitmq.dead_letter_handlers import MAX_IN_FLIGHT
+from flows.cli import exit_codes
+from flows.cli.letters.list_kinds import SOON_DROPPED
+from flows.cli.letters.queue import MAX_LOOK
+from flows.cli.page import page
+from tests.documents import DEAD_LETTERS, ROOT, table
+
+COMMANDS = ROOT / "docs" / "commands.md"
+
+
+def test_the_page_is_what_help_says() -> None:
+    """Else: python -m flows.reference --write."""
+    assert page() in COMMANDS.read_text()
+
+
+def test_the_exit_codes_of_commands_are_all_told_in_their_words() -> None:
+    source = (ROOT / "flows/cli/exit_codes.py").read_text()
+    codes = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
+
+    told = table(COMMANDS, "Exit code")
+
+    assert {code for code, _ in told} == codes
+    assert all(f'"""{text}"""' in source for _, text in told)
+
+
+def test_the_numbers_are_those_of_the_code() -> None:
+    text = DEAD_LETTERS.read_text()
+    assert f"up to {MAX_IN_FLIGHT} messages in flight" in text
+    assert f"`list` warns from {SOON_DROPPED} on" in text
+    assert f"no more than {MAX_LOOK} are looked at" in page()
+    assert f"up to {MAX_IN_FLIGHT} messages may be sent twice" in page()
