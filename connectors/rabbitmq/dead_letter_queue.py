@@ -177,8 +177,11 @@ class DeadLetterQueue:
         wanted = messages[: int(min(self._most - self.looked_at, len(messages)))]
         if self._tag is None or not wanted:
             return
+        letters = [read(message) for message in wanted]
+        # Else it would be taken for a queue that keeps what is acknowledged.
+        assert letters[0].is_of_stream or not self.is_stream, "no stream, and takes its arguments"
         self.looked_at += len(wanted)
-        self._handler.take(self, [read(message) for message in wanted])
+        self._handler.take(self, letters)
         if self.is_stream:  # nothing is removed by that, and more comes
             self._channel.basic_ack(messages[-1].tag, multiple=True)
         if self.looked_at >= self._most:

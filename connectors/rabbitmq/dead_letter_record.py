@@ -52,7 +52,7 @@ class DeadLetter(NamedTuple):
 
     @property
     def is_of_stream(self) -> bool:
-        """It was read from a stream, which keeps it in any case."""
+        """A stream has delivered it, this time or before it was rejected."""
         return OFFSET in (self.properties.headers or {})
 
     def age(self, now: datetime) -> float | None:

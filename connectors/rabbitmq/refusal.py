@@ -81,7 +81,7 @@ PUBLISH: Remedies = {
 """For a dead letter that is published to a queue."""
 BROWSE: Remedies = {
     ACCESS_REFUSED: "give this user the permission to read the queue of dead letters",
-    NOT_FOUND: "no dead letter has made it yet, or --queue names another one",
+    NOT_FOUND: "the job declares the queue at its start; or name another one with --queue",
     RESOURCE_LOCKED: "the queue of dead letters is exclusive to another connection",
 }
 """For a look at a queue of dead letters."""

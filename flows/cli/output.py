@@ -39,6 +39,11 @@ def tell_json(result: Any) -> None:
     click.echo(encoded.decode())
 
 
+def printable(text: str) -> str:
+    """Spell control characters: what a message has in it must not steer the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
 def plural(count: int, one: str, several: str | None = None) -> str:
     """`1 message`, `2 messages`."""
     return f"{count} {one if count == 1 else several or one + 's'}"

@@ -320,6 +320,30 @@ def test_a_stream_keeps_what_is_looked_at_and_replayed(stream: Desk) -> None:
     assert stream.json("list")["looked_at"] == 4
 
 
+def test_dead_letters_of_a_stream_are_no_stream(desk: Desk) -> None:
+    """Their headers tell of the stream that they came from."""
+    desk.dead_letters(2, **{"x-stream-offset": 7})
+
+    assert desk("replay").code == 0
+
+    headers = [properties.headers for _, properties in desk.in_queue(desk.rig.queue)]
+    assert ["x-stream-offset" in one for one in headers] == [False, False]
+    assert desk.bodies(desk.rig.parking) == []
+
+
+def test_dead_letters_may_be_on_a_broker_of_their_own(desk: Desk) -> None:
+    """The replay goes to the broker of the source."""
+    desk.dead_letters(2)
+    path = desk.folder / "pipeline.yaml"
+    text = path.read_text()
+    own = f'{{url: "{desk.rig.direct_url}", routing_key: '
+    path.write_text(text.replace("{routing_key: ", own))
+
+    assert desk("replay").code == 0
+
+    assert desk.bodies(desk.rig.queue) == [0, 1]
+
+
 def test_what_cannot_be_done_is_a_sentence(desk: Desk) -> None:
     empty = desk("list")
     assert (empty.code, empty.out) == (0, f"queue {desk.rig.parking}: no dead letters\n")

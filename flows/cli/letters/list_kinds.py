@@ -16,7 +16,7 @@ from flows.cli.command import command as make
 from flows.cli.letters.ages import age_text
 from flows.cli.letters.kinds import Kind, Kinds
 from flows.cli.letters.queue import MAX_LOOK, none_meant, of_queue, place, selecting
-from flows.cli.output import UNSURE, note, paint, plural, tell, tell_json
+from flows.cli.output import UNSURE, note, paint, plural, printable, tell, tell_json
 
 SOON_DROPPED = 15
 """Deliveries of a message after which a quorum queue may soon drop it: at 20, unless its limit is
@@ -106,7 +106,7 @@ def tell_kinds(kinds: Sequence[Kind], now: datetime) -> None:
             age_text(None if at is None else (now - at).total_seconds())
             for at in (one.oldest, one.newest)
         ]
-        tell(f"{one.count:>8}  {ages[0]:>6}  {ages[1]:>6}  {one.kind}")
+        tell(f"{one.count:>8}  {ages[0]:>6}  {ages[1]:>6}  {printable(one.kind)}")
         about = []
         if one.indices:
             more = f" and {len(one.indices) - 3} more" if len(one.indices) > 3 else ""

@@ -9,7 +9,7 @@ import click
 
 from connectors.rabbitmq.dead_letter_record import Selection
 from flows.cli import exit_codes, options
-from flows.cli.output import error, tell
+from flows.cli.output import error, printable, tell
 from flows.spec import chosen_path
 
 MAX_LOOK = 10_000
@@ -108,5 +108,5 @@ def none_meant(selection: Selection, kinds: Mapping[str, int], queue: str) -> in
         return exit_codes.DONE
     error(f"queue {queue}: no dead letter has such a reason; the kinds of reasons are:")
     for kind in kinds:
-        error(f"  {kind}")
+        error(f"  {printable(kind)}")
     return exit_codes.WRONG

@@ -17,7 +17,7 @@ from flows.cli.letters.ages import age_text
 from flows.cli.letters.list_kinds import warn_of_deliveries
 from flows.cli.letters.queue import MAX_LOOK, none_meant, of_queue, place, selecting
 from flows.cli.letters.record import Letter, record
-from flows.cli.output import WRONG, paint, tell, tell_json
+from flows.cli.output import WRONG, paint, printable, tell, tell_json
 
 MAX_BODY = 2000
 """Characters of a body that people are shown; programs get all of it."""
@@ -91,11 +91,11 @@ def command(
 
 def _tell(number: int, letter: DeadLetter, now: datetime) -> None:
     shown = record(letter)
-    tell(f"{number}  {paint(letter.reason or letter.kind, WRONG)}")
+    tell(f"{number}  {paint(printable(letter.reason or letter.kind), WRONG)}")
     if letter.time is not None:
         tell(f"   {letter.time.isoformat(timespec='seconds')} ({age_text(letter.age(now))} ago)")
     if letter.queue is not None:
-        tell(f"   from queue {letter.queue}{_published(letter)}")
+        tell(f"   {printable(f'from queue {letter.queue}{_published(letter)}')}")
     facts = {
         "index": shown.index,
         "id": shown.id,
@@ -106,20 +106,15 @@ def _tell(number: int, letter: DeadLetter, now: datetime) -> None:
     }
     told = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
     if told:
-        tell(f"   {told}")
+        tell(f"   {printable(told)}")
     if shown.headers:
-        tell(f"   headers {msgspec.json.encode(shown.headers).decode()}")
+        tell(f"   headers {printable(msgspec.json.encode(shown.headers).decode())}")
     body = shown.body if shown.body is not None else f"base64 {shown.body_base64}"
     more = f"… ({len(body)} characters, --json has all)" if len(body) > MAX_BODY else ""
-    tell(f"   {_printable(body[:MAX_BODY])}{more}")
+    tell(f"   {printable(body[:MAX_BODY])}{more}")
 
 
 def _published(letter: DeadLetter) -> str:
     if letter.exchange is None:
         return ""
     return f', published to exchange "{letter.exchange}" with routing key "{letter.routing_key}"'
-
-
-def _printable(text: str) -> str:
-    """What a message has in it must not steer the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,132 @@
+"""What a cluster is asked for by `hopper check --connect`, and what is told of its answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.elasticsearch.survey import survey
+from tests.connectors.elasticsearch.http_node import HttpNode, no_server
+
+Answer = tuple[int, Any]
+
+LET_IN: Answer = (400, {"error": {"type": "action_request_validation_exception"}})
+VERSION: Answer = (200, {"version": {"number": "9.5.0"}})
+MAY: Answer = (200, {"has_all_requested": True})
+MAY_NOT: Answer = (200, {"has_all_requested": False})
+INDEX = {"indices": [{"name": "events"}], "aliases": [], "data_streams": []}
+NO_BLOCKS: Answer = (200, {})
+
+
+def told(node: HttpNode, *answers: Answer, sample: Any = (), **options: Any) -> list[Any]:
+    """What is found: whether it is ok, and what is told of it."""
+    node.answers = [(status, msgspec.json.encode(body)) for status, body in answers]
+    spec = ElasticsearchSink(url=(node.url,), **{"index": "events", **options})
+    numbered = list(enumerate(sample, start=1))
+    return [(one.subject, one.ok, one.told) for one in survey(spec, "q", numbered, 5, 0.0)]
+
+
+def asked(node: HttpNode) -> list[str]:
+    return [path.partition("?")[0] for _, path, _, _ in node.requests]
+
+
+def test_all_is_asked_and_nothing_is_written(node: HttpNode) -> None:
+    found = told(
+        node, LET_IN, VERSION, MAY, (200, INDEX), NO_BLOCKS, (200, {"p": {}}), pipeline="p"
+    )
+
+    assert found == [
+        ("Elasticsearch", True, f"9.5.0 at {node.url} lets us in"),
+        ("writing to events", True, "nothing forbids it"),
+        ("index events", True, "is an index"),
+        ("ingest pipeline p", True, "exists"),
+    ]
+    assert asked(node) == [
+        "/events/_bulk",
+        "/",
+        "/_security/user/_has_privileges",
+        "/_resolve/index/events",
+        "/events/_settings/index.blocks.*",
+        "/_ingest/pipeline/p",
+    ]
+    assert node.requests[0][3] == b"\n"  # a bulk request of no documents
+
+
+def test_it_goes_on_after_what_is_wrong(node: HttpNode) -> None:
+    stream = {**INDEX, "indices": [], "data_streams": [{"name": "events"}]}
+
+    _, privilege, index, pipeline = told(
+        node, LET_IN, VERSION, MAY_NOT, (200, stream), (404, {}), pipeline="p"
+    )
+
+    assert privilege[1] is False
+    assert "give the api_key or the user its privilege" in privilege[2]
+    assert index[1] is False
+    assert "write action: create" in index[2]
+    assert pipeline[1] is False
+    assert "the ingest pipeline p is not there" in pipeline[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("aliases", "is an alias"), ("indices", "is an index")]
+)
+def test_what_an_index_is_is_told(node: HttpNode, kind: str, words: str) -> None:
+    found = {"indices": [], "aliases": [], "data_streams": [], kind: [{"name": "events"}]}
+
+    assert told(node, LET_IN, VERSION, MAY, (200, found), NO_BLOCKS)[-1][2] == words
+
+
+def test_nothing_more_is_asked_of_who_does_not_let_us_in(node: HttpNode) -> None:
+    refused = (401, {"error": {"type": "security_exception", "reason": "no"}})
+
+    [(_, ok, text)] = told(node, refused, basic_auth="user:s3cret")
+
+    assert ok is False
+    assert "correct api_key or basic_auth" in text
+    assert "s3cret" not in text
+    assert asked(node) == ["/events/_bulk"]
+
+
+def test_a_cluster_that_is_not_there_is_told() -> None:
+    spec = ElasticsearchSink(url=(no_server(),), index="events")
+
+    [found] = survey(spec, "q", [], 5, 0.0)
+
+    assert found.ok is False
+    assert "takes no documents now: the job would wait" in found.told
+
+
+def test_documents_of_a_template_tell_which_indices_to_ask_for(node: HttpNode) -> None:
+    [_, index] = told(node, LET_IN, VERSION, index="events-{tenant}")
+    assert index[:2] == ("index events-{tenant}", None)
+    assert "a --sample" in index[2]
+
+    simulated: Answer = (200, {"docs": [{"doc": {}}, {"doc": {}}]})
+    found = told(
+        node,
+        *(LET_IN, VERSION),
+        *(MAY, (200, INDEX), NO_BLOCKS) * 2,
+        simulated,
+        sample=[{"tenant": "a"}, {"tenant": "b"}, {"n": 1}],
+        index="events-{tenant}",
+    )
+    assert [subject for subject, _, _ in found] == [
+        "Elasticsearch",
+        *("writing to events-a", "index events-a", "writing to events-b", "index events-b"),
+        *("sample", "sample"),
+    ]
+    assert found[-2][1] is False
+    assert found[-2][2].startswith("line 3: no_index: ")
+    assert found[-1] == ("sample", True, "all 2 documents fit, as a simulation tells")
+
+
+@pytest.mark.parametrize("answer", [(403, {"error": "no"}), (200, {"docs": []}), (200, [])])
+def test_a_simulation_that_cannot_be_had_is_not_known(node: HttpNode, answer: Answer) -> None:
+    """It needs a privilege, and Elasticsearch 8.12."""
+    found = told(node, LET_IN, VERSION, MAY, (200, INDEX), NO_BLOCKS, answer, sample=[{"n": 1}])
+
+    assert found[-1][:2] == ("sample", None)
+    assert found[-1][2].startswith("cannot be tried")
