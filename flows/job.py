@@ -75,7 +75,7 @@ class Job:
 
     def write(self, _resumed: None = None) -> Write:
         """The `write` step, for one shard."""
-        return Write(self.sink, self.documents, self.accounts.of_sink())
+        return Write(self.sink, self.documents, self.accounts.of_sink(), amends=self.rules.amends)
 
     def acknowledge(self) -> Acknowledge:
         """The `acknowledge` step."""

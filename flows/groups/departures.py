@@ -19,7 +19,16 @@ from flows.groups.remembered import ClosedKeys, NewHere, RecentRedeliveries, Rec
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 from flows.outcomes import outcomes
-from flows.values.group import DuplicateOfSent, Group, Member, Summary
+from flows.values.group import (
+    FRAGMENT,
+    Amendment,
+    DuplicateOfSent,
+    FirstRevision,
+    Group,
+    Member,
+    OfWindow,
+    Summary,
+)
 
 ShardOutput = Group | DuplicateOfSent | Outcomes
 """What comes out of a shard: to be written, to be compared with what was, or to go home."""
@@ -40,7 +49,7 @@ class Departures:
         self.redeliveries = RecentRedeliveries()
         self.new_here = NewHere()
         self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
-        self.amendments = Amendments(rules) if rules.late == "amend" and rules.tally else None
+        self.amendments = Amendments(rules) if rules.amends else None
 
     def leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         """Let a group go that is not open any more, and forget what is in it."""
@@ -73,15 +82,9 @@ class Departures:
         self._number += 1
         identities = list(map(identity, late))
         redelivered = [identity(member) for member in late if self.is_redelivered(member)]
-        group = Group(self._number, key, [], "late", start, end, True, summary, amends=True)
-        group = group._replace(
-            whole=True,
-            first=amendable.count == len(late),
-            amendable=True,
-            identities=identities,
-            redelivered=redelivered,
-        )
-        out.append(group)
+        is_first = amendable.count == len(late)
+        revision = FirstRevision(redelivered, is_late=True) if is_first else Amendment(redelivered)
+        out.append(Group(self._number, key, [], "late", start, end, summary, identities, revision))
         if self._recognised is not None:
             self._recognised.left(identities, self._number)
 
@@ -106,21 +109,14 @@ class Departures:
 
     def _write(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         self._number += 1
-        aligned = self._windows is not None and group.window is not None
         start, end = group.opened_at, group.last_at
         if self._windows is not None and group.window is not None:
             start, end = self._windows.span(group.window)
         members, summary = group.leave()
-        left = Group(self._number, group.key, members, reason, start, end, aligned, summary)
-        if self._rules.reduced:
-            left = left._replace(identities=group.identities())
-        if aligned and self._rules.reduced:
-            left = left._replace(
-                whole=reason == "window",
-                amendable=reason == "window" and self.amendments is not None,
-                redelivered=[name for name in group.redelivered if name not in self.new_here],
-            )
-        out.append(left)
+        identities = group.identities() if self._rules.reduced else ()
+        of_window = self._of_window(group, reason) if self._rules.reduced else None
+        key, number = group.key, self._number
+        out.append(Group(number, key, members, reason, start, end, summary, identities, of_window))
         if self._recognised is not None:
             self._remember(group, self._recognised, out)
         if self.closed_keys is not None and reason not in LEFT_OPEN:  # Rule 2
@@ -129,6 +125,13 @@ class Departures:
             assert summary
             kept = Amendable(self._rules, group.values(), group.count, summary.name)
             self.amendments.keep(group.window, group.key, kept)
+
+    def _of_window(self, group: OpenGroup, reason: str) -> OfWindow | None:
+        if self._windows is None or group.window is None:
+            return None
+        if reason != "window":
+            return FRAGMENT
+        return FirstRevision([one for one in group.redelivered if one not in self.new_here])
 
     def _remember(self, group: OpenGroup, recognised: Recognised, out: list[ShardOutput]) -> None:
         identities = group.identities()

@@ -132,6 +132,11 @@ class Rules:
         return self.tally is not None or self.by_function
 
     @cached_property
+    def amends(self) -> bool:
+        """Aligned windows may be written again."""
+        return self.late == "amend" and self.tally is not None
+
+    @cached_property
     def sliced(self) -> bool:
         """No rule asks for a single message: they are counted in slices."""
         each = (self.idle, self.until, self.tumbling, self.tally)

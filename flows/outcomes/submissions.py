@@ -49,10 +49,11 @@ class _Submission(NamedTuple):
 class Submissions:
     """The groups of one shard that are with the sink, or were so lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, amends: bool = True) -> None:
+        """`amends`: windows may be written again."""
         self._open: dict[int, _Submission] = {}
         self._refused: dict[int, dict[int, Rejection]] = {}
-        self._claims = Claims()
+        self._claims = Claims(amends=amends)
         self._waiting: dict[int, list[DuplicateOfSent]] = {}
         """Groups that wait for one of these, and the duplicates of what is in them."""
         self._forgotten = 0  # the number of the last group that is not among the refused any more

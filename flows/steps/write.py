@@ -18,7 +18,7 @@ from flows.audit.counters import Account, in_leaving, in_outcomes
 from flows.groups.departures import ShardOutput
 from flows.outcomes.submissions import Submissions
 from flows.process.last_words import remembered
-from flows.values.group import DuplicateOfSent, Group, Unwritten
+from flows.values.group import DuplicateOfSent, FirstRevision, Group, Unwritten
 
 ANSWER_AFTER = 0.01
 """Seconds until the next look for answers while one is outstanding; half of it while two are."""
@@ -34,11 +34,13 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         sink: Sink,
         documents: Callable[[Group], Documents | Unwritten],
         account: Account | None = None,
+        *,
+        amends: bool = True,
     ) -> None:
-        """`documents` are what a group becomes."""
+        """`documents` are what a group becomes; `amends`: windows may be written again."""
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
-        self._submissions = Submissions()
+        self._submissions = Submissions(amends=amends)
 
     @remembered
     def on_batch(self, values: list[ShardOutput | Lost]) -> tuple[list[Outcomes], bool]:
@@ -106,7 +108,8 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             documents, lambda answer: self._answers.put((group.number, answer))
         )
         self._submissions.add(group, documents, withdraw)
-        if group.beside is not None and not group.amends:
+        revision = group.of_window
+        if isinstance(revision, FirstRevision) and revision.beside and not revision.is_late:
             metrics.PARTS.inc()
         return []
 

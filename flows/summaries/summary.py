@@ -36,7 +36,7 @@ from flows.conditions import user_functions
 from flows.groups.departures import of_key
 from flows.groups.open_group import identity, name_together
 from flows.summaries.fingerprint import fingerprint, grown
-from flows.values.group import Group, Unwritten
+from flows.values.group import Amendment, FirstRevision, Fragment, Group, Unwritten, Written
 
 
 class SummaryNames(Protocol):
@@ -98,7 +98,7 @@ class Summaries:
         """The group's document, or why there is none: then all of its members are rejected."""
         key = of_key(group.key)
         try:
-            told = self._fingerprint(group) if group.whole else None
+            told = self._fingerprint(group)
             added = self._added(group, told)
             fields = {**added, **self._reduced(group, added)}
             document = msgspec.json.encode(fields)
@@ -108,7 +108,7 @@ class Summaries:
             # There are values that JSON has no spelling for: half a character, a year of five
             # digits, an object of the user's own.
             return Unwritten(Rejection(f"no_summary: {error}{key}"), _what_is_left(group))
-        there = group.replaces
+        there = _replaced(group)
         if there is not None and told is not None:
             claim = Claim(self._names.fingerprint, told, there.fingerprint)
             return Summarised(document, there.index, there.id, claim)
@@ -133,23 +133,29 @@ class Summaries:
             fields = {names.key: msgspec.json.decode(group.key), **fields}
         return {name: value for name, value in fields.items() if name is not None}
 
-    def _fingerprint(self, group: Group) -> str:
-        name = name_together(group.identities) if group.amends else _name(group)
+    def _fingerprint(self, group: Group) -> str | None:
+        """Of a window; `None`: the group is not all of one."""
+        revision, count = group.of_window, _count(group)
+        if not isinstance(revision, FirstRevision | Amendment):
+            return None
+        is_late = isinstance(revision, Amendment) or revision.is_late
+        name = name_together(group.identities) if is_late else _name(group)
         name = name or self._unique(group)
-        if group.replaces is not None:
-            return grown(group.replaces.fingerprint, _count(group), name)
-        return fingerprint(_count(group), name, group.redelivered)
+        if isinstance(revision, Amendment) and revision.replaces is not None:
+            return grown(revision.replaces.fingerprint, count, name)
+        return fingerprint(count, name, revision.redelivered)
 
     def _id(self, group: Group) -> str | None:
-        if not group.aligned:
+        if group.of_window is None:
             return _short(_part(group.key or "", _name(group)))  # Rule 4
         # Keys are JSON already. So is what stands for one, and where the key ends can be seen.
         key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
         window = f"{key}@{_at(group.start)}"
-        if group.whole:
-            apart = _part(window, _name(group) or self._unique(group))
-            return _short(apart if group.beside is not None else window)  # Rules 1 and 5
-        return _short(_part(window, _name(group)))  # Rule 3
+        if isinstance(group.of_window, Fragment):
+            return _short(_part(window, _name(group)))  # Rule 3
+        if isinstance(group.of_window, FirstRevision) and group.of_window.beside is not None:
+            return _short(_part(window, _name(group) or self._unique(group)))  # Rule 5
+        return _short(window)  # Rule 1
 
     def _unique(self, group: Group) -> str:
         return f"{self._nameless}/{group.number}"
@@ -166,6 +172,10 @@ class Summaries:
             names = ", ".join(taken)
             raise user_functions.Failed(f"it returned {names}, which every summary has already")
         return fields
+
+
+def _replaced(group: Group) -> Written | None:
+    return group.of_window.replaces if isinstance(group.of_window, Amendment) else None
 
 
 def _what_is_left(group: Group) -> bytes:

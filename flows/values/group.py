@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -70,7 +71,7 @@ class Summary(NamedTuple):
     tags: dict[Origin, array[int]]
     """Delivery tags of all members but those in `parts`."""
     count: int  # type: ignore[assignment]
-    """Members in all; more than there are tags where the group `amends`."""
+    """Members in all; more than there are tags in an `Amendment`."""
     name: str | None
     """What the members are called together; `None`: one of them has no name."""
     parts: dict[Origin, list[Part]] = {}  # noqa: RUF012  # what has left is never changed
@@ -84,7 +85,48 @@ class Written(NamedTuple):
     index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
     id: str | None
     beside: str | None = None
-    """See `Group`."""
+    """As in `FirstRevision`."""
+
+
+class FirstRevision(NamedTuple):
+    """All that this process knows of an aligned window, which it has not written before.
+
+    It must not take the place of any document.
+    """
+
+    redelivered: Sequence[Hashable] = ()
+    """Identities of those members that another process may have received before."""
+    is_late: bool = False
+    """All members came late: when the window closed, it had none of this key."""
+    beside: str | None = None
+    """It is written as a part, under an `_id` of its own, since the document of the window is
+    another process's: the fingerprint of that one. `None`: it is the document of the window."""
+
+
+class Amendment(NamedTuple):
+    """An aligned window that this process has written before, with members that came late since.
+
+    The values and the count are those of all members, tags and identities those of the late ones.
+    """
+
+    redelivered: Sequence[Hashable] = ()
+    """As in `FirstRevision`."""
+    replaces: Written | None = None
+    """The document whose place it must take; `None`: the claims have not told it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Less than all of an aligned window: it has left before the end, or came too late for it.
+
+    It is a document of its own, and claims nothing.
+    """
+
+
+FRAGMENT = Fragment()
+
+OfWindow = FirstRevision | Amendment | Fragment
+"""What a group is of an aligned window, where groups become summaries."""
 
 
 class Group(NamedTuple):
@@ -101,28 +143,11 @@ class Group(NamedTuple):
     """Of an aligned window, else when the first member came; in seconds since 1970."""
     end: float
     """Of an aligned window, else when the last member came."""
-    aligned: bool = False
     summary: Summary | None = None
-    amends: bool = False
-    """The window was written before: the values and the count are of all its members, the tags
-    are those of the members that came late."""
-    whole: bool = False
-    """It is the whole of a window, for all that is known here: see `claims`, which is also about
-    what follows."""
-    first: bool = True
-    """Nothing of the window was written here before it."""
-    amendable: bool = False
-    """It may be written again, when messages come late."""
     identities: Sequence[Hashable] = ()
-    """The identities of its members, where it is reduced; of one that `amends`, of those that came
-    late."""
-    redelivered: Sequence[Hashable] = ()
-    """Of these, the ones that another process may have had in hand before."""
-    beside: str | None = None
-    """It is written as a part, beside the window's document, which has this fingerprint and is
-    another process's."""
-    replaces: Written | None = None
-    """The document that it takes the place of."""
+    """Of its members, where it becomes a summary."""
+    of_window: OfWindow | None = None
+    """`None`: it is no summary of an aligned window."""
 
 
 class Unwritten(NamedTuple):

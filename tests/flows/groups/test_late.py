@@ -51,7 +51,7 @@ class LateJob:
 def became(left: list[ShardOutput], key: str) -> str:
     """Of the one message of that key."""
     for one in left:
-        if isinstance(one, Group) and one.amends and one.key == json.dumps(key):
+        if isinstance(one, Group) and one.completed_by == "late" and one.key == json.dumps(key):
             return "amended"
         if isinstance(one, Outcomes) and one.rejected:
             return one.rejected[0].rejection.reason.partition(":")[0]

@@ -14,7 +14,17 @@ from flows.groups.rules import Rules, Tumbling
 from flows.groups.shard import Shard
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
-from flows.values.group import ALONE, FIRST, LAST, DuplicateOfSent, Group, Member, Progress
+from flows.values.group import (
+    ALONE,
+    FIRST,
+    LAST,
+    Amendment,
+    DuplicateOfSent,
+    FirstRevision,
+    Group,
+    Member,
+    Progress,
+)
 from tests.flows.members import member
 
 KEYS = ['"a"', '"b"', '"c"']
@@ -144,13 +154,16 @@ class WorldBroker:
         for delivery in deliveries:
             self._leave(delivery)
         self.counted.update(numbers)
-        if group.aligned and (group.completed_by == "window" or group.amends):
+        if isinstance(group.of_window, FirstRevision | Amendment):
+            amends = isinstance(group.of_window, Amendment) or group.of_window.is_late
             window = group.key, group.start
-            assert group.amends == (group.completed_by == "late")
-            if group.amends:
+            assert amends == (group.completed_by == "late")
+            if amends:
                 numbers = self.written.get(window, []) + numbers
             elif window in self.written:
-                assert group.whole, "it would take the place of what is written"
+                assert isinstance(group.of_window, FirstRevision), (
+                    "it would take the place of what is written"
+                )
             self.written[window] = numbers
         assert sorted(group.summary.values["all"]) == sorted(numbers)
         assert group.summary.count == len(numbers)

@@ -10,7 +10,7 @@ import pytest
 from connectors.message import Answer, Claim, Documents, Rejection
 from flows.outcomes.claims import Claims
 from flows.summaries.fingerprint import fingerprint
-from flows.values.group import Group, Summary, Written
+from flows.values.group import Amendment, FirstRevision, Group, Summary, Written
 from tests.flows.members import FIRST
 
 MINE = fingerprint(2, "a b", [])
@@ -21,12 +21,14 @@ STORED = Answer([0], [])
 
 def window(**details: Any) -> Group:
     summary = Summary({}, {FIRST: array("Q", [1, 2])}, 2, "a")
-    made = Group(1, '"k"', [], "window", 0, 60, True, summary)
-    return made._replace(whole=True, amendable=True, identities=["a", "b"])._replace(**details)
+    return Group(
+        1, '"k"', [], "window", 0, 60, summary, ["a", "b"], FirstRevision()._replace(**details)
+    )
 
 
 def late(**details: Any) -> Group:
-    return window(number=2, amends=True, first=False, identities=["c"], **details)
+    amendment = Amendment()._replace(**details)
+    return window()._replace(number=2, identities=["c"], of_window=amendment)
 
 
 def documents(told: str = MINE, id: str = "id") -> Documents:
@@ -43,8 +45,8 @@ def reason(answer: Group | Answer) -> str:
     return rejection.reason
 
 
-def written(group: Group, answer: Answer, told: str = MINE) -> Claims:
-    claims = Claims()
+def written(group: Group, answer: Answer, told: str = MINE, *, amends: bool = True) -> Claims:
+    claims = Claims(amends=amends)
     claims.sent(group)
     claims.answered(group, documents(told), answer)
     return claims
@@ -131,7 +133,8 @@ def test_what_amends_and_meets_others_is_parked_and_nothing_is_written_apart() -
 
 
 def test_what_amends_a_window_that_was_never_written_claims_it() -> None:
-    assert Claims().prepared(late()._replace(first=True)) == late()._replace(first=True)
+    first = late()._replace(of_window=FirstRevision(is_late=True))
+    assert Claims().prepared(first) == first
 
 
 def test_what_amends_a_window_of_which_nothing_is_known_is_parked() -> None:
@@ -166,6 +169,6 @@ def test_what_is_withdrawn_may_be_stored_or_not() -> None:
 
 
 def test_nothing_is_kept_of_a_window_that_is_not_amended() -> None:
-    claims = written(window(amendable=False), STORED)
+    claims = written(window(), STORED, amends=False)
 
     assert isinstance(claims.prepared(late()), Rejection)

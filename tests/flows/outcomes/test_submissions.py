@@ -9,7 +9,7 @@ from connectors.message import Answer, Claim, Documents, Rejection
 from flows.audit.counters import in_outcomes
 from flows.outcomes.documents import documents as documents_of
 from flows.outcomes.submissions import Submissions
-from flows.values.group import DuplicateOfSent, Group, Summary, Unwritten
+from flows.values.group import Amendment, DuplicateOfSent, FirstRevision, Group, Summary, Unwritten
 from tests.flows.members import FIRST, SECOND, member
 
 
@@ -19,9 +19,7 @@ def of_members(*tags: int) -> Group:
 
 def of_a_summary(*tags: int) -> Group:
     """One of its members has no name: so it has none either, and its messages come as strangers."""
-    return Group(
-        1, '"k"', [], "count", 0, 1, False, Summary({}, {FIRST: array("Q", tags)}, 2, None)
-    )
+    return Group(1, '"k"', [], "count", 0, 1, Summary({}, {FIRST: array("Q", tags)}, 2, None))
 
 
 def submitted(group: Group, withdraw: Callable[[], None] = lambda: None) -> Submissions:
@@ -81,10 +79,10 @@ def test_a_summary_that_has_no_place_is_parked_in_place_of_its_messages() -> Non
 def test_a_twin_of_what_waits_for_a_claim_waits_with_it() -> None:
     """It is not stored: it has not even been sent."""
     submissions = Submissions()
-    window = of_a_summary(1, 2)._replace(aligned=True, whole=True)
+    window = of_a_summary(1, 2)._replace(of_window=FirstRevision())
     documents = Documents([b"{}"], None, ["id"], claims=[Claim("fingerprint", "2:a")])
     submissions.add(window, documents, lambda: None)
-    amendment = window._replace(number=2, amends=True)
+    amendment = window._replace(number=2, of_window=Amendment())
     assert submissions.waits(amendment)
 
     assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 2, 0)) == []

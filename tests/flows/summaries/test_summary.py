@@ -20,7 +20,18 @@ from connectors.message import Claim, Message, Origin, Properties, Rejection
 from flows.messages.keys import canonical
 from flows.summaries.fingerprint import count_in, fingerprint, grown
 from flows.summaries.summary import Summaries, Summarised
-from flows.values.group import Group, Member, Part, Summary, Unwritten, Written
+from flows.values.group import (
+    FRAGMENT,
+    Amendment,
+    FirstRevision,
+    Group,
+    Member,
+    OfWindow,
+    Part,
+    Summary,
+    Unwritten,
+    Written,
+)
 from tests.flows.addressing import Address
 
 MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
@@ -66,17 +77,16 @@ def group(
     completed_by: str = "count",
     start: float = MINUTE + 1.25,
     end: float = MINUTE + 5,
-    aligned: bool = False,
-    amends: bool = False,
+    of_window: OfWindow | None = None,
 ) -> Group:
     summary = Summary(values or {}, {origin: array("Q", [1])}, count, name)
-    return Group(7, key, [], completed_by, start, end, aligned, summary, amends)
+    return Group(7, key, [], completed_by, start, end, summary, of_window=of_window)
 
 
 def window(key: str | None = '"a"', *, completed_by: str = "window", **details: Any) -> Group:
-    times = {"start": MINUTE, "end": MINUTE + 60, "aligned": True}
-    made = group(key, completed_by=completed_by, **{**times, **details})
-    return made._replace(whole=completed_by == "window" or made.amends)
+    of_window = FirstRevision() if completed_by == "window" else FRAGMENT
+    given = {"start": MINUTE, "end": MINUTE + 60, "of_window": of_window}
+    return group(key, completed_by=completed_by, **{**given, **details})
 
 
 def summarised(group: Group, names: FieldNames | None = None) -> Summarised:
@@ -239,8 +249,9 @@ def test_members_without_names_have_a_fingerprint_that_nothing_else_has() -> Non
 
 def test_what_is_written_again_for_latecomers_takes_the_place_of_what_was_written() -> None:
     there = Written(fingerprint(3, "first", []), "index", "id")
-    late = window(count=4, completed_by="late", amends=True)
-    amended = summarised(late._replace(identities=["late"], replaces=there))
+    amendment = Amendment(replaces=there)
+    late = window(count=4, completed_by="late", of_window=amendment)
+    amended = summarised(late._replace(identities=["late"]))
 
     assert (amended.index, amended.id) == ("index", "id")
     grew = grown(there.fingerprint, 4, "late")
@@ -248,10 +259,10 @@ def test_what_is_written_again_for_latecomers_takes_the_place_of_what_was_writte
 
 
 def test_a_part_of_a_window_has_a_name_of_its_own() -> None:
-    part = window()._replace(beside="3:a")
+    part = window(of_window=FirstRevision(beside="3:a"))
 
     assert summarised(part).id == '"a"@2026-01-02T03:04:00.000Z#first'
-    nameless = summarised(window(name=None)._replace(beside="3:a")).id
+    nameless = summarised(window(name=None, of_window=FirstRevision(beside="3:a"))).id
     assert nameless
     assert nameless.startswith('"a"@2026-01-02T03:04:00.000Z#')
 
@@ -326,7 +337,7 @@ def test_different_windows_without_keys_are_too(those: list[tuple[str, float, st
         origin = Origin(consumer, 1)
         whole = window(None, start=start, name=name, origin=origin)
         ids[consumer, start] = summarised(whole).id
-        late = whole._replace(completed_by="late", whole=False)
+        late = whole._replace(completed_by="late", of_window=FRAGMENT)
         ids[consumer, start, name] = summarised(late).id
 
     assert len(set(ids.values())) == len(ids)
@@ -403,8 +414,12 @@ def test_a_group_of_other_members_has_another_name() -> None:
 
 def test_its_windows_are_named_and_counted_like_any_others() -> None:
     made = Summaries(FieldNames(), ADDRESSING, merge_order).summarise(
-        own_group({"line": 2}, {"line": 1}, key=None, completed_by="window", aligned=True)._replace(
-            whole=True
+        own_group(
+            {"line": 2},
+            {"line": 1},
+            key=None,
+            completed_by="window",
+            of_window=FirstRevision(),
         )
     )
 
