@@ -58,14 +58,14 @@ class Properties(NamedTuple):
     cluster_id: str | None = None
 
 
-class Rejection(NamedTuple):
+class Rejection(msgspec.Struct, frozen=True):
     """Why a message will never be stored, for the person who looks at the parked message."""
 
     reason: str
     """One line: what is wrong, in the words of the service that refused it."""
     status: int | None = None
     """The sink's status (HTTP's numbers), where the sink refused it."""
-    index: str | None = None  # type: ignore[assignment]
+    index: str | None = None
     id: str | None = None
     attempts: int = 0
     """How often it was sent to the sink; 0 when it never got that far."""
@@ -90,8 +90,8 @@ class PartOutcome(NamedTuple):
     """The message's delivery tag."""
     position: int
     """Of the document in the message, from 0."""
-    count: int  # type: ignore[assignment]  # a column of values, not the method of a tuple
-    """How many documents the message has."""
+    documents: int
+    """How many the message has."""
     rejected: Rejected | None = None
     """With the whole message in it; `None`: stored, or dropped."""
     dropped: bool = False

@@ -35,7 +35,7 @@ READ = "filter_path=docs.found,docs._seq_no,docs._primary_term,docs._source,docs
 """What the answer holds."""
 
 
-class Claimed(NamedTuple):
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     """A document whose `_id` another one has."""
 
     place: int
@@ -44,7 +44,7 @@ class Claimed(NamedTuple):
     position: int
     """In its batch."""
     claim: Claim
-    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    index: str | None
     id: str | None
     routing: str | None
 
@@ -77,9 +77,16 @@ def claimed(parts: Iterable[RequestPart], items: Items, index: str | None) -> li
             for place, position in enumerate(part.positions, start):
                 claim = documents.claims[position]
                 if claim is not None and place in conflicts:
-                    where = _at(documents.indices, position) or index
-                    id, routing = _at(documents.ids, position), _at(documents.routings, position)
-                    found.append(Claimed(place, part, position, claim, where, id, routing))
+                    document = Claimed(
+                        place=place,
+                        part=part,
+                        position=position,
+                        claim=claim,
+                        index=_at(documents.indices, position) or index,
+                        id=_at(documents.ids, position),
+                        routing=_at(documents.routings, position),
+                    )
+                    found.append(document)
         start += len(part.positions)
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -21,12 +21,12 @@ from connectors.errors import Unavailable
 T = TypeVar("T")
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True):
     """One index, alias or data stream."""
 
     client: Client
     spec: ElasticsearchSink
-    index: str  # type: ignore[assignment]  # members of a tuple are not looked for here
+    index: str
 
     def check(self) -> Reply:
         """Ask what we may do with it, and what it is; return the answer to that.

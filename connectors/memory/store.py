@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from connectors.message import Answer, Claim, Documents, Rejection, SinkState
 from connectors.retry import Backoff
 
@@ -21,10 +24,10 @@ RETRIES = Backoff(0.1, 10.0)
 """Waits of documents that are to be sent again, as for Elasticsearch."""
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, frozen=True):
     """A document in the store."""
 
-    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    index: str | None
     id: str | None
     source: bytes
     version: int | None = None
@@ -193,7 +196,7 @@ class MemoryStore:
         rejection = next((why for text, why in self._refusals if text in source), None)
         if rejection is not None:
             return rejection
-        new = Stored(index, id, source, version)
+        new = Stored(index=index, id=id, source=source, version=version)
         claim = documents.claims[position] if documents.claims else None
         if claim is not None and (index, id) in self._documents:
             there = _fingerprint(self._documents[index, id], claim)
@@ -219,7 +222,7 @@ class MemoryStore:
         if action == "update" or (action == "upsert" and old is not None):
             if old is None:
                 return Rejection("document_missing", 404)
-            new = old._replace(source=_merge_sources(old.source, new.source))
+            new = replace(old, source=_merge_sources(old.source, new.source))
         self._documents[key] = new
         self.written.append(new)
         return None

@@ -23,12 +23,12 @@ from flows.values.paths import DOCUMENT, ENVELOPE, HEADERS, Path
 from flows.values.paths import parse as parse_path
 
 
-class GroupSoFar(NamedTuple):
-    """What `until` is told of a group, the newest message included."""
+class GroupSoFar(msgspec.Struct, frozen=True, gc=False):
+    """A group as `until` sees it, with the newest message in it."""
 
     key: str | None
     """Canonical JSON; `None` where there is no `by`."""
-    count: int  # type: ignore[assignment]  # a number, not the method of a tuple
+    count: int
     bytes: int
     age: float
     """In seconds."""
@@ -37,7 +37,7 @@ class GroupSoFar(NamedTuple):
 
     @property
     def value_of_key(self) -> Any:
-        """What the key's text stands for."""
+        """The value that `key` is the JSON of."""
         return None if self.key is None else msgspec.json.decode(self.key)
 
 

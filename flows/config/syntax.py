@@ -13,7 +13,7 @@ from typing import NamedTuple
 class Mark(NamedTuple):
     """A place in a text; all count from 0."""
 
-    index: int  # type: ignore[assignment]  # nothing looks for members of a tuple here
+    offset: int
     line: int
     column: int
 
@@ -32,7 +32,7 @@ QUOTE = "quote the whole value, if it is text"
 def explain(text: str, said: str, context: str, at: Mark, since: Mark) -> Fault:
     """Explain an error of the reader: what it `said` at a place, and since where it read what."""
     lines = text.split("\n")
-    if text[max(at.index - 1, 0) : at.index + 1] == "${":
+    if text[max(at.offset - 1, 0) : at.offset + 1] == "${":
         told = "inside { } and [ ], quote ${…}, or write each key on a line of its own"
         return Fault(at.line, at.column, told)
     for find in (_conflict, _blank, _bracket, _quote, _colon, _indentation):

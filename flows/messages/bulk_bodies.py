@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.elasticsearch.index_name import problem_of_name
@@ -59,7 +60,7 @@ def document_reader(indices: Sequence[str] | None) -> Callable[[bytes], Document
     other it is refused. With `None` it makes no difference what a document names.
     """
     if indices is None:
-        return lambda piece: _read(piece)._replace(index=None)
+        return lambda piece: replace(_read(piece), index=None)
     problem_of = lru_cache(1024)(partial(_problem_of, [_pattern(index) for index in indices]))
 
     def read(piece: bytes) -> Document:
@@ -86,7 +87,8 @@ def _read(piece: bytes) -> Document:
         raise Unreadable(f"no action that is known here: {_told(error)}") from None
     id = _id(metadata, needed=name in ("update", "delete"))
     routing = None if metadata.routing is None else str(metadata.routing)
-    return Document(read_json(source.rstrip(), 0.0), metadata.index, id, action, routing)
+    document = read_json(source.rstrip(), 0.0)
+    return Document(document, index=metadata.index, id=id, action=action, routing=routing)
 
 
 class _Metadata(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, NoReturn, TypedDict, TypeVar, cast
+from typing import Any, Literal, NoReturn, TypedDict, TypeVar, cast
 
 import msgspec
 
@@ -30,12 +30,12 @@ where 16 MiB of nothing but `{},` would take 3 GB."""
 T = TypeVar("T")
 
 
-class Document(NamedTuple):
+class Document(msgspec.Struct, frozen=True, gc=False):
     """One document of a body, and what the body says of it; `None`: nothing."""
 
     source: bytes
     """A JSON object on one line."""
-    index: str | None = None  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    index: str | None = None
     id: str | None = None
     action: str | None = None
     """`index`, `create`, `update`, `upsert` or `delete`; a document to delete is `{}`."""

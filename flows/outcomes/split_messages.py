@@ -65,7 +65,7 @@ class SplitMessages:
             return None
         message = self._open.get(tag)
         if message is None:
-            message = self._open[tag] = _Open(part.count)
+            message = self._open[tag] = _Open(part.documents)
         message.add(part)
         if message.waiting:
             return None
@@ -81,9 +81,9 @@ class _Open:
 
     __slots__ = ("_seen", "_whole", "rejected", "stored", "waiting")
 
-    def __init__(self, count: int) -> None:
-        self._seen = bytearray(count)
-        self.waiting = count
+    def __init__(self, documents: int) -> None:
+        self._seen = bytearray(documents)
+        self.waiting = documents
         self.stored = False
         self.rejected: dict[int, Rejected] = {}
         self._whole: Message | None = None
@@ -112,9 +112,9 @@ class _Open:
             message = only(self._whole, positions)
         else:
             message = self._whole
-        # In front, since reasons may be long, and are cut off at their ends.
-        told = f"{len(positions)} of {count} documents, the first is number {positions[0] + 1}: "
-        rejection = rejection._replace(
-            reason=told + rejection.reason, foreseen=rejection.foreseen or self.stored
+        # At the beginning, since long reasons are cut off at their ends.
+        which = f"{len(positions)} of {count} documents, the first is number {positions[0] + 1}: "
+        rejection = replace(
+            rejection, reason=which + rejection.reason, foreseen=rejection.foreseen or self.stored
         )
         return Rejected(message, rejection)

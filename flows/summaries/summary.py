@@ -25,9 +25,10 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from connectors.connector import Addressing
 from connectors.elasticsearch.address import MAX_ID_BYTES
@@ -67,12 +68,12 @@ class SummaryNames(Protocol):
         """How many members a window has, and which: see `fingerprint.py`."""
 
 
-class Summarised(NamedTuple):
+class Summarised(msgspec.Struct, frozen=True, kw_only=True):
     """A group's document, ready for the sink."""
 
     document: bytes
     """One JSON object on one line."""
-    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    index: str | None
     """`None`: where all documents go."""
     id: str | None
     """`None`: the sink makes one up."""
@@ -111,12 +112,12 @@ class Summaries:
         there = _replaced(group)
         if there is not None and told is not None:
             claim = Claim(self._names.fingerprint, told, there.fingerprint)
-            return Summarised(document, there.index, there.id, claim)
+            return Summarised(document=document, index=there.index, id=there.id, claim=claim)
         index = self._addressing.index_of(fields, Properties(), group.end)
         if isinstance(index, Rejection):
-            return Unwritten(index._replace(reason=f"{index.reason}{key}"), document)
+            return Unwritten(replace(index, reason=f"{index.reason}{key}"), document)
         first = None if told is None else Claim(self._names.fingerprint, told)
-        return Summarised(document, index, self._id(group), first)
+        return Summarised(document=document, index=index, id=self._id(group), claim=first)
 
     def _added(self, group: Group, told: str | None) -> dict[str, Any]:
         """The fields that are not of the members, but of the group."""

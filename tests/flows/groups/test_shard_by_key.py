@@ -226,7 +226,9 @@ def test_parts_are_settled_as_parts(hold: bool) -> None:
     [outcomes] = shard.complete_due(1.0)
     assert isinstance(outcomes, Outcomes)
     assert dropped([outcomes]) == []
-    assert [(p.tag, p.position, p.count, p.dropped) for p in outcomes.parts] == [(2, 1, 3, True)]
+    assert [(p.tag, p.position, p.documents, p.dropped) for p in outcomes.parts] == [
+        (2, 1, 3, True)
+    ]
 
 
 def test_what_goes_home_goes_together() -> None:
