@@ -1,9 +1,8 @@
-"""What is generated of the documents: all keys, commands and metrics, and the schema.
+"""Generates the tables of keys, commands and metrics in the documents, and the JSON Schema.
 
 `python -m flows.reference --write` brings `docs/reference.md`, `docs/operations.md`,
-`docs/commands.md` and `flows/pipeline.schema.json` up to date; without `--write` it tells whether
-they are. It adds no words of its own: those about the keys of `pipeline.yaml` are the models',
-those about metrics are what Prometheus is told, those about commands are those of their `--help`.
+`docs/commands.md` and `flows/pipeline.schema.json` up to date; without `--write` it checks them.
+The texts are the docstrings of the models, the help of the metrics, and `--help` of the commands.
 """
 
 from __future__ import annotations
@@ -60,15 +59,15 @@ class _Generator(GenerateJsonSchema):
 
 
 def _plain_schema() -> Node:
-    """Simplify pydantic's schema: each key has one flat list of alternatives, if it has several.
+    """Simplify pydantic's schema: a key with several alternatives has them in one flat list.
 
-    `null` is one of them only where it is not the default: else one can leave the key out.
+    `null` is an alternative only where it is not the default, since a key can be omitted.
     """
     root = Pipeline.model_json_schema(schema_generator=_Generator)
     for mapping in (root, *root["$defs"].values()):
         mapping["description"] = _one_line(mapping["description"])
         for node in mapping["properties"].values():
-            if "description" not in node:  # it is the one of the mapping itself
+            if "description" not in node:  # take that of the mapping itself
                 name, _ = next(_references(node))
                 node["description"] = root["$defs"][name]["description"]
             node["description"] = _one_line(node["description"])
@@ -88,7 +87,7 @@ def _plain_schema() -> Node:
 
 
 _WRITTEN: dict[str, Callable[[Any], str]] = {"duration": duration_text, "size": size_text}
-"""How the defaults are written that code has as numbers."""
+"""How to write defaults that are numbers in the code."""
 
 
 def _flat(node: Node) -> Iterator[Node]:
@@ -100,7 +99,7 @@ def _flat(node: Node) -> Iterator[Node]:
 
 
 def _allow_substitution(node: Node) -> None:
-    """Let `${NAME}` stand where a number, or one of a few words, is expected."""
+    """Allow `${NAME}` where a number, or one of a few words, is expected."""
     alternatives = node.get("anyOf", [node])
     rules = {"enum", "const", "pattern", "minimum", "maximum"}
     if any(rules & part.keys() or part.get("type") == "boolean" for part in alternatives):
@@ -109,7 +108,7 @@ def _allow_substitution(node: Node) -> None:
 
 
 _ABOUT = ("description", "default", "examples")
-"""What a schema says about a value without a rule."""
+"""Keys of a schema that describe a value, and are no rule."""
 
 
 def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator[str]:
@@ -136,7 +135,7 @@ def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator
 
 
 def _references(node: Node) -> Iterator[tuple[str, str]]:
-    """The names of the mappings that a value is, or has in it, and how one gets there."""
+    """The names of the mappings in a value, each with the suffix of its path."""
     if "$ref" in node:
         yield str(node["$ref"]).removeprefix("#/$defs/"), ""
     inner = {"[]": node.get("items"), ".<name>": node.get("additionalProperties")}
@@ -146,7 +145,7 @@ def _references(node: Node) -> Iterator[tuple[str, str]]:
 
 
 def _value(node: Node) -> str:
-    """What may stand behind a key, in words."""
+    """The type of a key's value, in words."""
     if "title" in node:
         return str(node["title"])
     words = node.get("enum", [node["const"]] if "const" in node else [])
@@ -177,7 +176,7 @@ def _one_line(text: str) -> str:
 
 
 def _files() -> dict[Path, str]:
-    """The generated files, as they should be."""
+    """The generated files and their content."""
     return {
         DOCS / "reference.md": _filled("reference", reference()),
         DOCS / "operations.md": _filled("operations", counted()),
@@ -187,7 +186,7 @@ def _files() -> dict[Path, str]:
 
 
 def _filled(name: str, text: str) -> str:
-    """A page with this text between the marks of its generated part."""
+    """A page with this text as its generated part."""
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     before, begin, rest = page.partition("<!-- generated -->\n")
     _, end, after = rest.partition("<!-- /generated -->\n")
@@ -195,7 +194,7 @@ def _filled(name: str, text: str) -> str:
 
 
 def stale() -> list[Path]:
-    """Tell which files are not what the models say."""
+    """Return the files that are not up to date."""
     return [
         path
         for path, text in _files().items()
@@ -204,7 +203,7 @@ def stale() -> list[Path]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or tell which are stale; returns the exit code, 1 if some are."""
+    """Write the files, or print which are stale; return the exit code, 1 if some are."""
     if arguments == ["--write"]:
         for path, text in _files().items():
             path.write_text(text, encoding="utf-8")

@@ -1,6 +1,6 @@
-"""`pipeline.yaml` as frozen models: what a pipeline is, and which rules its parts must keep.
+"""The models of `pipeline.yaml`, and `load`.
 
-It starts nothing and connects to nothing; `hopper check` tells what is wrong with a file.
+It starts nothing and connects to nothing; `hopper check` reports the mistakes in a file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class SourceSpec(OneOf):
 
     @property
     def name(self) -> str:
-        """Its key."""
+        """The key of the source."""
         return "rabbitmq" if self.rabbitmq else "memory"
 
 
@@ -75,21 +75,21 @@ class SinkSpec(OneOf):
 
 
 class DeadLetter(OneOf):
-    """Where messages are parked, with the reason, that will never be stored."""
+    """Where messages that cannot be stored are parked, with their reasons."""
 
     rabbitmq: RabbitMQDeadLetter | None = None
     """An exchange of RabbitMQ."""
 
 
 class Metrics(Spec):
-    """An endpoint for Prometheus, and for questions about the health of the job."""
+    """An HTTP endpoint for Prometheus and for health checks."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
     """Port of `http://host:port/metrics`."""
     host: str = "127.0.0.1"
     """Address to listen on; `0.0.0.0` lets other machines in."""
     unhealthy_after: Annotated[Duration, Field(gt=0)] = 30.0
-    """How long a service may be away, or a dataflow stand still, before `/health` says so."""
+    """How long a service may be unreachable, or the dataflow stalled, before `/health` fails."""
 
 
 def _number(value: object) -> object:
@@ -97,7 +97,7 @@ def _number(value: object) -> object:
 
 
 class Pipeline(Spec):
-    """One job: from a source, in windows, to a sink."""
+    """One job: messages from a source, in windows, to a sink."""
 
     elsewhere: ClassVar = instead_of(
         {
@@ -113,23 +113,24 @@ class Pipeline(Spec):
     )
 
     version: Annotated[Literal[1], BeforeValidator(_number)]
-    """Of this format."""
+    """Version of this format."""
     name: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
-    """What the job is called in logs, metrics and the broker's list of connections."""
+    """Name of the job in logs, metrics and the broker's list of connections."""
     source: SourceSpec
     """Where messages come from."""
     aggregate: AggregateSpec
-    """Which messages are written together."""
+    """Which messages form a group, and what the group becomes."""
     sink: SinkSpec
     """Where documents go."""
     dead_letter: DeadLetter | None = None
-    """Where messages are parked that will never be stored; omitted: they are rejected without
-    requeue, and the queue's own dead lettering, if it has one, gets them without the reason."""
+    """Where messages that cannot be stored are parked. Omitted: they are rejected without requeue,
+    so the dead-letter exchange of the queue, if it has one, gets them without the reason."""
     drain_timeout: Duration = 30.0
-    """How long a stop may take to write and acknowledge what is open; what is not done by then is
-    left to the broker, which delivers it again. Shorter than the patience of who stops the job."""
+    """How long a stop may take to write and acknowledge the open messages; the broker redelivers
+    those that are not acknowledged by then. Make it shorter than the grace period of the supervisor
+    that stops the job."""
     metrics: Metrics | None = None
-    """Omitted: no endpoint."""
+    """Where the process answers Prometheus and health checks; omitted: nowhere."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -147,7 +148,7 @@ class Pipeline(Spec):
         ):
             yield Problem(
                 ("dead_letter", "rabbitmq", "routing_key"),
-                "is the queue that is consumed: a parked message would come back for ever",
+                "is the queue that is consumed: a parked message would return for ever",
             )
 
     def warnings(self) -> Iterator[Problem]:
@@ -180,10 +181,12 @@ def content_of(path: str | os.PathLike[str]) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise SpecError([f"{name}: cannot be read: {error.strerror}; {_sought(name)}"]) from None
+        raise SpecError(
+            [f"{name}: cannot be read: {error.strerror}; {_how_to_choose(name)}"]
+        ) from None
 
 
-def _sought(name: str) -> str:
+def _how_to_choose(name: str) -> str:
     where = "" if os.path.isabs(name) else f"it was looked for as {os.path.abspath(name)}; "
     return f"{where}another file is named by HOPPER_PIPELINE=orders.yaml"
 
@@ -194,5 +197,5 @@ def chosen_path(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def warnings(pipeline: Pipeline) -> list[str]:
-    """Tell what is allowed, but may not do what one expects; each as `path: text`."""
+    """Return what is valid but may surprise, each as `path: text`."""
     return [f"{path_text(problem.at)}: {problem.text}" for problem in warnings_of(pipeline)]

@@ -185,7 +185,7 @@ class MemoryStore:
             elif isinstance(outcome, _Conflict):
                 conflicts[position] = outcome.there
             else:
-                rejection = outcome._replace(index=index, id=id, attempts=attempts)
+                rejection = replace(outcome, index=index, id=id, attempts=attempts)
                 rejected.append((position, rejection))
         return again, Answer(stored, rejected, conflicts)
 

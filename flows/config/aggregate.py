@@ -1,4 +1,4 @@
-"""What `pipeline.yaml` says about groups: which messages belong together, and what they become."""
+"""The models of `aggregate` in `pipeline.yaml`: keys, policies for groups, and their limits."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from flows.config.window import WindowSpec
 
 
 def _scalar(value: Any) -> Any:
-    # A value that is not null, and that a message can have too: there is no infinity in JSON.
+    # A value that a message can have too, but not null: JSON has neither infinity nor NaN.
     if isinstance(value, (str, int)) or (isinstance(value, float) and value - value == 0):
         return value
     raise ValueError("must be text, a number, true or false")
 
 
 class MissingKey(Spec):
-    """A key for messages without one."""
+    """The key of messages that have none."""
 
     default: Annotated[
         Any,
         PlainValidator(_scalar),
         WithJsonSchema({"title": "value", "type": ["string", "number", "boolean"]}),
     ]
-    """Stands where a path finds nothing, also for one part of several: the same key as if it had
-    been in the message."""
+    """The value for a path without a value, also for one of several paths. The key is the same as
+    that of a message with this value."""
 
 
 def _shape_of_missing_key(value: Any) -> str | None:
@@ -68,14 +68,14 @@ By = Annotated[
 
 
 def _on_stop(given: dict[str, Any]) -> Literal["write", "requeue"]:
-    # A part of a group by key would be taken for a whole one; a batch is only a smaller batch.
+    # Readers would take a part of a group by key for a whole group; a small batch harms no reader.
     return "requeue" if given.get("by") else "write"
 
 
 class AggregateSpec(Spec):
-    """Which messages belong together, when they are complete, and what they become.
+    """Which messages form a group, what completes it, and what it becomes.
 
-    Without `by` each consumer's messages are one stream, of one window after the other.
+    Without `by` each consumer has one open group at a time.
     """
 
     elsewhere: ClassVar = instead_of(
@@ -90,54 +90,52 @@ class AggregateSpec(Spec):
     )
 
     by: By | None = None
-    """What the messages of a group have in common, the key: a path, or a list of paths.
-    `order.id` (in the document), `/a.b/0` (the same as a JSON Pointer), `header.x-order`,
-    `property.correlation_id`, `routing_key`, `exchange`, `queue`, `body.header.x` (a field of the
-    document that is called `header`). `order.id` is also found where a field has the dot in its
-    name: `{"order.id": 1}`. Every name can be written as a JSON Pointer, `/a * b` for example.
-    Keys have types: `1` and `"1"` are two, `true` and `1` too, but `1` and `1.0` are one; empty
-    text is a key, objects and arrays are keys by what is in them."""
+    """The key of a group: a path, or a list of paths. A path is `order.id` (in the document),
+    `/a.b/0` (a JSON Pointer), `header.x-order`, `property.correlation_id`, `routing_key`,
+    `exchange`, `queue`, or `body.header.x` (where the document has a field `header`). `order.id`
+    also finds a field with the dot in its name: `{"order.id": 1}`. A JSON Pointer can write every
+    name, `/a * b` for example. Keys have types: `1` and `"1"` are two keys, and so are `true` and
+    `1`, but `1` and `1.0` are one. Empty text is a key; equal objects or arrays are equal keys."""
     missing_key: WhatIsMissing = "park"
-    """What becomes of a message that has nothing, or null, at a path of `by`: `park`, `alone` (it
-    leaves at once, by itself), or `{default: none}`, a key for all of them."""
+    """For a message with no value, or null, at a path of `by`: `park` it, write it `alone`, at
+    once, or give it a default value, such as `{default: none}`."""
     window: WindowSpec
-    """When a group is complete."""
+    """The rules that complete a group."""
     incomplete: Literal["write", "park", "drop"] = "write"
-    """What becomes of a group that `time`, `idle` or `max_groups` ended: `write`, `park` (each
-    message, with the key and the reason) or `drop` (acknowledged, and gone)."""
+    """For a group that `time`, `idle` or `max_groups` has ended: `write` it, `park` each of its
+    messages with key and reason, or `drop` them (acknowledge them without storing)."""
     on_stop: Literal["write", "requeue", "park"] = Field(default_factory=_on_stop)
-    """What a stop does with groups that are open: `write` them although they are not complete,
-    `requeue` them, so that the broker delivers their messages again and the next process makes
-    whole groups of them, or `park` them. Omitted: `requeue` with `by`, else `write`. A group that a
-    stop ends is incomplete: with `incomplete: park`, `write` parks it too."""
+    """For groups that are open when the job stops: `write` them incomplete, `requeue` their
+    messages, which the broker redelivers to the next process, or `park` them. Omitted: `requeue`
+    with `by`, else `write`. A group that a stop ends is incomplete, so `write` parks it where
+    `incomplete: park` is set."""
     late: Literal["park", "drop", "new", "amend"] = "park"
-    """What becomes of a message whose window is closed, or whose key is remembered: `park`, `drop`
-    (acknowledged, and gone), `new` (a group of its own) or `amend` (the window's summary is written
-    again, with it, under the same `_id`)."""
+    """For a message whose window is closed or whose key is remembered: `park` it, `drop` it
+    (acknowledge it without storing), open a `new` group for it, or `amend` the window: write its
+    summary again, with the message in it, under the same `_id`."""
     remember: Annotated[int, Field(ge=0)] = 0
-    """How many keys to remember whose groups are complete: what comes later for one of them is
-    `late`. `0`: none, so the same key opens a new group. It is the memory of a process, gone after
-    a restart, and forgets first what was completed first. A group that was parked, dropped or
-    requeued does not close its key, nor does one that ended by `first` or `room`, nor a message
-    that left alone."""
+    """How many keys of complete groups to remember: a later message with one of them is `late`.
+    `0`: none, so the key opens a new group. The oldest key is forgotten first, and a restart
+    forgets all. A group that was parked, dropped or requeued does not close its key, nor does one
+    that `first` or `room` completed, nor a message that was written `alone`."""
     amend_for: Annotated[Duration, Field(gt=0)] = 3600.0
-    """With `late: amend`: how long a window can be amended after it was closed, by the clock. What
-    comes later is parked."""
+    """With `late: amend`: how long after it is closed a window can be amended, by the clock. Later
+    messages are parked."""
     max_groups: Annotated[int, Field(ge=1)] = 1_000_000
-    """When more groups are open than this, the one that was opened first leaves (`room`). A group
-    of one message takes about 1 KB."""
+    """When more groups are open than this, the oldest one is completed (`room`). A group of one
+    message takes about 1 KB."""
     order: PathText | None = None
-    """What a group's messages are sorted by before it leaves, and before it is reduced: numbers as
-    numbers, texts after them; equal ones as they came; those without it last. Omitted: as they
-    came, by event time too."""
+    """Path of the value by which the messages of a group are sorted before they are reduced or
+    written: numbers first, then texts, messages without a value last; equal values stay in the
+    order of arrival. Omitted: the order of arrival, with event time too."""
     reduce: Reduce | None = None
-    """What a group becomes: one document, of these fields, or what a function `module:function` of
-    your own returns (a `dict`; it is given a list of documents). Omitted: the documents, as they
-    are. Its `_id` is made of the key and the start of the aligned window; what another process has
-    written there is never replaced, but a part is written beside it. Without such a window, the
-    `_id` is made of the key and every `message_id`."""
+    """The one document that a group becomes: these fields, or the `dict` that a `module:function`
+    of your own returns for a list of documents. Omitted: the documents stay as they are. The `_id`
+    is made of the key and the start of the aligned window; a document that another process has
+    written there is never replaced, but a part is written beside it. Without an aligned window,
+    the `_id` is made of the key and every `message_id`."""
     summary: SummarySpec = SummarySpec()
-    """With `reduce`: what the fields are called that are added to it."""
+    """With `reduce`: names of the fields that are added to it."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -156,7 +154,7 @@ class AggregateSpec(Spec):
         return self.by is not None or self.reduce is not None
 
     def _needs(self) -> Iterator[Problem]:
-        """What has no meaning without something else."""
+        """Keys that need another key."""
         tumbling = self.window.tumbling
         if self.by is None:
             for key in ("missing_key", "remember", "max_groups"):
@@ -165,8 +163,8 @@ class AggregateSpec(Spec):
         if self.late == "amend" and not (self.reduce and tumbling and tumbling.event_time):
             yield Problem(("late",), "amend needs reduce, and window.tumbling with an event_time")
         elif self.late != "park" and not (self.remember or self.window.goes_by_event_time):
-            told = "needs remember, or window.tumbling with an event_time: nothing is late"
-            yield Problem(("late",), told)
+            text = "needs remember, or window.tumbling with an event_time: nothing is late"
+            yield Problem(("late",), text)
         if self.late == "amend" and self.summary.fingerprint is None:
             yield Problem(
                 ("summary", "fingerprint"),
@@ -189,14 +187,14 @@ class AggregateSpec(Spec):
         if self.incomplete != "write" and not self.window.completes:
             yield Problem(
                 ("incomplete",),
-                f"would {self.incomplete} every group but forced ones: what time or idle ends is "
-                "incomplete; add a rule that completes groups, such as last, size or count",
+                f"would {self.incomplete} every group but forced ones: a group that time or idle "
+                "ends is incomplete; add a rule that completes groups: last, size or count",
             )
         for name in self.reduce if isinstance(self.reduce, dict) else ():
             yield from self._collisions(name)
 
     def _collisions(self, name: str) -> Iterator[Problem]:
-        """Where a field of `reduce` meets one that every summary has."""
+        """Fields of `reduce` with the name of a field that every summary has."""
         names = self.summary.names
         if self.window.tumbling is not None and self.summary.fingerprint is not None:
             names[self.summary.fingerprint] = "fingerprint"
@@ -205,8 +203,8 @@ class AggregateSpec(Spec):
             if name == taken:
                 yield Problem(("reduce", name), f"is a field that every summary has: {remedy}")
             elif f"{name}.".startswith(f"{taken}.") or f"{taken}.".startswith(f"{name}."):
-                told = f"cannot be beside {taken}, which every summary has"
-                yield Problem(("reduce", name), f"{told}: one would be in the other; {remedy}")
+                text = f"cannot be beside {taken}, which every summary has"
+                yield Problem(("reduce", name), f"{text}: one would be in the other; {remedy}")
 
     def _is_default(self, key: str) -> bool:
         return bool(getattr(self, key) == type(self).model_fields[key].default)

@@ -1,6 +1,7 @@
-"""Whether source, windows and sink of a pipeline fit together; each by itself is right.
+"""Checks that source, windows and sink of a pipeline work together; each by itself is valid.
 
-Pure. It knows what a consumer can hold, and for how long; `fit_sink.py` knows the sink.
+Pure. It knows how many messages a consumer can hold, and for how long; `cross_checks_sink.py`
+checks the sink.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from flows.config.window import WindowSpec
 WINDOW = ("aggregate", "window")
 
 MIN_BYTES = {"json": 2, "ndjson": 2, "msgpack": 1}
-"""What a message has at least by the format of its source: `{}`, for example. Of the other formats
-a body may be empty."""
+"""The shortest body of each format, in bytes: `{}`, for example. The other formats allow an empty
+body."""
 
 MAX_HELD = 0.9
-"""Of the consumer timeout: then a consumer hands everything back, before the broker does."""
+"""Share of the consumer timeout after which a consumer requeues everything, before the broker
+does."""
 
 AnySource = RabbitMQSource | MemorySource
 
@@ -34,7 +36,7 @@ AnySource = RabbitMQSource | MemorySource
 def problems(
     source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None
 ) -> Iterator[Problem]:
-    """What cannot work."""
+    """Find combinations that cannot work."""
     if source.indices and source.format != "es_bulk":
         yield Problem((*_at(source), "indices"), "needs format: es_bulk")
     yield from _never_complete(source, aggregate)
@@ -48,7 +50,7 @@ def problems(
 def warnings(
     source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None
 ) -> Iterator[Problem]:
-    """What works, but may not do what one expects."""
+    """Find combinations that work, but may surprise."""
     window, most = aggregate.window, _most(source, aggregate)
     if window.count and window.count > most:
         then = ", so each window waits for its time" if window.time else ""
@@ -57,8 +59,8 @@ def warnings(
     reached = min((one.messages for one in _reaches(source, window)), default=inf)
     if not window.ends_by_clock:
         if reached > 1:  # else each message is a group, and none waits
-            told = _without_time(aggregate, most, reached)
-            yield Problem((*WINDOW, "time"), f"is missing: {told}")
+            effect = _without_time(aggregate, most, reached)
+            yield Problem((*WINDOW, "time"), f"is missing: {effect}")
     elif window.time is None and window.tumbling is None and window.count is None:
         yield Problem(
             (*WINDOW, "time"), "is missing: a group that never falls silent is never complete"
@@ -66,8 +68,8 @@ def warnings(
     yield from _limits_windows(source, aggregate)
     for key, seconds, timeout in _held(source, aggregate):
         if seconds > timeout / 2:
-            told = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
-            yield Problem((*WINDOW, *key), told)
+            text = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
+            yield Problem((*WINDOW, *key), text)
     if sink is not None:
         yield from cross_checks_sink.warnings(aggregate, sink)
 
@@ -77,7 +79,7 @@ def _at(source: AnySource) -> tuple[str, str]:
 
 
 def _limits_windows(source: AnySource, aggregate: AggregateSpec) -> Iterator[Problem]:
-    """A number that is given is an upper limit, and an event-time window may need more."""
+    """Warn that a prefetch in the spec is an upper limit, and event-time windows may need more."""
     tumbling = aggregate.window.tumbling
     ends_by_age = aggregate.window.time is not None or aggregate.window.idle is not None
     if tumbling is None or tumbling.event_time is None or ends_by_age:
@@ -87,17 +89,17 @@ def _limits_windows(source: AnySource, aggregate: AggregateSpec) -> Iterator[Pro
             (*_at(source), "prefetch"),
             f"is an upper limit: when a consumer holds {source.prefetch} messages of windows that "
             f"are not over after {duration_text(tumbling.longest)}, nothing arrives any more; "
-            "omit it, so that it grows as far as windows need, or raise it",
+            "omit it, so that it grows with the windows, or raise it",
         )
 
 
 def _may_be_more(source: AnySource, aggregate: AggregateSpec) -> bool:
-    """How many consumers a group can have messages of is not known here."""
+    """Whether a group may have messages of more consumers than are known here."""
     return aggregate.by is not None and source.consumers == "auto"
 
 
 def _most(source: AnySource, aggregate: AggregateSpec) -> int:
-    """How many messages can be in one group; with `auto`, when there is one worker."""
+    """The largest number of messages in one group; with `consumers: auto`, for one worker."""
     several = aggregate.by is not None and isinstance(source.consumers, int)
     return source.prefetch * (int(source.consumers) if several else 1)
 
@@ -109,11 +111,11 @@ def _holds(source: AnySource, most: int) -> str:
 
 
 class _Reach(NamedTuple):
-    """A rule that counts what has come: its key in `window`, and how many messages meet it."""
+    """A rule that counts messages: its key in `window`, and how many messages complete a group."""
 
     key: str
     messages: float
-    """At most; infinite: no number of messages is sure to."""
+    """The largest number needed; infinite: no number is enough for sure."""
 
 
 def _reaches(source: AnySource, window: WindowSpec) -> Iterator[_Reach]:
@@ -131,12 +133,12 @@ def _of_bytes(source: AnySource, size: float) -> float:
 
 
 def _never_complete(source: AnySource, aggregate: AggregateSpec) -> Iterator[Problem]:
-    """Groups that only messages could complete, which do not come any more."""
+    """Find windows whose groups need more messages than the consumers can hold."""
     window, most = aggregate.window, _most(source, aggregate)
     reaches = list(_reaches(source, window))
-    told = any(rule is not None for rule in (window.last, window.first, window.size))
-    of_messages = window.until is not None and not any(one.key == "until" for one in reaches)
-    if window.ends_by_clock or told or of_messages:
+    by_message = any(rule is not None for rule in (window.last, window.first, window.size))
+    by_group = window.until is not None and not any(one.key == "until" for one in reaches)
+    if window.ends_by_clock or by_message or by_group:
         return
     if any(one.messages <= most for one in reaches):
         return
@@ -161,7 +163,7 @@ def _without_time(aggregate: AggregateSpec, most: int, reached: float) -> str:
     if aggregate.by is not None:
         return (
             f"a group whose end never comes holds its messages {until}, and when such groups hold "
-            "all that prefetch allows, nothing arrives any more"
+            "as many as prefetch allows, nothing arrives any more"
         )
     if reached <= most:
         return f"the last window waits for more messages {until}"
@@ -174,7 +176,7 @@ def _without_time(aggregate: AggregateSpec, most: int, reached: float) -> str:
 def _held(
     source: AnySource, aggregate: AggregateSpec
 ) -> Iterator[tuple[tuple[str, ...], float, float]]:
-    """What says how long a message may be held: its key in `window`, seconds, and the timeout."""
+    """Find how long a message may be held: the key in `window`, the seconds, and the timeout."""
     if not isinstance(source, RabbitMQSource) or not source.consumer_timeout:
         return
     window = aggregate.window
@@ -195,7 +197,7 @@ def _held(
 def _too_long(
     aggregate: AggregateSpec, key: tuple[str, ...], seconds: float, timeout: float
 ) -> str:
-    """Say how long it may be, and what makes longer possible."""
+    """Describe the limit, and how to raise it."""
     tumbling, most = aggregate.window.tumbling, timeout * MAX_HELD
     least = f"less than {duration_text(round(most, 3))}"
     if tumbling is not None and key[-1] == "lateness":

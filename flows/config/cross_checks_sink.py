@@ -1,6 +1,6 @@
-"""Whether a sink can store what a pipeline makes; each by itself is right.
+"""Checks that the sink can store the documents that the pipeline makes.
 
-Pure. It knows what Elasticsearch can do with summaries.
+Pure. It knows the limits of Elasticsearch for summaries.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ SINK = ("sink", "elasticsearch")
 
 
 def problems(queue: str, aggregate: AggregateSpec, sink: ElasticsearchSink) -> Iterator[Problem]:
-    """What cannot work; `queue` is its name."""
+    """Find combinations that cannot work; `queue` is the name of the queue."""
     yield from _queue_in_index(queue, sink)
     if aggregate.reduce is not None:
         yield from _summaries(aggregate, sink)
 
 
 def warnings(aggregate: AggregateSpec, sink: ElasticsearchSink) -> Iterator[Problem]:
-    """What works, but may not do what one expects."""
+    """Find combinations that work, but may surprise."""
     if aggregate.reduce is None:
         return
     for name in ("id", "version", "routing"):
         if getattr(sink, name) not in (None, "auto", "none"):
-            told = "is for documents of messages: summaries do not use it"
-            yield Problem((*SINK, name), told)
+            text = "is for documents of messages: summaries do not use it"
+            yield Problem((*SINK, name), text)
 
 
 def _summaries(aggregate: AggregateSpec, sink: ElasticsearchSink) -> Iterator[Problem]:
@@ -37,28 +37,28 @@ def _summaries(aggregate: AggregateSpec, sink: ElasticsearchSink) -> Iterator[Pr
         yield Problem(
             (*SINK, "action"),
             "must be index: the summary of an aligned window is read by its _id, so that a part "
-            "never takes the place of the whole; a data stream cannot be read by _id: write to an "
-            "index, or take windows without tumbling",
+            "never replaces the whole; a data stream cannot be read by _id: write to an index, or "
+            "use windows without tumbling",
         )
     elif sink.action not in ("index", "create"):
         yield Problem((*SINK, "action"), "must be index or create: a summary is a whole document")
     if sink.id == "none":
         yield Problem(
             (*SINK, "id"),
-            "must not be none: a summary has an _id of its own, so that one that is written again "
-            "is the same document",
+            "must not be none: a summary has an _id of its own, so that writing it twice makes one "
+            "document",
         )
     for place in parse_template(sink.index).places if sink.index_fallback is None else ():
         if not _has(aggregate, place):
             yield Problem(
                 (*SINK, "index"),
-                "names a field that a summary does not have: its fields are those of reduce, and "
-                "those of summary",
+                "names a field that a summary does not have: it has the fields of reduce and of "
+                "summary",
             )
 
 
 def _has(aggregate: AggregateSpec, place: Placeholder) -> bool:
-    """Whether a summary may have what a place in a template names."""
+    """Whether a summary may have the value that a placeholder names."""
     if place.root == "queue" or place.name == "@timestamp":
         return True
     if place.root != "document":
@@ -73,10 +73,10 @@ def _has(aggregate: AggregateSpec, place: Placeholder) -> bool:
 
 
 def _queue_in_index(queue: str, sink: ElasticsearchSink) -> Iterator[Problem]:
-    """The queue's name may have in it what no index has: no message would be stored."""
+    """Refuse `{queue}` in the index if no index can have the name of the queue."""
     try:
         parse_template(sink.index, queue)
     except ValueError as error:
-        told = f"cannot have the queue's name in it, as {{queue}} says: {error}"
-        remedy = "write {queue|lower}" if "lowercase" in told else "write the index without it"
-        yield Problem((*SINK, "index"), f"{told}: {remedy}")
+        text = f"cannot contain the name of the queue ({{queue}}): {error}"
+        remedy = "write {queue|lower}" if "lowercase" in text else "write the index without it"
+        yield Problem((*SINK, "index"), f"{text}: {remedy}")

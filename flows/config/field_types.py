@@ -1,6 +1,6 @@
-"""Texts of `pipeline.yaml` with a grammar of their own: paths, conditions, functions of one's own.
+"""Types for texts of `pipeline.yaml` with a grammar: paths, conditions, user functions.
 
-A model keeps the text; it is read here, when the file is loaded, to tell what is wrong with it.
+A model keeps the text. It is parsed here when the file is loaded, only to find its mistakes.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from flows.values import paths
 
 
 def checked(read: Callable[[str], object], hidden: str) -> AfterValidator:
-    """Refuse what `read` refuses, in its words; `hidden` is what to say of a text from outside."""
+    """Reject a text with the error of `read`, or with `hidden` if it came from `${…}`."""
 
     def check(text: str) -> str:
         try:
             read(text)
         except ValueError as error:
-            told = {"text": str(error), "hidden": hidden}
-            raise PydanticCustomError("notation", "{text}", told) from None
+            context = {"text": str(error), "hidden": hidden}
+            raise PydanticCustomError("notation", "{text}", context) from None
         return text
 
     return AfterValidator(check)
@@ -49,7 +49,7 @@ PathText = Annotated[
     checked(_path, "is not the path of a field, such as order.id"),
     WithJsonSchema({"title": "path", "type": "string"}),
 ]
-"""As in `flows/values/paths.py`."""
+"""A path: see `flows/values/paths.py`."""
 
 OfMessage = Annotated[
     str,
@@ -57,7 +57,7 @@ OfMessage = Annotated[
     checked(lambda text: condition(text, allow_group=False), "is not a condition"),
     WithJsonSchema({"title": "condition", "type": "string"}),
 ]
-"""A condition on one message, as in `flows/conditions/conditions.py`."""
+"""A condition on one message: see `flows/conditions/conditions.py`."""
 
 OfGroup = Annotated[
     str,
@@ -71,8 +71,8 @@ OfGroup = Annotated[
 def _reducer(text: str) -> None:
     answers = user_functions.probe(user_functions.load(text), [{}])
     if answers is not None and not isinstance(answers[0], dict):
-        told = f"{answers[0]!r:.100}, which is no dict"
-        raise ValueError(f"asked about one empty document, it returned {told}")
+        result = f"{answers[0]!r:.100}, which is no dict"
+        raise ValueError(f"asked about one empty document, it returned {result}")
 
 
 Reducer = Annotated[
@@ -80,4 +80,4 @@ Reducer = Annotated[
     checked(_reducer, "is not a function of your own: module:function"),
     WithJsonSchema({"title": "function", "type": "string", "pattern": "^[^:]+:[^:]+$"}),
 ]
-"""What makes one document of several; named as in `flows/conditions/user_functions.py`."""
+"""A user function that reduces documents to one: see `flows/conditions/user_functions.py`."""

@@ -1,6 +1,6 @@
-"""Says what is wrong with a spec: pydantic's findings, at their place in the file and in our words.
+"""Translates pydantic's errors about a spec into plain words, each with its place in the file.
 
-It knows no key of any spec, and quotes no text that stands behind one: any may be a secret.
+It knows no key of any spec, and quotes no value of one: any may be a secret.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ S = TypeVar("S", bound=Spec)
 
 
 def validate(model: type[S], document: YamlDocument, file: str) -> S:
-    """Make a model of a document.
+    """Validate a document as a model.
 
     Raises:
-        SpecError: with all problems, those of the document and those of the model.
+        SpecError: with all problems of the document and of the model.
     """
     spec, found = examine(model, document)
     if found or spec is None:
@@ -43,7 +43,7 @@ def examine(model: type[S], document: YamlDocument) -> tuple[S | None, list[Foun
         try:
             spec = _validate(model, document)
         except ValidationError as error:
-            # A part that could not be read is no value; what follows from that is no news.
+            # Do not report a value twice: where it could not be read, it is missing too.
             broken = {problem.path for problem in found}
             found += [f for f in _translate(model, document, error) if f.path not in broken]
     return spec, sorted(found, key=by_place)
@@ -84,7 +84,7 @@ def by_place(found: Found) -> Place:
 
 
 def _validate(model: type[S], document: YamlDocument) -> S:
-    """Validate; a substituted value that looks like a number is text where text is wanted."""
+    """Validate; where text is expected, a substituted value that looks like a number is text."""
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
@@ -119,23 +119,23 @@ def _translate(
         elif details["type"] == "missing":
             missing.append(path)
         elif details["type"] == "default_factory_not_called":
-            pass  # it wanted to see other keys, and those are what is wrong
+            pass  # it needs other keys, which have errors of their own
         elif details["type"] == "too_short" and (*path, 0) in document.places:
-            pass  # pydantic counts only the items that are right
+            pass  # pydantic counts only the valid items
         elif details["type"] == "rules":
-            # Where a value could not be read, a rule over it and others says nothing.
+            # A rule over several values means nothing where one of them could not be read.
             for problem in () if document.problems else cast("list[Problem]", context["problems"]):
                 at = (*path, *problem.at)
                 yield Found(_place(document, at), at, problem.text)
         else:
-            yield Found(_place(document, path), path, _told(document, path, details))
+            yield Found(_place(document, path), path, _text(document, path, details))
     for path in missing:
         if path not in suggested:
             yield Found(_place(document, path), path, "is missing")
 
 
 def _path(document: YamlDocument, details: ErrorDetails) -> Path:
-    """Where in the document an error is: pydantic puts names of alternatives into its own paths."""
+    """The path of an error in the document; pydantic's paths also name alternatives of a type."""
     path: Path = ()
     for key in details["loc"]:
         if (*path, key) in document.places:
@@ -144,7 +144,7 @@ def _path(document: YamlDocument, details: ErrorDetails) -> Path:
 
 
 def _place(document: YamlDocument, path: Path) -> Place:
-    """Of the value; of what is not there, the key of the nearest mapping around it."""
+    """The place of a value; of a missing one, the key of the nearest mapping around it."""
     if path in document.places:
         return document.places[path]
     while path not in document.keys and path not in document.places:
@@ -178,7 +178,7 @@ def _hint(model: type[Spec], mapping: type[Spec], key: str) -> tuple[list[str], 
     """Return the keys that may be meant by one that never existed, and what to write instead."""
     glued = re.match(r"([A-Za-z_]\w*):(?=.)", key)
     if glued:
-        hint = f"a space is missing behind the colon: write {glued[1]}: and then the value"
+        hint = f"a space is missing after the colon: write {glued[1]}: and then the value"
         return [glued[1]], hint
     known_elsewhere = mapping.hint_of(key)
     if known_elsewhere is not None:
@@ -208,20 +208,20 @@ _MAPPING = "must be a mapping: a key and a value on each line"
 
 
 def _no_mapping(document: YamlDocument, path: Path) -> str:
-    """Say what is wrong with a text where a mapping is wanted, without quoting its value."""
-    told = _MAPPING
+    """Describe a text where a mapping is expected, without quoting its value."""
+    problem = _MAPPING
     value = document.value
     for key in path:
         value = value[key]
     glued = re.match(r"([A-Za-z_]\w*)([:=]| =)(?=[^/])", value) if isinstance(value, str) else None
     if glued is None or path in document.substituted:
-        return told
+        return problem
     if glued[2] == ":":
-        return f"{told}; a space is missing behind the colon of {glued[1]}:"
-    return f"{told}, as in {glued[1]}: value, without ="
+        return f"{problem}; a space is missing after the colon of {glued[1]}:"
+    return f"{problem}, as in {glued[1]}: value, without ="
 
 
-def _told(document: YamlDocument, path: Path, details: ErrorDetails) -> str:
+def _text(document: YamlDocument, path: Path, details: ErrorDetails) -> str:
     if details["type"] in ("model_type", "dict_type"):
         return _no_mapping(document, path)
     context = details.get("ctx", {})
@@ -235,7 +235,7 @@ def _words(details: ErrorDetails, context: Mapping[str, Any]) -> str:
         return words.format_map(context)
     if details["type"] == "literal_error":
         return f"must be {_choice(str(context['expected']))}"
-    # Our own validators say it in the right words already; pydantic puts its own in front.
+    # The messages of our own validators are complete; pydantic adds a prefix.
     return details["msg"].removeprefix("Value error, ")
 
 
@@ -257,7 +257,7 @@ _WORDS = {
     "too_short": "must not be empty",
     "tuple_type": "must be a list",
 }
-"""By pydantic's type of error. What is missing here is said in pydantic's own words."""
+"""By pydantic's type of error. Other types keep pydantic's own message."""
 
 OF_TYPE = frozenset((_MAPPING, *(_WORDS[kind] for kind in ("bool_type", "float_type", "int_type"))))
 """What is said of a text that stands where none can."""

@@ -1,4 +1,4 @@
-"""What `pipeline.yaml` says about summaries: what is left of a group, and under which names."""
+"""The models of `reduce` and `summary` in `pipeline.yaml`: the document that a group becomes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def _quantile(q: str) -> str:
 
 
 class Reduction(Spec):
-    """A field of the summary: one function, and the path of what it takes from each message.
+    """A field of the summary: one function, and the path of its values in each message.
 
-    What has nothing at the path is passed over. Instead of a mapping, `count`: all messages.
+    Messages without a value at the path are skipped. `count` alone, instead of a mapping, counts
+    all messages.
     """
 
     elsewhere: ClassVar = instead_of(
@@ -50,39 +51,39 @@ class Reduction(Spec):
         return hint and hint.format(functions=", ".join(FUNCTIONS))
 
     count: PathText | None = None
-    """How many messages have a value there, null included."""
+    """Number of messages with a value at the path, null included."""
     sum: PathText | None = None
-    """Sum of the numbers, null without any; of whole numbers it is whole, and exact. A text that is
-    a number counts as one. Null is passed over; so is what else is no number, and is
-    counted in the metrics."""
+    """Sum of the numbers, null if there are none. The sum of whole numbers is whole and exact. A
+    text that is a number counts as one. Null is skipped; so is any other value, and the metrics
+    count it."""
     min: PathText | None = None
-    """The least number; as with `sum`, what is none is passed over."""
+    """The smallest number; other values are skipped, as with `sum`."""
     max: PathText | None = None
-    """The greatest number; as with `sum`, what is none is passed over."""
+    """The largest number; other values are skipped, as with `sum`."""
     avg: PathText | None = None
-    """The mean of the numbers; as with `sum`, what is none is passed over."""
+    """The mean of the numbers; other values are skipped, as with `sum`."""
     first: PathText | None = None
     """The value of the first message that has one; null is a value."""
     last: PathText | None = None
     """The value of the last message that has one; null is a value."""
     list: PathText | None = None
-    """All values, null included, in the order of the messages; without any, `[]`."""
+    """All values, null included, in the order of the messages; `[]` if there are none."""
     distinct: PathText | None = None
-    """Each value once, null included, in the order in which they first came; `1` and `1.0` are the
-    same, `1` and `"1"` are two."""
+    """Each value once, null included, in the order of its first message; `1` and `1.0` are one
+    value, `1` and `"1"` are two."""
     count_distinct: PathText | None = None
-    """How many values `distinct` would have: exact up to 4096, of more off by 2 % or so."""
+    """The number of distinct values: exact up to 4096, beyond that within about 2 %."""
     quantile: PathText | None = None
-    """The number that a part `q` of the numbers does not exceed, or nearly so; as with `sum`, what
-    is none is passed over."""
+    """The number that a share `q` of the numbers does not exceed, approximately; other values are
+    skipped, as with `sum`."""
     merge: PathText | None = None
-    """Objects merged, also inside one another; of each field the last value counts."""
+    """Objects merged, nested objects too; of each field the last value counts."""
     concat: PathText | None = None
-    """Texts one after the other, with the `separator` between them."""
+    """Texts joined, with the `separator` between them."""
     q: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Of `quantile`: `0.5` is the median, `0.99` what one of a hundred exceeds."""
+    """For `quantile`: `0.5` is the median, `0.99` the number that one in a hundred exceeds."""
     separator: str = ""
-    """Of `concat`."""
+    """For `concat`."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -102,7 +103,7 @@ class Reduction(Spec):
 
     @property
     def path(self) -> str:
-        """Path of what the function takes."""
+        """Path of the function's values."""
         return str(getattr(self, self.function))
 
     def _given(self) -> tuple[str, ...]:
@@ -119,7 +120,7 @@ def _field(name: str) -> str:
 
 
 FieldName = Annotated[str, AfterValidator(_field)]
-"""Of a document. With dots in it Elasticsearch takes it for a field of an object."""
+"""Name of a document's field. A dot in it makes it a field of an object."""
 
 
 def _shape_of_reduction(value: Any) -> str | None:
@@ -142,7 +143,7 @@ Reductions = Annotated[
     dict[FieldName, _OneField],
     Field(min_length=1),
 ]
-"""By the names of the fields."""
+"""The reductions, by the names of their fields."""
 
 
 def _shape_of_reduce(value: Any) -> str | None:
@@ -162,25 +163,22 @@ Reduce = Annotated[
 
 
 class SummarySpec(Spec):
-    """What the fields are called that every summary has beside those of `reduce`.
-
-    `null` leaves one out.
-    """
+    """Names of the fields that every summary has beside those of `reduce`; `null` omits one."""
 
     key: FieldName | None = "key"
-    """What the messages have in common; left out where there is no `by`."""
+    """The key of the group; omitted where there is no `by`."""
     start: FieldName | None = "window_start"
-    """Start of the aligned window, else when the first message came."""
+    """Start of the aligned window, else the arrival of the first message."""
     end: FieldName | None = "window_end"
-    """End of the aligned window, else when the last message came."""
+    """End of the aligned window, else the arrival of the last message."""
     count: FieldName | None = "count"
-    """How many messages there are."""
+    """Number of messages in the group."""
     completed_by: FieldName | None = "completed_by"
-    """What completed the group."""
+    """The rule that completed the group."""
     fingerprint: FieldName | None = "fingerprint"
-    """With aligned windows: a fingerprint of the messages, how many and which. The job recognises
-    by it what it has written itself. Without it, each group that meets a document of the same
-    window is parked."""
+    """With aligned windows: a hash of the messages in the group, by which the job recognises the
+    documents that it has written itself. Without it, a group whose window has a document already is
+    parked."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -194,7 +192,7 @@ class SummarySpec(Spec):
 
     @property
     def names(self) -> dict[str, str]:
-        """Names that are taken in every summary, and by what."""
+        """The names of the fields that every summary has, each with its key here."""
         everywhere = [key for key in type(self).model_fields if key != "fingerprint"]
         named = {key: getattr(self, key) for key in everywhere}
         return {name: key for key, name in named.items() if name is not None}

@@ -1,6 +1,6 @@
-"""Puts environment variables and secret files in the place of `${…}`.
+"""Replaces `${…}` by environment variables and secret files.
 
-It works on the text of one scalar, after YAML has been read: a value can never become syntax.
+It works on the text of one scalar, after the YAML is parsed: a value can never become syntax.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def substitute(
 ) -> str:
     """Replace `${NAME}`, `${NAME:-default}` and `${file:/path}`; `$$` is a dollar.
 
-    As in a shell, the default stands for a variable that is not set, and for an empty one.
-    A file loses its final newline. A `placeholder` stands for what is not there.
+    As in a shell, the default is for a variable that is not set or is empty. A file loses its final
+    newline. A `placeholder` stands for what is not there.
 
     Raises:
         Unset: there is no value, and no placeholder. The text names the variable or the file.
@@ -47,12 +47,12 @@ def substitute(
 
 
 def problem_of_dollar(text: str) -> str | None:
-    """Tell that a dollar looks as if it began a variable of a shell; `None`: none does."""
+    """Describe the first dollar that looks like a shell's variable or command, or return `None`."""
     found = _OF_A_SHELL.search(text.replace("$$", "  "))
     if found is None:
         return None
-    told = "commands are not run" if found[0] == "$(" else "a variable is written ${NAME}"
-    return f"{told}; a dollar that stands for itself is written $$"
+    hint = "commands are not run" if found[0] == "$(" else "a variable is written ${NAME}"
+    return f"{hint}; a literal dollar is written $$"
 
 
 def _value(place: re.Match[str], environment: Mapping[str, str]) -> str:
@@ -65,7 +65,7 @@ def _value(place: re.Match[str], environment: Mapping[str, str]) -> str:
         return _read(content[len("file:") :])
     variable = _VARIABLE.fullmatch(content)
     if not variable:
-        # What is there instead is not quoted: it may be the middle of a password.
+        # Do not quote the content: it may be the middle of a password.
         raise ValueError("write ${NAME}, ${NAME:-default} or ${file:/path}; a dollar is written $$")
     name, default = variable["name"], variable["default"]
     value = environment.get(name)

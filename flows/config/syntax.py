@@ -1,7 +1,7 @@
-"""Says in plain words what is wrong with the syntax of a YAML file, and where the cause is.
+"""Explains errors in the syntax of a YAML file, and finds the place of the mistake.
 
-Pure. The reader of YAML says where it could not go on, which is often a line or more behind the
-mistake: a missing space behind a colon is noticed at the next colon, an open bracket at the end.
+Pure. The parser reports where it stopped, which is often a line or more after the mistake: it
+notices a missing space after a colon at the next colon, and an open bracket at the end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Mark(NamedTuple):
-    """A place in a text; all count from 0."""
+    """A place in a text; offset, line and column count from 0."""
 
     offset: int
     line: int
@@ -19,7 +19,7 @@ class Mark(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is wrong, and where; both count from 0."""
+    """A mistake and its place; line and column count from 0."""
 
     line: int
     column: int
@@ -30,11 +30,14 @@ QUOTE = "quote the whole value, if it is text"
 
 
 def explain(text: str, said: str, context: str, at: Mark, since: Mark) -> Fault:
-    """Explain an error of the reader: what it `said` at a place, and since where it read what."""
+    """Explain an error of the parser.
+
+    `said` is its message at the place `at`; `context` is what it was parsing, since that place.
+    """
     lines = text.split("\n")
     if text[max(at.offset - 1, 0) : at.offset + 1] == "${":
-        told = "inside { } and [ ], quote ${…}, or write each key on a line of its own"
-        return Fault(at.line, at.column, told)
+        hint = "inside { } and [ ], quote ${…}, or write each key on a line of its own"
+        return Fault(at.line, at.column, hint)
     for find in (_conflict, _blank, _bracket, _quote, _colon, _indentation):
         fault = find(lines, said, context, at, since)
         if fault is not None:
@@ -43,18 +46,18 @@ def explain(text: str, said: str, context: str, at: Mark, since: Mark) -> Fault:
 
 
 def no_break_space(text: str) -> Fault | None:
-    """Find a line that is indented by what looks like a space and is none."""
+    """Find a line that is indented by a character that only looks like a space."""
     for number, line in enumerate(text.split("\n")):
         found = re.match(r"[ \u00a0\u2003\u3000]*[\u00a0\u2003\u3000]", line)
         if found is not None and line.strip():
-            return Fault(number, 0, "only spaces indent, and here is a no-break space among them")
+            return Fault(number, 0, "indent by spaces only: there is a no-break space here")
     return None
 
 
 def _conflict(lines: list[str], _said: str, _context: str, at: Mark, _since: Mark) -> Fault | None:
     for number, line in enumerate(lines[: at.line + 1]):
         if re.match(r"(<{7}|>{7})( |$)|={7}$", line):
-            return Fault(number, 0, "here is the mark of a merge conflict: resolve it")
+            return Fault(number, 0, "there is the mark of a merge conflict: resolve it")
     return None
 
 
@@ -62,8 +65,8 @@ def _blank(lines: list[str], said: str, _context: str, at: Mark, _since: Mark) -
     if r"'\t'" not in said:
         return None
     indents = not lines[at.line][: at.column].strip()
-    told = "a tab does not indent: write spaces" if indents else "write a space in place of the tab"
-    return Fault(at.line, at.column, told)
+    hint = "a tab does not indent: write spaces" if indents else "write a space in place of the tab"
+    return Fault(at.line, at.column, hint)
 
 
 def _bracket(lines: list[str], said: str, context: str, at: Mark, since: Mark) -> Fault | None:
@@ -83,15 +86,15 @@ def _bracket(lines: list[str], said: str, context: str, at: Mark, since: Mark) -
 
 
 def _depth(text: str) -> int:
-    """How many brackets are open at the end of a text, those in quotes and comments left out."""
+    """Count the brackets open at the end of a text, without those in quotes and comments."""
     bare = re.sub(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|(?<=\s)#.*", "", text)
     return len(re.findall(r"[\[{]", bare)) - len(re.findall(r"[\]}]", bare))
 
 
 def _quote(lines: list[str], said: str, context: str, at: Mark, since: Mark) -> Fault | None:
     if "escape" in said:
-        told = r"in double quotes a \ begins an escape: write \\, or take single quotes"
-        return Fault(at.line, at.column, told)
+        hint = r"in double quotes a \ begins an escape: write \\, or use single quotes"
+        return Fault(at.line, at.column, hint)
     if "quoted scalar" in context:
         mark = lines[since.line][since.column]
         return Fault(since.line, since.column, f"the {mark} that opens here needs another {mark}")
@@ -102,8 +105,8 @@ def _quote(lines: list[str], said: str, context: str, at: Mark, since: Mark) -> 
         return None
     for number in range(at.line - 1, -1, -1):  # a text over several lines ends right before
         if lines[number].count(mark) % 2:
-            told = f"the {mark} that opens here needs another {mark}"
-            return Fault(number, lines[number].rindex(mark), told)
+            hint = f"the {mark} that opens here needs another {mark}"
+            return Fault(number, lines[number].rindex(mark), hint)
     return None
 
 
@@ -130,46 +133,46 @@ def _indentation(lines: list[str], said: str, _context: str, at: Mark, _: Mark) 
         return None
     indent, before = _indent(line), _indent(lines[above])
     if said.startswith("mapping values are not allowed") and indent > before:
-        told = f"is indented further than line {above + 1}, which has a value already: "
-        return Fault(at.line, indent, f"{told}write it below the beginning of that line's key")
+        problem = f"is indented further than line {above + 1}, which has a value already"
+        return Fault(at.line, indent, f"{problem}: align it with the key of that line")
     if not re.search(r"but found '(?:<(?:block|document) \w+(?: start)?>|\?|-)'", said):
         return None
     if lines[above].lstrip().startswith("- ") and indent == before:
-        told = "a key stands among the items of a list: indent it as far as the list's own key"
-        return Fault(at.line, indent, told)
+        hint = "there is a key among the items of a list: indent it as far as the key of the list"
+        return Fault(at.line, indent, hint)
     levels = sorted({_indent(one) for one in lines[: at.line] if _is_written(one)})
     have = " or ".join(str(level) for level in levels)
-    told = f"is indented by {indent} spaces, and fits none of the lines above, which have {have}"
-    return Fault(at.line, indent, told)
+    problem = f"is indented by {indent} spaces, and the lines above by {have}"
+    return Fault(at.line, indent, problem)
 
 
 def _other(said: str, context: str) -> str:
-    """Say what the reader says, and what expressions without quotes need."""
+    """Repeat the message of the parser, with a hint for expressions without quotes."""
     if said.startswith("sequence entries"):
         return "a list begins on the next line, or is written [a, b]"
     if said.startswith("expected a comment or a line break"):
-        return "behind | and > the text begins on the next line"
+        return "after | or > the text begins on the next line"
     if said.startswith("but "):
         said = f"{context}, {said}"
     return f"{said}; {QUOTE}" if _AFTER_TEXT.search(said) else said
 
 
 def _glued(line: str) -> re.Match[str] | None:
-    """Match a key and its colon, where the value follows without a space."""
+    """Match a key and its colon that the value follows without a space."""
     return re.match(r"(\s*(?:- +)?)([A-Za-z_][\w.-]*):(?=[^\s:/])", line)
 
 
 def _space_behind(key: str) -> str:
-    return f"a space is missing behind the colon: write {key}: and then the value"
+    return f"a space is missing after the colon: write {key}: and then the value"
 
 
 def _inner_colon(line: str, column: int) -> bool:
-    """Whether there is a key in front, so that this colon is within its value."""
+    """Whether a key stands before this colon, so that the colon is part of its value."""
     return bool(re.match(r"\s*(?:- +)*[^\s#:][^#:]*:\s", line[:column]))
 
 
 def _above(lines: list[str], number: int) -> int | None:
-    """Find the line above that has something in it."""
+    """Find the nearest line above that is not empty and no comment."""
     return next((at for at in range(number - 1, -1, -1) if _is_written(lines[at])), None)
 
 
@@ -186,4 +189,4 @@ _AFTER_TEXT = re.compile(
     r"mapping values are not allowed|(?:found|got) '(?:<scalar>|[\[{:?])'|alphabetic or numeric|"
     r"expected ' '|character '[^\\]' that cannot start"
 )
-"""What PyYAML says of expressions: `a ? b : c`, `"a" == b`, `!a && b`, `@a`."""
+"""Messages of PyYAML about expressions: `a ? b : c`, `"a" == b`, `!a && b`, `@a`."""

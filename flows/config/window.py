@@ -1,4 +1,4 @@
-"""What `pipeline.yaml` says about windows: when a group is complete."""
+"""The models of `window` in `pipeline.yaml`: the rules that complete a group."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from connectors.units import Duration, Size, duration_text
 from flows.config.field_types import OfGroup, OfMessage, PathText
 
 MIN_EVERY = 0.001
-"""Seconds. Shorter windows than a millisecond would be told apart by rounding errors."""
+"""Seconds. Rounding errors are too large beside windows shorter than a millisecond."""
 
 
 OF_EVENT_TIME = ("event_time", "lateness", "idle_after", "ahead")
-"""Keys that say what time is, and complete nothing."""
+"""Keys about event time, which complete no group by themselves."""
 
 
 class TumblingSpec(Spec):
-    """Aligned windows, one after the other, for all keys alike: from 10:00 to 10:01, for example.
+    """Aligned windows, the same for all keys: from 10:00 to 10:01, for example.
 
     A consumer holds at most `prefetch` messages while its windows are open.
     """
@@ -35,23 +35,24 @@ class TumblingSpec(Spec):
     )
 
     every: Annotated[Duration, Field(gt=0, examples=["1m"])]
-    """How long a window is. It begins at a whole multiple of this, counted from 1970 in UTC; a
-    message at exactly its end belongs to the next one."""
+    """Length of a window. Each begins at a whole multiple of it, counted from 1970 in UTC; a
+    message at exactly its end belongs to the next window."""
     event_time: PathText | None = None
-    """Where a message has its time: a date and time of ISO 8601 (without an offset: UTC), or a
-    number, or its text, of seconds, milli-, micro- or nanoseconds since 1970, told apart by
-    their magnitude. A message without one is parked (`missing_time`).
-    Omitted: the time that counts is that of arrival, and no message is late."""
+    """Path of a message's event time: a date and time of ISO 8601 (without an offset: UTC), or a
+    number, or its text, of seconds, milli-, micro- or nanoseconds since 1970; its magnitude
+    decides the unit. A message without an event time is parked (`missing_time`).
+    Omitted: windows go by the time of arrival, and no message is late."""
     lateness: Duration = 0.0
-    """How long a window waits after its end, by stream time. Only then is it closed, and only what
-    comes for a closed window is late. Stream time is the newest time that the slowest consumer has
-    seen; it is one for all keys."""
+    """How far the watermark must pass the end of a window to close it. Only a message for a closed
+    window is late. The watermark is the smallest of the largest event times that the consumers have
+    seen; it is the same for all keys."""
     idle_after: Annotated[Duration, Field(gt=0)] = 30.0
-    """A consumer that has been silent for so long does not hold stream time back; when all are, the
-    clock moves it, so the last windows end too."""
+    """The watermark does not wait for a consumer that has been silent for this long. When all are
+    silent, the clock moves the watermark, so that the last windows close too."""
     ahead: Duration = 60.0
-    """A time more than this in the future goes to its window, but does not move stream time. Where
-    no other has come yet, the clock ends windows, `idle_after` after their end."""
+    """An event time further in the future than this does not move the watermark; its message enters
+    its window. While all event times are that far ahead, the clock closes windows, `idle_after`
+    after their end."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -64,17 +65,17 @@ class TumblingSpec(Spec):
 
     @property
     def longest(self) -> float:
-        """Seconds that the first message of a window waits, as long as messages come."""
+        """Seconds that the first message of a window waits while messages arrive."""
         return self.every + self.lateness
 
 
 class WindowSpec(Spec):
-    """When a group is complete: whichever comes first. At least one is needed.
+    """The rules that complete a group; the first one that holds does. At least one is needed.
 
-    What completed it is recorded: the name of the key, or `window` (tumbling), `stop`, `room`
+    `completed_by` names the rule: the name of the key, or `window` (tumbling), `stop`, `room`
     (`max_groups`), `alone` (`missing_key`), `late` or `forced` (a message with the header
-    `x-hopper: complete`, or SIGUSR1). When one message meets several, they are asked in this order:
-    `last`, `until`, `size`, `count`, `bytes`.
+    `x-hopper: complete`, or SIGUSR1). When a message meets several rules, the first of `last`,
+    `until`, `size`, `count` and `bytes` counts.
     """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -93,45 +94,47 @@ class WindowSpec(Spec):
     )
 
     count: Annotated[int, Field(ge=1, examples=[1000])] | None = None
-    """Messages. Elasticsearch takes a few hundred to a few thousand documents a request best."""
+    """Number of messages. A few hundred to a few thousand documents a request suit Elasticsearch
+    best."""
     bytes: Annotated[Size, Field(ge=1, examples=["5MiB"])] | None = None
-    """Bytes of the bodies as received; the message that crosses the limit is in."""
+    """Bytes of the bodies as received. The message that reaches the limit is in the group."""
     time: Annotated[Duration, Field(gt=0, examples=["1s"])] | None = None
-    """Age, from the first message: how late a document may become visible when messages are rare.
+    """Time since the group's first message: the longest delay of a document when messages are rare.
     A message at exactly the end belongs to the next group."""
     idle: Annotated[Duration, Field(gt=0, examples=["1s"])] | None = None
-    """Silence: time since the group's last message. A message at exactly the end belongs to the
-    next group."""
+    """Time since the group's last message. A message at exactly the end belongs to the next
+    group."""
     last: Annotated[OfMessage, Field(examples=['message.type == "end"'])] | None = None
-    """A condition on a message: it completes its group, and is part of it.
-    Conditions are written in CEL, of `message` (the document), `header`, `property`, `routing_key`,
-    `exchange` and `queue`. A field that is not there, or is of another type than the condition
-    takes it for, makes it false; that is no error. Or they are `module:function` of your own, which
-    is given an object with these attributes, and returns `True` or `False`."""
+    """A condition on a message. The message that meets it completes its group, and is in it.
+    Conditions are written in CEL over `message` (the document), `header`, `property`,
+    `routing_key`, `exchange` and `queue`. A missing field, or one of another type than the
+    condition expects, makes it false, without an error. Or name a `module:function` of your own: it
+    gets an object with these attributes, and returns `True` or `False`."""
     first: Annotated[OfMessage, Field(examples=['message.type == "start"'])] | None = None
-    """A condition on a message: it completes the group before it, and opens the next one.
-    A message that is first and last is a group by itself."""
+    """A condition on a message. The message that meets it completes the group before it, and opens
+    the next one. A message that meets `first` and `last` is a group by itself."""
     until: Annotated[OfGroup, Field(examples=['group.sum("amount") > 100.0'])] | None = None
-    """A condition on the group so far, the newest message included: `group.key`, `group.count`,
-    `group.bytes`, `group.age` (in seconds), `group.sum("amount")`, `group.min(…)`, `group.max(…)`,
+    """A condition on the group with its newest message: `group.key`, `group.count`, `group.bytes`,
+    `group.age` (in seconds), `group.sum("amount")`, `group.min(…)`, `group.max(…)`,
     `group.avg(…)`; and on the newest message, as in `last`."""
     size: PathText | None = None
-    """Where a message says how many its group will have: a number, or its text. Of messages that
-    disagree, the latest counts; when as many are there already, the group is complete now. What is
-    no positive number is parked (`bad_value`); a message that says nothing changes nothing."""
+    """Path of the number of messages in the group, a number or its text. When messages disagree,
+    the latest counts; if the group has that many already, it is complete at once. A message with
+    another value than a positive number is parked (`bad_value`); one without a value changes
+    nothing."""
     event_time: PathText | None = None
-    """With `time` or `idle`: where a message has its time, as in `tumbling`. Then these go by event
-    time: messages enter their groups in the order of their times, and a group ends when stream time
-    has come `lateness` beyond its end. A message whose group is over is `late`. Omitted: the time
-    of arrival counts, and a backlog, which comes within minutes, becomes few groups."""
+    """With `time` or `idle`: path of the event time, as in `tumbling`. Then both go by event time:
+    messages enter their groups in the order of their event times, and a group ends when the
+    watermark is `lateness` past its end. A message for a group that has ended is `late`. Omitted:
+    both go by the time of arrival, so that a backlog becomes few groups."""
     lateness: Duration = 0.0
-    """How much later than others of its time a message may come; as in `tumbling`."""
+    """How far the watermark must pass the end of a group to end it; as in `tumbling`."""
     idle_after: Annotated[Duration, Field(gt=0)] = 30.0
     """As in `tumbling`."""
     ahead: Duration = 60.0
     """As in `tumbling`."""
     tumbling: TumblingSpec | None = None
-    """Aligned windows, by time of arrival or by event time. A key has a group in each window."""
+    """Aligned windows, by time of arrival or by event time. A key has one group in each window."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -142,7 +145,7 @@ class WindowSpec(Spec):
         if self.idle is not None and self.time is not None and self.idle >= self.time:
             yield Problem(
                 ("idle",),
-                f"must be less than time ({duration_text(self.time)}), which always comes first",
+                f"must be less than time ({duration_text(self.time)}), which always ends first",
             )
 
     def _problems_of_event_time(self) -> Iterator[Problem]:
@@ -166,16 +169,16 @@ class WindowSpec(Spec):
 
     @property
     def goes_by_event_time(self) -> bool:
-        """Messages may be late for what ends by their own times."""
+        """Whether groups end by event time, so that messages may be late."""
         return bool(self.event_time or (self.tumbling and self.tumbling.event_time))
 
     @property
     def ends_by_clock(self) -> bool:
-        """Every group is complete some time, even if no message comes any more."""
+        """Whether every group is complete at some time, even if no message arrives any more."""
         return self.time is not None or self.idle is not None or self.tumbling is not None
 
     @property
     def completes(self) -> bool:
-        """Some group may be complete before the clock ends it."""
+        """Whether a rule other than the clock can complete a group."""
         keys = ("count", "bytes", "last", "first", "until", "size", "tumbling")
         return any(getattr(self, key) is not None for key in keys)

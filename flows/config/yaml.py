@@ -1,7 +1,7 @@
-"""Reads YAML into plain values, and remembers where each one stands.
+"""Reads YAML into plain values, each with its place in the file.
 
-It knows no pipeline. It differs from PyYAML's own loaders: scalars follow YAML 1.2, a key may stand
-only once, `${…}` is substituted, and all problems are found, not only the first.
+It knows no pipeline. It differs from PyYAML's own loaders: scalars follow YAML 1.2, duplicate keys
+are errors, `${…}` is substituted, and all problems are reported, not only the first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flows.config.substitution import Placeholder, problem_of_dollar, substitute
 from flows.config.syntax import Fault, Mark, explain, no_break_space
 
 Path = tuple[str | int, ...]
-"""Keys and positions that lead to a value."""
+"""Keys and list positions from the top of the file to a value."""
 
 
 Pair = tuple[yaml.ScalarNode, yaml.Node]
@@ -24,14 +24,14 @@ Pair = tuple[yaml.ScalarNode, yaml.Node]
 
 
 class Place(NamedTuple):
-    """Where something stands in the file; both count from 1."""
+    """A place in the file; line and column count from 1."""
 
     line: int
     column: int
 
 
 class Found(NamedTuple):
-    """Something that is wrong with the file."""
+    """A problem of the file."""
 
     place: Place
     path: Path
@@ -46,9 +46,9 @@ class YamlDocument:
         self.places: dict[Path, Place] = {}
         """Of values."""
         self.keys: dict[Path, Place] = {}
-        """Of the keys in front of them."""
+        """Of their keys."""
         self.substituted: dict[Path, str] = {}
-        """What scalars with a `${…}` in them became, as text."""
+        """The texts of scalars with a `${…}`, after substitution."""
         self.unset: dict[Path, list[str]] = {}
         """Where a placeholder stands for something that has no value, and for what: `NAME`, or
         `file:/path`."""
@@ -128,12 +128,12 @@ for _name, _pattern in (
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), None)
 
 _OTHER_SPELLING = re.compile(r"True|TRUE|False|FALSE|Null|NULL")
-"""YAML 1.2 takes these for `true`, `false` and `null`, which stand here in one spelling only; and
-as text they would be a surprise, for a broker that is handed one of them, for example."""
+"""YAML 1.2 reads these as `true`, `false` and `null`. They are errors here: each value has one
+spelling, and as text they would surprise the broker, for example."""
 
 
 class _Reading:
-    """One walk over the nodes of a document."""
+    """Walks once over the nodes of a document."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class _Reading:
         return values
 
     def _pairs(self, node: yaml.MappingNode, path: Path) -> Iterator[Pair]:
-        """Keys and values; first those that the mapping has itself, which are the stronger ones."""
+        """Keys and values: those of the mapping itself first, since they win over merged ones."""
         lines: dict[str, int] = {}
         merged: list[yaml.Node] = []
         for key, value in node.value:

@@ -175,7 +175,7 @@ WRONG: list[tuple[str, str]] = [
     ("window: {idle: 0}", "6:18: aggregate.window.idle: must be more than 0"),
     (
         "window: {time: 1s, idle: 1s}",
-        "6:28: aggregate.window.idle: must be less than time (1s), which always comes first",
+        "6:28: aggregate.window.idle: must be less than time (1s), which always ends first",
     ),
     ("window: {size: 3}", f"6:18: aggregate.window.size: {TEXT}"),
     (
@@ -324,13 +324,13 @@ WRONG: list[tuple[str, str]] = [
     (f"amend_for: 2h\n{WINDOW}", "6:14: aggregate.amend_for: needs late: amend"),
     (
         f"incomplete: park\n{WINDOW}",
-        "6:15: aggregate.incomplete: would park every group but forced ones: what time or idle "
-        "ends is incomplete; add a rule that completes groups, such as last, size or count",
+        "6:15: aggregate.incomplete: would park every group but forced ones: a group that "
+        "time or idle ends is incomplete; add a rule that completes groups: last, size or count",
     ),
     (
         "incomplete: drop\nwindow: {idle: 1s}",
-        "6:15: aggregate.incomplete: would drop every group but forced ones: what time or idle "
-        "ends is incomplete; add a rule that completes groups, such as last, size or count",
+        "6:15: aggregate.incomplete: would drop every group but forced ones: a group that "
+        "time or idle ends is incomplete; add a rule that completes groups: last, size or count",
     ),
     (f"on_stop: drop\n{WINDOW}", "6:12: aggregate.on_stop: must be write, requeue or park"),
     # What a group becomes

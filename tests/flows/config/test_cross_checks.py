@@ -12,8 +12,8 @@ from tests.flows.aggregate_specs import pipeline
 
 NEVER_COMES = "a group whose end never comes holds its messages until the job stops, and when "
 GROUPS = (
-    "a group whose end never comes holds its messages for ever, and when such groups hold all that "
-    "prefetch allows, nothing arrives any more"
+    "a group whose end never comes holds its messages for ever, and when such groups hold as many "
+    "as prefetch allows, nothing arrives any more"
 )
 WAITS = "the last window waits for more messages until the job stops"
 STREAM = f"{NEVER_COMES}it holds 4000, which is prefetch, nothing arrives any more"
@@ -239,13 +239,13 @@ ALIGNED = "by: a\nwindow: {tumbling: {every: 1m}}\nreduce: {t: {first: a}}"
 OTHERS = "by: a\nwindow: {time: 1s}\nreduce: {t: {first: a}}"
 BY_ID = (
     "4:76: sink.elasticsearch.action: must be index: the summary of an aligned window is read "
-    "by its _id, so that a part never takes the place of the whole; a data stream cannot be read "
-    "by _id: write to an index, or take windows without tumbling"
+    "by its _id, so that a part never replaces the whole; a data stream cannot be read by _id: "
+    "write to an index, or use windows without tumbling"
 )
 WHOLE = "4:76: sink.elasticsearch.action: must be index or create: a summary is a whole document"
 NO_FIELD = (
-    "4:65: sink.elasticsearch.index: names a field that a summary does not have: its fields are "
-    "those of reduce, and those of summary"
+    "4:65: sink.elasticsearch.index: names a field that a summary does not have: it has the "
+    "fields of reduce and of summary"
 )
 NOT_USED = "is for documents of messages: summaries do not use it"
 
@@ -284,7 +284,7 @@ def test_a_summary_is_something_that_the_sink_can_store(
     assert told(path, aggregate, "memory: {}", elasticsearch) == expected
 
 
-IN_INDEX = "4:65: sink.elasticsearch.index: cannot have the queue's name in it, as {queue} says: "
+IN_INDEX = "4:65: sink.elasticsearch.index: cannot contain the name of the queue ({queue}): "
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_given_prefetch_may_be_too_small_for_windows_by_event_time(
     assert (
         f"source.{source.partition(':')[0]}.prefetch: is an upper limit: when a consumer holds 200 "
         "messages of windows that are not over after 70s, nothing arrives any more; omit it, so "
-        "that it grows as far as windows need, or raise it"
+        "that it grows with the windows, or raise it"
     ) in found
 
 

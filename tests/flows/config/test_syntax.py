@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from flows.config.yaml import read
 
-SPACE = "a space is missing behind the colon: write {}: and then the value"
-VALUE = "is indented further than line {}, which has a value already: write it below the beginning"
-FITS = "is indented by {} spaces, and fits none of the lines above, which have {}"
+SPACE = "a space is missing after the colon: write {}: and then the value"
+VALUE = "is indented further than line {}, which has a value already: align it with the key"
+FITS = "is indented by {} spaces, and the lines above by {}"
 ANOTHER = "the {0} that opens here needs another {0}"
 NEEDS = "the {} that opens here needs its {}"
 
@@ -28,12 +28,12 @@ NEEDS = "the {} that opens here needs its {}"
             FITS.format(6, "0 or 4 or 8"),
         ),
         ("  version: 1\nname: a\n", (2, 1), FITS.format(0, "2")),
-        ("by:\n  - a\n  b: 1\n", (3, 3), "a key stands among the items of a list"),
+        ("by:\n  - a\n  b: 1\n", (3, 3), "there is a key among the items of a list"),
         ("by: - a\n", (1, 5), "a list begins on the next line, or is written [a, b]"),
         ("a: 1\nsource:\n\tmemory: {}\n", (3, 1), "a tab does not indent: write spaces"),
         ("a:\n  \tmemory: {}\n", (2, 3), "a tab does not indent: write spaces"),
         ("version:\t1\n", (1, 9), "write a space in place of the tab"),
-        ("a:\n\u00a0 b: 1\n", (2, 1), "only spaces indent"),
+        ("a:\n\u00a0 b: 1\n", (2, 1), "indent by spaces only"),
         ("version: 1\nname:a\nsource: 1\n", (2, 6), SPACE.format("name")),
         ("a:\n  url: x\n  queue:q\n  b: 1\n", (3, 9), SPACE.format("queue")),
         ("a:\n  url:x\n\n  # why\n  queue: q\n", (2, 7), SPACE.format("url")),
@@ -51,7 +51,7 @@ NEEDS = "the {} that opens here needs its {}"
         ('a: 1\nname: "a\nsource: "b"\nx: 1\n', (2, 7), ANOTHER.format('"')),
         ("a: 1\nlast: 'a == 1\nsource: 'b'\nx: 1\n", (2, 7), ANOTHER.format("'")),
         ('a: "\\d"\n', (1, 6), "in double quotes a \\ begins an escape"),
-        ("last: | x\n  y\n", (1, 9), "behind | and > the text begins on the next line"),
+        ("last: | x\n  y\n", (1, 9), "after | or > the text begins on the next line"),
         ("a: 1\n<<<<<<< HEAD\nb: 1\n=======\n", (2, 1), "the mark of a merge conflict"),
         ("a: b: c\n", (1, 5), "quote the whole value, if it is text"),
         ("a: {b: ${X}}\n", (1, 9), "quote ${…}"),
