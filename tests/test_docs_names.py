@@ -203,7 +203,7 @@ def test_the_exit_codes_are_all_told() -> None:
     [
         ("at the most five seconds apart", indexer.REQUESTS.limit, 5),
         ("at the most 30 seconds apart", dead_letter.REPUBLISH.limit, 30),
-        ("A warning every ten seconds", outage_log.EVERY, 10),
+        ("A warning every ten seconds", outage_log.LOG_AFTER, 10),
         ("is tried five times", Visit.TRIES, 5),
         ("30 seconds if not set", Pipeline.model_fields["drain_timeout"].default, 30),
         ("windows smaller than 64 KiB", backlog.SMALL_BYTES, 64 * 1024),

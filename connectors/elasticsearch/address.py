@@ -1,8 +1,7 @@
 """Decides where a document goes: its index, by a template, and its `_id`.
 
-Pure: the time of arrival is an argument. An index that cannot be told is not an error here, but a
-rejection of that one message. Elasticsearch would refuse some of these addresses by itself, but
-some of them together with all other documents of the request.
+Pure: the time of arrival is an argument. A document without a valid address is a `Rejection`, not
+an error: Elasticsearch would refuse some such addresses together with the whole request.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ MAX_ID_BYTES = 512
 
 
 class IdSpec(Protocol):
-    """One of both is given."""
+    """How to make an `_id`: exactly one of both is set."""
 
     @property
     def field(self) -> str | None:
@@ -27,11 +26,11 @@ class IdSpec(Protocol):
 
     @property
     def hash(self) -> str | None:
-        """What is hashed: `body`."""
+        """`body`: hash the body of the message."""
 
 
 class AddressSpec(Protocol):
-    """What `ElasticsearchSink` says about addresses."""
+    """The keys of `ElasticsearchSink` about addresses."""
 
     @property
     def index(self) -> str:
@@ -39,34 +38,34 @@ class AddressSpec(Protocol):
 
     @property
     def index_fallback(self) -> str | None:
-        """Where documents go whose name cannot be told."""
+        """The index for documents that lack a field of the template."""
 
     @property
     def id(self) -> str | IdSpec:
-        """`auto`, `none`, or where the `_id` comes from."""
+        """`auto`, `none`, or how to make the `_id`."""
 
 
 class Addressing:
-    """The address of each document, as the spec says."""
+    """Makes the address of each document, as the spec says."""
 
     def __init__(self, spec: AddressSpec, queue: str = "queue") -> None:
-        """Prepare everything that is the same for all documents; `queue` is the source's.
+        """Prepare what is the same for all documents; `queue`: name of the source's queue.
 
         Raises:
-            ValueError: the template is none.
+            ValueError: `index` is not a valid template.
         """
         template = parse_template(spec.index, queue)
-        self.index = None if template.places else spec.index
-        """Where all documents go; `None`: each has its own."""
+        self.index = None if template.placeholders else spec.index
+        """The index of all documents; `None`: each document has its own."""
         self._template, self._fallback = template, spec.index_fallback
         self._id = spec.id
         field = None if isinstance(spec.id, str) else spec.id.field
         self.fields = template.fields | (fields_at(field) if field is not None else frozenset())
-        """The fields of the document that `address` looks at."""
+        """The fields of the document that `address` reads."""
         self.needs_body = not isinstance(spec.id, str) and spec.id.hash is not None
-        """`address` looks into the body as it came."""
+        """`address` reads the body of the message."""
         self.needs_properties = template.needs_properties or spec.id == "auto"
-        """`address` looks into the properties."""
+        """`address` reads the properties of the message."""
 
     def address(
         self,
@@ -100,7 +99,7 @@ class Addressing:
         if self._id == "none":
             return None
         if isinstance(self._id, str):
-            # An empty message_id is what some clients send who have none.
+            # Some clients without a message_id send an empty one.
             return _short(properties.message_id) if properties.message_id else None
         if self._id.field is None:
             return blake2b(body, digest_size=16).hexdigest()

@@ -1,7 +1,7 @@
-"""Writes the lines of a bulk request; it knows nothing of what is answered.
+"""Writes the lines of a bulk request; `bulk_response.py` reads the answer.
 
-Pure. After the Bulk API of Elasticsearch 8 and 9: a line that says what is to be done, and below
-it the document, unless it is to be deleted.
+Pure. By the Bulk API of Elasticsearch 8 and 9: one line with the action, and under it the document,
+unless the action is `delete`.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import msgspec
 from connectors.message import Documents
 
 MAX_CONFLICTS = 3
-"""How often Elasticsearch by itself begins an update anew that another writer came in between. It
-costs less than to send it once more, which is what follows."""
+"""How often Elasticsearch itself retries an update that conflicts with another writer. That costs
+less than the retry by the job that follows."""
 
 
 class BulkLines:
-    """How documents become the lines of a request."""
+    """Makes the lines of a request from documents."""
 
     def __init__(self, action: str) -> None:
-        """`action`: of documents that say none (see `Documents.actions`)."""
+        """`action`: for documents that name none (see `Documents.actions`)."""
         self._action, self._opening = action, _OPENINGS[action]
         self._head = self._opening + b"}}"
         self._separator = b"\n%s\n" % self._head
         self.overhead = len(self._separator)
-        """Bytes that are added to a document without a head of its own."""
+        """Bytes that a request needs for each document without an action line of its own."""
 
     def sources(self, documents: Documents) -> list[bytes]:
-        """What stands below each head; nothing does where it is empty."""
+        """Return the line under each action line; empty: there is none."""
         sources = documents.sources
         whole = documents.claims is not None or self._action in ("index", "create")
         if documents.actions is None and whole:
@@ -40,7 +40,7 @@ class BulkLines:
         ]
 
     def heads(self, documents: Documents) -> list[bytes] | None:
-        """The line above each document; `None`: all have the same, which says nothing."""
+        """Return the action line of each document; `None`: all have the same, without details."""
         if documents.versions or documents.actions or documents.routings or documents.claims:
             return self._full_heads(documents)
         opening = self._opening
@@ -55,10 +55,9 @@ class BulkLines:
         ]
 
     def body(self, sources: list[bytes], heads: list[bytes] | None) -> bytes:
-        """A request body, or a part of one: heads and sources in turn, a line each."""
+        """Return a request body, or a part of one: action lines and sources in turn."""
         if heads is None:
-            # One join without a look at the documents; only the first and the last are copied
-            # once more.
+            # One join for all documents; only the first and the last are copied twice.
             lines = sources.copy()
             lines[0] = b"%s\n%s" % (self._head, lines[0])
             lines[-1] += b"\n"
@@ -78,7 +77,7 @@ class BulkLines:
         return [action or self._action for action in documents.actions]
 
     def _full_heads(self, documents: Documents) -> list[bytes]:
-        # Elasticsearch takes null for left out.
+        # Elasticsearch treats null like a missing value.
         nothing = [b"null"] * len(documents.sources)
         heads = []
         for action, index, name, routing, version in zip(
@@ -87,12 +86,12 @@ class BulkLines:
             _column(documents.ids) or nothing,
             _column(documents.routings) or nothing,
             documents.versions or repeat(None),
-            strict=False,  # what is repeated has no end
+            strict=False,  # `repeat` is endless
         ):
             head = b'%s"_index":%s,"_id":%s' % (_OPENINGS[action], index, name)
             if routing != b"null":
                 head += b',"routing":%s' % routing
-            # Anywhere else a version would spoil the whole request.
+            # With any other action, Elasticsearch refuses the whole request because of a version.
             if version is not None and name != b"null" and action in ("index", "delete"):
                 head += b',"version":%d,"version_type":"external_gte"' % version
             heads.append(head + b"}}")
@@ -100,17 +99,17 @@ class BulkLines:
 
 
 def replacing(head: bytes, sequence_number: int, primary_term: int) -> bytes:
-    """The line above a claimed document that may take the place of just that state of another."""
+    """Return an action line that replaces exactly this state of the stored document."""
     what = head.removeprefix(_OPENINGS["create"]).removesuffix(b"}}")
     condition = b',"if_seq_no":%d,"if_primary_term":%d}}' % (sequence_number, primary_term)
     return _OPENINGS["index"] + what + condition
 
 
 def check(sources: list[bytes]) -> None:
-    """Make sure that each document is one line: another line could be an action of its own.
+    """Check that each document is one line: a second line could be an action.
 
     Raises:
-        AssertionError: one of them is not.
+        AssertionError: a document has a newline.
     """
     for start in range(0, len(sources), _CHECKED_AT_ONCE):
         if b"\n" in b"".join(sources[start : start + _CHECKED_AT_ONCE]):
@@ -118,10 +117,10 @@ def check(sources: list[bytes]) -> None:
 
 
 def _column(values: list[str | None] | None) -> list[bytes] | None:
-    """Each value as JSON; Elasticsearch takes null for left out. `None`: all are."""
+    """Return each value as JSON, null for a missing one; `None`: all are missing."""
     if values is None or values == [None] * len(values):
         return None
-    # JSON has no newline in it but as \n, so this splits where one value ends.
+    # JSON escapes newlines, so each line is one value.
     return _encode_lines(values).split(b"\n")[:-1]
 
 
@@ -134,5 +133,5 @@ _FORMS = {
 }
 _encode_lines = msgspec.json.Encoder().encode_lines
 _CHECKED_AT_ONCE = 256
-"""Documents. Joining some of them and searching the whole takes a tenth of the time of searching
-each, as long as what is joined is small."""
+"""Documents. To join some and search them together takes a tenth of the time of searching each,
+as long as the joined text is small."""

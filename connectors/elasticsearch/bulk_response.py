@@ -1,6 +1,6 @@
-"""What the answer to a bulk request says; it neither sends nor decides.
+"""Reads the answer to a bulk request; it neither sends nor decides.
 
-Pure. After the Bulk API of Elasticsearch 8 and 9; real answers are in
+Pure. By the Bulk API of Elasticsearch 8 and 9; real answers are in
 `tests/connectors/elasticsearch/answers/`.
 """
 
@@ -19,27 +19,27 @@ from connectors.elasticsearch.ingest_errors import is_of_a_processor
 from connectors.elasticsearch.proxy_answer import describe, one_line
 
 FILTER_PATH = "errors,items.*.status,items.*.error,items.*.failure_store"
-"""What the answer holds. `items.*.error` alone would say as much in a few bytes, but then
-the errors have lost the positions that they belong to. `failure_store` is rare: see `Items`."""
+"""The parts of the answer that Elasticsearch sends. `items.*.error` alone would be shorter, but the
+errors would lose their positions. `failure_store` is rare: see `Items`."""
 
 
 MAX_CONTENT_LENGTH = 100 * 1024**2
-"""Bytes of a request that Elasticsearch takes, unless its `http.max_content_length` is another."""
+"""Bytes: the default of `http.max_content_length`, the largest request."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back of a request."""
+    """The reply to an HTTP request, or why there is none."""
 
     status: int | None
-    """HTTP's; `None`: nothing came back, and `body` says why."""
+    """Status of HTTP; `None`: there is no reply, and `body` says why."""
     body: bytes
     cut: bool = False
-    """Nothing came back because the connection broke, which may be for the request's size."""
+    """There is no reply because the connection broke, possibly at the size of the request."""
     late: bool = False
-    """Nothing came back in time."""
+    """There is no reply within the time limit."""
     headers: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Their names in lower case."""
+    """By name in lower case."""
 
 
 class Refusal(NamedTuple):
@@ -47,34 +47,34 @@ class Refusal(NamedTuple):
 
     position: int
     status: int | None
-    """`None`: each time it was sent, there was no answer."""
+    """`None`: there was no answer to any attempt."""
     reason: str
 
 
 class Items(NamedTuple):
-    """The request was worked on, and each document has a verdict of its own."""
+    """The request was processed: the results of its documents, by their positions."""
 
     stored: Sequence[int]
     throttled: Sequence[Refusal] = ()
-    """Too much, or too early, or another writer came in between: to be sent again."""
+    """To retry: overload, an index that does not exist yet, or a conflict with another writer."""
     failed: Sequence[Refusal] = ()
-    """Elasticsearch's fault, as it says: worth another attempt."""
+    """To retry a number of times: an error of Elasticsearch itself."""
     rejected: Sequence[Refusal] = ()
-    """The document's fault, or what a processor of the pipeline says: it will never be stored."""
+    """Never stored: the document is wrong, or a processor of the ingest pipeline refuses it."""
     conflicts: Sequence[int] = ()
-    """Those of the stored that need not be: the document, or a newer one, was there."""
+    """Among the stored: the document, or a newer version, was stored before."""
     in_failure_store: int = 0
     """How many of the stored do not fit their data stream: Elasticsearch keeps them, each with its
     reason, in the failure store that is switched on for it (8.18, 9.1 and later)."""
     create_conflicts: Sequence[Refusal] = ()
-    """Those of the conflicts in which a document was to be created: what is there may be another
-    document, unless its `_id` is ours (see `settle.reject_id_collisions`)."""
-    others: Mapping[int, str | None] = MappingProxyType({})
-    """Documents that claimed an `_id` which another one has, and the fingerprint of that one."""
+    """Conflicts of the action `create`: the stored document may be another one, unless the job
+    chose the `_id` (see `retry_policy.reject_id_collisions`)."""
+    failed_claims: Mapping[int, str | None] = MappingProxyType({})
+    """Documents whose claim of an `_id` has failed, with the fingerprint of the stored document."""
 
 
 class Retry(NamedTuple):
-    """The request as a whole was not worked on, for reasons that may pass."""
+    """The request as a whole was not processed, for a temporary reason."""
 
     status: int | None
     reason: str
@@ -83,25 +83,25 @@ class Retry(NamedTuple):
     late: bool = False
     """See `Reply`."""
     own: bool = False
-    """Elasticsearch itself says so, and nothing on the way to it."""
+    """The answer is from Elasticsearch itself, not from a proxy."""
 
     @property
     def may_be_stored(self) -> bool:
-        """The request may have been worked on, and only its answer is lost."""
+        """The request may have been processed, and only its answer was lost."""
         if self.status is None:
             return self.cut or self.late
         return not self.own and (self.status == 200 or self.status >= 500)
 
 
 class RefusedRequest(NamedTuple):
-    """The request as a whole was refused for what is in it: a part of it may spoil the rest."""
+    """The request as a whole was refused because of its content or size."""
 
     status: int
     reason: str
 
 
 def read(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
-    """What Elasticsearch says of a request with that many documents."""
+    """Read the reply to a request with that many documents."""
     status, body = reply.status, reply.body
     if status == 200:
         return _read_items(reply, documents)
@@ -112,14 +112,17 @@ def read(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
         return RefusedRequest(413, reason or "the request is too large")
     if status == 400 and reason:
         return RefusedRequest(400, reason)
-    # What answers without a reason is not Elasticsearch, but something on the way to it. So is
-    # what does not find (404) or know (405) what we ask for: the documents are innocent.
-    told = reason or describe(status, reply.headers, body)
-    return Retry(status, told, own=bool(reason))
+    # An answer without a reason is from a proxy, and so is a 404 or 405: the documents are not at
+    # fault.
+    return Retry(status, reason or describe(status, reply.headers, body), own=bool(reason))
 
 
 def read_error(reply: Reply) -> Retry | RefusedRequest:
-    """What Elasticsearch says instead of an answer to a request that reads documents."""
+    """Read the error reply to a request that reads documents.
+
+    Raises:
+        AssertionError: the reply is no error.
+    """
     reading = read(reply, 0)
     if isinstance(reading, RefusedRequest):
         return reading
@@ -127,7 +130,7 @@ def read_error(reply: Reply) -> Retry | RefusedRequest:
         return (
             RefusedRequest(403, reading.reason) if reading.own and reply.status == 403 else reading
         )
-    raise AssertionError("it is an answer")
+    raise AssertionError("the reply is no error")
 
 
 class _Item(msgspec.Struct):
@@ -152,15 +155,15 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
     body = reply.body
     try:
         if not decode(_summary, body).errors:
-            # Nearly all answers end here: the items are counted, not looked at.
+            # Nearly all answers end here: it is enough to count the items.
             found, in_failure_store = body.count(b'"status":'), body.count(b'"failure_store":')
             if found != documents:
                 return _incomplete(found, documents)
             return Items(range(documents), in_failure_store=in_failure_store)
         items = [item for entry in decode(_answer, body).items for item in entry.items()]
     except ValueError as error:
-        told = describe(200, reply.headers, body)
-        return Retry(200, f"not an answer to a bulk request ({error}): {told}")
+        text = describe(200, reply.headers, body)
+        return Retry(200, f"not an answer to a bulk request ({error}): {text}")
     if len(items) != documents:
         return _incomplete(len(items), documents)
     stored: list[int] = []
@@ -188,9 +191,9 @@ def _read_items(reply: Reply, documents: int) -> Items | Retry | RefusedRequest:
 
 
 def _never_fits(reason: str) -> bool:
-    """Whether Elasticsearch has no memory for an operation of that size, at any time.
+    """Return whether the operation is larger than Elasticsearch's memory for it.
 
-    It says so with 429, as if it were a matter of waiting (see its "indexing pressure").
+    Elasticsearch answers 429, as if waiting could help (see its "indexing pressure").
     """
     sizes = _OPERATION_AND_LIMIT(reason)
     return sizes is not None and int(sizes[1]) > int(sizes[2])
@@ -202,12 +205,12 @@ _OPERATION_AND_LIMIT = re.compile(
 
 
 _AS_GOOD_AS_STORED = {
-    ("create", 409),  # the document is there already, or see `Items.create_conflicts`
-    ("index", 409),  # a newer version of it is there
+    ("create", 409),  # the document is stored already, or see `Items.create_conflicts`
+    ("index", 409),  # a newer version is stored
     ("delete", 409),
-    ("delete", 404),  # it is not there
+    ("delete", 404),  # there is no such document
 }
 
 
 def _incomplete(found: int, documents: int) -> Retry:
-    return Retry(200, f"the answer names {found} documents, {documents} were sent")
+    return Retry(200, f"the answer has {found} documents, but {documents} were sent")

@@ -1,4 +1,4 @@
-"""The first look at a cluster: are we let in, may we write, and does it take what we would send?
+"""The check at the start: does the cluster accept the credentials, the index and our requests?
 
 Fail on a definite refusal; treat any other failure as temporary, and wait.
 """
@@ -21,49 +21,50 @@ log = logging.getLogger("hopper.elasticsearch")
 
 
 def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
-    """Ask once; `index`: where documents go that name none, `None`: each names one.
+    """Check once; `index`: for documents that name none, `None`: each names one.
 
-    Returns the largest request that the cluster takes, in bytes.
+    Returns:
+        The largest request that the cluster accepts, in bytes.
 
     Raises:
-        Unavailable: it answers, and what it says will not change by waiting.
+        Unavailable: the cluster refuses, and waiting does not help.
     """
     reading = read(client.send_empty_bulk(), 0)
     if not isinstance(reading, Retry):
         target = None if index is None else Target(client, spec, index)
-        what_it_is = None if target is None else target.check()
+        resolved = None if target is None else target.check()
         length = _content_length_max(client)
-        if target is not None and what_it_is is not None:
-            target.check_state(what_it_is)
+        if target is not None and resolved is not None:
+            target.check_state(resolved)
         if spec.pipeline is not None:
             check_pipeline(client, spec.pipeline)
         return length
     if refusal := refused_for_good(client, reading):
         raise Unavailable(refusal)
-    log.warning("Elasticsearch at %s is waited for: %s", client.nodes, reading.reason)
+    log.warning("waiting for Elasticsearch at %s: %s", client.nodes, reading.reason)
     return MAX_CONTENT_LENGTH
 
 
 def refused_for_good(client: Client, reading: Retry) -> str:
-    """Tell what is refused, and what helps; empty: it may pass."""
+    """Return what the server refuses, with the remedy; empty: waiting may help."""
     if reading.status not in REFUSED_FOR_GOOD:
         return ""
     said = f"{reading.status} {reading.reason}"
-    if reading.status in REDIRECTS:  # it says itself what helps
+    if reading.status in REDIRECTS:  # the reason has the remedy
         return f"Elasticsearch is not at {client.nodes}: {said}"
     if reading.status in (401, 403):
         return (
-            f"Elasticsearch at {client.nodes} does not let us in ({said}): "
+            f"Elasticsearch at {client.nodes} refuses the credentials ({said}): "
             "correct api_key or basic_auth"
         )
     return (
-        f"what answers at {client.nodes} takes no bulk requests ({said}): "
-        "correct sink.elasticsearch.url, with the path under which Elasticsearch is, if it has one"
+        f"the server at {client.nodes} accepts no bulk requests ({said}): "
+        "correct sink.elasticsearch.url, and add the path of Elasticsearch if it has one"
     )
 
 
 def _content_length_max(client: Client) -> int:
-    """A key that may only write may not ask for it: then the usual value is assumed."""
+    """Ask for the largest request; a key that may only write may not: then take the default."""
     reply = client.ask("GET", f"/_nodes/http?filter_path={_LENGTHS}")
     try:
         nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes

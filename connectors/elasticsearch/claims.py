@@ -1,15 +1,15 @@
-"""Decides what becomes of documents that claim an `_id`, where another document has it already.
+"""Decides about documents that claim an `_id` which a stored document has already.
 
-Pure. Elasticsearch tells of such a conflict that there is one; what is there is read then, by
-`_mget`, which sees what was written a moment ago.
+Pure. Elasticsearch reports the conflict without the stored document. So the job reads it by
+`_mget`, which also sees the latest writes.
 
-    where there is                     the document
+    stored document has                the claiming document
     ---------------------------------  ---------------------------------------------------------
-    its own fingerprint                is stored: the answer was lost, or both are the same
-    the fingerprint that it replaces   is sent once more, in place of just that state
-    another one, or none               is in conflict, and is told what is there
-    nothing                            is sent again: a copy of the index lags behind
-    what cannot be read                is rejected for want of permission, else sent again
+    the same fingerprint               counts as stored: the answer was lost, or both are equal
+    the fingerprint that it replaces   is sent again, to replace exactly that state
+    another fingerprint, or none       is in conflict; the answer has the stored fingerprint
+    (it does not exist)                is retried: a replica of the index lags behind
+    (it cannot be read)                is rejected without the permission, else retried
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from connectors.elasticsearch.request import RequestPart
 from connectors.message import Claim
 
 READ = "filter_path=docs.found,docs._seq_no,docs._primary_term,docs._source,docs.error"
-"""What the answer holds."""
+"""The parts of the answer to `_mget` that are read."""
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A document whose `_id` another one has."""
+    """A document whose claim has failed: a stored document has its `_id`."""
 
     place: int
-    """In the request."""
+    """Position in the request."""
     part: RequestPart
     position: int
-    """In its batch."""
+    """Position in its batch."""
     claim: Claim
     index: str | None
     id: str | None
@@ -50,24 +50,24 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(NamedTuple):
-    """The document that is there."""
+    """The stored document."""
 
     fingerprint: str | None
     sequence_number: int
     primary_term: int
 
 
-class Verdicts(NamedTuple):
-    """What becomes of claimed documents."""
+class Resolution(NamedTuple):
+    """The decision about failed claims."""
 
     items: Items
     """Of the whole request."""
     replace: list[tuple[Claimed, Found]]
-    """To be sent once more, each in place of what was found."""
+    """Documents to send again, each to replace the stored document."""
 
 
-def claimed(parts: Iterable[RequestPart], items: Items, index: str | None) -> list[Claimed]:
-    """The documents of a request that claim an `_id` in vain; `index`: of those that name none."""
+def failed_claims(parts: Iterable[RequestPart], items: Items, index: str | None) -> list[Claimed]:
+    """Return the documents whose claim has failed; `index`: for documents that name none."""
     if not items.conflicts:
         return []
     conflicts, found, start = set(items.conflicts), list[Claimed](), 0
@@ -92,8 +92,8 @@ def claimed(parts: Iterable[RequestPart], items: Items, index: str | None) -> li
 
 
 def question(documents: Sequence[Claimed]) -> bytes:
-    """The body of a request that reads what is there in their places."""
-    asked = [
+    """Return the body of an `_mget` request that reads the stored documents."""
+    entries = [
         {
             "_index": one.index,
             "_id": one.id,
@@ -102,15 +102,15 @@ def question(documents: Sequence[Claimed]) -> bytes:
         }
         for one in documents
     ]
-    return msgspec.json.encode({"docs": asked})
+    return msgspec.json.encode({"docs": entries})
 
 
-def judge(documents: Sequence[Claimed], items: Items, reply: Reply) -> Verdicts:
-    """What becomes of them, as the table says, now that it was read what is there."""
+def resolve(documents: Sequence[Claimed], items: Items, reply: Reply) -> Resolution:
+    """Decide by the table, after the stored documents have been read."""
     places = {one.place for one in documents}
     stored = [place for place in items.stored if place not in places]
     throttled, failed, rejected = [*items.throttled], [*items.failed], [*items.rejected]
-    others, replace = dict(items.others), list[tuple[Claimed, Found]]()
+    others, replace = dict(items.failed_claims), list[tuple[Claimed, Found]]()
     for one, there in zip(documents, _read(reply, documents), strict=True):
         if there is None:
             throttled.append(_once_more(one))
@@ -131,14 +131,14 @@ def judge(documents: Sequence[Claimed], items: Items, reply: Reply) -> Verdicts:
                 rejected.append(refusal)
             else:
                 failed.append(refusal)
-    return Verdicts(
+    return Resolution(
         items._replace(
             stored=sorted(stored),
             throttled=sorted(throttled),
             failed=sorted(failed),
             rejected=sorted(rejected),
             conflicts=[place for place in items.conflicts if place not in places],
-            others=others,
+            failed_claims=others,
         ),
         replace,
     )
@@ -147,7 +147,7 @@ def judge(documents: Sequence[Claimed], items: Items, reply: Reply) -> Verdicts:
 def replaced(
     documents: Sequence[Claimed], items: Items, reading: Items | Retry | RefusedRequest
 ) -> Items:
-    """The same with those that were sent once more, of which `reading` tells."""
+    """Add the answer about the replacements, `reading`, to the items of the request."""
     places = [one.place for one in documents]
     if not isinstance(reading, Items):
         status = reading.status or 503
@@ -155,7 +155,7 @@ def replaced(
         if isinstance(reading, Retry):
             return items._replace(throttled=sorted([*items.throttled, *refused]))
         return items._replace(failed=sorted([*items.failed, *refused]))
-    # Another writer came in between: what is there now is looked at when it is sent again.
+    # Another writer was faster: the retry reads the stored document again.
     overtaken = set(reading.conflicts)
 
     def move(refusals: Iterable[Refusal]) -> list[Refusal]:
@@ -174,7 +174,7 @@ def replaced(
 def _read(
     reply: Reply, documents: Sequence[Claimed]
 ) -> Sequence[Found | Retry | RefusedRequest | None]:
-    """What is there in the place of each; `None`: nothing."""
+    """Return the stored document of each; `None`: there is none."""
     if reply.status != 200:
         return [read_error(reply)] * len(documents)
     try:
@@ -200,7 +200,7 @@ def _found(document: Claimed, there: dict[str, Any]) -> Found | RefusedRequest |
 
 
 def _field(source: Any, name: str) -> str | None:
-    """A field of a document, whether its dots are written as such or as objects in each other."""
+    """Return a field of a document, whose name may have dots or stand for nested objects."""
     if not isinstance(source, dict):
         return None
     value = source.get(name)
@@ -222,6 +222,6 @@ def _at(column: list[str | None] | None, position: int) -> str | None:
 
 _UNREAD = "ambiguous_window: another document has this _id, and it cannot be read"
 _FORBIDDEN = (400, 401, 403)
-"""That does not pass; anything else may, and is tried a number of times."""
+"""Statuses that stay; after any other, the job retries a number of times."""
 _STATUS = {"security_exception": 403, "illegal_argument_exception": 400}
-"""An alias of several indices is an illegal argument."""
+"""Statuses by error type; an alias of several indices is an illegal argument."""

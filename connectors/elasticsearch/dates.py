@@ -1,6 +1,6 @@
-"""Prints dates as names of indices have them: `%Y.%m.%d` and the like, in UTC.
+"""Prints dates for names of indices, by formats such as `%Y.%m.%d`, in UTC.
 
-Pure. `strftime` would print the year 1 as `1`, where names are sorted as texts.
+Pure. `strftime` would print the year 1 as `1`, which sorts wrongly among names.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from functools import lru_cache
 
 
 def date_printer(dates: str) -> Callable[[float], str]:
-    """What prints a time, in seconds since 1970, by a format.
+    """Return a function that prints a time, in seconds since 1970, by this format.
 
     Raises:
-        ValueError: it has no directive in it, or one that names of indices cannot have.
+        ValueError: the format has no directive, or one that is not among `_DIRECTIVES`.
     """
     pieces = re.split("(%.?)", dates)
     texts, directives = pieces[0::2], pieces[1::2]
@@ -43,4 +43,4 @@ _DIRECTIVES: dict[str, Callable[[datetime], str]] = {
     "%G": lambda at: f"{at.isocalendar().year:04}",
     "%V": lambda at: f"{at.isocalendar().week:02}",
 }
-"""Numbers only, and nothing below the hour: an index a minute is an accident."""
+"""Numbers only, and no minutes: an index a minute would be a mistake."""

@@ -1,7 +1,7 @@
-"""Decides what stands beside a document's address: its version and its routing, from its fields.
+"""Fills in a document's version and routing from its fields.
 
-Pure. A document that lacks what its action or the spec wants is rejected here: Elasticsearch would
-refuse some of them together with all other documents of the request.
+Pure. It rejects a document that lacks what its action or the spec needs: Elasticsearch would refuse
+some of these together with the whole request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from connectors.elasticsearch.template import fields_at, lookup
 from connectors.message import Documents, Rejection
 
 MAX_VERSION = 2**63 - 1
-"""Elasticsearch keeps versions in 64 bits, and allows no negative ones."""
+"""Elasticsearch keeps versions in 64 bits, without negative ones."""
 
 T = TypeVar("T")
 
@@ -29,43 +29,42 @@ class FieldSpec(Protocol):
 
 
 class MetadataSpec(Protocol):
-    """What `ElasticsearchSink` says of documents beside their addresses."""
+    """The keys of `ElasticsearchSink` about actions, versions and routings."""
 
     @property
     def default_action(self) -> str:
-        """Of documents that say none."""
+        """For documents that name none."""
 
     @property
     def version(self) -> FieldSpec | None:
-        """Where versions are."""
+        """The field with the version."""
 
     @property
     def routing(self) -> FieldSpec | None:
-        """Where routings are."""
+        """The field with the routing."""
 
 
 class Filled(NamedTuple):
-    """Documents that can be sent, and why others cannot."""
+    """Documents that can be sent, and the rejections of the others."""
 
     documents: Documents
     positions: Sequence[int]
-    """Of those that can be sent, among all."""
+    """Positions of the documents that can be sent, among all."""
     rejected: list[tuple[int, Rejection]]
+    """Positions among all, and why these documents can not be sent."""
 
 
 class DocumentMetadata:
-    """Fills in what documents do not say themselves."""
+    """Fills in versions and routings."""
 
     def __init__(self, spec: MetadataSpec) -> None:
         self._action = spec.default_action
         self._version = None if spec.version is None else _DocumentField(spec.version.field)
         self._routing = None if spec.routing is None else _DocumentField(spec.routing.field)
-        self._needs_nothing = self._action not in _OF_OLD_DOCUMENTS and not (
-            self._version or self._routing
-        )
+        self._needs_nothing = self._action not in _NEED_ID and not (self._version or self._routing)
 
     def fill(self, documents: Documents) -> Filled:
-        """Give each document its version and its routing, and see that what needs an `_id` has one.
+        """Set the version and the routing of each document; reject one that lacks a needed `_id`.
 
         Reasons of rejections begin with `missing_id`, `missing_version` or `missing_routing`.
         """
@@ -80,17 +79,19 @@ class DocumentMetadata:
                 row = (None, None)
             versions.append(row[0])
             routings.append(row[1])
-        filled = documents._replace(versions=_tidy(versions), routings=_tidy(routings))
+        filled = documents._replace(
+            versions=_none_if_empty(versions), routings=_none_if_empty(routings)
+        )
         if not rejected:
             return Filled(filled, everything, rejected)
         out = {position for position, _ in rejected}
         left = [position for position in everything if position not in out]
-        return Filled(only(filled, left), left, rejected)
+        return Filled(select(filled, left), left, rejected)
 
     def _row(
         self, documents: Documents, position: int
     ) -> tuple[int | None, str | None] | Rejection:
-        """The version and the routing of a document."""
+        """Return the version and the routing of a document."""
         source = documents.sources[position]
         id = _at(documents.ids, position)
         action = _at(documents.actions, position) or self._action
@@ -108,14 +109,14 @@ class DocumentMetadata:
             if routing is None:
                 reason = f"missing_routing: no text or number in the field {self._routing.path}"
                 return Rejection(reason, None, index, id)
-        if id is None and (version is not None or action in _OF_OLD_DOCUMENTS):
+        if id is None and (version is not None or action in _NEED_ID):
             what = "a version" if version is not None else f"the action {action}"
-            return Rejection(f"missing_id: {what} needs to know which document", None, index)
+            return Rejection(f"missing_id: {what} needs the _id of the document", None, index)
         return version, routing
 
 
 class _DocumentField:
-    """A field of documents that are still JSON; the rest of them is not looked at."""
+    """Reads one field of a document that is still JSON, and skips the other fields."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -129,13 +130,13 @@ class _DocumentField:
     def of(self, source: bytes) -> str | None:
         try:
             values = msgspec.structs.astuple(self._decode(source))
-        except msgspec.DecodeError:  # half a surrogate pair: JSON, but no text
+        except msgspec.DecodeError:  # a lone surrogate is valid JSON, but no valid text
             return None
         return lookup(dict(zip(self._names, values, strict=True)), self.path)
 
 
-def only(documents: Documents, positions: Sequence[int]) -> Documents:
-    """Some of these documents."""
+def select(documents: Documents, positions: Sequence[int]) -> Documents:
+    """Return the documents at these positions."""
     columns = [
         None if column is None else [column[position] for position in positions]
         for column in documents
@@ -154,11 +155,11 @@ def _at(column: list[T | None] | None, position: int) -> T | None:
     return None if column is None else column[position]
 
 
-def _tidy(column: list[T | None]) -> list[T | None] | None:
+def _none_if_empty(column: list[T | None]) -> list[T | None] | None:
     return None if column.count(None) == len(column) else column
 
 
 _MAX_DIGITS = len(str(MAX_VERSION))
 _VERSIONED = ("index", "delete")
-"""Elasticsearch takes no versions of others with any other action."""
-_OF_OLD_DOCUMENTS = ("update", "upsert", "delete")
+"""Actions with which Elasticsearch accepts an external version."""
+_NEED_ID = ("update", "upsert", "delete")

@@ -1,7 +1,4 @@
-"""Reads the errors of Elasticsearch's answers.
-
-Pure.
-"""
+"""Reads the errors in Elasticsearch's answers. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ T = TypeVar("T")
 
 
 class Error(msgspec.Struct):
-    """What is wrong, and why."""
+    """An error as Elasticsearch writes it."""
 
     type: str = ""
     reason: str | None = None
@@ -30,33 +27,33 @@ class _RequestError(msgspec.Struct):
 
 
 def reason_of_request(status: int, body: bytes) -> str:
-    """Why a whole request is refused; empty: it is not Elasticsearch that says so."""
+    """Return why a whole request is refused; empty: the answer is not from Elasticsearch."""
     try:
         answer = decode(_request_error, body)
     except ValueError:
         return ""
     if isinstance(answer.error, Error):
         return reason_of(answer.error)
-    # A text alone is what many say; Elasticsearch repeats the status behind it.
+    # Many servers answer with a text alone; only Elasticsearch repeats the status in the body.
     return one_line(answer.error) if answer.status == status else ""
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Read JSON.
+    """Decode JSON, also with lone surrogates in it.
 
     Raises:
-        ValueError: it is not JSON, or not what the decoder is for.
+        ValueError: the body is not JSON, or not of the decoder's type.
     """
     try:
         return decoder.decode(body)
     except ValueError:
-        # A reason may quote a document that has half a surrogate pair in it. Elasticsearch spells
-        # it out again, and that is JSON, although it is no text; not every reader takes it.
+        # A reason may quote a document with a lone surrogate. Elasticsearch escapes it, which is
+        # valid JSON, but msgspec refuses it.
         return msgspec.convert(json.loads(body), decoder.type)
 
 
 def reason_of(error: Error | None) -> str:
-    """Type and reason, and what its causes add."""
+    """Return type and reason of an error, and the reasons of its causes."""
     if error is None:
         return "no reason given"
     text = f"{error.type}: {error.reason}" if error.reason else error.type

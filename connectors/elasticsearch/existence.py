@@ -1,8 +1,8 @@
-"""Decides which documents have to stay out of a request, because their index is not there.
+"""Decides which documents are left out of a request because their index does not exist.
 
-Elasticsearch makes every index that it is asked to write to, unless the cluster forbids it. Where
-the spec does not want that, indices are looked for first. Pure: `now` is an argument, in seconds
-of any clock that only goes forward.
+Elasticsearch creates each index that it is asked to write to, unless the cluster forbids it. If the
+spec forbids it, the job looks for the index first. Pure: `now` is an argument, in seconds of any
+clock that only goes forward.
 """
 
 from __future__ import annotations
@@ -13,22 +13,26 @@ from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedReques
 from connectors.elasticsearch.request import Request, RequestPart
 
 KNOWN_FOR = 5.0
-"""Seconds; an index that is deleted and still written to may come back within these."""
+"""Seconds for which an index counts as present: if it is deleted within them, a write may create it
+again."""
 
 ABSENT_FOR = 1.0
-"""Seconds; a document that waits for its index waits so much longer at the most."""
+"""Seconds for which an index counts as missing: the longest extra wait of a waiting document."""
 
 
 class Existence:
-    """What is known of indices; may be used by several threads."""
+    """Knows which indices exist; thread-safe."""
 
     def __init__(self, index: str | None, wait: bool) -> None:
-        """`index`: of documents that name none; `wait`: they are sent again, not rejected."""
+        """`index`: for documents that name none; `wait`: retry documents of a missing index.
+
+        Without `wait`, they are rejected.
+        """
         self._index, self._wait = index, wait
         self._known: dict[str, tuple[bool, float]] = {}
 
     def unknown(self, request: Request, now: float) -> list[str]:
-        """Indices of these documents that have to be looked for."""
+        """Return the indices of these documents that the caller must look for."""
         known, forgotten = self._known, (False, now)
         if len(known) > _MAX_KNOWN:
             self._known = known = {name: k for name, k in known.copy().items() if k[1] > now}
@@ -36,11 +40,11 @@ class Existence:
         return [name for name in names if name and known.get(name, forgotten)[1] <= now]
 
     def learn(self, name: str, exists: bool, now: float) -> None:
-        """An index has been looked for."""
+        """Note whether an index exists."""
         self._known[name] = exists, now + (KNOWN_FOR if exists else ABSENT_FOR)
 
     def absent(self, request: Request) -> list[Refusal]:
-        """The documents whose index was looked for, and not found."""
+        """Return a refusal for each document whose index does not exist."""
         known, names = self._known, self._indices(request)
         missing = {name for name in set(names) if name in known and not known[name][0]}
         if not missing:
@@ -54,14 +58,14 @@ class Existence:
     def join(
         self, reading: Items | Retry | RefusedRequest, absent: list[Refusal], documents: int
     ) -> Items | Retry | RefusedRequest:
-        """What is to be read of a request, where `reading` is of those that were not absent."""
+        """Combine the `reading` of the documents that were sent with the `absent` ones."""
         if not isinstance(reading, Items):
             return reading
         if absent:
-            reading = _spread(reading, present(absent, documents))
+            reading = _renumbered(reading, remaining(absent, documents))
         if not self._wait:
             return reading._replace(rejected=sorted([*reading.rejected, *absent]))
-        # Nothing but a missing index is the fault of neither the document nor Elasticsearch.
+        # A missing index is the fault of neither the document nor Elasticsearch: retry it.
         late = [refusal for refusal in reading.rejected if refusal.reason.startswith(_MISSING)]
         return reading._replace(
             throttled=sorted([*reading.throttled, *absent, *late]),
@@ -79,14 +83,14 @@ class Existence:
         return names
 
 
-def present(absent: list[Refusal], documents: int) -> list[int]:
-    """Places in the request of the others."""
+def remaining(absent: list[Refusal], documents: int) -> list[int]:
+    """Return the positions in the request of the documents that are not absent."""
     out = {refusal.position for refusal in absent}
     return [position for position in range(documents) if position not in out]
 
 
-def without(request: Request, absent: list[Refusal]) -> list[RequestPart]:
-    """The parts of a request, without those documents."""
+def parts_without(request: Request, absent: list[Refusal]) -> list[RequestPart]:
+    """Return the parts of a request without the absent documents."""
     if not absent:
         return request.parts
     out = {refusal.position for refusal in absent}
@@ -99,7 +103,7 @@ def without(request: Request, absent: list[Refusal]) -> list[RequestPart]:
     return parts
 
 
-def _spread(items: Items, places: list[int]) -> Items:
+def _renumbered(items: Items, places: list[int]) -> Items:
     def move(refusals: Sequence[Refusal]) -> list[Refusal]:
         return [refusal._replace(position=places[refusal.position]) for refusal in refusals]
 
@@ -110,7 +114,7 @@ def _spread(items: Items, places: list[int]) -> Items:
         move(items.rejected),
         [places[position] for position in items.conflicts],
         items.in_failure_store,
-        others={places[position]: there for position, there in items.others.items()},
+        failed_claims={places[position]: there for position, there in items.failed_claims.items()},
     )
 
 

@@ -1,7 +1,4 @@
-"""What an index may be called, and what values are in its name.
-
-Pure.
-"""
+"""Checks names of indices, and writes values into them. Pure."""
 
 from __future__ import annotations
 
@@ -15,27 +12,27 @@ TOO_LONG = f"the name of an index has at most {MAX_NAME_BYTES} bytes"
 
 
 def problem_of_name(name: str) -> str | None:
-    """Why Elasticsearch allows no index of that name ("Create index" in its API reference)."""
+    """Return why Elasticsearch forbids this name ("Create index" in its API reference)."""
     return TOO_LONG if len(name) > MAX_NAME_BYTES else _problem(name)
 
 
-@lru_cache(maxsize=1024)  # Bodies that name indices name few of them.
+@lru_cache(maxsize=1024)  # the messages of a job name few indices
 def _problem(name: str) -> str | None:
     if name != name.lower():
-        return "the name of an index is in lowercase"
+        return "the name of an index must be lowercase"
     if any(character in '\\/*?"<>| ,#:' for character in name):
-        return r'the name of an index has no \ / * ? " < > | , # : and no space in it'
+        return r'the name of an index must have no \ / * ? " < > | , # : and no space'
     if not name.isprintable():
-        return "the name of an index has only characters in it that can be seen"
+        return "the name of an index must have printable characters only"
     if name.startswith(("-", "_", "+")) or name in ("", ".", ".."):
-        return "the name of an index does not start with - _ +, and is not . or .."
+        return "the name of an index must not start with - _ +, and not be . or .."
     if len(name.encode(errors="replace")) > MAX_NAME_BYTES:
         return TOO_LONG
     return None
 
 
 def text_of(value: Any) -> str | None:
-    """A value of a field or a header as a name has it; `None`: it cannot be in one."""
+    """Return a value of a field or a header as text for a name; `None`: it has no such text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):

@@ -19,9 +19,9 @@ from connectors.elasticsearch.bulk_request import BulkLines, check
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry
 from connectors.elasticsearch.existence import Existence
 from connectors.elasticsearch.isolate import Verdict, judge
-from connectors.elasticsearch.observer import NoObserver, Observer, tell
+from connectors.elasticsearch.observer import NoObserver, Observer, report
 from connectors.elasticsearch.outage_log import Reports
-from connectors.elasticsearch.per_id_order import naming, replace
+from connectors.elasticsearch.per_id_order import count_replaced_as_stored, document_names
 from connectors.elasticsearch.request import Batch, Request
 from connectors.elasticsearch.retry_policy import halve, is_too_large, reject_single, settle
 from connectors.elasticsearch.round_trip import RoundTrip
@@ -95,7 +95,7 @@ class Indexer:
         """
         self._check_threads()
         check(documents.sources)
-        names = naming(documents, self._action, self._index)
+        names = document_names(documents, self._action, self._index)
         batch = Submission(documents, self._lines, names, reply)
         if documents.sources:
             with self._changed:
@@ -199,12 +199,12 @@ class Indexer:
                 self._put_back(request, reading, verdict, now)
             next_try_at = max(self._backlog.due_at() or now, self._pace.resume_at)
             waiting = self._backlog.count
-            lines = self._reports.hear(
+            lines = self._reports.entries_for(
                 reading, request.documents, now, next_try_at, waiting, others_pass
             )
         for line in lines:
             log.log(*line)
-        tell(self._observer, reading, request.documents)
+        report(self._observer, reading, request.documents)
         for batch, answer in answers:
             # The backlog holds only batches of `submit`.
             assert isinstance(batch, Submission)
@@ -213,7 +213,7 @@ class Indexer:
     def _settle(
         self, request: Request, items: Items, slow: bool, now: float
     ) -> list[tuple[Batch, Answer]]:
-        settlement = settle(request, replace(request, items), self._index)
+        settlement = settle(request, count_replaced_as_stored(request, items), self._index)
         retries = [
             (part, now + DOCUMENTS.delay(part.refusals - 1, self._draw()))
             for part in settlement.retries

@@ -1,7 +1,7 @@
-"""Tells an error of an ingest processor from an error of Elasticsearch itself.
+"""Distinguishes errors of an ingest processor from errors of Elasticsearch itself.
 
-Pure. Elasticsearch answers 500 for every Java exception that it has no status for: for a broken
-disk, and for a `fail` processor or a script that meets a field it does not expect.
+Pure. Elasticsearch answers 500 for every Java exception without a status: for a broken disk, and
+also for a `fail` processor, or a script that fails at an unexpected field.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from connectors.elasticsearch.error_body import Error
 
 
 def is_of_a_processor(error: Error | None) -> bool:
-    """Whether code that looks at the document alone has failed: it fails again each time."""
+    """Return whether an ingest processor has failed: it fails at this document each time."""
     while error is not None:
         if error.type in _OF_PROCESSORS:
             return True

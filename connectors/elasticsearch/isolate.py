@@ -1,18 +1,18 @@
-"""Decides whether a request is refused for what is in it, or because Elasticsearch is away.
+"""Decides whether a request is refused because of its content, or because of an outage.
 
-Pure. A firewall refuses each request in which a certain text is, a proxy breaks off at it: then one
-document keeps its neighbours from being stored, and itself. It has to be found, and parked. But an
-outage looks the same, request by request, and must park nothing.
+Pure. A firewall may refuse each request with a certain text, or a proxy break the connection at it.
+Then one document keeps all others of its request from being stored: it must be found and parked.
+An outage looks the same, request by request, and must park nothing.
 
-Rule 1: A refusal speaks against a request only when something else passed before the next one:
-        another request with documents or, for most refusals, a probe: an empty request of the same
-        size, which takes the same way.
-Rule 2: A request against which enough refusals speak is halved; a document that is alone in one is
+Rule 1: A refusal counts against a request only if another request passed before the next refusal: a
+        request with documents or, for most refusals, a probe: an empty request of the same size,
+        through the same proxies.
+Rule 2: A request with enough counted refusals is halved; a document that is alone in its request is
         rejected, and needs more of them.
-Rule 3: When a probe does not pass, nothing of what was refused before counts any more. Where no
-        probe ever passed, since it is refused too, other requests alone tell.
-Rule 4: What has its reason outside of the request never speaks against it: Elasticsearch's own
-        words about load, credentials and missing shards, 429, and servers that cannot be reached.
+Rule 3: When a probe fails, all earlier refusals no longer count. If no probe ever passed, because
+        probes are refused too, only other requests with documents count.
+Rule 4: A refusal with a cause outside of the request never counts: Elasticsearch's own errors about
+        load, credentials and missing shards, 429, and servers that cannot be reached.
 """
 
 from __future__ import annotations
@@ -23,60 +23,62 @@ from typing import NamedTuple
 from connectors.elasticsearch.bulk_response import Items, Refusal, Retry
 
 
-class Grade(NamedTuple):
-    """How much a kind of refusal says."""
+class Thresholds(NamedTuple):
+    """How many counted refusals of one kind are enough."""
 
     halve_at: int
-    """Refusals that have to speak against a request of several documents."""
+    """Refusals after which a request of several documents is halved."""
     reject_at: int
-    """And against a document that is alone."""
+    """Refusals after which a document that is alone is rejected."""
     probes: bool
-    """A probe that passes is enough. Rule 1."""
+    """A probe that passes makes a refusal count. Rule 1."""
 
 
-REFUSED = Grade(1, 3, probes=True)
-"""With a status that has nothing to do with load."""
-BROKEN = Grade(2, 5, probes=True)
-"""Connections break also by chance, and 502 and 503 are what a proxy says of a server that is away:
-with some luck in between for all others."""
-LATE = Grade(2, 12, probes=False)
-"""A shard that is just being moved answers late too, while a probe needs no shard. With the
-indexer's back-off, and as long as a request may take, this is ten minutes and more."""
+REFUSED = Thresholds(1, 3, probes=True)
+"""For a status that is unrelated to load."""
+BROKEN = Thresholds(2, 5, probes=True)
+"""For a broken connection, 502 and 503: these also happen by chance, or when a proxy's server is
+down while other requests pass."""
+LATE = Thresholds(2, 12, probes=False)
+"""For an answer that comes too late: a shard that is just moved answers late too, and a probe needs
+no shard. With the back-off and the time limit of requests, this takes ten minutes or more."""
 
 
 class Verdict(Enum):
-    """What becomes of a request that was refused as a whole."""
+    """The decision about a request that was refused as a whole."""
 
     WAIT = auto()
-    """Nothing else passes, so far as is known."""
+    """No other request is known to pass: it may be an outage."""
     RETRY = auto()
-    """Others pass: they go on, and this one is tried again."""
+    """Other requests pass: send them, and retry this one later."""
     HALVE = auto()
+    """Divide the request: one of its documents is at fault."""
     REJECT = auto()
+    """Reject the only document of the request."""
 
 
-class Record:
-    """What speaks against one request, as it is: its halves begin anew."""
+class RefusalRecord:
+    """The refusals of one request; its halves start without any."""
 
-    __slots__ = ("against", "passed", "probed", "refusals")
+    __slots__ = ("counted", "passed", "probed", "refusals")
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Nothing does."""
+        """Forget all refusals."""
         self.refusals = 0
-        """How often it was refused."""
-        self.against = 0
-        """How many of these speak against it. Rule 1."""
+        """All refusals of the request."""
+        self.counted = 0
+        """Refusals that count against it. Rule 1."""
         self.passed = 0
-        """How many others had passed at the last refusal."""
+        """Other requests that had passed at the last refusal."""
         self.probed = False
-        """A probe that counts passed after the last refusal."""
+        """A probe passed after the last refusal, and makes it count."""
 
 
-def grade_of(reading: Retry) -> Grade | None:
-    """How much a refusal says; `None`: nothing. Rule 4."""
+def thresholds_of(reading: Retry) -> Thresholds | None:
+    """Return the thresholds for a refusal; `None`: it never counts. Rule 4."""
     status = reading.status
     if status is None:
         return BROKEN if reading.cut else LATE if reading.late else None
@@ -87,43 +89,43 @@ def grade_of(reading: Retry) -> Grade | None:
     return BROKEN if status in (502, 503) else REFUSED
 
 
-def probes(record: Record, reading: Retry) -> int:
-    """How many probes have to pass after a refusal, one after the other; 0: it says nothing.
+def probes_needed(record: RefusalRecord, reading: Retry) -> int:
+    """Return how many probes in a row must pass after a refusal; 0: the refusal never counts.
 
-    One more each time: a load balancer that gives requests to its servers by turns would else send
-    all probes to those that are well, and each try to the same one that is not.
+    One more each time: a load balancer that takes its servers in turn could otherwise send all
+    probes to healthy servers, and each attempt to the same broken one.
     """
-    grade = grade_of(reading)
-    if grade is None:
+    thresholds = thresholds_of(reading)
+    if thresholds is None:
         return 0
-    return record.against + 1 if grade.probes else 1
+    return record.counted + 1 if thresholds.probes else 1
 
 
 def judge(
-    record: Record, reading: Retry, documents: int, passed: int, probed: bool | None
+    record: RefusalRecord, reading: Retry, documents: int, passed: int, probed: bool | None
 ) -> Verdict:
-    """Take note of one more refusal, and decide.
+    """Record one more refusal, and decide.
 
-    `passed` counts all other requests that passed so far; `probed`: whether the probes after this
-    refusal passed, `None`: that is not known.
+    `passed`: number of other requests that have passed so far; `probed`: whether the probes after
+    this refusal passed, `None`: unknown.
     """
-    grade = grade_of(reading)
-    if grade is None:
+    thresholds = thresholds_of(reading)
+    if thresholds is None:
         return Verdict.WAIT
     if probed is False:
         record.clear()  # Rule 3
         return Verdict.WAIT
-    spoke = record.refusals > 0 and (passed > record.passed or record.probed)
-    record.against += spoke  # Rule 1: the refusal before this one does
+    counts = record.refusals > 0 and (passed > record.passed or record.probed)
+    record.counted += counts  # Rule 1: the previous refusal counts
     record.refusals += 1
-    record.passed, record.probed = passed, bool(probed) and grade.probes
-    if record.against >= (grade.reject_at if documents == 1 else grade.halve_at):
+    record.passed, record.probed = passed, bool(probed) and thresholds.probes
+    if record.counted >= (thresholds.reject_at if documents == 1 else thresholds.halve_at):
         return Verdict.REJECT if documents == 1 else Verdict.HALVE  # Rule 2
-    return Verdict.RETRY if spoke or record.probed else Verdict.WAIT
+    return Verdict.RETRY if counts or record.probed else Verdict.WAIT
 
 
-def rejected(reading: Retry) -> Items:
-    """The verdict on a document that was alone."""
+def reject(reading: Retry) -> Items:
+    """Reject a document that was alone in its request."""
     said = reading.reason if reading.status is None else f"{reading.status}, {reading.reason}"
-    reason = f"refused: alone in a request, again and again, while others passed: {said}"
+    reason = f"refused: alone in a request, each time, while other requests passed: {said}"
     return Items([], rejected=[Refusal(0, reading.status, reason)])

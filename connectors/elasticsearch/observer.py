@@ -1,4 +1,4 @@
-"""Counts what is sent, and the answers. Pure."""
+"""Reports requests and their answers to an observer that counts them. Pure."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Retry
 
 
 class Observer(Protocol):
-    """Called from the threads of the indexer."""
+    """Counts requests and documents; the threads of the indexer call it."""
 
     def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
-        """A request has ended, well or not."""
+        """Count a request that has ended, with or without an answer."""
 
     def retried(self, documents: int, status: int | None) -> None:
-        """Documents are to be sent again; `None`: there was no answer."""
+        """Count documents to retry; `None`: there was no answer."""
 
     def rejected(self, documents: int, status: int | None) -> None:
-        """Documents will never be stored; `None`: there was no answer about them."""
+        """Count documents that can not be stored; `None`: there was no answer about them."""
 
     def in_failure_store(self, documents: int) -> None:
-        """Documents are stored in the failure store of their data stream, which they do not fit."""
+        """Count documents that are in the failure store of their data stream."""
 
 
-def tell(observer: Observer, reading: Items | Retry | RefusedRequest, documents: int) -> None:
-    """What has been read of a request with that many documents."""
+def report(observer: Observer, reading: Items | Retry | RefusedRequest, documents: int) -> None:
+    """Report the answer to a request with that many documents."""
     if not isinstance(reading, Items):
         observer.retried(documents, reading.status)
         return
@@ -40,7 +40,7 @@ def tell(observer: Observer, reading: Items | Retry | RefusedRequest, documents:
 
 
 class NoObserver:
-    """Looks away."""
+    """Counts nothing."""
 
     def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
         """See `Observer`."""

@@ -1,4 +1,4 @@
-"""What other tools call the keys of `pipeline.yaml` about Elasticsearch."""
+"""Hints for keys of other tools in the Elasticsearch part of `pipeline.yaml`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ OTHER_KEYS = instead_of(
         "write id: {field: order.id}": "document_id id_field doc_id _id",
         "write index": "index_name indices data_stream template _index",
         "write request_timeout": "timeout",
-        "what can be tried again is, for ever": "retries max_retries retry",
+        "there is no limit: the job retries until a document is stored or refused": "retries "
+        "max_retries retry",
         "write concurrency": "workers max_in_flight threads parallelism",
         "write pipeline": "ingest_pipeline",
     }

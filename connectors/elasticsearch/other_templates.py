@@ -1,4 +1,4 @@
-"""How a template of an index's name is written here that was written as for another tool. Pure.
+"""Recognises templates of index names in other tools' notations, and translates them. Pure.
 
 x-%{+YYYY.MM.dd}  %{[host]}  {{ .host }}  ${host}  <x-{now/d}>  x-%Y.%m.%d
 """
@@ -11,10 +11,10 @@ from connectors.spelling import names_in, problem_of, written
 
 
 def refuse_other_notations(text: str) -> None:
-    """Refuse what is a template of another tool.
+    """Refuse a template in another tool's notation.
 
     Raises:
-        ValueError: it is one; the text says what to write.
+        ValueError: it is one; the text says what to write instead.
     """
     problem = _problem_of_template(text)
     if problem is not None:
@@ -28,7 +28,7 @@ def refuse_other_notations(text: str) -> None:
 def _problem_of_place(place: str) -> str | None:
     name = place.partition(":")[0].partition("|")[0]
     if place != place.strip():
-        return f"a name stands without spaces: write {{{place.strip()}}}"
+        return f"a placeholder has no spaces: write {{{place.strip()}}}"
     return _problem_of_date(place) or problem_of(name, pointers=False)
 
 
@@ -36,13 +36,13 @@ def _problem_of_template(text: str) -> str | None:
     bare = re.sub(r"\{[^{}]*\}", "", text)
     if re.search(r"%[YymdHjGV]", bare):
         dates = re.sub(r"(?:%[YymdHjGV][^%\w]?)+(?<=\w)", r"{@timestamp:\g<0>}", text)
-        return f"a date stands in braces: write {dates}"
+        return f"a date needs braces: write {dates}"
     if text.startswith("<") and text.endswith(">"):
         text = re.sub(r"\{now[^{}]*(?:\{([^{}]*)\}[^{}]*)?\}", _date_math, text[1:-1])
-        return f"date math is not for templates: write {text}"
+        return f"templates have no date math: write {text}"
     if not _PLACE.search(text):
         return None
-    return f"a place of a template has braces and nothing else: write {_PLACE.sub(_ours, text)}"
+    return f"a placeholder has one pair of braces only: write {_PLACE.sub(_ours, text)}"
 
 
 def _problem_of_date(place: str) -> str | None:
@@ -65,7 +65,7 @@ def _date_math(place: re.Match[str]) -> str:
 
 
 def _dates(text: str) -> str:
-    """A date in the letters of Java or Joda, in ours."""
+    """Translate a date format of Java or Joda."""
     directives = re.sub(
         "|".join(_DIRECTIVES),
         lambda found: _DIRECTIVES[found[0]],

@@ -1,4 +1,4 @@
-"""Decides what the log says about trouble: at once, then seldom, and when it is over.
+"""Decides what to log about outages and refusals: the first at once, then rarely, and the end.
 
 Pure: `now` is an argument, in seconds of any clock that only goes forward.
 """
@@ -13,21 +13,25 @@ from connectors.elasticsearch.proxy_answer import REDIRECTS
 from connectors.message import SinkState
 
 REFUSED_FOR_GOOD = (401, 403, 404, 405, 406, *REDIRECTS)
-"""Statuses of requests that will be answered so until the spec, or what it names, is another."""
+"""Statuses that stay the same until a person changes the spec or the cluster."""
 
-EVERY = 10.0
-"""Seconds between two lines: often enough to see that it goes on, seldom enough to read."""
+LOG_AFTER = 10.0
+"""Seconds between two lines about the same state."""
 
 
 class Reports:
-    """What the log and `/health` say after each answer."""
+    """Log entries and the state for `/health`, after each answer."""
 
     def __init__(self) -> None:
-        self._trouble, self._culprits, self._misfits = OutageLog(), Culprits(), FailureStoreLog()
+        self._outage, self._refused, self._failure_store = (
+            OutageLog(),
+            RefusedRequestLog(),
+            FailureStoreLog(),
+        )
         self.state = SinkState()
-        """What Elasticsearch says now."""
+        """See `Sink.state`."""
 
-    def hear(
+    def entries_for(
         self,
         reading: Items | Retry | RefusedRequest,
         documents: int,
@@ -36,78 +40,79 @@ class Reports:
         waiting: Callable[[], int],
         others_pass: bool,
     ) -> list[tuple[int, str]]:
-        """Level and text of what the log should say after an answer about so many documents.
+        """Return level and text of the log entries after an answer about so many documents.
 
-        `others_pass`: the request was refused, while others are not. For the rest see `OutageLog`.
+        `others_pass`: this request is refused while others pass. For the rest see `OutageLog`.
         """
         if others_pass:
-            lines = [self._culprits.hear(reading, documents, now)]
+            lines = [self._refused.entry_for(reading, documents, now)]
         else:
             self.state = _state_after(reading, self.state)
-            lines = [self._trouble.hear(reading, now, next_try_at, waiting)]
-        lines.append(self._misfits.hear(reading, now))
+            lines = [self._outage.entry_for(reading, now, next_try_at, waiting)]
+        lines.append(self._failure_store.entry_for(reading, now))
         return [line for line in lines if line is not None]
 
 
 class OutageLog:
-    """What keeps Elasticsearch from taking documents, as its answers tell, one after the other."""
+    """Logs that Elasticsearch does not accept documents, by its answers in order."""
 
     def __init__(self) -> None:
         self._since: float | None = None
-        self._said_at = float("-inf")
+        self._logged_at = float("-inf")
 
-    def hear(
+    def entry_for(
         self,
         reading: Items | Retry | RefusedRequest,
         now: float,
         next_try_at: float,
         waiting: Callable[[], int],
     ) -> tuple[int, str] | None:
-        """Level and text of what the log should say after this answer, if anything.
+        """Return level and text of the log entry after this answer; `None`: log nothing.
 
-        `waiting` counts the documents that wait; it is only asked when that is told.
+        `next_try_at`: when the next request starts. `waiting` returns the number of documents that
+        wait; it is called only for an entry.
         """
         reason = _reason(reading)
         if reason is None:
             return self._end(now)
         if self._since is None:
             self._since = now
-        if now < self._said_at + EVERY:
+        if now < self._logged_at + LOG_AFTER:
             return None
-        self._said_at = now
+        self._logged_at = now
         return _level(reading), (
-            f"Elasticsearch has not taken all documents for {now - self._since:.1f} s: {reason}; "
-            f"{waiting()} wait, next try in {max(0.0, next_try_at - now):.1f} s"
+            f"Elasticsearch has not accepted all documents for {now - self._since:.1f} s: "
+            f"{reason}; {waiting()} wait, next attempt in {max(0.0, next_try_at - now):.1f} s"
         )
 
     def _end(self, now: float) -> tuple[int, str] | None:
         since, self._since = self._since, None
-        if since is None or self._said_at < since:
-            return None  # What was not heard of does not end.
-        return logging.INFO, f"Elasticsearch takes documents again, after {now - since:.1f} s"
+        if since is None or self._logged_at < since:
+            return None  # The outage was never logged, so do not log a recovery.
+        return logging.INFO, f"Elasticsearch accepts documents again, after {now - since:.1f} s"
 
 
-class Culprits:
-    """Requests that are refused while others pass."""
+class RefusedRequestLog:
+    """Logs requests that are refused while others pass."""
 
     def __init__(self) -> None:
-        self._said_at = float("-inf")
+        self._logged_at = float("-inf")
 
-    def hear(
+    def entry_for(
         self, reading: Items | Retry | RefusedRequest, documents: int, now: float
     ) -> tuple[int, str] | None:
-        """Level and text of what the log should say after such a refusal, if anything.
+        """Return level and text of the log entry after such a refusal; `None`: log nothing.
 
-        `documents` is how many the request has. What is rejected in the end is told where it is
+        `documents`: of the request. Documents that are rejected in the end are logged when they are
         parked.
         """
         reason = _reason(reading)
-        if reason is None or now < self._said_at + EVERY:
+        if reason is None or now < self._logged_at + LOG_AFTER:
             return None
-        self._said_at = now
+        self._logged_at = now
         return logging.WARNING, (
-            f"a request of {documents} documents is refused while others pass: {reason}; it is "
-            "halved until the document that is refused is alone, and parked"
+            f"a request of {documents} documents is refused while others pass: {reason}; the job "
+            "halves it until the refused document is alone, and parks that one"
         )
 
 
@@ -116,27 +121,29 @@ class FailureStoreLog:
 
     def __init__(self) -> None:
         self._count = 0
-        self._said_at = float("-inf")
+        self._logged_at = float("-inf")
 
-    def hear(self, reading: Items | Retry | RefusedRequest, now: float) -> tuple[int, str] | None:
-        """Level and text of what the log should say after this answer, if anything.
+    def entry_for(
+        self, reading: Items | Retry | RefusedRequest, now: float
+    ) -> tuple[int, str] | None:
+        """Return level and text of the log entry after this answer; `None`: log nothing.
 
-        They are not parked, so a reader of the dead letters alone would not hear of them.
+        These documents are not parked, so the dead letters alone would not show them.
         """
         if not isinstance(reading, Items) or not reading.in_failure_store:
             return None
         self._count += reading.in_failure_store
-        if now < self._said_at + EVERY:
+        if now < self._logged_at + LOG_AFTER:
             return None
-        self._said_at = now
+        self._logged_at = now
         return logging.WARNING, (
-            f"Elasticsearch has put documents that do not fit into the failure store of their data "
-            f"stream, {self._count} so far; GET NAME::failures/_search shows why"
+            f"Elasticsearch has put documents that do not fit their data stream into its failure "
+            f"store, {self._count} so far: GET NAME::failures/_search shows why"
         )
 
 
 def _state_after(reading: Items | Retry | RefusedRequest, before: SinkState) -> SinkState:
-    """What Elasticsearch says now."""
+    """Return the state after an answer."""
     reason = _reason(reading)
     if isinstance(reading, Retry):
         return SinkState(reading.status is not None, reason)
@@ -146,7 +153,7 @@ def _state_after(reading: Items | Retry | RefusedRequest, before: SinkState) -> 
 
 
 def _reason(reading: Items | Retry | RefusedRequest) -> str | None:
-    """Why documents have to be sent again, if Elasticsearch is why."""
+    """Return why Elasticsearch makes the job retry documents; `None`: it does not."""
     if isinstance(reading, Retry):
         return reading.reason if reading.status is None else f"{reading.status} {reading.reason}"
     if isinstance(reading, Items) and (refused := reading.throttled or reading.failed):
@@ -155,6 +162,6 @@ def _reason(reading: Items | Retry | RefusedRequest) -> str | None:
 
 
 def _level(reading: Items | Retry | RefusedRequest) -> int:
-    # What is refused for good now will be so later, unless a person does something.
+    # An error, if a person must do something.
     for_good = isinstance(reading, Retry) and reading.status in REFUSED_FOR_GOOD
     return logging.ERROR if for_good else logging.WARNING

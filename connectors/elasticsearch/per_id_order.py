@@ -1,19 +1,19 @@
-"""Decides which documents have to wait for others of the same name, so that none overtakes one.
+"""Keeps documents of the same name in order: a later one waits for the earlier one.
 
-Pure. With one request after the other there would be little to decide; with several under way, and
-documents that are sent again later than others that came after them, there is.
+Pure. A document's name is its `_id` and its index. Several requests are in flight at once, and a
+retried document may be sent later than one that came after it.
 
-Rule 1: Of the documents of one name, those that are under way or wait to be sent again are all in
-        one request, which has taken the name.
-Rule 2: Others are held until that one is settled, and are sent then, in the order they came in.
-Rule 3: Documents of one name share a request only where each replaces the one before: then the
-        earlier one need not be stored any more once the later one is.
+Rule 1: All documents of one name that are in flight or wait for a retry are in one request, which
+        has taken the name.
+Rule 2: Other documents of the name are held until that request is settled, and are then sent in the
+        order of arrival.
+Rule 3: Documents of one name share a request only if each replaces the one before: then the earlier
+        one need not be stored once the later one is.
 
-A document with a name costs 0.2 µs for all this, one without costs nothing.
+A document with a name costs 0.2 µs for this, one without a name nothing.
 
-It does not see other processes, other names of the same index, nor a request that Elasticsearch
-still works on although the job does not wait for its answer any more. Against these help
-versions, and claims.
+This module sees neither other processes, nor aliases of an index, nor a request that Elasticsearch
+still processes after the job's time limit. Versions and claims protect against these.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from connectors.elasticsearch.bulk_response import Items
 from connectors.elasticsearch.request import DocumentNames, Name, Request, RequestPart
 from connectors.message import Documents
 
-Place = tuple[int, int, RequestPart]
-"""The number of a document's batch and its position there, which are the order of arrival; and the
-part that it was in, which has its past."""
+HeldDocument = tuple[int, int, RequestPart]
+"""The number of a document's batch and its position in it, which are the order of arrival; and the
+part that it was in, which has its attempts."""
 
 
 class PerIdOrder:
     """The names that are taken, and the documents that wait for them."""
 
     def __init__(self, bytes_max: int) -> None:
-        """`bytes_max`: of a request made of documents that have waited."""
+        """`bytes_max`: the largest request made of held documents, in bytes."""
         self.bytes_max = bytes_max
         self._taken: set[Name] = set()
-        self._held: dict[Name, list[Place]] = {}
+        self._held: dict[Name, list[HeldDocument]] = {}
 
     @property
     def held(self) -> list[RequestPart]:
-        """The documents that wait."""
+        """The held documents."""
         places = [place for held in self._held.values() for place in held]
         return [part.only([position]) for _, position, part in places]
 
     def claim(self, parts: list[RequestPart]) -> tuple[list[RequestPart], set[Name]]:
-        """Take the names of a request that is to be sent; hold what has to wait. Rules 1 and 3."""
+        """Take the names of a request to send; hold documents that must wait. Rules 1 and 3."""
         names = names_of(parts)
         if self._taken.isdisjoint(names) and (_all_replace(parts) or not _repeat(parts, names)):
             self._taken |= names
             return parts, names
         mine: dict[Name, bool] = {}
 
-        def goes(name: Name, part: RequestPart, _: int) -> bool:
+        def may_go(name: Name, part: RequestPart, _: int) -> bool:
             if name in self._taken or name in self._held:
                 return False
             replaces = _replaces(part)
@@ -63,12 +63,12 @@ class PerIdOrder:
             mine[name] = replaces
             return True
 
-        parts = self._sift(parts, goes)
+        parts = self._hold_unless(parts, may_go)
         self._taken.update(mine)
         return parts, set(mine)
 
     def share(self, requests: Sequence[Request]) -> list[Request]:
-        """Divide the names of a request among its halves; hold what has to wait. Rule 1."""
+        """Divide the names of a request among its halves; hold documents that must wait. Rule 1."""
         shared: list[Request] = []
         given: set[Name] = set()
 
@@ -76,7 +76,7 @@ class PerIdOrder:
             return name not in given
 
         for request in requests:
-            parts = self._sift(request.parts, free)
+            parts = self._hold_unless(request.parts, free)
             names = names_of(parts)
             given |= names
             if parts:
@@ -86,7 +86,7 @@ class PerIdOrder:
     def one_of_each(
         self, retries: Sequence[tuple[RequestPart, float]]
     ) -> list[tuple[RequestPart, float]]:
-        """Hold what would be sent again at another time than one of the same name. Rule 1."""
+        """Hold all but the first retry of each name: their times differ. Rule 1."""
         parts = [part for part, _ in retries]
         if not _repeat(parts, names_of(parts)):
             return list(retries)
@@ -99,17 +99,19 @@ class PerIdOrder:
         def first(name: Name, part: RequestPart, position: int) -> bool:
             return firsts[name] == (part.batch.number, position)
 
-        return [(left, due_at) for part, due_at in retries for left in self._sift([part], first)]
+        return [
+            (left, due_at) for part, due_at in retries for left in self._hold_unless([part], first)
+        ]
 
     def release(self, names: set[Name]) -> list[Request]:
-        """These names are free: what is to be sent now that has waited for them. Rule 2."""
+        """Free these names, and return requests of the documents that waited for them. Rule 2."""
         self._taken -= names
         if not self._held:
             return []
         runs = [run for name in names & self._held.keys() if (run := self._next_run(name))]
         runs.sort(key=lambda run: run[0][:2])
         requests: list[Request] = []
-        places: list[Place] = []
+        places: list[HeldDocument] = []
         for run in runs:
             if places and _size(places) + _size(run) > self.bytes_max:
                 requests.append(_request(places))
@@ -117,8 +119,8 @@ class PerIdOrder:
             places += run
         return [*requests, _request(places)] if places else requests
 
-    def _next_run(self, name: Name) -> list[Place]:
-        """The documents that are next to go by a name, which they take."""
+    def _next_run(self, name: Name) -> list[HeldDocument]:
+        """Return the held documents to send next by a name, and take the name again."""
         held = [place for place in self._held.pop(name) if not place[2].batch.withdrawn]
         run, size = held[:1], _size(held[:1])
         if run and _replaces(run[0][2]):
@@ -133,15 +135,15 @@ class PerIdOrder:
             self._held[name] = held[len(run) :]
         return run
 
-    def _sift(
-        self, parts: list[RequestPart], goes: Callable[[Name, RequestPart, int], bool]
+    def _hold_unless(
+        self, parts: list[RequestPart], may_go: Callable[[Name, RequestPart, int], bool]
     ) -> list[RequestPart]:
-        """Hold the documents that may not go."""
+        """Hold the documents for which `may_go` is false; return the others."""
         sifted = []
         for part in parts:
             kept = []
             for position, name in zip(part.positions, part.names or repeat(None), strict=False):
-                if name is None or goes(name, part, position):
+                if name is None or may_go(name, part, position):
                     kept.append(position)
                 else:
                     place = part.batch.number, position, part
@@ -154,17 +156,17 @@ class PerIdOrder:
 
 
 def names_of(parts: Iterable[RequestPart]) -> set[Name]:
-    """The names of all documents in these."""
+    """Return the names of all documents in these parts."""
     names: set[Name] = set().union(*(part.names for part in parts))
     names.discard(None)
     return names
 
 
-def naming(documents: Documents, action: str, index: str | None) -> DocumentNames | None:
-    """The names of a batch; `None`: none of its documents can overtake another.
+def document_names(documents: Documents, action: str, index: str | None) -> DocumentNames | None:
+    """Return the names of a batch; `None`: its documents need no order.
 
-    `action` and `index` are of those that say none. Whether a document that is there already is
-    made before or after another attempt to make it is all the same.
+    `action` and `index`: for documents that name none. The order of two attempts to `create` the
+    same document makes no difference.
     """
     ids, indices, actions = documents.ids, documents.indices, documents.actions
     claims = documents.claims is not None
@@ -183,8 +185,8 @@ def naming(documents: Documents, action: str, index: str | None) -> DocumentName
     )
 
 
-def replace(request: Request, items: Items) -> Items:
-    """Count as stored what was not, but has been replaced by a later one that was. Rule 3."""
+def count_replaced_as_stored(request: Request, items: Items) -> Items:
+    """Count a document as stored if a later one of its request has replaced it. Rule 3."""
     refused = [*items.throttled, *items.failed]
     if not refused or not _repeat(request.parts, request.names or set()):
         return items
@@ -205,7 +207,7 @@ def replace(request: Request, items: Items) -> Items:
         items.rejected,
         items.conflicts,
         items.in_failure_store,
-        others=items.others,
+        failed_claims=items.failed_claims,
     )
 
 
@@ -222,17 +224,17 @@ def _all_replace(parts: Iterable[RequestPart]) -> bool:
 
 
 def _repeat(parts: Iterable[RequestPart], names: set[Name]) -> bool:
-    """Some name is there twice."""
+    """Return whether a name occurs twice."""
     columns = [part.names for part in parts]
     return sum(len(column) - column.count(None) for column in columns) > len(names)
 
 
-def _size(places: Iterable[Place]) -> int:
+def _size(places: Iterable[HeldDocument]) -> int:
     return sum(part.batch.size([position]) for _, position, part in places)
 
 
-def _request(places: list[Place]) -> Request:
-    """A request of documents that have waited, in order of arrival."""
+def _request(places: list[HeldDocument]) -> Request:
+    """Return a request of held documents, in order of arrival."""
     places.sort(key=lambda place: place[:2])
     parts = []
     for _, alike in groupby(places, key=lambda place: id(place[2])):

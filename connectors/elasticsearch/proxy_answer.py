@@ -1,7 +1,4 @@
-"""Describes an answer that is not from Elasticsearch: from a proxy, a firewall, a page to log in.
-
-Pure.
-"""
+"""Describes an answer of a proxy, a firewall or a login page instead of Elasticsearch. Pure."""
 
 from __future__ import annotations
 
@@ -13,17 +10,16 @@ from connectors.url import without_password
 REDIRECTS = (301, 302, 303, 307, 308)
 
 MAX_WORDS_LENGTH = 200
-"""Characters of a page that are quoted: its title and its first sentences."""
+"""Characters to quote from a page: its title and its first sentences."""
 
 MAX_REASON_LENGTH = 1000
 """Characters. A reason may quote the document; it travels in a header of the parked message."""
 
 
 def describe(status: int, headers: Mapping[str, str], body: bytes) -> str:
-    """Return one printable line: what the answer is, and for a redirect what helps.
+    """Return one printable line about the answer, for a redirect with the remedy.
 
-    The status itself is not in it, unless it says more than a refusal: it stands before a reason.
-    `headers`: their names in lower case.
+    The line has no status: callers write it in front. `headers`: names in lower case.
     """
     location = headers.get("location")
     if status in REDIRECTS and location:
@@ -34,11 +30,11 @@ def describe(status: int, headers: Mapping[str, str], body: bytes) -> str:
     kind = headers.get("content-type") or "no content type"
     words = _first_words(body)
     said = f"{kind}: {words}" if words else f"{kind}, no content"
-    return one_line(f"no answer of Elasticsearch ({said})")
+    return one_line(f"not an answer of Elasticsearch ({said})")
 
 
 def one_line(text: str) -> str:
-    """Quote a text from anywhere: one line, cut, and nothing in it but what can be printed."""
+    """Quote an untrusted text: as one line of limited length, with printable characters only."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= MAX_REASON_LENGTH else line[:MAX_REASON_LENGTH] + "…"
 
@@ -52,6 +48,6 @@ def _first_words(body: bytes) -> str:
 
 
 _LOOKED_AT = 10_000
-"""Bytes: a page has its style before its words."""
+"""Bytes: a page has its style sheet before its text."""
 _UNSEEN = re.compile(r"<(style|script)\b.*?(</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>?")

@@ -1,4 +1,4 @@
-"""What is sent together, and the batches that it came in.
+"""A request, and the batches that its documents came in.
 
 Pure. It knows no time, and decides nothing.
 """
@@ -8,24 +8,24 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from connectors.elasticsearch.isolate import Record
+from connectors.elasticsearch.isolate import RefusalRecord
 from connectors.message import Documents
 
 Name = Hashable
-"""What tells one document in Elasticsearch from all others: its `_id`, and its index."""
+"""Identifies a document in Elasticsearch: its `_id`, and its index."""
 
 
 class DocumentNames(NamedTuple):
-    """Which documents of a batch are which."""
+    """The names of the documents of a batch."""
 
     column: list[Name | None]
-    """`None`: a document that is like no other."""
+    """`None`: a document without an `_id`, so that no other has its name."""
     replacing: bool
-    """Each one makes an earlier one of the same name as if it had never been."""
+    """Each document replaces an earlier one of the same name completely."""
 
 
 class Batch:
-    """What came in together, by one call of `submit`."""
+    """The documents of one call of `submit`."""
 
     __slots__ = ("documents", "heads", "names", "number", "overhead", "withdrawn")
 
@@ -36,19 +36,19 @@ class Batch:
         overhead: int,
         names: DocumentNames | None = None,
     ) -> None:
-        """`heads`: the line above each document.
+        """`heads`: the action line of each document.
 
-        `None`: it is the same for all, and `overhead` is what a request adds to each, in bytes.
-        `names`: those of documents that must not overtake others of the same name.
+        `None`: it is the same for all, and a request needs `overhead` bytes more for each.
+        `names`: of documents that must not overtake others of the same name.
         """
         self.documents, self.heads, self.overhead = documents, heads, overhead
         self.names = names
         self.number = 0
-        """Counts batches as they come in."""
+        """Number of the batch, in the order of submission."""
         self.withdrawn = False
 
     def size(self, positions: Sequence[int]) -> int:
-        """Bytes that these documents take up in a request, at the most."""
+        """Return the bytes of these documents in a request, at most."""
         sources, heads = self.columns(positions)
         size = sum(map(len, sources))
         if heads is None:
@@ -56,7 +56,7 @@ class Batch:
         return size + sum(map(len, heads)) + 2 * len(sources)  # a newline after each
 
     def columns(self, positions: Sequence[int]) -> tuple[list[bytes], list[bytes] | None]:
-        """Sources and heads of these documents."""
+        """Return sources and action lines of these documents."""
         sources, heads = self.documents.sources, self.heads
         if len(positions) == len(sources):
             return sources, heads
@@ -67,23 +67,23 @@ class Batch:
 
 
 class RequestPart:
-    """Documents of one batch that have the same past."""
+    """Documents of one batch with the same history of attempts."""
 
     __slots__ = ("attempts", "batch", "errors", "maybe_stored", "positions", "refusals")
 
     def __init__(self, batch: Batch, positions: Sequence[int]) -> None:
         self.batch, self.positions = batch, positions
         self.attempts = 0
-        """How often they have been taken to be sent."""
+        """How often they were sent."""
         self.refusals = 0
-        """How often Elasticsearch said of just these documents: again."""
+        """Answers after which exactly these documents were retried."""
         self.errors = 0
-        """How many of these were failures of Elasticsearch itself."""
+        """How many of these answers were failures of Elasticsearch itself."""
         self.maybe_stored = False
-        """They were sent in a request whose answer is lost."""
+        """They were sent in a request whose answer was lost."""
 
     def only(self, positions: Sequence[int]) -> RequestPart:
-        """Some of these documents, with the same past."""
+        """Return some of these documents, with the same history."""
         part = RequestPart(self.batch, positions)
         part.attempts, part.refusals, part.errors = self.attempts, self.refusals, self.errors
         part.maybe_stored = self.maybe_stored
@@ -91,12 +91,12 @@ class RequestPart:
 
     @property
     def size(self) -> int:
-        """In a request, in bytes."""
+        """Bytes of the part in a request."""
         return self.batch.size(self.positions)
 
     @property
     def names(self) -> list[Name | None]:
-        """Of documents that have one, in their order."""
+        """Names of the documents, in order; empty if the batch has no names."""
         names = self.batch.names
         if names is None:
             return []
@@ -113,27 +113,27 @@ class Request:
     def __init__(self, parts: list[RequestPart], names: set[Name] | None = None) -> None:
         self.parts = parts
         self.names = names
-        """Those that no other request may use now; `None`: it has not asked for them yet."""
-        self.record = Record()
-        """What speaks against it, as it is."""
+        """Names that this request has taken; `None`: it has not taken them yet."""
+        self.record = RefusalRecord()
+        """The refusals of this request."""
 
     @property
     def documents(self) -> int:
-        """How many there are."""
+        """Number of documents."""
         return sum(len(part.positions) for part in self.parts)
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Bytes of the request."""
         return sum(part.size for part in self.parts)
 
     def mark_maybe_stored(self) -> None:
-        """All of it was sent, and the result is unknown."""
+        """Note that all documents were sent, and that the result is unknown."""
         for part in self.parts:
             part.maybe_stored = True
 
     def halves(self) -> tuple[Request, Request]:
-        """The same documents in two requests; needs two documents at least."""
+        """Divide the documents among two requests; there must be at least two."""
         if len(self.parts) > 1:
             middle = len(self.parts) // 2
             return Request(self.parts[:middle]), Request(self.parts[middle:])

@@ -15,7 +15,7 @@ from connectors.elasticsearch.bulk_response import (
     RefusedRequest,
     Retry,
 )
-from connectors.elasticsearch.isolate import Verdict, rejected
+from connectors.elasticsearch.isolate import Verdict, reject
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Answer, Rejection
 
@@ -99,7 +99,7 @@ def reject_single(
         and _attempts(request) >= ATTEMPTS_TO_HALVE
     ):
         return Items([], rejected=[Refusal(0, 413, f"too large: {reading.reason}")])
-    return rejected(reading) if verdict is Verdict.REJECT else reading
+    return reject(reading) if verdict is Verdict.REJECT else reading
 
 
 def reject_id_collisions(parts: Sequence[RequestPart], items: Items) -> Items:
@@ -157,9 +157,9 @@ def _slice(items: Items, start: int, end: int) -> Items:
         cut(items.throttled),
         cut(items.failed),
         cut(items.rejected),
-        others={
+        failed_claims={
             position - start: there
-            for position, there in items.others.items()
+            for position, there in items.failed_claims.items()
             if start <= position < end
         },
     )
@@ -179,11 +179,11 @@ def _settle_part(
             retry.maybe_stored |= bool(errors)
             settlement.retries.append(retry)
     stored: Sequence[int] = [part.positions[position] for position in items.stored]
-    if stored or rejected or items.others:
+    if stored or rejected or items.failed_claims:
         answer = Answer(
             stored,
             [_rejection(part, refusal, index) for refusal in rejected],
-            {part.positions[position]: there for position, there in items.others.items()},
+            {part.positions[position]: there for position, there in items.failed_claims.items()},
         )
         settlement.answers.append((part.batch, answer))
 

@@ -1,7 +1,7 @@
-"""One request and its answer: makes the body, has it sent, and reads what came back.
+"""One request and its answer: makes the body, sends it, and reads the answer.
 
-Where documents claimed their `_id` in vain, it reads what is there, and replaces what may be
-replaced (see `claims`). It decides nothing, and is used by several threads at once.
+When the claim of a document fails, it reads the stored document, and replaces it if the claim
+allows that (see `claims`). It decides nothing, and is thread-safe.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import NamedTuple
 from connectors.elasticsearch import claims
 from connectors.elasticsearch.bulk_request import BulkLines, replacing
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry, read
-from connectors.elasticsearch.existence import Existence, without
-from connectors.elasticsearch.isolate import probes
+from connectors.elasticsearch.existence import Existence, parts_without
+from connectors.elasticsearch.isolate import probes_needed
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.request import Request, RequestPart
 from connectors.elasticsearch.retry_policy import reject_id_collisions
 
 
 class RoundTripResult(NamedTuple):
-    """What came of a request."""
+    """The answer to a request."""
 
     reading: Items | Retry | RefusedRequest
     size_bytes: int
     """0: nothing was sent."""
     seconds: float
-    """From sending it to its answer."""
+    """From sending the request to its answer."""
 
 
 class RoundTrip:
-    """How requests reach Elasticsearch."""
+    """Sends requests and reads their answers."""
 
     def __init__(
         self,
@@ -41,34 +41,34 @@ class RoundTrip:
         observer: Observer,
         clock: Callable[[], float],
     ) -> None:
-        """`send` and `read` return when the request has ended; `index`: of who names none."""
+        """`send` and `read` return the reply; `index`: for documents that name none."""
         self._send, self._read, self._index = send, read, index
         self._lines, self._observer, self._clock = lines, observer, clock
         self._probe: Callable[[int], Reply] | None = None
-        self._probes_pass = False  # at other times, at the least
+        self._probes_pass = False  # a probe has passed at some time
         self._exists: Callable[[str], bool | Reply] | None = None
         self._existence = Existence(None, wait=False)
 
     def look_for(self, exists: Callable[[str], bool | Reply], existence: Existence) -> None:
-        """From now on, keep documents out whose index is not there.
+        """Leave out documents of missing indices from now on.
 
-        `exists` looks for an index, or tells why that is unknown.
+        `exists` returns whether an index exists, or the `Reply` that leaves it unknown.
         """
         self._exists, self._existence = exists, existence
 
     def probe_with(self, probe: Callable[[int], Reply]) -> None:
-        """From now on, find out with this whether others pass while a request does not.
+        """Use probes from now on to find out whether other requests pass.
 
-        `probe` sends a request of so many bytes that asks for nothing.
+        `probe` sends an empty request of this size in bytes.
         """
         self._probe = probe
 
     def probe(self, request: Request, reading: Retry) -> bool | None:
-        """After a refusal: whether others pass.
+        """Send probes after a refusal, and return whether they pass.
 
-        `None`: that is not known, since no probe ever passed.
+        `None`: unknown, since no probe ever passed.
         """
-        times = probes(request.record, reading)
+        times = probes_needed(request.record, reading)
         if self._probe is None or not times:
             return None
         size = request.size
@@ -87,7 +87,7 @@ class RoundTrip:
                 return RoundTripResult(read(answer, request.documents), 0, 0.0)
             self._existence.learn(name, answer, self._clock())
         absent = self._existence.absent(request)
-        result = self._send_parts(without(request, absent))
+        result = self._send_parts(parts_without(request, absent))
         reading = self._existence.join(result.reading, absent, request.documents)
         return result._replace(reading=reading)
 
@@ -100,8 +100,8 @@ class RoundTrip:
         if not isinstance(result.reading, Items):
             return result
         items = reject_id_collisions(parts, result.reading)
-        in_vain = claims.claimed(parts, items, self._index)
-        return result._replace(reading=self._settle_claims(in_vain, items) if in_vain else items)
+        failed = claims.failed_claims(parts, items, self._index)
+        return result._replace(reading=self._settle_claims(failed, items) if failed else items)
 
     def _send_body(self, body: bytes, documents: int) -> RoundTripResult:
         started_at = self._clock()
@@ -110,13 +110,13 @@ class RoundTrip:
         self._observer.requested(documents, len(body), seconds)
         return RoundTripResult(read(reply, documents), len(body), seconds)
 
-    def _settle_claims(self, in_vain: list[claims.Claimed], items: Items) -> Items:
-        """Look at the documents whose `_id` was claimed in vain, and replace them where it may be.
+    def _settle_claims(self, failed: list[claims.Claimed], items: Items) -> Items:
+        """Read the stored documents of failed claims, and replace those that the claims allow.
 
-        With a condition: in place of what was read, and of nothing else.
+        The replacement has a condition: the stored document is still the one that was read.
         """
-        reply = self._read(claims.question(in_vain))
-        items, replace = claims.judge(in_vain, items, reply)
+        reply = self._read(claims.question(failed))
+        items, replace = claims.resolve(failed, items, reply)
         if not replace:
             return items
         sources, heads = list[bytes](), list[bytes]()
@@ -130,7 +130,7 @@ class RoundTrip:
 
 
 def _passes(reply: Reply) -> bool:
-    """Elasticsearch itself has answered: that there is nothing to do."""
+    """Return whether a probe has reached Elasticsearch: it answers that the request is empty."""
     reading = read(reply, 0)
     return isinstance(reading, Items) or (
         isinstance(reading, RefusedRequest) and reading.status == 400

@@ -1,4 +1,4 @@
-"""Elasticsearch as a `connectors.connector.Sink`: puts the parts together and decides nothing."""
+"""Elasticsearch as a `connectors.connector.Sink`: it connects the parts, and decides nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connectors.message import Answer, Documents, SinkState
 
 
 class Elasticsearch:
-    """A cluster that documents are stored in; one for a process."""
+    """A cluster that stores documents; one for each process."""
 
     def __init__(
         self,
@@ -24,9 +24,9 @@ class Elasticsearch:
         reload: ReloadSpec | None = None,
         queue: str = "queue",
     ) -> None:
-        """Connects to nothing yet; `queue` is what the place `{queue}` of an index is filled with.
+        """Make the parts, without connecting; `queue` fills the placeholder `{queue}` of an index.
 
-        `reload` reads the spec again, for credentials that were changed where they came from.
+        `reload` reads the spec again after a 401, for credentials that have changed.
         """
         self.addressing = Addressing(spec, queue)
         """See `Sink`."""
@@ -54,11 +54,11 @@ class Elasticsearch:
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
         if self._spec.id == "none" and documents.claims is None:
-            documents = documents._replace(ids=None)  # a bulk body may bring some
+            documents = documents._replace(ids=None)  # a bulk body may have some
         filled = self._columns.fill(documents)
         if filled.rejected:
             reply(Answer([], filled.rejected))
-            reply = _places(filled, reply)
+            reply = _renumbering(filled, reply)
         return self._indexer.submit(filled.documents, reply)
 
     def flush(self) -> None:
@@ -75,13 +75,13 @@ class Elasticsearch:
         self._client.close()
 
 
-def _places(filled: Filled, reply: Callable[[Answer], None]) -> Callable[[Answer], None]:
-    """A reply that names documents by their positions among all."""
-    places = filled.positions
+def _renumbering(filled: Filled, reply: Callable[[Answer], None]) -> Callable[[Answer], None]:
+    """Return a reply that translates the positions of an answer into those of all documents."""
+    positions = filled.positions
 
     def forward(answer: Answer) -> None:
-        rejected = [(places[position], why) for position, why in answer.rejected]
-        conflicts = {places[position]: there for position, there in answer.conflicts.items()}
-        reply(Answer([places[position] for position in answer.stored], rejected, conflicts))
+        rejected = [(positions[position], why) for position, why in answer.rejected]
+        conflicts = {positions[position]: there for position, there in answer.conflicts.items()}
+        reply(Answer([positions[position] for position in answer.stored], rejected, conflicts))
 
     return forward

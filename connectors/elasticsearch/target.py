@@ -1,7 +1,7 @@
-"""The first look at where documents go: would the cluster refuse each and every one of them?
+"""The check of the index at the start: would the cluster refuse every document?
 
-Only a clear answer ends the job. A question that we may not ask, or that the cluster does not
-know, is passed over: then documents are rejected one by one, if they are.
+Only a definite answer ends the job. If the job may not ask, or the cluster does not know the
+request, the check goes on without it; then Elasticsearch may refuse single documents later.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Target(msgspec.Struct, frozen=True):
     index: str
 
     def check(self) -> Reply:
-        """Ask what we may do with it, and what it is; return the answer to that.
+        """Check the privileges and the kind of the index; return the reply about its kind.
 
         Raises:
             Unavailable: every document would be rejected.
@@ -50,7 +50,7 @@ class Target(msgspec.Struct, frozen=True):
         return reply
 
     def check_state(self, reply: Reply) -> None:
-        """Ask for its blocks, or what it will be once it is made; `reply` is that of `check`.
+        """Check the state of the index, or the template of a missing one; `reply`: of `check`.
 
         Raises:
             Unavailable: every document would be rejected.
@@ -70,7 +70,7 @@ class Target(msgspec.Struct, frozen=True):
             Unavailable: not what the job does.
         """
         least, advice = _PRIVILEGES[self.spec.action]
-        where = f"Elasticsearch at {self.client.nodes} lets us in, but not"
+        where = f"Elasticsearch at {self.client.nodes} accepts the credentials, but they may not"
         if not self._may(least):
             raise Unavailable(
                 f"{where} write to the index {self.index}: "
@@ -84,7 +84,7 @@ class Target(msgspec.Struct, frozen=True):
             )
 
     def _may(self, privilege: str) -> bool:
-        """Only a clear no is a no: a cluster without security does not know the question."""
+        """Return false on a definite no only: a cluster without security knows no privileges."""
         question = {"index": [{"names": [self.index], "privileges": [privilege]}]}
         body = msgspec.json.encode(question)
         reply = self._ask("POST", "/_security/user/_has_privileges", body)
@@ -94,12 +94,12 @@ class Target(msgspec.Struct, frozen=True):
     def _check_action(self, what: str) -> None:
         if self.spec.action != "create":
             raise self._unavailable(
-                f"{what}, which takes new documents only",
-                "write action: create, and see that each document has an @timestamp",
+                f"{what}, which accepts new documents only",
+                "write action: create, and give each document an @timestamp",
             )
 
     def _check_blocks(self) -> None:
-        """Those that a person has set; that of a full disk goes by itself."""
+        """Check the blocks that a person has set; the block of a full disk is temporary."""
         reply = self._ask("GET", f"/{quote(self.index, safe='')}/_settings/index.blocks.*")
         indices = _decoded(reply, dict[str, _Settings])
         if not indices:
@@ -112,21 +112,21 @@ class Target(msgspec.Struct, frozen=True):
         for name in blocked:
             raise self._unavailable(
                 f"is blocked for writing by index.blocks.{name}",
-                f'take the block away: PUT /{self.index}/_settings {{"index.blocks.{name}": null}}',
+                f'remove the block: PUT /{self.index}/_settings {{"index.blocks.{name}": null}}',
             )
 
     def _check_missing(self) -> None:
-        """What becomes of it when it is made, if it is."""
+        """Check whether the missing index can be created, and what it will be."""
         if self.spec.on_missing_index == "reject":
             raise self._unavailable(
-                "is not there, and on_missing_index: reject parks each message",
+                "does not exist, and on_missing_index: reject parks each message",
                 "create it, or write on_missing_index: wait",
             )
         if self.spec.on_missing_index == "create" and not (
             self._may("auto_configure") or self._may("create_index")
         ):
             raise self._unavailable(
-                "is not there, and we may not make it",
+                "does not exist, and the credentials may not create it",
                 "create it, or give the api_key or the user its privilege auto_configure",
             )
         reply = self._ask("GET", "/_index_template")
@@ -150,16 +150,16 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def check_pipeline(client: Client, name: str) -> None:
-    """See that the ingest pipeline is there.
+    """Check that the ingest pipeline exists.
 
     Raises:
-        Unavailable: it is not, and every document would be rejected.
+        Unavailable: it does not, so every document would be rejected.
     """
     reply = client.ask("GET", f"/_ingest/pipeline/{quote(name, safe='')}?summary=true")
-    # Elasticsearch says so with an empty object.
+    # For a missing pipeline, Elasticsearch answers 404 with an empty object.
     if name != "_none" and reply.status == 404 and reply.body.strip() == b"{}":
         raise Unavailable(
-            f"sink.elasticsearch.pipeline: the ingest pipeline {name} is not there "
+            f"sink.elasticsearch.pipeline: the ingest pipeline {name} does not exist "
             f"(Elasticsearch at {client.nodes}): create it, or correct its name"
         )
 
@@ -246,4 +246,4 @@ _PRIVILEGES = {
     "update": ("index", "index"),
     "delete": ("delete", "delete"),
 }
-"""By action: the least that it needs, as any user who may do more has it too; and what to give."""
+"""By action: the least privilege that it needs, to check; and the privilege to advise."""

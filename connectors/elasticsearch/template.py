@@ -1,14 +1,14 @@
-"""Names of indices with places in them that each document fills, such as `events-{tenant}`.
+"""Templates for names of indices, whose placeholders each document fills: `events-{tenant}`.
 
-Pure. A place is one of
+Pure. A placeholder is one of
 
     {tenant} {a.b}            a field of the document: a text, a number, `true` or `false`
     {header.x} {property.x}   of the message
     {routing_key} {exchange} {queue}  of the message
-    {body.queue}              a field of the document that is called as a root is, here or elsewhere
-    {created:%Y.%m.%d}        the date, in UTC, at any of these
-    {@timestamp:%Y.%m.%d}     the document's; when it has none: the time that the message was sent,
-                              else the time that it arrived
+    {body.queue}              the field `queue` of the document, not of the message
+    {created:%Y.%m.%d}        the UTC date in any of these
+    {@timestamp:%Y.%m.%d}     the document's; without one the time that the message was sent, else
+                              the time of arrival
     {tenant|lower}            in lowercase
 """
 
@@ -28,7 +28,7 @@ from connectors.times import read_time
 
 
 class Missing(NamedTuple):
-    """A name cannot be told, and why."""
+    """A name cannot be made, and why."""
 
     reason: str
 
@@ -42,96 +42,99 @@ Root = Literal["document", "header", "property", "routing_key", "exchange", "que
 
 
 class Placeholder(NamedTuple):
-    """A place in a template."""
+    """A placeholder in a template."""
 
     name: str
     """Without its format."""
     root: Root
     path: str
-    """From the root: of a field, a header or a property; empty: the whole of it."""
+    """Of a field, a header or a property, from the root; empty: the root itself."""
     sample: str
-    """A text that may stand there."""
+    """A possible text, to check the template."""
     field: Field
 
 
 class Template:
-    """A name with places in it."""
+    """A name with placeholders."""
 
-    def __init__(self, texts: Sequence[str], places: Sequence[Placeholder]) -> None:
-        """`texts` and `places` in turn; there is one text more."""
-        self.texts, self.places = texts, places
-        self._fields = [place.field for place in places]
+    def __init__(self, texts: Sequence[str], placeholders: Sequence[Placeholder]) -> None:
+        """`texts` and `placeholders` alternate; there is one text more."""
+        self.texts, self.placeholders = texts, placeholders
+        self._fields = [placeholder.field for placeholder in placeholders]
         # The documents of a job go to few indices.
         self._fill = lru_cache(maxsize=1024)(self._filled)
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields of a document that places are filled by."""
-        paths = [place.path for place in self.places if place.root == "document"]
+        """The fields of the document that the template reads."""
+        paths = [
+            placeholder.path for placeholder in self.placeholders if placeholder.root == "document"
+        ]
         return frozenset[str]().union(*map(fields_at, paths))
 
     @property
     def needs_properties(self) -> bool:
-        """Some place is filled by the message's properties."""
+        """The template reads the message's properties."""
         return any(
-            place.name == "@timestamp" or place.root not in ("document", "queue")
-            for place in self.places
+            placeholder.name == "@timestamp" or placeholder.root not in ("document", "queue")
+            for placeholder in self.placeholders
         )
 
     def render(
         self, document: Mapping[str, Any], properties: Properties, now: float
     ) -> str | Missing:
-        """The name of a document's index: one that Elasticsearch allows.
+        """Return the name of a document's index, if Elasticsearch allows it.
 
-        It has the template's texts in it, and no field begins with what is special at the
-        beginning of a name. So a sender, who writes the fields of documents, cannot reach an
-        index that the template does not mean.
+        The name has the texts of the template, and no value in it begins with a character that is
+        special at the beginning of a name. So a sender can not choose an index that the template
+        does not intend.
         """
         return self._fill(*[field(document, properties, now) for field in self._fields])
 
     def _filled(self, *values: str | Missing | None) -> str | Missing:
         name = self.texts[0]
-        for place, value, text in zip(self.places, values, self.texts[1:], strict=True):
+        for placeholder, value, text in zip(self.placeholders, values, self.texts[1:], strict=True):
             if isinstance(value, Missing):
                 return value
             if value is None:
-                return Missing(f"nothing that names an index in {place.name}")
+                return Missing(f"no text or number in {placeholder.name}")
             if value.startswith(_SPECIAL):
-                return Missing(f"{value!r:.300} in {place.name} begins with one of . - _ +")
+                return Missing(f"{value!r:.300} in {placeholder.name} begins with one of . - _ +")
             name += value + text
         problem = problem_of_name(name)
-        return name if problem is None else Missing(f"{name!r:.300} names no index: {problem}")
+        return name if problem is None else Missing(f"{name!r:.300} is not allowed: {problem}")
 
 
 def parse_template(text: str, queue: str = "queue") -> Template:
-    """Read a name of an index, with or without places in it; `queue` fills the place `{queue}`.
+    """Parse a name of an index, with or without placeholders; `queue` fills `{queue}`.
 
     Raises:
-        ValueError: it can never name an index; the text says where, and what helps.
+        ValueError: it can never name an index; the text has the place and the remedy.
     """
     pieces = re.split(r"\{([^{}]*)\}", text)
     texts, inner = pieces[0::2], pieces[1::2]
     if any("{" in text or "}" in text for text in texts):
         raise ValueError("every { of a template needs its }: write events-{tenant}")
-    places = []
-    for place in inner:
+    placeholders = []
+    for placeholder in inner:
         try:
-            places.append(_parse_place(place, queue))
+            placeholders.append(_parse_placeholder(placeholder, queue))
         except ValueError as error:
-            raise ValueError(f"{{{place}}}: {error}") from None
+            raise ValueError(f"{{{placeholder}}}: {error}") from None
     sample = texts[0] + "".join(
-        f"{place.sample}{after}" for place, after in zip(places, texts[1:], strict=True)
+        f"{placeholder.sample}{after}"
+        for placeholder, after in zip(placeholders, texts[1:], strict=True)
     )
     problem = problem_of_name(sample)
     if problem is not None:
         raise ValueError(problem)
-    if any(place.sample.startswith(_SPECIAL) for place in places):
-        raise ValueError("what fills a place does not begin with one of . - _ +")
-    return Template(texts, places)
+    if any(placeholder.sample.startswith(_SPECIAL) for placeholder in placeholders):
+        raise ValueError("the value of a placeholder must not begin with one of . - _ +")
+    return Template(texts, placeholders)
 
 
 def lookup(document: Mapping[str, Any], path: str) -> str | None:
-    """The text or number at a dotted path, as text; `None`: there is none, or an empty one.
+    """Return the text or number at a dotted path, as text; `None`: there is none, or it is empty.
 
     As in Elasticsearch, `{"a": {"b": 1}}` and `{"a.b": 1}` both have an `a.b`.
     """
@@ -142,23 +145,23 @@ def lookup(document: Mapping[str, Any], path: str) -> str | None:
 
 
 def fields_at(path: str) -> frozenset[str]:
-    """The fields of the document itself that `lookup` needs to follow a path."""
+    """Return the top-level fields of the document that `lookup` needs for a path."""
     return frozenset((path, path.partition(".")[0]))
 
 
 def _value_at(document: Mapping[str, Any], path: str) -> Any:
     value: Any = document
     for name in path.split("."):
-        # Objects are dicts as they were decoded; to ask for any Mapping takes six times as long.
+        # Decoded objects are dicts; a check for any Mapping takes six times as long.
         value = value.get(name) if isinstance(value, dict) else None
     return document.get(path) if value is None else value
 
 
-def _parse_place(place: str, queue: str) -> Placeholder:
-    name, colon, dates = place.partition(":")
+def _parse_placeholder(placeholder: str, queue: str) -> Placeholder:
+    name, colon, dates = placeholder.partition(":")
     name, bar, change = name.partition("|")
     if bar and (colon or change != "lower"):
-        raise ValueError(f"only lower stands behind a |: write {{{name}|lower}}")
+        raise ValueError(f"only lower may follow a |: write {{{name}|lower}}")
     root, path = _parse_name(name)
     get = _getter(root, path, queue)
     if colon or name == "@timestamp":
@@ -180,7 +183,7 @@ def _parse_name(name: str) -> tuple[Root, str]:
     if kind == "property" and rest:
         if rest not in Properties._fields or rest == "headers":
             known = ", ".join(field for field in Properties._fields if field != "headers")
-            raise ValueError(f"there is no property.{rest}, but property. one of {known}")
+            raise ValueError(f"there is no property.{rest}; after property. write one of {known}")
         return "property", rest
     root, dot, _ = rest.partition(".")
     if kind == "body" and (kind_of_root(root) if dot else rest in _OF_MESSAGE):
@@ -210,8 +213,8 @@ def _text_field(name: str, get: Get, lower: bool) -> Field:
             return Missing(f"{name} is a time: write {{{name}:%Y.%m.%d}}")
         text = value or None if value.__class__ is str else text_of(value)
         if text is not None and len(text) > MAX_NAME_BYTES:
-            # What is filled in is kept in memory, and a sender may write megabytes.
-            return Missing(f"{text!r:.300} names no index: {TOO_LONG}")
+            # The cache keeps values in memory, and a sender may write megabytes.
+            return Missing(f"{text!r:.300} is not allowed: {TOO_LONG}")
         return text.lower() if lower and text else text
 
     return field
@@ -241,8 +244,8 @@ def _no_date(name: str, value: Any) -> Missing:
 
 
 _SPECIAL = (".", "-", "_", "+")
-"""An index that begins with a dot is Elasticsearch's own. With one of the others none begins, and
-in requests they mean something else, as in `_all` and `-excluded`."""
+"""Indices of Elasticsearch itself begin with a dot. No index begins with one of the others, which
+have another meaning in requests, as in `_all` and `-excluded`."""
 _OF_MESSAGE: dict[str, Root] = {
     "routing_key": "routing_key",
     "exchange": "exchange",

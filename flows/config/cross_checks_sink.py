@@ -48,7 +48,7 @@ def _summaries(aggregate: AggregateSpec, sink: ElasticsearchSink) -> Iterator[Pr
             "must not be none: a summary has an _id of its own, so that writing it twice makes one "
             "document",
         )
-    for place in parse_template(sink.index).places if sink.index_fallback is None else ():
+    for place in parse_template(sink.index).placeholders if sink.index_fallback is None else ():
         if not _has(aggregate, place):
             yield Problem(
                 (*SINK, "index"),

@@ -259,7 +259,7 @@ def test_another_document_of_a_time_series_is_not_taken_for_a_copy(
 def test_what_would_refuse_every_document_is_found_at_the_start(
     store: StoreClient, sink: Build, index: str
 ) -> None:
-    with pytest.raises(Unavailable, match="the ingest pipeline nowhere is not there"):
+    with pytest.raises(Unavailable, match="the ingest pipeline nowhere does not exist"):
         sink(index, pipeline="nowhere").check()
     with pytest.raises(Unavailable, match="on_missing_index: reject parks each message"):
         sink(index, on_missing_index="reject").check()

@@ -47,7 +47,9 @@ def test_one_refused_message_is_parked_and_six_hundred_are_stored(
             assert job.drain() == 0
 
     assert body == b'{"n":-1,"text":"<script>"}'
-    assert reason.startswith("refused: alone in a request, again and again, while others passed: ")
+    assert reason.startswith(
+        "refused: alone in a request, each time, while other requests passed: "
+    )
     assert str(page.status or "Connection") in reason
     assert events.numbers() == list(range(600))
     assert rig.left() == 0

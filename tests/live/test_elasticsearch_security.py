@@ -114,7 +114,7 @@ def test_an_expired_certificate_is_not_accepted(shielded: Shielded, index: str) 
     certificate, key = shielded.authority.issue("server", "localhost", days=0)
     with (
         tls_front(shielded.target, certificate, key) as port,
-        pytest.raises(Unavailable, match="has expired: it has to be renewed"),
+        pytest.raises(Unavailable, match="has expired: renew it"),
     ):
         shielded.stored(port, index)
 
@@ -127,7 +127,9 @@ def test_a_certificate_shows_who_we_are(shielded: Shielded, index: str) -> None:
         keys = {"client_cert": str(client[0]), "client_key": str(client[1])}
         assert shielded.stored(port, index, **keys) == [*range(10)]
 
-        with pytest.raises(Unavailable, match=r"certificate required: it wants .* client_cert"):
+        with pytest.raises(
+            Unavailable, match=r"certificate required: the server requires .* client_cert"
+        ):
             shielded.stored(port, index)
         keys = {"client_cert": str(stranger), "client_key": str(stranger_key)}
         with pytest.raises(Unavailable, match="does not trust the CA of client_cert"):
@@ -239,7 +241,7 @@ def test_no_secret_is_in_what_is_said(
             sink.submit(documents(1), answers)
             sink.flush()
             caplog.clear()
-            until(lambda: "has not taken all documents" in caplog.text)
+            until(lambda: "has not accepted all documents" in caplog.text)
             said.append(caplog.text)
             sink.close()
 

@@ -29,13 +29,13 @@ def test_elasticsearch_goes_away_for_ten_seconds(
             until(lambda: events.count() >= 100)
             getattr(server, how)()
             publish(rig, 700, start=700)
-            job.wait_for_log("has not taken all documents")
+            job.wait_for_log("has not accepted all documents")
 
             server.start()
             until(lambda: events.count() == 1400, timeout=60)
             assert job.drain() == 0
 
-        assert "takes documents again" in job.log
+        assert "accepts documents again" in job.log
         assert events.numbers() == list(range(1400))
         assert rig.left() == 0
 

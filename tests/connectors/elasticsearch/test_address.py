@@ -112,7 +112,7 @@ def test_a_document_that_names_no_index_goes_to_the_fallback() -> None:
 def test_without_a_fallback_it_is_rejected() -> None:
     rejection = address(addressing(index="events-{tenant}"), {}, Properties())
 
-    assert rejection == Rejection("no_index: nothing that names an index in tenant")
+    assert rejection == Rejection("no_index: no text or number in tenant")
 
 
 def test_none_names_no_document() -> None:

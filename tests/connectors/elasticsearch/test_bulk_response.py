@@ -293,7 +293,7 @@ def test_an_answer_to_another_number_of_documents_stores_nothing(
 ) -> None:
     reading = read(recorded("all-stored").reply, documents)
 
-    assert reading == Retry(200, f"the answer names 5 documents, {documents} were sent")
+    assert reading == Retry(200, f"the answer has 5 documents, but {documents} were sent")
 
 
 @pytest.mark.parametrize(

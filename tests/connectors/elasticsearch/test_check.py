@@ -127,7 +127,7 @@ def test_a_cluster_that_is_down_is_only_spoken_of(
             some.check()
 
     assert len(caplog.messages) == 2
-    assert all("is waited for" in message for message in caplog.messages)
+    assert all("waiting for Elasticsearch at" in message for message in caplog.messages)
 
 
 def test_who_cannot_prove_who_it_is_is_not_waited_for(node: HttpNode) -> None:
@@ -310,7 +310,7 @@ def test_an_ingest_pipeline_that_is_not_there_is_told(node: HttpNode) -> None:
     """With any name of the index."""
     for index, before in (("events", [ORDINARY, UNKNOWN, UNKNOWN]), (None, [])):
         told = refusal(node, *before, (404, b"{}"), index=index, pipeline="enrich")
-        assert "sink.elasticsearch.pipeline: the ingest pipeline enrich is not there" in told
+        assert "sink.elasticsearch.pipeline: the ingest pipeline enrich does not exist" in told
         assert node.requests[-1][1].startswith("/_ingest/pipeline/enrich")
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from connectors.elasticsearch.bulk_request import BulkLines
 from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedRequest, Reply, Retry
-from connectors.elasticsearch.claims import Found, Verdicts, claimed, judge, question, replaced
+from connectors.elasticsearch.claims import (
+    Found,
+    Resolution,
+    failed_claims,
+    question,
+    replaced,
+    resolve,
+)
 from connectors.elasticsearch.request import Batch, RequestPart
 from connectors.message import Claim, Documents
 
@@ -23,7 +30,7 @@ def part(*claims: Claim | None) -> RequestPart:
 def conflict(replaces: str | None = None, field: str | None = "f") -> Any:
     """A document that was to be stored, whose `_id` another one has."""
     items = Items([0], conflicts=[0])
-    return claimed([part(Claim(field, "mine", replaces))], items, "events"), items
+    return failed_claims([part(Claim(field, "mine", replaces))], items, "events"), items
 
 
 def answer(*documents: dict[str, Any]) -> Reply:
@@ -34,21 +41,21 @@ def found(**source: Any) -> dict[str, Any]:
     return {"found": True, "_seq_no": 7, "_primary_term": 2, "_source": source}
 
 
-def told(verdicts: Verdicts) -> tuple[list[int], dict[int, str | None], list[Found]]:
+def told(verdicts: Resolution) -> tuple[list[int], dict[int, str | None], list[Found]]:
     """What is stored, which others are there, and what is to be replaced; no more is said."""
     items = verdicts.items
     assert [*items.throttled, *items.failed, *items.rejected, *items.conflicts] == []
-    return [*items.stored], {**items.others}, [found for _, found in verdicts.replace]
+    return [*items.stored], {**items.failed_claims}, [found for _, found in verdicts.replace]
 
 
 def test_only_those_are_looked_at_that_claimed_in_vain() -> None:
     """A plain document that was there before is stored, as ever."""
     parts = [part(None, Claim("f", "one")), part(Claim("f", "two"), Claim("f", "three"))]
 
-    in_vain = claimed(parts, Items(range(4), conflicts=[0, 3]), "events")
+    failed = failed_claims(parts, Items(range(4), conflicts=[0, 3]), "events")
 
-    assert [(one.place, one.position, one.id) for one in in_vain] == [(3, 1, "b")]
-    assert claimed(parts, Items(range(4)), "events") == []
+    assert [(one.place, one.position, one.id) for one in failed] == [(3, 1, "b")]
+    assert failed_claims(parts, Items(range(4)), "events") == []
 
 
 def test_what_is_there_is_asked_for_by_its_address() -> None:
@@ -61,9 +68,11 @@ def test_what_is_there_is_asked_for_by_its_address() -> None:
     )
     batch = Batch(documents, BulkLines("index").heads(documents), 0)
 
-    in_vain = claimed([RequestPart(batch, range(2))], Items(range(2), conflicts=[0, 1]), "events")
+    failed = failed_claims(
+        [RequestPart(batch, range(2))], Items(range(2), conflicts=[0, 1]), "events"
+    )
 
-    assert json.loads(question(in_vain)) == {
+    assert json.loads(question(failed)) == {
         "docs": [
             {"_index": "own", "_id": "a", "_source": ["f.g"], "routing": "r"},
             {"_index": "events", "_id": "b", "_source": False},
@@ -72,15 +81,15 @@ def test_what_is_there_is_asked_for_by_its_address() -> None:
 
 
 def test_what_finds_itself_is_stored() -> None:
-    in_vain, items = conflict(replaces="before")
+    failed, items = conflict(replaces="before")
 
-    assert told(judge(in_vain, items, answer(found(f="mine")))) == ([0], {}, [])
+    assert told(resolve(failed, items, answer(found(f="mine")))) == ([0], {}, [])
 
 
 def test_what_finds_what_it_replaces_is_sent_in_place_of_just_that() -> None:
-    in_vain, items = conflict(replaces="before")
+    failed, items = conflict(replaces="before")
 
-    verdicts = judge(in_vain, items, answer(found(f="before")))
+    verdicts = resolve(failed, items, answer(found(f="before")))
 
     assert told(verdicts) == ([], {}, [Found("before", 7, 2)])
 
@@ -92,25 +101,25 @@ def test_what_finds_another_document_is_told_of_it(
     source: dict[str, Any], there: str | None
 ) -> None:
     for replaces in (None, "before"):
-        in_vain, items = conflict(replaces)
-        assert told(judge(in_vain, items, answer(found(**source)))) == ([], {0: there}, [])
+        failed, items = conflict(replaces)
+        assert told(resolve(failed, items, answer(found(**source)))) == ([], {0: there}, [])
 
 
 def test_a_field_is_found_whether_its_dots_are_objects_or_not() -> None:
     claim = Claim("f.g", "mine")
-    in_vain = claimed([part(claim, claim)], Items(range(2), conflicts=[0, 1]), "events")
+    failed = failed_claims([part(claim, claim)], Items(range(2), conflicts=[0, 1]), "events")
     reply = answer(found(f={"g": "mine"}), found(**{"f.g": "mine"}))
 
-    assert told(judge(in_vain, Items(range(2), conflicts=[0, 1]), reply)) == ([0, 1], {}, [])
+    assert told(resolve(failed, Items(range(2), conflicts=[0, 1]), reply)) == ([0, 1], {}, [])
 
 
 @pytest.mark.parametrize(
     "there", [{"found": False}, {"error": {"type": "index_not_found_exception"}}]
 )
 def test_what_finds_nothing_is_sent_again(there: dict[str, Any]) -> None:
-    in_vain, items = conflict()
+    failed, items = conflict()
 
-    assert [one.status for one in judge(in_vain, items, answer(there)).items.throttled] == [409]
+    assert [one.status for one in resolve(failed, items, answer(there)).items.throttled] == [409]
 
 
 @pytest.mark.parametrize(
@@ -122,9 +131,9 @@ def test_what_finds_nothing_is_sent_again(there: dict[str, Any]) -> None:
 )
 def test_what_must_not_be_read_is_rejected_and_told(reply: Reply) -> None:
     """To send it again would not help; it may be stored, or another document may be."""
-    in_vain, items = conflict()
+    failed, items = conflict()
 
-    [refusal] = judge(in_vain, items, reply).items.rejected
+    [refusal] = resolve(failed, items, reply).items.rejected
 
     assert refusal.reason == (
         "ambiguous_window: another document has this _id, and it cannot be read: "
@@ -137,18 +146,18 @@ def test_what_must_not_be_read_is_rejected_and_told(reply: Reply) -> None:
     [Reply(None, b"no answer"), Reply(429, b"{}"), Reply(503, b""), Reply(200, b"{}"), answer()],
 )
 def test_what_cannot_be_read_now_is_sent_again(reply: Reply) -> None:
-    in_vain, items = conflict()
+    failed, items = conflict()
 
-    made = judge(in_vain, items, reply).items
+    made = resolve(failed, items, reply).items
 
     assert (len(made.throttled), made.stored, made.rejected) == (1, [], [])
 
 
 def test_a_shard_that_does_not_answer_is_a_failure() -> None:
     """Tried a number of times, and no longer: its cause is unknown."""
-    in_vain, items = conflict()
+    failed, items = conflict()
 
-    made = judge(in_vain, items, answer({"error": {"type": "no_shard", "reason": None}})).items
+    made = resolve(failed, items, answer({"error": {"type": "no_shard", "reason": None}})).items
 
     assert [refusal.status for refusal in made.failed] == [500]
 
@@ -156,10 +165,10 @@ def test_a_shard_that_does_not_answer_is_a_failure() -> None:
 def test_what_is_sent_once_more_is_where_its_item_says() -> None:
     claim = Claim("f", "mine", "before")
     items = Items([0], conflicts=[])
-    in_vain = claimed([part(*[claim] * 5)], Items(range(5), conflicts=[1, 2, 3, 4]), None)
+    failed = failed_claims([part(*[claim] * 5)], Items(range(5), conflicts=[1, 2, 3, 4]), None)
 
     reading = Items([0, 1], [Refusal(2, 429, "busy")], (), [Refusal(3, 400, "bad")], [1])
-    made = replaced(in_vain, items, reading)
+    made = replaced(failed, items, reading)
 
     assert made.stored == [0, 1]
     assert [(one.position, one.status) for one in made.throttled] == [(2, 409), (3, 429)]
@@ -170,8 +179,8 @@ def test_what_is_sent_once_more_is_where_its_item_says() -> None:
 def test_a_request_that_fails_as_a_whole_leaves_them_to_be_sent_again(
     reading: Retry | RefusedRequest,
 ) -> None:
-    in_vain, _ = conflict("before")
+    failed, _ = conflict("before")
 
-    made = replaced(in_vain, Items([]), reading)
+    made = replaced(failed, Items([]), reading)
 
     assert [one.position for one in [*made.throttled, *made.failed]] == [0]

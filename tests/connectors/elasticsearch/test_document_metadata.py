@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.elasticsearch.document_metadata import MAX_VERSION, DocumentMetadata, only
+from connectors.elasticsearch.document_metadata import MAX_VERSION, DocumentMetadata, select
 from connectors.elasticsearch.spec import ElasticsearchSink, FieldOfDocument
 from connectors.message import Documents
 
@@ -136,4 +136,4 @@ def test_an_upsert_is_an_update() -> None:
 def test_some_of_all_columns() -> None:
     documents = Documents([b"1", b"2"], None, ["a", "b"], [1, 2], ["index", None], None)
 
-    assert only(documents, [1]) == Documents([b"2"], None, ["b"], [2], [None], None)
+    assert select(documents, [1]) == Documents([b"2"], None, ["b"], [2], [None], None)

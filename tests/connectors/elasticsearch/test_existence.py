@@ -9,8 +9,8 @@ from connectors.elasticsearch.existence import (
     ABSENT_FOR,
     KNOWN_FOR,
     Existence,
-    present,
-    without,
+    parts_without,
+    remaining,
 )
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Documents
@@ -60,16 +60,16 @@ def test_documents_of_an_absent_index_stay_out() -> None:
 
     assert [(refusal.position, refusal.status) for refusal in absent] == [(1, 404), (3, 404)]
     assert absent[0].reason == "index_not_found_exception: no such index [a]"
-    parts = without(documents, absent)
+    parts = parts_without(documents, absent)
     assert [list(part.positions) for part in parts] == [[0, 2], [2, 4]]
-    assert present(absent, documents.documents) == [0, 2, 4, 5]
+    assert remaining(absent, documents.documents) == [0, 2, 4, 5]
 
 
 def test_where_nothing_is_absent_nothing_is_copied() -> None:
     some, documents = learned(a=True), request("a")
 
     assert some.absent(documents) == []
-    assert without(documents, []) is documents.parts
+    assert parts_without(documents, []) is documents.parts
 
 
 def test_answers_find_their_documents_again() -> None:

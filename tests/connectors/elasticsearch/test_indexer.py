@@ -513,7 +513,7 @@ def test_a_cluster_that_is_down_is_waited_for(
 
     assert sorted(answers.stored) == [*range(10)]
     assert "10 wait" in caplog.messages[0]
-    assert "takes documents again" in caplog.messages[1]
+    assert "accepts documents again" in caplog.messages[1]
 
 
 def test_who_is_shut_out_says_so_loudly(

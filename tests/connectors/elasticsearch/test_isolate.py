@@ -15,23 +15,23 @@ from connectors.elasticsearch.isolate import (
     BROKEN,
     LATE,
     REFUSED,
-    Grade,
-    Record,
+    RefusalRecord,
+    Thresholds,
     Verdict,
-    grade_of,
     judge,
-    probes,
-    rejected,
+    probes_needed,
+    reject,
+    thresholds_of,
 )
 
-PAGE = Retry(403, "no answer of Elasticsearch (text/html: Forbidden)")
+PAGE = Retry(403, "not an answer of Elasticsearch (text/html: Forbidden)")
 CUT = Retry(None, "reset", cut=True)
 TIMEOUT = Retry(None, "timed out", late=True)
 REFUSALS = {REFUSED: PAGE, BROKEN: CUT, LATE: TIMEOUT}
 
 
 @pytest.mark.parametrize(
-    ("reading", "grade"),
+    ("reading", "thresholds"),
     [
         (PAGE, REFUSED),
         (Retry(400, "a page"), REFUSED),
@@ -51,13 +51,15 @@ REFUSALS = {REFUSED: PAGE, BROKEN: CUT, LATE: TIMEOUT}
         (Retry(503, "cluster_block_exception", own=True), None),
     ],
 )
-def test_what_has_its_reason_elsewhere_says_nothing(reading: Retry, grade: Grade | None) -> None:
-    assert grade_of(reading) is grade
+def test_what_has_its_reason_elsewhere_says_nothing(
+    reading: Retry, thresholds: Thresholds | None
+) -> None:
+    assert thresholds_of(reading) is thresholds
 
 
 def tries(reading: Retry, documents: int, *, passed: Sequence[int], probed: bool | None) -> int:
     """How often a request is sent until there is a verdict; 0: it is not in that many times."""
-    record = Record()
+    record = RefusalRecord()
     for number, others in enumerate(passed, start=1):
         if judge(record, reading, documents, others, probed) in (Verdict.HALVE, Verdict.REJECT):
             return number
@@ -90,45 +92,45 @@ def test_when_nothing_passes_nothing_is_rejected(reading: Retry, probed: bool | 
 
 
 def test_a_first_refusal_makes_all_wait_unless_a_probe_passes() -> None:
-    assert judge(Record(), PAGE, 10, 5, None) is Verdict.WAIT
-    assert judge(Record(), PAGE, 10, 5, False) is Verdict.WAIT
-    assert judge(Record(), PAGE, 10, 5, True) is Verdict.RETRY
+    assert judge(RefusalRecord(), PAGE, 10, 5, None) is Verdict.WAIT
+    assert judge(RefusalRecord(), PAGE, 10, 5, False) is Verdict.WAIT
+    assert judge(RefusalRecord(), PAGE, 10, 5, True) is Verdict.RETRY
 
 
 def test_an_outage_in_between_begins_anew() -> None:
-    record = Record()
+    record = RefusalRecord()
     for _ in range(3):
         judge(record, PAGE, 1, 0, True)
-    assert record.against == 2
+    assert record.counted == 2
 
     assert judge(record, PAGE, 1, 100, False) is Verdict.WAIT
 
-    assert record.against == 0
+    assert record.counted == 0
     assert judge(record, PAGE, 1, 100, True) is Verdict.RETRY
-    assert record.against == 0
+    assert record.counted == 0
 
 
 @pytest.mark.parametrize("servers", range(2, 8))
 @pytest.mark.parametrize("first", range(7))
 def test_one_ill_server_behind_a_load_balancer_rejects_nothing(servers: int, first: int) -> None:
     """Which gives requests to its servers by turns; the first of them is ill."""
-    record, turn = Record(), first
+    record, turn = RefusalRecord(), first
     for _ in range(100):
         turn += 1
         if (turn - 1) % servers:
             return  # stored
         probed = True
-        for _ in range(probes(record, PAGE)):
+        for _ in range(probes_needed(record, PAGE)):
             turn += 1
             probed = probed and bool((turn - 1) % servers)
         assert judge(record, PAGE, 1, 0, probed) is not Verdict.REJECT
 
 
 def test_the_reason_quotes_the_refusal() -> None:
-    [refusal] = rejected(PAGE).rejected
+    [refusal] = reject(PAGE).rejected
     assert refusal.status == 403
-    assert refusal.reason.endswith("while others passed: 403, " + PAGE.reason)
-    assert rejected(CUT).rejected[0].status is None
+    assert refusal.reason.endswith("while other requests passed: 403, " + PAGE.reason)
+    assert reject(CUT).rejected[0].status is None
 
 
 class Sent(NamedTuple):
@@ -148,15 +150,15 @@ MOMENTS = st.lists(
 @given(
     moments=MOMENTS,
     refused=st.sets(st.integers(0, 7)),
-    grade=st.sampled_from([REFUSED, BROKEN, LATE]),
+    thresholds=st.sampled_from([REFUSED, BROKEN, LATE]),
     can_probe=st.booleans(),
 )
 def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_rejected(
-    moments: list[Sent], refused: set[int], grade: Grade, can_probe: bool
+    moments: list[Sent], refused: set[int], thresholds: Thresholds, can_probe: bool
 ) -> None:
     """Passed before and after; and once all is well, all others are stored and these rejected."""
-    reading = REFUSALS[grade]
-    waiting = [([*range(8)], Record())]
+    reading = REFUSALS[thresholds]
+    waiting = [([*range(8)], RefusalRecord())]
     story: dict[int, list[str]] = {number: [] for number in range(8)}
     passed, stored, parked = 0, set[int](), set[int]()
     well = [Sent(turn % 2, True, True) for turn in range(2000)]
@@ -174,8 +176,8 @@ def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_r
             continue
         if len(documents) == 1:
             story[documents[0]].append("refused")
-        probed = probe_is_open if can_probe and probes(record, reading) else None
-        if probed and grade.probes:
+        probed = probe_is_open if can_probe and probes_needed(record, reading) else None
+        if probed and thresholds.probes:
             for told in story.values():
                 told.append("passed")
         verdict = judge(record, reading, len(documents), passed, probed)
@@ -187,7 +189,10 @@ def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_r
             assert ("refused", "passed") in pairs
         elif verdict is Verdict.HALVE:
             middle = len(documents) // 2
-            waiting += [(documents[:middle], Record()), (documents[middle:], Record())]
+            waiting += [
+                (documents[:middle], RefusalRecord()),
+                (documents[middle:], RefusalRecord()),
+            ]
         else:
             waiting.append((documents, record))
     assert not waiting

@@ -12,7 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog
 from connectors.elasticsearch.bulk_response import Items, Refusal
-from connectors.elasticsearch.per_id_order import PerIdOrder, naming, replace
+from connectors.elasticsearch.per_id_order import (
+    PerIdOrder,
+    count_replaced_as_stored,
+    document_names,
+)
 from connectors.elasticsearch.request import Batch, DocumentNames, Name, Request, RequestPart
 from connectors.elasticsearch.retry_policy import settle
 from connectors.message import Documents
@@ -144,7 +148,7 @@ def test_what_a_later_one_has_replaced_is_not_sent_again() -> None:
         [2, 3], [Refusal(0, 429, "busy")], [Refusal(1, 500, "")], [Refusal(4, 400, "bad")]
     )
 
-    replaced = replace(request("a", "b", "b", "a", "c"), items)
+    replaced = count_replaced_as_stored(request("a", "b", "b", "a", "c"), items)
 
     assert replaced == Items([0, 1, 2, 3], [], [], [Refusal(4, 400, "bad")])
 
@@ -158,9 +162,9 @@ def test_what_a_later_one_has_replaced_is_not_sent_again() -> None:
     ],
 )
 def test_nothing_else_counts_as_stored(items: Items) -> None:
-    assert replace(request("a", "a"), items) == items
-    assert replace(request("a", "b"), items) == items
-    assert replace(request(None, None), items) == items
+    assert count_replaced_as_stored(request("a", "a"), items) == items
+    assert count_replaced_as_stored(request("a", "b"), items) == items
+    assert count_replaced_as_stored(request(None, None), items) == items
 
 
 @pytest.mark.parametrize(
@@ -189,7 +193,7 @@ def test_nothing_else_counts_as_stored(items: Items) -> None:
 def test_what_a_name_is(
     documents: Documents, action: str, names: tuple[list[Name | None], bool] | None
 ) -> None:
-    assert naming(documents, action, "here") == names
+    assert document_names(documents, action, "here") == names
 
 
 class AgainstAnIndex(RuleBasedStateMachine):
@@ -267,7 +271,7 @@ class AgainstAnIndex(RuleBasedStateMachine):
 
         stored = [position for position, status in enumerate(statuses) if status == 201]
         items = Items(stored, those(429), those(500), those(400))
-        settlement = settle(request, replace(request, items), None)
+        settlement = settle(request, count_replaced_as_stored(request, items), None)
         for some, answer in settlement.answers:
             for position in [*answer.stored, *(position for position, _ in answer.rejected)]:
                 assert (some.number, position) not in self.answered

@@ -41,7 +41,7 @@ def test_a_page_says_what_it_is_and_its_first_words(
 ) -> None:
     told = describe(403, headers, body)
 
-    assert told.startswith("no answer of Elasticsearch (")
+    assert told.startswith("not an answer of Elasticsearch (")
     assert told.endswith(said)
     assert told.isprintable()
 

@@ -61,7 +61,7 @@ def test_positions_are_those_of_the_batch() -> None:
         [0],
         throttled=[Refusal(1, 429, "busy")],
         rejected=[Refusal(2, 400, "bad"), Refusal(3, 404, "gone")],
-        others={4: "there"},
+        failed_claims={4: "there"},
     )
 
     settlement = settle(request, items, "events")

@@ -67,7 +67,7 @@ def test_it_goes_on_after_what_is_wrong(node: HttpNode) -> None:
     assert index[1] is False
     assert "write action: create" in index[2]
     assert pipeline[1] is False
-    assert "the ingest pipeline p is not there" in pipeline[2]
+    assert "the ingest pipeline p does not exist" in pipeline[2]
 
 
 @pytest.mark.parametrize(

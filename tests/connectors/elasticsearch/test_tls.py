@@ -24,7 +24,7 @@ def other(reason: str) -> ssl.SSLError:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (refused(10, "certificate has expired"), "certificate has expired: it has to be renewed"),
+        (refused(10, "certificate has expired"), "certificate has expired: renew it"),
         (refused(62, "Hostname mismatch, certificate is not valid for 'a'."), "'a': write in url"),
         (refused(19, "self-signed certificate in chain"), "name its CA in ca_certs"),
         (other("WRONG_VERSION_NUMBER"), "wrong version number: there is no TLS: write http://"),

@@ -295,13 +295,13 @@ IN_INDEX = "4:65: sink.elasticsearch.index: cannot contain the name of the queue
         (
             "Orders",
             "e-{queue}",
-            [IN_INDEX + "the name of an index is in lowercase: write {queue|lower}"],
+            [IN_INDEX + "the name of an index must be lowercase: write {queue|lower}"],
         ),
         (
             "new orders",
             "e-{queue}",
             [
-                IN_INDEX + r'the name of an index has no \ / * ? " < > | , # : and no space in it: '
+                IN_INDEX + r'the name of an index must have no \ / * ? " < > | , # : and no space: '
                 "write the index without it"
             ],
         ),
@@ -309,7 +309,7 @@ IN_INDEX = "4:65: sink.elasticsearch.index: cannot contain the name of the queue
             "_orders",
             "e-{queue}",
             [
-                IN_INDEX + "what fills a place does not begin with one of . - _ +: "
+                IN_INDEX + "the value of a placeholder must not begin with one of . - _ +: "
                 "write the index without it"
             ],
         ),
