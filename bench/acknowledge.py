@@ -14,10 +14,15 @@ from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
 from flows.steps.source import BUSY
 
+PREFETCH = 20_000
+"""Messages: more do not make it faster."""
+
 
 def main() -> None:
     """Acknowledge until SIGTERM, and drain."""
-    spec = RabbitMQSource(url=(os.environ["RABBITMQ_URL"],), queue=os.environ["BENCH_QUEUE"])
+    spec = RabbitMQSource(
+        url=(os.environ["RABBITMQ_URL"],), queue=os.environ["BENCH_QUEUE"], prefetch=PREFETCH
+    )
     source = RabbitMQ(spec, None, workers=1)
     consumer = source.consumer(source.consumers()[0])
     signal.signal(signal.SIGTERM, lambda *_: consumer.drain())

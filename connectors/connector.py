@@ -31,7 +31,11 @@ class Load(NamedTuple):
     is_full: bool = False
     """The broker delivers nothing until one of them is settled: its silence tells nothing."""
     may_grow: bool = False
-    """`grow` lets in more."""
+    """`grow` lets in more some time."""
+    bytes: int = 0
+    """Memory that the messages without an outcome take."""
+    memory: int = 0
+    """The most that they may take."""
 
 
 class Consumer(Protocol):

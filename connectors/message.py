@@ -218,3 +218,5 @@ class SinkState(NamedTuple):
     """It can be reached, and answers, be it with a refusal."""
     refusal: str | None = None
     """Why it takes no documents: its status and its words; `None`: it takes them."""
+    has_backlog: bool = False
+    """It works as much as it may, and documents wait behind that: more messages gain nothing."""

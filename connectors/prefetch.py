@@ -1,32 +1,126 @@
-"""How far the prefetch of a consumer may grow, where the spec does not say a number.
+"""Finds how many messages a consumer may hold, so that their bytes stay within its memory.
 
-Pure. Open groups can hold all messages that a consumer may hold, and wait for more: an event-time
-window that is larger than the prefetch, for example. Then nothing arrives and nothing leaves, until
-the consumer may hold more.
+Pure: `now` is an argument, in seconds of any clock that only goes forward. Brokers limit messages,
+not bytes, and neither the size of messages nor the speed of the sink is known beforehand.
 
-Rule 1: What one consumer holds stays within `MAX_MESSAGES` and, by the mean size of what it
-        received, within `MAX_BYTES`.
-Rule 2: It grows by as much as it begins with, or not at all: a smaller number would stay when the
-        groups have left, and make the consumer slow.
+Rule 1: the prefetch begins with `FIRST_PREFETCH`. A number in the spec is the first prefetch, and
+        the largest one.
+Rule 2: it doubles when the consumer was full for `STALLED_SHARE` of the time while dataflow and
+        sink waited for messages.
+Rule 3: a new consumer gets no more messages than memory has room for beside the held ones, by
+        their mean size. Room for fewer messages than the prefetch is used after `STUCK_AFTER`
+        only: a smaller prefetch stays when the held messages have left.
+Rule 4: when the held messages fill the memory, nothing more is read until `FREE_SHARE` of it is
+        free. A message that is larger than the memory is read while nothing else is held.
+Rule 5: when less than half of the prefetch fills the memory, messages have become larger: the
+        prefetch shrinks to as many as are held.
 """
 
 from __future__ import annotations
 
-from connectors.spec import DEFAULT_PREFETCH
+from collections.abc import Callable
+from typing import NamedTuple
 
 MAX_MESSAGES = 65_535
-"""What `basic.qos` of AMQP can say."""
-MAX_BYTES = 256 * 1024**2
-"""A fair share of a small container's memory."""
+"""The largest prefetch of `basic.qos`."""
+FIRST_PREFETCH = 1000
+"""Messages: one default window, or 1 MiB of messages of 1 KiB."""
+MESSAGE_OVERHEAD = 600
+"""Bytes that each held message takes beside its body and its properties: objects, and its places in
+a group and in a request."""
+FREE_SHARE = 1 / 8
+"""Share of the memory: the mean size of the next messages may be that much larger."""
+STALLED_SHARE, STALLED_LEAST = 0.15, 0.01
+"""Share of the time, and seconds: a larger prefetch then gains more than replacing the consumer
+costs, which is three round trips to the broker."""
+PERIOD = 0.25
+"""Seconds after which the share of the time is measured anew."""
+STUCK_AFTER = 1.0
+"""Seconds: a sink that is well answers within them, and a window that is due leaves."""
+SMALLEST_STEP = 1 / 16
+"""Share of the held messages: fewer more are not worth a new consumer."""
 
 
-def growth(prefetch: int, held: int, held_bytes: float) -> int:
-    """Messages to let in beside the `held` ones; 0: no more.
+class Held(NamedTuple):
+    """What a consumer holds without an outcome."""
 
-    `prefetch` is what was let in before; `held_bytes` is an estimate.
-    """
-    room = MAX_MESSAGES - held
-    if held_bytes > 0:
-        room = min(room, int(min(held * MAX_BYTES / held_bytes, MAX_MESSAGES)) - held)
-    more = min(2 * prefetch, room)
-    return more if more >= DEFAULT_PREFETCH else 0  # Rule 2
+    messages: int = 0
+    bytes: int = 0
+    """With `MESSAGE_OVERHEAD` for each message."""
+
+
+class AdaptivePrefetch:
+    """The prefetch of one consumer; it outlives connections."""
+
+    def __init__(self, number: int | None, memory: Callable[[], int]) -> None:
+        """`number`: the largest prefetch, if the spec sets one; `memory`: bytes, may change."""
+        self._max, self._memory = number or MAX_MESSAGES, memory
+        self.wanted = number or FIRST_PREFETCH
+        """Messages that the consumer should be allowed."""
+        self._message_bytes = 0.0  # mean of the messages that were held at last
+        self._measured_from = self._stalled = 0.0  # the period, and seconds of it
+        self._stalled_from: float | None = None
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the messages of the consumer may take."""
+        return self._memory()
+
+    def arrived(self, held: Held, now: float) -> None:
+        """Note that messages have arrived; `held` counts them too."""
+        if held.messages:
+            self._message_bytes = held.bytes / held.messages
+        if self._stalled_from is not None:
+            self._stalled += now - self._stalled_from
+            self._stalled_from = None
+        if now - self._measured_from >= PERIOD:
+            self._measured_from, self._stalled = now, 0.0
+
+    def of_next(self, held: Held, waited: float) -> int:
+        """Return the prefetch of a consumer that subscribes now; 0: let it wait for room. Rule 3.
+
+        `waited`: the seconds that it has waited.
+        """
+        prefetch = max(0 if held.messages else 1, min(self.wanted, self._room(held)))
+        is_free = 2 * held.bytes <= self.memory or 2 * prefetch >= self.wanted
+        return prefetch if is_free or waited >= STUCK_AFTER else 0
+
+    def step(self, prefetch: int, held: Held) -> int:
+        """Return how many messages a full consumer may be allowed beside the held ones; 0: none."""
+        more = min(2 * prefetch, self._max - held.messages, self._room(held))
+        return more if more >= max(1, min(prefetch, held.messages * SMALLEST_STEP)) else 0
+
+    def grow(self, prefetch: int, held: Held, now: float) -> int:
+        """Return the prefetch for a new consumer beside the held messages; 0: keep the consumer.
+
+        To be called while the consumer is full, and dataflow and sink wait. Rules 2 and 3.
+        """
+        if self._stalled_from is None:
+            self._stalled_from = now
+        more, lasts = self.step(prefetch, held), now - self._stalled_from
+        stalled = self._stalled + lasts
+        share = STALLED_SHARE * (now - self._measured_from)
+        is_due = lasts >= STUCK_AFTER or (more >= prefetch and stalled >= max(share, STALLED_LEAST))
+        if not more or not is_due:
+            return 0
+        self._measured_from, self._stalled, self._stalled_from = now, 0.0, None
+        self.wanted = more
+        return more
+
+    def shrink(self, prefetch: int, held: Held) -> bool:
+        """Return whether a smaller prefetch is wanted now that memory is full. Rule 5."""
+        if 2 * held.messages >= prefetch:
+            return False
+        self.wanted = max(1, held.messages)
+        return True
+
+    def may_read(self, held: Held, *, reads: bool) -> bool:
+        """Return whether the consumer may read more; `reads`: whether it does so now. Rule 4."""
+        if not held.messages:
+            return True
+        return held.bytes < self.memory * (1 if reads else 1 - FREE_SHARE)
+
+    def _room(self, held: Held) -> int:
+        free = self.memory * (1 - FREE_SHARE) - held.bytes
+        size = held.bytes / held.messages if held.messages else self._message_bytes
+        return min(MAX_MESSAGES, int(free / size)) if size else MAX_MESSAGES

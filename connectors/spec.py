@@ -29,6 +29,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from connectors.prefetch import MAX_MESSAGES
 from connectors.renamed_keys import RENAMED_KEYS
 from connectors.units import Size
 
@@ -196,7 +197,25 @@ Indices = Annotated[
 ]
 """Names of indices; `*` stands for any text."""
 
-Prefetch = Annotated[int, Field(ge=1, le=65535)]
-"""Messages a consumer may hold; 65535 is what AMQP's `basic.qos` can say."""
-DEFAULT_PREFETCH = 4000
-"""Where the spec does not say a number; then it may grow (`connectors/prefetch.py`)."""
+
+def _prefetch(value: Any) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_MESSAGES:
+        raise ValueError(f"must be auto, or a whole number from 1 to {MAX_MESSAGES}")
+    return value
+
+
+Prefetch = Annotated[
+    int | Literal["auto"],
+    PlainValidator(_prefetch),
+    WithJsonSchema(
+        {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MAX_MESSAGES}]}
+    ),
+]
+"""Messages that a consumer may hold: `auto` (see `connectors/prefetch.py`), or the most of them."""
+
+Memory = Annotated[Size, Field(ge=1)]
+"""Bytes of messages that a process may hold."""
+DEFAULT_MEMORY = 64 * 1024**2
+"""Bytes."""

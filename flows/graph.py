@@ -59,7 +59,7 @@ def _source(spec: Pipeline) -> list[str]:
     each = "one for each worker" if chosen.consumers == "auto" else f"{chosen.consumers}"
     return [
         f"{kind} {chosen.queue} {where}",
-        f"consumers: {each}; each holds at most {chosen.prefetch} messages (prefetch)",
+        f"consumers: {each}; in a process {size_text(chosen.memory)} of messages",
         f"format: {chosen.format}",
     ]
 

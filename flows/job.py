@@ -48,7 +48,7 @@ class Job:
         self.router = make_router(consumers, keyed, self.rules)
         self.reader = make_reader(spec, source.properties, sink.addressing, values.paths)
         self.documents = make_documents(aggregate, sink.addressing)
-        self.backpressure = make_backpressure(spec, self.rules, self.accounts)
+        self.backpressure = make_backpressure(spec, self.rules, self.accounts, sink.state)
 
     @property
     def skipped(self) -> int:

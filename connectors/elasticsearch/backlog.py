@@ -134,6 +134,11 @@ class Backlog:
         else:
             insort(self._postponed, (due_at, next(self._numbers), request))
 
+    @property
+    def waits(self) -> bool:
+        """Documents wait, and not for company; to be asked from any thread."""
+        return bool(self._requests or self._retries or self._postponed)
+
     def count(self) -> int:
         """Return how many documents wait."""
         waiting = [*self._requests, Request(self._company), Request(self._order.held)]

@@ -125,7 +125,7 @@ class Indexer:
 
     def state(self) -> SinkState:
         """See `connectors.connector.Sink`."""
-        return self._reports.state
+        return self._reports.state._replace(has_backlog=self._backlog.waits)
 
     def close(self) -> None:
         """See `connectors.connector.Sink`. It does not wait for requests in flight."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from connectors.message import (
     Properties,
     Rejected,
 )
-from connectors.prefetch import growth
+from connectors.prefetch import MESSAGE_OVERHEAD, AdaptivePrefetch, Held
 
 _PLAIN = Properties()
 
@@ -86,12 +87,15 @@ class MemoryConsumer:
     """One subscription to a `MemoryQueue` (see `connectors.connector.Consumer`)."""
 
     def __init__(
-        self, name: str, queue: MemoryQueue, prefetch: int, may_grow: bool = False
+        self, name: str, queue: MemoryQueue, number: int | None, memory: Callable[[], int]
     ) -> None:
-        self._name, self._queue, self._prefetch = name, queue, prefetch
-        self._may_grow = may_grow
+        """`number`: the largest prefetch, if the spec sets one; `memory`: bytes for messages."""
+        self._name, self._queue = name, queue
+        self._adaptive = AdaptivePrefetch(number, memory)
+        self._prefetch = self._adaptive.wanted
         self._current = CurrentOrigin(name)
         self._held: dict[int, Delivery] = {}
+        self._held_bytes = 0
         self._last_tag = 0
         self._events: list[Opened | Arrived | Lost] = []
         self._draining = self._connected = False
@@ -114,6 +118,7 @@ class MemoryConsumer:
                 self._last_tag += 1
                 tag, properties = self._last_tag, _encode(delivery.properties)
                 self._held[tag] = delivery
+                self._held_bytes += len(delivery.body) + MESSAGE_OVERHEAD
                 messages.append(Message(tag, delivery.redelivered, b"", properties, delivery.body))
             return [*events, Arrived(self._current.latest, messages)] if messages else events
 
@@ -127,7 +132,7 @@ class MemoryConsumer:
             for tag in outcomes.dropped:
                 self._acknowledge(tag, "dropped")
             for rejected in outcomes.rejected:
-                delivery = self._held.pop(rejected.message.tag, None)
+                delivery = self._pop(rejected.message.tag)
                 if delivery is not None:
                     self._queue.parked.append(rejected)
                     reason, properties = rejected.rejection.reason, delivery.properties
@@ -136,10 +141,10 @@ class MemoryConsumer:
                     parked = self.counts.parked + 1 + len(rejected.others)
                     self.counts = ConsumerCounts(parked=parked)
                 for tag in rejected.others:
-                    self._held.pop(tag, None)
+                    self._pop(tag)
 
     def _acknowledge(self, tag: int, how: Literal["stored", "dropped"]) -> None:
-        delivery = self._held.pop(tag, None)
+        delivery = self._pop(tag)
         if delivery is not None:
             self._queue.acknowledged.append(delivery.body)
             self._queue.settled.append(Settled(how, delivery.body, delivery.properties))
@@ -152,7 +157,9 @@ class MemoryConsumer:
         """See `Consumer`."""
         with self._queue.lock:
             if self.load.is_full:
-                self._prefetch += self._growth
+                self._prefetch += self._adaptive.step(
+                    self._prefetch, Held(len(self._held), self._held_bytes)
+                )
 
     def drain(self) -> None:
         """See `Consumer`."""
@@ -179,13 +186,14 @@ class MemoryConsumer:
         with self._queue.lock:
             if not self._connected:
                 return Load()
-            held, most = len(self._held), self._prefetch
-            return Load(held, most, held >= most, self._growth > 0)
-
-    @property
-    def _growth(self) -> int:
-        size = sum(len(delivery.body) for delivery in self._held.values())
-        return growth(self._prefetch, len(self._held), size) if self._may_grow else 0
+            held, prefetch = Held(len(self._held), self._held_bytes), self._prefetch
+            may_read = self._adaptive.may_read(held, reads=True)
+            return Load(
+                *(held.messages, prefetch, held.messages >= prefetch or not may_read),
+                may_grow=may_read and self._adaptive.step(prefetch, held) > 0,
+                bytes=held.bytes,
+                memory=self._adaptive.memory,
+            )
 
     @property
     def awaiting_outcome(self) -> int:
@@ -209,12 +217,20 @@ class MemoryConsumer:
         self._queue.waiting.extendleft(
             delivery._replace(redelivered=True) for delivery in reversed(self._held.values())
         )
-        self._held, self._connected = {}, False
+        self._held, self._held_bytes, self._connected = {}, 0, False
         self._events.append(Lost(self._current.lose()))
 
+    def _pop(self, tag: int) -> Delivery | None:
+        delivery = self._held.pop(tag, None)
+        if delivery is not None:
+            self._held_bytes -= len(delivery.body) + MESSAGE_OVERHEAD
+        return delivery
+
     def _may_receive(self) -> bool:
-        may = self._connected and not self._draining and len(self._held) < self._prefetch
-        return may and bool(self._queue.waiting)
+        if not self._connected or self._draining or not self._queue.waiting:
+            return False
+        held = Held(len(self._held), self._held_bytes)
+        return held.messages < self._prefetch and self._adaptive.may_read(held, reads=True)
 
 
 class MemoryQueueSource:
@@ -238,9 +254,12 @@ class MemoryQueueSource:
         """See `Source`."""
         if name not in self._consumers:
             self._consumers[name] = MemoryConsumer(
-                name, self._queue, self._spec.prefetch, self._spec.may_grow
+                name, self._queue, self._spec.prefetch_number, self._memory_of_each
             )
         return self._consumers[name]
+
+    def _memory_of_each(self) -> int:
+        return self._spec.memory // len(self._consumers)
 
     def unacknowledged(self) -> int:
         """See `Source`."""

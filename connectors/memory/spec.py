@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from connectors.spec import (
-    DEFAULT_PREFETCH,
+    DEFAULT_MEMORY,
     MAX_MESSAGE,
     Consumers,
     Format,
     Indices,
     MaxMessage,
+    Memory,
     Prefetch,
     Spec,
 )
@@ -21,8 +22,10 @@ class MemorySource(Spec):
     """Name of the queue."""
     consumers: Consumers = "auto"
     """How many consumers share the queue; `auto`: one for each Bytewax worker."""
-    prefetch: Prefetch = DEFAULT_PREFETCH
-    """Messages that one consumer may hold unacknowledged; omitted: it may grow, as for RabbitMQ."""
+    memory: Memory = DEFAULT_MEMORY
+    """Memory for messages that are not acknowledged, as for RabbitMQ."""
+    prefetch: Prefetch = "auto"
+    """Largest number of messages that one consumer may hold unacknowledged, as for RabbitMQ."""
     format: Format = "auto"
     """What the bodies are, as for RabbitMQ."""
     indices: Indices = ()
@@ -31,9 +34,9 @@ class MemorySource(Spec):
     """The most bytes that a body may have, packed or not, as for RabbitMQ."""
 
     @property
-    def may_grow(self) -> bool:
-        """A number that is given is an upper limit; the default is not."""
-        return "prefetch" not in self.model_fields_set
+    def prefetch_number(self) -> int | None:
+        """The largest prefetch, where there is a number; `None`: it is found."""
+        return None if self.prefetch == "auto" else self.prefetch
 
     @property
     def queue(self) -> str:

@@ -96,7 +96,9 @@ class MemoryStore:
     def state(self) -> SinkState:
         """What it says of itself."""
         with self.lock:
-            return SinkState(False, "the store is down") if self._down else SinkState()
+            if self._down:
+                return SinkState(False, "the store is down", has_backlog=True)
+            return SinkState()
 
     def go_mute(self) -> None:
         """Store everything, but answer nothing, until `come_up`: what was sent is sent again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
@@ -16,6 +17,7 @@ from connectors import metrics
 from connectors.connector import Load
 from connectors.current_origin import CurrentOrigin
 from connectors.message import Arrived, ConsumerCounts, Lost, Opened, Origin, Outcomes, Rejected
+from connectors.prefetch import AdaptivePrefetch
 from connectors.rabbitmq import refusal, topology
 from connectors.rabbitmq.consumer_count import ConsumerCount
 from connectors.rabbitmq.credentials import Credentials
@@ -44,8 +46,12 @@ class RabbitMQConsumer:
         spec: RabbitMQSource,
         dead_letter: RabbitMQDeadLetter | None,
         credentials: Credentials,
+        memory: Callable[[], int],
     ) -> None:
-        """Without a `dead_letter`, rejected messages go to the queue's own dead lettering."""
+        """Without a `dead_letter`, rejected messages go to the queue's own dead lettering.
+
+        `memory`: bytes that unacknowledged messages may take.
+        """
         self.name, self._spec = name, spec
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
@@ -64,7 +70,8 @@ class RabbitMQConsumer:
         self._wake = Wake(self._loop, self._settle)
         self._current = CurrentOrigin(name)
         self._session: Session | None = None  # one for each channel: delivery tags end with it
-        self._slow_start = SlowStart(spec.prefetch)
+        self._prefetch = AdaptivePrefetch(spec.prefetch_number, memory)
+        self._slow_start = SlowStart(self._prefetch.wanted)
         if not spec.can_change_prefetch:
             self._slow_start.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
@@ -153,7 +160,7 @@ class RabbitMQConsumer:
         origin, self._pausing = self._current.open(), False
         self.rejections.connected()
         if self.rejections.probing and self._spec.can_change_prefetch:
-            self._slow_start = SlowStart(self._spec.prefetch, probe=True)
+            self._slow_start = SlowStart(self._prefetch.wanted, probe=True)
         session = self._session = Session(
             self._loop,
             origin,
@@ -161,6 +168,7 @@ class RabbitMQConsumer:
             channel,
             self._spec,
             self._slow_start,
+            self._prefetch,
             self._parker,
             self.rejections,
             self._events,
@@ -186,6 +194,7 @@ class RabbitMQConsumer:
         """End this generation: the broker requeues all messages that it held."""
         if self._session is not None:
             self.rejections.count(returned=self._session.rejected)
+            self._session.abandon()
         self._session, origin = None, self._current.lose()
         self.reach.lost(self._link.address, reason, remedy, expected=self._closing or self._pausing)
         if was_ready:

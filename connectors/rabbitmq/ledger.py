@@ -13,6 +13,7 @@ A rejected message that waits to be parked needs no rule: it stays open, so Rule
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -29,7 +30,7 @@ class Reject(Protocol):
 
 
 class Ledger:
-    """Keeps the state of each message from the oldest open one on, in one byte each."""
+    """Knows state and size of each message from the oldest open one on, in five bytes each."""
 
     def __init__(
         self,
@@ -45,10 +46,13 @@ class Ledger:
         self._acknowledge_each = acknowledge_each or self._acknowledge_one_by_one
         self._first = 1  # the tag of the first state; AMQP counts from one
         self._states = bytearray()
+        self._sizes = array("I")  # of open messages; 0 when they are finished
         self.open = 0
         """Unacknowledged messages: the broker counts them against the prefetch."""
         self.unsent = 0
-        """Finished messages whose acknowledgements have not been sent."""
+        """Those of them that are finished: their acknowledgements have not been sent."""
+        self.bytes = 0
+        """Size of the messages that are open and not finished."""
 
     @property
     def oldest(self) -> int | None:
@@ -58,19 +62,29 @@ class Ledger:
 
     @property
     def unfinished(self) -> int:
-        """Messages that are not finished; each access counts them."""
-        return self._states.count(_OPEN)
+        """Messages that are open, and not finished."""
+        return self.open - self.unsent
 
     def held_from(self, tag: int) -> int:
-        """Return the number of unacknowledged messages from this tag on; each call counts them."""
-        begin = max(0, tag - self._first)
-        return self._states.count(_OPEN, begin) + self._states.count(_FINISHED, begin)
+        """Messages from this one on that the broker waits to hear about."""
+        begin = tag - self._first
+        if begin <= 0:
+            return self.open
+        # Few are settled behind an open one, and what is rare is counted fast.
+        return max(0, len(self._states) - begin) - self._states.count(_SETTLED, begin)
 
-    def delivered(self, last_tag: int) -> None:
-        """Enter all messages up to this tag; known ones keep their state."""
+    def delivered(self, last_tag: int, sizes: Sequence[int] = ()) -> None:
+        """Enter all messages up to this tag; those that are entered already stay as they are.
+
+        `sizes`, in bytes, are those of the last ones; the others have none.
+        """
         count = max(0, last_tag + 1 - self._first - len(self._states))
         self._states.extend(bytes(count))
         self.open += count
+        sizes = sizes[max(0, len(sizes) - count) :]
+        self._sizes.extend([0] * (count - len(sizes)))
+        self._sizes.extend(sizes)
+        self.bytes += sum(sizes)
 
     def stored(self, tags: Sequence[int]) -> int:
         """Finish these messages; return how many of them were not finished before.
@@ -83,11 +97,14 @@ class Ledger:
             end = max(begin, min(size, tags[-1] + 1 - first))
             finished = states.count(_OPEN, begin, end)
             states[begin:end] = states[begin:end].translate(_FINISH_OPEN)  # Rule 4
+            self.bytes -= sum(self._sizes[begin:end])
+            self._sizes[begin:end] = array("I", bytes(self._sizes.itemsize * (end - begin)))
         else:
             finished = 0
             for tag in tags:
                 if 0 <= tag - first < size and states[tag - first] == _OPEN:  # Rule 4
                     states[tag - first] = _FINISHED
+                    self._release(tag - first)
                     finished += 1
         self.unsent += finished
         return finished
@@ -98,6 +115,7 @@ class Ledger:
         if not 0 <= index < len(self._states) or self._states[index] != _OPEN:
             return False  # Rule 4
         self._states[index] = _SETTLED
+        self._release(index)
         self.open -= 1
         self._reject(tag, requeue=requeue)  # Rule 3
         return True
@@ -121,7 +139,7 @@ class Ledger:
             self._sent(states.count(_FINISHED, 0, finished))
             self._acknowledge(self._first + last, True)  # Rule 1
             frames = 1
-        del states[:finished]
+        del states[:finished], self._sizes[:finished]
         self._first += finished
         return frames + (self._spill() if spill and self.unsent else 0)
 
@@ -139,6 +157,10 @@ class Ledger:
     def _acknowledge_one_by_one(self, tags: Sequence[int]) -> None:
         for tag in tags:
             self._acknowledge(tag, False)
+
+    def _release(self, index: int) -> None:
+        self.bytes -= self._sizes[index]
+        self._sizes[index] = 0
 
     def _sent(self, count: int) -> None:
         self.unsent -= count

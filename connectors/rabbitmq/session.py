@@ -14,13 +14,16 @@ from pika.channel import Channel
 
 from connectors.connector import Load
 from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
+from connectors.prefetch import AdaptivePrefetch
 from connectors.rabbitmq.consumer_timeout import DeliveryAges
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events
+from connectors.rabbitmq.memory_limit import MemoryLimit
 from connectors.rabbitmq.offset_queue import OffsetQueue
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.slow_start import SlowStart, any_redelivered
+from connectors.rabbitmq.socket_reading import SocketReading
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.stream_offsets import StreamOffsets
 from connectors.rabbitmq.subscription import Subscription
@@ -49,6 +52,7 @@ class Session:
         channel: Channel,
         spec: RabbitMQSource,
         slow_start: SlowStart,
+        adaptive: AdaptivePrefetch,
         parker: DeadLetterPublisher | None,
         rejections: Rejections,
         events: Events,
@@ -66,10 +70,14 @@ class Session:
         self._slow_start, self._events = slow_start, events
         self._rejections, self._stop = rejections, stop
         self._settlement = Settlement(loop, origin, connection, channel, spec, parker, rejections)
-        held_from = self._settlement.held_from
+        held, held_from = lambda: self._settlement.held, self._settlement.held_from
         self._subscription = Subscription(
-            connection, channel, spec, slow_start, self._on_messages, held_from, on_agreed
+            *(connection, channel, spec, slow_start, adaptive),
+            *(self._on_messages, held_from, held, on_agreed),
         )
+        reading, shrink = SocketReading(connection), self._subscription.shrink
+        self._adaptive = adaptive
+        self._memory_limit = MemoryLimit(reading, adaptive, held, shrink)
         self._ages, self._disconnect = DeliveryAges(spec.consumer_timeout), disconnect
         self._timeout = spec.consumer_timeout
         self._offset_queue = OffsetQueue(connection, spec.offsets) if spec.is_stream else None
@@ -85,8 +93,13 @@ class Session:
     @property
     def load(self) -> Load:
         """See `Consumer`; from any thread."""
-        subscription = self._subscription
-        return Load(self.open, subscription.prefetch, subscription.is_full, subscription.may_grow)
+        subscription, is_full = self._subscription, self._memory_limit.is_reached
+        return Load(
+            *(self.open, subscription.prefetch, is_full or subscription.is_full),
+            may_grow=not is_full and subscription.may_grow,
+            bytes=self._settlement.held.bytes,
+            memory=self._adaptive.memory,
+        )
 
     @property
     def awaiting_outcome(self) -> int:
@@ -113,6 +126,7 @@ class Session:
         """Check what only time changes, and repeat until the channel is closed."""
         if self._channel.is_open:
             self._update_prefetch()
+            self._memory_limit.update()
             self._loop.call_later(TICK_AFTER, self._tick)
             self._check_ages()
             self._keep_offset()
@@ -120,18 +134,22 @@ class Session:
             self._stop_at_reject_limit()
 
     def grow(self) -> None:
-        """Raise the prefetch if the consumer is full."""
+        """Raise the prefetch, if it is time: dataflow and sink wait for messages."""
         before = self._subscription.prefetch
         if more := self._subscription.grow(time.monotonic()):
             LOG.info(
-                "%s: open groups wait for more messages than the prefetch of %d: it is %d from now "
-                "on",
-                *(self.origin.consumer, before, before + more),
+                "%s: dataflow and sink wait for messages while the prefetch of %d is used up: from "
+                "now on it is %d",
+                *(self.origin.consumer, before, more),
             )
 
     def end(self, on_ended: Callable[[], None]) -> None:
-        """Stop consuming; messages that have arrived can still be settled."""
+        """Stop consuming; messages that have arrived can still be settled.
+
+        `on_ended` may be called twice.
+        """
         self._subscription.end(on_ended)
+        self._memory_limit.end(on_ended)
 
     def settle(self, outcomes: Outcomes) -> None:
         """Note the outcomes; `flush` tells the broker."""
@@ -145,10 +163,12 @@ class Session:
 
     def flush(self, *, everything: bool) -> None:
         """Acknowledge what is due (`everything`: all that is finished); update the prefetch."""
-        self._settlement.flush(everything=everything)
+        self._settlement.flush(self._subscription.prefetch, everything=everything)
         if everything:
             self._keep_offset()
-        if not self._slow_start.over:
+        if self._memory_limit.is_reached:
+            self._memory_limit.update()
+        if self._subscription.is_changing:
             self._update_prefetch()
         self._stop_at_reject_limit()
 
@@ -159,6 +179,11 @@ class Session:
     def give_back(self) -> None:
         """Requeue messages without an outcome; the channel is closed next."""
         self._settlement.give_back()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Discard what arrives from now on: the connection ends."""
+        self._memory_limit.discard()
 
     def _update_prefetch(self) -> None:
         self._subscription.update(self.open, time.monotonic())
@@ -187,8 +212,10 @@ class Session:
                 self._offset_queue.write(offset)
 
     def _on_messages(self, messages: list[Message]) -> None:
+        if self._memory_limit.discards:
+            return
         now = time.monotonic()
-        self._settlement.delivered(messages[-1].tag)
+        self._settlement.delivered(messages)
         self._ages.delivered(messages[-1].tag, now)
         if self._offset_queue is not None:
             self._offsets.delivered(messages)
@@ -198,6 +225,7 @@ class Session:
             self._stop_at_reject_limit()
         if messages:
             self._events.add(Arrived(self.origin, messages))
+        self._memory_limit.update()
         before, self._bytes = self._bytes, self._connection.bytes_received
         if self._bytes - before < SMALL_READ:
             time.sleep(NAP)

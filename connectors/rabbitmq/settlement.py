@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors.message import Message, Origin, Outcomes, Rejected
+from connectors.prefetch import MESSAGE_OVERHEAD, Held
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.rejections import Rejections
@@ -66,13 +68,20 @@ class Settlement:
         """Delivery tag of the oldest message that is not finished; `None`: all are."""
         return self._ledger.oldest
 
+    @property
+    def held(self) -> Held:
+        """Messages that are not finished, and the memory that they take."""
+        messages = self._ledger.unfinished
+        return Held(messages, self._ledger.bytes + messages * MESSAGE_OVERHEAD)
+
     def held_from(self, tag: int) -> int:
         """Count the unacknowledged messages from this delivery tag on."""
         return self._ledger.held_from(tag)
 
-    def delivered(self, last_tag: int) -> None:
-        """Enter the messages that have arrived, up to this delivery tag."""
-        self._ledger.delivered(last_tag)
+    def delivered(self, messages: Sequence[Message]) -> None:
+        """Enter the messages that have arrived."""
+        last_tag = messages[-1].tag
+        self._ledger.delivered(last_tag, [len(m.body) + len(m.properties) for m in messages])
         self._rejections.read(last_tag)
 
     def without_poison(self, messages: list[Message]) -> list[Message]:
@@ -129,10 +138,13 @@ class Settlement:
         self.rejected -= 1 + len(rejected.others)
         self._ledger.stored([rejected.message.tag, *rejected.others])
 
-    def flush(self, *, everything: bool) -> None:
-        """Acknowledge what is due, and the rest soon; with `everything`, all of it now."""
+    def flush(self, prefetch: int, *, everything: bool) -> None:
+        """Acknowledge what is due, and the rest soon; with `everything`, all of it now.
+
+        `prefetch`: messages that the channel may hold now.
+        """
         ledger = self._ledger
-        ledger.flush(spill=everything or ledger.unsent > self._spec.prefetch // 2)
+        ledger.flush(spill=everything or ledger.unsent > prefetch // 2)
         if ledger.unsent and not self._spilling:
             self._spilling = True
             self._loop.call_later(SPILL_AFTER, self._spill)

@@ -48,9 +48,13 @@ class RabbitMQ:
         """See `Source`."""
         if name not in self._consumers:
             self._consumers[name] = RabbitMQConsumer(
-                name, self._spec, self._dead_letter, self._credentials
+                name, self._spec, self._dead_letter, self._credentials, self._memory_of_each
             )
         return self._consumers[name]
+
+    def _memory_of_each(self) -> int:
+        """Bytes for each consumer of this process."""
+        return self._spec.memory // len(self._consumers)
 
     def unacknowledged(self) -> int:
         """See `Source`."""

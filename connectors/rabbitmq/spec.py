@@ -15,12 +15,13 @@ from connectors.rabbitmq.declaration import OFFSET, Consume, Declaration, Declar
 from connectors.rabbitmq.other_keys import OTHER_KEYS
 from connectors.rabbitmq.url import AmqpUrls, ShortText
 from connectors.spec import (
-    DEFAULT_PREFETCH,
+    DEFAULT_MEMORY,
     MAX_MESSAGE,
     Consumers,
     Format,
     Indices,
     MaxMessage,
+    Memory,
     Prefetch,
     Problem,
     Spec,
@@ -41,10 +42,16 @@ class RabbitMQSource(Spec):
     consumers: Consumers = "auto"
     """How many consumers share the queue; `auto`: one for each Bytewax worker.
     More consumers on one classic queue do not make it faster."""
-    prefetch: Prefetch = DEFAULT_PREFETCH
-    """Messages that one consumer may hold unacknowledged: the bound on memory. Choose as many as
-    arrive while a window fills and is written. Omitted: the prefetch grows, up to 65,535 messages
-    or 256 MiB, when open groups hold all of it and only more messages can complete them."""
+    memory: Memory = DEFAULT_MEMORY
+    """Memory for messages that one process holds unacknowledged, all its consumers together; each
+    message counts with its body, its properties and 600 bytes. The process itself takes 60 MiB
+    more, and up to 32 MiB while requests are under way. Open groups hold their messages: choose
+    more if they wait for room."""
+    prefetch: Prefetch = "auto"
+    """Largest number of messages that one consumer may hold unacknowledged. `auto`: the prefetch
+    grows while messages are what the job waits for, up to 65,535, and shrinks when messages get
+    larger, so that they fit into `memory`. The prefetch of a stream and of a queue with a single
+    active consumer does not change: it is the number, or 4000."""
     declare: Declaration | None = None
     """How to declare the queue; `passive` or omitted: the queue must exist."""
     consume: Consume = Consume()
@@ -152,9 +159,11 @@ class RabbitMQSource(Spec):
         return not self.is_stream and not (isinstance(limit, int) and limit < 0)
 
     @property
-    def may_grow(self) -> bool:
-        """The prefetch may grow: the spec sets none, and a consumer can be replaced."""
-        return "prefetch" not in self.model_fields_set and self.can_change_prefetch
+    def prefetch_number(self) -> int | None:
+        """The largest prefetch, where there is a number; `None`: it is found."""
+        if self.prefetch == "auto":
+            return None if self.can_change_prefetch else FIXED_PREFETCH
+        return self.prefetch
 
     @property
     def can_change_prefetch(self) -> bool:
@@ -180,6 +189,8 @@ def _consumer_timeout(*specs: object) -> float:
     return found
 
 
+FIXED_PREFETCH = 4000
+"""Messages: the prefetch of a consumer that cannot be replaced, if the spec sets none."""
 DELIVERY_LIMIT = 20
 """Deliveries: the default of quorum queues since RabbitMQ 4; before, they had no limit."""
 CONSUMER_TIMEOUT = 1800.0

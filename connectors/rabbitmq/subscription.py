@@ -7,18 +7,19 @@ Rule 1: RabbitMQ fixes the prefetch when a consumer subscribes, so a change need
         prefetch of the new one.
 Rule 2: a consumer is replaced only when it is full. A quorum queue requeues messages that are on
         their way to a cancelled consumer, and counts one more delivery for each of them.
-Rule 3: the prefetch grows only while the consumer is full, and never shrinks: the next window of a
-        stream is about as large as this one.
+Rule 3: it is also replaced when memory is full and the prefetch too large, since messages have
+        become larger. Most of the messages on their way still arrive, as far as memory allows.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from pika.channel import Channel
 
 from connectors.message import Message
-from connectors.prefetch import growth
+from connectors.prefetch import AdaptivePrefetch, Held
 from connectors.rabbitmq.declaration import OFFSET
 from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQSource
@@ -37,22 +38,26 @@ class Subscription:
         channel: Channel,
         spec: RabbitMQSource,
         slow_start: SlowStart,
+        adaptive: AdaptivePrefetch,
         on_messages: OnBatch,
         held_from: Callable[[int], int],
+        held: Callable[[], Held],
         on_agreed: Callable[[], None],
     ) -> None:
         """`held_from` counts the unacknowledged messages from a delivery tag on.
 
-        `on_messages` receives each batch of messages; `on_agreed` is called at each
-        `basic.consume-ok` of the broker.
+        `held` tells which messages have no outcome. `on_messages` receives each batch of messages;
+        `on_agreed` is called at each `basic.consume-ok` of the broker.
         """
         self._connection, self._channel, self._spec = connection, channel, spec
-        self._slow_start, self._on_messages = slow_start, on_messages
+        self._slow_start, self._adaptive, self._on_messages = slow_start, adaptive, on_messages
         self._arguments = dict(spec.consume.arguments)
-        self._held_from, self._on_agreed = held_from, on_agreed
+        self._held_from, self._held, self._on_agreed = held_from, held, on_agreed
         self._first_tag, self._last_tag = 1, 0  # of this consumer; of the channel
         self._wanted_since: float | None = None  # when another prefetch was first wanted
+        self._wanted = 0  # the prefetch that was last wanted, and what memory had room for
         self._prefetch = 0
+        self._waits_since: float | None = None  # the next consumer, for room in memory
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
         self._on_ended: list[Callable[[], None]] = []  # called when it ends
         self._ended = False
@@ -77,25 +82,43 @@ class Subscription:
     @property
     def may_grow(self) -> bool:
         """Return whether the prefetch can still grow."""
-        return not self._slow_start.over or (self._spec.may_grow and self._growth() > 0)
+        if not self._slow_start.over:
+            return True
+        can_change = self._spec.can_change_prefetch
+        return can_change and self._adaptive.step(self._prefetch, self._held()) > 0
 
     def grow(self, now: float) -> int:
-        """Raise the prefetch if the consumer is full; return by how many messages. Rule 3."""
-        if not (self._tag and self.is_full and self._slow_start.over and self._spec.may_grow):
+        """Raise the prefetch, if it is time; return by how many messages.
+
+        To be called while dataflow and sink wait for messages; only a full consumer grows.
+        """
+        can_change = self._tag and self._slow_start.over and self._spec.can_change_prefetch
+        if not (can_change and self.is_full):
             return 0
-        if more := self._growth():
-            self._slow_start.allow(more)
-            self._consume(now)
+        if more := self._adaptive.grow(self._prefetch, self._held(), now):
+            self._change(more)
         return more
 
-    def _growth(self) -> int:
-        held = self._held_from(1)
-        size = held * self._connection.bytes_received / max(1, self._last_tag)
-        return growth(self._prefetch, held, size)
+    @property
+    def is_changing(self) -> bool:
+        """Slow start lasts, or the next consumer waits for room in memory."""
+        return not self._slow_start.over or self._waits_since is not None
+
+    def shrink(self) -> None:
+        """Lower the prefetch, if it is too large now that memory is full. Rule 3."""
+        can_change = self._tag and self._spec.can_change_prefetch and not self._on_ended
+        if can_change and self._adaptive.shrink(self.prefetch, self._held()):
+            self._change(self._adaptive.wanted)
+
+    def _change(self, prefetch: int) -> None:
+        self._slow_start.allow(prefetch)
+        self._wanted, self._wanted_since = prefetch, None
+        self._cancel(self._replace)
 
     def arrived(self, messages: list[Message], now: float) -> None:
         """Note the batch, and let slow start inspect it while slow start lasts."""
         self._last_tag = messages[-1].tag
+        self._adaptive.arrived(self._held(), now)
         if not self._slow_start.over:
             self._slow_start.arrived(messages, now)
             self._consume(now)
@@ -106,14 +129,17 @@ class Subscription:
         `held` is the number of unacknowledged messages.
         """
         self._slow_start.update(held, now)
-        self._consume(now)
+        if self._waits_since is not None:
+            self._begin(now)
+        else:
+            self._consume(now)
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop consuming; call `on_ended` when the broker delivers nothing more."""
         self._on_ended.append(on_ended)
         if self._tag:
             self._cancel(self._notify_ended)
-        elif self._ended or not self._prefetch:
+        elif self._ended or not self._wanted or self._waits_since is not None:
             self._notify_ended()
 
     def _notify_ended(self) -> None:
@@ -123,16 +149,16 @@ class Subscription:
             on_ended()
 
     def _consume(self, now: float) -> None:
-        prefetch, before = self._slow_start.prefetch, self._prefetch
-        if prefetch == before or self._ended or self._on_ended or (before and not self._tag):
+        wanted, before = self._slow_start.prefetch, self._wanted
+        if wanted == before or self._ended or self._on_ended or (before and not self._tag):
             return  # unchanged, ending, or being replaced: the next `update` comes soon
         if before and not self._is_quiet(now):
             return
-        self._prefetch, self._wanted_since = prefetch, None
+        self._wanted, self._wanted_since = wanted, None
         if before:
             self._cancel(self._replace)
         else:
-            self._begin()
+            self._begin(now)
 
     def _is_quiet(self, now: float) -> bool:
         """Return whether no message is on its way to the consumer. Rule 2.
@@ -146,12 +172,18 @@ class Subscription:
 
     def _replace(self) -> None:
         self._first_tag = self._last_tag + 1
-        self._begin()
+        self._begin(time.monotonic())
 
-    def _begin(self) -> None:
-        if not self._channel.is_open:
-            return  # the channel was closed while the broker answered
-        self._channel.basic_qos(prefetch_count=self._prefetch, callback=lambda _: self._subscribe())
+    def _begin(self, now: float) -> None:
+        if not self._channel.is_open or self._ended:
+            return  # while the broker answered, or the consumer waited for room
+        waited = 0.0 if self._waits_since is None else now - self._waits_since
+        prefetch = min(self._wanted, self._adaptive.of_next(self._held(), waited))
+        if not prefetch:
+            self._waits_since = now - waited
+            return
+        self._prefetch, self._waits_since = prefetch, None
+        self._channel.basic_qos(prefetch_count=prefetch, callback=lambda _: self._subscribe())
 
     def _subscribe(self) -> None:
         if self._on_ended:

@@ -10,30 +10,36 @@ Rule 1: A consumer is kept waiting while it has no connection, and while it hold
         in any state of the sink.
 Rule 2: It is blocked once it has held nearly all it may for a while, and hardly any of it was
         settled meanwhile. What holds it is what most of it waits for; and a sink that says nothing.
-Rule 3: Where open groups block it, and only more messages could complete these, it grows; where it
-        may not, it is stuck.
+Rule 3: It is starved while the dataflow has no messages and the sink has no backlog: then it may
+        hold more, as far as the memory or the number in the spec allows.
+Rule 4: Where open groups block it then, they wait for room: where only more messages could complete
+        them, it is stuck.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from connectors.connector import Load
+from connectors.message import SinkState
 from connectors.prefetch import MAX_MESSAGES
+from connectors.units import size_text
 from flows.audit.counters import ConsumerAccount
 from flows.audit.reconcile import Accounts
 from flows.groups.rules import Rules
 from flows.spec import Pipeline
 
-GROW_AFTER = 1.0
-"""Seconds. A sink that is well answers within it, and a window that is due leaves."""
+SILENT_AFTER = 1.0
+"""Seconds. A sink that is well answers within it."""
 TELL_AFTER = 5.0
 """Seconds. No request takes as long, unless the sink is away or overloaded."""
 REMIND_AFTER = 60.0
 """Seconds between two lines of the log about the same consumer."""
 CHECK_INTERVAL = 0.25
 """Seconds between two looks at a consumer, at the most."""
+MOSTLY = 0.75
+"""Part of the memory: then it is what keeps a consumer from holding more."""
 NEARLY, HARDLY = 0.9, 0.1
 """Parts of the prefetch. Rule 2."""
 
@@ -48,6 +54,8 @@ class Blocked(NamedTuple):
     seconds: float
     held: int
     prefetch: int
+    bytes: int
+    memory: int
     held_by: HeldBy
     is_stuck: bool
     """Only messages could end it that cannot come."""
@@ -56,23 +64,15 @@ class Blocked(NamedTuple):
     def __str__(self) -> str:
         """For people."""
         what = {
-            "open_groups": "most of these messages are in open groups",
+            "open_groups": "most of these messages are in open groups, which wait for room",
             "sink": "most of these messages wait for the sink's answer",
             "dead_letter": "most of these messages are rejected, and wait to be dead-lettered",
         }
         return (
             f"{self.consumer} has been full for {self.seconds:.0f} s: it holds {self.held} "
-            f"messages, its prefetch is {self.prefetch}, and {what[self.held_by]}; {self.helps}"
+            f"messages, its prefetch is {self.prefetch}, they take {self.bytes / 1024**2:.0f} MiB "
+            f"of {size_text(self.memory)}, and {what[self.held_by]}; {self.helps}"
         )
-
-
-class ConsumerCheck(NamedTuple):
-    """What one check of a consumer found."""
-
-    is_backpressured: bool
-    """Its silence tells nothing about event time. Rule 1."""
-    grow: bool
-    """It is to hold more. Rule 3."""
 
 
 class _Consumer:
@@ -87,20 +87,21 @@ class Backpressure:
     def __init__(
         self,
         accounts: Accounts,
+        sink_state: Callable[[], SinkState] = SinkState,
         *,
-        prefetch_at: str = "prefetch",
+        source_at: str = "source",
         is_given: bool = False,
         idle_after: float | None = None,
         ends_by_clock: bool = False,
     ) -> None:
         """`accounts` tell what is in open groups, and with the sink.
 
-        `prefetch_at` is the YAML path of the prefetch; `is_given`: the spec says a number there.
+        `source_at` is the YAML path of the source; `is_given`: the spec says a prefetch there.
         `idle_after`, in seconds: windows go by event time; `None`: they do not. `ends_by_clock`:
         every group is complete some time, even if no message comes any more.
         """
-        self._accounts = accounts
-        self._prefetch_at, self._is_given = prefetch_at, is_given
+        self._accounts, self._sink_state = accounts, sink_state
+        self._source_at, self._is_given = source_at, is_given
         self._by_event, self._ends_by_clock = idle_after is not None, ends_by_clock
         self.check_interval = min(CHECK_INTERVAL, idle_after / 10) if idle_after else CHECK_INTERVAL
         """Seconds between two looks."""
@@ -112,17 +113,28 @@ class Backpressure:
         """The most that all consumers together may hold, as of the last looks."""
         return sum(consumer.load.prefetch for consumer in self._consumers.copy().values())
 
-    def check(self, name: str, account: ConsumerAccount, load: Load, now: float) -> ConsumerCheck:
-        """Check a consumer; call it every `check_interval` seconds."""
-        sink = self._accounts.sink
-        if sink.left != self._answered or not sink.open:
-            self._answered, self._answered_at = sink.left, now
+    @property
+    def held_bytes(self) -> int:
+        """Memory that their messages without an outcome take, as of the last checks."""
+        return sum(consumer.load.bytes for consumer in self._consumers.copy().values())
+
+    def check(self, name: str, account: ConsumerAccount, load: Load, now: float) -> bool:
+        """Return whether the silence of a consumer tells nothing about event time. Rule 1.
+
+        To be called every `check_interval` seconds.
+        """
+        self._hear_sink(now)
         consumer = self._consumers.get(name)
         if consumer is None or not _is_blocked(consumer, load):
             consumer = self._consumers[name] = _Consumer(account, load, now)
         consumer.load = load
-        is_backpressured = self._by_event and (load.is_full or not account.connected)  # Rule 1
-        return ConsumerCheck(is_backpressured, self._grows(consumer, now))
+        return self._by_event and (load.is_full or not account.connected)
+
+    def is_starved(self, account: ConsumerAccount, load: Load, now: float) -> bool:
+        """Return whether a consumer without messages is to hold more. Rule 3."""
+        if not (load.is_full and load.may_grow) or self._sink_state().has_backlog:
+            return False
+        return not self._hear_sink(now) and account.to_dead_letter <= load.held / 2
 
     def blocked(self, now: float) -> list[Blocked]:
         """Consumers that have been so for `TELL_AFTER`; from any thread. Rule 2."""
@@ -132,41 +144,42 @@ class Backpressure:
             if now - consumer.since >= TELL_AFTER and _is_nearly_full(consumer.load)
         ]
 
-    def _grows(self, consumer: _Consumer, now: float) -> bool:
-        load = consumer.load
-        if not (load.is_full and load.may_grow) or self._ends_by_clock:
-            return False
-        if now - consumer.since < GROW_AFTER or self._held_by(consumer, now) != "open_groups":
-            return False
-        consumer.since = now  # until the next step
-        return True
+    def _hear_sink(self, now: float) -> bool:
+        """Return whether the sink says nothing, though it has been asked."""
+        sink = self._accounts.sink
+        if sink.left != self._answered or not sink.open:
+            self._answered, self._answered_at = sink.left, now
+        return sink.open > 0 and now - self._answered_at >= SILENT_AFTER
 
     def _held_by(self, consumer: _Consumer, now: float) -> HeldBy:
         sink, held = self._accounts.sink, consumer.load.held
-        if consumer.account.awaiting_outcome < held / 2:
+        if consumer.account.to_dead_letter > held / 2:
             return "dead_letter"
-        is_silent = sink.open > 0 and now - self._answered_at >= GROW_AFTER
-        return "sink" if is_silent or sink.open > self._accounts.groups.open else "open_groups"
+        is_sinks = self._hear_sink(now) or sink.open > self._accounts.groups.open
+        return "sink" if is_sinks else "open_groups"
 
     def _told(self, name: str, consumer: _Consumer, now: float) -> Blocked:
         load, held_by = consumer.load, self._held_by(consumer, now)
         is_stuck = held_by == "open_groups" and not self._ends_by_clock
         seconds = now - consumer.since
         helps = self._helps(held_by, load)
-        return Blocked(name, seconds, load.held, load.prefetch, held_by, is_stuck, helps)
+        held = load.held, load.prefetch, load.bytes, load.memory
+        return Blocked(name, seconds, *held, held_by, is_stuck, helps)
 
     def _helps(self, held_by: HeldBy, load: Load) -> str:
         if held_by == "sink":
             return "nothing else arrives until the sink has taken them"
         if held_by == "dead_letter":
             return "nothing else arrives until dead_letter takes them"
-        raised = f"raise {self._prefetch_at}"
+        is_out_of_memory = load.bytes > MOSTLY * load.memory
+        key = "memory" if is_out_of_memory else "prefetch"
+        raised = f"raise {self._source_at}.{key}"
         if self._ends_by_clock:
             return f"the clock ends these groups; to hold more meanwhile, {raised}"
-        remedies = [raised] if load.prefetch < MAX_MESSAGES else []
-        remedies.append("take more consumers")
-        if self._is_given:
-            remedies.append("omit it, so that it grows up to its bound")
+        remedies = [raised] if is_out_of_memory or load.prefetch < MAX_MESSAGES else []
+        remedies.append("take more processes" if is_out_of_memory else "take more consumers")
+        if self._is_given and not is_out_of_memory:
+            remedies.append("omit it, so that it grows as far as memory allows")
         remedies.append(
             "make aggregate.window.tumbling.every shorter"
             if self._by_event
@@ -175,7 +188,9 @@ class Backpressure:
         return f"only messages that cannot arrive complete these groups: {'; or '.join(remedies)}"
 
 
-def make_backpressure(spec: Pipeline, rules: Rules, accounts: Accounts) -> Backpressure:
+def make_backpressure(
+    spec: Pipeline, rules: Rules, accounts: Accounts, sink_state: Callable[[], SinkState]
+) -> Backpressure:
     """Translate a spec, and the rules that are made of it."""
     tumbling = rules.event_order or rules.tumbling
     event_time = tumbling if tumbling is not None and tumbling.by_event else None
@@ -183,8 +198,9 @@ def make_backpressure(spec: Pipeline, rules: Rules, accounts: Accounts) -> Backp
     ages = rules.event_order is None and (rules.time is not None or rules.idle is not None)
     return Backpressure(
         accounts,
-        prefetch_at=f"source.{spec.source.name}.prefetch",
-        is_given="prefetch" in spec.source.chosen.model_fields_set,
+        sink_state,
+        source_at=f"source.{spec.source.name}",
+        is_given=spec.source.chosen.prefetch != "auto",
         idle_after=event_time.idle_after if event_time is not None else None,
         ends_by_clock=by_arrival or ages,
     )

@@ -124,6 +124,11 @@ _GAUGES = (
         lambda job, _: job.backpressure.prefetch,
     ),
     _Shown(
+        "hopper_held_bytes",
+        "Memory that messages without an outcome take in this process, of `memory` in the spec.",
+        lambda job, _: job.backpressure.held_bytes,
+    ),
+    _Shown(
         "hopper_open_groups",
         "Open groups of this process.",
         lambda job, _: job.accounts.groups.groups,

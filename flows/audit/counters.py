@@ -152,6 +152,12 @@ class ConsumerAccount:
             elif isinstance(event, Opened):
                 self.connected = True
 
+    @property
+    def to_dead_letter(self) -> int:
+        """Messages that are rejected, and wait to be parked or discarded."""
+        settled, rejected = self.settled, self.counts.rejected
+        return rejected - (settled.parked + settled.discarded + settled.returned - settled.unread)
+
     def settle(self, outcomes: Outcomes) -> None:
         """Note outcomes of whole messages, of this connection."""
         received, stored, rejected, dropped, requeued = self.counts

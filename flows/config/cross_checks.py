@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.memory.spec import MemorySource
+from connectors.prefetch import MAX_MESSAGES, MESSAGE_OVERHEAD
 from connectors.rabbitmq.spec import RabbitMQSource
-from connectors.spec import DEFAULT_PREFETCH, Problem
-from connectors.units import duration_text
+from connectors.spec import Problem
+from connectors.units import duration_text, size_text
 from flows.conditions.conditions import reached_by
 from flows.config import cross_checks_sink
 from flows.config.aggregate import AggregateSpec
@@ -26,6 +27,8 @@ MIN_BYTES = {"json": 2, "ndjson": 2, "msgpack": 1}
 """The shortest body of each format, in bytes: `{}`, for example. The other formats allow an empty
 body."""
 
+SMALL_PREFETCH = 4000
+"""Messages: windows by event time have often more."""
 MAX_HELD = 0.9
 """Share of the consumer timeout after which a consumer requeues everything, before the broker
 does."""
@@ -56,6 +59,12 @@ def warnings(
         then = ", so each window waits for its time" if window.time else ""
         never = "needs several consumers" if _may_be_more(source, aggregate) else "is never reached"
         yield Problem((*WINDOW, "count"), f"{never}: {_holds(source, most)}{then}")
+    if window.bytes and window.bytes > source.memory:
+        yield Problem(
+            (*WINDOW, "bytes"),
+            f"is never reached: a process holds at most {size_text(source.memory)} of messages; "
+            f"raise {'.'.join(_at(source))}.memory",
+        )
     reached = min((one.messages for one in _reaches(source, window)), default=inf)
     if not window.ends_by_clock:
         if reached > 1:  # else each message is a group, and none waits
@@ -84,12 +93,12 @@ def _limits_windows(source: AnySource, aggregate: AggregateSpec) -> Iterator[Pro
     ends_by_age = aggregate.window.time is not None or aggregate.window.idle is not None
     if tumbling is None or tumbling.event_time is None or ends_by_age:
         return
-    if "prefetch" in source.model_fields_set and source.prefetch < DEFAULT_PREFETCH:
+    if source.prefetch != "auto" and source.prefetch < SMALL_PREFETCH:
         yield Problem(
             (*_at(source), "prefetch"),
             f"is an upper limit: when a consumer holds {source.prefetch} messages of windows that "
             f"are not over after {duration_text(tumbling.longest)}, nothing arrives any more; "
-            "omit it, so that it grows with the windows, or raise it",
+            "omit it, so that it grows as far as memory allows, or raise it",
         )
 
 
@@ -98,14 +107,20 @@ def _may_be_more(source: AnySource, aggregate: AggregateSpec) -> bool:
     return aggregate.by is not None and source.consumers == "auto"
 
 
+def _of_each(source: AnySource) -> int:
+    """How many messages one consumer can hold, however small they are."""
+    prefetch = source.prefetch_number or MAX_MESSAGES
+    return min(prefetch, max(1, source.memory // MESSAGE_OVERHEAD))
+
+
 def _most(source: AnySource, aggregate: AggregateSpec) -> int:
     """The largest number of messages in one group; with `consumers: auto`, for one worker."""
     several = aggregate.by is not None and isinstance(source.consumers, int)
-    return source.prefetch * (int(source.consumers) if several else 1)
+    return _of_each(source) * (int(source.consumers) if several else 1)
 
 
 def _holds(source: AnySource, most: int) -> str:
-    if most == source.prefetch:
+    if most == _of_each(source):
         return f"a consumer holds at most prefetch ({most}) messages"
     return f"consumers hold at most {source.consumers} times prefetch ({most}) messages"
 
@@ -150,12 +165,13 @@ def _never_complete(source: AnySource, aggregate: AggregateSpec) -> Iterator[Pro
             f"add a time, or a count of at most {most}",
         )
     elif window.count and not _may_be_more(source, aggregate):
-        what = "a consumer holds" if most == source.prefetch else "all consumers hold"
-        raised = -(-window.count * source.prefetch // most)
-        yield Problem(
-            (*WINDOW, "count"),
-            f"is more than {what}: add a time, lower it to {most}, or raise prefetch to {raised}",
-        )
+        each = _of_each(source)
+        what = "a consumer holds" if most == each else "all consumers hold"
+        raised = -(-window.count * each // most)
+        remedies = f"add a time, lower it to {most}"
+        if raised <= MAX_MESSAGES:
+            remedies += f", or raise prefetch to {raised}"
+        yield Problem((*WINDOW, "count"), f"is more than {what}: {remedies}")
 
 
 def _without_time(aggregate: AggregateSpec, most: int, reached: float) -> str:

@@ -22,7 +22,7 @@ OF_EVENT_TIME = ("event_time", "lateness", "idle_after", "ahead")
 class TumblingSpec(Spec):
     """Aligned windows, the same for all keys: from 10:00 to 10:01, for example.
 
-    A consumer holds at most `prefetch` messages while its windows are open.
+    Open windows hold their messages: as many as fit into `memory`.
     """
 
     elsewhere: ClassVar = instead_of(

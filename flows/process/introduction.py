@@ -61,9 +61,9 @@ def _window(window: WindowSpec) -> str:
 
 
 def _bounds(spec: Pipeline, consumers: int) -> str:
-    most = spec.source.chosen.prefetch
-    who = "1 consumer holds" if consumers == 1 else f"{consumers} consumers hold"
-    each = "" if consumers == 1 else " each"
+    source = spec.source.chosen
+    who = "1 consumer" if consumers == 1 else f"{consumers} consumers"
+    most = "" if source.prefetch == "auto" else f", {source.prefetch} of them each"
     elasticsearch = spec.sink.elasticsearch
     requests = f", {elasticsearch.concurrency} requests at once" if elasticsearch else ""
-    return f"{who} at most {most} messages{each} (prefetch){requests}"
+    return f"{who}, {size_text(source.memory)} of messages in a process{most}{requests}"

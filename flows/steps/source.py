@@ -81,7 +81,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         events: list[Event] = [*self._consumer.take()]
         messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
         self._account.take(events)
-        if not self._told and self._is_backpressured() and not messages:
+        if not self._told and self._is_backpressured(starved=not messages) and not messages:
             events.append(Backpressured(self._name))
         if self._stop.reason is not None and not self._told:
             self._told = True
@@ -96,16 +96,24 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             self._pause = min(2 * self._pause, STEADY if events else IDLE)
         return events
 
-    def _is_backpressured(self) -> bool:
-        """Look whether it is kept waiting; `False`: it is not, or the last look was just before."""
+    def _is_backpressured(self, *, starved: bool) -> bool:
+        """Return whether back-pressure silences the consumer; `False` between two checks.
+
+        `starved`: no message has arrived, so the consumer may need a larger prefetch.
+        """
         backpressure, now = self._backpressure, self._clock()
-        if backpressure is None or now - self._checked_at < backpressure.check_interval:
+        if backpressure is None:
+            return False
+        due = now - self._checked_at >= backpressure.check_interval
+        if not (starved or due):
+            return False
+        load = self._consumer.load
+        if starved and backpressure.is_starved(self._account, load, now):
+            self._consumer.grow()
+        if not due:
             return False
         self._checked_at = now
-        check = backpressure.check(self._name, self._account, self._consumer.load, now)
-        if check.grow:
-            self._consumer.grow()
-        return check.is_backpressured
+        return backpressure.check(self._name, self._account, load, now)
 
     def next_awake(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self._pause)

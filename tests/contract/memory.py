@@ -10,6 +10,7 @@ from connectors.memory import sink as memory_sink
 from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.message import Documents
+from connectors.spec import DEFAULT_MEMORY
 from tests.contract.sink import parsed, submit
 
 _numbers = itertools.count()
@@ -20,8 +21,10 @@ class MemorySourceRig:
         self._name = f"contract-{next(_numbers)}"
         self._queue = memory_source.queue(self._name)
 
-    def source(self, consumers: int = 1, prefetch: int | None = 100) -> Source:
-        given = {} if prefetch is None else {"prefetch": prefetch}
+    def source(
+        self, consumers: int = 1, prefetch: int | None = 100, memory: int = DEFAULT_MEMORY
+    ) -> Source:
+        given = {"memory": memory} | ({} if prefetch is None else {"prefetch": prefetch})
         spec = MemorySource.model_validate({"name": self._name, "consumers": consumers, **given})
         return memory_source.MemoryQueueSource(spec, workers=1)
 

@@ -60,11 +60,8 @@ def expected(each: int) -> list[tuple[str, int, float]]:
 
 
 @pytest.mark.parametrize("consumers", [1, 2])
-def test_a_window_larger_than_the_default_prefetch_is_whole(
-    consumers: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_window_larger_than_the_first_prefetch_is_whole(consumers: int) -> None:
     """The full consumer is not silent: it holds more until the window is over."""
-    monkeypatch.setattr(backpressure, "GROW_AFTER", 0.3)
     name = f"full-{consumers}"
     queue, store = source.queue(name), sink.store(name)
     publish(queue, EACH)

@@ -70,7 +70,7 @@ def test_what_is_omitted_has_its_default(tmp_path: Path) -> None:
 
     assert isinstance(spec.source.chosen, MemorySource)
     assert isinstance(spec.sink.chosen, MemorySink)
-    assert spec.source.chosen.prefetch == 4000
+    assert (spec.source.chosen.prefetch, spec.source.chosen.memory) == ("auto", 64 * 1024**2)
     assert (spec.drain_timeout, spec.aggregate.on_stop) == (30.0, "write")
     assert (spec.dead_letter, spec.metrics) == (None, None)
 
@@ -144,13 +144,13 @@ def test_a_pipeline_shows_no_secret_when_it_is_printed(tmp_path: Path) -> None:
     ("source", "window", "expected"),
     [
         ("memory: {}", "{time: 1s}", []),
-        ("memory: {}", "{count: 4000, time: 1s}", []),
+        ("memory: {}", "{count: 65535, time: 1s}", []),
         (
             "memory: {}",
-            "{count: 4001, time: 1s}",
+            "{count: 65536, time: 1s}",
             [
                 "aggregate.window.count: is never reached: a consumer holds at most prefetch "
-                "(4000) messages, so each window waits for its time"
+                "(65535) messages, so each window waits for its time"
             ],
         ),
         (

@@ -13,6 +13,7 @@ import pika
 from connectors.connector import Source
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from connectors.spec import DEFAULT_MEMORY
 from tests.live.forwarder import Forwarder
 
 
@@ -45,9 +46,11 @@ class RabbitMQRig:
     def spec(self, **options: Any) -> RabbitMQSource:
         return RabbitMQSource.model_validate({"url": self.url, "queue": self.queue, **options})
 
-    def source(self, consumers: int = 1, prefetch: int | None = 100) -> Source:
+    def source(
+        self, consumers: int = 1, prefetch: int | None = 100, memory: int = DEFAULT_MEMORY
+    ) -> Source:
         dead_letter = RabbitMQDeadLetter(routing_key=self.parking)
-        given = {} if prefetch is None else {"prefetch": prefetch}
+        given = {"memory": memory} | ({} if prefetch is None else {"prefetch": prefetch})
         return RabbitMQ(self.spec(consumers=consumers, **given), dead_letter, workers=1)
 
     def publish(self, *bodies: bytes, properties: pika.BasicProperties | None = None) -> None:

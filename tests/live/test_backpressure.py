@@ -82,7 +82,7 @@ def test_sums_are_right_of_windows_larger_than_the_prefetch(
         forwarder.slow(0.4)  # each way
     with Job(path) as job:
         until(lambda: sums(events) == expected(each) and rig.left() == 0, timeout=60)
-        assert "it may hold" in job.log
+        assert "while the prefetch of" in job.log
         assert job.drain() == 0
 
     assert rig.parked() == []

@@ -56,7 +56,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 40))
     def deliver(self, count: int) -> None:
-        self.ledger.delivered(self.broker.deliver(count))
+        """Each with its tag as its size."""
+        last = self.broker.deliver(count)
+        self.ledger.delivered(last, range(last - count + 1, last + 1))
 
     @rule(tags=st.lists(st.integers(-3, 200), max_size=30))
     def store(self, tags: list[int]) -> None:
@@ -107,6 +109,19 @@ class LedgerMachine(RuleBasedStateMachine):
     def its_counts_are_the_brokers(self) -> None:
         assert self.ledger.open == len(self.broker.waiting)
         assert self.ledger.unsent == len(self.finished & self.broker.waiting)
+        assert self.ledger.unfinished == len(self.open)
+        assert self.ledger.bytes == sum(self.open)
+
+    @invariant()
+    def it_counts_what_is_held_from_any_tag_on(self) -> None:
+        for tag in (
+            1,
+            self.broker.delivered // 2,
+            self.broker.delivered,
+            self.broker.delivered + 9,
+        ):
+            waiting = {one for one in self.broker.waiting if one >= tag}
+            assert self.ledger.held_from(tag) == len(waiting)
 
 
 LedgerMachine.TestCase.settings = settings(stateful_step_count=40, deadline=None)

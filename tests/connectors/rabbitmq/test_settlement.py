@@ -9,7 +9,7 @@ from pika import spec
 from pika.adapters.select_connection import IOLoop
 from pika.frame import decode_frame
 
-from connectors.message import Origin
+from connectors.message import Message, Origin
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
@@ -29,7 +29,8 @@ def said(server: dict[str, str], delivered: int, **keys: Any) -> list[Any]:
     loop = IOLoop()
     settlement = Settlement(loop, origin, connection, channel, source, None, rejections)
     loop.close()
-    settlement.delivered(delivered)
+    if delivered:
+        settlement.delivered([Message(n + 1, False, b"", b"", b"") for n in range(delivered)])
     connection.written.clear()
 
     settlement.give_back()

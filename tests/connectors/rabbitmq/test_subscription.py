@@ -9,6 +9,7 @@ from pika import spec
 from pika.frame import decode_frame
 
 from connectors.message import Message
+from connectors.prefetch import AdaptivePrefetch, Held
 from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.subscription import Subscription
@@ -25,14 +26,19 @@ class Rig:
         self.ended: list[str] = []
         self.agreed: list[bool] = []
         self.last_tag = 1
+        self.memory, self.size = 64 * 1024**2, 800
+        self.adaptive = AdaptivePrefetch(source.prefetch_number, lambda: self.memory)
+        self.adaptive.wanted = prefetch
         self.slow_start = SlowStart(prefetch)
         self.subscription = Subscription(
             self.connection,
             self.channel,
             source,
             self.slow_start,
+            self.adaptive,
             lambda _: None,
             lambda tag: self.last_tag + 1 - tag,
+            lambda: Held(self.last_tag, self.last_tag * self.size),
             lambda: self.agreed.append(True),
         )
         self.connection.written.clear()
@@ -41,7 +47,11 @@ class Rig:
         """The broker has delivered as many as that, and none is settled."""
         self.last_tag = held
         self.subscription.arrived([message(redelivered=False, tag=held)], now=0.5)
-        self.connection.bytes_received = 200 * held
+
+    def grow(self) -> int:
+        """Dataflow and sink have waited for long."""
+        self.subscription.grow(now=1.0)
+        return self.subscription.grow(now=3.0)
 
     def said(self) -> list[Any]:
         """What was said to the broker since the last call."""
@@ -197,16 +207,16 @@ def test_a_full_consumer_that_may_grow_is_replaced_by_a_larger_one() -> None:
     """What the first one holds stays valid, and counts beside what the second one may hold."""
     rig = warm()
     rig.full(3999)
-    assert rig.subscription.grow(now=1.0) == 0
+    assert rig.grow() == 0
     assert not rig.subscription.is_full
 
     rig.full(4000)
     assert rig.subscription.is_full
     assert rig.subscription.may_grow
-    assert rig.subscription.grow(now=1.0) == 8000
+    assert rig.grow() == 8000
     [cancel] = rig.said()
     assert rig.subscription.is_full  # while it is being replaced, nothing is delivered
-    assert rig.subscription.grow(now=2.0) == 0
+    assert rig.grow() == 0
     rig.answer(spec.Basic.CancelOk(cancel.consumer_tag))
     [qos] = rig.said()
     assert qos.prefetch_count == 8000
@@ -223,7 +233,7 @@ def test_a_full_consumer_that_may_grow_is_replaced_by_a_larger_one() -> None:
 def test_a_look_does_not_undo_what_has_grown() -> None:
     rig = warm()
     rig.full(4000)
-    rig.subscription.grow(now=1.0)
+    rig.grow()
     [cancel] = rig.said()
     rig.answer(spec.Basic.CancelOk(cancel.consumer_tag))
     rig.answer(spec.Basic.QosOk())
@@ -246,7 +256,7 @@ def test_a_number_that_is_given_or_a_consumer_that_cannot_be_replaced_stays(
 
     assert rig.subscription.is_full
     assert not rig.subscription.may_grow
-    assert rig.subscription.grow(now=1.0) == 0
+    assert rig.grow() == 0
     assert rig.said() == []
 
 
@@ -258,7 +268,7 @@ def test_a_consumer_that_ends_is_neither_full_nor_grows() -> None:
     rig.said()
 
     assert not rig.subscription.is_full
-    assert rig.subscription.grow(now=1.0) == 0
+    assert rig.grow() == 0
     assert rig.said() == []
 
 
@@ -269,4 +279,4 @@ def test_one_that_holds_few_at_first_is_full_with_these() -> None:
 
     assert rig.subscription.is_full
     assert rig.subscription.may_grow
-    assert rig.subscription.grow(now=1.0) == 0
+    assert rig.grow() == 0

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from connectors.connector import Load
-from connectors.message import Lost, Opened, Origin
-from flows.audit.backpressure import Backpressure, Blocked, ConsumerCheck, Reminders
+from connectors.message import Lost, Opened, Origin, SinkState
+from flows.audit.backpressure import Backpressure, Blocked, Reminders
 from flows.audit.reconcile import Accounts
 from tests.flows.settling import SettlingStub
 
 ORIGIN = Origin("queue/000", 1)
-FULL = Load(held=10, prefetch=10, is_full=True)
+MEMORY = 64 * 1024**2
+FULL = Load(held=10, prefetch=10, is_full=True, bytes=MEMORY // 2, memory=MEMORY)
 MAY_GROW = FULL._replace(may_grow=True)
 
 
@@ -28,26 +29,29 @@ class StalledJob:
         self.groups, self.sink = self.accounts.of_groups(), self.accounts.of_sink()
         self.backpressure = Backpressure(
             self.accounts,
-            prefetch_at="source.rabbitmq.prefetch",
+            lambda: self.sink_state,
+            source_at="source.rabbitmq",
             **{"idle_after": 2.0, **options},
         )
-        self.checks: list[ConsumerCheck] = []
+        self.sink_state, self.grown = SinkState(), 0
 
     def hold(self, in_groups: int, with_sink: int) -> None:
         self.groups.note(open=in_groups, groups=in_groups)
         self.sink.note(open=with_sink)
 
-    def check(self, now: float, load: Load = FULL) -> ConsumerCheck:
+    def reject(self, messages: int) -> None:
+        """So many of those that it holds are rejected, and not parked."""
+        self.consumer.counts = self.consumer.counts._replace(rejected=messages)
+
+    def check(self, now: float, load: Load = FULL) -> bool:
+        self.grown += self.backpressure.is_starved(self.consumer, load, now)
         return self.backpressure.check("queue/000", self.consumer, load, now)
 
     def pass_time(self, until: float, load: Load = FULL) -> StalledJob:
         """Check four times a second."""
-        self.checks += [self.check(quarter / 4, load) for quarter in range(int(4 * until) + 1)]
+        for quarter in range(int(4 * until) + 1):
+            self.check(quarter / 4, load)
         return self
-
-    @property
-    def grown(self) -> int:
-        return sum(check.grow for check in self.checks)
 
     def blocked(self, now: float) -> Blocked:
         [blocked] = self.backpressure.blocked(now)
@@ -61,9 +65,9 @@ def test_a_full_consumer_is_never_silent_whatever_the_sink_does(
     job = StalledJob()
     job.hold(in_groups, with_sink)
 
-    assert all(job.check(now).is_backpressured for now in (0.0, 0.5, 1.0, 9.0, 3600.0))
+    assert all(job.check(now) for now in (0.0, 0.5, 1.0, 9.0, 3600.0))
     job.sink.note(entered=0, left=1, open=with_sink)
-    assert all(job.check(now).is_backpressured for now in (3600.5, 3601.0, 3700.0))
+    assert all(job.check(now) for now in (3600.5, 3601.0, 3700.0))
 
 
 def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
@@ -71,53 +75,69 @@ def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
     job.sink.note(entered=5, left=0, open=5)
 
     load = FULL._replace(held=9, is_full=False)
-    assert not any(job.check(now, load).is_backpressured for now in (0.0, 5.0, 3600.0))
+    assert not any(job.check(now, load) for now in (0.0, 5.0, 3600.0))
 
 
 def test_without_a_connection_nothing_can_be_heard() -> None:
     job = StalledJob()
     job.consumer.take([Lost(ORIGIN)])
 
-    assert job.check(0.0, Load()).is_backpressured
+    assert job.check(0.0, Load())
 
 
 def test_where_event_time_does_not_count_silence_does_not_either() -> None:
-    assert not StalledJob(idle_after=None).check(0.0).is_backpressured
+    assert not StalledJob(idle_after=None).check(0.0)
 
 
-def test_a_consumer_grows_while_open_groups_hold_all_it_may_hold() -> None:
-    """Step by step; and not before an answer of the sink could have come."""
+@pytest.mark.parametrize(("in_groups", "with_sink"), [(10, 0), (4, 6), (0, 10), (0, 0)])
+@pytest.mark.parametrize("ends_by_clock", [False, True])
+def test_a_full_consumer_grows_while_dataflow_and_sink_have_nothing_else_to_do(
+    in_groups: int, with_sink: int, ends_by_clock: bool
+) -> None:
+    """Independent of what holds its messages: memory is the bound."""
+    job = StalledJob(ends_by_clock=ends_by_clock)
+    job.hold(in_groups, with_sink)
+
+    assert job.pass_time(0.75, MAY_GROW).grown == 4
+    assert job.pass_time(0.75, FULL).grown == 4
+    assert job.pass_time(0.75, MAY_GROW._replace(is_full=False)).grown == 4
+
+
+def test_it_does_not_grow_while_the_sink_has_more_than_it_can_do() -> None:
     job = StalledJob()
-    job.hold(10, 0)
+    job.sink_state = SinkState(has_backlog=True)
 
-    grows = [job.check(quarter / 4, MAY_GROW).grow for quarter in range(13)]
-
-    assert [quarter for quarter, grow in enumerate(grows) if grow] == [4, 8, 12]
+    assert job.pass_time(0.75, MAY_GROW).grown == 0
 
 
 @pytest.mark.parametrize(("in_groups", "with_sink"), [(0, 10), (4, 6), (9, 1)])
-def test_it_does_not_grow_while_the_sink_says_nothing(in_groups: int, with_sink: int) -> None:
+def test_nor_while_the_sink_says_nothing(in_groups: int, with_sink: int) -> None:
     job = StalledJob()
     job.hold(in_groups, with_sink)
+    job.pass_time(0.75, MAY_GROW)
 
-    assert job.pass_time(60.0, MAY_GROW).grown == 0
+    before = job.grown
+    for second in range(1, 61):
+        job.check(second, MAY_GROW)
+    assert job.grown == before
     assert job.blocked(60.0).held_by == "sink"
 
 
-def test_nor_while_it_is_settled_what_it_holds() -> None:
+def test_a_consumer_whose_messages_are_settled_is_not_blocked() -> None:
     """It is full then because more comes than the sink can take."""
     job = StalledJob()
     job.hold(10, 0)
     for second in range(20):
         job.consumer.returned += 2
-        assert not job.check(second, MAY_GROW).grow
+        job.check(second, MAY_GROW)
 
     assert job.backpressure.blocked(19.9) == []
 
 
-def test_nor_while_rejected_messages_wait_to_be_dead_lettered() -> None:
+def test_it_does_not_grow_while_rejected_messages_wait_to_be_dead_lettered() -> None:
     job = StalledJob()
     job.settling.awaiting_outcome = 2
+    job.reject(8)
     job.hold(2, 0)
 
     assert job.pass_time(6.0, MAY_GROW).grown == 0
@@ -125,12 +145,11 @@ def test_nor_while_rejected_messages_wait_to_be_dead_lettered() -> None:
     assert not job.blocked(6.0).is_stuck
 
 
-def test_nor_where_the_clock_ends_groups() -> None:
-    """There the prefetch is the bound on memory, and waiting ends by itself."""
+def test_where_the_clock_ends_groups_waiting_ends_by_itself() -> None:
     job = StalledJob(ends_by_clock=True)
     job.hold(10, 0)
 
-    assert job.pass_time(6.0, MAY_GROW).grown == 0
+    assert job.pass_time(6.0).grown == 0
     assert (job.blocked(6.0).held_by, job.blocked(6.0).is_stuck) == ("open_groups", False)
     assert "to hold more meanwhile, raise source.rabbitmq.prefetch" in str(job.blocked(6.0))
 
@@ -144,18 +163,29 @@ def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
     assert job.backpressure.blocked(4.9) == []
     assert job.blocked(5.0).is_stuck
     assert str(job.blocked(6.0)) == (
-        "queue/000 has been full for 6 s: it holds 10 messages, its prefetch is 10, and most of "
-        "these messages are in open groups; only messages that cannot arrive complete these "
-        "groups: raise source.rabbitmq.prefetch; or take more consumers; or omit it, so that it "
-        "grows up to its bound; or make aggregate.window.tumbling.every shorter"
+        "queue/000 has been full for 6 s: it holds 10 messages, its prefetch is 10, they take 32 "
+        "MiB of 64MiB, and most of these messages are in open groups, which wait for room; only "
+        "messages that cannot arrive complete these groups: raise source.rabbitmq.prefetch; or "
+        "take more consumers; or omit it, so that it grows as far as memory allows; or make "
+        "aggregate.window.tumbling.every shorter"
     )
+
+
+def test_memory_that_is_full_is_what_to_raise() -> None:
+    job = StalledJob(is_given=True)
+    job.hold(10, 0)
+    job.pass_time(6.0, FULL._replace(bytes=MEMORY - 100))
+
+    assert (
+        "complete these groups: raise source.rabbitmq.memory; or take more processes; or make "
+    ) in str(job.blocked(6.0))
 
 
 def test_a_group_without_clock_is_told_of_one() -> None:
     job = StalledJob(idle_after=None)
     job.settling.awaiting_outcome = 65_535
     job.hold(65_535, 0)
-    job.pass_time(6.0, Load(held=65_535, prefetch=65_535, is_full=True))
+    job.pass_time(6.0, Load(held=65_535, prefetch=65_535, is_full=True, memory=MEMORY))
 
     assert str(job.blocked(6.0)).endswith(
         "these groups: take more consumers; or add aggregate.window.time or lower "
@@ -185,7 +215,7 @@ def test_the_prefetch_of_all_is_counted() -> None:
 
 def test_it_is_said_at_once_each_minute_and_when_it_is_over() -> None:
     reminders = Reminders()
-    blocked = Blocked("queue/000", 5.0, 10, 10, "sink", False, "wait")
+    blocked = Blocked("queue/000", 5.0, 10, 10, 1, 2, "sink", False, "wait")
 
     said = [reminders.lines([blocked], now) for now in (100.0, 101.0, 159.0, 160.0, 161.0)]
 

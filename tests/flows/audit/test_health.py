@@ -266,7 +266,7 @@ def test_a_warning_changes_no_status() -> None:
 
 
 def blocked(held_by: HeldBy, seconds: float, *, is_stuck: bool = False) -> Blocked:
-    return Blocked("q/0", seconds, 200, 200, held_by, is_stuck, "raise prefetch")
+    return Blocked("q/0", seconds, 200, 200, 1024, 2048, held_by, is_stuck, "raise prefetch")
 
 
 @pytest.mark.parametrize(("held_by", "is_stuck"), [("open_groups", True), ("dead_letter", False)])

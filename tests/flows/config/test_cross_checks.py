@@ -117,7 +117,7 @@ def told(path: Path, aggregate: str, source: str, sink: str = "memory: {}") -> l
 def test_groups_end_although_their_last_message_never_comes(
     path: Path, source: str, aggregate: str, expected: list[str]
 ) -> None:
-    assert told(path, aggregate, f"memory: {{{source}}}") == expected
+    assert told(path, aggregate, f"memory: {{prefetch: 4000, {source}}}") == expected
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_group_has_no_more_messages_than_consumers_hold(
     path: Path, source: str, aggregate: str, expected: str
 ) -> None:
     """Of all consumers where there are keys, else of one."""
-    assert told(path, aggregate, f"memory: {{{source}}}") == [expected]
+    assert told(path, aggregate, f"memory: {{prefetch: 4000, {source}}}") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -352,8 +352,23 @@ def test_a_given_prefetch_may_be_too_small_for_windows_by_event_time(
     assert (
         f"source.{source.partition(':')[0]}.prefetch: is an upper limit: when a consumer holds 200 "
         "messages of windows that are not over after 70s, nothing arrives any more; omit it, so "
-        "that it grows with the windows, or raise it"
+        "that it grows as far as memory allows, or raise it"
     ) in found
+
+
+def test_a_window_of_more_bytes_than_memory_is_never_full(path: Path) -> None:
+    found = told(path, "window: {bytes: 5MiB, time: 1s}", "memory: {memory: 1MiB}")
+
+    assert found == [
+        "aggregate.window.bytes: is never reached: a process holds at most 1MiB of messages; "
+        "raise source.memory.memory"
+    ]
+
+
+def test_more_than_a_prefetch_can_be_is_not_asked_for(path: Path) -> None:
+    assert told(path, "window: {count: 70000}", "memory: {}") == [
+        "6:19: aggregate.window.count: is more than a consumer holds: add a time, lower it to 65535"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_they_tell_file_ends_window_and_bounds(tmp_path: Path) -> None:
     )
     assert second == (
         "by order, line, window: count 10, bytes 5MiB, time 90s, tumbling every 1m; "
-        "3 consumers hold at most 200 messages each (prefetch), 4 requests at once"
+        "3 consumers, 64MiB of messages in a process, 200 of them each, 4 requests at once"
     )
 
 
@@ -49,6 +49,5 @@ def test_they_tell_of_memory_too(tmp_path: Path) -> None:
 
     assert first.endswith(": queue in in memory → store out in memory")
     assert second == (
-        'window: time 1s, last message.type == "end"; '
-        "1 consumer holds at most 4000 messages (prefetch)"
+        'window: time 1s, last message.type == "end"; 1 consumer, 64MiB of messages in a process'
     )
