@@ -32,7 +32,7 @@ class BenchResult(NamedTuple):
 Results = Mapping[Contender, BenchResult]
 
 
-class Target(NamedTuple):
+class BenchTarget(NamedTuple):
     """What Hopper is to reach."""
 
     text: str
@@ -55,15 +55,15 @@ class Scenario(NamedTuple):
     queue_arguments: Mapping[str, Any]
     real: bool
     """The sink is the real Elasticsearch, not the stub."""
-    targets: tuple[Target, ...]
+    targets: tuple[BenchTarget, ...]
 
 
 HAND_MICROSECONDS = 26
 """What the script by hand took of CPU for a message, on the machine for which limits were set."""
 
 
-def _cpu(limit: float) -> Target:
-    return Target(
+def _cpu(limit: float) -> BenchTarget:
+    return BenchTarget(
         f"at most {limit:g} µs of CPU a message where the script by hand takes "
         f"{HAND_MICROSECONDS}: so much of it",
         limit / HAND_MICROSECONDS,
@@ -72,7 +72,7 @@ def _cpu(limit: float) -> Target:
     )
 
 
-_MEMORY = Target(
+_MEMORY = BenchTarget(
     "at most 60 MiB resident", 60, False, lambda results: results[HOPPER].memory_bytes / 2**20
 )
 
@@ -83,7 +83,7 @@ SCENARIOS = (
         {},
         False,
         (
-            Target(
+            BenchTarget(
                 "at least 0.97 of the rate of the consumer that only acknowledges",
                 0.97,
                 True,
@@ -99,7 +99,7 @@ SCENARIOS = (
         {"x-queue-type": "quorum"},
         False,
         (
-            Target(
+            BenchTarget(
                 "at least 100,000 messages a second, where the consumer that only acknowledges "
                 "has 200,000; else half of what it has",
                 0.5,
@@ -116,7 +116,7 @@ SCENARIOS = (
         {},
         True,
         (
-            Target(
+            BenchTarget(
                 "at least 1.3 of the rate of the script by hand",
                 1.3,
                 True,

@@ -17,7 +17,7 @@ import pika
 from msgspec.structs import replace
 
 from bench.fill import messages
-from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.memory.source import MemoryQueue, MemoryQueueSource
 from connectors.memory.spec import MemorySource
 from connectors.message import (
@@ -78,7 +78,7 @@ class BenchSteps:
         spec = _spec(aggregate, index)
         assert spec.source.rabbitmq
         assert spec.sink.elasticsearch
-        sink = _Sink(Addressing(spec.sink.elasticsearch))
+        sink = _Sink(ElasticsearchAddressing(spec.sink.elasticsearch))
         self.job = Job(spec, _Source(spec.source.rabbitmq), sink, Stop())
         self._steps = SimulatedSteps(self.job)
 
@@ -155,7 +155,7 @@ class _Source(MemoryQueueSource):
 class _Sink:
     """Stores at once."""
 
-    def __init__(self, addressing: Addressing) -> None:
+    def __init__(self, addressing: ElasticsearchAddressing) -> None:
         self.addressing = addressing
 
     def check(self) -> None: ...

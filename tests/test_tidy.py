@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
@@ -201,6 +202,21 @@ def test_nothing_is_imported_from_a_test() -> None:
         if re.search(r"^tests\b.*\btest_", imported)
     ]
     assert found == []
+
+
+NAMED_TWICE = {"Account"}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """In any folder: a name that is searched for is found once."""
+    classes: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in ("flows", "connectors", "tools", "bench", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in nodes(path):
+                if isinstance(node, ast.ClassDef):
+                    classes[node.name].append(f"{name(path)}:{node.lineno}")
+    twice = {one: places for one, places in classes.items() if len(places) > 1}
+    assert set(twice) == NAMED_TWICE, twice
 
 
 DIALECT = re.compile(r"\b(whoever|whatever|nobody|somebody|shall)\b", re.IGNORECASE)

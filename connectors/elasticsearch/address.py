@@ -45,7 +45,7 @@ class AddressSpec(Protocol):
         """`auto`, `none`, or how to make the `_id`."""
 
 
-class Addressing:
+class ElasticsearchAddressing:
     """Makes the address of each document, as the spec says."""
 
     def __init__(self, spec: AddressSpec, queue: str = "queue") -> None:

@@ -49,7 +49,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
     routing: str | None
 
 
-class Found(NamedTuple):
+class FoundDocument(NamedTuple):
     """The stored document."""
 
     fingerprint: str | None
@@ -62,7 +62,7 @@ class Resolution(NamedTuple):
 
     items: Items
     """Of the whole request."""
-    replace: list[tuple[Claimed, Found]]
+    replace: list[tuple[Claimed, FoundDocument]]
     """Documents to send again, each to replace the stored document."""
 
 
@@ -110,11 +110,11 @@ def resolve(documents: Sequence[Claimed], items: Items, reply: Reply) -> Resolut
     places = {one.place for one in documents}
     stored = [place for place in items.stored if place not in places]
     throttled, failed, rejected = [*items.throttled], [*items.failed], [*items.rejected]
-    others, replace = dict(items.failed_claims), list[tuple[Claimed, Found]]()
+    others, replace = dict(items.failed_claims), list[tuple[Claimed, FoundDocument]]()
     for one, there in zip(documents, _read(reply, documents), strict=True):
         if there is None:
             throttled.append(_once_more(one))
-        elif isinstance(there, Found):
+        elif isinstance(there, FoundDocument):
             if there.fingerprint is None:
                 others[one.place] = None
             elif there.fingerprint == one.claim.fingerprint:
@@ -173,7 +173,7 @@ def replaced(
 
 def _read(
     reply: Reply, documents: Sequence[Claimed]
-) -> Sequence[Found | Retry | RefusedRequest | None]:
+) -> Sequence[FoundDocument | Retry | RefusedRequest | None]:
     """Return the stored document of each; `None`: there is none."""
     if reply.status != 200:
         return [read_error(reply)] * len(documents)
@@ -185,7 +185,7 @@ def _read(
     return read
 
 
-def _found(document: Claimed, there: dict[str, Any]) -> Found | RefusedRequest | None:
+def _found(document: Claimed, there: dict[str, Any]) -> FoundDocument | RefusedRequest | None:
     error = there.get("error")
     if error is not None:
         if error["type"] == "index_not_found_exception":
@@ -196,7 +196,7 @@ def _found(document: Claimed, there: dict[str, Any]) -> Found | RefusedRequest |
         return None
     field = document.claim.field
     fingerprint = None if field is None else _field(there.get("_source"), field)
-    return Found(fingerprint, int(there["_seq_no"]), int(there["_primary_term"]))
+    return FoundDocument(fingerprint, int(there["_seq_no"]), int(there["_primary_term"]))
 
 
 def _field(source: Any, name: str) -> str | None:

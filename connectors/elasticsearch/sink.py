@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client, ReloadSpec
 from connectors.elasticsearch.document_metadata import DocumentMetadata, Filled
@@ -28,7 +28,7 @@ class Elasticsearch:
 
         `reload` reads the spec again after a 401, for credentials that have changed.
         """
-        self.addressing = Addressing(spec, queue)
+        self.addressing = ElasticsearchAddressing(spec, queue)
         """See `Sink`."""
         self._spec = spec
         self._columns = DocumentMetadata(spec)

@@ -44,11 +44,11 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._partial = b""  # the beginning of a frame whose rest has not arrived
-        self._batch_consumers: list[_Consumer] = []
-        self._active: dict[bytes, _Consumer] = {}  # by the start of their deliveries
+        self._batch_consumers: list[_ReadConsumer] = []
+        self._active: dict[bytes, _ReadConsumer] = {}  # by the start of their deliveries
         # By the start of a delivery: its consumer, and the position of the header's size.
-        self._expected: dict[bytes, tuple[_Consumer, int]] = {}
-        self._assemblies: dict[int, tuple[_Consumer, Assembly]] = {}  # by channel
+        self._expected: dict[bytes, tuple[_ReadConsumer, int]] = {}
+        self._assemblies: dict[int, tuple[_ReadConsumer, Assembly]] = {}  # by channel
         self._sanitizer = FrameSanitizer()
         super().__init__(*arguments, **options)
 
@@ -71,7 +71,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         """
         self._read_more_at_once()
         tag = f"{len(self._batch_consumers):06d}"
-        consumer = _Consumer(tag, channel, on_batch)
+        consumer = _ReadConsumer(tag, channel, on_batch)
         self._batch_consumers.append(consumer)
         channel.basic_consume(
             queue,
@@ -156,7 +156,7 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
             if position == began:
                 return position
 
-    def _expect(self, start: bytes) -> tuple[_Consumer, int] | None:
+    def _expect(self, start: bytes) -> tuple[_ReadConsumer, int] | None:
         """Return the consumer of a delivery and the position of its header's size, by its start."""
         consumer = self._active.get(without_size(start))
         if consumer is None:
@@ -228,7 +228,7 @@ _PROTOCOL_HEADER = ord("A")
 """First byte of `AMQP`, in the place of a frame's kind."""
 
 
-class _Consumer:
+class _ReadConsumer:
     """Collects the messages that one read brings for a consumer."""
 
     def __init__(self, tag: str, channel: Channel, on_batch: OnBatch) -> None:

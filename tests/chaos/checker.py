@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.chaos.aggregates import JobKind
-from tests.chaos.messages import Messages, amount
+from tests.chaos.messages import MessageMaker, amount
 from tests.chaos.world import ChaosWorld
 
 REPAIRED = ("cluster_block_exception",)
@@ -28,7 +28,7 @@ PAGE = 5000
 SHOWN = 10
 
 
-class Verdict(NamedTuple):
+class RunVerdict(NamedTuple):
     """What became of the messages of a run."""
 
     published: int
@@ -58,13 +58,13 @@ class Verdict(NamedTuple):
 
 
 def compare(
-    messages: Messages,
+    messages: MessageMaker,
     published: int,
     republished: Collection[int],
     aggregate: JobKind,
     stored: Sequence[int],
     parked: Mapping[int, Sequence[str]],
-) -> Verdict:
+) -> RunVerdict:
     """Look for each number; `parked` has the reasons of each copy."""
     times, wrong = Counter(stored), list[str]()
     lost = [n for n in range(published) if n not in times and n not in parked]
@@ -84,7 +84,7 @@ def compare(
     wrong += [f"{n} is stored" for n in times if messages.rejected(n)]
     wrong += [f"{n} was never published" for n in {*times, *parked} if not 0 <= n < published]
     copies = sum(map(len, parked.values()))
-    return Verdict(
+    return RunVerdict(
         published,
         lost,
         twice,
@@ -146,11 +146,11 @@ def parked_reasons(world: ChaosWorld) -> dict[int, list[str]]:
 
 def check(
     world: ChaosWorld,
-    messages: Messages,
+    messages: MessageMaker,
     published: int,
     republished: Collection[int],
     aggregate: JobKind,
-) -> Verdict:
+) -> RunVerdict:
     """Read everything, and compare."""
     numbers, wrong = list[int](), list[str]()
     for found in stored_numbers(world, published, aggregate):

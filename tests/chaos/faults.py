@@ -13,7 +13,7 @@ from tests.chaos.aggregates import JobKind
 from tests.chaos.messages import DOOMED
 from tests.chaos.neighbour import LARGE, MANY, overload
 from tests.chaos.producer import Producer
-from tests.chaos.schedule import Fault
+from tests.chaos.schedule import ScheduledFault
 from tests.chaos.settling import settle
 from tests.chaos.shared import Jobs
 from tests.chaos.world import CONSUMER_TIMEOUT, ChaosWorld
@@ -54,35 +54,35 @@ class Victims(NamedTuple):
     aggregate: JobKind
 
 
-def make(fault: Fault, victims: Victims) -> int:
+def make(fault: ScheduledFault, victims: Victims) -> int:
     """Let it happen, and repair it; return how often it has happened."""
     times = _FAULTS[fault.kind](fault, victims)
     return 1 if times is None else int(times)
 
 
-def _kill(fault: Fault, victims: Victims) -> None:
+def _kill(fault: ScheduledFault, victims: Victims) -> None:
     victims.supervisor.kill(fault.draw)
 
 
-def _terminate(fault: Fault, victims: Victims) -> None:
+def _terminate(fault: ScheduledFault, victims: Victims) -> None:
     victims.supervisor.terminate(fault.draw)
 
 
-def _restart_broker(_fault: Fault, victims: Victims) -> None:
+def _restart_broker(_fault: ScheduledFault, victims: Victims) -> None:
     victims.world.broker.restart()
     victims.world.look_often()
 
 
-def _restart_store(_fault: Fault, victims: Victims) -> None:
+def _restart_store(_fault: ScheduledFault, victims: Victims) -> None:
     victims.world.store.restart()
 
 
-def _kill_store(_fault: Fault, victims: Victims) -> None:
+def _kill_store(_fault: ScheduledFault, victims: Victims) -> None:
     victims.world.store.kill()
     victims.world.store.start()
 
 
-def _cut(front: Forwarder, fault: Fault) -> bool:
+def _cut(front: Forwarder, fault: ScheduledFault) -> bool:
     """One time in two, new connections fail too, for a while."""
     happened = _once_connected(front.cut)
     if fault.draw < 0.5:
@@ -93,13 +93,13 @@ def _cut(front: Forwarder, fault: Fault) -> bool:
     return happened
 
 
-def _slow(front: Forwarder, fault: Fault) -> None:
+def _slow(front: Forwarder, fault: ScheduledFault) -> None:
     front.slow(0.02 + 0.2 * fault.draw)
     time.sleep(fault.lasts)
     front.slow(0)
 
 
-def _swallow(front: Forwarder, _fault: Fault) -> bool:
+def _swallow(front: Forwarder, _fault: ScheduledFault) -> bool:
     return _once_connected(front.swallow)
 
 
@@ -113,14 +113,14 @@ def _once_connected(hit: Callable[[], int]) -> bool:
     return True
 
 
-def _starve_broker(fault: Fault, victims: Victims) -> None:
+def _starve_broker(fault: ScheduledFault, victims: Victims) -> None:
     """It takes no messages, neither from the producer nor to be parked."""
     victims.world.broker.ctl("set_vm_memory_high_watermark", "0.00001")
     time.sleep(fault.lasts)
     victims.world.broker.ctl("set_vm_memory_high_watermark", "0.4")
 
 
-def _delete_queue(_fault: Fault, victims: Victims) -> int:
+def _delete_queue(_fault: ScheduledFault, victims: Victims) -> int:
     """When there is nothing in it: what there is would be lost by the operator's own hand."""
     world = victims.world
 
@@ -137,24 +137,24 @@ def _delete_queue(_fault: Fault, victims: Victims) -> int:
     return DELETIONS
 
 
-def _many_requests(fault: Fault, victims: Victims) -> bool:
+def _many_requests(fault: ScheduledFault, victims: Victims) -> bool:
     victims.world.ask("GET", "/")
     return overload(victims.world.store.url, MANY, fault.lasts)[0] > 0
 
 
-def _large_requests(fault: Fault, victims: Victims) -> bool:
+def _large_requests(fault: ScheduledFault, victims: Victims) -> bool:
     victims.world.ask("GET", "/")
     return overload(victims.world.store.url, LARGE, fault.lasts)[1] > 0
 
 
-def _block(setting: str, fault: Fault, victims: Victims) -> None:
+def _block(setting: str, fault: ScheduledFault, victims: Victims) -> None:
     world, path = victims.world, f"/{victims.world.index}/_settings"
     world.ask("PUT", path, {setting: True})
     time.sleep(fault.lasts)
     world.ask("PUT", path, {setting: None})
 
 
-def _fail_processor(fault: Fault, victims: Victims) -> bool:
+def _fail_processor(fault: ScheduledFault, victims: Victims) -> bool:
     """An ingest processor fails for some documents, with status 500."""
     world, path = victims.world, f"/{victims.world.index}/_settings"
     world.ask("PUT", f"/_ingest/pipeline/{FAILING}", {"processors": FAILING_PROCESSORS})
@@ -173,15 +173,15 @@ def _failed(world: ChaosWorld) -> int:
     return sum(each[FAILING]["failed"] for each in pipelines if FAILING in each)
 
 
-def _send_large(_fault: Fault, victims: Victims) -> None:
+def _send_large(_fault: ScheduledFault, victims: Victims) -> None:
     victims.producer.send_large(3)
 
 
-def _send_marked(_fault: Fault, victims: Victims) -> None:
+def _send_marked(_fault: ScheduledFault, victims: Victims) -> None:
     victims.producer.send_marked(3)
 
 
-def _outwait(_fault: Fault, victims: Victims) -> bool:
+def _outwait(_fault: ScheduledFault, victims: Victims) -> bool:
     """The store is away until the broker has lost its patience with who does not acknowledge.
 
     Or the job, since it knows the broker. When it was killed meanwhile, there was no process to
@@ -199,7 +199,7 @@ def _outwait(_fault: Fault, victims: Victims) -> bool:
     return happened
 
 
-_FAULTS: dict[str, Callable[[Fault, Victims], int | None]] = {
+_FAULTS: dict[str, Callable[[ScheduledFault, Victims], int | None]] = {
     "kill -9": _kill,
     "SIGTERM": _terminate,
     "broker restarted": _restart_broker,

@@ -16,7 +16,7 @@ LARGE_BYTES = 400_000
 """More than the store takes in one request."""
 
 
-class Messages:
+class MessageMaker:
     """Makes message after message; those of the same seed are the same, but for the time."""
 
     def __init__(self, seed: int, keyed: bool, reduced: bool) -> None:

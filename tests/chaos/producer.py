@@ -11,7 +11,7 @@ import pika
 from pika import frame, spec
 
 from bench.fill import Publisher
-from tests.chaos.messages import Messages
+from tests.chaos.messages import MessageMaker
 
 BLOCKS = 5
 """Writes a second; each is confirmed before the next."""
@@ -20,7 +20,7 @@ BLOCKS = 5
 class Producer(threading.Thread):
     """Goes on through restarts of the broker: what was not confirmed is published again."""
 
-    def __init__(self, url: str, queue: str, messages: Messages, rate: int) -> None:
+    def __init__(self, url: str, queue: str, messages: MessageMaker, rate: int) -> None:
         super().__init__(daemon=True)
         self._url, self._queue, self._messages = url, queue, messages
         self._block = rate // BLOCKS

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.checker import Verdict
+from tests.chaos.checker import RunVerdict
 from tests.chaos.run import RunPlan, RunResult
 
 
@@ -30,4 +30,4 @@ def _result(
     plan: dict[str, Any], faults: dict[str, int], verdict: dict[str, Any], **others: Any
 ) -> RunResult:
     kinds = tuple(plan.pop("kinds"))
-    return RunResult(RunPlan(**plan, kinds=kinds), Counter(faults), Verdict(**verdict), **others)
+    return RunResult(RunPlan(**plan, kinds=kinds), Counter(faults), RunVerdict(**verdict), **others)

@@ -11,9 +11,9 @@ from random import Random
 from typing import NamedTuple
 
 from tests.chaos.aggregates import AGGREGATES, SPEC
-from tests.chaos.checker import Verdict, check
+from tests.chaos.checker import RunVerdict, check
 from tests.chaos.faults import Victims, make
-from tests.chaos.messages import Messages
+from tests.chaos.messages import MessageMaker
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import KINDS, LANES, QUIET, schedule
 from tests.chaos.settling import settle
@@ -45,7 +45,7 @@ class RunResult(NamedTuple):
 
     plan: RunPlan
     faults: Counter[str]
-    verdict: Verdict
+    verdict: RunVerdict
     longest: float
     """Seconds without a new document, though messages waited."""
     lives: int
@@ -68,7 +68,7 @@ def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
     """Run it; the job's log and spec are left in `folder`."""
     aggregate = AGGREGATES[plan.aggregate]
     world.begin()
-    messages = Messages(plan.seed, aggregate.keyed, aggregate.reduced)
+    messages = MessageMaker(plan.seed, aggregate.keyed, aggregate.reduced)
     producer = Producer(world.broker.url, world.queue, messages, plan.rate)
     supervisor = jobs(_spec(world, plan, folder), plan.shape)
     watch = ProgressWatch(world, producer)

@@ -58,7 +58,7 @@ LASTS = (0.5, 2.0)
 """Seconds that a fault lasts which does not end by itself."""
 
 
-class Fault(NamedTuple):
+class ScheduledFault(NamedTuple):
     """One thing that breaks."""
 
     kind: str
@@ -70,14 +70,16 @@ class Fault(NamedTuple):
     """From 0 to 1: which one, where there are several."""
 
 
-def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[Fault]:
+def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[ScheduledFault]:
     """The faults of a lane, without end; each kind comes once before any comes again."""
     draw = Random(f"{seed} {lane}")
     possible = [kind for kind in LANES[lane] if kind in kinds]
     while possible:
         draw.shuffle(possible)
         for kind in possible:
-            yield Fault(kind, draw.uniform(*PAUSES[lane]), draw.uniform(*LASTS), draw.random())
+            yield ScheduledFault(
+                kind, draw.uniform(*PAUSES[lane]), draw.uniform(*LASTS), draw.random()
+            )
 
 
 def rarest(faults: Mapping[str, int], times: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.live.job import Job, free_ports
+from tests.live.job import JobProcess, free_ports
 
 SHAPES = ("one", "threads", "cluster", "independent", "rolling")
 """One process, one with two workers, two processes; and two jobs, see `shared.py`."""
@@ -32,7 +32,7 @@ class Supervisor(threading.Thread):
         self._lock = threading.Lock()
         self._finished = threading.Event()
         self._open = ExitStack()
-        self._jobs: list[Job] = []
+        self._jobs: list[JobProcess] = []
         self._told = False  # they were ended on purpose
         self.lives = 0
         """How often the job was started."""
@@ -110,7 +110,9 @@ class Supervisor(threading.Thread):
         self._open, self._told = ExitStack(), False
         self.lives += 1
         self._jobs = [
-            self._open.enter_context(Job(self._spec, *each, name=f"{self.lives:03}-{number}"))
+            self._open.enter_context(
+                JobProcess(self._spec, *each, name=f"{self.lives:03}-{number}")
+            )
             for number, each in enumerate(arguments)
         ]
 

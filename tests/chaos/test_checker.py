@@ -7,12 +7,12 @@ from itertools import islice
 import pytest
 
 from tests.chaos.aggregates import AGGREGATES
-from tests.chaos.checker import Verdict, compare
-from tests.chaos.messages import Messages
+from tests.chaos.checker import RunVerdict, compare
+from tests.chaos.messages import MessageMaker
 from tests.chaos.schedule import KINDS, LANES, schedule
 
 PUBLISHED = 2000
-MESSAGES = Messages(seed=1, keyed=False, reduced=False)
+MESSAGES = MessageMaker(seed=1, keyed=False, reduced=False)
 REJECTED = {n: [f"{MESSAGES.rejected(n)[0]}…"] for n in range(PUBLISHED) if MESSAGES.rejected(n)}
 STORED = [n for n in range(PUBLISHED) if n not in REJECTED]
 HEALTHY = STORED[:3]
@@ -23,7 +23,7 @@ def judge(
     parked: dict[int, list[str]],
     aggregate: str = "documents",
     republished: tuple[int, ...] = (),
-) -> Verdict:
+) -> RunVerdict:
     return compare(MESSAGES, PUBLISHED, republished, AGGREGATES[aggregate], stored, parked)
 
 
@@ -60,7 +60,7 @@ def test_nobody_is_parked_for_a_wrong_reason() -> None:
 
 
 def test_of_what_a_proxy_refuses_exactly_that_is_parked() -> None:
-    messages = Messages(seed=1, keyed=False, reduced=False)
+    messages = MessageMaker(seed=1, keyed=False, reduced=False)
     messages.mark(HEALTHY[0])
     refused = {HEALTHY[0]: ["refused: alone in a request"]}
     others = {HEALTHY[1]: ["refused: alone in a request"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.chaos.aggregates import AGGREGATES
 from tests.chaos.checker import compare
-from tests.chaos.messages import Messages
+from tests.chaos.messages import MessageMaker
 from tests.chaos.plans import Goal, by_turns, until
 from tests.chaos.records import keep, read
 from tests.chaos.run import RunPlan, RunResult
@@ -20,7 +20,7 @@ FIRST = RunPlan(7, 40.0, *JOBS[0], rate=1000)
 
 def result(published: int, faults: dict[str, int], plan: RunPlan = FIRST) -> RunResult:
     """Of a run that was as it should be."""
-    messages = Messages(plan.seed, keyed=False, reduced=False)
+    messages = MessageMaker(plan.seed, keyed=False, reduced=False)
     stored = [n for n in range(published) if not messages.rejected(n)]
     parked = {n: messages.rejected(n) for n in range(published) if messages.rejected(n)}
     verdict = compare(messages, published, (), AGGREGATES["documents"], stored, parked)

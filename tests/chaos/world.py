@@ -17,7 +17,9 @@ import urllib3
 
 from tests.chaos.aggregates import MAPPING
 from tests.chaos.messages import MARK
+from tests.live.firewall import Firewall
 from tests.live.forwarder import Forwarder
+from tests.live.http_proxy import Page
 from tools.local.elasticsearch import ElasticsearchServer
 from tools.local.rabbitmq import RabbitMQServer
 
@@ -52,9 +54,9 @@ class ChaosWorld:
             opening.enter_context(self.broker)
             opening.enter_context(self.store)
             self.broker_front = opening.enter_context(_before(self.broker.url))
-            self.store_front = opening.enter_context(_before(self.store.url))
+            firewall = opening.enter_context(Firewall(self.store.url, MARK, Page(403)))
+            self.store_front = opening.enter_context(_before(firewall.url))
             self._open = opening.pop_all()
-        self.store_front.refuse_text(MARK)
         self.look_often()
         self.ask("PUT", "/neighbour", {"settings": {"number_of_replicas": 0}})
         return self

@@ -20,7 +20,6 @@ class Forwarder:
         self._pairs: list[_Pair] = []
         self._refusing = False
         self._delay = 0.0
-        self._refused_text = b""
         self.port: int = self._listener.getsockname()[1]
         self.accepted = 0
 
@@ -68,10 +67,6 @@ class Forwarder:
         """Close new connections as soon as they are made, or no longer."""
         self._refusing = refusing
 
-    def refuse_text(self, text: bytes) -> None:
-        """Answer each HTTP request with that text in it by a page, and do not pass it on."""
-        self._refused_text = text
-
     def _accept(self) -> None:
         while True:
             try:
@@ -94,23 +89,17 @@ class Forwarder:
                 threading.Thread(target=self._pass_on, args=arguments, daemon=True).start()
 
     def _pass_on(self, pair: _Pair, source: socket.socket, sink: socket.socket) -> None:
-        before = b""
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                text = self._refused_text
-                if text and source is pair.near and text in before + data:
-                    pair.refuse()
-                    break
-                before = data[-len(text) :]
                 if self._delay:
                     time.sleep(self._delay)
                 if not pair.swallowing:
                     sink.sendall(data)
-        if pair.swallowing or (pair.refused and source is not pair.near):
+        if pair.swallowing:
             return
         pair.shut_down()
-        # The second thread of a pair closes it; of a refused one, the thread that has refused it.
-        if not self._forget(pair) or pair.refused:
+        # The second thread of a pair closes it.
+        if not self._forget(pair):
             pair.break_()
 
     def _forget(self, pair: _Pair) -> bool:
@@ -126,18 +115,8 @@ class _Pair:
     """The two connections of which one is made, as seen from both ends."""
 
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
-        self.near, self._sides = near, (near, far)
-        self.swallowing = self.refused = False
-
-    def refuse(self) -> None:
-        """Say no to the near side, and hear the rest of what it has to say."""
-        self.refused = True
-        self._sides[1].shutdown(socket.SHUT_RDWR)
-        self.near.sendall(_FORBIDDEN)
-        self.near.shutdown(socket.SHUT_WR)
-        self.near.settimeout(_HEARD_FOR)
-        while self.near.recv(65536):
-            pass
+        self._sides = near, far
+        self.swallowing = False
 
     def shut_down(self) -> None:
         for side in self._sides:
@@ -148,12 +127,3 @@ class _Pair:
         self.shut_down()
         for side in self._sides:
             side.close()
-
-
-_HEARD_FOR = 5.0
-"""Seconds."""
-_PAGE = b"<html><title>403</title>Request blocked</html>"
-_FORBIDDEN = (
-    b"HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\nconnection: close\r\n"
-    b"content-length: %d\r\n\r\n%b" % (len(_PAGE), _PAGE)
-)

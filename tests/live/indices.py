@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import urlsplit
 
 import urllib3
 
-from tests.live.http_front import HttpFront
+from tests.live.http_proxy import HttpProxy
 from tests.waiting import until
 
 
@@ -70,39 +68,18 @@ _HTTP = urllib3.PoolManager()
 """Plain HTTP, since the client speaks to servers of its own version only."""
 
 
-class Watcher(HttpFront):
-    """Stands before Elasticsearch, passes everything on, and counts documents by request."""
+class Watcher(HttpProxy):
+    """Counts the documents of each bulk request."""
 
     def __init__(self, url: str, forgets: int = 0) -> None:
         """Of so many bulk requests, the first ones, the answer does not come back."""
-        target, pool = urlsplit(url), urllib3.PoolManager(maxsize=16)
-        bulks: list[int] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                answer = pool.request(
-                    "POST",
-                    f"http://{target.netloc}{self.path}",
-                    body=body,
-                    headers={"content-type": self.headers["content-type"]},
-                )
-                if "_bulk" in self.path and body.strip():
-                    bulks.append(body.count(b"\n") // 2)
-                    if len(bulks) <= forgets:
-                        self.close_connection = True
-                        return
-                self.send_response(answer.status)
-                self.send_header("content-type", answer.headers["content-type"])
-                self.send_header("content-length", str(len(answer.data)))
-                self.end_headers()
-                self.wfile.write(answer.data)
-
-            def log_message(self, format: str, *arguments: Any) -> None:
-                pass
-
-        self.bulks = bulks
+        super().__init__(url)
+        self._forgets = forgets
+        self.bulks: list[int] = []
         """Documents in each bulk request, in order of the answers."""
-        super().__init__(Handler)
+
+    def answers(self, path: str, body: bytes) -> bool:
+        if "_bulk" not in path or not body.strip():
+            return True
+        self.bulks.append(body.count(b"\n") // 2)
+        return len(self.bulks) > self._forgets

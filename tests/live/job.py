@@ -56,7 +56,7 @@ def spec_file(folder: Path, **values: str) -> Path:
     return path
 
 
-class Job:
+class JobProcess:
     """One process, or one of a cluster; leaving the `with` block ends it, if it has not ended."""
 
     def __init__(self, spec: Path, *arguments: str, name: str = "job") -> None:

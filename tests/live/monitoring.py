@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.indices import Index
-from tests.live.job import Job, free_ports
+from tests.live.job import JobProcess, free_ports
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -24,7 +24,7 @@ def watched(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Pat
     return path
 
 
-def ask(job: Job, page: str) -> tuple[int, Any]:
+def ask(job: JobProcess, page: str) -> tuple[int, Any]:
     """Status and JSON of one of its pages."""
     found = re.search(r"metrics: (http://\S+)/metrics", job.log)
     if found is None:
@@ -37,7 +37,7 @@ def ask(job: Job, page: str) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
-def counted(job: Job, name: str) -> int:
+def counted(job: JobProcess, name: str) -> int:
     found = re.search(r"metrics: (http://\S+)", job.log)
     assert found
     with urllib.request.urlopen(found[1]) as answer:
@@ -45,7 +45,7 @@ def counted(job: Job, name: str) -> int:
     return int(float(value))
 
 
-def wait_for(job: Job, page: str, status: int, reason: str = "") -> Any:
+def wait_for(job: JobProcess, page: str, status: int, reason: str = "") -> Any:
     """What the page tells when it says so; a look takes place each second."""
 
     def answers() -> Any:

@@ -18,7 +18,7 @@ from pika import spec as amqp
 from bench.fill import Publisher
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
-from tests.live.job import Job, free_ports
+from tests.live.job import JobProcess, free_ports
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
@@ -70,7 +70,7 @@ def test_orders_leave_with_their_last_message(
                     "type": "end" if line == 4 and number < 2 else "line",
                 },
             )
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == 2 and rig.left() == 0)
         assert job.drain() == 0
 
@@ -101,7 +101,7 @@ def test_a_stop_in_the_middle_of_an_order_splits_nothing(
         send(rig, "m1", {"order": 7, "item": "pen", "price": 3})
         send(rig, "m2", {"order": 8, "item": "ink", "price": 9.5})
         send(rig, "m3", {"order": 7, "item": "pad", "price": 4})
-        with Job(path) as job:
+        with JobProcess(path) as job:
             job.wait_for_log("consuming")
             until(lambda: rig.left() == 0)
             send(rig, "m4", {"order": 9, "item": "cap", "type": "end"})
@@ -110,7 +110,7 @@ def test_a_stop_in_the_middle_of_an_order_splits_nothing(
         assert "4 received, 1 stored, 0 rejected, 0 parked, 3 requeued" in job.log
         until(lambda: rig.left() == 3)
         send(rig, "m5", {"order": 7, "type": "end"})
-        with Job(path, name="second") as job:
+        with JobProcess(path, name="second") as job:
             until(lambda: events.count() == 2)
             assert job.drain() == 0
         until(lambda: rig.left() == 1)
@@ -130,7 +130,7 @@ def test_documents_of_a_key_leave_together_as_they_are(
         send(rig, f"m{number}", {"n": number, "user": "abc"[number % 3]})
     send(rig, "lonely", {"n": 9})
 
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == 9)
         [(body, reason)] = until(rig.parked)
         assert job.drain() == 0
@@ -152,7 +152,7 @@ def test_windows_by_event_time_close_when_time_has_passed(
     for number, at in enumerate(times):
         send(rig, f"m{number}", {"host": "a", "load": number, "at": f"2026-01-02T{at}Z"})
 
-    with Job(path) as job:
+    with JobProcess(path) as job:
         [(body, reason)] = until(rig.parked)
         assert job.drain() == 0
 
@@ -182,16 +182,16 @@ def test_what_was_late_and_in_hand_at_a_crash_is_neither_lost_nor_in_the_place_o
     )
     tell("10:00:30", 1, 2)
     tell("10:02:30", 3)
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(events.documents)
         assert job.drain() == 0
     tell("10:00:40", 4, 5)
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: rig.left() == 0)
         job.kill()
     until(lambda: rig.left() == 2)
     tell("10:04:30", 6)
-    with Job(path) as job:
+    with JobProcess(path) as job:
         [(body, properties)] = until(rig.parked_whole)
         assert job.drain() == 0
 
@@ -225,7 +225,7 @@ def test_what_waits_while_elasticsearch_is_away_is_not_late_then(
             window=window,
             aggregate="  by: key\n  reduce: {numbers: {list: n}}",
         )
-        with Job(path) as job:
+        with JobProcess(path) as job:
             until(lambda: rig.left() <= 2000)
             away_until = time.monotonic() + 6
             until(lambda: time.monotonic() > away_until)
@@ -245,7 +245,7 @@ def test_a_command_or_a_signal_completes_groups(
     path = spec(tmp_path, rig, events, window="{time: 10m}", aggregate=ORDERS)
     for key in "abc":
         send(rig, key, {"order": key, "amount": 1})
-    with Job(path) as job:
+    with JobProcess(path) as job:
         send(rig, "command", {"order": "b"}, headers={"x-hopper": "complete"})
         until(lambda: events.count() == 1)
         assert [s["key"] for s in summaries(events)] == ["b"]
@@ -282,7 +282,7 @@ def test_a_message_of_many_documents_is_settled_when_all_of_them_are(
     rig.publish(b'[{"n": 0}, {"n": "many"}, {"n": 2}]')
     rig.publish(b'{"n": 3}\n{"n": 4}', properties=pika.BasicProperties("application/x-ndjson"))
 
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == 4)
         [(body, reason)] = until(rig.parked)
         assert job.drain() == 0
@@ -321,8 +321,8 @@ def test_a_hundred_thousand_keys_on_two_processes(
     amounts = publish_pairs(rig)
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
     with (
-        Job(path, "-a", addresses, "-i", "0", name="first") as first,
-        Job(path, "-a", addresses, "-i", "1", name="second") as second,
+        JobProcess(path, "-a", addresses, "-i", "0", name="first") as first,
+        JobProcess(path, "-a", addresses, "-i", "1", name="second") as second,
     ):
         until(lambda: events.total("count")[0] == KEYS, timeout=240)
         assert first.drain() == 0

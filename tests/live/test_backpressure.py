@@ -12,7 +12,7 @@ import pytest
 
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.monitoring import counted, wait_for, watched
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
@@ -80,7 +80,7 @@ def test_sums_are_right_of_windows_larger_than_the_prefetch(
     path = without_prefetch(spec(tmp_path, rig, events, **values))
     if slow:
         forwarder.slow(0.4)  # each way
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: sums(events) == expected(each) and rig.left() == 0, timeout=60)
         assert "while the prefetch of" in job.log
         assert job.drain() == 0
@@ -101,7 +101,7 @@ def test_what_holds_all_of_a_given_prefetch_is_said(
     publish(rig, 500)
     aggregate = "  by: n" if "count" in window else SUMS
     values = {"window": window, "aggregate": aggregate, "prefetch": "200", "on_stop": "requeue"}
-    with Job(watched(tmp_path, rig, events, **values)) as job:
+    with JobProcess(watched(tmp_path, rig, events, **values)) as job:
         told = wait_for(job, "/health", 503, "has been full for")
 
         [reason] = told["reasons"]

@@ -15,7 +15,7 @@ import pika
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -79,7 +79,7 @@ def test_bodies_of_other_tools_are_read_as_what_they_are_or_parked_whole(
     path.write_text(
         path.read_text().replace("    prefetch:", "    max_message: 64KiB\n    prefetch:")
     )
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == len(STORED))
         until(lambda: len(rig.parked()) == len(PARKED))
         assert job.drain() == 0
@@ -103,7 +103,7 @@ def test_an_index_has_the_date_of_the_envelope_and_of_headers(
     places = ("{@timestamp:%Y.%m.%d}", "{header.sent:%Y}", "{time:%d}", "{header.rate}")
     template = "-".join([events.name, *places, "{header.test}", "{tenant|lower}", "{queue}"])
     named = f"{events.name}-2026.01.31-2025-29-1.5-true-acme-{rig.queue}"
-    with Job(spec(tmp_path, rig, events, index=f"'{template}'")) as job:
+    with JobProcess(spec(tmp_path, rig, events, index=f"'{template}'")) as job:
         until(lambda: Index(events.url, named).count() == 4)
         assert job.drain() == 0
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pika
 import pytest
 
-from tests.live.firewall import RESET, Firewall, Page
+from tests.live.firewall import Firewall
+from tests.live.http_proxy import RESET, Page
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -38,7 +39,7 @@ def test_one_refused_message_is_parked_and_six_hundred_are_stored(
     publish(rig, 600)
     with Firewall(elasticsearch_url, b"<script", page) as firewall:
         path = spec(tmp_path, rig, events, elasticsearch=firewall.url)
-        with Job(path) as job:
+        with JobProcess(path) as job:
             job.wait_for_log("consuming")
             begun = time.monotonic()
             [(body, reason)] = until(rig.parked, timeout=60)
@@ -64,7 +65,7 @@ def test_an_outage_that_looks_the_same_parks_nothing(
     events = Index(elasticsearch_url, index)
     with Firewall(elasticsearch_url, b"nothing", page) as firewall:
         path = spec(tmp_path, rig, events, elasticsearch=firewall.url, window="{count: 10}")
-        with Job(path) as job:
+        with JobProcess(path) as job:
             job.wait_for_log("consuming")
             publish(rig, 300)
             until(lambda: events.count() >= 100)
@@ -93,7 +94,7 @@ def test_one_window_at_a_time_keeps_the_order_around_a_refused_message(
     with Firewall(elasticsearch_url, b"<script", Page(403)) as firewall:
         path = spec(tmp_path, rig, events, elasticsearch=firewall.url)
         path.write_text(path.read_text().replace("    bulk:", "    concurrency: 1\n    bulk:"))
-        with Job(path) as job:
+        with JobProcess(path) as job:
             [(body, _)] = until(rig.parked, timeout=60)
             until(lambda: rig.left() == 0)
             assert job.drain() == 0

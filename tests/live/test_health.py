@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 
-from tests.live.firewall import Firewall, Page
+from tests.live.firewall import Firewall
 from tests.live.forwarder import Forwarder
+from tests.live.http_proxy import Page
 from tests.live.indices import Index
-from tests.live.job import Job, free_ports
+from tests.live.job import JobProcess, free_ports
 from tests.live.monitoring import ask, counted, wait_for, watched
 from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig
@@ -41,7 +42,7 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
     rig.publish(b'{"n":250}', properties=AS_JSON)
     rig.publish(b"no JSON", properties=AS_JSON)
     path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}")
-    with Job(path) as job:
+    with JobProcess(path) as job:
         wait_for(job, "/ready", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 51)
         until(lambda: counted(job, "hopper_unacknowledged") == 51)
@@ -72,7 +73,7 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
 ENDINGS = ("received", "stored", "rejected", "parked", "discarded", "dropped", "requeued")
 
 
-def agree(job: Job) -> dict[str, int]:
+def agree(job: JobProcess) -> dict[str, int]:
     """What `/health` and `/metrics` say of all messages, which is the same."""
 
     def same() -> dict[str, int]:
@@ -97,7 +98,7 @@ def test_a_lost_connection_and_a_drain_are_counted_alike_everywhere(
     publish(rig, 30)
     rig.publish(b"no JSON", properties=AS_JSON)
     path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}", on_stop="requeue")
-    with Job(path) as job:
+    with JobProcess(path) as job:
         wait_for(job, "/ready", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
         until(lambda: counted(job, "hopper_parked_total") == 1)
@@ -119,7 +120,7 @@ def test_a_drain_that_takes_too_long_counts_alike_everywhere(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
     """What is left is neither requeued nor anything else: it is told beside the rest."""
-    with Job(watched(tmp_path, rig, events, drain_timeout="1s")) as job:
+    with JobProcess(watched(tmp_path, rig, events, drain_timeout="1s")) as job:
         wait_for(job, "/ready", 200)
         publish(rig, 10)
         until(lambda: events.count() == 10)
@@ -142,7 +143,7 @@ def test_no_connection_to_the_broker_is_told(
 ) -> None:
     """And it is well again when the broker is back; what was requeued is counted."""
     publish(rig, 30)
-    with Job(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
+    with JobProcess(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
         wait_for(job, "/ready", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
 
@@ -165,7 +166,7 @@ def test_a_sink_that_takes_nothing_is_told(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
     """But not before there is something to take."""
-    with Job(watched(tmp_path, rig, events)) as job:
+    with JobProcess(watched(tmp_path, rig, events)) as job:
         wait_for(job, "/ready", 200)
         forwarder.refuse(True)
         forwarder.cut()
@@ -189,7 +190,7 @@ def test_a_consumer_that_has_stopped_is_told(
     path = watched(tmp_path, rig, events)
     limit = f"{rig.parking}, reject_limit: {{rejected: 5, of: 10}}}}"
     path.write_text(path.read_text().replace(f"{rig.parking}}}", limit))
-    with Job(path) as job:
+    with JobProcess(path) as job:
         wait_for(job, "/health", 503, "too many messages are rejected")
         assert ask(job, "/ready")[0] == 503
 
@@ -214,7 +215,7 @@ def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
     busy = Page(429, "application/json", b'{"error":{"type":"busy","reason":"later"}}')
     with Firewall(elasticsearch_url, b"{", busy) as firewall:
         path = watched(tmp_path, rig, events, elasticsearch=firewall.url)
-        with Job(path) as job:
+        with JobProcess(path) as job:
             wait_for(job, "/ready", 200)
             publish(rig, 30)
             told = wait_for(job, "/health", 503, "the sink has taken nothing for")
@@ -237,7 +238,7 @@ def test_a_refusal_for_good_is_named(
     refused = Page(401, "application/json", said)
     with (
         Firewall(elasticsearch_url, b"nothing", refused) as firewall,
-        Job(watched(tmp_path, rig, events, elasticsearch=firewall.url)) as job,
+        JobProcess(watched(tmp_path, rig, events, elasticsearch=firewall.url)) as job,
     ):
         wait_for(job, "/ready", 200)
         firewall.text = b""  # which is in each request
@@ -255,7 +256,7 @@ def test_a_refusal_for_good_is_named(
 def test_a_drain_makes_unready_and_not_ill(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
-    with Job(watched(tmp_path, rig, events)) as job:
+    with JobProcess(watched(tmp_path, rig, events)) as job:
         wait_for(job, "/ready", 200)
         forwarder.refuse(True)
         forwarder.cut()
@@ -280,14 +281,14 @@ def test_a_process_of_the_cluster_that_is_missing_is_named(
     path = watched(tmp_path, rig, events)
     ports = free_ports(2)
     addresses = ";".join(f"127.0.0.1:{port}" for port in ports)
-    with Job(path, "-i", "0", "-a", addresses) as first:
+    with JobProcess(path, "-i", "0", "-a", addresses) as first:
         wait_for(
             first, "/ready", 503, f"nothing flows yet: the cluster waits for 127.0.0.1:{ports[1]}"
         )
         wait_for(first, "/health", 503, f"the cluster waits for 127.0.0.1:{ports[1]}")
         assert rig.left() == 30
 
-        with Job(path, "-i", "1", "-a", addresses, name="second") as second:
+        with JobProcess(path, "-i", "1", "-a", addresses, name="second") as second:
             wait_for(first, "/health", 200)
             wait_for(first, "/ready", 200)
             until(lambda: events.count() == 30 and rig.left() == 0)
@@ -298,7 +299,7 @@ def test_a_process_of_the_cluster_that_is_missing_is_named(
 def test_a_hangup_drains(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
     """A terminal that is closed, or a supervisor that wants a reload: nothing is left half done."""
     publish(rig, 30)
-    with Job(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
+    with JobProcess(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
         until(lambda: ask(job, "/health")[1].get("open", {}).get("in_groups") == 30)
         job.process.send_signal(signal.SIGHUP)
         assert job.process.wait(30) == 0

@@ -16,7 +16,7 @@ import pika
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -116,7 +116,7 @@ def test_every_message_is_stored_or_parked(
     events.create({}, dynamic=False)
     window = "{count: 10, time: 500ms, last: 'message.a.b == 1 && message.a.matches(\"x\")'}"
     path = spec(tmp_path, rig, events, window=window, aggregate=aggregate)
-    with Job(path) as job:
+    with JobProcess(path) as job:
         for number, (body, properties) in enumerate(hostile):
             rig.publish(body, properties=pika.BasicProperties(delivery_mode=2, **properties))
             rig.publish(b'{"a":%d}' % number)

@@ -17,7 +17,7 @@ from connectors.errors import Unavailable
 from connectors.rabbitmq.source import RabbitMQ
 from tests.contract.source import Taking, bodies
 from tests.live.indices import Index, Watcher
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.live.store import TIME_SERIES, StoreClient
@@ -52,7 +52,7 @@ def test_what_was_stored_without_our_hearing_of_it_is_there_once(
 
     with Watcher(events.url, forgets=3) as watcher:
         path = spec(tmp_path, rig, events, elasticsearch=watcher.url, action=action)
-        with Job(path) as job:
+        with JobProcess(path) as job:
             until(lambda: sum(watcher.bulks) >= 500 and events.count() == 500)
             assert job.drain() == 0
 
@@ -77,7 +77,7 @@ def test_a_measurement_that_meets_another_is_parked(
 
     path = spec(tmp_path, rig, events, action="create")
     path.write_text(path.read_text().replace("    action:", "    id: none\n    action:"))
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == 10)
         until(lambda: len(rig.parked()) == 10)
         assert job.drain() == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
@@ -24,7 +24,7 @@ def test_elasticsearch_goes_away_for_ten_seconds(
     """In the middle of the stream; it takes about that long to start again."""
     with ElasticsearchServer("outage", fast=True) as server:
         events = Index(server.url, "outage")
-        with Job(spec(tmp_path, rig, events, prefetch="300")) as job:
+        with JobProcess(spec(tmp_path, rig, events, prefetch="300")) as job:
             publish(rig, 700)
             until(lambda: events.count() >= 100)
             getattr(server, how)()
@@ -44,7 +44,7 @@ def test_the_broker_is_restarted(tmp_path: Path, elasticsearch_url: str, index: 
     """Messages are persistent, so is the queue; the job comes back by itself."""
     events = Index(elasticsearch_url, index)
     with RabbitMQServer("outage") as broker, rabbitmq_rig(broker.url) as rig:
-        with Job(spec(tmp_path, rig, events, rabbitmq=broker.url, prefetch="300")) as job:
+        with JobProcess(spec(tmp_path, rig, events, rabbitmq=broker.url, prefetch="300")) as job:
             publish(rig, 700)
             until(lambda: events.count() >= 100)
 
@@ -65,7 +65,7 @@ def test_elasticsearch_8(rig: RabbitMQRig, tmp_path: Path) -> None:
         events = Index(server.url, "events")
         publish(rig, 950)
         rig.publish(b'{"n":{"not":"a number"}}')
-        with Job(spec(tmp_path, rig, events)) as job:
+        with JobProcess(spec(tmp_path, rig, events)) as job:
             until(lambda: events.count() == 950)
             [(body, reason)] = until(rig.parked)
             assert job.drain() == 0

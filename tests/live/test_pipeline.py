@@ -9,7 +9,7 @@ import pika
 import pytest
 
 from tests.live.indices import Index, Watcher
-from tests.live.job import Job, free_ports
+from tests.live.job import JobProcess, free_ports
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -25,7 +25,7 @@ def test_every_message_arrives_once_in_exact_windows(
 
     with Watcher(events.url) as watcher:
         path = spec(tmp_path, rig, events, elasticsearch=watcher.url)
-        with Job(path) as job:
+        with JobProcess(path) as job:
             until(lambda: events.count() == 1050)
             assert job.drain() == 0
 
@@ -47,7 +47,7 @@ def test_small_windows_share_a_request(rig: RabbitMQRig, events: Index, tmp_path
             window="{count: 10, time: 1s}",
             bulk="{linger: 50ms}",
         )
-        with Job(path) as job:
+        with JobProcess(path) as job:
             until(lambda: events.count() == 1000)
             assert job.drain() == 0
 
@@ -65,7 +65,7 @@ def test_one_poison_document_is_parked_and_its_neighbours_are_stored(
     rig.publish(b'{"n":"many"}')
     publish(rig, 499, start=500)
 
-    with Job(spec(tmp_path, rig, events, window="{count: 1000, time: 2s}")) as job:
+    with JobProcess(spec(tmp_path, rig, events, window="{count: 1000, time: 2s}")) as job:
         until(lambda: events.count() == 999)
         [(body, properties)] = until(rig.parked_whole)
         assert job.drain() == 0
@@ -85,7 +85,7 @@ def test_a_body_that_cannot_be_read_is_parked(
     rig.publish(b'{"n":', properties=json)
     publish(rig, 1)
 
-    with Job(spec(tmp_path, rig, events)) as job:
+    with JobProcess(spec(tmp_path, rig, events)) as job:
         until(lambda: events.count() == 1)
         [(body, reason)] = until(rig.parked)
         assert job.drain() == 0
@@ -102,11 +102,11 @@ def test_a_kill_in_the_middle_loses_nothing(
     publish(rig, 3000)
     path = spec(tmp_path, rig, events, prefetch="500")
 
-    with Job(path, *arguments) as job:
+    with JobProcess(path, *arguments) as job:
         until(lambda: events.count() >= 300)
         job.kill()
     publish(rig, 1000, start=3000)
-    with Job(path, *arguments) as job:
+    with JobProcess(path, *arguments) as job:
         until(lambda: events.count() == 4000)
         assert job.drain() == 0
 
@@ -123,7 +123,7 @@ def test_a_cut_connection_in_the_middle_loses_nothing(
     A last message, behind them in the queue, tells that they have.
     """
     path = spec(tmp_path, rig, events, window="{count: 300, time: 300ms}", prefetch="700")
-    with Job(path) as job:
+    with JobProcess(path) as job:
         for start in (0, 1500):
             publish(rig, 1500, start=start)
             until(lambda start=start: events.count() >= start + 300)  # type: ignore[misc]
@@ -140,7 +140,7 @@ def test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     publish(rig, 130)
-    with Job(spec(tmp_path, rig, events, window="{count: 100, time: 10m}")) as job:
+    with JobProcess(spec(tmp_path, rig, events, window="{count: 100, time: 10m}")) as job:
         until(lambda: events.count() == 100 and rig.left() == 0)
         assert events.count() == 100
 
@@ -155,7 +155,7 @@ def test_a_drain_hands_back_what_is_open_where_the_spec_says_so(
 ) -> None:
     publish(rig, 130)
     path = spec(tmp_path, rig, events, window="{count: 100, time: 10m}", on_stop="requeue")
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == 100 and rig.left() == 0)
 
         assert job.drain() == 0
@@ -166,7 +166,7 @@ def test_a_drain_hands_back_what_is_open_where_the_spec_says_so(
 
 def test_ctrl_c_drains_too(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
     publish(rig, 30)
-    with Job(spec(tmp_path, rig, events, window="{count: 100, time: 10m}")) as job:
+    with JobProcess(spec(tmp_path, rig, events, window="{count: 100, time: 10m}")) as job:
         until(lambda: rig.left() == 0)
 
         job.process.send_signal(signal.SIGINT)
@@ -183,7 +183,7 @@ def test_a_drain_that_takes_too_long_says_so(
     publish(rig, 30)
     away = f"http://127.0.0.1:{free_ports(1)[0]}"
     path = spec(tmp_path, rig, events, elasticsearch=away, drain_timeout="1s")
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: rig.left() == 0)
 
         assert job.drain() == 3
@@ -194,7 +194,7 @@ def test_a_drain_that_takes_too_long_says_so(
 def test_a_second_signal_ends_at_once(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
     publish(rig, 30)
     away = f"http://127.0.0.1:{free_ports(1)[0]}"
-    with Job(spec(tmp_path, rig, events, elasticsearch=away)) as job:
+    with JobProcess(spec(tmp_path, rig, events, elasticsearch=away)) as job:
         until(lambda: rig.left() == 0)
         job.process.send_signal(signal.SIGTERM)
         job.wait_for_log("draining")
@@ -212,8 +212,8 @@ def test_two_processes_share_the_work_and_every_outcome_comes_home(
     path = spec(tmp_path, rig, events, prefetch="200")
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
     with (
-        Job(path, "-a", addresses, "-i", "0", name="first") as first,
-        Job(path, "-a", addresses, "-i", "1", name="second") as second,
+        JobProcess(path, "-a", addresses, "-i", "0", name="first") as first,
+        JobProcess(path, "-a", addresses, "-i", "1", name="second") as second,
     ):
         for job in (first, second):
             job.wait_for_log("consuming")
@@ -235,8 +235,8 @@ def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
     for attempt in ("killed", "again"):
         addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
         with (
-            Job(path, "-a", addresses, "-i", "0", name=f"first-{attempt}") as first,
-            Job(path, "-a", addresses, "-i", "1", name=f"second-{attempt}") as second,
+            JobProcess(path, "-a", addresses, "-i", "0", name=f"first-{attempt}") as first,
+            JobProcess(path, "-a", addresses, "-i", "1", name=f"second-{attempt}") as second,
         ):
             for job in (first, second):
                 job.wait_for_log("consuming")
@@ -261,7 +261,7 @@ def test_a_wrong_spec_is_told_without_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text("version: 1\nname: x\nsauce: {}\n")
 
-    with Job(path) as job:
+    with JobProcess(path) as job:
         assert job.process.wait(30) == 2
         assert f"{path}:3:1: " in job.log
         assert "Traceback" not in job.log
@@ -274,7 +274,7 @@ def test_a_broker_that_is_not_there_is_told_without_a_traceback(
     port = free_ports(1)[0]
     path = spec(tmp_path, rig, events, rabbitmq=f"amqp://guest:s3cret@127.0.0.1:{port}/")
 
-    with Job(path) as job:
+    with JobProcess(path) as job:
         assert job.process.wait(30) == 1
         assert f'127.0.0.1:{port}, virtual host "/"' in job.log
         assert "s3cret" not in job.log

@@ -12,7 +12,7 @@ import pika
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.monitoring import ask, wait_for, watched
 from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
@@ -50,7 +50,7 @@ def as_clerk(path: Path, rig: RabbitMQRig) -> Path:
 
 def ends_at_once(path: Path) -> str:
     began = time.monotonic()
-    with Job(path) as job:
+    with JobProcess(path) as job:
         assert job.process.wait(30) == 1
     assert "retrying" not in job.log
     assert "Traceback" not in job.log
@@ -79,7 +79,7 @@ def test_a_permission_that_is_taken_away_later_is_waited_for(
     """Told as an error, and by `/health`; it goes on when it is requeued."""
     permit(broker, ".*", ".*", ".*")
     publish(rig, 10)
-    with Job(as_clerk(watched(tmp_path, rig, events), rig)) as job:
+    with JobProcess(as_clerk(watched(tmp_path, rig, events), rig)) as job:
         until(lambda: events.count() == 10)
         permit(broker, ".*", ".*", "^$")
         rig.cut()
@@ -147,7 +147,7 @@ def test_an_exclusive_consumer_is_waited_for(
         channel = connection.channel()
         channel.basic_qos(prefetch_count=1)
         channel.basic_consume(rig.queue, lambda *_: None, exclusive=True)
-        with Job(watched(tmp_path, rig, events)) as job:
+        with JobProcess(watched(tmp_path, rig, events)) as job:
             wait_for(job, "/ready", 503, "in exclusive use")
             assert "consuming" not in job.log
             connection.close()
@@ -162,7 +162,7 @@ def test_what_a_drain_gives_back_keeps_its_place(
     with rabbitmq_rig(broker.url, **{"x-queue-type": "quorum"}) as rig:
         publish(rig, 3)
         path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}", on_stop="requeue")
-        with Job(path) as job:
+        with JobProcess(path) as job:
             job.wait_for_log("consuming")
             until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 3)
             assert job.drain() == 0

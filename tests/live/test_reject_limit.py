@@ -15,7 +15,7 @@ from pika import spec as amqp
 
 from bench.fill import Publisher
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.monitoring import counted, wait_for, watched
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
@@ -68,7 +68,7 @@ def test_every_seventh_body_unreadable_is_parked_and_the_others_are_stored(
     """The README's own window, and a backlog of 20,000."""
     send(rig, [b"no JSON" if n % 7 == 0 else b'{"n":%d}' % n for n in range(20_000)])
     bad = len(range(0, 20_000, 7))
-    with Job(spec(tmp_path, rig, events, window=README)) as job:
+    with JobProcess(spec(tmp_path, rig, events, window=README)) as job:
         until(lambda: events.total("n")[0] == 20_000 - bad, timeout=60)
         until(lambda: rig.left() == 0)
         assert job.drain() == 0
@@ -95,7 +95,7 @@ def test_a_few_unreadable_bodies_in_a_long_window_are_parked(
         prefetch="20000",
         aggregate="  by: k\n  reduce: {sum_n: {sum: n}, first_n: {first: n}}",
     )
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == 38 and rig.left() == 0)
         assert job.drain() == 0
 
@@ -119,7 +119,7 @@ def test_a_burst_of_late_messages_is_parked_and_the_last_window_is_written(
         window="{tumbling: {every: 10s, event_time: t, lateness: 1s, idle_after: 1s, ahead: 1d}}",
         aggregate="  by: k\n  late: park\n  reduce: {last_t: {max: t}}",
     )
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.count() == 3 and rig.left() == 0)
         until(lambda: left(rig, rig.parking) == 600)
         assert job.drain() == 0
@@ -136,7 +136,7 @@ def test_a_burst_of_unreadable_bodies_is_parked_and_the_good_ones_are_stored(
     """Longer than the limit; good ones that were read with it tell that nothing else is wrong."""
     bad = range(1000, 1700)
     send(rig, [b"no JSON" if n in bad else b'{"n":%d}' % n for n in range(6000)])
-    with Job(spec(tmp_path, rig, events, window=README)) as job:
+    with JobProcess(spec(tmp_path, rig, events, window=README)) as job:
         until(lambda: events.total("n")[0] == 6000 - len(bad), timeout=60)
         until(lambda: rig.left() == 0 and left(rig, rig.parking) == len(bad))
         assert job.drain() == 0
@@ -152,7 +152,7 @@ def test_what_an_ingest_processor_fails_at_is_parked_at_once(
     send(rig, [b'{"n":%d%s}' % (n, b',"doomed":"x"' * (n % 38 == 0)) for n in range(20_000)])
     path = spec(tmp_path, rig, events, window=README)
     path.write_text(path.read_text().replace("action: index", f"pipeline: {pipeline}"))
-    with Job(path) as job:
+    with JobProcess(path) as job:
         until(lambda: events.total("n")[0] == 20_000 - len(doomed), timeout=60)
         until(lambda: rig.left() == 0 and left(rig, rig.parking) == len(doomed))
         assert job.drain() == 0
@@ -169,7 +169,7 @@ def test_a_mapping_that_refuses_everything_stops_the_job_until_it_is_corrected(
     """A few hundred are parked, then one for each probe; it goes on by itself."""
     events.create({"n": {"type": "boolean"}})
     send(rig, [b'{"n":%d}' % n for n in range(20_000)])
-    with Job(watched(tmp_path, rig, events, window=README)) as job:
+    with JobProcess(watched(tmp_path, rig, events, window=README)) as job:
         wait_for(job, "/health", 503, "for example: document_parsing_exception: ")
         job.wait_for_log("the probe is rejected too")
         assert re.search(r"field \[n\] of type \[boolean\].*_id [0-9]+, message_id", job.log)
@@ -190,7 +190,7 @@ def test_a_window_by_count_alone_is_probed_with_as_many_as_it_needs(
 ) -> None:
     events.create({"n": {"type": "boolean"}})
     send(rig, [b'{"n":%d}' % n for n in range(1200)])
-    with Job(spec(tmp_path, rig, events, window="{count: 10}")) as job:
+    with JobProcess(spec(tmp_path, rig, events, window="{count: 10}")) as job:
         job.wait_for_log("reads nothing for 1 s")
         assert HTTP.request("DELETE", f"{events.url}/{events.name}").status == 200
         job.wait_for_log("the probe is stored", timeout=60)
@@ -203,7 +203,7 @@ def test_a_slow_stream_of_which_nothing_is_stored_is_told(
 ) -> None:
     """Twenty messages are enough, over any time."""
     events.create({"n": {"type": "boolean"}})
-    with Job(watched(tmp_path, rig, events, window="{count: 1, time: 1s}")) as job:
+    with JobProcess(watched(tmp_path, rig, events, window="{count: 1, time: 1s}")) as job:
         wait_for(job, "/ready", 200)
         send(rig, [b'{"n":%d}' % n for n in range(20)])
         told = wait_for(job, "/health", 503, "too many messages are rejected")

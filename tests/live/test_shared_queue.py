@@ -11,7 +11,7 @@ import pytest
 
 from tests.documents import PAGE, blocks
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -78,7 +78,7 @@ def test_two_jobs_write_parts_whose_counts_add_up_to_what_was_acknowledged(
     rig: RabbitMQRig, events: Index, path: Path
 ) -> None:
     """And the query of the page on groups sums them up by window."""
-    with Job(path, name="one") as one, Job(path, name="other") as other:
+    with JobProcess(path, name="one") as one, JobProcess(path, name="other") as other:
         one.wait_for_log("consuming")
         other.wait_for_log("consuming")
         publish(rig, range(MESSAGES))
@@ -103,9 +103,9 @@ def test_a_job_that_overlaps_its_successor_loses_nothing(
 ) -> None:
     """What the first one has not written when it stops comes to the second one."""
     publish(rig, range(MESSAGES // 2))
-    with Job(path, name="old") as old:
+    with JobProcess(path, name="old") as old:
         until(lambda: counted(events) > 0, timeout=60)
-        with Job(path, name="new") as new:
+        with JobProcess(path, name="new") as new:
             new.wait_for_log("consuming")
             publish(rig, range(MESSAGES // 2, MESSAGES))
             assert old.drain() == 0

@@ -19,7 +19,7 @@ class HttpNode:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         node = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class NodeHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             # Else the body waits until the client has acknowledged the headers: 40 ms, each time.
             disable_nagle_algorithm = True
@@ -46,7 +46,7 @@ class HttpNode:
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), NodeHandler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.spec import DocumentId, ElasticsearchSink
 from connectors.message import Properties, Rejection
 
 
-def addressing(**spec: Any) -> Addressing:
+def addressing(**spec: Any) -> ElasticsearchAddressing:
     spec.setdefault("index", "events")
-    return Addressing(ElasticsearchSink(url=("http://localhost:9200",), **spec))
+    return ElasticsearchAddressing(ElasticsearchSink(url=("http://localhost:9200",), **spec))
 
 
 def address(
-    some: Addressing,
+    some: ElasticsearchAddressing,
     document: dict[str, Any] | None = None,
     properties: Properties | None = None,
     body: bytes = b"{}",

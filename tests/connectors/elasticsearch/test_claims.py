@@ -10,7 +10,7 @@ import pytest
 from connectors.elasticsearch.bulk_request import BulkLines
 from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedRequest, Reply, Retry
 from connectors.elasticsearch.claims import (
-    Found,
+    FoundDocument,
     Resolution,
     failed_claims,
     question,
@@ -41,7 +41,7 @@ def found(**source: Any) -> dict[str, Any]:
     return {"found": True, "_seq_no": 7, "_primary_term": 2, "_source": source}
 
 
-def told(verdicts: Resolution) -> tuple[list[int], dict[int, str | None], list[Found]]:
+def told(verdicts: Resolution) -> tuple[list[int], dict[int, str | None], list[FoundDocument]]:
     """What is stored, which others are there, and what is to be replaced; no more is said."""
     items = verdicts.items
     assert [*items.throttled, *items.failed, *items.rejected, *items.conflicts] == []
@@ -91,7 +91,7 @@ def test_what_finds_what_it_replaces_is_sent_in_place_of_just_that() -> None:
 
     verdicts = resolve(failed, items, answer(found(f="before")))
 
-    assert told(verdicts) == ([], {}, [Found("before", 7, 2)])
+    assert told(verdicts) == ([], {}, [FoundDocument("before", 7, 2)])
 
 
 @pytest.mark.parametrize(

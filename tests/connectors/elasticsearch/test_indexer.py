@@ -733,7 +733,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
 ) -> None:
     heard: list[tuple[str, int, int | None]] = []
 
-    class Observer:
+    class HeardObserver:
         def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
             assert size_bytes > 100_000
             assert seconds >= 0
@@ -753,7 +753,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
         lambda documents: cluster.store(documents, {0: 400, 1: 400, 2: 404}),
     ]
     answers = CollectedAnswers()
-    build(concurrency=1, observer=Observer()).submit(documents(0, 4), answers)
+    build(concurrency=1, observer=HeardObserver()).submit(documents(0, 4), answers)
 
     until(lambda: len(answers) == 4)
     assert heard == [

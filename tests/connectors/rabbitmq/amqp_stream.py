@@ -22,7 +22,7 @@ _NO_LOOP = Mock(spec=AbstractIOServices)
 def connect(base: Any) -> tuple[Any, list[Channel]]:
     """An open connection of that class, and its channels 1 and 2."""
 
-    class Connection(base):  # type: ignore[misc]  # pika has no types
+    class UnsocketedConnection(base):  # type: ignore[misc]  # pika has no types
         written: list[bytes]
 
         def _adapter_connect_stream(self) -> None:
@@ -32,7 +32,7 @@ def connect(base: Any) -> tuple[Any, list[Channel]]:
             self.written.append(data)
 
     parameters = pika.ConnectionParameters(heartbeat=0)
-    connection = Connection(parameters, custom_ioloop=_NO_LOOP)
+    connection = UnsocketedConnection(parameters, custom_ioloop=_NO_LOOP)
     connection._on_stream_connected()
     start = spec.Connection.Start(0, 9, {"capabilities": {}}, "PLAIN", "en_US")
     feed(connection, method(0, start))

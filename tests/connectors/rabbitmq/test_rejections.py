@@ -22,7 +22,7 @@ PARSING = (
 )
 
 
-class Clock:
+class SetClock:
     """In place of the module `time`."""
 
     def __init__(self) -> None:
@@ -33,9 +33,9 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Clock]:
+def clock(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[SetClock]:
     caplog.set_level("INFO")
-    clock = Clock()
+    clock = SetClock()
     monkeypatch.setattr(module, "time", clock)
     return clock  # type: ignore[return-value]
 
@@ -61,7 +61,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_the_first_of_a_kind_is_told_whole_and_the_others_are_counted(
-    clock: Clock, caplog: pytest.LogCaptureFixture
+    clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     rejections = Rejections(NAME, RejectLimit(), parks=True)
     reject(rejections, 20, status=400, id="a17")
@@ -84,7 +84,7 @@ def test_the_first_of_a_kind_is_told_whole_and_the_others_are_counted(
 
 
 def test_without_a_dead_letter_the_log_alone_has_the_reason(
-    clock: Clock, caplog: pytest.LogCaptureFixture
+    clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     reject(Rejections(NAME, None, parks=False), 1000)
 
@@ -93,7 +93,7 @@ def test_without_a_dead_letter_the_log_alone_has_the_reason(
 
 
 def test_a_stop_is_told_with_one_whole_example_and_so_is_its_end(
-    clock: Clock, caplog: pytest.LogCaptureFixture
+    clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)
     assert reject(rejections, 20, status=400) == 5
@@ -118,7 +118,7 @@ def test_a_stop_is_told_with_one_whole_example_and_so_is_its_end(
     assert rejections.stopped_because == ""
 
 
-def test_what_the_spec_foresees_stops_nothing(clock: Clock) -> None:
+def test_what_the_spec_foresees_stops_nothing(clock: SetClock) -> None:
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)
 
     assert reject(rejections, 1000, reason="late: its window is closed", foreseen=True) == 1000
@@ -126,7 +126,7 @@ def test_what_the_spec_foresees_stops_nothing(clock: Clock) -> None:
 
 
 def test_a_slow_stream_is_told_by_time_alone(
-    clock: Clock, caplog: pytest.LogCaptureFixture
+    clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No other message has to come."""
     rejections = Rejections(NAME, RejectLimit(), parks=True)
@@ -142,7 +142,7 @@ def test_a_slow_stream_is_told_by_time_alone(
     assert sum("reads nothing" in line for line in lines(caplog)) == 1
 
 
-def test_what_is_dropped_or_foreseen_is_no_part_of_a_run_of_rejections(clock: Clock) -> None:
+def test_what_is_dropped_or_foreseen_is_no_part_of_a_run_of_rejections(clock: SetClock) -> None:
     rejections = Rejections(NAME, RejectLimit(), parks=True)
     reject(rejections, MIN_RUN)
     rejections.dropped()
@@ -155,7 +155,7 @@ def test_what_is_dropped_or_foreseen_is_no_part_of_a_run_of_rejections(clock: Cl
 
 
 def test_a_message_that_came_too_often_ends_a_probe_and_is_told(
-    clock: Clock, caplog: pytest.LogCaptureFixture
+    clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Else all of a queue would be parked, one after the other, as fast as they come."""
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)

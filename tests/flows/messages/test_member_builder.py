@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.message import Message, Origin, Properties, Rejection
 from flows.messages.formats import Document
 from flows.messages.member_builder import Envelope, MemberBuilder
@@ -17,7 +17,7 @@ DELETION = Document(b"{}", "events", "7", "delete")
 @pytest.mark.parametrize("summarised", [False, True])
 def test_a_deletion_is_done_but_never_counted(summarised: bool) -> None:
     """To acknowledge what was neither done nor refused would be to lose it."""
-    builder = MemberBuilder(None if summarised else Addressing(Address()), None)
+    builder = MemberBuilder(None if summarised else ElasticsearchAddressing(Address()), None)
 
     member = builder.part(ENVELOPE, Message(1, False, b"", b"", b"..."), DELETION, (0, 1))
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.address import MAX_ID_BYTES, Addressing
+from connectors.elasticsearch.address import MAX_ID_BYTES, ElasticsearchAddressing
 from connectors.message import Claim, Message, Origin, Properties, Rejection
 from flows.messages.keys import canonical
 from flows.summaries.fingerprint import count_in, fingerprint, grown
@@ -64,7 +64,7 @@ class Nowhere:
         return Rejection(f"no_index: at {now}")
 
 
-ADDRESSING = Addressing(Address())
+ADDRESSING = ElasticsearchAddressing(Address())
 
 
 def group(
@@ -192,7 +192,7 @@ def test_one_index_for_all_is_the_sinks_own() -> None:
 
 
 def test_an_index_is_made_of_the_summarys_fields_and_the_end_of_the_window() -> None:
-    addressing = Addressing(Address("sums-{key}-{users.first}-{@timestamp:%Y-%m-%d}"))
+    addressing = ElasticsearchAddressing(Address("sums-{key}-{users.first}-{@timestamp:%Y-%m-%d}"))
     made = Summaries(FieldNames(), addressing).summarise(
         group(values={"users": {"first": "ada"}}, end=MINUTE + 86400)
     )
@@ -207,7 +207,9 @@ def test_an_index_is_made_of_the_start_of_the_window_where_the_template_says_so(
     last = group(start=new_year - 60, end=new_year)
 
     for place, year in (("@timestamp", 2027), ("window_end", 2027), ("window_start", 2026)):
-        made = Summaries(FieldNames(), Addressing(Address(f"sums-{{{place}:%Y}}"))).summarise(last)
+        made = Summaries(
+            FieldNames(), ElasticsearchAddressing(Address(f"sums-{{{place}:%Y}}"))
+        ).summarise(last)
         assert isinstance(made, Summarised)
         assert made.index == f"sums-{year}"
 
