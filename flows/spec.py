@@ -74,7 +74,7 @@ class SinkSpec(OneOf):
         return chosen
 
 
-class DeadLetter(OneOf):
+class DeadLetterSpec(OneOf):
     """Where messages that cannot be stored are parked, with their reasons."""
 
     rabbitmq: RabbitMQDeadLetter | None = None
@@ -122,7 +122,7 @@ class Pipeline(Spec):
     """Which messages form a group, and what the group becomes."""
     sink: SinkSpec
     """Where documents go."""
-    dead_letter: DeadLetter | None = None
+    dead_letter: DeadLetterSpec | None = None
     """Where messages that cannot be stored are parked. Omitted: they are rejected without requeue,
     so the dead-letter exchange of the queue, if it has one, gets them without the reason."""
     drain_timeout: Duration = 30.0

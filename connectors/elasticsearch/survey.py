@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from connectors.elasticsearch.address import Addressing
+from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.bulk_response import Retry, read
 from connectors.elasticsearch.check import refused_for_good
 from connectors.elasticsearch.client import Client
@@ -49,7 +49,7 @@ def survey(
 
     `sample`: documents, each with the number of its line; `queue` and `now` fill templates.
     """
-    addressing = Addressing(spec, queue)
+    addressing = ElasticsearchAddressing(spec, queue)
     client = Client(spec, addressing.index, look_seconds=seconds)
     try:
         access = _access(client)
@@ -83,7 +83,10 @@ def _access(client: Client) -> Finding:
 
 
 def _indices(
-    client: Client, spec: ElasticsearchSink, addressing: Addressing, samples: Sequence[Sample]
+    client: Client,
+    spec: ElasticsearchSink,
+    addressing: ElasticsearchAddressing,
+    samples: Sequence[Sample],
 ) -> Iterator[Finding]:
     """What documents are written to; of a template, as far as the sample tells."""
     names = (
@@ -120,7 +123,7 @@ def _asked(subject: str, check: Callable[[], None], fine: str) -> Finding:
 
 
 def _addressed(
-    addressing: Addressing, sample: Sequence[tuple[int, dict[str, Any]]], now: float
+    addressing: ElasticsearchAddressing, sample: Sequence[tuple[int, dict[str, Any]]], now: float
 ) -> tuple[list[Sample], list[Finding]]:
     """Where the documents of a sample go; and what is told of those that go nowhere."""
     found, nowhere = [], []

@@ -35,7 +35,7 @@ class Note(msgspec.Struct):
     text: str
 
 
-class Found(msgspec.Struct):
+class ServiceFinding(msgspec.Struct):
     """One thing that a service was asked for."""
 
     subject: str
@@ -52,7 +52,7 @@ class CheckedFile(msgspec.Struct):
     right: bool
     """The job would take it; it may have warnings."""
     notes: list[Note]
-    findings: list[Found]
+    findings: list[ServiceFinding]
     """With `--connect`: what the services say."""
     placeholders: list[str]
     """Variables without a value, and `file:/path` of files that cannot be read: the check took
@@ -146,7 +146,9 @@ def _connect(
 ) -> None:
     """Add to what is told of a file what the services say."""
     pipeline = options.pipeline(file, environment, needed=EVERYTHING)
-    checked.findings += [Found(*one) for one in survey(pipeline, documents, seconds, time.time())]
+    checked.findings += [
+        ServiceFinding(*one) for one in survey(pipeline, documents, seconds, time.time())
+    ]
 
 
 def _code(result: Checked) -> int:

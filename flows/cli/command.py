@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-class Command(click.Command):
+class DescribedCommand(click.Command):
     """A command whose help ends with examples, and with what its exit codes mean."""
 
     def __init__(
@@ -30,4 +30,6 @@ def command(
     name: str, short_help: str, *, examples: tuple[str, ...], codes: Mapping[int, str]
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command of a function, whose docstring is its help."""
-    return click.command(name, Command, short_help=short_help, examples=examples, codes=codes)
+    return click.command(
+        name, DescribedCommand, short_help=short_help, examples=examples, codes=codes
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from flows.cli.command import Command
+from flows.cli.command import DescribedCommand
 from flows.cli.main import hopper
 
 
@@ -24,11 +24,11 @@ def _commands(group: click.Group, context: click.Context) -> Iterator[str]:
         if isinstance(command, click.Group):
             yield from _commands(command, inner)
         else:
-            assert isinstance(command, Command)
+            assert isinstance(command, DescribedCommand)
             yield from _section(command, inner)
 
 
-def _section(command: Command, context: click.Context) -> Iterator[str]:
+def _section(command: DescribedCommand, context: click.Context) -> Iterator[str]:
     arguments = [one.make_metavar(context) for one in command.params if _is_argument(one)]
     yield f"## {context.command_path}\n"
     yield f"`{' '.join([context.command_path, '[OPTIONS]', *arguments])}`\n"

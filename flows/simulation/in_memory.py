@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 from connectors.connector import Addressing
-from connectors.elasticsearch.address import Addressing as ElasticsearchAddressing
+from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.memory.sink import MemoryStoreSink
 from connectors.memory.source import MemoryQueue, MemoryQueueSource
 from connectors.memory.spec import MemorySink, MemorySource

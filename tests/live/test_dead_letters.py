@@ -16,7 +16,7 @@ import pytest
 
 from tests.flows.cli.command import TOP, Told, hopper, json_of
 from tests.live.indices import Index
-from tests.live.job import Job
+from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
@@ -246,7 +246,7 @@ def test_a_replay_ends_although_a_job_rejects_all_of_it_again(
     rig.channel.queue_declare(rig.parking, durable=True)
     path = spec(tmp_path, rig, events)
     bad = [b'{"n":"bad %d"}' % number for number in range(20)]
-    with Job(path) as job:
+    with JobProcess(path) as job:
         rig.publish(*bad)
         until(lambda: parked(rig) == 20)
         told = hopper("dead-letters", "replay", folder=tmp_path)

@@ -83,7 +83,7 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
     return events == stored + len(parked)
 
 
-def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.Event], port: int) -> Counters:
+def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.ShopEvent], port: int) -> Counters:
     """Publish each event when it is due, and show the job at work until it is done with all."""
     began_at = look_at = time.monotonic()
     published, seen = 0, Counters()

@@ -15,7 +15,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from connectors.url import without_password
-from tools.demo.shop import Event
+from tools.demo.shop import ShopEvent
 from tools.demo.trouble import DemoTrouble
 
 
@@ -66,7 +66,7 @@ class DemoBroker:
                 self._delete_queues()
                 self._connection.close()
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, events: Sequence[ShopEvent]) -> None:
         """Return when all of them are in the queue, and on disk.
 
         A transaction says so once for many messages; it would take a confirm for each of them.

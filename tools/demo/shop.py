@@ -54,7 +54,7 @@ COUNTRIES = ["AT", "CH", "DE", "ES", "FR", "GB", "IT", "JP", "PT", "US"]
 BROWSERS = ["Chrome", "Edge", "Firefox", "Safari"]
 
 
-class Event(NamedTuple):
+class ShopEvent(NamedTuple):
     """Something that happened in the shop."""
 
     due_at: float
@@ -64,7 +64,7 @@ class Event(NamedTuple):
     body: bytes
 
 
-def day(events: int, seconds: float, begins_at: datetime, seed: int = 1) -> Iterator[Event]:
+def day(events: int, seconds: float, begins_at: datetime, seed: int = 1) -> Iterator[ShopEvent]:
     """Make the events of one day, in order."""
     shop = _Shop(Random(seed))
     broken = {(number + 1) * events // (BROKEN + 1): number for number in range(BROKEN)}
@@ -76,7 +76,7 @@ def day(events: int, seconds: float, begins_at: datetime, seed: int = 1) -> Iter
         body = json.dumps(event).encode()
         if position in broken:
             body = _break(event, broken[position])
-        yield Event(due_at, f"event-{position:05d}", event["type"], body)
+        yield ShopEvent(due_at, f"event-{position:05d}", event["type"], body)
 
 
 def _times(events: int, seconds: float) -> Iterator[float]:

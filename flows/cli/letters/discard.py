@@ -19,7 +19,7 @@ from flows.cli import exit_codes
 from flows.cli.command import command as make
 from flows.cli.letters.kinds import Kinds
 from flows.cli.letters.list_kinds import tell_kinds
-from flows.cli.letters.queue import Place, none_meant, of_queue, place, selecting
+from flows.cli.letters.queue import DeadLetterPlace, none_meant, of_queue, place, selecting
 from flows.cli.letters.record import line
 from flows.cli.output import plural, tell, tell_json
 
@@ -107,7 +107,12 @@ def _done(result: Discarded, as_json: bool) -> int:
 
 
 def _discard(
-    where: Place, selection: Selection, now: datetime, count: int, reads: int, to: str | None
+    where: DeadLetterPlace,
+    selection: Selection,
+    now: datetime,
+    count: int,
+    reads: int,
+    to: str | None,
 ) -> int:
     """Remove as many as were shown, among as many as were looked at."""
     queue = DeadLetterQueue(where.urls, where.queue, reads)

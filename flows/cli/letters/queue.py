@@ -21,7 +21,7 @@ _NEEDED = (("source", "rabbitmq", "url"), ("source", "rabbitmq", "queue"), ("dea
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class Place(NamedTuple):
+class DeadLetterPlace(NamedTuple):
     """A queue of dead letters, and where its messages came from."""
 
     urls: tuple[str, ...]
@@ -75,7 +75,7 @@ selecting = _all(
 """Which messages are meant."""
 
 
-def place(file: str | None, environment: Mapping[str, str], queue: str | None) -> Place:
+def place(file: str | None, environment: Mapping[str, str], queue: str | None) -> DeadLetterPlace:
     """Find the queue of dead letters of a pipeline.
 
     Raises:
@@ -95,7 +95,7 @@ def place(file: str | None, environment: Mapping[str, str], queue: str | None) -
         )
     urls = (rabbitmq.url if rabbitmq else None) or source.url
     name = queue or (rabbitmq.routing_key if rabbitmq else "")
-    return Place(urls, name, source.url, source.queue)
+    return DeadLetterPlace(urls, name, source.url, source.queue)
 
 
 def none_meant(selection: Selection, kinds: Mapping[str, int], queue: str) -> int:

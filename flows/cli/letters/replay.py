@@ -20,7 +20,7 @@ from flows.cli.letters.queue import none_meant, of_queue, place, selecting
 from flows.cli.output import UNSURE, note, paint, plural, tell, tell_json
 
 
-class Target(msgspec.Struct):
+class ReplayTarget(msgspec.Struct):
     """Where messages were published."""
 
     exchange: str
@@ -28,7 +28,7 @@ class Target(msgspec.Struct):
     count: int
 
 
-class Left(msgspec.Struct):
+class StayedMessages(msgspec.Struct):
     """Messages that were meant, and stay."""
 
     why: str
@@ -44,8 +44,8 @@ class Replayed(msgspec.Struct):
     selected: int
     replayed: int
     """Confirmed by the broker, and removed from the dead letters; in a dry run: would be sent."""
-    targets: list[Target]
-    left: list[Left]
+    targets: list[ReplayTarget]
+    left: list[StayedMessages]
 
 
 @make(
@@ -136,8 +136,8 @@ def _count(replay: Replay) -> str:
 
 
 def _result(queue: str, letters: DeadLetterQueue, replay: Replay, dry_run: bool) -> Replayed:
-    targets = [Target(*route, count) for route, count in replay.routes.most_common()]
-    left = [Left(*one) for one in replay.left.most_common()]
+    targets = [ReplayTarget(*route, count) for route, count in replay.routes.most_common()]
+    left = [StayedMessages(*one) for one in replay.left.most_common()]
     done = (letters.looked_at, replay.selected, replay.replayed)
     return Replayed(queue, dry_run, *done, targets, left)
 
