@@ -176,7 +176,7 @@ def _notes(examination: Examination[Pipeline]) -> list[Note]:
     ]
 
 
-def _note(severity: Literal["error", "warning"], found: yaml.Found) -> Note:
+def _note(severity: Literal["error", "warning"], found: yaml.FileProblem) -> Note:
     return Note(severity, *found.place, path_text(found.path), found.text)
 
 

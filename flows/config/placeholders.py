@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from connectors.spec import Spec
 from flows.config.problems import OF_TYPE, by_place, examine, placed, warnings_of
-from flows.config.yaml import Found, Path, YamlDocument, read
+from flows.config.yaml import FileProblem, Path, YamlDocument, read
 
 S = TypeVar("S", bound=Spec)
 
@@ -31,8 +31,8 @@ class Examination(NamedTuple, Generic[S]):
 
     spec: S | None
     """`None`: something is wrong, or no placeholder fits."""
-    problems: list[Found]
-    warnings: list[Found]
+    problems: list[FileProblem]
+    warnings: list[FileProblem]
     unset: dict[Path, list[str]]
     """What has no value, by the place of its scalar: `NAME`, or `file:/path`."""
 
@@ -45,7 +45,9 @@ class Examination(NamedTuple, Generic[S]):
 def examine_file(model: type[S], content: bytes, environment: Mapping[str, str]) -> Examination[S]:
     """Tell everything that is wrong with a file, or unwise, with some values missing."""
     tries: dict[Path, int] = {}
-    always: dict[Path, set[Found]] = {}  # what is wrong with a value, for all candidates so far
+    always: dict[
+        Path, set[FileProblem]
+    ] = {}  # what is wrong with a value, for all candidates so far
     while True:
         document = _read(model, content, environment, tries)
         spec, found = examine(model, document)
@@ -70,7 +72,7 @@ def examine_file(model: type[S], content: bytes, environment: Mapping[str, str])
     return Examination(spec, sorted([*problems, *quoted], key=by_place), told, document.unset)
 
 
-def _is_at(found: Found, path: Path) -> bool:
+def _is_at(found: FileProblem, path: Path) -> bool:
     return found.path[: len(path)] == path
 
 

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from connectors.errors import SpecError
 from connectors.spec import Problem, Spec
-from flows.config.yaml import Found, Path, Place, YamlDocument
+from flows.config.yaml import FileProblem, Path, Place, YamlDocument
 
 S = TypeVar("S", bound=Spec)
 
@@ -32,13 +32,13 @@ def validate(model: type[S], document: YamlDocument, file: str) -> S:
     return spec
 
 
-def examine(model: type[S], document: YamlDocument) -> tuple[S | None, list[Found]]:
+def examine(model: type[S], document: YamlDocument) -> tuple[S | None, list[FileProblem]]:
     """Make a model of a document, if it is one; and tell all problems, in the order of the file."""
     found = list(document.problems)
     spec = None
     if document.value is None and not found:
         keys = ", ".join(model.model_fields)
-        found.append(Found(Place(1, 1), (), f"is empty; a pipeline has: {keys}"))
+        found.append(FileProblem(Place(1, 1), (), f"is empty; a pipeline has: {keys}"))
     elif document.value is not None:
         try:
             spec = _validate(model, document)
@@ -49,9 +49,9 @@ def examine(model: type[S], document: YamlDocument) -> tuple[S | None, list[Foun
     return spec, sorted(found, key=by_place)
 
 
-def placed(warnings: Iterable[Problem], document: YamlDocument) -> list[Found]:
+def placed(warnings: Iterable[Problem], document: YamlDocument) -> list[FileProblem]:
     """Give warnings of a whole spec their places in the file, and its order."""
-    found = [Found(_place(document, one.at), one.at, one.text) for one in warnings]
+    found = [FileProblem(_place(document, one.at), one.at, one.text) for one in warnings]
     return sorted(found, key=by_place)
 
 
@@ -71,14 +71,14 @@ def path_text(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def line(file: str, found: Found) -> str:
+def line(file: str, found: FileProblem) -> str:
     """What is wrong, behind its place: `file:line:column: path: text`."""
     where = f"{file}:{found.place.line}:{found.place.column}"
     path = path_text(found.path)
     return f"{where}: {path}: {found.text}" if path else f"{where}: {found.text}"
 
 
-def by_place(found: Found) -> Place:
+def by_place(found: FileProblem) -> Place:
     """Sort problems by where they stand."""
     return found.place
 
@@ -106,7 +106,7 @@ def _validate(model: type[S], document: YamlDocument) -> S:
 
 def _translate(
     model: type[Spec], document: YamlDocument, error: ValidationError
-) -> Iterator[Found]:
+) -> Iterator[FileProblem]:
     suggested: set[Path] = set()
     missing = []
     for details in error.errors(include_url=False, include_input=False):
@@ -115,7 +115,7 @@ def _translate(
         if details["type"] == "extra_forbidden":
             near, text = _unknown(model, path)
             suggested.update((*path[:-1], name) for name in near)
-            yield Found(document.keys[path], path, text)
+            yield FileProblem(document.keys[path], path, text)
         elif details["type"] == "missing":
             missing.append(path)
         elif details["type"] == "default_factory_not_called":
@@ -126,12 +126,12 @@ def _translate(
             # A rule over several values means nothing where one of them could not be read.
             for problem in () if document.problems else cast("list[Problem]", context["problems"]):
                 at = (*path, *problem.at)
-                yield Found(_place(document, at), at, problem.text)
+                yield FileProblem(_place(document, at), at, problem.text)
         else:
-            yield Found(_place(document, path), path, _text(document, path, details))
+            yield FileProblem(_place(document, path), path, _text(document, path, details))
     for path in missing:
         if path not in suggested:
-            yield Found(_place(document, path), path, "is missing")
+            yield FileProblem(_place(document, path), path, "is missing")
 
 
 def _path(document: YamlDocument, details: ErrorDetails) -> Path:

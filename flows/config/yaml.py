@@ -30,7 +30,7 @@ class Place(NamedTuple):
     column: int
 
 
-class Found(NamedTuple):
+class FileProblem(NamedTuple):
     """A problem of the file."""
 
     place: Place
@@ -52,7 +52,7 @@ class YamlDocument:
         self.unset: dict[Path, list[str]] = {}
         """Where a placeholder stands for something that has no value, and for what: `NAME`, or
         `file:/path`."""
-        self.problems: list[Found] = []
+        self.problems: list[FileProblem] = []
 
 
 def read(
@@ -71,7 +71,7 @@ def read(
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = Place(error.object.count(b"\n", 0, error.start) + 1, 1)
-        document.problems.append(Found(place, (), "is not text in UTF-8"))
+        document.problems.append(FileProblem(place, (), "is not text in UTF-8"))
         return document
     blank = no_break_space(text)
     if blank is not None:
@@ -85,7 +85,7 @@ def read(
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        document.problems.append(Found(place, (), f"not YAML: {error.reason}"))
+        document.problems.append(FileProblem(place, (), f"not YAML: {error.reason}"))
     else:
         if node is not None:
             document.value = _Reading(document, environment, placeholder).value(node, ())
@@ -234,7 +234,7 @@ class _Reading:
         return placeholder
 
     def _problem(self, node: yaml.Node, path: Path, text: str) -> None:
-        self._document.problems.append(Found(_place(node.start_mark), path, text))
+        self._document.problems.append(FileProblem(_place(node.start_mark), path, text))
 
 
 def _unknown(tag: str) -> str:
@@ -242,7 +242,7 @@ def _unknown(tag: str) -> str:
     return f"unknown tag {tag}{hint}"
 
 
-def _explained(error: yaml.MarkedYAMLError, text: str) -> Found:
+def _explained(error: yaml.MarkedYAMLError, text: str) -> FileProblem:
     since = error.context_mark or error.problem_mark
     at = error.problem_mark or since
     said, context = str(error.problem), str(error.context)
@@ -253,8 +253,8 @@ def _mark(mark: Any) -> Mark:
     return Mark(mark.index, mark.line, mark.column)
 
 
-def _found(fault: Fault) -> Found:
-    return Found(Place(fault.line + 1, fault.column + 1), (), f"not YAML: {fault.text}")
+def _found(fault: Fault) -> FileProblem:
+    return FileProblem(Place(fault.line + 1, fault.column + 1), (), f"not YAML: {fault.text}")
 
 
 def _place(mark: Any) -> Place:

@@ -23,7 +23,7 @@ from flows.outcomes import outcomes
 from flows.values.group import Member, Summary
 
 
-class Held:
+class HeldGroup:
     """A group that keeps its members: they leave as they are, or are reduced when it leaves."""
 
     __slots__ = (

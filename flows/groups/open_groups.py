@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from math import inf, nan
 from typing import NamedTuple
 
-from flows.groups.held import Held
+from flows.groups.held import HeldGroup
 from flows.groups.lines import Line, SortedLine
 from flows.groups.open_group import OpenGroup
 from flows.groups.rules import Rules
@@ -32,7 +32,7 @@ class OpenGroups:
     def __init__(self, rules: Rules, windows: Windows | None) -> None:
         self.count = 0
         self._rules, self._windows = rules, windows
-        self._new = Running if rules.tally and not rules.hold else Held
+        self._new = Running if rules.tally and not rules.hold else HeldGroup
         self._groups: dict[int | None, dict[str | None, OpenGroup]] = {None: {}}
         line = Line if rules.event_order is None else SortedLine
         self._ages, self._pauses = line("opened_at"), line("last_at")

@@ -87,7 +87,7 @@ class Running:
         if place:
             self._names.append(name)
         else:
-            self._names = [name]  # as in `Held.add`
+            self._names = [name]  # as in `HeldGroup.add`
         if self._holders is not None:
             self._holders.append(self._shares.index(share))
         if self._places is not None:
@@ -196,7 +196,7 @@ class Running:
             if share.tags:
                 share.tags.append(member.message.tag)
             else:
-                share.tags = array("Q", (member.message.tag,))  # as in `Held.add`
+                share.tags = array("Q", (member.message.tag,))  # as in `HeldGroup.add`
         else:
             share.parts = share.parts or []
             share.parts.append(Part(member.message.tag, *member.part))

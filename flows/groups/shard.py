@@ -24,7 +24,7 @@ from connectors.message import Origin, Rejection
 from flows.conditions import user_functions
 from flows.conditions.conditions import GroupSoFar
 from flows.groups.departures import Departures, ShardOutput, gathered, of_key
-from flows.groups.held import Held
+from flows.groups.held import HeldGroup
 from flows.groups.late import Late
 from flows.groups.open_group import OpenGroup, weight, weights
 from flows.groups.open_groups import OpenGroups
@@ -122,7 +122,7 @@ class Shard:
         """Take in messages that no rule looks at one by one."""
         while members:
             group = self._open.of_window(None).get(None) or self._open.open(None, None, now)
-            assert isinstance(group, Held)
+            assert isinstance(group, HeldGroup)
             taken, size, reason = self._fill(group, members)
             group.extend(members[:taken], size, now)
             self.open_members += taken
@@ -130,7 +130,7 @@ class Shard:
             if reason is not None:
                 self._leave(group, reason, out)
 
-    def _fill(self, group: Held, members: list[Member]) -> tuple[int, int, str | None]:
+    def _fill(self, group: HeldGroup, members: list[Member]) -> tuple[int, int, str | None]:
         """How many of these a group takes, their size, and what that completes it by. Rule 2."""
         rules, taken, size, reason = self._rules, len(members), 0, None
         if rules.count is not None and taken >= rules.count - group.count:

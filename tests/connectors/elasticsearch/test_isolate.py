@@ -133,7 +133,7 @@ def test_the_reason_quotes_the_refusal() -> None:
     assert reject(CUT).rejected[0].status is None
 
 
-class Sent(NamedTuple):
+class ProxyAttempt(NamedTuple):
     """What happens at one moment: to whom, and whether the way is open just then."""
 
     which: int
@@ -143,7 +143,9 @@ class Sent(NamedTuple):
 
 
 MOMENTS = st.lists(
-    st.builds(Sent, st.integers(0, 3), st.booleans(), st.booleans()), min_size=20, max_size=200
+    st.builds(ProxyAttempt, st.integers(0, 3), st.booleans(), st.booleans()),
+    min_size=20,
+    max_size=200,
 )
 
 
@@ -154,14 +156,14 @@ MOMENTS = st.lists(
     can_probe=st.booleans(),
 )
 def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_rejected(
-    moments: list[Sent], refused: set[int], thresholds: Thresholds, can_probe: bool
+    moments: list[ProxyAttempt], refused: set[int], thresholds: Thresholds, can_probe: bool
 ) -> None:
     """Passed before and after; and once all is well, all others are stored and these rejected."""
     reading = REFUSALS[thresholds]
     waiting = [([*range(8)], RefusalRecord())]
     story: dict[int, list[str]] = {number: [] for number in range(8)}
     passed, stored, parked = 0, set[int](), set[int]()
-    well = [Sent(turn % 2, True, True) for turn in range(2000)]
+    well = [ProxyAttempt(turn % 2, True, True) for turn in range(2000)]
     for which, is_open, probe_is_open in [*moments, *well]:
         if which == 0 or not waiting:
             if is_open:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import nan
 
-from flows.groups.held import Held
+from flows.groups.held import HeldGroup
 from flows.groups.lines import TIDY_AFTER, Line
 from flows.groups.rules import Rules
 
 
-def group(at: float) -> Held:
-    return Held(Rules(), None, None, at)
+def group(at: float) -> HeldGroup:
+    return HeldGroup(Rules(), None, None, at)
 
 
 def test_the_earliest_comes_first_and_what_has_left_is_skipped() -> None:
