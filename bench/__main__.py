@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import aggregate
+from bench import aggregate, latency
 from bench.report import medians, table
 from bench.run import BenchQueue, Contender, Measurement, run
 from bench.scenarios import (
@@ -25,7 +25,7 @@ from bench.sinks import INDEX, BenchSink, Real, StubSink
 from tools.services import url
 
 QUEUE = "hopper.bench"
-AGGREGATE = "aggregate"
+AGGREGATE, LATENCY = "aggregate", "latency"
 
 
 def main() -> None:
@@ -40,6 +40,9 @@ def main() -> None:
         if scenario.name in options.only:
             sink = Real(url("ELASTICSEARCH_URL")) if scenario.real else StubSink()
             measure(scenario, contenders, options, url("RABBITMQ_URL"), sink)
+    if LATENCY in options.only:
+        for line in latency.report(url("RABBITMQ_URL"), options.seconds):
+            print(line)
     if AGGREGATE in options.only:
         for line in aggregate.report(options.rounds):
             print(line)
@@ -77,10 +80,11 @@ def measure(
 
 
 def _options() -> argparse.Namespace:
-    names = [*(scenario.name for scenario in SCENARIOS), AGGREGATE]
+    names = [*(scenario.name for scenario in SCENARIOS), AGGREGATE, LATENCY]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")
+    parser.add_argument("--seconds", type=int, default=10, help="that each latency is looked at")
     parser.add_argument("--only", choices=names, nargs="+", default=names)
     parser.add_argument(
         "--ids", action="store_true", help="measure Hopper on messages with a message_id too"

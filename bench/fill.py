@@ -29,18 +29,22 @@ def publishings(queue: str, count: int, ids: bool) -> list[bytes]:
     They are persistent JSON objects of about 235 bytes, no two alike; `ids`: each has a
     message_id, a UUID.
     """
-    method = frame.Method(1, spec.Basic.Publish(exchange="", routing_key=queue)).marshal()
-    one_by_one = [
-        method
-        + frame.Header(1, len(body), _properties(message_id)).marshal()
-        + frame.Body(1, body).marshal()
-        for body, message_id in messages(count, ids)
-    ]
+    one_by_one = [publishing(queue, body, message_id) for body, message_id in messages(count, ids)]
     return [b"".join(one_by_one[at : at + BLOCK]) for at in range(0, count, BLOCK)]
 
 
-def _properties(message_id: str | None) -> pika.BasicProperties:
-    return pika.BasicProperties("application/json", delivery_mode=2, message_id=message_id)
+def publishing(queue: str, body: bytes, message_id: str | None = None) -> bytes:
+    """One persistent message as frames on channel 1."""
+    properties = pika.BasicProperties("application/json", delivery_mode=2, message_id=message_id)
+    method = spec.Basic.Publish(exchange="", routing_key=queue)
+    return b"".join(
+        part.marshal()
+        for part in (
+            frame.Method(1, method),
+            frame.Header(1, len(body), properties),
+            frame.Body(1, body),
+        )
+    )
 
 
 def messages(count: int, ids: bool) -> Iterator[tuple[bytes, str | None]]:
@@ -76,6 +80,7 @@ class Publisher:
         parameters = pika.URLParameters(url)
         self._socket = socket.create_connection((parameters.host, parameters.port))
         self._buffer = b""
+        self._confirmed: set[int] = set()
         self._confirmed_below = 1
         self._socket.sendall(frame.ProtocolHeader().marshal())
         start = self._receive()
@@ -101,22 +106,29 @@ class Publisher:
 
     def publish(self, blocks: list[bytes], count: int) -> None:
         """Write all blocks, and wait until the broker has confirmed each message."""
-        confirmed: set[int] = set()
         for block in blocks:
-            self._socket.sendall(block)
-            while select.select([self._socket], [], [], 0)[0]:
-                self._confirm(confirmed)
-        while len(confirmed) < count:
-            self._confirm(confirmed)
+            self.write(block)
+        self.wait(count)
 
-    def _confirm(self, confirmed: set[int]) -> None:
+    def write(self, block: bytes) -> None:
+        """Write frames, and read what the broker has confirmed meanwhile."""
+        self._socket.sendall(block)
+        while select.select([self._socket], [], [], 0)[0]:
+            self._confirm()
+
+    def wait(self, count: int) -> None:
+        """Wait until the broker has confirmed so many messages, of all that were written."""
+        while len(self._confirmed) < count:
+            self._confirm()
+
+    def _confirm(self) -> None:
         ack = self._receive()
         assert isinstance(ack, spec.Basic.Ack), ack
         tag = ack.delivery_tag
         if ack.multiple:
-            confirmed.update(range(self._confirmed_below, tag))
+            self._confirmed.update(range(self._confirmed_below, tag))
             self._confirmed_below = tag
-        confirmed.add(tag)
+        self._confirmed.add(tag)
 
     def _ask(self, channel: int, method: Any) -> None:
         self._send(channel, method)

@@ -91,6 +91,12 @@ class BenchQueue:
         count: int = answer.method.message_count
         return count
 
+    def consumers(self) -> int:
+        """How many consume it."""
+        answer = self._channel.queue_declare(self.name, passive=True)
+        count: int = answer.method.consumer_count
+        return count
+
     def delete(self) -> None:
         """Remove it, and where the job would have parked messages."""
         self._channel.queue_delete(self.name)

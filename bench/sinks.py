@@ -45,11 +45,16 @@ class BenchSink(Protocol):
 class StubSink:
     """See `stub.py`."""
 
-    url = ""
+    def __init__(self, seconds: float = 0.0) -> None:
+        """`seconds`: what each answer takes."""
+        self.url, self._seconds = "", seconds
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.stub"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bench.stub", str(self._seconds)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout is not None
         self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
@@ -67,6 +72,12 @@ class StubSink:
         """See `BenchSink`."""
         used = cpu_seconds(self._process.pid) - self._cpu_at_start
         return f"The stub used {1e6 * used / documents:.1f} µs of CPU a document."
+
+    def ages(self) -> list[float]:
+        """How old each document was when it arrived, by its field `sent`."""
+        with urllib.request.urlopen(f"{self.url}/ages") as answer:
+            ages: list[float] = json.load(answer)
+        return ages
 
 
 class Real:

@@ -2,14 +2,21 @@
 
 It answers as much as the real one would, item by item, and prepares each answer once. Its cost is
 shared by all that is measured, and told with the results.
+
+`python -m bench.stub 0.005` takes 5 ms for each answer; `GET /ages` tells how old each document
+was, by its field `sent`, when the request had arrived.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import sys
+import time
 from functools import lru_cache
 from http import HTTPStatus
 from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import ClassVar
 
 ITEM = {
     "_index": "bench",
@@ -27,6 +34,10 @@ ITEM = {
 class Stub(StreamRequestHandler):
     """Serves one connection, as long as it lasts."""
 
+    seconds = 0.0
+    """What each answer to a bulk request takes."""
+    ages: ClassVar[list[float]] = []
+
     def handle(self) -> None:
         """Answer one request after the other."""
         while request := self.rfile.readline():
@@ -34,8 +45,15 @@ class Stub(StreamRequestHandler):
             while (header := self.rfile.readline().lower()) != b"\r\n":
                 if header.startswith(b"content-length:"):
                     length = int(header[15:])
+            body, now = self.rfile.read(length), time.monotonic()
+            if request.startswith(b"GET /ages "):
+                self.wfile.write(_http(HTTPStatus.OK, self.ages))
+                continue
+            self.ages.extend(now - float(sent) for sent in _SENT(body))
             # A document is two lines: what to do with it, and its source.
-            documents = self.rfile.read(length).count(b"\n") // 2
+            documents = body.count(b"\n") // 2
+            if self.seconds and documents:
+                time.sleep(self.seconds)
             self.wfile.write(answer(documents, short=b"filter_path=" in request))
 
 
@@ -43,11 +61,14 @@ class Stub(StreamRequestHandler):
 def answer(documents: int, short: bool) -> bytes:
     """The whole HTTP answer to a request with that many documents."""
     item = {"status": ITEM["status"]} if short else ITEM
-    content = {"took": 1, "errors": False, "items": [{"index": item}] * documents}
-    status = HTTPStatus.OK
-    if not documents:
-        content = {"error": {"type": "parse_exception", "reason": "request body is required"}}
-        status = HTTPStatus.BAD_REQUEST
+    if documents:
+        items = [{"index": item}] * documents
+        return _http(HTTPStatus.OK, {"took": 1, "errors": False, "items": items})
+    error = {"type": "parse_exception", "reason": "request body is required"}
+    return _http(HTTPStatus.BAD_REQUEST, {"error": error})
+
+
+def _http(status: HTTPStatus, content: object) -> bytes:
     body = json.dumps(content, separators=(",", ":")).encode()
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
@@ -58,12 +79,16 @@ def answer(documents: int, short: bool) -> bytes:
     return head.encode() + body
 
 
+_SENT = re.compile(rb'"sent":([0-9.]+)').findall
+
+
 class _Server(ThreadingTCPServer):
     daemon_threads = True
 
 
 def main() -> None:
     """Listen on a free port, print its number, and serve for ever."""
+    Stub.seconds = float(sys.argv[1])
     with _Server(("127.0.0.1", 0), Stub) as server:
         print(server.server_address[1], flush=True)
         server.serve_forever()

@@ -1,0 +1,144 @@
+"""How late a document is: from publishing its message to Elasticsearch's receipt of it.
+
+Messages are published at an even rate, each with the moment at which that is done, to the job as
+it is without being tuned. The stub takes a while for each answer, and notes how old each document
+is that it receives; all clocks are the one of this machine.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from tempfile import TemporaryFile
+from typing import NamedTuple
+
+from bench.fill import Publisher, publishing
+from bench.run import ROOT, BenchQueue
+from bench.sinks import INDEX, StubSink
+from bench.watch import cpu_seconds
+
+RATE = 1000
+"""Messages a second."""
+WARM_UP = 2 * RATE
+"""Messages of which nothing is told: connections and threads are made for them."""
+START_SECONDS_MAX = 30
+END_SECONDS_MAX = 40
+
+
+class Wait(NamedTuple):
+    """What makes a document late."""
+
+    window: str
+    """Its `time`."""
+    answer_seconds: float
+    """What Elasticsearch takes for an answer."""
+    limit: float
+    """Seconds that the p99 is to be below."""
+
+
+WAITS = (
+    Wait("50ms", 0.0, 0.070),
+    Wait("50ms", 0.005, 0.070),
+    Wait("5ms", 0.0, 0.030),
+    Wait("5ms", 0.005, 0.030),
+)
+
+
+class Latency(NamedTuple):
+    """What was measured."""
+
+    seconds: Sequence[float]
+    """The age of each document, in order."""
+    cpu_microseconds: float
+    """Of the job, for each message."""
+
+    def percentile(self, percent: float) -> float:
+        """So many of a hundred documents are no older, in seconds."""
+        return self.seconds[math.ceil(len(self.seconds) * percent / 100) - 1]
+
+
+def report(rabbitmq: str, seconds: int) -> Iterator[str]:
+    """Measure each wait, and tell a table of it."""
+    yield f"### From publishing to Elasticsearch's receipt, {RATE} messages a second"
+    yield ""
+    yield "| `time` | answers take | p50 | p99 | wanted | reached | µs CPU a message |"
+    yield "|---|--:|--:|--:|--:|---|--:|"
+    for wait in WAITS:
+        measured = measure(rabbitmq, wait, seconds * RATE)
+        middle, most = measured.percentile(50), measured.percentile(99)
+        yield (
+            f"| {wait.window} | {1000 * wait.answer_seconds:g} ms | {1000 * middle:.0f} ms "
+            f"| {1000 * most:.0f} ms | {1000 * wait.limit:.0f} ms "
+            f"| {'yes' if most <= wait.limit else 'no'} | {measured.cpu_microseconds:.0f} |"
+        )
+    yield ""
+
+
+def measure(rabbitmq: str, wait: Wait, messages: int) -> Latency:
+    """Run the job, and publish so many messages to it, and some before these.
+
+    Raises:
+        AssertionError: the job has ended, or lost some; the message ends with what it has printed.
+    """
+    queue = BenchQueue(rabbitmq, "hopper.latency", {})
+    with StubSink(wait.answer_seconds) as sink, TemporaryFile("w+") as printed:
+        job = subprocess.Popen(
+            [sys.executable, "-m", "bytewax.run", "flows.pipeline"],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "BENCH_QUEUE": queue.name,
+                "BENCH_INDEX": INDEX,
+                "BENCH_TIME": wait.window,
+                "RABBITMQ_URL": rabbitmq,
+                "ELASTICSEARCH_URL": sink.url,
+                "HOPPER_PIPELINE": "bench/pipeline.yaml",
+            },
+            stdout=printed,
+            stderr=printed,
+        )
+        try:
+            return _measure(job, queue, sink, rabbitmq, messages)
+        except AssertionError as error:
+            printed.seek(0)
+            raise AssertionError(f"{wait}: {error}\n{printed.read()}") from error
+        finally:
+            job.kill()
+            job.wait()
+            queue.delete()
+
+
+def _measure(
+    job: subprocess.Popen[bytes], queue: BenchQueue, sink: StubSink, rabbitmq: str, messages: int
+) -> Latency:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not queue.consumers():
+        assert job.poll() is None, f"the job has ended with {job.returncode}"
+        assert time.monotonic() < deadline, f"does not consume after {START_SECONDS_MAX} s"
+        time.sleep(0.05)
+    with Publisher(rabbitmq) as publisher:
+        _publish(publisher, queue.name, WARM_UP)
+        cpu_before = cpu_seconds(job.pid)
+        _publish(publisher, queue.name, messages)
+        cpu = cpu_seconds(job.pid) - cpu_before
+        publisher.wait(WARM_UP + messages)
+    job.terminate()
+    job.wait(END_SECONDS_MAX)
+    ages = sink.ages()
+    assert len(ages) == WARM_UP + messages, f"{len(ages)} documents have arrived"
+    return Latency(sorted(ages[WARM_UP:]), 1e6 * cpu / messages)
+
+
+def _publish(publisher: Publisher, queue: str, messages: int) -> None:
+    start = time.monotonic()
+    for number in range(messages):
+        time.sleep(max(0.0, start + number / RATE - time.monotonic()))
+        body = b'{"number":%d,"note":"%s","sent":%f}' % (number, _NOTE, time.monotonic())
+        publisher.write(publishing(queue, body))
+
+
+_NOTE = b"x" * 180
