@@ -29,7 +29,7 @@ START_SECONDS_MAX = 30
 END_SECONDS_MAX = 40
 
 
-class Wait(NamedTuple):
+class Delay(NamedTuple):
     """What makes a document late."""
 
     window: str
@@ -41,14 +41,14 @@ class Wait(NamedTuple):
 
 
 WAITS = (
-    Wait("50ms", 0.0, 0.070),
-    Wait("50ms", 0.005, 0.070),
-    Wait("5ms", 0.0, 0.030),
-    Wait("5ms", 0.005, 0.030),
+    Delay("50ms", 0.0, 0.070),
+    Delay("50ms", 0.005, 0.070),
+    Delay("5ms", 0.0, 0.030),
+    Delay("5ms", 0.005, 0.030),
 )
 
 
-class Latency(NamedTuple):
+class Lateness(NamedTuple):
     """What was measured."""
 
     seconds: Sequence[float]
@@ -78,7 +78,7 @@ def report(rabbitmq: str, seconds: int) -> Iterator[str]:
     yield ""
 
 
-def measure(rabbitmq: str, wait: Wait, messages: int) -> Latency:
+def measure(rabbitmq: str, wait: Delay, messages: int) -> Lateness:
     """Run the job, and publish so many messages to it, and some before these.
 
     Raises:
@@ -114,7 +114,7 @@ def measure(rabbitmq: str, wait: Wait, messages: int) -> Latency:
 
 def _measure(
     job: subprocess.Popen[bytes], queue: BenchQueue, sink: StubSink, rabbitmq: str, messages: int
-) -> Latency:
+) -> Lateness:
     deadline = time.monotonic() + START_SECONDS_MAX
     while not queue.consumers():
         assert job.poll() is None, f"the job has ended with {job.returncode}"
@@ -130,7 +130,7 @@ def _measure(
     job.wait(END_SECONDS_MAX)
     ages = sink.ages()
     assert len(ages) == WARM_UP + messages, f"{len(ages)} documents have arrived"
-    return Latency(sorted(ages[WARM_UP:]), 1e6 * cpu / messages)
+    return Lateness(sorted(ages[WARM_UP:]), 1e6 * cpu / messages)
 
 
 def _publish(publisher: Publisher, queue: str, messages: int) -> None:

@@ -29,7 +29,7 @@ class AdaptiveConcurrency:
     def __init__(self, concurrency: int, backoff: Backoff) -> None:
         self._limit, self._backoff = concurrency, backoff
         self._allowed = float(concurrency)
-        self.under_way = 0
+        self.in_flight = 0
         """Requests in flight."""
         self._failures = 0
         self._answers_left_of_round = 0
@@ -41,7 +41,7 @@ class AdaptiveConcurrency:
     def full(self) -> bool:
         """No request may start before another one ends, at any time."""
         allowed = 1 if self._failures else int(self._allowed)  # Rule 3
-        return self.under_way >= allowed
+        return self.in_flight >= allowed
 
     def allows(self, now: float) -> bool:
         """Return whether one more request may start."""
@@ -49,11 +49,11 @@ class AdaptiveConcurrency:
 
     def start(self) -> None:
         """Note that a request starts; one call of `succeed`, `throttle` or `fail` ends it."""
-        self.under_way += 1
+        self.in_flight += 1
 
     def succeed(self, slow: bool = False) -> None:
         """Note that a request was processed; `slow`: it took much longer than usual."""
-        self.under_way -= 1
+        self.in_flight -= 1
         self._failures = 0
         self._answers_left_of_round -= 1
         if slow and self._answers_left_of_round <= 0:
@@ -64,13 +64,13 @@ class AdaptiveConcurrency:
 
     def throttle(self) -> None:
         """Note that a request was processed, but some of its documents were throttled."""
-        self.under_way -= 1
+        self.in_flight -= 1
         self._failures = 0
         self._allowed = max(1.0, self._allowed / 2)  # Rule 1
 
     def fail(self, now: float, random: float) -> None:
         """Note that a request failed as a whole; `random` is from 0 to 1 (see `Backoff`)."""
-        self.under_way -= 1
+        self.in_flight -= 1
         self._allowed = max(1.0, self._allowed / 2)
         # Several requests in flight fail together: they count as one failure.
         if now >= self.resume_at:

@@ -1,12 +1,14 @@
 """Decides which documents are sent next, and which share a request.
 
-Pure: `now` is an argument, in seconds of any clock that only goes forward. It does not know what
-a request looks like, nor what an answer says.
+Pure. Arguments are `now`, in seconds of any clock that only goes forward, and `in_flight`, the
+number of requests that wait for their answers. It knows neither what a request looks like nor what
+an answer says.
 
 Rule 1: The backlog sends batches in the order of their submission.
 Rule 2: A batch is one request; one larger than `bytes_max` is divided.
-Rule 3: Small batches share a request. They wait for company, for `linger` seconds at most, and
-        only until they are not small any more or a large batch stands behind them.
+Rule 3: Small batches share a request. The first is sent at once; those that come while requests
+        are in flight wait for the next request, as bytes do in TCP (Nagle's algorithm, RFC 896).
+        They wait at most `COMPANY_SECONDS`, and only while they are small together.
 Rule 4: Documents to retry wait until they are due, may share a request with other retries, and
         go first.
 Rule 5: In an ordered backlog no document overtakes one that waits for its retry.
@@ -29,19 +31,26 @@ SMALL_BYTES = 64 * 1024
 """About 260 documents of 235 bytes. In a smaller request, the fixed cost (200 µs of CPU time here,
 and as much in Elasticsearch) is a good part of the cost of its documents."""
 
+COMPANY_SECONDS = 0.01
+"""Longer than a healthy Elasticsearch takes for a small request. While a request takes longer,
+small batches are sent beside it."""
+
 
 class Backlog:
     """All documents that wait to be sent."""
 
-    def __init__(self, bytes_max: int, linger: float, ordered: bool) -> None:
-        """`linger` in seconds, 0: no request is shared; `ordered`: see rule 5."""
-        self._bytes_max, self._linger, self._ordered = bytes_max, linger, ordered
-        self._small_bytes = min(SMALL_BYTES, bytes_max) if linger else 0
+    def __init__(
+        self, bytes_max: int, ordered: bool, company_seconds: float = COMPANY_SECONDS
+    ) -> None:
+        """`ordered`: see rule 5; `company_seconds`: see rule 3."""
+        self._bytes_max, self._ordered = bytes_max, ordered
+        self._company_seconds = company_seconds
+        self._small_bytes = min(SMALL_BYTES, bytes_max)
         self._order = PerIdOrder(bytes_max)
         self._requests: deque[Request] = deque()
         self._company: list[RequestPart] = []
         self._company_bytes = 0
-        self._company_due_at = 0.0
+        self._company_since = 0.0
         self._retries: list[tuple[float, int, RequestPart]] = []
         self._postponed: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
@@ -58,11 +67,9 @@ class Backlog:
         if self._company_bytes + size > self._bytes_max:
             self.flush()
         if not self._company:
-            self._company_due_at = now + self._linger
+            self._company_since = now
         self._company.append(RequestPart(batch, positions))
         self._company_bytes += size
-        if self._company_bytes >= self._small_bytes:
-            self.flush()
 
     def limit(self, bytes_max: int) -> bool:
         """Limit requests to this size (rule 2); return whether that is less than before."""
@@ -82,11 +89,11 @@ class Backlog:
             self._requests.append(Request(self._company))
             self._company, self._company_bytes = [], 0
 
-    def take(self, now: float) -> Request | None:
+    def take(self, now: float, in_flight: int) -> Request | None:
         """Return the request to send now, if there is one."""
-        request = self._take_again(now) or self._take_postponed(now)
+        request = self._take_retries(now) or self._take_postponed(now)
         if request is None and not (self._ordered and self._retries):  # Rule 5
-            if self._company and self._company_due_at <= now:
+            if self._company and self._company_due_at(in_flight) <= now:
                 self.flush()
             while self._requests and request is None:
                 request = self._wanted(self._requests.popleft())
@@ -95,14 +102,14 @@ class Backlog:
                 part.attempts += 1
         return request
 
-    def due_at(self) -> float | None:
+    def due_at(self, in_flight: int) -> float | None:
         """Return when `take` may next return a request; `None`: nothing waits."""
         times = [waiting[0][0] for waiting in (self._retries, self._postponed) if waiting]
         if not (self._ordered and times):
             if self._requests:
                 return float("-inf")
             if self._company:
-                times.append(self._company_due_at)
+                times.append(self._company_due_at(in_flight))
         return min(times, default=None)
 
     def finish(self, request: Request, retries: Sequence[tuple[RequestPart, float]] = ()) -> None:
@@ -146,6 +153,12 @@ class Backlog:
         waiting += [request for _, _, request in self._postponed]
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
 
+    def _company_due_at(self, in_flight: int) -> float:
+        """Rule 3."""
+        if not in_flight or self._company_bytes >= self._small_bytes:
+            return float("-inf")
+        return self._company_since + self._company_seconds
+
     def _fitting(self, request: Request) -> list[Request]:
         if request.size <= self._bytes_max or request.documents == 1:
             return [request]
@@ -154,7 +167,7 @@ class Backlog:
             halves = self._order.share(halves)
         return [fitting for half in halves for fitting in self._fitting(half)]
 
-    def _take_again(self, now: float) -> Request | None:
+    def _take_retries(self, now: float) -> Request | None:
         parts: list[RequestPart] = []
         size = 0
         while self._retries and self._retries[0][0] <= now:

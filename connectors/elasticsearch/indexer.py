@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from connectors.elasticsearch.adaptive_concurrency import AdaptiveConcurrency, Latency
-from connectors.elasticsearch.backlog import Backlog
+from connectors.elasticsearch.backlog import COMPANY_SECONDS, Backlog
 from connectors.elasticsearch.bulk_request import BulkLines, check
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry
 from connectors.elasticsearch.existence import Existence
@@ -52,7 +52,7 @@ class Indexer:
         index: str | None,
         concurrency: int,
         bytes_max: int,
-        linger: float,
+        company_seconds: float = COMPANY_SECONDS,
         probe: Callable[[int], Reply] | None = None,
         exists: Callable[[str], bool | Reply] | None = None,
         wait_for_index: bool = False,
@@ -67,6 +67,7 @@ class Indexer:
         `exists` returns whether an index exists, or the `Reply` that leaves it unknown; `None`:
         Elasticsearch may create every index. A document of a missing index is rejected, or, with
         `wait_for_index`, waits for the index.
+        `company_seconds`: how long a small batch waits for others beside requests in flight.
         With a `concurrency` of 1 documents are stored in the order of their submission.
         """
         self._index, self._clock, self._draw = index, clock, draw
@@ -78,7 +79,7 @@ class Indexer:
         if exists is not None:
             self._round_trip.look_for(exists, Existence(index, wait_for_index))
         self._ordered = concurrency == 1
-        self._backlog = Backlog(bytes_max, linger, self._ordered)
+        self._backlog = Backlog(bytes_max, self._ordered, company_seconds)
         self._pace, self._latency = AdaptiveConcurrency(concurrency, REQUESTS), Latency()
         self._accepted = 0  # requests that Elasticsearch has processed
         self._reports = Reports()
@@ -99,9 +100,9 @@ class Indexer:
         batch = Submission(documents, self._lines, names, reply)
         if documents.sources:
             with self._changed:
-                due_at = self._backlog.due_at()
+                due_at = self._due_at
                 self._backlog.add(batch, self._clock())
-                if self._backlog.due_at() != due_at:
+                if self._due_at != due_at:
                     self._wake()
         return batch.withdraw
 
@@ -120,7 +121,7 @@ class Indexer:
         self._check_threads()
         with self._changed:
             self._backlog.flush()
-            if self._backlog.due_at() is not None:
+            if self._due_at is not None:
                 self._wake()
 
     def state(self) -> SinkState:
@@ -135,6 +136,11 @@ class Indexer:
         for thread in self._threads:
             thread.join(timeout=0.1)
 
+    @property
+    def _due_at(self) -> float | None:
+        """When the backlog may next have a request to send; `None`: nothing waits."""
+        return self._backlog.due_at(self._pace.in_flight)
+
     def _check_threads(self) -> None:
         if self._broken:
             raise AssertionError("a thread of the indexer has died: see its traceback on stderr")
@@ -146,7 +152,7 @@ class Indexer:
         """
         if self._idle:
             self._changed.notify()
-        elif len(self._threads) == self._pace.under_way and not self._pace.full:
+        elif len(self._threads) == self._pace.in_flight and not self._pace.full:
             name = f"indexer-{len(self._threads)}"
             self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
             self._threads[-1].start()
@@ -163,10 +169,13 @@ class Indexer:
         with self._changed:
             while not self._closed:
                 now = self._clock()
-                request = self._backlog.take(now) if self._pace.allows(now) else None
-                due_at = None if self._pace.full else self._backlog.due_at()
+                request = None
+                if self._pace.allows(now):
+                    request = self._backlog.take(now, self._pace.in_flight)
                 if request is not None:
                     self._pace.start()
+                due_at = None if self._pace.full else self._due_at
+                if request is not None:
                     if due_at is not None:
                         # Wake another thread to watch the rest of the backlog before sending.
                         self._wake()
@@ -197,7 +206,7 @@ class Indexer:
             else:
                 answers = []
                 self._put_back(request, reading, verdict, now)
-            next_try_at = max(self._backlog.due_at() or now, self._pace.resume_at)
+            next_try_at = max(self._due_at or now, self._pace.resume_at)
             waiting = self._backlog.count
             lines = self._reports.entries_for(
                 reading, request.documents, now, next_try_at, waiting, others_pass

@@ -40,7 +40,6 @@ class Elasticsearch:
             index=self.addressing.index,
             concurrency=spec.concurrency,
             bytes_max=spec.bulk.max_bytes,
-            linger=spec.bulk.linger,
             probe=self._client.probe,
             exists=None if spec.on_missing_index == "create" else self._client.exists,
             wait_for_index=spec.on_missing_index == "wait",

@@ -22,12 +22,12 @@ from pydantic_core import PydanticCustomError
 from connectors.elasticsearch import tls
 from connectors.elasticsearch.bulk_response import MAX_CONTENT_LENGTH
 from connectors.elasticsearch.index_name import problem_of_name
-from connectors.elasticsearch.other_keys import OTHER_KEYS
+from connectors.elasticsearch.other_keys import OTHER_KEYS, OTHER_KEYS_OF_BULK
 from connectors.elasticsearch.other_templates import refuse_other_notations
 from connectors.elasticsearch.template import parse_template
 from connectors.spec import OneOf, OneOrMore, Problem, Spec
 from connectors.spelling import field_path
-from connectors.units import Duration, Size, duration_text, size_text
+from connectors.units import Duration, Size, size_text
 from connectors.url import Url, parse
 
 _API_KEY = re.compile("[A-Za-z0-9+/_=-]+")
@@ -106,16 +106,11 @@ class FieldOfDocument(Spec):
 class Bulk(Spec):
     """How documents are put into `_bulk` requests."""
 
+    elsewhere: ClassVar = OTHER_KEYS_OF_BULK
+
     max_bytes: Annotated[Size, Field(ge=1)] = 10 * 1024**2
     """Largest request; a larger window takes several, and a larger document one of its own.
     Elasticsearch is fastest at a few MiB. If the cluster accepts less, requests are smaller."""
-    linger: Duration = 0.05
-    """How long a small window waits for others to share a request; `0`: not at all."""
-
-    def problems(self) -> Iterator[Problem]:
-        """See `Spec`."""
-        if self.linger > MAX_LINGER:
-            yield Problem(("linger",), f"must be at most {duration_text(MAX_LINGER)}")
 
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -125,10 +120,6 @@ class Bulk(Spec):
                 f"is more than Elasticsearch accepts ({size_text(MAX_CONTENT_LENGTH)}), "
                 "unless its http.max_content_length is higher",
             )
-
-
-MAX_LINGER = 60.0
-"""Seconds. A group that lingers is already complete: set a longer wait as the window's time."""
 
 
 class ElasticsearchSink(Spec):

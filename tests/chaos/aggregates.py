@@ -87,7 +87,6 @@ sink:
     url: {store}
     index: {index}
     request_timeout: 5s
-    bulk: {{linger: 20ms}}
 dead_letter:
   rabbitmq: {{routing_key: {queue}.parked}}
 drain_timeout: 15s

@@ -31,7 +31,6 @@ sink:
     url: {elasticsearch}
     index: {index}
     action: {action}
-    bulk: {bulk}
 dead_letter:
   rabbitmq: {{exchange: "", routing_key: {queue}.parked}}
 drain_timeout: {drain_timeout}
@@ -44,7 +43,6 @@ DEFAULTS = {
     "on_stop": "write",
     "aggregate": "",
     "action": "index",
-    "bulk": "{linger: 0}",
     "drain_timeout": "30s",
 }
 

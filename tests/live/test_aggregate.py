@@ -316,7 +316,6 @@ def test_a_hundred_thousand_keys_on_two_processes(
         prefetch="2000",
         window="{count: 2, time: 10m}",
         aggregate=SUMS,
-        bulk="{linger: 50ms}",
     )
     amounts = publish_pairs(rig)
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))

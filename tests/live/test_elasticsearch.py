@@ -144,11 +144,15 @@ class TestContractWhereEverythingIsNarrow(SinkContract):
         yield from rig_at(narrow, name)
 
 
+MANY = Bulk(max_bytes=2048)
+"""Small documents are not enough to share a request: there are many requests at once."""
+
+
 def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -> None:
     """Sixteen who write to a queue of two, with memory for two: 429 for documents and requests."""
     store, observer = StoreClient(narrow), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
-    spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=Bulk(linger=0))
+    spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=MANY)
     sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(40)]
     for each in answers:
         sink.submit(documents(250), each)
@@ -175,7 +179,7 @@ def test_what_is_throttled_overtakes_nothing(
         action=action,
         upsert=action == "update",
         concurrency=16,
-        bulk=Bulk(linger=0),
+        bulk=MANY,
     )
     windows = 40 if action == "index" else 10  # each update waits for the one before
     sink = Elasticsearch(spec, observer)

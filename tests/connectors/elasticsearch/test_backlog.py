@@ -7,14 +7,13 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from connectors.elasticsearch.backlog import SMALL_BYTES, Backlog
+from connectors.elasticsearch.backlog import COMPANY_SECONDS, SMALL_BYTES, Backlog
 from connectors.elasticsearch.bulk_request import BulkLines
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Documents
 
 MAX = 10 * SMALL_BYTES
 OVERHEAD = 14
-LINGER = 0.05
 
 
 def batch(*sizes: int) -> Batch:
@@ -23,8 +22,8 @@ def batch(*sizes: int) -> Batch:
     return Batch(Documents(sources, None, None), None, OVERHEAD)
 
 
-def backlog(bytes_max: int = MAX, linger: float = LINGER, ordered: bool = False) -> Backlog:
-    return Backlog(bytes_max, linger, ordered)
+def backlog(bytes_max: int = MAX, ordered: bool = False) -> Backlog:
+    return Backlog(bytes_max, ordered)
 
 
 def content(request: Request | None) -> list[tuple[Batch, list[int]]] | None:
@@ -33,9 +32,9 @@ def content(request: Request | None) -> list[tuple[Batch, list[int]]] | None:
     return [(part.batch, list(part.positions)) for part in request.parts]
 
 
-def take_all(some: Backlog, now: float) -> list[list[tuple[Batch, list[int]]]]:
+def take_all(some: Backlog, now: float, in_flight: int = 0) -> list[list[tuple[Batch, list[int]]]]:
     found = []
-    while (request := some.take(now)) is not None:
+    while (request := some.take(now, in_flight)) is not None:
         found.append([(part.batch, list(part.positions)) for part in request.parts])
     return found
 
@@ -48,8 +47,8 @@ def again(some: Backlog, part: RequestPart, due_at: float) -> None:
 def test_an_empty_backlog_has_nothing_to_send() -> None:
     some = backlog()
 
-    assert some.take(0.0) is None
-    assert some.due_at() is None
+    assert some.take(0.0, in_flight=0) is None
+    assert some.due_at(in_flight=0) is None
     assert some.count() == 0
 
 
@@ -57,8 +56,8 @@ def test_a_batch_is_one_request_at_once() -> None:
     some, window = backlog(), batch(SMALL_BYTES // 2, SMALL_BYTES // 2)
     some.add(window, 1.0)
 
-    assert some.due_at() == float("-inf")
-    assert content(some.take(1.0)) == [(window, [0, 1])]
+    assert some.due_at(in_flight=0) == float("-inf")
+    assert content(some.take(1.0, in_flight=0)) == [(window, [0, 1])]
 
 
 def test_first_come_first_served() -> None:
@@ -71,22 +70,55 @@ def test_first_come_first_served() -> None:
 
 
 def test_small_ones_wait_for_company_and_share() -> None:
+    """While a request is in flight; not longer than that, nor than ten milliseconds."""
     some, first, second = backlog(), batch(100), batch(100, 100)
     some.add(first, 1.0)
-    some.add(second, 1.04)
+    some.add(second, 1.004)
 
-    assert some.due_at() == 1.0 + LINGER
-    assert some.take(1.04) is None
-    assert content(some.take(1.0 + LINGER)) == [(first, [0]), (second, [0, 1])]
+    assert some.due_at(in_flight=1) == 1.0 + COMPANY_SECONDS
+    assert some.take(1.004, in_flight=1) is None
+    assert some.due_at(in_flight=0) == float("-inf")
+    assert content(some.take(1.004, in_flight=0)) == [(first, [0]), (second, [0, 1])]
+
+
+def test_a_request_that_takes_long_does_not_hold_up_small_ones() -> None:
+    some, first, second = backlog(), batch(100), batch(100, 100)
+    some.add(first, 1.0)
+    some.add(second, 1.004)
+
+    taken = some.take(1.0 + COMPANY_SECONDS, in_flight=1)
+
+    assert content(taken) == [(first, [0]), (second, [0, 1])]
+
+
+def test_the_first_small_one_goes_at_once() -> None:
+    some, first = backlog(), batch(100)
+    some.add(first, 1.0)
+
+    assert content(some.take(1.0, in_flight=0)) == [(first, [0])]
 
 
 def test_small_ones_wait_until_they_are_not_small_any_more() -> None:
-    some, windows = backlog(), [batch(SMALL_BYTES // 4) for _ in range(5)]
+    some, windows = backlog(), [batch(SMALL_BYTES // 4) for _ in range(4)]
+    for window in windows[:3]:
+        some.add(window, 1.0)
+    assert some.take(1.0, in_flight=1) is None
+
+    some.add(windows[3], 1.0)
+
+    assert take_all(some, 1.0, in_flight=1) == [[(window, [0]) for window in windows]]
+
+
+def test_small_ones_share_a_request_as_long_as_none_may_start() -> None:
+    """As many as it has room for: there the wait costs nothing."""
+    some, windows = backlog(bytes_max=SMALL_BYTES), [batch(SMALL_BYTES // 4) for _ in range(6)]
     for window in windows:
         some.add(window, 1.0)
 
-    assert take_all(some, 1.0) == [[(window, [0]) for window in windows[:4]]]
-    assert some.count() == 1
+    assert take_all(some, 2.0, in_flight=4) == [
+        [(window, [0]) for window in windows[:4]],
+        [(window, [0]) for window in windows[4:]],
+    ]
 
 
 def test_a_large_one_does_not_overtake_a_small_one() -> None:
@@ -103,15 +135,7 @@ def test_flush_ends_the_waiting() -> None:
 
     some.flush()
 
-    assert content(some.take(1.0)) == [(small, [0])]
-
-
-def test_without_linger_nothing_is_shared() -> None:
-    some, windows = backlog(linger=0.0), [batch(100) for _ in range(3)]
-    for window in windows:
-        some.add(window, 1.0)
-
-    assert take_all(some, 1.0) == [[(window, [0])] for window in windows]
+    assert content(some.take(1.0, in_flight=1)) == [(small, [0])]
 
 
 def test_a_large_batch_is_cut_where_it_would_grow_too_large() -> None:
@@ -135,14 +159,14 @@ def test_sizes_are_those_of_the_request(ids: list[str | None] | None) -> None:
 def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
     some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 3), batch(SMALL_BYTES)
     some.add(window, 1.0)
-    taken = some.take(1.0)
+    taken = some.take(1.0, in_flight=0)
     assert taken is not None
     again(some, taken.parts[0].only([1]), 3.0)
     some.add(next_one, 2.0)
     some.add(next_one, 2.0)
 
-    assert content(some.take(2.9)) == [(next_one, [0])]
-    second = some.take(3.0)
+    assert content(some.take(2.9, in_flight=0)) == [(next_one, [0])]
+    second = some.take(3.0, in_flight=0)
     assert content(second) == [(window, [1])]
     assert second is not None
     assert second.parts[0].attempts == 2
@@ -157,9 +181,9 @@ def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
     ):
         again(some, part, due_at)
 
-    assert some.due_at() == 2.0
-    assert content(some.take(4.0)) == [(other, [0]), (one, [0])]
-    assert content(some.take(4.0)) == [(one, [0])]
+    assert some.due_at(in_flight=0) == 2.0
+    assert content(some.take(4.0, in_flight=0)) == [(other, [0]), (one, [0])]
+    assert content(some.take(4.0, in_flight=0)) == [(one, [0])]
 
 
 def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
@@ -167,8 +191,8 @@ def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
     again(some, RequestPart(window, [0]), 3.0)
     some.add(next_one, 1.0)
 
-    assert some.take(2.0) is None
-    assert some.due_at() == 3.0
+    assert some.take(2.0, in_flight=0) is None
+    assert some.due_at(in_flight=0) == 3.0
     assert take_all(some, 3.0) == [[(window, [0])], [(next_one, [0])]]
 
 
@@ -176,7 +200,7 @@ def test_what_was_put_back_is_next() -> None:
     some, first, second = backlog(), batch(SMALL_BYTES, SMALL_BYTES), batch(SMALL_BYTES)
     some.add(first, 1.0)
     some.add(second, 1.0)
-    request = some.take(1.0)
+    request = some.take(1.0, in_flight=0)
     assert request is not None
 
     some.put_back(*request.halves())
@@ -233,7 +257,7 @@ def test_what_was_withdrawn_vanishes() -> None:
 
     assert some.count() == 1
     assert take_all(some, 2.0) == [[(kept, [0])]]
-    assert some.due_at() is None
+    assert some.due_at(in_flight=0) is None
 
 
 class AgainstAModel(RuleBasedStateMachine):
@@ -243,13 +267,13 @@ class AgainstAModel(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.open: set[tuple[Batch, int]] = set()
-        self.under_way: list[Request] = []
+        self.in_flight: list[Request] = []
         self.batches: list[Batch] = []
 
-    @hypothesis.stateful.initialize(ordered=st.booleans(), linger=st.sampled_from([0.0, LINGER]))
-    def begin(self, ordered: bool, linger: float) -> None:
-        self.bytes_max, self.linger, self.ordered = 2 * SMALL_BYTES, linger, ordered
-        self.backlog = Backlog(self.bytes_max, linger, ordered)
+    @hypothesis.stateful.initialize(ordered=st.booleans())
+    def begin(self, ordered: bool) -> None:
+        self.bytes_max, self.ordered = 2 * SMALL_BYTES, ordered
+        self.backlog = Backlog(self.bytes_max, ordered)
 
     @rule(sizes=st.lists(st.sampled_from([100, 20_000, 70_000, 200_000]), min_size=1, max_size=6))
     def add(self, sizes: list[int]) -> None:
@@ -262,15 +286,15 @@ class AgainstAModel(RuleBasedStateMachine):
     def flush(self) -> None:
         self.backlog.flush()
 
-    @rule(after=st.sampled_from([0.0, 0.01, LINGER, 5.0]))
+    @rule(after=st.sampled_from([0.0, COMPANY_SECONDS / 2, COMPANY_SECONDS, 5.0]))
     def wait(self, after: float) -> None:
         self.now += after
 
-    @precondition(lambda self: not (self.ordered and self.under_way))
+    @precondition(lambda self: not (self.ordered and self.in_flight))
     @rule()
     def take(self) -> None:
-        due_at = self.backlog.due_at()
-        request = self.backlog.take(self.now)
+        due_at = self.backlog.due_at(len(self.in_flight))
+        request = self.backlog.take(self.now, len(self.in_flight))
         if request is None:
             return
         assert due_at is not None
@@ -281,13 +305,12 @@ class AgainstAModel(RuleBasedStateMachine):
         assert all(part.attempts >= 1 for part in request.parts)
         if len(first_times) > 1:
             assert all(part.size < SMALL_BYTES for part in first_times)
-            assert self.linger
-        self.under_way.append(request)
+        self.in_flight.append(request)
 
-    @precondition(lambda self: self.under_way)
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
-        request = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        request = self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1)))
         what = data.draw(st.sampled_from(["stored", "again", "put back", "halves"]))
         if what == "put back" or (what == "halves" and request.documents == 1):
             self.backlog.put_back(request)
@@ -314,22 +337,22 @@ class AgainstAModel(RuleBasedStateMachine):
     def each_open_document_is_in_exactly_one_place(self) -> None:
         if not hasattr(self, "backlog"):
             return
-        under_way = [
+        in_flight = [
             (part.batch, position)
-            for request in self.under_way
+            for request in self.in_flight
             for part in request.parts
             for position in part.positions
             if not part.batch.withdrawn
         ]
-        assert len(under_way) == len(set(under_way))
-        assert set(under_way) <= self.open
-        assert self.backlog.count() == len(self.open) - len(under_way)
+        assert len(in_flight) == len(set(in_flight))
+        assert set(in_flight) <= self.open
+        assert self.backlog.count() == len(self.open) - len(in_flight)
 
     def teardown(self) -> None:
         """In the end everything is sent."""
         if not hasattr(self, "backlog"):
             return
-        for request in self.under_way:
+        for request in self.in_flight:
             self.backlog.put_back(request)
         self.now += 100.0
         sent = []

@@ -103,7 +103,7 @@ def build(cluster: Cluster) -> Iterator[Build]:
     """Makes an indexer that never waits when something is to be sent again."""
     built = []
 
-    def make(concurrency: int = 4, linger: float = 60.0, **options: Any) -> Indexer:
+    def make(concurrency: int = 4, company_seconds: float = 60.0, **options: Any) -> Indexer:
         options = {"action": "index", "bytes_max": 10**6, "draw": lambda: 0.0, **options}
         built.append(
             Indexer(
@@ -111,7 +111,7 @@ def build(cluster: Cluster) -> Iterator[Build]:
                 read=cluster.read,
                 index="events",
                 concurrency=concurrency,
-                linger=linger,
+                company_seconds=company_seconds,
                 **options,
             )
         )
@@ -121,6 +121,13 @@ def build(cluster: Cluster) -> Iterator[Build]:
     cluster.open.set()
     for indexer in built:
         indexer.close()
+
+
+def occupy(indexer: Indexer, cluster: Cluster) -> None:
+    """Have a request in flight, until the cluster opens."""
+    cluster.open.clear()
+    indexer.submit(documents(-1, 1), CollectedAnswers())
+    until(lambda: len(cluster.requests) == 1)
 
 
 def test_a_window_is_one_request(cluster: Cluster, build: Build) -> None:
@@ -137,24 +144,47 @@ def test_small_windows_share_a_request_and_hear_of_their_own_documents(
     cluster: Cluster, build: Build
 ) -> None:
     indexer, answers = build(), [CollectedAnswers() for _ in range(3)]
+    occupy(indexer, cluster)
     for n, each in enumerate(answers):
         indexer.submit(documents(n * 10, n + 1, SMALL), each)
 
-    indexer.flush()
+    cluster.open.set()
 
     until(lambda: all(answers))
     assert [each.stored for each in answers] == [[0], [0, 1], [0, 1, 2]]
-    assert [[document["n"] for document in request] for request in cluster.requests] == [
+    assert [[document["n"] for document in request] for request in cluster.requests[1:]] == [
         [0, 10, 11, 20, 21, 22]
     ]
 
 
-def test_linger_ends_by_itself(build: Build) -> None:
-    answers = CollectedAnswers()
+def test_a_small_window_is_sent_at_once(cluster: Cluster, build: Build) -> None:
+    indexer, answers = build(), CollectedAnswers()
+    for n in range(5):
+        indexer.submit(documents(n, 1, SMALL), answers)
+        until(lambda: len(answers) == n + 1)  # noqa: B023  # called before the next turn
 
-    build(linger=0.01).submit(documents(0, 1, SMALL), answers)
+    assert len(cluster.requests) == 5
 
-    until(lambda: len(answers) == 1)
+
+def test_a_small_window_does_not_wait_long_for_a_slow_request(
+    cluster: Cluster, build: Build
+) -> None:
+    indexer = build(company_seconds=0.01)
+    occupy(indexer, cluster)
+
+    indexer.submit(documents(0, 1, SMALL), CollectedAnswers())
+
+    until(lambda: len(cluster.requests) == 2)
+
+
+def test_flush_ends_the_wait_for_company(cluster: Cluster, build: Build) -> None:
+    indexer = build()
+    occupy(indexer, cluster)
+    indexer.submit(documents(0, 1, SMALL), CollectedAnswers())
+
+    indexer.flush()
+
+    until(lambda: len(cluster.requests) == 2)
 
 
 def test_no_documents_are_no_request(cluster: Cluster, build: Build) -> None:
@@ -570,7 +600,7 @@ def test_no_document_overtakes_another_of_its_name(
         return store(lines)
 
     cluster.script = [*[misbehave] * 300, *[store] * 10_000]
-    indexer, answers = build(linger=0.001, action=action), []
+    indexer, answers = build(company_seconds=0.001, action=action), []
     for first in range(0, 1000, 20):
         names = [chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(20)]
         sources = [
@@ -629,14 +659,15 @@ def test_where_no_index_is_there_nothing_is_sent(cluster: Cluster, build: Build)
 
 def test_what_was_withdrawn_is_not_sent(cluster: Cluster, build: Build) -> None:
     indexer, gone, kept = build(), CollectedAnswers(), CollectedAnswers()
+    occupy(indexer, cluster)
     withdraw = indexer.submit(documents(0, 1, SMALL), gone)
     indexer.submit(documents(1, 1, SMALL), kept)
 
     withdraw()
-    indexer.flush()
+    cluster.open.set()
 
     until(lambda: len(kept) == 1)
-    assert list(cluster.stored) == [1]
+    assert list(cluster.stored) == [-1, 1]
     assert len(gone) == 0
 
 
@@ -701,13 +732,15 @@ def test_a_defect_ends_the_job(cluster: Cluster, build: Build) -> None:
 def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> None:
     indexer, answers = build(), CollectedAnswers()
     before = threading.active_count()
+    occupy(indexer, cluster)
     indexer.submit(documents(0, 1, SMALL), answers)
-    assert threading.active_count() == before + 1
+    assert threading.active_count() == before + 2
 
     indexer.close()
+    cluster.open.set()
 
     until(lambda: threading.active_count() == before)
-    assert not cluster.requests
+    assert len(cluster.requests) == 1
     assert len(answers) == 0
 
 
@@ -783,7 +816,7 @@ def test_each_document_is_answered_once_whatever_happens(
         return cluster.store(documents, statuses)
 
     cluster.script = [misbehave] * 300
-    indexer = build(linger=0.001, bytes_max=200_000)
+    indexer = build(company_seconds=0.001, bytes_max=200_000)
     submitted: list[tuple[int, int, CollectedAnswers]] = []
     for first in range(0, 2000, 40):
         submitted.append((first, chance.randint(1, 40), CollectedAnswers()))

@@ -202,8 +202,8 @@ class AgainstAnIndex(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.backlog = Backlog(MAX_BYTES, 0.5, ordered=False)
-        self.under_way: list[Request] = []
+        self.backlog = Backlog(MAX_BYTES, ordered=False)
+        self.in_flight: list[Request] = []
         self.batches: list[Batch] = []
         self.applied: dict[Name, list[tuple[int, int]]] = defaultdict(list)
         self.rejected: set[tuple[int, int]] = set()
@@ -223,9 +223,9 @@ class AgainstAnIndex(RuleBasedStateMachine):
     def take(self, flush: bool) -> None:
         if flush:
             self.backlog.flush()
-        request = self.backlog.take(self.now)
+        request = self.backlog.take(self.now, len(self.in_flight))
         if request is not None:
-            self.under_way.append(request)
+            self.in_flight.append(request)
 
     @rule(after=st.sampled_from([0.0, 1.0]))
     def wait(self, after: float) -> None:
@@ -236,10 +236,10 @@ class AgainstAnIndex(RuleBasedStateMachine):
     def withdraw(self, data: st.DataObject) -> None:
         data.draw(st.sampled_from(self.batches)).withdrawn = True
 
-    @precondition(lambda self: self.under_way)
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
-        request = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        request = self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1)))
         what = data.draw(st.sampled_from(["items", "items", "down", "large"]))
         if what == "down" or (what == "large" and request.documents == 1):
             self.backlog.put_back(request)
@@ -293,9 +293,9 @@ class AgainstAnIndex(RuleBasedStateMachine):
 
     @invariant()
     def a_name_is_in_one_request_at_a_time(self) -> None:
-        names = [name for request in self.under_way for name in request.names or ()]
+        names = [name for request in self.in_flight for name in request.names or ()]
         assert len(names) == len(set(names))
-        for request in self.under_way:
+        for request in self.in_flight:
             assert set(request.names or ()) >= {
                 name for part in request.parts for name in part.names if name is not None
             }
@@ -307,15 +307,15 @@ class AgainstAnIndex(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end each document is answered, and the last of each name is on top."""
-        for request in self.under_way:
+        for request in self.in_flight:
             self.settle(request, [201] * request.documents)
         while True:
             self.now += 1.0
-            request_now = self.backlog.take(self.now)
+            request_now = self.backlog.take(self.now, in_flight=0)
             if request_now is None:
                 break
             self.settle(request_now, [201] * request_now.documents)
-        assert self.backlog.due_at() is None
+        assert self.backlog.due_at(in_flight=0) is None
         assert self.backlog.count() == 0
         last: dict[Name, tuple[int, int]] = {}
         for some in self.batches:

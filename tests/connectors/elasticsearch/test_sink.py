@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from connectors.elasticsearch.sink import Elasticsearch
-from connectors.elasticsearch.spec import Bulk, ElasticsearchSink, FieldOfDocument
+from connectors.elasticsearch.spec import ElasticsearchSink, FieldOfDocument
 from connectors.message import Claim, Documents
 from tests.connectors.elasticsearch.http_node import HttpNode, a_node
 from tests.contract.sink import Answers
@@ -26,7 +26,7 @@ def node() -> Iterator[HttpNode]:
 def test_what_is_rejected_at_once_does_not_shift_the_others(node: HttpNode) -> None:
     node.answers = [(200, STORED)]
     routing = FieldOfDocument(field="r")
-    spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing, bulk=Bulk(linger=0))
+    spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing)
     answers = Answers()
 
     with closing(Elasticsearch(spec)) as sink:
@@ -57,7 +57,7 @@ def test_what_the_cluster_takes_bounds_requests(node: HttpNode) -> None:
     lengths = b'{"nodes":{"a":{"http":{"max_content_length_in_bytes":120}}}}'
     node.answers = [(400, b'{"error":{"type":"no"}}'), (200, b"{}"), (200, b"{}"), (200, lengths)]
     node.answers += [(200, STORED)] * 2
-    spec = ElasticsearchSink(url=(node.url,), index="events", bulk=Bulk(linger=0))
+    spec = ElasticsearchSink(url=(node.url,), index="events")
     answers = Answers()
 
     with closing(Elasticsearch(spec)) as sink:
@@ -71,7 +71,7 @@ def test_what_the_cluster_takes_bounds_requests(node: HttpNode) -> None:
 def test_with_none_no_document_is_named(node: HttpNode) -> None:
     """Not by a bulk body either."""
     node.answers = [(200, STORED)]
-    spec = ElasticsearchSink(url=(node.url,), index="events", id="none", bulk=Bulk(linger=0))
+    spec = ElasticsearchSink(url=(node.url,), index="events", id="none")
     answers = Answers()
 
     with closing(Elasticsearch(spec)) as sink:
@@ -89,7 +89,7 @@ def test_what_is_rejected_at_once_does_not_hide_the_conflicts_of_others(node: Ht
         (200, b'{"docs":[%s]}' % there),
     ]
     routing = FieldOfDocument(field="r")
-    spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing, bulk=Bulk(linger=0))
+    spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing)
     claims: list[Claim | None] = [Claim("f", "mine")] * 2
     answers = Answers()
 

@@ -21,7 +21,7 @@ def test_defaults() -> None:
     spec = sink()
 
     assert (spec.action, spec.id, spec.concurrency) == ("index", "auto", 4)
-    assert (spec.bulk.max_bytes, spec.bulk.linger, spec.request_timeout) == (10485760, 0.05, 60.0)
+    assert (spec.bulk.max_bytes, spec.request_timeout) == (10485760, 60.0)
     assert (spec.api_key, spec.basic_auth, spec.ca_certs, spec.index_fallback) == (None,) * 4
 
 
