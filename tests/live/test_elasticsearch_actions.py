@@ -226,7 +226,7 @@ def test_what_does_not_fit_may_be_in_a_failure_store(
         if answers.rejected:
             pytest.skip("this Elasticsearch knows no failure stores")
         assert sorted(answers.stored) == [0, 1]
-        until(lambda: "failure store of their data stream, 1 so far" in caplog.text)
+        until(lambda: "data stream into its failure store, 1 so far" in caplog.text)
         store.ask("POST", f"/{index}-stream::failures/_refresh")
         [found] = store.documents(f"{index}-stream::failures")
         assert found["document"]["source"] == {"n": 2}
