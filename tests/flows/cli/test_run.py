@@ -10,7 +10,7 @@ import bytewax.run
 import pytest
 
 from flows.cli.run import OPTIONS, arguments
-from tests.flows.cli.command import hopper
+from tests.flows.cli.command import hopper_process
 
 
 def test_the_options_are_those_of_bytewax() -> None:
@@ -47,7 +47,7 @@ def test_the_job_runs_the_file_that_is_named(
     """Told by what it says about it."""
     (tmp_path / name).write_text("version: 2\n")
 
-    told = hopper("run", *given, folder=tmp_path, environment=environment)
+    told = hopper_process("run", *given, folder=tmp_path, environment=environment)
 
     assert told.code == 2
     assert told.err.startswith(f"{name}:1:")
