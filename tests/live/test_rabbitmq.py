@@ -178,7 +178,7 @@ def test_a_queue_that_is_not_there_is_named(rig: RabbitMQRig) -> None:
 
 
 def test_a_broker_that_is_not_there_is_named_without_the_password(rig: RabbitMQRig) -> None:
-    """Host, port and virtual host; after five tries."""
+    """Host, port and virtual host; after five attempts."""
     spec = RabbitMQSource.model_validate(
         {"url": "amqp://someone:s3cret@127.0.0.1:1/team%2Fa", "queue": "q"}
     )
@@ -190,7 +190,7 @@ def test_a_broker_that_is_not_there_is_named_without_the_password(rig: RabbitMQR
     assert '127.0.0.1:1, virtual host "team/a"' in text
     assert "Connection refused" in text
     assert "s3cret" not in text
-    assert "5 tries" in text
+    assert "5 attempts" in text
 
 
 def test_a_wrong_password_is_said_to_be_one(rig: RabbitMQRig) -> None:
