@@ -177,7 +177,7 @@ def test_any_time_that_python_writes_is_read_as_that_time(
 ) -> None:
     offset = None if minutes is None else timezone(timedelta(minutes=minutes))
     text = moment.replace(tzinfo=offset).isoformat()
-    in_utc = (moment - datetime(1970, 1, 1)).total_seconds() - 60 * (minutes or 0)
+    in_utc = (moment - datetime(1970, 1, 1) - timedelta(minutes=minutes or 0)).total_seconds()
 
     if FIRST <= in_utc < END:
         assert read_time(text) == in_utc
