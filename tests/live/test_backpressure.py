@@ -105,7 +105,7 @@ def test_what_holds_all_of_a_given_prefetch_is_said(
         told = wait_for(job, "/health", 503, "has been full for")
 
         [reason] = told["reasons"]
-        assert "most of these messages are in open groups; only messages that cannot" in reason
+        assert "are in open groups, which wait for room; only messages that cannot" in reason
         assert "raise source.rabbitmq.prefetch" in reason
         assert remedy in reason
         job.wait_for_log("are in open groups")
