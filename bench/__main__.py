@@ -25,7 +25,10 @@ from bench.sinks import INDEX, BenchSink, Real, StubSink
 from tools.services import url
 
 QUEUE = "hopper.bench"
-AGGREGATE, LATENCY = "aggregate", "latency"
+AGGREGATE, LATENCY, THROTTLED = "aggregate", "latency", "throttled"
+
+THROTTLED_DOCUMENTS, THROTTLED_SECONDS = 20_000, 6.0
+"""What we want where a fifth of all documents is throttled; Redpanda Connect takes as long."""
 
 
 def main() -> None:
@@ -43,6 +46,8 @@ def main() -> None:
     if LATENCY in options.only:
         for line in latency.report(url("RABBITMQ_URL"), options.seconds):
             print(line)
+    if THROTTLED in options.only:
+        measure_throttled(url("RABBITMQ_URL"))
     if AGGREGATE in options.only:
         for line in aggregate.report(options.rounds):
             print(line)
@@ -79,8 +84,27 @@ def measure(
     queue.delete()
 
 
+def measure_throttled(rabbitmq: str) -> None:
+    """Print how long a job takes for documents of which the sink throttles a fifth."""
+    queue = BenchQueue(rabbitmq, QUEUE, {})
+    with StubSink(throttled=0.2) as sink:
+        environment = {
+            "RABBITMQ_URL": rabbitmq,
+            "ELASTICSEARCH_URL": sink.url,
+            "BENCH_INDEX": INDEX,
+            "HOPPER_PIPELINE": HOPPER.pipeline,
+        }
+        rate = run(HOPPER, queue, THROTTLED_DOCUMENTS, environment).rate
+    queue.delete()
+    print("### A fifth of the documents of each request is throttled\n")
+    print("| documents | seconds | wanted | reached |\n|--:|--:|--:|---|")
+    seconds = THROTTLED_DOCUMENTS / rate
+    reached = "yes" if seconds <= THROTTLED_SECONDS else "no"
+    print(f"| {THROTTLED_DOCUMENTS:,} | {seconds:.1f} | {THROTTLED_SECONDS:g} | {reached} |\n")
+
+
 def _options() -> argparse.Namespace:
-    names = [*(scenario.name for scenario in SCENARIOS), AGGREGATE, LATENCY]
+    names = [*(scenario.name for scenario in SCENARIOS), AGGREGATE, LATENCY, THROTTLED]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")

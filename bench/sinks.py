@@ -45,13 +45,13 @@ class BenchSink(Protocol):
 class StubSink:
     """See `stub.py`."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        """`seconds`: what each answer takes."""
-        self.url, self._seconds = "", seconds
+    def __init__(self, seconds: float = 0.0, throttled: float = 0.0) -> None:
+        """`seconds`: what each answer takes; `throttled`: the share of documents refused by it."""
+        self.url, self._options = "", (str(seconds), str(throttled))
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.stub", str(self._seconds)],
+            [sys.executable, "-m", "bench.stub", *self._options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,

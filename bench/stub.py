@@ -3,13 +3,14 @@
 It answers as much as the real one would, item by item, and prepares each answer once. Its cost is
 shared by all that is measured, and told with the results.
 
-`python -m bench.stub 0.005` takes 5 ms for each answer; `GET /ages` tells how old each document
-was, by its field `sent`, when the request had arrived.
+`python -m bench.stub 0.005 0.2` takes 5 ms for each answer, and throttles a fifth of all documents
+(429); `GET /ages` tells how old each document was, by its field `sent`, when the request arrived.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
 import time
@@ -31,11 +32,21 @@ ITEM = {
 """What Elasticsearch 9 says of a document that it has stored."""
 
 
+BUSY = {
+    "_index": "bench",
+    "status": 429,
+    "error": {"type": "es_rejected_execution_exception", "reason": "rejected execution"},
+}
+"""What it says of one that it has no room for now."""
+
+
 class Stub(StreamRequestHandler):
     """Serves one connection, as long as it lasts."""
 
     seconds = 0.0
     """What each answer to a bulk request takes."""
+    throttled = 0.0
+    """The share of documents that it refuses, each by chance."""
     ages: ClassVar[list[float]] = []
 
     def handle(self) -> None:
@@ -54,7 +65,10 @@ class Stub(StreamRequestHandler):
             documents = body.count(b"\n") // 2
             if self.seconds and documents:
                 time.sleep(self.seconds)
-            self.wfile.write(answer(documents, short=b"filter_path=" in request))
+            if self.throttled and documents:
+                self.wfile.write(partial(documents, self.throttled))
+            else:
+                self.wfile.write(answer(documents, short=b"filter_path=" in request))
 
 
 @lru_cache(10_000)
@@ -66,6 +80,12 @@ def answer(documents: int, short: bool) -> bytes:
         return _http(HTTPStatus.OK, {"took": 1, "errors": False, "items": items})
     error = {"type": "parse_exception", "reason": "request body is required"}
     return _http(HTTPStatus.BAD_REQUEST, {"error": error})
+
+
+def partial(documents: int, throttled: float) -> bytes:
+    """The answer to a request of which a share is too much."""
+    items = [{"index": BUSY if random.random() < throttled else ITEM} for _ in range(documents)]
+    return _http(HTTPStatus.OK, {"took": 1, "errors": True, "items": items})
 
 
 def _http(status: HTTPStatus, content: object) -> bytes:
@@ -88,7 +108,7 @@ class _Server(ThreadingTCPServer):
 
 def main() -> None:
     """Listen on a free port, print its number, and serve for ever."""
-    Stub.seconds = float(sys.argv[1])
+    Stub.seconds, Stub.throttled = float(sys.argv[1]), float(sys.argv[2])
     with _Server(("127.0.0.1", 0), Stub) as server:
         print(server.server_address[1], flush=True)
         server.serve_forever()
