@@ -63,7 +63,7 @@ class AdaptiveConcurrency:
             self._allowed = min(self._limit, self._allowed + 1 / self._allowed)  # Rule 1
 
     def throttle(self) -> None:
-        """Note that a request was processed, but some of its documents were throttled."""
+        """Note that a request was processed, but most of its documents were throttled."""
         self.in_flight -= 1
         self._failures = 0
         self._allowed = max(1.0, self._allowed / 2)  # Rule 1

@@ -9,9 +9,11 @@ Rule 2: A batch is one request; one larger than `bytes_max` is divided.
 Rule 3: Small batches share a request. The first is sent at once; those that come while requests
         are in flight wait for the next request, as bytes do in TCP (Nagle's algorithm, RFC 896).
         They wait at most `COMPANY_SECONDS`, and only while they are small together.
-Rule 4: Documents to retry wait until they are due, may share a request with other retries, and
-        go first.
-Rule 5: In an ordered backlog no document overtakes one that waits for its retry.
+Rule 4: Documents to retry wait until they are due, share a request, and go first. New documents
+        come along where there is room. Documents of which most were accepted (`may_join`) do not
+        wait longer than for the next new documents: they come along with these.
+Rule 5: In an ordered backlog no document overtakes one that waits for its retry, nor shares its
+        request.
 Rule 6: Withdrawn documents are never sent.
 Rule 7: Documents of the same name do not overtake each other (see `per_id_order`).
 Rule 8: A postponed request is sent unchanged when it is due. An ordered backlog postpones none.
@@ -23,6 +25,7 @@ import itertools
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from connectors.elasticsearch.per_id_order import PerIdOrder, names_of
 from connectors.elasticsearch.request import Batch, Name, Request, RequestPart
@@ -52,6 +55,7 @@ class Backlog:
         self._company_bytes = 0
         self._company_since = 0.0
         self._retries: list[tuple[float, int, RequestPart]] = []
+        self._joining: list[tuple[float, int, RequestPart]] = []
         self._postponed: list[tuple[float, int, Request]] = []
         self._numbers = itertools.count()
 
@@ -91,12 +95,16 @@ class Backlog:
 
     def take(self, now: float, in_flight: int) -> Request | None:
         """Return the request to send now, if there is one."""
-        request = self._take_retries(now) or self._take_postponed(now)
-        if request is None and not (self._ordered and self._retries):  # Rule 5
-            if self._company and self._company_due_at(in_flight) <= now:
-                self.flush()
-            while self._requests and request is None:
-                request = self._wanted(self._requests.popleft())
+        ordered = self._ordered and bool(self._retries)  # Rule 5
+        if self._company and not ordered and self._company_due_at(in_flight) <= now:
+            self.flush()
+        request = self._take_retries(now)
+        if request is not None and not ordered:
+            request = self._with_new(request)
+        elif request is None:
+            request = self._take_postponed(now)
+        while request is None and self._requests and not ordered:
+            request = self._wanted(self._requests.popleft())
         if request is not None:
             for part in request.parts:
                 part.attempts += 1
@@ -104,7 +112,8 @@ class Backlog:
 
     def due_at(self, in_flight: int) -> float | None:
         """Return when `take` may next return a request; `None`: nothing waits."""
-        times = [waiting[0][0] for waiting in (self._retries, self._postponed) if waiting]
+        lines = self._retries, self._joining, self._postponed
+        times = [waiting[0][0] for waiting in lines if waiting]
         if not (self._ordered and times):
             if self._requests:
                 return float("-inf")
@@ -119,7 +128,9 @@ class Backlog:
             retries = self._order.one_of_each(retries)
             names = names.difference(*(part.names for part, _ in retries))
             for part, due_at in retries:
-                insort(self._retries, (due_at, next(self._numbers), part))  # Rule 4
+                joins = part.may_join and not self._ordered
+                line = self._joining if joins else self._retries  # Rule 4
+                insort(line, (due_at, next(self._numbers), part))
         self._release(names)
 
     def put_back(self, *requests: Request) -> None:
@@ -144,12 +155,13 @@ class Backlog:
     @property
     def waits(self) -> bool:
         """Documents wait, and not for company; to be asked from any thread."""
-        return bool(self._requests or self._retries or self._postponed)
+        lines = self._requests, self._retries, self._joining, self._postponed
+        return any(lines) or self._company_bytes >= self._small_bytes
 
     def count(self) -> int:
         """Return how many documents wait."""
         waiting = [*self._requests, Request(self._company), Request(self._order.held)]
-        waiting.append(Request([part for _, _, part in self._retries]))
+        waiting.append(Request([part for _, _, part in (*self._retries, *self._joining)]))
         waiting += [request for _, _, request in self._postponed]
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
 
@@ -168,19 +180,36 @@ class Backlog:
         return [fitting for half in halves for fitting in self._fitting(half)]
 
     def _take_retries(self, now: float) -> Request | None:
+        if not (self._retries or self._joining):
+            return None
+        new = self._requests and self._requests[0].names is None
         parts: list[RequestPart] = []
         size = 0
-        while self._retries and self._retries[0][0] <= now:
-            part = self._retries[0][2]
-            if part.batch.withdrawn:  # Rule 6
-                self._release(set(part.names))
-            else:
-                size += part.size
-                if parts and size > self._bytes_max:
-                    break
-                parts.append(part)
-            del self._retries[0]
+        for line, until in ((self._joining, inf if new else now), (self._retries, now)):
+            while line and line[0][0] <= until:
+                part = line[0][2]
+                if part.batch.withdrawn:  # Rule 6
+                    self._release(set(part.names))
+                else:
+                    size += part.size
+                    if parts and size > self._bytes_max:
+                        break
+                    parts.append(part)
+                del line[0]
         return Request(parts, names_of(parts)) if parts else None
+
+    def _with_new(self, retries: Request) -> Request:
+        """Add new documents to retries, where there is room. Rule 4."""
+        self.flush()
+        next_one = self._requests[0] if self._requests else None
+        if next_one is None or next_one.names is not None:
+            return retries
+        if retries.size + next_one.size > self._bytes_max:
+            return retries
+        new = self._wanted(self._requests.popleft())
+        if new is None or new.names is None or retries.names is None:
+            return retries
+        return Request([*retries.parts, *new.parts], retries.names | new.names)
 
     def _take_postponed(self, now: float) -> Request | None:
         request = None

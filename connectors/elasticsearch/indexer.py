@@ -23,7 +23,13 @@ from connectors.elasticsearch.observer import NoObserver, Observer, report
 from connectors.elasticsearch.outage_log import Reports
 from connectors.elasticsearch.per_id_order import count_replaced_as_stored, document_names
 from connectors.elasticsearch.request import Batch, Request
-from connectors.elasticsearch.retry_policy import halve, is_too_large, reject_single, settle
+from connectors.elasticsearch.retry_policy import (
+    halve,
+    is_overload,
+    is_too_large,
+    reject_single,
+    settle,
+)
 from connectors.elasticsearch.round_trip import RoundTrip
 from connectors.elasticsearch.submission import Submission
 from connectors.message import Answer, Documents, SinkState
@@ -37,7 +43,8 @@ REQUESTS = Backoff(0.1, 5.0)
 whether the service is back: one in five seconds is no load for it, and finds it soon."""
 
 DOCUMENTS = Backoff(0.1, 10.0)
-"""Seconds until a document is retried; 0.1 s is about the time of a full bulk request."""
+"""Seconds until a document is retried that no other request takes along before; 0.1 s is about the
+time of a full bulk request."""
 
 
 class Indexer:
@@ -224,11 +231,11 @@ class Indexer:
     ) -> list[tuple[Batch, Answer]]:
         settlement = settle(request, count_replaced_as_stored(request, items), self._index)
         retries = [
-            (part, now + DOCUMENTS.delay(part.refusals - 1, self._draw()))
+            (part, now + DOCUMENTS.delay(max(0, part.refusals - 1), self._draw()))
             for part in settlement.retries
         ]
         self._backlog.finish(request, retries)
-        if any(refusal.status in (429, 503) for refusal in items.throttled):
+        if is_overload(items, request.documents):
             self._pace.throttle()
         else:
             self._pace.succeed(slow)

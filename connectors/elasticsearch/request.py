@@ -76,9 +76,9 @@ class RequestPart:
         self.attempts = 0
         """How often they were sent."""
         self.refusals = 0
-        """Answers after which exactly these documents were retried."""
+        """Answers in a row that refused most of the documents of this part, and so these."""
         self.errors = 0
-        """How many of these answers were failures of Elasticsearch itself."""
+        """Answers that were failures of Elasticsearch itself."""
         self.maybe_stored = False
         """They were sent in a request whose answer was lost."""
 
@@ -88,6 +88,11 @@ class RequestPart:
         part.attempts, part.refusals, part.errors = self.attempts, self.refusals, self.errors
         part.maybe_stored = self.maybe_stored
         return part
+
+    @property
+    def may_join(self) -> bool:
+        """A retry need not wait: most of what was sent with these documents was accepted."""
+        return not self.refusals
 
     @property
     def size(self) -> int:

@@ -59,6 +59,12 @@ def settle(request: Request, items: Items, index: str | None) -> RetryDecision:
     return settlement
 
 
+def is_overload(items: Items, documents: int) -> bool:
+    """Return whether a request of so many documents was too much: most were throttled."""
+    throttled = sum(refusal.status in (429, 503) for refusal in items.throttled)
+    return 2 * throttled > documents
+
+
 def halve(
     request: Request, reading: Retry | RefusedRequest, verdict: Verdict = Verdict.WAIT
 ) -> tuple[Request, Request] | None:
@@ -174,7 +180,8 @@ def _settle_part(
     for refused, errors in ((items.throttled, 0), (failed, 1)):
         if refused:
             retry = part.only([part.positions[refusal.position] for refusal in refused])
-            retry.refusals += 1
+            most = 2 * len(refused) > len(part.positions)
+            retry.refusals = part.refusals + 1 if most or errors else 0
             retry.errors += errors
             retry.maybe_stored |= bool(errors)
             settlement.retries.append(retry)

@@ -39,8 +39,9 @@ def take_all(some: Backlog, now: float, in_flight: int = 0) -> list[list[tuple[B
     return found
 
 
-def again(some: Backlog, part: RequestPart, due_at: float) -> None:
+def again(some: Backlog, part: RequestPart, due_at: float, refusals: int = 1) -> None:
     """A request of this part alone was answered: to be sent again."""
+    part.refusals = refusals
     some.finish(Request([part]), [(part, due_at)])
 
 
@@ -167,7 +168,7 @@ def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
 
     assert content(some.take(2.9, in_flight=0)) == [(next_one, [0])]
     second = some.take(3.0, in_flight=0)
-    assert content(second) == [(window, [1])]
+    assert content(second) == [(window, [1]), (next_one, [0])]
     assert second is not None
     assert second.parts[0].attempts == 2
 
@@ -186,9 +187,43 @@ def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
     assert content(some.take(4.0, in_flight=0)) == [(one, [0])]
 
 
-def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
-    some, window, next_one = backlog(ordered=True), batch(SMALL_BYTES), batch(SMALL_BYTES)
+def test_what_is_sent_again_joins_the_next_request_if_most_was_accepted() -> None:
+    some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 3), batch(SMALL_BYTES)
+    again(some, RequestPart(window, [1]), 3.0, refusals=0)
+
+    assert some.take(1.0, in_flight=1) is None
+    some.add(next_one, 1.0)
+    assert content(some.take(1.0, in_flight=1)) == [(window, [1]), (next_one, [0])]
+
+
+def test_but_waits_for_no_next_request_once_it_is_due() -> None:
+    some, window = backlog(), batch(*[SMALL_BYTES] * 3)
+    again(some, RequestPart(window, [1]), 3.0, refusals=0)
+
+    assert some.due_at(in_flight=1) == 3.0
+    assert content(some.take(3.0, in_flight=1)) == [(window, [1])]
+
+
+def test_small_ones_come_along_with_what_is_sent_again() -> None:
+    some, window, small = backlog(), batch(SMALL_BYTES), batch(100)
     again(some, RequestPart(window, [0]), 3.0)
+    some.add(small, 3.0)
+
+    assert content(some.take(3.0, in_flight=1)) == [(window, [0]), (small, [0])]
+
+
+def test_no_request_grows_too_large_by_what_comes_along() -> None:
+    some, window, next_one = backlog(bytes_max=1000), batch(600), batch(600)
+    again(some, RequestPart(window, [0]), 3.0, refusals=0)
+    some.add(next_one, 1.0)
+
+    assert take_all(some, 1.0) == [[(window, [0])], [(next_one, [0])]]
+
+
+def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
+    """Nor joins it: of one request, each document may be stored without the others."""
+    some, window, next_one = backlog(ordered=True), batch(SMALL_BYTES), batch(SMALL_BYTES)
+    again(some, RequestPart(window, [0]), 3.0, refusals=0)
     some.add(next_one, 1.0)
 
     assert some.take(2.0, in_flight=0) is None
@@ -301,7 +336,8 @@ class AgainstAModel(RuleBasedStateMachine):
         assert due_at <= self.now
         assert request.size <= self.bytes_max or request.documents == 1
         first_times = [part for part in request.parts if part.attempts == 1]
-        assert not first_times or len(first_times) == len(request.parts)
+        if self.ordered:
+            assert not first_times or len(first_times) == len(request.parts)
         assert all(part.attempts >= 1 for part in request.parts)
         if len(first_times) > 1:
             assert all(part.size < SMALL_BYTES for part in first_times)
@@ -324,6 +360,7 @@ class AgainstAModel(RuleBasedStateMachine):
                 if kept:
                     due_at = self.now + data.draw(st.sampled_from([0.0, 1.0]))
                     kept_parts.append((part.only(kept), due_at))
+                    kept_parts[-1][0].refusals = data.draw(st.integers(0, 1))
             self.backlog.finish(request, kept_parts)
 
     @precondition(lambda self: self.batches)

@@ -253,6 +253,26 @@ def test_only_what_was_throttled_is_sent_again(cluster: Cluster, build: Build) -
     ]
 
 
+def test_throttling_of_a_fifth_costs_a_fifth_of_the_requests(
+    cluster: Cluster, build: Build
+) -> None:
+    """With the longest waits: documents that were refused do not wait alone, nor for long."""
+    chance = random.Random(7)
+
+    def store(documents: list[Any]) -> Reply:
+        throttled = {d["n"]: 429 for d in documents if chance.random() < 0.2}
+        return cluster.store(documents, throttled)
+
+    cluster.script = [store] * 1000
+    indexer, answers = build(draw=lambda: 1.0), [CollectedAnswers() for _ in range(20)]
+    for n, each in enumerate(answers):
+        indexer.submit(documents(n * 1000, 1000), each)
+
+    until(lambda: all(len(each) == 1000 for each in answers), timeout=6)
+    assert set(cluster.stored.values()) == {1}
+    assert len(cluster.requests) < 20 + 20
+
+
 def test_one_bad_document_rejects_only_itself(cluster: Cluster, build: Build) -> None:
     cluster.script = [lambda documents: cluster.store(documents, {7: 400})]
     answers = CollectedAnswers()

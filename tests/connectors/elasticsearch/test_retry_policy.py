@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from connectors.elasticsearch.bulk_response import (
     MAX_CONTENT_LENGTH,
@@ -13,12 +15,14 @@ from connectors.elasticsearch.bulk_response import (
     RefusedRequest,
     Retry,
 )
+from connectors.elasticsearch.indexer import DOCUMENTS
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.elasticsearch.retry_policy import (
     ATTEMPTS_TO_HALVE,
     MAX_ERRORS,
     MIN_CUT_BYTES,
     halve,
+    is_overload,
     is_too_large,
     reject_id_collisions,
     reject_single,
@@ -83,6 +87,66 @@ def test_throttling_is_tried_again_for_ever() -> None:
     assert settlement.answers == []
     (retry,) = settlement.retries
     assert (retry.attempts, retry.refusals, retry.errors) == (10**6, 1001, MAX_ERRORS - 1)
+
+
+def answer(documents: int, throttled: Sequence[int]) -> Items:
+    """Some are throttled, and all others are stored."""
+    stored = [position for position in range(documents) if position not in throttled]
+    return Items(stored, throttled=[Refusal(position, 429, "busy") for position in throttled])
+
+
+@hypothesis.given(st.lists(st.sets(st.integers(0, 19)), max_size=12))
+def test_each_document_is_stored_or_tried_again_and_waits_only_if_most_were_refused(
+    answers: list[set[int]],
+) -> None:
+    """Of 20 documents, each answer throttles those; it says nothing of the others."""
+    some, stored = part(batch(20), range(20)), list[int]()
+    for throttled in answers:
+        refused = [n for n, position in enumerate(some.positions) if position in throttled]
+        settlement = settle(Request([some]), answer(len(some.positions), refused), None)
+        stored += [position for _, told in settlement.answers for position in told.stored]
+        if not settlement.retries:
+            break
+        (retry,) = settlement.retries
+        assert sorted([*stored, *retry.positions]) == [*range(20)]
+        if 2 * len(retry.positions) > len(some.positions):
+            assert retry.refusals == some.refusals + 1
+        assert retry.may_join == (2 * len(retry.positions) <= len(some.positions))
+        some = retry
+
+
+@hypothesis.given(
+    shares=st.lists(st.integers(51, 100), min_size=200, max_size=200), documents=st.integers(1, 50)
+)
+def test_where_little_gets_through_requests_become_ever_rarer(
+    shares: list[int], documents: int
+) -> None:
+    """At most a dozen in a minute, however many documents wait; with the longest waits."""
+    some, now, sent = part(batch(documents), range(documents)), 0.0, 0
+    for share in shares:
+        sent += 1
+        size = len(some.positions)
+        refused = range(min(size, -(-size * share // 100)))
+        retries = settle(Request([some]), answer(size, refused), None).retries
+        if not retries or now > 60:
+            break
+        (some,) = retries
+        now += DOCUMENTS.delay(some.refusals - 1, 1.0)
+
+    assert sent <= 14
+
+
+@hypothesis.given(st.integers(1, 100), st.data())
+def test_a_request_is_too_much_when_most_of_it_is(documents: int, data: st.DataObject) -> None:
+    throttled = data.draw(st.integers(0, documents))
+
+    assert is_overload(answer(documents, range(throttled)), documents) == (
+        throttled > documents - throttled
+    )
+
+
+def test_a_missing_index_is_no_overload() -> None:
+    assert not is_overload(Items([], throttled=[Refusal(0, 404, "no such index")]), 1)
 
 
 def test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end() -> None:
