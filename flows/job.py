@@ -1,6 +1,6 @@
-"""A job: what a pipeline comes to in this process, with one factory for each step.
+"""Makes the parts of a pipeline for this process, with one factory for each step.
 
-Each part is made by the module that it belongs to; here they meet.
+Each module makes its own part; `Job` connects them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Job:
         accounts: Accounts | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`clock` tells the seconds since 1970; `None`: each step asks the machine."""
+        """`clock`: returns seconds since 1970; `None`: each step uses the system clock."""
         aggregate, consumers = spec.aggregate, source.consumers()
         self.name, self.source, self.sink, self.stop = spec.name, source, sink, stop
         self.accounts = accounts or Accounts()
@@ -52,12 +52,12 @@ class Job:
 
     @property
     def skipped(self) -> int:
-        """Values that were of no use to their function of `reduce`."""
+        """Values that functions of `reduce` skipped because they have the wrong type."""
         return self._values.skipped
 
     @property
     def ahead(self) -> int:
-        """Messages whose event time was too far in the future to end a window."""
+        """Messages with an event time too far in the future to move the watermark."""
         return self.router.ahead
 
     def deliveries(self) -> Deliveries:

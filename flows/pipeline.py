@@ -1,4 +1,4 @@
-"""The flow: what `pipeline.yaml` declares, as a Bytewax dataflow.
+"""Builds the Bytewax dataflow that `pipeline.yaml` declares.
 
     source ──▶ correlate ──▶ aggregate ──▶ write ──▶ acknowledge
                    │                                    ▲
@@ -19,16 +19,16 @@ from flows.steps.routing import is_for_shard, key_by_consumer
 
 
 def flow(path: str | None = None) -> Dataflow:
-    """The job of a file: of `path`, else of $HOPPER_PIPELINE, else of `pipeline.yaml`.
+    """Return the dataflow of a file: `path`, else $HOPPER_PIPELINE, else `pipeline.yaml`.
 
     Ends the process, with a message and no traceback, when the file is wrong (exit code 2) or when
-    a service does not let us in (exit code 1).
+    a service refuses the job (exit code 1).
     """
     return build_flow(start(path or chosen_path()))
 
 
 def build_flow(job: Job) -> Dataflow:
-    """What comes in at `source` leaves at `acknowledge`, stored or parked: nowhere else."""
+    """Connect the steps: every message from `source` gets its outcome at `acknowledge`."""
     flow = Dataflow(job.name)
     events = op.input("source", flow, job.deliveries())
     read = op.flat_map_batch("correlate", events, job.correlate())

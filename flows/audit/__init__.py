@@ -1,1 +1,1 @@
-"""Whether all that was received adds up, and how the job is."""
+"""Counts messages, checks that the counts add up, and reports the health of the job."""

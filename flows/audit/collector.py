@@ -1,4 +1,4 @@
-"""Shows Prometheus what the accounts and their owners say: nothing is counted twice."""
+"""Exports the accounts to Prometheus, which reads them without counting again."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from flows.job import Job
 class AccountsCollector(Collector):
     """Reads the accounts of a job at each request.
 
-    So all that tell a number tell the same: Prometheus, the log, and the pages about the health.
+    So Prometheus, the log, `/health` and `/ready` report the same numbers.
     """
 
     def __init__(self, job: Job) -> None:
         self._job = job
 
     def describe(self) -> Iterator[Metric]:
-        """What is shown, without numbers."""
+        """Return the metrics without values."""
         return _families()
 
     def collect(self) -> Iterator[Metric]:
-        """What is shown, as it is now."""
+        """Return the metrics with their values of now."""
         job, messages = self._job, self._job.accounts.messages
         for counter in _COUNTERS:
             yield CounterMetricFamily(counter.name, counter.help, counter.read(job, messages))
@@ -41,18 +41,18 @@ class AccountsCollector(Collector):
 
 
 def show(job: Job) -> None:
-    """Let Prometheus read the accounts of this process; once."""
+    """Register the accounts of this process with Prometheus; call it once."""
     REGISTRY.register(AccountsCollector(job))
 
 
 def described() -> Iterator[Description]:
-    """Everything that a collector shows, for the documents."""
+    """Return the metrics of a collector, for the documents."""
     for family in _families():
         yield description(family, family._labelnames)
 
 
 class _Shown(NamedTuple):
-    """One number."""
+    """One metric without labels."""
 
     name: str
     help: str

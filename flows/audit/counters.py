@@ -1,11 +1,12 @@
-"""Counts what each place of this process takes in, and what becomes of it.
+"""Counts the messages that each place of this process takes in, and their outcomes.
 
-Pure: it is told, batch by batch, and judges nothing; `reconcile.py` does. What is counted are
-messages; between `correlate` and `acknowledge`, each document of a message that has several.
+Pure: the steps report each batch, and `reconcile.py` compares the counts. The unit is a message;
+between `correlate` and `acknowledge`, each document of a split message counts.
 
-Rule 1: what a place has taken in has left it, was forgotten with its connection, or is there yet.
+Rule 1: a message that has entered a place has left it, was forgotten with its connection, or is
+        still open there.
 Rule 2: an account has one writer, and changes in one assignment: a reader in another thread
-        sees no half of it.
+        never sees a half-finished change.
 """
 
 from __future__ import annotations
@@ -28,25 +29,25 @@ from flows.values.group import DuplicateOfSent, Group
 
 
 class Counts(NamedTuple):
-    """What a place has taken in, and where that is."""
+    """The messages that have entered a place, and where they are now."""
 
     entered: int = 0
     left: int = 0
     forgotten: int = 0
-    """Its connection is lost: it comes again."""
+    """Messages of a lost connection: the broker redelivers them."""
     open: int = 0
-    """It is there yet, as the place itself knows."""
+    """Messages that are still there, as the place itself counts them."""
     groups: int = 0
-    """Of what is open, where it is in groups."""
+    """The number of open groups, if the place has groups."""
 
     @property
     def difference(self) -> int:
-        """How many are missing; below zero: how many came from nowhere. Rule 1."""
+        """How many messages are missing; below zero: how many were never counted in. Rule 1."""
         return self.entered - self.left - self.forgotten - self.open
 
 
 class Account:
-    """Of one place."""
+    """The counts of one place."""
 
     def __init__(self) -> None:
         self.counts = Counts()
@@ -54,57 +55,57 @@ class Account:
     def note(
         self, *, entered: int = 0, left: int = 0, forgotten: int = 0, open: int, groups: int = 0
     ) -> None:
-        """What has happened since the last note, and what is there now."""
+        """Add what has moved since the last note; `open` and `groups` are the numbers of now."""
         before = self.counts
         entered, left = before.entered + entered, before.left + left
         self.counts = Counts(entered, left, before.forgotten + forgotten, open, groups)
 
 
 class Messages(NamedTuple):
-    """Where all messages of a process are, in the words of the log, of metrics and of `/health`."""
+    """The messages of a process by outcome, in the words of the log, the metrics and `/health`."""
 
     received: int
     stored: int
     rejected: int
-    """In all: they are parked, discarded or requeued, or wait to be."""
+    """All rejected messages: parked, discarded or requeued, or still waiting for that."""
     parked: int
     discarded: int
     dropped: int
     requeued: int
-    """Delivered again: they were not settled when their connection was lost, or the job ended."""
+    """Messages in flight when their connection was lost, or the job ended."""
 
     @property
     def waiting(self) -> int:
-        """They are not settled yet: the broker waits to hear about them."""
+        """Messages in flight: the broker waits for an answer."""
         settled = self.stored + self.parked + self.discarded + self.dropped + self.requeued
         return self.received - settled
 
     def __str__(self) -> str:
-        """In one line, for the log; what is rare is told where it has happened."""
+        """Return one line for the log; rare outcomes are left out while they are zero."""
         always = {"received", "stored", "rejected", "parked"}
         counted = [(getattr(self, name), name) for name in self._fields]
-        told = [f"{count} {name}" for count, name in counted if count or name in always]
-        return ", ".join(told).replace("_", " ")
+        shown = [f"{count} {name}" for count, name in counted if count or name in always]
+        return ", ".join(shown).replace("_", " ")
 
 
 class Received(NamedTuple):
-    """What became of the messages of a consumer."""
+    """The messages of a consumer by outcome."""
 
     received: int = 0
     stored: int = 0
     rejected: int = 0
     dropped: int = 0
     requeued: int = 0
-    """They had no outcome when their connection was lost, or the job ended."""
+    """Messages without an outcome when their connection was lost, or the job ended."""
 
     @property
     def waiting(self) -> int:
-        """They have no outcome yet; below zero: there are outcomes of no message."""
+        """Messages without an outcome; below zero: outcomes without a message."""
         return self.received - sum(self[1:])
 
 
 class Settling(Protocol):
-    """What a consumer counts itself: see `connectors.connector.Consumer`."""
+    """The counts that a consumer itself keeps: see `connectors.connector.Consumer`."""
 
     @property
     def awaiting_outcome(self) -> int:
@@ -112,35 +113,35 @@ class Settling(Protocol):
 
     @property
     def counts(self) -> ConsumerCounts:
-        """What became of rejected messages, and of late outcomes."""
+        """Counts of rejected messages, and of stale outcomes."""
 
 
 class ConsumerAccount:
-    """Of one consumer: of both ends of the flow, and of what is between them."""
+    """The counts of one consumer, at both ends of the flow and between them."""
 
     def __init__(self, consumer: Settling) -> None:
         self._consumer = consumer
         self.counts = Received()
         self.connected = False
         self.polls = 0
-        """How often it was asked for what has arrived."""
+        """How often the dataflow has polled the consumer."""
         self.sent = self.returned = 0
-        """What went into the flow, and what came out of it."""
+        """What `correlate` has sent into the flow, and what `acknowledge` has received."""
         self.stale = 0
         """Outcomes that came after their connection was lost."""
 
     @property
     def awaiting_outcome(self) -> int:
-        """What has no outcome yet, as the consumer itself knows."""
+        """Messages without an outcome, as the consumer itself counts them."""
         return self._consumer.awaiting_outcome
 
     @property
     def settled(self) -> ConsumerCounts:
-        """What the consumer itself counts."""
+        """The counts of the consumer itself."""
         return self._consumer.counts
 
     def take(self, events: Iterable[Opened | Arrived | Lost | Backpressured | Drain]) -> None:
-        """Note what the consumer hands over."""
+        """Count the events of one poll."""
         self.polls += 1
         for event in events:
             if isinstance(event, Arrived):
@@ -159,7 +160,7 @@ class ConsumerAccount:
         return rejected - (settled.parked + settled.discarded + settled.returned - settled.unread)
 
     def settle(self, outcomes: Outcomes) -> None:
-        """Note outcomes of whole messages, of this connection."""
+        """Count outcomes of whole messages, of the present connection."""
         received, stored, rejected, dropped, requeued = self.counts
         stored, dropped = stored + len(outcomes.stored), dropped + len(outcomes.dropped)
         if outcomes.rejected:
@@ -167,14 +168,14 @@ class ConsumerAccount:
         self.counts = Received(received, stored, rejected, dropped, requeued)
 
     def close(self) -> None:
-        """What has no outcome goes back to the broker."""
+        """Count messages without an outcome as requeued."""
         counts = self.counts
         self.counts = counts._replace(requeued=counts.requeued + counts.waiting)
 
     @property
     def messages(self) -> Messages:
-        """Where all messages of the consumer are."""
-        settled = self.settled  # first: what is parked by then is among the rejected below
+        """The messages of the consumer by outcome."""
+        settled = self.settled  # read first, so that each parked message counts as rejected below
         received, stored, rejected, dropped, requeued = self.counts
         return Messages(
             received + settled.unread,
@@ -188,18 +189,18 @@ class ConsumerAccount:
 
 
 def in_rejected(rejected: Iterable[Rejected]) -> int:
-    """Messages that these stand for."""
+    """Return how many messages these rejections are about."""
     return sum(1 + len(one.others) for one in rejected)
 
 
 def in_outcomes(outcomes: Outcomes) -> int:
-    """Messages, and documents of messages, that these are the outcomes of."""
+    """Return how many messages, and documents of split messages, have these outcomes."""
     _, stored, rejected, dropped, parts = outcomes
     return len(stored) + (in_rejected(rejected) if rejected else 0) + len(dropped) + len(parts)
 
 
 def in_group(group: Group) -> int:
-    """Members that are settled with a group."""
+    """Return how many members are settled with a group."""
     summary = group.summary
     if summary is None:
         return len(group.members)
@@ -207,7 +208,7 @@ def in_group(group: Group) -> int:
 
 
 def in_leaving(values: Iterable[ShardOutput | Lost]) -> int:
-    """What comes out of a shard together."""
+    """Return how many members leave a shard with these values."""
     count = 0
     for value in values:
         if isinstance(value, Group):

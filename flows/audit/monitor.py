@@ -1,7 +1,7 @@
-"""Looks at the health of this process once a second, and logs what does not add up.
+"""Checks the health of this process once a second, and logs accounting mismatches.
 
-It decides nothing: `health.py` does. It has a thread of its own, because a dataflow that
-hangs would not look at itself.
+`health.py` decides. The monitor has a thread of its own, because a dataflow that hangs cannot check
+itself.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from flows.process.stop import ProcessStop
 LOG = logging.getLogger("hopper")
 
 EVERY = 1.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 REMIND = 60.0
-"""Seconds between two lines about clocks that go wrong: setting one takes longer."""
+"""Seconds between two lines about wrong clocks: to set a clock takes longer."""
 
 
 class Monitor:
-    """Of one process."""
+    """Monitors one process."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Monitor:
         stop: ProcessStop,
         ahead: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`ahead` counts the messages whose event time was too far in the future."""
+        """`ahead`: returns how many messages had an event time too far in the future."""
         self._health, self._source, self._stop = health, source, stop
         self._count_ahead = ahead
         self._reminders = Reminders()
@@ -43,7 +43,7 @@ class Monitor:
         self._reminded_at = float("-inf")
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def check(self, now: float) -> None:
@@ -62,8 +62,8 @@ class Monitor:
         if self._ahead > before and now >= self._reminded_at + REMIND:
             self._reminded_at = now
             LOG.warning(
-                "event times of %d messages so far were further in the future than `ahead`: they "
-                "end no window",
+                "%d messages so far had an event time further in the future than `ahead`: they do "
+                "not move the watermark; check the clocks of their senders",
                 self._ahead,
             )
 

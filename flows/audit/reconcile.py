@@ -1,12 +1,12 @@
-"""Sees whether what this process has received adds up: nothing missing, nothing from nowhere.
+"""Checks that the counts of this process add up: no message is missing, and none is counted twice.
 
-Pure: it reads the accounts when it is asked, once a second.
+Pure: `check` reads the accounts, once a second.
 
-Rule 1: an account adds up at all times; what does not at two looks running is an error.
-Rule 2: what is on its way between two places is in no account. So places are compared when nothing
-        was counted for `STILL` looks; and not while the job drains, when `write` waits.
-Rule 3: what was received here may be grouped in another process of a cluster: one process can only
-        tell that its consumers add up, and its shards.
+Rule 1: an account adds up at all times; a mismatch at two checks in a row is an error.
+Rule 2: a message between two places is in no account. So two places are compared only after
+        `STILL` checks without a change; and not during a drain, when `write` waits.
+Rule 3: another process of the cluster may group the messages that this one has received: so in a
+        cluster, one process can only check its consumers and its shards, each by itself.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from flows.audit.counters import (
 )
 
 STILL = 10
-"""Looks: that no step takes as long for a batch as ten of them, of a second each."""
+"""Checks, one a second. No step takes ten seconds for a batch."""
 
 
 class Accounts:
     """All accounts of a process."""
 
     def __init__(self, *, alone: bool = True) -> None:
-        """`alone`: the process is no part of a cluster. Rule 3."""
+        """`alone`: the job has one process, without a cluster. Rule 3."""
         self.alone = alone
         self._consumers: dict[str, ConsumerAccount] = {}
         self._groups: list[Account] = []
@@ -41,41 +41,41 @@ class Accounts:
 
     @property
     def consumers(self) -> dict[str, ConsumerAccount]:
-        """By name, as many as there are by now."""
+        """The accounts of consumers that have started, by name."""
         return self._consumers.copy()
 
     def open(self, name: str, consumer: Settling) -> ConsumerAccount:
-        """A new account, of a consumer."""
+        """Open an account for a consumer."""
         account = self._consumers[name] = ConsumerAccount(consumer)
         return account
 
     def of_consumer(self, name: str) -> ConsumerAccount:
-        """The account of that consumer, which is open.
+        """Return the open account of a consumer.
 
         Raises:
-            KeyError: it is not.
+            KeyError: the consumer has no account.
         """
         return self._consumers[name]
 
     def of_groups(self) -> Account:
-        """A new account, of the open groups of a shard."""
+        """Open an account for the open groups of a shard."""
         self._groups.append(account := Account())
         return account
 
     def of_sink(self) -> Account:
-        """A new account, of what a shard has given to the sink."""
+        """Open an account for the documents that a shard has submitted to the sink."""
         self._sink.append(account := Account())
         return account
 
     @property
     def received(self) -> Received:
-        """Of all consumers together."""
+        """The sum over all consumers."""
         counts = [account.counts for account in self.consumers.values()]
         return Received(*map(sum, zip(*counts, strict=True)))
 
     @property
     def messages(self) -> Messages:
-        """Where all messages of the process are."""
+        """The messages of the process by outcome."""
         counts = [account.messages for account in self.consumers.values()]
         return Messages(*map(sum, zip(*counts, strict=True))) if counts else Messages(*[0] * 7)
 
@@ -86,17 +86,17 @@ class Accounts:
 
     @property
     def groups(self) -> Counts:
-        """All open groups together."""
+        """The sum over the open groups of all shards."""
         return _together(self._groups)
 
     @property
     def sink(self) -> Counts:
-        """All that is with the sink, together."""
+        """The sum over the submissions of all shards."""
         return _together(self._sink)
 
     @property
     def ring(self) -> Counts:
-        """The flow, from `correlate` to `acknowledge`; the difference is between two steps."""
+        """The flow, from `correlate` to `acknowledge`; a difference is between two steps."""
         accounts, groups, sink = self.consumers.values(), self.groups, self.sink
         return Counts(
             sum(account.sent for account in accounts),
@@ -106,7 +106,7 @@ class Accounts:
         )
 
     def check(self, *, draining: bool) -> list[str]:
-        """What does not add up, for people, with the numbers; once a second."""
+        """Return a line with the numbers for each mismatch; call it once a second."""
         wrong = dict(self._wrong())
         found = [text for place, text in wrong.items() if place in self._suspects]  # Rule 1
         self._suspects = set(wrong)
@@ -116,25 +116,25 @@ class Accounts:
         return [*found, *self._stuck()] if self._still >= STILL else found  # Rule 2
 
     def _wrong(self) -> Iterator[tuple[object, str]]:
-        """Accounts that do not add up by themselves, each with what to say of it."""
+        """Return accounts with a mismatch of their own, each with its line."""
         for name, consumer in self.consumers.items():
             if (waiting := consumer.counts.waiting) < 0:
-                yield name, f"{name} has {-waiting} outcomes of no message: {consumer.counts}"
+                yield name, f"{name} has {-waiting} outcomes without a message: {consumer.counts}"
         for place, accounts in (("open groups", self._groups), ("sink", self._sink)):
             for number, account in enumerate(accounts):
                 if (counts := account.counts).difference:
-                    yield (place, number), f"{place} of a shard: {_told(counts)}"
+                    yield (place, number), f"{place} of a shard: {_describe(counts)}"
 
     def _stuck(self) -> Iterator[str]:
-        """Places that do not agree though nothing is on its way any more."""
+        """Return places whose counts differ although no message moves between them."""
         for name, waiting, awaiting_outcome in self._compared():
             if waiting != awaiting_outcome:
                 yield (
                     f"{name} has {awaiting_outcome} messages without outcome, "
-                    f"{waiting} are under way"
+                    f"but the flow has {waiting}"
                 )
         if self.alone and (ring := self.ring).difference:
-            yield f"between the steps: {_told(ring)}"
+            yield f"between the steps: {_describe(ring)}"
 
     def _compared(self) -> Iterator[tuple[str, int, int]]:
         for name, consumer in self.consumers.items():
@@ -146,8 +146,9 @@ def _together(accounts: list[Account]) -> Counts:
     return Counts(*map(sum, zip(*counts, strict=True)))
 
 
-def _told(counts: Counts) -> str:
+def _describe(counts: Counts) -> str:
     return (
-        f"of {counts.entered} messages that came, {counts.left} have left, {counts.forgotten} were "
-        f"lost with their connection, {counts.open} are there; {counts.difference} are missing"
+        f"of {counts.entered} messages that entered, {counts.left} have left, {counts.forgotten} "
+        f"are redelivered after a lost connection, {counts.open} are open; "
+        f"{counts.difference} are missing"
     )

@@ -1,6 +1,6 @@
-"""Whether groups by key are split, because others than this job consume the queue.
+"""Warns of groups that are split because other jobs consume the same queue.
 
-Pure: it is asked for at each look of `health`.
+Pure: `health.py` calls it at each check.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from connectors.connector import Source
 
 
 def split_by_others(source: Source) -> Iterator[str]:
-    """A warning, if there are others."""
+    """Return a warning if the queue has other consumers."""
     others = source.other_consumers()
     if others:
         yield (

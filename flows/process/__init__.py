@@ -1,1 +1,1 @@
-"""How the process begins, waits for its cluster, and ends."""
+"""Starts the process, waits for its cluster, and stops it."""

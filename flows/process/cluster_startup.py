@@ -1,9 +1,8 @@
-"""Watches over a process that waits, at its start, for the other processes of its cluster.
+"""Logs and ends a process that waits, at its start, for the other processes of its cluster.
 
-Bytewax waits for them for as long as it takes, and is deaf meanwhile: Python runs the handlers of
-signals in the main thread alone, which is with Bytewax. So the user who started the process would
-not know what it waits for, and could end it by force only. Nothing is consumed yet, so nothing is
-lost.
+Bytewax waits without a limit, and blocks the main thread, where Python runs signal handlers. So
+without this module the user would not learn which process is missing, and could end the process
+only by SIGKILL. No message is consumed before the dataflow begins, so ending it loses nothing.
 """
 
 from __future__ import annotations
@@ -27,39 +26,38 @@ from flows.values.stop import Stop
 LOG = logging.getLogger("hopper")
 
 EVERY = 10.0
-"""Seconds between two lines, and before the first: processes that are started together meet
-sooner."""
+"""Seconds between two lines, and before the first: processes that start together connect sooner."""
 
 
 class Connection(NamedTuple):
     """One established TCP connection of this process."""
 
     local: int
-    """Our own port."""
+    """The port of this process."""
     host: str
-    """The other side's IP address."""
+    """IP address of the peer."""
     remote: int
-    """The other side's port."""
+    """Port of the peer."""
 
 
 class ClusterStartup:
-    """Of the processes at these addresses, until the dataflow of `stop` has begun."""
+    """Waits for the processes of a cluster, until the dataflow of `stop` has begun."""
 
     def __init__(self, addresses: str, index: int, stop: Stop) -> None:
-        """`addresses` as Bytewax takes them; `index` is our own place among them."""
+        """`addresses`: in Bytewax's format; `index`: position of this process among them."""
         self._addresses, self._index, self._stop = addresses.split(";"), index, stop
         # Python writes the number of each signal there at once, also while the main thread is busy.
-        # Both ends stay open for as long as the process lives: it never stops writing.
+        # Both ends stay open for as long as the process lives, because Python never stops writing.
         self._signals, self._written = socket.socketpair()
 
     def start(self) -> None:
-        """Begin to watch; from the main thread only."""
+        """Start the thread; call it from the main thread."""
         self._written.setblocking(False)
         signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._run, name="gathering", daemon=True).start()
 
     def missing(self) -> list[str]:
-        """Addresses of the processes that this one has no connection with; from any thread."""
+        """Return the addresses of processes that are not connected yet; from any thread."""
         if self._stop.begun:
             return []
         return missing(self._addresses, self._index, [*_connections()], _resolve)
@@ -70,10 +68,11 @@ class ClusterStartup:
             if self._stop.begun:
                 return
             if not readable:
-                told = ", ".join(self.missing()) or "all are connected"
-                LOG.warning("waiting for the other processes of the cluster: %s", told)
+                absent = ", ".join(self.missing()) or "all are connected"
+                LOG.warning("waiting for the other processes of the cluster: %s", absent)
             elif (number := self._signals.recv(1)[0]) in DRAINING:
-                LOG.info("%s, before all processes were there", signal.Signals(number).name)
+                name = signal.Signals(number).name
+                LOG.info("stopped by %s before the whole cluster was connected", name)
                 logging.shutdown()
                 os._exit(128 + number)
 
@@ -84,11 +83,11 @@ def missing(
     connections: Sequence[Connection],
     resolve: Callable[[str], Collection[str]],
 ) -> list[str]:
-    """Addresses of the processes that the one at `index` has no connection with yet.
+    """Return the addresses of processes that the one at `index` has no connection with yet.
 
-    Bytewax connects each process to those before it, and listens for those behind it, which do not
-    tell their address. So those of one host that are behind can only be counted. `resolve` finds
-    the IP addresses of a host.
+    Bytewax connects each process to those before it, and accepts connections of those after it,
+    whose ports are unknown. So of the later processes, this function can only count those of each
+    host. `resolve` returns the IP addresses of a host.
     """
     before, behind = addresses[:index], addresses[index + 1 :]
     reached = {(connection.host, connection.remote) for connection in connections}
@@ -120,7 +119,7 @@ def _port(address: str) -> int:
 
 
 def _resolve(host: str) -> Collection[str]:
-    """IP addresses of a host; none while its name is not known."""
+    """Return the IP addresses of a host; none while its name does not resolve."""
     try:
         return {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
     except OSError:
@@ -128,7 +127,7 @@ def _resolve(host: str) -> Collection[str]:
 
 
 def _connections() -> Iterator[Connection]:
-    """Those of this process, as Linux tells them; where there is no /proc, none are known."""
+    """Read the connections of this process from /proc; without /proc there are none."""
     own = {_link(entry) for entry in Path("/proc/self/fd").glob("*")}
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
         for line in _lines(Path(table))[1:]:
@@ -142,7 +141,7 @@ _ESTABLISHED = "01"
 
 
 def _ip(text: str) -> str:
-    """An address as the kernel prints it: words of four bytes, each in the host's own order."""
+    """Parse an address of the kernel: words of four bytes, each in the byte order of the host."""
     words = [bytes.fromhex(text[at : at + 8]) for at in range(0, len(text), 8)]
     packed = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
     address = ip_address(packed)
@@ -157,5 +156,5 @@ def _lines(path: Path) -> list[str]:
 def _link(path: Path) -> str:
     try:
         return os.readlink(path)
-    except OSError:  # it was closed meanwhile
+    except OSError:  # the file was closed meanwhile
         return ""

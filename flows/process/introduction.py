@@ -1,4 +1,4 @@
-"""What the log says of a job first: which one it is, where it reads and writes, within what bounds.
+"""Makes the first lines of the log: the job, its source and sink, its windows and limits.
 
 Pure.
 """
@@ -14,9 +14,9 @@ from flows.version import VERSION
 
 
 def introduction(spec: Pipeline, path: str, consumers: int) -> list[str]:
-    """Tell in two lines what the job is, without anything secret.
+    """Return two lines that describe the job, without secrets.
 
-    `consumers` is how many the whole cluster has.
+    `consumers`: their number in the whole cluster.
     """
     return [
         f"Hopper {VERSION} runs {spec.name} of {os.path.abspath(path)}: "
@@ -45,7 +45,7 @@ def _groups(spec: Pipeline) -> str:
 
 
 def _window(window: WindowSpec) -> str:
-    told = {
+    rules = {
         "count": window.count,
         "bytes": window.bytes and size_text(window.bytes),
         "time": window.time and duration_text(window.time),
@@ -57,7 +57,7 @@ def _window(window: WindowSpec) -> str:
         "event_time": window.event_time,
         "tumbling": window.tumbling and f"every {duration_text(window.tumbling.every)}",
     }
-    return ", ".join(f"{key} {value}" for key, value in told.items() if value is not None)
+    return ", ".join(f"{key} {value}" for key, value in rules.items() if value is not None)
 
 
 def _bounds(spec: Pipeline, consumers: int) -> str:

@@ -1,8 +1,8 @@
-"""What a process of a cluster says last, when Bytewax ends it by a panic.
+"""Logs why a process of a cluster ends, when Bytewax ends it by a panic.
 
-When one process dies, Bytewax ends the others with `PanicException: Send thread panic`. In a
-cluster it ends a process in which a step has raised with the very same words, and keeps the error
-to itself. So steps run within `RAISED`, which remembers the first error, and the hook tells it.
+When one process dies, Bytewax ends the others with `PanicException: Send thread panic`. When a step
+raises, Bytewax ends its process with the same words, and does not show the error. So steps run
+within `RAISED`, which keeps the first error, and an exception hook logs it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Raised:
         self.error: Exception | None = None
 
     def __enter__(self) -> None:
-        """Nothing is to be done before."""
+        """Nothing to prepare."""
 
     def __exit__(
         self,
@@ -38,17 +38,17 @@ class Raised:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        ends = isinstance(error, StopIteration)  # of a source: no error
+        ends = isinstance(error, StopIteration)  # the end of a source, not an error
         if isinstance(error, Exception) and not ends and self.error is None:
             self.error = error
 
 
 RAISED = Raised()
-"""Of this process."""
+"""The first error of this process."""
 
 
 def remembered(method: Callable[P, R]) -> Callable[P, R]:
-    """Let a step's method run within `RAISED`; it costs 0.2 µs a call, and calls take batches."""
+    """Run a step's method within `RAISED`; that costs 0.2 µs for each batch."""
 
     @wraps(method)
     def call(*arguments: P.args, **options: P.kwargs) -> R:
@@ -59,20 +59,20 @@ def remembered(method: Callable[P, R]) -> Callable[P, R]:
 
 
 def install() -> None:
-    """Say one plain line in the place of a panic; only for a process of a cluster."""
-    sys.excepthook = _say
+    """Log one line instead of a panic; only for a process of a cluster."""
+    sys.excepthook = _log
 
 
-def _say(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+def _log(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     if kind.__name__ != "PanicException":
         sys.__excepthook__(kind, error, traceback)
         return
     if RAISED.error is not None:
-        LOG.error("a defect of the job ends this process", exc_info=RAISED.error)
+        LOG.error("this process ends; this is a bug in Hopper", exc_info=RAISED.error)
     else:
         LOG.error(
-            "another process of the cluster has ended, so this one ends too; what is not "
-            "acknowledged is redelivered"
+            "another process of the cluster has ended, so this one ends too; the broker redelivers "
+            "unacknowledged messages"
         )
     logging.shutdown()
-    os._exit(EXIT_UNAVAILABLE)  # an ordinary end would wait for threads that Bytewax has left
+    os._exit(EXIT_UNAVAILABLE)  # `sys.exit` would wait for threads that Bytewax has left running

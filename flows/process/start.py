@@ -1,6 +1,6 @@
-"""How the job begins: reads the spec, makes the connectors, and looks once whether they are there.
+"""Starts a job: reads the spec, makes the connectors, and checks once that the services answer.
 
-What is wrong ends the process here, with a message for the one who started it.
+An error in the spec, or a definite refusal of a service, ends the process with a message.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ LOG = logging.getLogger("hopper")
 EXIT_SPEC = 2
 
 CYCLES_AFTER = 10_000
-"""New objects after which Python looks for cycles among them: it finds none, since neither groups
-nor the values of messages point back. Messages themselves it passes over. With Python's own 700 it
-took a sixth of the CPU while they were tuples."""
+"""New objects after which Python's garbage collector searches them for cycles. It finds none, since
+neither groups nor values of messages have cycles; and it does not track messages themselves. With
+Python's default of 700, the searches took a sixth of the CPU while messages were tuples."""
 
 
 def start(path: str) -> Job:
-    """Make a job, ready to go.
+    """Make a job that is ready to run.
 
     Raises:
-        SystemExit: with the message printed; 2 when the file is wrong, 1 when a service is.
+        SystemExit: after the message is printed; 2: the file is wrong, 1: a service refuses.
 
     """
     _log_to_stderr()
@@ -80,12 +80,13 @@ def start(path: str) -> Job:
         last_words.install()
     atexit.register(_report, job)
     gc.set_threshold(CYCLES_AFTER)
-    gc.freeze()  # what is there by now stays
+    # Objects made at startup live as long as the process: exempt them from GC scans.
+    gc.freeze()
     return job
 
 
 def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup | None) -> None:
-    """Look at the accounts and at the health from now on; answer requests, if the spec wants it."""
+    """Start the monitor of accounts and health, and, if the spec has `metrics`, the HTTP server."""
     show(job)
     health = Health(
         job.accounts,
@@ -110,32 +111,32 @@ def _report(job: Job) -> None:
 
 
 def workers() -> int:
-    """Workers of the whole cluster, as `python -m bytewax.run` was told; else one."""
+    """Return the number of workers of the whole cluster, by Bytewax's options; else 1."""
     processes, workers_of_each = _cluster()
     return processes * workers_of_each
 
 
 def _cluster() -> tuple[int, int]:
-    """Processes, and workers of each."""
+    """Return the number of processes, and of workers in each."""
     arguments, addresses = _arguments(), _addresses()
     workers_of_each = arguments.workers_per_process if arguments is not None else None
     return len(addresses.split(";")), int(workers_of_each or 1)
 
 
 def _addresses() -> str:
-    """Of all processes of the cluster; empty: there is none."""
+    """Return the addresses of all processes of the cluster; empty: there is no cluster."""
     arguments = _arguments()
     return (arguments.addresses if arguments is not None else None) or ""
 
 
 def _index() -> int:
-    """Our own place among them."""
+    """Return the position of this process among them."""
     arguments = _arguments()
     return int(arguments.process_id or 0) if arguments is not None else 0
 
 
 def _arguments() -> argparse.Namespace | None:
-    """What `python -m bytewax.run` was told, when that is what runs."""
+    """Return the options of `python -m bytewax.run`, if the process runs that."""
     main = sys.modules["__main__"]
     if main.__spec__ is None or main.__spec__.name != "bytewax.run":
         return None
@@ -143,8 +144,8 @@ def _arguments() -> argparse.Namespace | None:
     return arguments
 
 
-# Only the connectors that a job uses are imported: a dry run in memory needs no pika. They get the
-# spec again when they are not let in any more, because passwords in files may change meanwhile.
+# Only the connectors that a job uses are imported: a dry run in memory needs no pika. They read the
+# spec again when a service refuses the credentials, because files with passwords may have changed.
 
 
 def _source(spec: Pipeline, workers: int, path: str) -> Source:
@@ -160,7 +161,7 @@ def _source(spec: Pipeline, workers: int, path: str) -> Source:
 
 def _rabbitmq(spec: Pipeline) -> tuple[RabbitMQSource, RabbitMQDeadLetter | None]:
     if spec.source.rabbitmq is None:
-        raise SpecError(["source.rabbitmq is not there any more"])
+        raise SpecError(["source.rabbitmq is missing, but the job was started with it: restart it"])
     return spec.source.rabbitmq, spec.dead_letter.rabbitmq if spec.dead_letter else None
 
 
@@ -184,11 +185,11 @@ def _elasticsearch(path: str) -> ElasticsearchSink | None:
     try:
         return load(path).sink.elasticsearch
     except SpecError:
-        return None  # it is being written right now
+        return None  # the file may be half written at this moment
 
 
 def _name_log(job: str) -> None:
-    """Let each line tell which job it is of, where several write to one place."""
+    """Put the name of the job into each line, since several jobs may share one log."""
     named = FORMAT.replace(": ", f" [{job.replace('%', '%%')}]: ", 1)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(logging.Formatter(named))
@@ -199,6 +200,6 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 def _log_to_stderr() -> None:
     logging.basicConfig(format=FORMAT, level="INFO")
-    # Both report at length what our own lines say in one sentence.
+    # Both log long texts about errors that Hopper logs in one line.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)

@@ -1,7 +1,7 @@
-"""How the job ends before its input does: signals ask for a drain, and a clock limits it.
+"""Stops the job: a signal requests a drain, and a timer limits it.
 
-Nothing stops a Bytewax dataflow gracefully but the end of its input. So a signal only leaves word
-here; the sources find it, stop consuming, and end.
+A Bytewax dataflow stops gracefully only at the end of its input. So a signal handler only records
+the request; the sources read it, stop consuming, and end.
 """
 
 from __future__ import annotations
@@ -18,34 +18,33 @@ from flows.values.stop import Stop
 LOG = logging.getLogger("hopper")
 
 EXIT_UNAVAILABLE = 1
-"""Exit code when a service cannot be reached or does not let us in."""
+"""Exit code when a service cannot be reached or refuses the job."""
 EXIT_NOT_DRAINED = 3
-"""Exit code when the drain has taken too long; a second signal ends with 128 + its number."""
+"""Exit code when the drain exceeds its timeout; a second signal exits with 128 + its number."""
 
 
 DRAINING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that ask for a drain. A terminal that is closed sends SIGHUP: without a handler it would
-end the process undrained."""
+"""Signals that request a drain. A closed terminal sends SIGHUP: without a handler it would end the
+process without a drain."""
 
 
 class ProcessStop(Stop):
-    """The requests that signals make; a drain that takes too long ends the process."""
+    """The requests that signals make; a drain that exceeds its timeout ends the process."""
 
     def __init__(
         self, timeout: float, unacknowledged: Callable[[], int], accounts: Accounts | None = None
     ) -> None:
-        """`timeout` in seconds; `unacknowledged` counts the messages that are not acknowledged yet.
+        """`timeout`: in seconds; `unacknowledged`: returns the number of messages in flight.
 
-        `accounts`: what the log tells of open groups, and of messages when the drain takes too
-        long.
+        `accounts`: the counts of groups and messages for the log.
         """
         super().__init__()
         self._timeout, self._unacknowledged = timeout, unacknowledged
         self._accounts = accounts or Accounts()
-        self._announced, self._completions_told = False, 0
+        self._announced, self._completions_announced = False, 0
 
     def on_signals(self) -> None:
-        """Let SIGTERM, SIGHUP and Ctrl-C drain the job, and the second of them end it at once.
+        """Handle signals: the first SIGTERM, SIGHUP or Ctrl-C drains, the second ends at once.
 
         SIGUSR1 completes all groups of the process.
         """
@@ -54,7 +53,7 @@ class ProcessStop(Stop):
             signal.signal(number, lambda number, _frame: self._on_signal(signal.Signals(number)))
 
     def request(self, reason: str) -> None:
-        """See `Stop`; from then on the time counts."""
+        """See `Stop`; the first request starts the timer."""
         if self.reason is None:
             super().request(reason)
             timer = threading.Timer(self._timeout, self._give_up)
@@ -62,36 +61,36 @@ class ProcessStop(Stop):
             timer.start()
 
     def fail(self, reason: str) -> None:
-        """End the process now: a service refuses for good what the job needs.
+        """End the process now, because a service definitely refuses the job.
 
-        An exception in the dataflow would end it too, as a Rust panic with a traceback.
+        An exception in the dataflow would end it too, but with a Rust panic and a traceback.
         """
         LOG.error("%s", reason)
         logging.shutdown()
         os._exit(EXIT_UNAVAILABLE)
 
     def announce(self) -> None:
-        """Tell, once, that the job ends: a signal must not do it."""
+        """Log, once, that the job drains: a signal handler must not log."""
         if not self._announced:
             self._announced = True
             LOG.info("draining: %s", self.reason)
 
     def announce_completion(self) -> None:
-        """Tell, once for each time, that this happens."""
-        if self._completions_told != self.completions:
-            self._completions_told = self.completions
+        """Log each completion once."""
+        if self._completions_announced != self.completions:
+            self._completions_announced = self.completions
             LOG.info("completing %d open groups: SIGUSR1", self._accounts.groups.groups)
 
     def _on_signal(self, number: signal.Signals) -> None:
-        # No logging here: the signal may have interrupted the very code that holds its lock.
+        # No logging here: the signal may have interrupted code that holds the lock of the log.
         if self.reason is not None:
             os._exit(128 + number)
         self.request(number.name)
 
     def _give_up(self) -> None:
         LOG.error(
-            "not drained after %g s: %d messages are left unacknowledged, and will be delivered "
-            "again: %s",
+            "not drained after %g s: %d messages are left unacknowledged, and the broker "
+            "redelivers them: %s",
             *(self._timeout, self._unacknowledged(), self._accounts.messages),
         )
         logging.shutdown()

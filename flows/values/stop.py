@@ -1,33 +1,34 @@
-"""Whether a job is to end, and whether all of its groups are to be complete: requests, no deeds.
+"""Holds requests to drain the job, or to complete all groups; the steps carry them out.
 
-Pure. The steps look here; who requests it, and what limits it, is in `flows/process/stop.py`.
+Pure. `flows/process/stop.py` makes the requests from signals, and limits the drain.
 """
 
 from __future__ import annotations
 
 
 class Stop:
-    """What is requested of all steps of a process."""
+    """The requests to all steps of a process."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        """Why the job is to end; `None`: it goes on."""
+        """Why the job drains; `None`: no drain is requested."""
         self.completions = 0
-        """How often all groups of the process were requested to complete."""
+        """How many requests there were to complete all groups of the process."""
         self.begun = False
-        """Whether the dataflow runs: it does not before all processes of the cluster are there."""
+        """Whether the dataflow has begun: it begins when all processes of the cluster are
+        connected."""
 
     def request(self, reason: str) -> None:
-        """Ask for a drain; only the first request counts."""
+        """Request a drain; only the first request counts."""
         if self.reason is None:
             self.reason = reason
 
     def complete(self) -> None:
-        """Ask for all groups of the process to be complete now."""
+        """Request that all groups of the process are completed now."""
         self.completions += 1
 
     def announce(self) -> None:
-        """A step obeys the request for a drain."""
+        """Note that a step begins the drain."""
 
     def announce_completion(self) -> None:
-        """A step obeys the last request to complete all groups."""
+        """Note that a step carries out the last request to complete all groups."""

@@ -172,7 +172,7 @@ def test_a_sink_that_takes_nothing_is_told(
         forwarder.cut()
 
         publish(rig, 30)
-        told = wait_for(job, "/health", 503, "the sink has answered nothing for")
+        told = wait_for(job, "/health", 503, "the sink has not answered for")
         assert told["open"]["with_sink"] == 30
         forwarder.refuse(False)
 
@@ -218,7 +218,7 @@ def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
         with JobProcess(path) as job:
             wait_for(job, "/ready", 200)
             publish(rig, 30)
-            told = wait_for(job, "/health", 503, "the sink has taken nothing for")
+            told = wait_for(job, "/health", 503, "the sink has stored nothing for")
             assert told["sink"] == {"answers": True, "refusal": "429 busy: later"}
             assert told["reasons"][0].endswith("30 documents wait: 429 busy: later")
 
@@ -283,7 +283,10 @@ def test_a_process_of_the_cluster_that_is_missing_is_named(
     addresses = ";".join(f"127.0.0.1:{port}" for port in ports)
     with JobProcess(path, "-i", "0", "-a", addresses) as first:
         wait_for(
-            first, "/ready", 503, f"nothing flows yet: the cluster waits for 127.0.0.1:{ports[1]}"
+            first,
+            "/ready",
+            503,
+            f"the dataflow has not begun: the cluster waits for 127.0.0.1:{ports[1]}",
         )
         wait_for(first, "/health", 503, f"the cluster waits for 127.0.0.1:{ports[1]}")
         assert rig.left() == 30

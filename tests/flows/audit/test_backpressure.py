@@ -220,6 +220,6 @@ def test_it_is_said_at_once_each_minute_and_when_it_is_over() -> None:
     said = [reminders.lines([blocked], now) for now in (100.0, 101.0, 159.0, 160.0, 161.0)]
 
     assert [len(lines) for lines in said] == [1, 0, 0, 1, 0]
-    assert reminders.lines([], 162.0) == ["queue/000 is not full any more"]
+    assert reminders.lines([], 162.0) == ["queue/000 is no longer full"]
     assert reminders.lines([], 163.0) == []
     assert len(reminders.lines([blocked], 164.0)) == 1

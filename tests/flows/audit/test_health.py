@@ -136,7 +136,7 @@ def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
     assert watched.reasons() == []
 
     watched.pass_time(1)
-    assert watched.reasons() == ["the sink has answered nothing for 30 s, 10 documents wait"]
+    assert watched.reasons() == ["the sink has not answered for 30 s, 10 documents wait"]
 
     watched.sink.note(left=1, open=9)
     watched.accounts.of_consumer("q/0").returned += 1
@@ -147,9 +147,9 @@ def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        (SinkState(True, "429 busy"), "taken nothing for 30 s, 5 documents wait: 429 busy"),
-        (SinkState(True, "401 wrong"), "taken nothing for 30 s, 5 documents wait: 401 wrong"),
-        (SinkState(False, "reset"), "answered nothing for 30 s, 5 documents wait: reset"),
+        (SinkState(True, "429 busy"), "stored nothing for 30 s, 5 documents wait: 429 busy"),
+        (SinkState(True, "401 wrong"), "stored nothing for 30 s, 5 documents wait: 401 wrong"),
+        (SinkState(False, "reset"), "not answered for 30 s, 5 documents wait: reset"),
     ],
 )
 def test_a_sink_that_refuses_is_told_from_one_that_is_silent(state: SinkState, told: str) -> None:
@@ -174,7 +174,7 @@ def test_a_dataflow_that_hangs_is_told() -> None:
     watched.pass_time(10)
     watched.turns = False
     watched.pass_time(31)
-    assert watched.reasons() == ["the dataflow has not asked q/0 for messages for 31 s"]
+    assert watched.reasons() == ["the dataflow has not polled q/0 for 31 s"]
 
     watched.stop.request("SIGTERM")
     watched.pass_time(1)
@@ -200,7 +200,7 @@ def test_books_that_do_not_add_up_are_told_and_logged_once() -> None:
 
     [reason] = watched.reasons()
     assert reason.startswith(
-        "message accounting mismatch: sink of a shard: of 5 messages that came, 0"
+        "message accounting mismatch: sink of a shard: of 5 messages that entered, 0"
     )
     assert len(watched.logged) == 1
 
@@ -239,11 +239,11 @@ def test_a_cluster_that_is_not_complete_is_forgiven_for_a_while() -> None:
 
     watched.pass_time(30)
     assert watched.reasons() == []
-    assert watched.unready() == ["nothing flows yet: the cluster waits for b:2101, c:2101"]
+    assert watched.unready() == ["the dataflow has not begun: the cluster waits for b:2101, c:2101"]
     watched.pass_time(1)
 
     assert watched.reasons() == [
-        "nothing has flowed for 30 s: the cluster waits for b:2101, c:2101"
+        "the dataflow has not begun for 30 s: the cluster waits for b:2101, c:2101"
     ]
     watched.stop.begun = True
     watched.connect()

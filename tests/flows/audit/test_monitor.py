@@ -31,7 +31,7 @@ def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixtur
 
     [(_, level, text)] = caplog.record_tuples
     assert level == logging.ERROR
-    assert "sink of a shard: of 2 messages that came, 0 have left" in text
+    assert "sink of a shard: of 2 messages that entered, 0 have left" in text
 
 
 def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
@@ -43,5 +43,5 @@ def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCapt
     for second in counts:
         watch.check(second)
 
-    assert ["of 4 messages so far" in text for text in caplog.messages] == [True, False]
-    assert "of 9 messages so far" in caplog.messages[1]
+    assert [text.startswith("4 messages so far") for text in caplog.messages] == [True, False]
+    assert caplog.messages[1].startswith("9 messages so far")

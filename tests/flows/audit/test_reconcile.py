@@ -146,7 +146,7 @@ def test_what_is_lost_between_two_steps_is_found_when_all_stands_still(alone: bo
     assert ring.checks(STILL) == []
     found = ring.checks(1)
 
-    told = ["between the steps: of 5 messages that came, 4 have left, 0 were lost with their "]
+    told = ["between the steps: of 5 messages that entered, 4 have left, 0 are redelivered after "]
     assert [text[: len(told[0])] for text in found] == (told if alone else [])
 
 
@@ -159,7 +159,7 @@ def test_who_stores_twice_is_found() -> None:
     ring.checks(1)
     [text] = ring.checks(1)
 
-    assert text.startswith("q/0 has 1 outcomes of no message")
+    assert text.startswith("q/0 has 1 outcomes without a message")
 
 
 def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() -> None:
@@ -169,7 +169,7 @@ def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() 
     ring.awaiting_outcome -= 1
 
     assert ring.checks(STILL) == []
-    assert ring.checks(1) == ["q/0 has 1 messages without outcome, 2 are under way"]
+    assert ring.checks(1) == ["q/0 has 1 messages without outcome, but the flow has 2"]
 
 
 def test_a_drain_may_stand_still() -> None:

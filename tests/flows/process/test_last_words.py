@@ -43,8 +43,8 @@ def last_words(raised: str, panic: str = "PanicException") -> tuple[int, str]:
 def test_the_death_of_another_process_is_one_plain_line(raised: str) -> None:
     assert last_words(raised) == (
         1,
-        "ERROR another process of the cluster has ended, so this one ends too; what is not "
-        "acknowledged is redelivered\n",
+        "ERROR another process of the cluster has ended, so this one ends too; the broker "
+        "redelivers unacknowledged messages\n",
     )
 
 
@@ -53,7 +53,7 @@ def test_a_defect_of_this_process_is_told_with_its_traceback() -> None:
     code, told = last_words('ValueError("a defect")')
 
     assert code == 1
-    assert told.startswith("ERROR a defect of the job ends this process\nTraceback")
+    assert told.startswith("ERROR this process ends; this is a bug in Hopper\nTraceback")
     assert told.endswith("ValueError: a defect\n")
     assert "PanicException" not in told
 
