@@ -1,7 +1,7 @@
-"""A pipeline on the memory connectors: what its own source and sink would do with messages.
+"""Moves a pipeline to the memory connectors, with the formats and addresses of its own connectors.
 
-Pure. Bodies are read as the spec's own source reads them, and documents go where its own sink sends
-them.
+Pure. The memory source reads bodies like the spec's own source, and the memory sink gives documents
+the addresses of its own sink.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from connectors.memory.store import MemoryStore
 from flows.spec import Pipeline
 
 SHARED = ("consumers", "prefetch", "format", "indices", "max_message")
-"""What both sources have, under the same names."""
+"""The keys that both sources have."""
 
 
 def on_memory(spec: Pipeline) -> Pipeline:
-    """The same pipeline, with a source in memory."""
+    """Return the same pipeline with a source in memory."""
     given = spec.source.rabbitmq
     if given is None:
         return spec
-    told = {name: getattr(given, name) for name in SHARED if name in given.model_fields_set}
-    memory = MemorySource(name=given.queue).model_copy(update=told)
+    keys = {name: getattr(given, name) for name in SHARED if name in given.model_fields_set}
+    memory = MemorySource(name=given.queue).model_copy(update=keys)
     source = spec.source.model_copy(update={"rabbitmq": None, "memory": memory})
     return spec.model_copy(update={"source": source})
 
 
 def memory_source(spec: Pipeline, queue: MemoryQueue) -> MemoryQueueSource:
-    """The source of a pipeline that is `on_memory`, of one process with one worker."""
+    """Return the source of a pipeline that is `on_memory`, for one process with one worker."""
     assert spec.source.memory is not None
     return MemoryQueueSource(spec.source.memory, workers=1, messages=queue)
 
 
 def memory_sink(spec: Pipeline, store: MemoryStore) -> MemoryStoreSink:
-    """A sink in memory, whose documents have the addresses that the spec's own sink gives them."""
+    """Return a sink in memory that addresses documents like the spec's own sink."""
     given = spec.sink.elasticsearch
     addressing: Addressing | None = None
     if given is not None:

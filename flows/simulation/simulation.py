@@ -1,13 +1,13 @@
-"""A pipeline on a queue and a store in memory, by a clock that its caller moves.
+"""Simulates a pipeline on a queue and a store in memory, by a clock that the caller moves.
 
-It plays the job's own steps, without Bytewax, threads or waiting, so a day takes milliseconds and a
-fault comes at the moment at which it is ordered. What a simulation does not have: latency, several
-processes at once, and the network.
+It runs the job's own steps, without Bytewax, threads or waiting, so a day takes milliseconds, and a
+fault happens exactly when it is scheduled. A simulation has no latency, no concurrent processes
+and no network.
 
-Rule 1: what can happen at a moment happens before the clock moves on.
-Rule 2: time passes from one timer to the next: of a group, of documents that are sent again, of an
-        ordered action, of a drain.
-Rule 3: a process that has ended does nothing any more, until `restart`.
+Rule 1: everything that can happen at a moment happens before the clock moves on.
+Rule 2: time passes from one timer to the next: of a group, of a retry, of a scheduled action, of a
+        drain.
+Rule 3: a process that has ended does nothing until `restart`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from flows.spec import Pipeline
 from flows.values.stop import Stop
 
 TIMERS_MOST = 1000
-"""So many timers go off at one moment at most, or one of them does nothing."""
+"""The largest number of rounds at one moment; more mean a timer that is always due."""
 
 
 class Left(NamedTuple):
-    """What has left the open groups of a shard: a group, a duplicate, or outcomes."""
+    """A value that has left a shard: a group, a duplicate, or outcomes."""
 
     shard: str
     """Empty: these are outcomes of messages that `correlate` sent to no shard."""
@@ -41,14 +41,14 @@ class Left(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What has happened."""
+    """One thing that has happened, with its time."""
 
     at: float
     what: Left | Stored | Settled
 
 
 class Simulation:
-    """A job that runs from message to message, and what has come of it."""
+    """A job that runs step by step, and the record of its events."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Simulation:
         queue: MemoryQueue | None = None,
         store: MemoryStore | None = None,
     ) -> None:
-        """`now` in seconds since 1970; `queue` and `store` may be those of another simulation."""
+        """`now`: in seconds since 1970; `queue` and `store` may belong to another simulation."""
         self.spec, self.now = on_memory(spec), now
         self.queue, self.store = queue or MemoryQueue(), store or MemoryStore()
         self._sink = memory_sink(spec, self.store)
@@ -69,7 +69,7 @@ class Simulation:
         self.restart()
 
     def restart(self) -> None:
-        """Begin a process: only the broker and the store remember anything."""
+        """Start a new process: only the broker and the store keep their state."""
         self.source = memory_source(self.spec, self.queue)
         self.stop, self.accounts = Stop(), Accounts()
         self.job = Job(
@@ -82,10 +82,10 @@ class Simulation:
         self._input_ended = False
         self._obeyed = 0
 
-    # What can be ordered.
+    # Actions that can be scheduled.
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
-        """Do that when the clock comes to this moment."""
+        """Run the action when the clock reaches this moment."""
         self._ordered += 1
         heappush(self._orders, (moment, self._ordered, action))
 
@@ -94,32 +94,32 @@ class Simulation:
         self.stop.complete()
 
     def drain(self, reason: str = "SIGTERM") -> None:
-        """Stop consuming, write what is open, end; what is not done in time ends as by `crash`."""
+        """Drain the job; after `drain_timeout` the process ends as by `crash`."""
         self.stop.request(reason)
         self._drains_until = self.now + self.spec.drain_timeout
 
     def cut(self, *consumers: str) -> None:
-        """Break the connections of these consumers, or of all: they connect again at once."""
+        """Break the connections of these consumers, or of all; they reconnect at once."""
         for name in consumers or self.source.consumers():
             consumer = self.source.consumer(name)
             consumer.lose()
             consumer.connect()
 
     def crash(self) -> None:
-        """End the process at once; the broker takes back what it holds."""
+        """End the process at once; the broker requeues its messages."""
         self.ended = True
         for name in self.source.consumers():
             self.source.consumer(name).close()
 
     def go_down(self, seconds: float) -> None:
-        """Let the store answer nothing for so long."""
+        """Make the store silent for so many seconds."""
         self.store.go_down()
         self.at(self.now + seconds, self.store.come_up)
 
-    # What happens.
+    # Running.
 
     def run(self) -> None:
-        """Let everything happen that can happen at this moment. Rule 1."""
+        """Run the steps until nothing more can happen at this moment. Rule 1."""
         for _ in range(TIMERS_MOST):
             if self.ended:
                 break
@@ -134,7 +134,7 @@ class Simulation:
         self._note()
 
     def pass_to(self, moment: float) -> None:
-        """Let time pass, and let what is due happen in time. Rule 2."""
+        """Move the clock from timer to timer, up to `moment`. Rule 2."""
         self.run()
         while (due := self._next()) <= moment:
             self.now = max(self.now, due)
@@ -152,7 +152,7 @@ class Simulation:
             self.crash()
 
     def _next(self) -> float:
-        """The next moment at which anything is due; infinity: nothing is."""
+        """Return when the next timer is due; infinity: none is set."""
         due = [self.store.due_at, self._orders[0][0] if self._orders else None]
         if not self.ended:
             due += [self._drains_until]
@@ -160,13 +160,13 @@ class Simulation:
         return min((at for at in due if at is not None), default=inf)
 
     def deliver(self, consumer: str) -> bool:
-        """Let a consumer hand over what it has, and let that flow; return whether it had any."""
+        """Poll a consumer, and run the steps; return whether it had events."""
         moved = self.steps.deliver(consumer)
         self._flow()
         return moved
 
     def _complete_due(self) -> bool:
-        """Let shards look what is due, where something is; return whether anything was."""
+        """Complete the groups that are due; return whether any shard had some."""
         forced, self._obeyed = self._obeyed != self.stop.completions, self.stop.completions
         due = sorted(
             (step.due_at or -inf, name)
@@ -179,7 +179,7 @@ class Simulation:
         return bool(due)
 
     def _end(self) -> None:
-        """The end of the input goes from step to step, but not past what the sink has to answer."""
+        """Pass the end of the input from step to step; `write` waits for the sink's answers."""
         if not self._input_ended:
             self._input_ended = True
             for shard in self.steps.shards:
@@ -203,7 +203,7 @@ class Simulation:
         ]
 
     def _note(self) -> None:
-        """Note what was stored and settled since."""
+        """Record what was stored and settled since the last call."""
         written, settled = self.store.written, self.queue.settled
         self.events += [Event(self.now, one) for one in written[self._written :]]
         self.events += [Event(self.now, one) for one in settled[self._settled :]]

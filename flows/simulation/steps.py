@@ -1,7 +1,7 @@
-"""The steps of one process of a job, each with a queue before it: one move at a time.
+"""Runs the steps of one process of a job, one at a time, each with a queue before it.
 
-It does what Bytewax does, and nothing at the same time: the caller chooses the next move. So any
-order of moves that Bytewax allows can be played, as often as one likes.
+It takes the place of Bytewax, without concurrency: the caller chooses which step runs next. So a
+test can repeat any order of steps that Bytewax allows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from flows.steps.source import Event
 T = TypeVar("T")
 
 Leaving = Callable[[str, Sequence[ShardOutput | Lost]], None]
-"""Is told what leaves `aggregate` together, and of which shard; of `correlate`: of none."""
+"""Called with the shard and the values that leave `aggregate` together; with an empty shard for
+outcomes that leave `correlate`."""
 
 
 class SimulatedSteps:
@@ -43,7 +44,7 @@ class SimulatedSteps:
         self.to_acknowledge = {name: deque[ForConsumer]() for name in self.consumers}
         self._leaving = leaving
         self._ended: set[str] = set()
-        """Consumers that hand over nothing any more."""
+        """Consumers that have ended."""
 
     @property
     def input_ended(self) -> bool:
@@ -56,7 +57,7 @@ class SimulatedSteps:
         return any(write.waits for write in self.writes.values())
 
     def deliver(self, consumer: str) -> bool:
-        """Take what a consumer has, and read it; return whether there was anything."""
+        """Poll a consumer, and read its events; return whether it had any."""
         if consumer in self._ended:
             return False
         try:
@@ -68,7 +69,7 @@ class SimulatedSteps:
         return bool(events)
 
     def read(self, events: list[Event]) -> None:
-        """Read what a consumer has handed over."""
+        """Run `correlate` on events of a consumer."""
         for item in self.correlate(events):
             if is_for_shard(item):
                 self.to_aggregate[item[0]].append(item[1])
@@ -78,17 +79,17 @@ class SimulatedSteps:
             self.to_acknowledge[item[0]].append(item[1])  # type: ignore[arg-type]
 
     def aggregate(self, shard: str, most: int | None = None) -> None:
-        """Let a shard take so many values; `None`: all that wait for it."""
+        """Run a shard on at most so many values; `None`: on all that wait for it."""
         values = _take(self.to_aggregate[shard], most)
         if values:
             self._leave(shard, self.aggregates[shard].on_batch(values)[0])
 
     def complete_due(self, shard: str) -> None:
-        """Let a shard look what is due."""
+        """Complete the groups of a shard that are due."""
         self._leave(shard, self.aggregates[shard].on_notify()[0])
 
     def write(self, shard: str, most: int | None = None) -> None:
-        """Let a shard's `write` take so many values, and what the sink has answered."""
+        """Run a shard's `write` on at most so many values, and on the answers of the sink."""
         values, write = _take(self.to_write[shard], most), self.writes[shard]
         outcomes = write.on_batch(values)[0] if values else []
         for one in (*outcomes, *write.on_notify()[0]):
@@ -96,25 +97,25 @@ class SimulatedSteps:
             self.to_acknowledge[name].append(outcome)
 
     def acknowledge(self, consumer: str, most: int | None = None) -> None:
-        """Let a consumer settle so many outcomes."""
+        """Settle at most so many outcomes of a consumer."""
         self.acknowledges[consumer].write_batch(_take(self.to_acknowledge[consumer], most))
 
     def end_aggregate(self, shard: str) -> None:
-        """Nothing comes to a shard any more."""
+        """End the input of a shard."""
         self._leave(shard, self.aggregates[shard].on_eof()[0])
 
     def end_write(self, shard: str) -> None:
-        """Nothing comes to a shard's `write` any more; the sink has answered everything."""
+        """End the input of a shard's `write`, after the sink has answered everything."""
         for one in self.writes[shard].on_eof()[0]:
             self.to_acknowledge[one.origin.consumer].append(one)
 
     def close(self) -> None:
-        """Everything has come to its end."""
+        """Close the consumers."""
         for step in self.acknowledges.values():
             step.close()
 
     def flow(self) -> None:
-        """Let all that waits before a step go on, as far as it can."""
+        """Run the steps until their queues are empty."""
         while any(self.to_aggregate.values()) or any(self.to_write.values()):
             for shard in self.shards:
                 if self.to_aggregate[shard]:

@@ -1,4 +1,4 @@
-"""The `acknowledge` step, on Bytewax: the last one, which hands each outcome to its consumer."""
+"""The `acknowledge` step, on Bytewax: the last step, which gives each outcome to its consumer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from flows.values.stop import Stop
 
 
 class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
-    """The `acknowledge` step: its partitions are the source's, so outcomes come home.
+    """The `acknowledge` step: it has the partitions of the source, one for each consumer.
 
-    Bytewax places partitions by their names and the workers alone, so the sink's partition is on
-    the worker of the source's partition of the same name. That is how its release 0.21.1 does it,
-    not what it promises: `build_part` checks it.
+    Bytewax 0.21.1 places partitions by their names and the workers alone, so a partition of this
+    step is on the worker of the source's partition with the same name. Bytewax does not guarantee
+    that, so `build_part` checks it.
     """
 
     def __init__(self, source: Source, only: Only, stop: Stop, accounts: Accounts) -> None:
@@ -40,7 +40,7 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         """Find the consumer that the source has started."""
         consumer = self._source.consumer(for_part)
         if not consumer.started:
-            raise AssertionError(f"{for_part} consumes in another process than it acknowledges")
+            raise AssertionError(f"consumer {for_part} runs in another process than its outcomes")
         account = self._accounts.of_consumer(for_part)
         return _Acknowledge(consumer, SplitMessages(self._only), self._stop, account)
 
@@ -70,7 +70,7 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
         self._consumer.settle(outcomes)
 
     def snapshot(self) -> None:
-        """Nothing is kept here."""
+        """Return no state: this step keeps none."""
 
     def close(self) -> None:
         self._consumer.close()

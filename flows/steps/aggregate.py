@@ -1,4 +1,4 @@
-"""The `aggregate` step, on Bytewax, around the core of a shard: takes the time and waits."""
+"""The `aggregate` step, on Bytewax: reads the clock and waits; a `Shard` decides."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flows.values.group import DuplicateOfSent, Group, Progress
 from flows.values.stop import Stop
 
 FORCED_WITHIN = 0.5
-"""Seconds between two looks, while groups are open, whether a signal wants them complete."""
+"""Seconds between two checks, while groups are open, for a signal to complete them."""
 
 
 class Clock:
@@ -30,7 +30,7 @@ class Clock:
         self._ahead = time.time() - time.monotonic()
 
     def __call__(self) -> float:
-        """What time it is."""
+        """Return the time of now."""
         return time.monotonic() + self._ahead
 
 
@@ -44,7 +44,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         account: Account | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`clock` tells the seconds since 1970, and only goes forward."""
+        """`clock`: returns seconds since 1970, and only goes forward."""
         self.shard, self._signals, self._clock = shard, signals, clock or Clock()
         self._account = account or Account()
         self._obeyed = signals.completions
@@ -52,7 +52,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
 
     @remembered
     def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[ShardOutput | Lost], bool]:
-        """Take messages in, or forget those of a lost connection."""
+        """Add messages to groups, or forget those of a lost connection."""
         now = self._clock()
         out: list[ShardOutput | Lost] = [*self._complete_forced(now)]
         entered = forgotten = 0
@@ -72,7 +72,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
 
     @remembered
     def on_notify(self) -> tuple[list[ShardOutput | Lost], bool]:
-        """Complete what has come of age."""
+        """Complete groups that are due."""
         now = self._clock()
         out: list[ShardOutput | Lost] = [
             *self._complete_forced(now),
@@ -84,13 +84,13 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
 
     @remembered
     def on_eof(self) -> tuple[list[ShardOutput | Lost], bool]:
-        """Complete what is open; or leave it unacknowledged, and the broker takes it back."""
+        """Complete open groups; or leave them unacknowledged, and the broker requeues them."""
         out: list[ShardOutput | Lost] = [*self.shard.stop(self._clock())]
         self._note(out)
         return out, self.DISCARD
 
     def notify_at(self) -> datetime | None:
-        """When the next group comes of age; or soon, since a signal wakes no step."""
+        """Return when the next group is due; at the latest soon, since a signal wakes no step."""
         if not self.shard.open_groups:
             return None
         due_at, now = self.due_at, self._clock()
@@ -99,11 +99,11 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
 
     @property
     def due_at(self) -> float | None:
-        """When the next group comes of age, in seconds since 1970; `None`: only messages tell."""
+        """When the next group is due, in seconds since 1970; `None`: only messages complete it."""
         return self.shard.due_at if self.shard.open_groups else None
 
     def snapshot(self) -> None:
-        """Open groups are not saved: their messages are unacknowledged, and will come again."""
+        """Return no state: messages of open groups are unacknowledged, so they are redelivered."""
 
     def _complete_forced(self, now: float) -> list[ShardOutput]:
         if self._obeyed == self._signals.completions:
@@ -122,7 +122,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         return self.shard.open_members + self.shard.open_duplicates
 
     def _note(self, out: list[ShardOutput | Lost], entered: int = 0, forgotten: int = 0) -> None:
-        """Count, once for each batch."""
+        """Count the members of one batch."""
         self._account.note(
             entered=entered,
             left=in_leaving(out),

@@ -1,4 +1,4 @@
-"""The `correlate` step, on Bytewax: each message is read once, and goes to its shard."""
+"""The `correlate` step, on Bytewax: reads each message once, and routes it to its shard."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flows.steps.source import Event
 from flows.values.group import Progress
 
 Correlate = Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]
-"""What is told to shards and to consumers, each under its name."""
+"""Returns values for shards and for consumers, each with the name of its receiver."""
 
 
 def correlate(
@@ -25,9 +25,9 @@ def correlate(
     accounts: Accounts,
     clock: Callable[[], float] | None = None,
 ) -> Correlate:
-    """The `correlate` step: what concerns a shard, and what concerns a consumer.
+    """Return the `correlate` step.
 
-    `clock` tells when messages have arrived, in seconds since 1970.
+    `clock`: returns the time of arrival, in seconds since 1970.
     """
     clock = clock or time.time
 

@@ -1,7 +1,7 @@
-"""Where groups live: the shards, and how messages are routed to them.
+"""Routes messages to the shards, which hold the groups.
 
-Pure. With keys, a key's messages meet on one shard, whichever consumer they came by; without, each
-consumer's messages stay on a shard of their own.
+Pure. With keys, all messages of a key go to one shard, from any consumer; without keys, each
+consumer has a shard of its own.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ SHARDS = (
     "shard/5",
     "shard/12",
 )
-"""Few, since what crosses between processes costs by the item; so many, for any number of
-workers, since a key must find its shard. Bytewax gives a shard to a worker by a hash of its name:
-these names give each of two, four and eight workers the same share, and three nearly so."""
+"""Few, since each item that crosses between processes has a cost; the same number for any number of
+workers, so that a key always has the same shard. Bytewax places a shard by a hash of its name: with
+these names, two, four or eight workers get equal shares, and three nearly equal ones."""
 
 EXACT_BELOW = 10_000
-"""Keys. What is to be kept of fewer is kept by one shard, exactly; of more, by each shard its part,
-which is as good, since a hash gives each shard about as many keys."""
+"""Keys. One shard keeps a smaller limit exactly. With a larger one, each shard keeps its share of
+the limit, which is nearly exact, since a hash gives each shard about as many keys."""
 
 ForShard = Members | Progress | FlushRequest
-"""What a shard is told."""
+"""Values that `correlate` sends to a shard."""
 ForConsumer = Opened | Outcomes | Drain
-"""What is told to a consumer."""
+"""Values that `acknowledge` receives for a consumer."""
 
 
 class ShardRouter:
-    """Spreads messages over shards."""
+    """Distributes messages over shards."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class ShardRouter:
         keyed: Sequence[str] = (),
         watermark: WatermarkGenerator | None = None,
     ) -> None:
-        """`keyed` are the shards of keys, none: there are no keys.
+        """`keyed`: the shards of keys; empty: there are no keys.
 
-        `watermark` is that of event time, where windows go by it.
+        `watermark`: if windows go by event time.
         """
         self.shards: Sequence[str] = keyed or consumers
         """Names of all shards."""
@@ -65,15 +65,15 @@ class ShardRouter:
 
     @property
     def ahead(self) -> int:
-        """Messages whose event time was too far in the future to end a window."""
+        """Messages with an event time too far in the future to move the watermark."""
         return 0 if self._watermark is None else self._watermark.ahead
 
     def shards_of(self, origin: Origin) -> Sequence[str]:
-        """Where messages of an origin may be."""
+        """Return the shards that may hold messages of an origin."""
         return self._keyed or [origin.consumer]
 
     def route(self, correlated: ReadMessages, now: float) -> Iterator[tuple[str, ForShard]]:
-        """What each shard is told of messages that arrived together at `now`, in order."""
+        """Return the values for each shard, in order, of messages that arrived at `now`."""
         members, origin = correlated.members, correlated.origin
         start = 0
         for position, inputs, shards in self._between(correlated, now):
@@ -85,7 +85,7 @@ class ShardRouter:
     def _between(
         self, correlated: ReadMessages, now: float
     ) -> list[tuple[int, ForShard, Sequence[str]]]:
-        """What is told between members: after how many of them, and to which shards."""
+        """Return the values between members: after how many members, and for which shards."""
         origin = correlated.origin
         inputs: list[tuple[int, ForShard, Sequence[str]]] = [
             (position, command.force, self._obeying(command, origin))
@@ -107,7 +107,7 @@ class ShardRouter:
         parts = [Members() for _ in self._keyed]
         for member in members:
             key = member.key
-            # What goes alone may go anywhere.
+            # A member without a key is a group by itself: any shard will do.
             number = member.message.tag % count if key is None else shard_of(key, count)
             parts[number].append(member)
         for shard, part in zip(self._keyed, parts, strict=True):
@@ -124,7 +124,7 @@ class ShardRouter:
 
 
 def shards_of_keys(spec: AggregateSpec) -> Sequence[str]:
-    """Names of the shards where the groups of keys are; none where there are no keys."""
+    """Return the names of the shards for keys; empty: there are no keys."""
     if spec.by is None:
         return ()
     few = min(spec.max_groups, spec.remember or spec.max_groups) < EXACT_BELOW
@@ -132,7 +132,7 @@ def shards_of_keys(spec: AggregateSpec) -> Sequence[str]:
 
 
 def make_router(consumers: Sequence[str], keyed: Sequence[str], rules: Rules) -> ShardRouter:
-    """ShardRouter messages over the shards that go by these rules."""
+    """Make the router of shards with these rules."""
     tumbling = rules.event_order or rules.tumbling
     by_event = tumbling is not None and tumbling.by_event
     return ShardRouter(
@@ -143,11 +143,11 @@ def make_router(consumers: Sequence[str], keyed: Sequence[str], rules: Rules) ->
 def is_for_shard(
     item: tuple[str, ForShard | Lost | ForConsumer],
 ) -> TypeGuard[tuple[str, ForShard | Lost]]:
-    """Whether a value goes on to `aggregate`, or straight home."""
+    """Return whether a value goes to `aggregate`; else it goes to `acknowledge`."""
     return isinstance(item[1], (Members, Lost, Progress, FlushRequest))
 
 
 def key_by_consumer(item: tuple[str, Outcomes]) -> tuple[str, ForConsumer]:
-    """From a shard to the consumer whose messages these are."""
+    """Replace the name of the shard by the consumer that received these messages."""
     outcomes = item[1]
     return outcomes.origin.consumer, outcomes

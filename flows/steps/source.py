@@ -1,4 +1,4 @@
-"""The `source` step, on Bytewax: a partition is a consumer, and hands over what arrives."""
+"""The `source` step, on Bytewax: each partition is a consumer, and emits its deliveries."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from flows.process.last_words import remembered
 from flows.values.stop import Stop
 
 BUSY, STEADY, IDLE = 0.001, 0.01, 0.02
-"""Seconds between two looks at a consumer that had much, something, and nothing for some time: a
-look costs as much as 50 messages, and what waits meanwhile is bounded by the prefetch."""
+"""Seconds between two polls of a consumer that had many messages, some, and none for some time. A
+poll costs as much as 50 messages, and the prefetch limits the messages that wait meanwhile."""
 MUCH = 500
-"""Messages: what comes in 10 ms at 50,000 a second, where a prefetch of 4000 lasts for 80 ms."""
+"""Messages that arrive in 10 ms at 50,000 a second; a prefetch of 4000 then lasts for 80 ms."""
 
 Event = Opened | Arrived | Lost | Backpressured | Drain
-"""What a consumer may have to tell."""
+"""An event of a consumer."""
 
 
 class Deliveries(FixedPartitionedSource[Event, None]):
@@ -37,17 +37,17 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         backpressure: Backpressure | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """`backpressure`: if given, it looks at each consumer, and lets it grow.
+        """`backpressure`: if given, checks each consumer, and raises its prefetch.
 
-        `clock`: seconds of any clock that only goes forward, to look by.
+        `clock`: returns seconds of any clock that only goes forward, for these checks.
         """
         self._source, self._stop, self._accounts = source, stop, accounts
         self._backpressure, self._clock = backpressure, clock or time.monotonic
 
     def list_parts(self) -> list[str]:
-        """All consumers of the cluster; Bytewax gives each to one worker.
+        """Return all consumers of the cluster; Bytewax gives each to one worker.
 
-        It asks when it begins: when all processes are there.
+        Bytewax calls this when the dataflow begins: all processes are connected then.
         """
         self._stop.begun = True
         return self._source.consumers()
@@ -73,7 +73,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
     ) -> None:
         self._name, self._consumer, self._stop, self._clock = name, consumer, stop, clock
         self._account, self._backpressure, self._checked_at = account, backpressure, 0.0
-        self._told = False
+        self._drain_announced = False
         self._pause = BUSY
 
     @remembered
@@ -81,10 +81,14 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         events: list[Event] = [*self._consumer.take()]
         messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
         self._account.take(events)
-        if not self._told and self._is_backpressured(starved=not messages) and not messages:
+        if (
+            not self._drain_announced
+            and self._is_backpressured(starved=not messages)
+            and not messages
+        ):
             events.append(Backpressured(self._name))
-        if self._stop.reason is not None and not self._told:
-            self._told = True
+        if self._stop.reason is not None and not self._drain_announced:
+            self._drain_announced = True
             self._stop.announce()
             self._consumer.drain()
             events.append(Drain(self._stop.reason))
@@ -119,4 +123,4 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         return datetime.now(UTC) + timedelta(seconds=self._pause)
 
     def snapshot(self) -> None:
-        """The broker remembers what is not acknowledged; there is nothing else to remember."""
+        """Return no state: the broker keeps unacknowledged messages."""

@@ -1,6 +1,6 @@
-"""The `write` step: hands groups to the sink, and hands on what the sink answers.
+"""The `write` step, on Bytewax: submits groups to the sink, and emits outcomes from its answers.
 
-It decides nothing: whose outcome an answer is, `submissions.py` says.
+`submissions.py` decides which messages an answer is about.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from flows.process.last_words import remembered
 from flows.values.group import DuplicateOfSent, FirstRevision, Group, Unwritten
 
 ANSWER_AFTER = 0.01
-"""Seconds until the next look for answers while one is outstanding; half of it while two are."""
+"""Seconds until the next check for answers while one is outstanding; half of it for two."""
 ANSWERS_COUNTED = 4
-"""More are no reason to look still sooner: they may all wait for a sink that is away."""
+"""More outstanding answers do not shorten the wait: the sink may be unreachable."""
 
 
 class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
@@ -37,14 +37,14 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         *,
         amends: bool = True,
     ) -> None:
-        """`documents` are what a group becomes; `amends`: windows may be written again."""
+        """`documents`: makes the documents of a group; `amends`: late messages amend windows."""
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
         self._submissions = Submissions(amends=amends)
 
     @remembered
     def on_batch(self, values: list[ShardOutput | Lost]) -> tuple[list[Outcomes], bool]:
-        """Submit groups, withdraw those of a lost connection, and hand on what is answered."""
+        """Submit groups, withdraw those of a lost connection, and emit outcomes."""
         out: list[Outcomes] = []
         lost = 0
         for value in values:
@@ -62,14 +62,14 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
 
     @remembered
     def on_notify(self) -> tuple[list[Outcomes], bool]:
-        """Hand on what has been answered."""
+        """Emit the outcomes of answers since the last call."""
         out = self._take_outcomes()
         self._note(out)
         return out, self.RETAIN
 
     @remembered
     def on_eof(self) -> tuple[list[Outcomes], bool]:
-        """Wait for every answer: this is the last call that may hand anything on."""
+        """Wait for every answer: this is the last call that can emit outcomes."""
         self._sink.flush()
         out = self._take_outcomes()
         while self._submissions:
@@ -78,7 +78,7 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         return out, self.DISCARD
 
     def notify_at(self) -> datetime | None:
-        """Soon, while answers are outstanding: the more are, the sooner comes the next one."""
+        """Return a time soon while answers are outstanding: the more, the sooner."""
         if not self._submissions:
             return None
         outstanding = min(len(self._submissions), ANSWERS_COUNTED)
@@ -90,7 +90,7 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         return bool(self._submissions)
 
     def snapshot(self) -> None:
-        """What is not stored is unacknowledged, and will come again."""
+        """Return no state: messages that are not stored are redelivered."""
 
     def _submit(self, group: Group) -> list[Outcomes]:
         if self._submissions.waits(group):
@@ -103,7 +103,7 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             documents = Unwritten(prepared, left)
         if isinstance(documents, Unwritten):
             return self._submissions.refuse(group, documents)
-        # The answer may come before `submit` returns, but it is not looked at before `add` is done.
+        # The answer may come before `submit` returns, but this thread reads it only after `add`.
         withdraw = self._sink.submit(
             documents, lambda answer: self._answers.put((group.number, answer))
         )

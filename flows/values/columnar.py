@@ -1,7 +1,7 @@
-"""How members cross from one process to another: in columns, no object for each of them.
+"""Pickles members in columns, to send them from one process to another.
 
-Bytewax pickles an item by itself. Member by member that costs three times as much as in columns,
-of which one of a single value is told once (`bench/`).
+Bytewax pickles each item by itself. Objects for each member cost three times as much as columns; a
+column whose values are all equal is pickled as one value (`bench/`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from connectors.message import Message, Origin
 from flows.values.group import Member
 
 Column = list[Any] | tuple[Any]
-"""A list of values, one for each member; or a tuple of the one that all have. A type of its own
-would be clearer, and cost as much as the values: it is pickled by its name, each time."""
+"""A list of values, one for each member; or a tuple of the one value that all have. A class would
+be clearer, but pickle writes its name each time, which costs as much as the values."""
 
 
 class Members(list[Member]):
@@ -28,7 +28,7 @@ class Members(list[Member]):
         origins, messages, documents, *columns = zip(*map(astuple, self), strict=True)
         of_messages = [*zip(*map(astuple, messages), strict=True)]
         if all(map(is_, documents, of_messages[_BODY])):
-            documents = (None,) * len(self)  # a document that is the body itself crosses once
+            documents = (None,) * len(self)  # each document is its body: pickle the body only
         return _members, (
             len(self),
             origins[0],
@@ -39,9 +39,9 @@ class Members(list[Member]):
 
 def _column(values: tuple[Any, ...]) -> Column:
     first, last = values[0], values[-1]
-    # What is compared must be cheap, and of one type in a column: 1, 1.0 and True are equal. Where
-    # values differ, the first and the last one do, as a rule: then the others need not be compared.
-    if first.__class__ in _TOLD_ONCE and first == last and values.count(first) == len(values):
+    # Compare only cheap values of types of which a column has one: 1, 1.0 and True are equal. If
+    # values differ, the first and the last mostly differ too, which saves the count.
+    if first.__class__ in _COMPARED and first == last and values.count(first) == len(values):
         return (first,)
     return [*values]
 
@@ -59,4 +59,4 @@ def _rows(count: int, kind: Any, columns: list[Column]) -> Any:
 
 
 _BODY = Message.__struct_fields__.index("body")
-_TOLD_ONCE = (type(None), bool, int, bytes, str)
+_COMPARED = (type(None), bool, int, bytes, str)

@@ -15,7 +15,7 @@ import msgspec
 from connectors.message import Message, Origin, Rejection
 
 ABSENT = msgspec.UNSET
-"""What a path finds where there is nothing: not null, which a document may well have."""
+"""The value of a path that finds nothing; not null, which a document may have."""
 
 FIRST, LAST, ALONE = 1, 2, 4
 """Marks of a member: it opens a group, completes its group, belongs to no group."""
@@ -32,27 +32,27 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     document: bytes
     """One JSON object on one line: `message.body` itself wherever that is one already."""
     index: str | None
-    """Where it is stored; `None`: where the sink's spec says, for all documents alike."""
+    """The index of the document; `None`: the one index of the sink's spec."""
     id: str | None
-    """The document's `_id`; `None`: the sink makes one up."""
+    """The `_id` of the document; `None`: the sink makes one."""
     key: str | None = None
-    """Canonical JSON of what `by` names; `None`: there is no `by`, or it goes alone."""
+    """Canonical JSON of the values of `by`; `None`: no `by`, or the member is a group by itself."""
     name: str | None = None
-    """The message's own id: by it a redelivered message is recognised."""
+    """The message's own id, to deduplicate redelivered messages."""
     marks: int = 0
     """Of `FIRST`, `LAST` and `ALONE`."""
     size: int | None = None
-    """How many members its group will have, as it says."""
+    """The number of members of its group, as the message says."""
     at: float | None = None
     """Event time, in seconds since 1970."""
     values: tuple[Any, ...] = ()
-    """What `until`, `order` and `reduce` look at; `ABSENT` where there is nothing."""
+    """The values that `until`, `order` and `reduce` read; `ABSENT` for a missing one."""
     part: tuple[int, int] | None = None
-    """Of a message with several documents: which one of them, and how many there are."""
+    """Of a split message: the position of this document, and the number of all."""
     action: str | None = None
-    """What is done with the document; `None`: what the sink's spec says."""
+    """The action for the document; `None`: the action of the sink's spec."""
     routing: str | None = None
-    """As the document says it; `None`: as the sink's spec does."""
+    """The routing of the document; `None`: the routing of the sink's spec."""
 
 
 class Part(NamedTuple):
@@ -65,17 +65,17 @@ class Part(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What is left of the members of a group that are reduced as they come."""
+    """The state of a group whose members are reduced on arrival."""
 
     values: dict[str, Any]
     tags: dict[Origin, array[int]]
     """Delivery tags of all members but those in `parts`."""
     count: int  # type: ignore[assignment]
-    """Members in all; more than there are tags in an `Amendment`."""
+    """The number of all members; in an `Amendment` more than there are tags."""
     name: str | None
-    """What the members are called together; `None`: one of them has no name."""
-    parts: dict[Origin, list[Part]] = {}  # noqa: RUF012  # what has left is never changed
-    """Members that are one document of a message with several."""
+    """The name made of the names of all members; `None`: a member has no name."""
+    parts: dict[Origin, list[Part]] = {}  # noqa: RUF012  # never changed after the group leaves
+    """Members that are one document of a split message."""
 
 
 class Written(NamedTuple):
@@ -89,89 +89,89 @@ class Written(NamedTuple):
 
 
 class FirstRevision(NamedTuple):
-    """All that this process knows of an aligned window, which it has not written before.
+    """All members of an aligned window in this process, which has not written it before.
 
-    It must not take the place of any document.
+    Its document must not replace another one.
     """
 
     redelivered: Sequence[Hashable] = ()
     """Identities of those members that another process may have received before."""
     is_late: bool = False
-    """All members came late: when the window closed, it had none of this key."""
+    """All members are late: when the window closed, this key had none."""
     beside: str | None = None
-    """It is written as a part, under an `_id` of its own, since the document of the window is
-    another process's: the fingerprint of that one. `None`: it is the document of the window."""
+    """Fingerprint of the window's document, if another process has written it: this revision is
+    then a part, under an `_id` of its own. `None`: this revision is the window's document."""
 
 
 class Amendment(NamedTuple):
-    """An aligned window that this process has written before, with members that came late since.
+    """An aligned window that this process has written before, with late members since then.
 
-    The values and the count are those of all members, tags and identities those of the late ones.
+    The values and the count are of all members, tags and identities only of the late ones.
     """
 
     redelivered: Sequence[Hashable] = ()
     """As in `FirstRevision`."""
     replaces: Written | None = None
-    """The document whose place it must take; `None`: the claims have not told it yet."""
+    """The document that it must replace; `None`: the claims have not set it yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Less than all of an aligned window: it has left before the end, or came too late for it.
+    """Some members of an aligned window, which leave before its end or arrive too late.
 
-    It is a document of its own, and claims nothing.
+    They become a document of their own, without a claim.
     """
 
 
 FRAGMENT = Fragment()
 
 OfWindow = FirstRevision | Amendment | Fragment
-"""What a group is of an aligned window, where groups become summaries."""
+"""How a group relates to an aligned window, if groups become summaries."""
 
 
 class Group(NamedTuple):
-    """What one window gathered, in order, complete and ready to be written."""
+    """The members of one window, in order, complete and ready to be written."""
 
     number: int
-    """Counts the groups that have left the shard."""
+    """Number of the group among those that have left the shard."""
     key: str | None
     members: list[Member]
-    """Empty where there is a `summary`, which has taken their place."""
+    """Empty if there is a `summary`, which replaces them."""
     completed_by: str
-    """Which rule completed it: `count`, `bytes`, `time`, `stop`, …"""
+    """The rule that completed it: `count`, `bytes`, `time`, `stop`, …"""
     start: float
-    """Of an aligned window, else when the first member came; in seconds since 1970."""
+    """Start of an aligned window, else arrival of the first member; in seconds since 1970."""
     end: float
-    """Of an aligned window, else when the last member came."""
+    """End of an aligned window, else arrival of the last member."""
     summary: Summary | None = None
     identities: Sequence[Hashable] = ()
-    """Of its members, where it becomes a summary."""
+    """Identities of its members, if it becomes a summary."""
     of_window: OfWindow | None = None
     """`None`: it is no summary of an aligned window."""
 
 
 class Unwritten(NamedTuple):
-    """What becomes of a group of which no document can be made, or which has no place to go to."""
+    """Why a group has no document: it can not be made, or it has no valid address."""
 
     rejection: Rejection
     summary: bytes = b""
-    """To be parked where the group has no members any more: all that is left of them."""
+    """The body to park if the group has no members any more."""
 
 
 class DuplicateOfSent(NamedTuple):
-    """A message that was delivered again after its first copy had left in a group."""
+    """A redelivered message whose first copy has left in a group."""
 
     member: Member
     number: int
-    """Of that group."""
+    """Number of that group."""
     position: int
-    """Of the first copy's document among the group's."""
+    """Position of the first copy's document in the group."""
 
 
 class Progress(NamedTuple):
-    """How far the event times of a source partition have come; for every shard.
+    """The event time that a source partition has reached; for every shard.
 
-    Minus infinity: no further than before, but it is not silent for want of messages.
+    Minus infinity: no further than before, but back-pressure makes it silent, so it is not idle.
     """
 
     partition: str
@@ -179,7 +179,7 @@ class Progress(NamedTuple):
 
 
 class FlushRequest(NamedTuple):
-    """Complete groups now."""
+    """A request to complete groups now."""
 
     key: str | None = None
-    """Of this key; `None`: all."""
+    """Only the groups of this key; `None`: all."""
