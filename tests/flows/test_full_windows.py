@@ -76,7 +76,7 @@ def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is said what holds the messages, and all of them go back."""
-    monkeypatch.setattr(backpressure, "TELL_AFTER", 0.5)
+    monkeypatch.setattr(backpressure, "WARN_AFTER", 0.5)
     queue, store = source.queue("given"), sink.store("given")
     job = make_job(spec("given", prefetch=200))
     publish(queue, 500)
