@@ -1,1 +1,1 @@
-"""The open groups of a shard, and what completes them."""
+"""Keeps the open groups of a shard, and completes them by its rules."""

@@ -1,13 +1,13 @@
-"""Aligned windows that were written, and may be written again when a message of theirs comes late.
+"""Remembers the aligned windows that were written, so that late messages can amend them.
 
-Pure. It keeps what a tally needs, and no messages.
+Pure. It keeps the running values of each group, and no messages.
 
-Rule 1: A window can be amended until `amend_for` after it was closed, by the clock.
-        A shard may hear of that later: it counts from the moment at which a timer would have rung,
-        so that what becomes of a late message does not depend on which shard its key is on.
-Rule 2: A key that had no group in a window gets its first one by amending it. But not where the
-        window was over before this process knew the stream's time: another one may have written
-        it, with more in it than is known here.
+Rule 1: A window can be amended until `amend_for` after it was closed, by the clock. The time runs
+        from the moment at which a timer would have closed the window, even if the shard closes it
+        later. So the shard of a key does not change what happens to a late message.
+Rule 2: If a key had no group in a closed window, its late messages make the first one. This does
+        not hold for a window that ended before this process knew the watermark: another process
+        may have written it, with members that this process does not know.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from flows.values.group import Member
 
 
 class Amendable:
-    """What became of one key's group in one window, and goes on to grow."""
+    """The running values of one key's group in a closed window; late messages add to them."""
 
     def __init__(
         self, rules: Rules, values: GroupValues, count: int = 0, name: str | None = None
     ) -> None:
-        """`name` is what the first members are called together."""
+        """`name`: the common name of the first members (see `name_together`)."""
         self.count, self.name = count, name
         self._rules = rules
         self._rows, self._states, self._next = values
         self._late: Any = None
 
     def add(self, member: Member) -> None:
-        """Take in a message that came late."""
+        """Add a late message."""
         tally = self._rules.tally
         assert tally
         if not self.count:
@@ -52,7 +52,7 @@ class Amendable:
         self._next += 1
 
     def results(self) -> dict[str, Any]:
-        """What all members come to."""
+        """Return the reduced values of all members."""
         tally, order = self._rules.tally, self._rules.order
         assert tally
         if not self._rules.hold:
@@ -65,36 +65,36 @@ class Amendable:
 
 
 class Amendments:
-    """The windows that may be written again."""
+    """The closed windows of a shard that late messages can still amend."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._kept: dict[int, dict[str | None, Amendable]] = {}
         self._closings: deque[tuple[float, float]] = deque()
-        """When, and below which number windows were closed from then on."""
+        """Moments by the clock, each with the number below which windows were closed then."""
         self._known_from = inf
-        """Windows below it were over when stream time became known."""
+        """Windows below this number ended before the watermark became known."""
         self._over_below = -inf
-        """Windows below it are not amended any more."""
+        """Windows below this number can not be amended any more."""
 
     def follow(self, windows: Windows, now: float) -> None:
-        """Advance the windows; note which were closed when, and let go of what was long ago."""
+        """Advance the windows, note when each closes, and forget those that are too old."""
         for at, below in windows.closings(now, self._rules.amend_for):
             self._closed(below, at)
         self._forget(now)
 
     def _closed(self, below: float, now: float) -> None:
-        """All windows below this number are closed now."""
+        """Note that all windows below this number are closed."""
         if not self._closings and self._known_from == inf:
             self._known_from = below
         self._closings.append((now, below))
 
     def keep(self, window: int, key: str | None, amendable: Amendable) -> None:
-        """A group of that window was written."""
+        """Remember a group of this window that is written."""
         self._kept.setdefault(window, {})[key] = amendable
 
     def find(self, window: int, key: str | None) -> Amendable | None:
-        """What a late message is added to; `None`: it is too late. Rule 2."""
+        """Return the group that a late message amends; `None`: the message is too late. Rule 2."""
         if window < self._over_below:
             return None
         found = self._kept.get(window, {}).get(key)
@@ -104,7 +104,7 @@ class Amendments:
         return found
 
     def _forget(self, now: float) -> None:
-        """Let go of what was closed long ago. Rule 1."""
+        """Forget the windows that were closed more than `amend_for` ago. Rule 1."""
         while self._closings and self._closings[0][0] + self._rules.amend_for <= now:
             _, self._over_below = self._closings.popleft()
             for window in [window for window in self._kept if window < self._over_below]:

@@ -1,13 +1,14 @@
-"""What becomes of a group that is complete: written, parked or dropped; and what is kept of it.
+"""Decides whether a complete group is written, parked or dropped, and what the shard remembers.
 
-Pure. It decides by the rules and by the reason that a group was completed for, never when.
+Pure. It decides by the rules and by the reason of completion. When a group is complete, the shard
+decides.
 
-Rule 1: A group that `time`, `idle` or want of room ended is incomplete; one that a stop ended is
-        what `on_stop` says, but is not written where incomplete groups are parked; every other
-        group is written.
-Rule 2: A key is closed by a group that was written, but not if it was ended by `first` or `room`,
-        since then more is to come.
-Rule 3: A message that came again while its copy was in the group leaves right after it.
+Rule 1: `incomplete` applies to a group that `time`, `idle` or `room` completed; `on_stop` to a
+        group that a stop completed, but it is parked instead of written if `incomplete` parks.
+        Every other group is written.
+Rule 2: A written group closes its key, unless `first`, `room` or `alone` completed it: more
+        messages of the key will follow.
+Rule 3: The duplicates of members follow their group at once.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ from flows.values.group import (
 )
 
 ShardOutput = Group | DuplicateOfSent | Outcomes
-"""What comes out of a shard: to be written, to be compared with what was, or to go home."""
+"""A group to write, a duplicate to settle like its first copy, or outcomes for the consumers."""
 
 INCOMPLETE = frozenset(("time", "idle", "room"))
 LEFT_OPEN = frozenset(("first", "room", "alone"))
 MAX_KEY_LENGTH = 200
-"""Characters of a key that are told in a reason, which travels in a header."""
+"""Characters of a key in a reason: the reason is a header of the dead letter."""
 
 
 class Departures:
-    """The way out of a shard."""
+    """Takes groups out of a shard, and remembers what was in them."""
 
     def __init__(self, rules: Rules, windows: Windows | None) -> None:
         self._rules, self._windows = rules, windows
@@ -52,7 +53,7 @@ class Departures:
         self.amendments = Amendments(rules) if rules.amends else None
 
     def leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
-        """Let a group go that is not open any more, and forget what is in it."""
+        """Write, park or drop a group that is not open any more, and empty it."""
         policy = self._policy(reason)  # Rule 1
         if policy == "write":
             self._write(group, reason, out)
@@ -74,7 +75,7 @@ class Departures:
         late: list[Member],
         out: list[ShardOutput],
     ) -> None:
-        """Write a window's group again, to which these members were added late."""
+        """Write the group of a closed window with these late members added."""
         tags, parts = outcomes.tags_of(late)
         summary = Summary(amendable.results(), tags, amendable.count, amendable.name, parts)
         assert self._windows
@@ -89,11 +90,11 @@ class Departures:
             self._recognised.left(identities, self._number)
 
     def is_redelivered(self, member: Member) -> bool:
-        """Whether another process may have had a message in hand before."""
+        """Return whether another process may have received the message before."""
         return member.message.redelivered and identity(member) not in self.new_here
 
     def duplicate_of_sent(self, member: Member) -> DuplicateOfSent | None:
-        """What a message is that was delivered again, if its other copy left in a group before."""
+        """Return a redelivered message as a duplicate, if its first copy left in a group."""
         found = self._recognised.find(identity(member)) if self._recognised else None
         if found is None:
             return None
@@ -142,12 +143,12 @@ class Departures:
 
 
 def of_key(key: str | None) -> str:
-    """A key as the end of a reason; nothing where there are no keys."""
+    """Return a key as the end of a reason; empty without a key."""
     return "" if key is None else f", key {key[:MAX_KEY_LENGTH]}"
 
 
-def gathered(out: list[ShardOutput]) -> list[ShardOutput]:
-    """The same, but at most one value for each origin goes home: what travels is a batch."""
+def with_merged_outcomes(out: list[ShardOutput]) -> list[ShardOutput]:
+    """Merge the outcomes of each origin into one value, so that they travel as a batch."""
     settled = [one for one in out if isinstance(one, Outcomes)]
     if len(settled) < 2:
         return out

@@ -1,17 +1,18 @@
-"""Groups that go by event time: messages enter them in the order of their own times.
+"""Adds messages to groups in the order of event time, so that `time` and `idle` go by it.
 
-Pure. It is a shard whose clock is event time. A message waits until no earlier one is expected, and
-then enters its group; so `time` and `idle` mean what they say, in any order of messages, and
-a backlog makes the groups that the live stream made.
+Pure. It is a shard whose clock is event time. It buffers a message until it expects no earlier one,
+and then adds it to its group. So the groups do not depend on the order of arrival: a backlog makes
+the same groups as the live stream.
 
-Rule 1: Event time has come to the watermark less `lateness`, in whole steps: so it comes further
-        between the same two messages, however many of them arrive together.
-Rule 2: Messages earlier than that enter their groups, the earliest first; what ends by then ends.
-Rule 3: A message that comes later than that enters the open group that it is near enough to, or
-        opens one that is not over yet. Otherwise it is late: its group is over.
-Rule 4: Groups that have ended are not joined again by a message that lies between them.
-Rule 5: While all that has come lies so far ahead that it moves nothing, the clock moves event time,
-        once no partition is waited for any more.
+Rule 1: The shard's time is the watermark minus `lateness`, rounded down to whole steps. So it
+        advances between the same two messages, however many of them arrive together.
+Rule 2: Messages before the shard's time enter their groups, the earliest first; then groups that
+        end by it are complete.
+Rule 3: A message that arrives with an event time before the shard's time enters the open group of
+        its key if it is near enough, or opens a group that has not ended yet. Otherwise it is late.
+Rule 4: A message between two groups does not join them if one has ended.
+Rule 5: If every event time seen is beyond `ahead`, the watermark cannot advance; the clock then
+        moves the shard's time after `idle_after`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from heapq import heapify, heappop, heappush
 from math import inf
 
 from connectors.message import Origin
-from flows.groups.departures import ShardOutput, gathered
+from flows.groups.departures import ShardOutput, with_merged_outcomes
 from flows.groups.open_group import OpenGroup
 from flows.groups.rules import MICROSECONDS, Rules
 from flows.groups.shard import Shard
@@ -29,7 +30,7 @@ from flows.values.group import ALONE, Member, Progress
 
 
 class EventOrderShard(Shard):
-    """The open groups of some keys, by event time."""
+    """The open groups of some keys, whose time is event time."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
@@ -37,14 +38,14 @@ class EventOrderShard(Shard):
         self._order = rules.event_order
         self._time = Watermark(rules.partitions, self._order.idle_after)
         self._waiting: list[tuple[float, int, Member]] = []
-        """A heap, by event time and by arrival."""
+        """Buffered messages: a heap by event time, then by arrival."""
         self._number = 0
-        self._come_to = -inf
-        """Event time, in seconds since 1970; earlier messages have entered. Rule 1."""
+        self._shard_time = -inf
+        """Event time, in seconds since 1970; earlier messages are in their groups. Rule 1."""
 
     @property
     def open_groups(self) -> int:
-        """How many there are; what waits is one until it enters one."""
+        """Number of open groups; 1 if there are only buffered messages."""
         return max(super().open_groups, 1 if self._waiting else 0)
 
     @property
@@ -58,7 +59,7 @@ class EventOrderShard(Shard):
         by_messages = self._time.reaches(reached)
         if by_messages is not None:
             return by_messages
-        return max(self._time.last_heard, reached) + self._order.idle_after  # Rule 5
+        return max(self._time.last_progress_at, reached) + self._order.idle_after  # Rule 5
 
     def add(self, members: list[Member], now: float) -> list[ShardOutput]:
         """See `Shard`."""
@@ -66,13 +67,13 @@ class EventOrderShard(Shard):
         for member in members:
             if member.marks & ALONE or member.at is None:
                 self._add_each([member], now, out)
-            elif member.at < self._come_to:
-                self._take_later(member, member.at, out)
+            elif member.at < self._shard_time:
+                self._add_behind(member, member.at, out)
             else:
                 self._number += 1
                 heappush(self._waiting, (member.at, self._number, member))
                 self.open_members += 1
-        return gathered(out)
+        return with_merged_outcomes(out)
 
     def heard(self, progress: Progress, now: float) -> list[ShardOutput]:
         """See `Shard`."""
@@ -83,32 +84,32 @@ class EventOrderShard(Shard):
         """See `Shard`; `now` is by the clock. Rule 2."""
         at = self._time.at(now)
         if at > -inf:
-            come_to = self._come_to = max(self._come_to, self._step_before(at))
-        elif now >= self._time.last_heard + self._order.idle_after:
-            come_to = self._step_before(now - self._order.idle_after)  # Rule 5
+            reached = self._shard_time = max(self._shard_time, self._step_before(at))
+        elif now >= self._time.last_progress_at + self._order.idle_after:
+            reached = self._step_before(now - self._order.idle_after)  # Rule 5
         else:
-            come_to = -inf
+            reached = -inf
         out: list[ShardOutput] = []
-        while self._waiting and self._waiting[0][0] < come_to:
+        while self._waiting and self._waiting[0][0] < reached:
             self._enter_first(out)
-        while (due := self._open.next_due()) is not None and due.at <= come_to:
+        while (due := self._open.next_due()) is not None and due.at <= reached:
             for group in list(due.groups):
                 self._leave(group, due.reason, out)
-        return gathered(out)
+        return with_merged_outcomes(out)
 
     def _step_before(self, at: float) -> float:
         return self._order.closed_below(at) * self._order.every_us / MICROSECONDS
 
     def complete(self, key: str | None, now: float) -> list[ShardOutput]:
-        """See `Shard`: what waits is complete too."""
+        """See `Shard`; buffered messages enter their groups first."""
         out = self._enter_all(key)
-        return gathered([*out, *super().complete(key, now)])
+        return with_merged_outcomes([*out, *super().complete(key, now)])
 
     def stop(self, now: float) -> list[ShardOutput]:
         """See `Shard`."""
         if self._rules.on_stop == "requeue":
             return []
-        return gathered([*self._enter_all(None), *super().stop(now)])
+        return with_merged_outcomes([*self._enter_all(None), *super().stop(now)])
 
     def purge(self, origin: Origin) -> None:
         """See `Shard`."""
@@ -139,7 +140,7 @@ class EventOrderShard(Shard):
         self._place(member, at, out)
 
     def _place(self, member: Member, at: float, out: list[ShardOutput]) -> None:
-        """Take a message into the open group of its key, which lasts from its first to its last."""
+        """Add a message to the group of its key; the group spans all its event times."""
         group = self._group_of(member)
         first_at, last_at = (at, at) if group is None else (group.opened_at, group.last_at)
         self._add_each([member], at, out)
@@ -148,10 +149,10 @@ class EventOrderShard(Shard):
             if at < first_at:
                 self._open.opened_earlier(group, at)
 
-    def _take_later(self, member: Member, at: float, out: list[ShardOutput]) -> None:
-        """Take in a message that comes later than others of its time. Rule 3."""
+    def _add_behind(self, member: Member, at: float, out: list[ShardOutput]) -> None:
+        """Add a message whose event time is before the shard's time. Rule 3."""
         group = self._group_of(member)
-        is_open = self._end_of(at, at) > self._come_to
+        is_open = self._end_of(at, at) > self._shard_time
         if is_open if group is None else self._is_near(group, at):
             self._place(member, at, out)
         elif not self._late.take(member, None, out, "group is over"):
@@ -163,11 +164,11 @@ class EventOrderShard(Shard):
         return self._open.of_window(None).get(member.key)
 
     def _is_near(self, group: OpenGroup, at: float) -> bool:
-        """Whether a message belongs to a group that is open, although it comes late for it."""
+        """Return whether an open group may still take a message behind the shard's time."""
         return at > group.opened_at - (self._rules.idle or 0.0) or at == group.opened_at
 
     def _end_of(self, first_at: float, last_at: float) -> float:
-        """When a group ends whose first and last message have these times."""
+        """Return when a group ends, from the times of its first and last message."""
         rules = self._rules
         by_age = inf if rules.time is None else first_at + rules.time
         return min(by_age, inf if rules.idle is None else last_at + rules.idle)
@@ -180,5 +181,5 @@ class EventOrderShard(Shard):
 
 
 def make_shard(rules: Rules) -> Shard:
-    """Make a shard that goes by event time, or by arrival, as its rules say."""
+    """Make a shard by event time or by arrival, as the rules say."""
     return Shard(rules) if rules.event_order is None else EventOrderShard(rules)

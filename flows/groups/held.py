@@ -1,6 +1,6 @@
-"""A group that keeps its members: they leave as they are, or are reduced when it leaves.
+"""A group that keeps its members, and reduces them, if at all, when it leaves.
 
-Pure. It does not know when it is complete.
+Pure. It does not decide when it is complete.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from flows.values.group import Member, Summary
 
 
 class HeldGroup:
-    """A group that keeps its members: they leave as they are, or are reduced when it leaves."""
+    """A group that keeps its members, and reduces them, if at all, when it leaves."""
 
     __slots__ = (
         "_places",
@@ -64,13 +64,13 @@ class HeldGroup:
         if self.members:
             self.members.append(member)
         else:
-            # What grows has room for more: 24 bytes in each of a million groups that do not grow.
+            # `append` reserves room for more: 24 bytes in each group of one member.
             self.members = [member]
         self.count += 1
         self.last_at = now
 
     def extend(self, members: list[Member], size: int, now: float) -> None:
-        """Take in many at once, of `size` bytes; they are neither recognised nor tallied."""
+        """Add many members at once, of `size` bytes, without duplicates or running values."""
         self.members += members
         self.count += len(members)
         self.bytes += size
@@ -84,8 +84,7 @@ class HeldGroup:
     def add_duplicate(self, member: Member) -> bool:
         """See `OpenGroup`."""
         if self._places is None:
-            # Made when the first message comes again, and kept from then on: most groups never
-            # need it, and one that does is likely to need it for many messages.
+            # Built for the first redelivered message, and kept: most groups never need it.
             self._places = {name: place for place, name in enumerate(map(identity, self.members))}
         place = self._places.get(identity(member))
         if place is None or self.members[place].origin == member.origin:
@@ -161,7 +160,7 @@ class HeldGroup:
         self.members, self.duplicates, self._places, self._until = [], (), None, None
 
     def _hold(self, members: list[Member]) -> None:
-        """Begin again with these, which have been in here before."""
+        """Replace the members with these, and rebuild what depends on them."""
         self.members, self.count, self._places = members, len(members), None
         self.bytes = sum(weights(members)) if self._rules.weighs else 0
         tally = self._rules.until_tally

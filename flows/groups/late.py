@@ -1,13 +1,12 @@
-"""What becomes of messages that come after their window or their key was closed.
+"""Parks or drops late messages, amends their window with them, or lets them open a new group.
 
-Pure. It is told which messages are late.
+Pure. The shard decides which messages are late.
 
-Rule 1: Late messages that come together amend together: a window is written again once for each
-        batch, and not once for each message.
-Rule 2: A message that another process may have had in hand adds to no window that is written
-        already: that process may have counted it beside the window's document, where it is not
-        seen. It is parked.
-Rule 3: Those that make up new groups, in a window that is closed, leave together likewise.
+Rule 1: The late messages of one batch amend a window together: it is written once for each batch.
+Rule 2: A message that another process may have received before is parked instead of added to a
+        window that is written. The other process may have counted it in a part of the window, which
+        this process cannot see.
+Rule 3: A new group in a closed window leaves with its batch, too.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ class Late:
         self._policy, self._departures = rules.late, departures
         self._amending: dict[tuple[int, str | None], tuple[Amendable, list[Member]]] = {}
         self.counts = dict.fromkeys(("parked", "dropped", "amended", "new"), 0)
-        """How many there were, by what became of them; of a new group, the one that opened it."""
+        """Number of late messages by result; `new` counts only the first one of each new group."""
 
     def take(
         self, member: Member, window: int | None, out: list[ShardOutput], why: str | None = None
     ) -> bool:
-        """Deal with a late message; `False`: it is to open a group as any other.
+        """Handle a late message; return `False` if it must open a new group.
 
-        `why` says what is over; omitted, its window is closed, or its key.
+        `why`: for the reason, what is over; by default, that the window or the key is closed.
         """
         if self._policy == "new":
             self.counts["new"] += 1
@@ -50,13 +49,13 @@ class Late:
         return True
 
     def settle(self, out: list[ShardOutput]) -> None:
-        """The batch is through: write again what it amends. Rule 1."""
+        """Write each window that the batch has amended. Rule 1."""
         amending, self._amending = self._amending, {}
         for (window, key), (amendable, late) in amending.items():
             self._departures.amend(window, key, amendable, late, out)
 
     def _amend(self, member: Member, window: int | None, why: str | None) -> Rejection | None:
-        """Add a message to its window, or tell why it is parked."""
+        """Add a message to its window, or return the reason to park it."""
         amendments, amendable = self._departures.amendments, None
         if self._policy == "amend" and amendments is not None and window is not None:
             amendable = amendments.find(window, member.key)
@@ -66,8 +65,8 @@ class Late:
         _, late = self._amending.get((window, member.key), (amendable, []))
         written = amendable.count > len(late)
         if written and self._departures.is_redelivered(member):  # Rule 2
-            told = "its window is written, and another process may have counted it"
-            return Rejection(f"ambiguous_window: {told}{of_key(member.key)}", foreseen=True)
+            why = "its window is written, and another process may have counted it"
+            return Rejection(f"ambiguous_window: {why}{of_key(member.key)}", foreseen=True)
         amendable.add(member)
         self._amending.setdefault((window, member.key), (amendable, late))[1].append(member)
         return None

@@ -1,7 +1,7 @@
-"""Groups in the order of a moment of theirs, with the earliest at hand at any time.
+"""Queues of open groups by the time of their first or last message, the earliest first.
 
-Pure. It costs the same with a hundred groups and with a million: nothing is searched or sorted,
-because moments are handed in as they come. It knows nothing of what follows from a moment.
+Pure. A `Line` costs the same with a hundred groups and with a million: times are appended in order,
+so it never searches or sorts.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Literal
 from flows.groups.open_group import OpenGroup
 
 TIDY_AFTER = 1000
-"""Entries that may lie about in vain, beside as many as there are of use."""
+"""Outdated entries that a line may keep, besides one for each open group."""
 
 
 class Line:
-    """Groups by when they were opened, or by when their last message came.
+    """Open groups by the time they were opened, or by the time of their last message.
 
-    What has left, or moved on since, is skipped when its turn comes: to take it out of the middle
-    would cost a search. When more than half of the line is of that kind, it is made anew, so that
-    both its length and the work on it stay in proportion to the groups that are open.
+    An entry is outdated when its group has left or has a later time. It stays until it is first, as
+    to remove it earlier would cost a search. When more than half of the entries are outdated, the
+    line is rebuilt, so that its length stays in proportion to the open groups.
     """
 
     def __init__(self, moment: Literal["opened_at", "last_at"]) -> None:
@@ -31,11 +31,11 @@ class Line:
         self._moments: deque[float] = deque()
 
     def __len__(self) -> int:
-        """Groups in it, with those that are of no use any more."""
+        """Return the number of entries, outdated ones included."""
         return len(self._groups)
 
     def append(self, group: OpenGroup, moment: float, open_groups: int) -> None:
-        """Put a group last; where it stood before does not count any more."""
+        """Append a group; its earlier entry is outdated."""
         self._groups.append(group)
         self._moments.append(moment)
         if len(self._groups) > 2 * open_groups + TIDY_AFTER:
@@ -59,7 +59,7 @@ class Line:
 
 
 class SortedLine:
-    """The same for moments that are handed in in any order; it costs a search for the place."""
+    """A `Line` whose times come in any order: a heap."""
 
     def __init__(self, moment: Literal["opened_at", "last_at"]) -> None:
         self._moment = attrgetter(moment)
@@ -67,11 +67,11 @@ class SortedLine:
         self._heap: list[tuple[float, int, OpenGroup]] = []
 
     def __len__(self) -> int:
-        """Groups in it, with those that are of no use any more."""
+        """Return the number of entries, outdated ones included."""
         return len(self._heap)
 
     def append(self, group: OpenGroup, moment: float, open_groups: int) -> None:
-        """Put a group in its place; where it stood before does not count any more."""
+        """Insert a group; its earlier entry is outdated."""
         self._number += 1
         heappush(self._heap, (moment, self._number, group))
         if len(self._heap) > 2 * open_groups + TIDY_AFTER:

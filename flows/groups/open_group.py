@@ -1,12 +1,12 @@
-"""The open, growing group of one key: what a shard knows of it, whether it keeps members or not.
+"""The interface of an open group: the shard uses it, `held.py` and `running.py` implement it.
 
-Pure. `held.py` keeps them, `running.py` does not. Neither knows when it is complete.
+Pure. A `HeldGroup` keeps its members, a `Running` one does not.
 
-A message that is delivered again while its first copy is still in the group is kept aside as the
-`DuplicateOfOpen` of that copy: it is not counted. So is a first copy that comes later than
-the second. When the connection of the copy is lost, the duplicate takes its place; when the group
-leaves before that, both are settled with the group. It cannot simply replace the copy: a
-producer may use a name twice, and then nothing of the first one is ever lost.
+If a message is redelivered while its first copy is in the group, the group keeps it aside as a
+`DuplicateOfOpen`, and does not count it. The same holds for a first copy that arrives after the
+second. When the connection of the copy is lost, the duplicate takes its place; when the group
+leaves before that, both are settled with the group. The duplicate does not replace the copy at
+once: a producer may use one `message_id` for two messages, and then the first one must not be lost.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from flows.values.group import Member, Summary
 
 
 class DuplicateOfOpen(NamedTuple):
-    """A message that came again, and the place it would take."""
+    """A redelivered message whose first copy is in the open group."""
 
     member: Member
     place: int
-    """Of its copy."""
+    """Place of the first copy in the group."""
 
 
 class GroupValues(NamedTuple):
-    """What is left of a group's members for a tally."""
+    """The values of a group's members, from which a tally can continue."""
 
     rows: list[tuple[Any, ...]]
-    """The values of members, as they came."""
+    """Values of each member, in order of arrival."""
     states: list[Any]
-    """Of a tally to which members were added."""
+    """States of a tally with the members added."""
     next_number: int
-    """Of the next member to come to it."""
+    """Number that the next member gets."""
 
 
 class OpenGroup(Protocol):
-    """What a shard does with a group, whether that keeps its members or not."""
+    """An open group, whether it keeps its members or not."""
 
     key: str | None
     window: int | None
-    """Which of the aligned windows."""
+    """Number of its aligned window."""
     opened_at: float
     last_at: float
     count: int
@@ -51,58 +51,58 @@ class OpenGroup(Protocol):
 
     @property
     def redelivered(self) -> list[Hashable]:
-        """The identities of members that had been delivered before."""
+        """Identities of the members that are flagged as redelivered."""
 
     bytes: int
-    """Of the bodies, while some rule wants to know."""
+    """Size of the bodies, if a rule needs it."""
     size: int | None
-    """How many members there will be, as the latest of them said."""
+    """Number of members of the complete group, as the latest member says."""
     duplicates: Sequence[DuplicateOfOpen]
     """In no order."""
 
     def add(self, member: Member, now: float) -> None:
-        """Take a member in."""
+        """Add a member."""
 
     def add_duplicate(self, member: Member) -> bool:
-        """Keep a message aside if a copy of it is in here, from another origin."""
+        """Keep a message aside if the group has a copy of it from another origin."""
 
     def purge(self, origin: Origin) -> list[Hashable]:
         """Forget the messages of a lost connection; their duplicates take their places.
 
-        Return the identities of those that had not been delivered before.
+        Return the identities of those that were not flagged as redelivered.
         """
 
     def so_far(self, member: Member) -> Sequence[Any]:
-        """The running values that `until` wants, as if this member were in."""
+        """Return the running values for `until`, with this member included."""
 
     def identities(self) -> list[Hashable]:
-        """By what each message is recognised, in the order of the documents."""
+        """Return the identity of each member, in the order of the documents."""
 
     def leave(self) -> tuple[list[Member], Summary | None]:
-        """What is written of it, duplicates aside; with a summary there are no members."""
+        """Return the members without duplicates, or no members and the summary of them."""
 
     def values(self) -> GroupValues:
-        """What a summary may be made of again when more messages come."""
+        """Return the values from which an amended summary can be made."""
 
     def everything(self) -> list[Member]:
-        """All messages, duplicates too, to be parked; only where members are kept."""
+        """Return all messages, duplicates included, to park them; only a `HeldGroup` can."""
 
     def dropped(self) -> list[Outcomes]:
-        """All messages, duplicates too, to be acknowledged although nothing is written of them."""
+        """Return outcomes that acknowledge all messages, duplicates included, as dropped."""
 
     def forget(self) -> None:
-        """Keep nothing: it has left, and may lie about for a while."""
+        """Free the memory of a group that has left: a line may keep it for a while."""
 
 
 def identity(member: Member) -> Hashable:
-    """By what a message, or this part of it, is recognised; `None`: it has no name."""
+    """Return what identifies a message, or this document of it; `None`: it has no name."""
     return member.name if member.part is None else (member.name, member.part[0])
 
 
 def name_together(identities: Sequence[Hashable]) -> str | None:
-    """What the members of a group are called together: the same only for the very same members.
+    """Return one name for a set of members, the same in any order of arrival.
 
-    In any order of arrival. It begins with one member's name. `None`: one of them has none.
+    It begins with the name of one member. `None`: a member has no name.
     """
     found = [name if isinstance(name, str) else name_of(name) for name in identities]
     names = sorted(name for name in found if name is not None)
@@ -115,7 +115,7 @@ def name_together(identities: Sequence[Hashable]) -> str | None:
 
 
 def name_of(name: Hashable) -> str | None:
-    """An identity as a text; `None`: there is none."""
+    """Return an identity as text; `None`: the message has no name."""
     if isinstance(name, str):
         return name
     if not isinstance(name, tuple) or name[0] is None:
@@ -124,10 +124,10 @@ def name_of(name: Hashable) -> str | None:
 
 
 def weight(member: Member) -> int:
-    """Bytes as received; of one document of several, its own."""
+    """Return the size of the received body in bytes; in a split message, of this document."""
     return len(member.message.body if member.part is None else member.document)
 
 
 def weights(members: Sequence[Member]) -> list[int]:
-    """The same for many."""
+    """Return the `weight` of each member."""
     return [len(m.message.body if m.part is None else m.document) for m in members]

@@ -1,7 +1,7 @@
-"""The open groups of one shard: where each of them is, and which of them is due next.
+"""Finds the open groups of one shard by key and window, and the group that is due next.
 
-Pure. It costs the same with a hundred groups and with a million. It does not know what completes a
-group but the passing of time.
+Pure. It costs the same with a hundred groups and with a million. Of the rules, it knows those by
+time only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flows.groups.windows import Windows
 
 
 class Due(NamedTuple):
-    """What is complete if no message comes until then."""
+    """The groups that are complete next if no message arrives until then."""
 
     at: float
     reason: str
@@ -27,7 +27,7 @@ class Due(NamedTuple):
 
 
 class OpenGroups:
-    """Groups by aligned window, if windows are aligned, and by key."""
+    """Open groups by aligned window, if there are any, and by key."""
 
     def __init__(self, rules: Rules, windows: Windows | None) -> None:
         self.count = 0
@@ -38,27 +38,27 @@ class OpenGroups:
         self._ages, self._pauses = line("opened_at"), line("last_at")
         self._by_age = rules.time is not None or rules.max_groups is not None
         self._reopened: set[int] = set()
-        """Windows that were closed before they were opened."""
+        """Closed windows that have new groups of late messages."""
 
     def all(self) -> list[OpenGroup]:
-        """By window, and those opened first are first."""
+        """Return all groups, by window and then in the order in which they were opened."""
         windows = sorted(self._groups, key=lambda window: -inf if window is None else window)
         return [group for window in windows for group in self._groups[window].values()]
 
     def under(self, key: str | None) -> list[OpenGroup]:
-        """The groups of a key, one for each window."""
+        """Return the groups of a key, at most one for each window."""
         return [groups[key] for groups in self._groups.values() if key in groups]
 
     def of_window(self, window: int | None) -> dict[str | None, OpenGroup]:
-        """Groups by key, to look at and not to change."""
+        """Return the groups of a window by key; read only."""
         return self._groups.get(window, _NONE)
 
     def make(self, key: str | None, window: int | None, now: float) -> OpenGroup:
-        """A group that has no place here yet."""
+        """Make a group without adding it."""
         return self._new(self._rules, key, window, now)
 
     def open(self, key: str | None, window: int | None, now: float) -> OpenGroup:
-        """A new group in its place."""
+        """Make a group and add it."""
         group = self._new(self._rules, key, window, now)
         if window is not None and self._windows is not None and window not in self._groups:
             self._groups[window] = {}
@@ -73,31 +73,31 @@ class OpenGroups:
             self._pauses.append(group, now, self.count)
         return group
 
-    def heard(self, group: OpenGroup, now: float) -> None:
-        """A group that is open gets another message, for rules with `idle`."""
+    def touch(self, group: OpenGroup, now: float) -> None:
+        """Note that an open group gets another message; needed with `idle` only."""
         if group.last_at != now:
             self._pauses.append(group, now, self.count)
 
     def opened_earlier(self, group: OpenGroup, at: float) -> None:
-        """A group gets a first message that is earlier than the one that opened it."""
+        """Move the beginning of a group to an earlier message."""
         group.opened_at = at
         if self._by_age:
             self._ages.append(group, at, self.count)
 
     def remove(self, group: OpenGroup) -> None:
-        """It is not open any more."""
+        """Remove a group that is not open any more."""
         del self._groups[group.window][group.key]
         self.count -= 1
-        group.opened_at = group.last_at = nan  # it has no place in a line any more
+        group.opened_at = group.last_at = nan  # its entries in the lines are outdated
 
     def eldest(self) -> OpenGroup:
-        """The one that was opened first."""
+        """Return the group that was opened first."""
         first = self._ages.first()
         assert first
         return first[1]
 
     def next_due(self) -> Due | None:
-        """What time completes next; `time`, `idle`, `window` when they do so at once."""
+        """Return what time completes next; at the same moment `time` before `idle` and `window`."""
         rules, due = self._rules, None
         if rules.time is not None and (first := self._ages.first()):
             due = Due(first[0] + rules.time, "time", (first[1],))
@@ -112,12 +112,12 @@ class OpenGroups:
         return due
 
     def take_reopened(self) -> list[OpenGroup]:
-        """The groups of closed windows: such a window is not kept open for more."""
+        """Return the new groups in closed windows; they must leave with their batch."""
         reopened, self._reopened = self._reopened, set()
         return [group for window in sorted(reopened) for group in self._groups[window].values()]
 
     def _first_window(self, windows: Windows) -> int | None:
-        """The window that ends first; those whose groups have all left are forgotten."""
+        """Return the open window that ends first; forget windows without groups."""
         while (window := windows.first()) is not None and not self._groups[window]:
             windows.close(window)
             del self._groups[window]

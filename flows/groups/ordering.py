@@ -1,7 +1,7 @@
-"""Sorts the members of a group by a value of theirs, of any type.
+"""Sorts the members of a group by a value of any type.
 
-Pure. Numbers come first, as numbers; then texts; then all other values, and last the members
-that have no such value. Equal ones stay as they came, and so do those that have no order.
+Pure. Numbers come first, then texts, then all other values, then members without the value. Members
+that compare equal keep their order of arrival, and so do those of other types.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from flows.values.group import ABSENT, Member
 
 
 def in_order(members: list[Member], position: int) -> list[Member]:
-    """The members by the value at this position of their values."""
+    """Return the members sorted by the value at this position of `values`."""
     return sorted(members, key=lambda member: rank(member.values[position]))
 
 
 def rank(value: Any) -> tuple[int, Any]:
-    """What values are sorted by."""
+    """Return the sort key of a value."""
     if isinstance(value, bool):
         return 2, 0
     if isinstance(value, float) and isnan(value):
-        return 2, 0  # it is neither above nor below any number
+        return 2, 0  # NaN compares with no number
     if isinstance(value, (int, float)):
         return 0, value
     if isinstance(value, str):

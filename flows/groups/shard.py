@@ -23,7 +23,7 @@ from itertools import accumulate
 from connectors.message import Origin, Rejection
 from flows.conditions import user_functions
 from flows.conditions.conditions import GroupSoFar
-from flows.groups.departures import Departures, ShardOutput, gathered, of_key
+from flows.groups.departures import Departures, ShardOutput, of_key, with_merged_outcomes
 from flows.groups.held import HeldGroup
 from flows.groups.late import Late
 from flows.groups.open_group import OpenGroup, weight, weights
@@ -71,7 +71,7 @@ class Shard:
         self._late.settle(out)
         for group in self._open.take_reopened():
             self._leave(group, "late", out)
-        return gathered(out)
+        return with_merged_outcomes(out)
 
     def heard(self, progress: Progress, now: float) -> list[ShardOutput]:
         """A source partition has come further in event time, which may close windows."""
@@ -91,7 +91,7 @@ class Shard:
         while (due := self._open.next_due()) is not None and due.at <= now:
             for group in list(due.groups):
                 self._leave(group, due.reason, out)
-        return gathered(out)
+        return with_merged_outcomes(out)
 
     def complete(self, key: str | None, now: float) -> list[ShardOutput]:
         """Complete all that is open under a key; `None`: all that is open."""
@@ -169,7 +169,7 @@ class Shard:
                     continue
                 group = self._open_group(member.key, window, now, out)
             elif idle:
-                self._open.heard(group, now)
+                self._open.touch(group, now)
             self._take_in(group, member, now, out)
 
     def _goes_alone(self, member: Member, copied: bool, now: float, out: list[ShardOutput]) -> bool:
@@ -233,7 +233,7 @@ class Shard:
         out: list[ShardOutput] = []
         for group in groups:
             self._leave(group, reason, out)
-        return gathered(out)
+        return with_merged_outcomes(out)
 
     def _leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         self._count(group, -1)

@@ -24,7 +24,7 @@ class PassingTime(Protocol):
         """How far it has come."""
 
     @property
-    def last_heard(self) -> float:
+    def last_progress_at(self) -> float:
         """When, by the clock, something was heard; minus infinity: nothing moves it."""
 
     def reaches(self, at: float) -> float | None:
@@ -37,7 +37,7 @@ class PassingTime(Protocol):
 class ClockTime:
     """The clock itself, for windows by arrival."""
 
-    last_heard = -inf
+    last_progress_at = -inf
 
     def at(self, now: float) -> float:
         """See `PassingTime`."""
@@ -62,7 +62,7 @@ class Watermark:
         self._at, self._asked_at = -inf, -inf
 
     @property
-    def last_heard(self) -> float:
+    def last_progress_at(self) -> float:
         """See `PassingTime`; it begins with the shard."""
         return max(self._heard.values(), default=-inf)
 
@@ -100,7 +100,7 @@ class Watermark:
 
     @property
     def _silent_at(self) -> float:
-        return self.last_heard + self._idle_after
+        return self.last_progress_at + self._idle_after
 
     def _come_to(self, now: float) -> float:
         largest, after = self._largest, self._idle_after

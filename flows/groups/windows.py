@@ -100,7 +100,7 @@ class Windows:
         end = ((window + 1) * self._every + self._lateness) / MICROSECONDS
         reached = self._time.reaches(end)
         if reached is None and window in self._opened_at:  # Rule 3
-            return max(end, self._opened_at[window], self._time.last_heard) + self._idle_after
+            return max(end, self._opened_at[window], self._time.last_progress_at) + self._idle_after
         return reached
 
     def close(self, window: int) -> None:

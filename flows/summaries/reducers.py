@@ -16,7 +16,7 @@ from flows.summaries.functions.numbers import Average, Greatest, Least, Sum
 from flows.summaries.functions.values import Concat, Count, CountMembers, First, Last, ListValues
 from flows.values.paths import parse
 
-__all__ = ["NAMES", "Function", "Tally", "make_functions", "wanted"]
+__all__ = ["NAMES", "Function", "Tally", "make_functions", "paths_of"]
 
 
 class Tally:
@@ -27,14 +27,14 @@ class Tally:
     ) -> None:
         """`positions`: where the value of each path stands among a member's values.
 
-        Without them, in the order of `wanted(functions)`.
+        Without them, in the order of `paths_of(functions)`.
 
         Raises:
             ValueError: a function cannot be: there is none of that name, it lacks its path or an
                 option. The text says what to write.
         """
         if positions is None:
-            positions = {path: position for position, path in enumerate(wanted(functions))}
+            positions = {path: position for position, path in enumerate(paths_of(functions))}
         self._unfit, self._reducers = Unfit(), dict[str, Reducer]()
         self._fresh: State = []
         for name, function in functions.items():
@@ -83,7 +83,7 @@ def make_functions(
     }
 
 
-def wanted(functions: Mapping[str, Function]) -> list[Hashable]:
+def paths_of(functions: Mapping[str, Function]) -> list[Hashable]:
     """The paths that these functions look at, each once."""
     return list(dict.fromkeys(f.path for f in functions.values() if f.path is not None))
 

@@ -53,6 +53,10 @@ class WorldBroker:
         """How often each message was a member of what left."""
         self.written: dict[tuple[str | None, float], list[int]] = {}
         self.positions: dict[tuple[int, int], int] = {}
+        self.by_event = bool(rules.tumbling and rules.tumbling.by_event)
+        self.has_progress = False
+        self.closed: set[tuple[str | None, float]] = set()
+        """Windows that were written by the watermark: idleness alone closes none."""
 
     def publish(self, consumer: int, **fields: Any) -> None:
         self.messages.append(fields)
@@ -83,6 +87,8 @@ class WorldBroker:
         self.take(self.shard.complete_due(self.now))
 
     def hear(self, consumer: int, at: float) -> None:
+        self.take(self.shard.complete_due(self.now))  # what idleness has flushed until now
+        self.has_progress = True
         self.take(self.shard.heard(Progress(f"q/{consumer}", at), self.now))
 
     def force(self, key: str | None) -> None:
@@ -158,12 +164,13 @@ class WorldBroker:
             amends = isinstance(group.of_window, Amendment) or group.of_window.is_late
             window = group.key, group.start
             assert amends == (group.completed_by == "late")
+            assert isinstance(group.of_window, Amendment) == (amends and window in self.written)
             if amends:
                 numbers = self.written.get(window, []) + numbers
-            elif window in self.written:
-                assert isinstance(group.of_window, FirstRevision), (
-                    "it would take the place of what is written"
-                )
+            else:
+                assert window not in self.closed, "it would take the place of what is written"
+            if self.has_progress or not self.by_event:
+                self.closed.add(window)
             self.written[window] = numbers
         assert sorted(group.summary.values["all"]) == sorted(numbers)
         assert group.summary.count == len(numbers)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.summaries.functions import distinct, quantile
-from flows.summaries.reducers import NAMES, Function, Tally, wanted
+from flows.summaries.reducers import NAMES, Function, Tally, paths_of
 from flows.values.group import ABSENT
 
 OPTIONS: dict[str, dict[str, Any]] = {"quantile": {"q": 0.5}, "concat": {"separator": ", "}}
@@ -430,7 +430,7 @@ def test_a_tally_looks_where_it_is_told_to() -> None:
     state = tally.start()
     tally.add(state, ("elsewhere", "ada", 5), 0)
 
-    assert wanted(functions) == ["amount", "user"]
+    assert paths_of(functions) == ["amount", "user"]
     assert tally.results([state]) == {"total": 5, "most": 5, "user": "ada", "n": 1}
 
 
