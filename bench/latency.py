@@ -25,8 +25,8 @@ RATE = 1000
 """Messages a second."""
 WARM_UP = 2 * RATE
 """Messages of which nothing is told: connections and threads are made for them."""
-START_SECONDS_MAX = 30
-END_SECONDS_MAX = 40
+MAX_START_SECONDS = 30
+MAX_END_SECONDS = 40
 
 
 class Delay(NamedTuple):
@@ -115,10 +115,10 @@ def measure(rabbitmq: str, wait: Delay, messages: int) -> Lateness:
 def _measure(
     job: subprocess.Popen[bytes], queue: BenchQueue, sink: StubSink, rabbitmq: str, messages: int
 ) -> Lateness:
-    deadline = time.monotonic() + START_SECONDS_MAX
+    deadline = time.monotonic() + MAX_START_SECONDS
     while not queue.consumers():
         assert job.poll() is None, f"the job has ended with {job.returncode}"
-        assert time.monotonic() < deadline, f"does not consume after {START_SECONDS_MAX} s"
+        assert time.monotonic() < deadline, f"does not consume after {MAX_START_SECONDS} s"
         time.sleep(0.05)
     with Publisher(rabbitmq) as publisher:
         _publish(publisher, queue.name, WARM_UP)
@@ -127,7 +127,7 @@ def _measure(
         cpu = cpu_seconds(job.pid) - cpu_before
         publisher.wait(WARM_UP + messages)
     job.terminate()
-    job.wait(END_SECONDS_MAX)
+    job.wait(MAX_END_SECONDS)
     ages = sink.ages()
     assert len(ages) == WARM_UP + messages, f"{len(ages)} documents have arrived"
     return Lateness(sorted(ages[WARM_UP:]), 1e6 * cpu / messages)

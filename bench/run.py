@@ -25,9 +25,9 @@ from bench.watch import WatchedProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 
-START_SECONDS_MAX = 30
-RUN_SECONDS_MAX = 300
-END_SECONDS_MAX = 40
+MAX_START_SECONDS = 30
+MAX_RUN_SECONDS = 300
+MAX_END_SECONDS = 40
 """More than `drain_timeout` of `pipeline.yaml`, 30 s."""
 
 LOOK_EVERY = 0.002
@@ -136,14 +136,14 @@ def run(
 
 def _measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) -> Measurement:
     watched = WatchedProcess(process.pid, queue.port)
-    _wait(process, lambda: queue.length() < messages, LOOK_EVERY, START_SECONDS_MAX)
+    _wait(process, lambda: queue.length() < messages, LOOK_EVERY, MAX_START_SECONDS)
     samples = [(time.monotonic(), watched.cpu_seconds())]
 
     def emptied() -> bool:
         samples.append((time.monotonic(), watched.cpu_seconds()))
         return not queue.length() and watched.silent_seconds() >= SILENCE
 
-    _wait(process, emptied, SAMPLE_EVERY, RUN_SECONDS_MAX)
+    _wait(process, emptied, SAMPLE_EVERY, MAX_RUN_SECONDS)
     ended = time.monotonic() - watched.silent_seconds()
     began, cpu_at_first = samples[0]
     cpu_at_last = next(cpu for at, cpu in samples if at >= ended)
@@ -170,7 +170,7 @@ def _wait(
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(END_SECONDS_MAX)
+        process.wait(MAX_END_SECONDS)
     except subprocess.TimeoutExpired:
-        raise AssertionError(f"did not end within {END_SECONDS_MAX} s") from None
+        raise AssertionError(f"did not end within {MAX_END_SECONDS} s") from None
     assert process.returncode in (0, -signal.SIGTERM), f"ended with {process.returncode}"

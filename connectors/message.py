@@ -122,8 +122,8 @@ class ConsumerCounts(NamedTuple):
     parked: int = 0
     discarded: int = 0
     """Rejected, and left to the queue's own dead lettering."""
-    returned: int = 0
-    """Rejected, and requeued to the broker before they were parked."""
+    requeued: int = 0
+    """Rejected, and requeued before they were parked."""
     stale: int = 0
     """Outcomes that came after their connection was lost."""
 

@@ -82,6 +82,24 @@ FAILURE_STORE = Counter(
     "Documents that the failure store of their data stream holds; their messages count as stored.",
 )
 
+DECLARED: tuple[Counter | Gauge | Histogram | Info, ...] = (
+    INFO,
+    BLOCKED,
+    CONNECTIONS,
+    GROUPS,
+    GROUP_SIZE,
+    LATE,
+    DEDUPLICATED,
+    PARTS,
+    BULK_DOCUMENTS,
+    BULK_BYTES,
+    BULK_SECONDS,
+    RETRIES,
+    REFUSED,
+    FAILURE_STORE,
+)
+"""All metrics of this file, in the order in which `docs/operations.md` shows them."""
+
 
 class BulkMetrics:
     """Counts bulk requests: an observer of `connectors.elasticsearch.indexer`."""
@@ -117,12 +135,11 @@ class Description(NamedTuple):
 
 
 def described() -> Iterator[Description]:
-    """Everything that is counted here, in the order of this file."""
-    for metric in globals().values():
-        if isinstance(metric, Counter | Gauge | Histogram | Info):
-            [family] = metric.describe()
-            is_info = family.type == "info"
-            yield description(family, ("name", "version") if is_info else metric._labelnames)
+    """Describe each metric of `DECLARED`, in that order."""
+    for metric in DECLARED:
+        [family] = metric.describe()
+        is_info = family.type == "info"
+        yield description(family, ("name", "version") if is_info else metric._labelnames)
 
 
 def description(family: Metric, labels: Sequence[str] = ()) -> Description:

@@ -30,7 +30,7 @@ MESSAGE_OVERHEAD = 600
 a group and in a request."""
 FREE_SHARE = 1 / 8
 """Share of the memory: the mean size of the next messages may be that much larger."""
-STALLED_SHARE, STALLED_LEAST = 0.15, 0.01
+STALLED_SHARE, MIN_STALLED = 0.15, 0.01
 """Share of the time, and seconds: a larger prefetch then gains more than replacing the consumer
 costs, which is three round trips to the broker."""
 PERIOD = 0.25
@@ -100,7 +100,7 @@ class AdaptivePrefetch:
         more, lasts = self.step(prefetch, held), now - self._stalled_from
         stalled = self._stalled + lasts
         share = STALLED_SHARE * (now - self._measured_from)
-        is_due = lasts >= STUCK_AFTER or (more >= prefetch and stalled >= max(share, STALLED_LEAST))
+        is_due = lasts >= STUCK_AFTER or (more >= prefetch and stalled >= max(share, MIN_STALLED))
         if not more or not is_due:
             return 0
         self._measured_from, self._stalled, self._stalled_from = now, 0.0, None

@@ -34,8 +34,8 @@ ONLY_IN = {
 
 WAITING = {"time", "threading", "socket", "select", "queue", "asyncio", "subprocess", "random"}
 
-LINES_OF_A_FUNCTION_MOST = 50
-LINES_OF_A_MODULE_MOST = 300
+MAX_LINES_OF_A_FUNCTION = 50
+MAX_LINES_OF_A_MODULE = 300
 
 
 def name(path: Path) -> str:
@@ -140,12 +140,12 @@ def test_things_fit_on_a_screen() -> None:
         [module, *below] = nodes(path)
         assert isinstance(module, ast.Module)
         assert ast.get_docstring(module), f"{name(path)} has no docstring"
-        assert path.read_text().count("\n") <= LINES_OF_A_MODULE_MOST, name(path)
+        assert path.read_text().count("\n") <= MAX_LINES_OF_A_MODULE, name(path)
         for node in below:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno:
                 length = node.end_lineno - node.lineno + 1
                 told = f"{name(path)}: {node.name} has {length} lines"
-                assert length <= LINES_OF_A_FUNCTION_MOST, told
+                assert length <= MAX_LINES_OF_A_FUNCTION, told
 
 
 def test_nothing_is_swallowed() -> None:
@@ -229,7 +229,7 @@ def test_prose_names_its_subject() -> None:
     assert found == []
 
 
-SUBJECT_MOST = 72
+MAX_SUBJECT = 72
 RULE_SINCE = "2026-11-28T08:15:00Z"
 
 
@@ -237,4 +237,4 @@ def test_subjects_of_commits_are_short() -> None:
     """So that a list of them is readable at a glance."""
     command = ["git", "log", "--no-merges", f"--since={RULE_SINCE}", "--format=%s"]
     subjects = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
-    assert [subject for subject in subjects if len(subject) > SUBJECT_MOST] == []
+    assert [subject for subject in subjects if len(subject) > MAX_SUBJECT] == []

@@ -193,7 +193,7 @@ class RabbitMQConsumer:
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
         """End this generation: the broker requeues all messages that it held."""
         if self._session is not None:
-            self.rejections.count(returned=self._session.rejected)
+            self.rejections.count(requeued=self._session.rejected)
             self._session.abandon()
         self._session, origin = None, self._current.lose()
         self.reach.lost(self._link.address, reason, remedy, expected=self._closing or self._pausing)
@@ -213,9 +213,9 @@ class RabbitMQConsumer:
                 session.settle(outcomes)
             else:  # stale: the broker has requeued these messages
                 _, stored, rejected, dropped, _ = outcomes
-                returned = sum(1 + len(one.others) for one in rejected)
-                stale = len(stored) + len(dropped) + returned
-                self.rejections.count(stale=stale, returned=returned)
+                requeued = sum(1 + len(one.others) for one in rejected)
+                stale = len(stored) + len(dropped) + requeued
+                self.rejections.count(stale=stale, requeued=requeued)
         if session is not None:
             session.flush(everything=self._closing)
 

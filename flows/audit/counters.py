@@ -157,7 +157,7 @@ class ConsumerAccount:
     def to_dead_letter(self) -> int:
         """Messages that are rejected, and wait to be parked or discarded."""
         settled, rejected = self.settled, self.counts.rejected
-        return rejected - (settled.parked + settled.discarded + settled.returned - settled.unread)
+        return rejected - (settled.parked + settled.discarded + settled.requeued - settled.unread)
 
     def settle(self, outcomes: Outcomes) -> None:
         """Count outcomes of whole messages, of the present connection."""
@@ -184,7 +184,7 @@ class ConsumerAccount:
             settled.parked,
             settled.discarded,
             dropped,
-            requeued + settled.returned,
+            requeued + settled.requeued,
         )
 
 

@@ -29,7 +29,7 @@ class Amendable:
     def __init__(
         self, rules: Rules, values: GroupValues, count: int = 0, name: str | None = None
     ) -> None:
-        """`name`: the common name of the first members (see `name_together`)."""
+        """`name`: the common name of the first members (see `combined_id`)."""
         self.count, self.name = count, name
         self._rules = rules
         self._rows, self._states, self._next = values
@@ -40,7 +40,7 @@ class Amendable:
         tally = self._rules.tally
         assert tally
         if not self.count:
-            self.name = member.name
+            self.name = member.message_id
         self.count += 1
         if self._rules.hold:
             self._rows.append(member.values)

@@ -12,8 +12,8 @@ from connectors.message import Origin, Outcomes
 from flows.groups.open_group import (
     DuplicateOfOpen,
     GroupValues,
+    combined_id,
     identity,
-    name_together,
     weight,
     weights,
 )
@@ -126,7 +126,7 @@ class HeldGroup:
 
     def identities(self) -> list[Hashable]:
         """See `OpenGroup`."""
-        return [m.name if m.part is None else identity(m) for m in self.members]
+        return [m.message_id if m.part is None else identity(m) for m in self.members]
 
     def leave(self) -> tuple[list[Member], Summary | None]:
         """See `OpenGroup`."""
@@ -139,7 +139,7 @@ class HeldGroup:
         state = rules.tally.start()
         for number, member in enumerate(members):
             rules.tally.add(state, member.values, number)
-        name = name_together(self.identities())
+        name = combined_id(self.identities())
         tags, parts = outcomes.tags_of(members)
         return [], Summary(dict(rules.tally.results([state])), tags, self.count, name, parts)
 

@@ -96,10 +96,10 @@ class OpenGroup(Protocol):
 
 def identity(member: Member) -> Hashable:
     """Return what identifies a message, or this document of it; `None`: it has no name."""
-    return member.name if member.part is None else (member.name, member.part[0])
+    return member.message_id if member.part is None else (member.message_id, member.part[0])
 
 
-def name_together(identities: Sequence[Hashable]) -> str | None:
+def combined_id(identities: Sequence[Hashable]) -> str | None:
     """Return one name for a set of members, the same in any order of arrival.
 
     It begins with the name of one member. `None`: a member has no name.

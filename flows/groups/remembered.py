@@ -100,7 +100,7 @@ class RecentRedeliveries(OrderedDict[str, Origin]):
 
         If it was delivered again it is noted, and the one noted longest ago forgotten.
         """
-        name, origin = member.name, member.origin
+        name, origin = member.message_id, member.origin
         if name is None or not member.message.redelivered:
             return name is not None and self.get(name, origin) != origin
         self[name] = origin

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from connectors.message import Origin, Outcomes
-from flows.groups.open_group import DuplicateOfOpen, GroupValues, identity, name_together, weight
+from flows.groups.open_group import DuplicateOfOpen, GroupValues, combined_id, identity, weight
 from flows.groups.rules import Rules
 from flows.outcomes import outcomes
 from flows.values.group import Member, Part, Summary
@@ -83,7 +83,7 @@ class Running:
         if share is None or (share.origin is not origin and share.origin != origin):
             share = self._share = self._share_of(origin)
         self._put(share, member, place)
-        name = member.name if member.part is None else identity(member)
+        name = member.message_id if member.part is None else identity(member)
         if place:
             self._names.append(name)
         else:
@@ -155,7 +155,7 @@ class Running:
             dict(values),
             {share.origin: share.tags for share in shares if share.tags},
             self.count,
-            name_together(self.identities()),
+            combined_id(self.identities()),
             {share.origin: share.parts for share in shares if share.parts},
         )
 

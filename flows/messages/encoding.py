@@ -125,7 +125,7 @@ class _Coding(NamedTuple):
     pack: Callable[[bytes], bytes]
     broken: type[Exception]
     """What a stream raises."""
-    streams_most: int = MAX_STREAMS
+    max_streams: int = MAX_STREAMS
 
 
 @lru_cache
@@ -135,7 +135,7 @@ def _coding(name: str) -> _Coding:
             name, lambda _: zlib.decompressobj(_GZIP), partial(gzip.compress, mtime=0), zlib.error
         )
     if name == "deflate":
-        return _Coding(name, _start_deflate, zlib.compress, zlib.error, streams_most=1)
+        return _Coding(name, _start_deflate, zlib.compress, zlib.error, max_streams=1)
     if name == _GZIP_OF_KOMBU:
         return _Coding(name, lambda _: zlib.decompressobj(_GZIP_OR_ZLIB), zlib.compress, zlib.error)
     # Few need these.
@@ -170,7 +170,7 @@ def _start_deflate(body: bytes) -> _Stream:
 def _unpack(body: bytes, coding: _Coding, most: int) -> bytes:
     view, position = memoryview(body), 0
     unpacked: list[bytes] = []
-    for _ in range(coding.streams_most):
+    for _ in range(coding.max_streams):
         stream = coding.start(body)
         while not stream.eof:
             chunk = view[position : position + CHUNK_BYTES]

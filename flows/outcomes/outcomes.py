@@ -64,7 +64,7 @@ def comes_again(group: Group, origin: Origin) -> bool:
     if group.summary is not None:
         origins = {*group.summary.tags, *group.summary.parts}
         return origins == {origin} and not any(map(name_of, group.identities))
-    return all(member.origin == origin and member.name is None for member in group.members)
+    return all(member.origin == origin and member.message_id is None for member in group.members)
 
 
 def stored(members: Iterable[Member]) -> list[Outcomes]:

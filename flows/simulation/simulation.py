@@ -28,7 +28,7 @@ from flows.simulation.steps import SimulatedSteps
 from flows.spec import Pipeline
 from flows.values.stop import Stop
 
-TIMERS_MOST = 1000
+MAX_TIMERS = 1000
 """The largest number of rounds at one moment; more mean a timer that is always due."""
 
 
@@ -120,7 +120,7 @@ class Simulation:
 
     def run(self) -> None:
         """Run the steps until nothing more can happen at this moment. Rule 1."""
-        for _ in range(TIMERS_MOST):
+        for _ in range(MAX_TIMERS):
             if self.ended:
                 break
             moved = [self.deliver(name) for name in self.steps.consumers]

@@ -35,7 +35,7 @@ from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.message import Claim, Properties, Rejection
 from flows.conditions import user_functions
 from flows.groups.departures import of_key
-from flows.groups.open_group import identity, name_together
+from flows.groups.open_group import combined_id, identity
 from flows.summaries.fingerprint import fingerprint, grown
 from flows.values.group import Amendment, FirstRevision, Fragment, Group, Unwritten, Written
 
@@ -140,7 +140,7 @@ class Summaries:
         if not isinstance(revision, FirstRevision | Amendment):
             return None
         is_late = isinstance(revision, Amendment) or revision.is_late
-        name = name_together(group.identities) if is_late else _name(group)
+        name = combined_id(group.identities) if is_late else _name(group)
         name = name or self._unique(group)
         if isinstance(revision, Amendment) and revision.replaces is not None:
             return grown(revision.replaces.fingerprint, count, name)
@@ -205,7 +205,7 @@ def _name(group: Group) -> str | None:
     """What its members are called together; of a window that is written again, the first ones."""
     if group.summary is not None:
         return group.summary.name
-    return name_together([identity(member) for member in group.members])
+    return combined_id([identity(member) for member in group.members])
 
 
 def _short(name: str | None) -> str | None:

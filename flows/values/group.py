@@ -37,7 +37,7 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """The `_id` of the document; `None`: the sink makes one."""
     key: str | None = None
     """Canonical JSON of the values of `by`; `None`: no `by`, or the member is a group by itself."""
-    name: str | None = None
+    message_id: str | None = None
     """The message's own id, to deduplicate redelivered messages."""
     marks: int = 0
     """Of `FIRST`, `LAST` and `ALONE`."""

@@ -12,7 +12,7 @@ import urllib3
 from tests.chaos.producer import Producer
 from tests.chaos.world import HTTP, ChaosWorld
 
-WAITING_MOST = 60_000
+MAX_WAITING = 60_000
 """Messages in the queue: what the job does in five seconds or so, when it is let."""
 
 
@@ -37,7 +37,7 @@ class ProgressWatch(threading.Thread):
             with suppress(pika.exceptions.AMQPError, OSError):
                 waiting = self._world.waiting()
                 self._idle = not waiting
-                self._producer.held_back = waiting > WAITING_MOST
+                self._producer.held_back = waiting > MAX_WAITING
 
     def stop(self) -> None:
         """Look no more."""

@@ -35,7 +35,7 @@ STORE = {
     "http.max_content_length": "256kb",
 }
 """Little of everything, so that it can be overloaded."""
-ASK_SECONDS_MAX = 120
+MAX_ASK_SECONDS = 120
 """More than the store takes to start while all else breaks."""
 HTTP = urllib3.PoolManager(timeout=10)
 
@@ -125,7 +125,7 @@ class ChaosWorld:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the store itself, past the forwarder, again and again until it has done it."""
-        deadline = time.monotonic() + ASK_SECONDS_MAX
+        deadline = time.monotonic() + MAX_ASK_SECONDS
         while True:
             try:
                 answer = HTTP.request(method, self.store.url + path, json=body, retries=False)

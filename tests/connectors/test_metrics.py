@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info
 
 from connectors import metrics
 from connectors.errors import Unavailable
@@ -111,6 +111,13 @@ def test_every_metric_is_described() -> None:
         assert metric.help.endswith(".")
     [retries] = [metric for metric in described if metric.name == "hopper_retries_total"]
     assert retries.labels == ("status",)
+
+
+def test_every_metric_of_the_module_is_declared() -> None:
+    kinds = Counter | Gauge | Histogram | Info
+    found = [value for value in vars(metrics).values() if isinstance(value, kinds)]
+
+    assert found == list(metrics.DECLARED)
 
 
 def test_the_summary_has_whole_numbers() -> None:

@@ -176,7 +176,9 @@ def test_sessions_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch)
 
     def after(sessions: range) -> int:
         for number in sessions:
-            shard.add([member(number + 1, f'"{number}"', name=str(number))], now=number * 0.01)
+            shard.add(
+                [member(number + 1, f'"{number}"', message_id=str(number))], now=number * 0.01
+            )
         shard.complete_due(now=sessions.stop * 0.01 + 1)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]

@@ -40,7 +40,7 @@ NAME = "hopper-demo"
 SCHEMES = {"RABBITMQ_URL": ("amqp", "amqps"), "ELASTICSEARCH_URL": ("http", "https")}
 """What the URLs of the services may begin with."""
 
-SECONDS_MAX = 90
+MAX_SECONDS = 90
 """From the first event on; it takes less than twenty where nothing is in the way."""
 
 PUBLISH_EVERY = 0.05
@@ -102,9 +102,9 @@ def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.ShopEvent], port:
                 job.check()
                 if seen.settled >= len(day) and not seen.open:
                     return seen
-                if now - began_at > SECONDS_MAX:
+                if now - began_at > MAX_SECONDS:
                     raise DemoTrouble(
-                        f"After {SECONDS_MAX} s only {seen.settled:,} of {len(day):,} events are "
+                        f"After {MAX_SECONDS} s only {seen.settled:,} of {len(day):,} events are "
                         f"stored or parked. What the job says is in {job.log}."
                     )
             broker.wait(PUBLISH_EVERY)

@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ["-m", "bytewax.run", "flows.pipeline"]
 """What Python is told."""
 
-DRAIN_SECONDS_MAX = 40
+MAX_DRAIN_SECONDS = 40
 """More than the job gives itself, which is 30 s unless its spec says otherwise."""
 
-LEAVE_SECONDS_MAX = 5
+MAX_LEAVE_SECONDS = 5
 """For a job that is not waited for any more: a drain with nothing in its way takes a second."""
 
 
@@ -58,7 +58,7 @@ class DemoJob:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._end(LEAVE_SECONDS_MAX)
+            self._end(MAX_LEAVE_SECONDS)
         finally:
             if self._process.poll() is None:
                 self._process.kill()
@@ -73,9 +73,9 @@ class DemoJob:
         Raises:
             Trouble: it has not; with the end of its log.
         """
-        code = self._end(DRAIN_SECONDS_MAX)
+        code = self._end(MAX_DRAIN_SECONDS)
         if code is None:
-            raise self._trouble(f"The job has not left within {DRAIN_SECONDS_MAX} s")
+            raise self._trouble(f"The job has not left within {MAX_DRAIN_SECONDS} s")
         if code != 0:
             raise self._trouble(f"The job has left with exit code {code}")
 

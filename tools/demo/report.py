@@ -15,7 +15,7 @@ from tools.demo.index import BulkCounts
 WIDTH = 80
 """Columns that are filled, as far as it can be had: every terminal has them."""
 
-REASON_LINES_MAX = 3
+MAX_REASON_LINES = 3
 """The parked message has all of its reason; the beginning is enough to see what is meant."""
 
 
@@ -62,7 +62,7 @@ def put_aside(parked: Sequence[Parked]) -> Iterator[str]:
             WIDTH,
             initial_indent="  ",
             subsequent_indent=" " * (len(message_id) + 5),
-            max_lines=REASON_LINES_MAX,
+            max_lines=MAX_REASON_LINES,
             placeholder=" ...",
         )
 

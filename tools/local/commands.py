@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tools.local.folders import CannotStart
 
-WORDS_MAX = 3000
+MAX_WORDS = 3000
 """Characters of a command's output that a message carries: about a screen, from its end."""
 
 
@@ -31,4 +31,4 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = N
     )
     if done.returncode != 0:
         line = " ".join(map(str, command))
-        raise CannotStart(f"this failed: {line}\n{done.stdout[-WORDS_MAX:]}")
+        raise CannotStart(f"this failed: {line}\n{done.stdout[-MAX_WORDS:]}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from tools.local import packages
 from tools.local.folders import give, run_as
 from tools.local.ports import is_free
-from tools.local.server import POLL_SECONDS, STOP_SECONDS_MAX, Server
+from tools.local.server import MAX_STOP_SECONDS, POLL_SECONDS, Server
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 """Where the package keeps the programs themselves: those on the path insist on being root."""
@@ -91,7 +91,7 @@ class RabbitMQServer(Server):
         if PROGRAMS.exists() and self._recorded() is not None:
             # The port mapper refuses while a node is registered, and that is how it should be.
             environment = self._environment()
-            deadline = time.monotonic() + STOP_SECONDS_MAX
+            deadline = time.monotonic() + MAX_STOP_SECONDS
             # It ends a moment after it has said so, and until then its port would seem taken.
             while not is_free(self.ports[2]) and time.monotonic() < deadline:
                 subprocess.run(["epmd", "-kill"], env=environment, check=False, capture_output=True)

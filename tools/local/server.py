@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from tools.local import process
-from tools.local.commands import WORDS_MAX
+from tools.local.commands import MAX_WORDS
 from tools.local.folders import CannotStart, locked, root_folder, run_as, take_lock
 from tools.local.ports import free_ports, is_free
 
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 ServerT = TypeVar("ServerT", bound="Server")
 
-START_SECONDS_MAX = 120
+MAX_START_SECONDS = 120
 """Ten times what the slower of the two takes on two cores."""
-STOP_SECONDS_MAX = 30
+MAX_STOP_SECONDS = 30
 """After this a server that was asked to end is killed; both need one to five seconds."""
 POLL_SECONDS = 0.1
 
@@ -165,7 +165,7 @@ class Server(ABC):
                     stdout=file,
                     stderr=file,
                     check=True,
-                    timeout=START_SECONDS_MAX,
+                    timeout=MAX_START_SECONDS,
                     start_new_session=True,
                     **run_as(self.account),
                 )
@@ -181,7 +181,7 @@ class Server(ABC):
         self._launch()
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_SECONDS_MAX
+        deadline = time.monotonic() + MAX_START_SECONDS
         while self.pid is None or not self.answers():
             if process.has_ended(self.folder / "pid"):
                 raise CannotStart(self._last_words("it ended while it started"))
@@ -191,12 +191,12 @@ class Server(ABC):
             time.sleep(POLL_SECONDS)
 
     def _last_words(self, what: str) -> str:
-        words = (self.folder / "server.log").read_text(errors="replace")[-WORDS_MAX:]
+        words = (self.folder / "server.log").read_text(errors="replace")[-MAX_WORDS:]
         return f"{self.kind} cannot start: {what}\n{words}"
 
     def _end(self, how: signal.Signals) -> None:
         if (pid := self.pid) is not None:
-            process.end(pid, how, STOP_SECONDS_MAX)
+            process.end(pid, how, MAX_STOP_SECONDS)
 
     def _end_and_delete(self) -> None:
         self._end(signal.SIGTERM)

@@ -12,7 +12,7 @@ from pika import frame, spec
 from pika.adapters.utils.nbio_interface import AbstractIOServices
 from pika.channel import Channel
 
-FRAME_MAX = 8192
+MAX_FRAME = 8192
 """Bytes; small, so that bodies of several frames stay small too."""
 
 _NO_LOOP = Mock(spec=AbstractIOServices)
@@ -36,7 +36,7 @@ def connect(base: Any) -> tuple[Any, list[Channel]]:
     connection._on_stream_connected()
     start = spec.Connection.Start(0, 9, {"capabilities": {}}, "PLAIN", "en_US")
     feed(connection, method(0, start))
-    feed(connection, method(0, spec.Connection.Tune(2047, FRAME_MAX, 0)))
+    feed(connection, method(0, spec.Connection.Tune(2047, MAX_FRAME, 0)))
     feed(connection, method(0, spec.Connection.OpenOk()))
     return connection, [open_channel(connection, number) for number in (1, 2)]
 
@@ -59,7 +59,7 @@ def method(channel: int, what: Any) -> bytes:
 def content(channel: int, what: Any, body: bytes, properties: Any = None) -> list[bytes]:
     """The frames of a message."""
     header = frame.Header(channel, len(body), properties or spec.BasicProperties())
-    step = FRAME_MAX - 8  # a frame has eight bytes around its payload
+    step = MAX_FRAME - 8  # a frame has eight bytes around its payload
     pieces = [body[at : at + step] for at in range(0, len(body), step)]
     return [
         method(channel, what),

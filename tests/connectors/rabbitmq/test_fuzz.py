@@ -23,7 +23,7 @@ from connectors.rabbitmq.stream_offsets import offset_of
 from connectors.rabbitmq.table import decode_table
 from connectors.rabbitmq.wire import BatchConnection
 from tests.connectors.rabbitmq.amqp_stream import (
-    FRAME_MAX,
+    MAX_FRAME,
     connect,
     content,
     delivery,
@@ -139,7 +139,7 @@ def _stream(tag: str, noise: bytes) -> bytes:
             deliver(3, b"", Encoded()),
             method(0, spec.Connection.Blocked("low on memory")),
             *returned,
-            deliver(4, bytes(FRAME_MAX + 10)),
+            deliver(4, bytes(MAX_FRAME + 10)),
             method(1, spec.Basic.Ack(1, True)),
             deliver(5, b"{}", Encoded()),
         ]

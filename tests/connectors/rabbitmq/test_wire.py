@@ -20,7 +20,7 @@ from connectors.message import Message
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.wire import BatchConnection
 from tests.connectors.rabbitmq.amqp_stream import (
-    FRAME_MAX,
+    MAX_FRAME,
     connect,
     content,
     cut,
@@ -31,7 +31,7 @@ from tests.connectors.rabbitmq.amqp_stream import (
     weave,
 )
 
-LARGE = bytes(2 * FRAME_MAX)
+LARGE = bytes(2 * MAX_FRAME)
 
 
 def consume(connection: Any, channel: Channel, on_batch: Callable[[list[Message]], None]) -> str:
@@ -256,7 +256,7 @@ envelopes = st.builds(
     message_id=st.none() | st.text("0123456789-", max_size=36),
     timestamp=st.none() | st.integers(0, 2**40),
 )
-sizes = st.sampled_from([0, 1, 13, 235, *range(FRAME_MAX - 9, FRAME_MAX - 6), 2 * FRAME_MAX + 1])
+sizes = st.sampled_from([0, 1, 13, 235, *range(MAX_FRAME - 9, MAX_FRAME - 6), 2 * MAX_FRAME + 1])
 bodies = st.builds(lambda size, byte: bytes([byte]) * size, sizes, st.integers(0, 255))
 routes = st.sampled_from(["", "ex", "é" * 9])
 deliveries = st.tuples(

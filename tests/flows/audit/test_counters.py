@@ -47,7 +47,7 @@ def test_each_message_is_in_one_column() -> None:
 
 def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
     """Of six that are rejected, one was never read; three are parked, one is given back."""
-    settling = SettlingStub(counts=ConsumerCounts(unread=1, parked=3, returned=1))
+    settling = SettlingStub(counts=ConsumerCounts(unread=1, parked=3, requeued=1))
     account = ConsumerAccount(settling)
     account.take([Opened(ORIGIN), arrived(20)])
     account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5), rejected(8)], dropped=[6]))

@@ -191,14 +191,14 @@ def test_parts_of_a_message_are_told_apart() -> None:
     """They have their message's name in common; each is recognised by its number, too."""
     rules = Rules(count=3, recognise=True)
     shard = Shard(rules)
-    first = [member(1, '"a"', name="m", part=(n, 2)) for n in range(2)]
+    first = [member(1, '"a"', message_id="m", part=(n, 2)) for n in range(2)]
     again = [replace(one, origin=SECOND) for one in first]
     again = [replace(one, message=replace(one.message, redelivered=True)) for one in again]
     shard.add(first, 0.0)
 
     assert shard.add(again, 0.0) == []
     shard.purge(ORIGIN)
-    [group] = groups(shard.add([member(2, '"a"', origin=SECOND, name="n")], 0.0))
+    [group] = groups(shard.add([member(2, '"a"', origin=SECOND, message_id="n")], 0.0))
 
     assert [(m.origin, m.part) for m in group.members] == [
         (SECOND, (0, 2)),
@@ -301,7 +301,7 @@ def test_a_group_of_one_message_takes_a_kilobyte_at_most(reduced: bool) -> None:
                     tag + 1000,
                     f'"order-{tag}"',
                     length=235,
-                    name=f"{tag:08x}-0000-4000-8000-000000000000",
+                    message_id=f"{tag:08x}-0000-4000-8000-000000000000",
                     values=(tag + 1000, f"line {tag}", tag + 1000, tag * 1.5) if reduced else (),
                 )
                 for tag in range(start, start + 500)

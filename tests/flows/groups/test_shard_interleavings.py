@@ -140,7 +140,7 @@ class WorldBroker:
                     delivery[1],
                     origin=origin,
                     redelivered=redelivered,
-                    name=f"m{number}",
+                    message_id=f"m{number}",
                     values=(number,),
                     **fields,
                 )

@@ -40,11 +40,11 @@ def test_a_message_that_came_again_is_held_and_leaves_with_its_copy() -> None:
     """It counts in the accounts, and is recognised when it leaves."""
     before = counted("hopper_deduplicated_total")
     step = Step(count=2)
-    step.take(member(1, '"a"', name="one"))
-    step.take(member(7, '"a"', name="one", origin=SECOND, redelivered=True))
+    step.take(member(1, '"a"', message_id="one"))
+    step.take(member(7, '"a"', message_id="one", origin=SECOND, redelivered=True))
     assert step.account.counts == (2, 0, 0, 2, 1)
 
-    step.take(member(2, '"a"', name="two"))
+    step.take(member(2, '"a"', message_id="two"))
 
     assert step.account.counts == (3, 3, 0, 0, 0)
     assert counted("hopper_deduplicated_total") == before + 1
@@ -53,8 +53,8 @@ def test_a_message_that_came_again_is_held_and_leaves_with_its_copy() -> None:
 def test_what_a_lost_connection_takes_along_is_forgotten() -> None:
     """But the duplicate of such a message takes its place."""
     step = Step(count=5)
-    step.take(member(1, '"a"', name="one"), member(2, '"b"', name="two"))
-    step.take(member(7, '"a"', name="one", origin=SECOND, redelivered=True))
+    step.take(member(1, '"a"', message_id="one"), member(2, '"b"', message_id="two"))
+    step.take(member(7, '"a"', message_id="one", origin=SECOND, redelivered=True))
 
     step.step.on_batch([Lost(FIRST)])
 
@@ -67,9 +67,9 @@ def test_what_a_lost_connection_takes_along_is_forgotten() -> None:
 def test_what_becomes_of_late_messages_is_counted(late: str, became: str) -> None:
     before = counted("hopper_late_total", became=became)
     step = Step(count=2, remember=10, late=late)
-    step.take(member(1, '"a"', name="one"), member(2, '"a"', name="two"))
+    step.take(member(1, '"a"', message_id="one"), member(2, '"a"', message_id="two"))
 
-    step.take(member(3, '"a"', name="three"))
+    step.take(member(3, '"a"', message_id="three"))
 
     assert counted("hopper_late_total", became=became) == before + 1
     assert step.account.counts.difference == 0

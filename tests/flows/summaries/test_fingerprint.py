@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.groups.open_group import name_together
+from flows.groups.open_group import combined_id
 from flows.summaries.fingerprint import (
     MAX_LISTED,
     count_in,
@@ -22,7 +22,7 @@ NAMES = st.lists(st.text(min_size=1), min_size=1, max_size=5, unique=True)
 
 
 def of(names: list[str], redelivered: list[str] | None = None) -> str:
-    return fingerprint(len(names), name_together(names) or "", redelivered or [])
+    return fingerprint(len(names), combined_id(names) or "", redelivered or [])
 
 
 @given(NAMES)
@@ -68,7 +68,7 @@ def test_of_many_that_came_second_any_may_be_meant() -> None:
 
 def test_parts_of_messages_are_members_of_their_own() -> None:
     redelivered: list[Hashable] = [("m", 1)]
-    text = fingerprint(1, name_together(redelivered) or "", redelivered)
+    text = fingerprint(1, combined_id(redelivered) or "", redelivered)
 
     assert may_share(text, [("m", 1)])
     assert not may_share(text, [("m", 2)])

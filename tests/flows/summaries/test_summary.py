@@ -373,7 +373,7 @@ def own_group(*documents: object, **details: Any) -> Group:
             document if isinstance(document, bytes) else msgspec.json.encode(document),
             None,
             None,
-            name=f"m{tag}",
+            message_id=f"m{tag}",
         )
         for tag, document in enumerate(documents, 1)
     ]

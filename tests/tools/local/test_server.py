@@ -153,7 +153,7 @@ def test_other_options_replace_the_server_and_its_data() -> None:
 
 
 def test_one_that_does_not_listen_to_reason_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "STOP_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(server, "MAX_STOP_SECONDS", 0.2)
     with Listener("own", how="deaf") as one:
         one.stop()
 
@@ -166,7 +166,7 @@ def test_one_that_ends_while_it_starts_tells_why() -> None:
 
 
 def test_one_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "START_SECONDS_MAX", 1)
+    monkeypatch.setattr(server, "MAX_START_SECONDS", 1)
     monkeypatch.setattr(Listener, "answers", lambda _: False)
     one = Listener("own")
 
