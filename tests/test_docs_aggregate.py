@@ -152,7 +152,7 @@ def test_the_picture_shows_what_happens() -> None:
 def test_each_kind_is_in_the_table_of_contents() -> None:
     """In the order of the page."""
     titles = [line[3:] for line in PAGE.read_text().splitlines() if line.startswith("## ")]
-    linked = [row[0] for row in table(PAGE, "To be seen")]
+    linked = [row[0] for row in table(PAGE, "Example")]
 
     anchors = [link.rpartition("#")[2].rstrip(")") for link in linked]
     assert anchors == [title.lower().replace(" ", "-") for title in titles[1 : 1 + len(anchors)]]
