@@ -1,4 +1,4 @@
-"""`hopper check`: what is wrong with a pipeline, told before it runs."""
+"""`hopper check`: finds errors in a pipeline before it runs."""
 
 from __future__ import annotations
 

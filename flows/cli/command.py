@@ -1,4 +1,4 @@
-"""What all commands are made of: a help that ends with examples and exit codes."""
+"""The base of all commands: their help ends with examples and exit codes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class DescribedCommand(click.Command):
-    """A command whose help ends with examples, and with what its exit codes mean."""
+    """A command whose help ends with examples and the meaning of its exit codes."""
 
     def __init__(
         self, *arguments: Any, examples: tuple[str, ...], codes: Mapping[int, str], **options: Any
@@ -29,7 +29,7 @@ class DescribedCommand(click.Command):
 def command(
     name: str, short_help: str, *, examples: tuple[str, ...], codes: Mapping[int, str]
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a command of a function, whose docstring is its help."""
+    """Make a command from a function; its docstring is the help."""
     return click.command(
         name, DescribedCommand, short_help=short_help, examples=examples, codes=codes
     )

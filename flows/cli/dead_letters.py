@@ -1,4 +1,4 @@
-"""`hopper dead-letters`: looks at what was rejected, sends it back, or removes it."""
+"""`hopper dead-letters`: lists, replays or discards rejected messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hopper graph`: the flow of a pipeline, drawn."""
+"""`hopper graph`: draws the flow of a pipeline."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The command `hopper`: finds the command that is meant, and tells its errors and exit codes.
+"""The command `hopper`: runs one of its commands, and turns errors into exit codes.
 
-Only the command that is called is imported, so that each starts fast.
+It imports only the command that it runs, so that each starts fast.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command; return its exit code. What is wrong is a sentence on standard error."""
+    """Run a command, and return its exit code; write errors to standard error."""
     try:
         code = hopper.main(arguments, prog_name="hopper", standalone_mode=False)
         sys.stdout.flush()
@@ -75,7 +75,7 @@ def run(arguments: list[str] | None = None) -> int:
         error("interrupted")
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        # Python would complain once more when it flushes what is not read.
+        # Without this, Python would fail again when it flushes the rest of the output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.UNAVAILABLE
     return code if isinstance(code, int) else exit_codes.DONE

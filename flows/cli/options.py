@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they come to."""
+"""Options of several commands, and the functions that read their values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ env: Callable[[F], F] = click.option(
 
 
 def name_of(file: str) -> str:
-    """What messages call a file."""
+    """Return the name of a file in messages."""
     return "<stdin>" if file == STDIN else file
 
 
@@ -43,7 +43,7 @@ def content(file: str) -> bytes:
     """Read a file, or standard input.
 
     Raises:
-        SpecError: it cannot be read.
+        SpecError: the file cannot be read.
     """
     return sys.stdin.buffer.read() if file == STDIN else content_of(file)
 
@@ -61,7 +61,7 @@ _DURATION: TypeAdapter[float] = TypeAdapter(Duration)
 
 
 def pipeline(file: str, environment: Mapping[str, str], needed: tuple[Path, ...] = ()) -> Pipeline:
-    """Read a pipeline; placeholders stand for what has no value, but not at or below `needed`.
+    """Read a pipeline; placeholders replace missing values, but not at or below `needed`.
 
     Raises:
         SpecError: the file cannot be read, is wrong, or lacks a value that is needed.
@@ -83,7 +83,7 @@ def pipeline(file: str, environment: Mapping[str, str], needed: tuple[Path, ...]
 
 
 def _environment(file: str | None) -> dict[str, str]:
-    """The environment, with what a file says; all that is wrong with the file ends the command."""
+    """Return the environment with the variables of a file; an error in it ends the command."""
     if file is None:
         return dict(os.environ)
     try:

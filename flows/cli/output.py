@@ -1,4 +1,4 @@
-"""How commands speak: text for people, coloured on a terminal only, or JSON for programs."""
+"""Writes the output of commands: text, coloured on a terminal only, or JSON for programs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def tell(text: str = "") -> None:
 
 
 def error(text: str) -> None:
-    """Write what is wrong to standard error."""
+    """Write an error to standard error."""
     click.echo(f"{paint('error', WRONG)}: {text}", err=True, color=_colour(sys.stderr))
 
 
 def note(text: str) -> None:
-    """Write to standard error what is not the result of the command, and good to know."""
+    """Write a note to standard error, apart from the result of the command."""
     click.echo(text, err=True, color=_colour(sys.stderr))
 
 
@@ -40,7 +40,7 @@ def tell_json(result: Any) -> None:
 
 
 def printable(text: str) -> str:
-    """Spell control characters: what a message has in it must not steer the terminal."""
+    """Escape control characters, so that the text of a message cannot control the terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""The page about the commands, of what their `--help` says: `docs/commands.md` has it."""
+"""Makes the page about the commands, `docs/commands.md`, from their `--help`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flows.cli.main import hopper
 
 
 def page() -> str:
-    """Tell all commands, in Markdown."""
+    """Return the page of all commands, in Markdown."""
     root = click.Context(hopper, info_name="hopper")
     return "\n".join(_commands(hopper, root)).strip()
 

@@ -24,7 +24,7 @@ OPTIONS = {
     "-s": ("--snapshot-interval", "SECONDS", "Bytewax's epoch, 10 if not set."),
     "-b": ("--backup-interval", "SECONDS", "How long the recovery store keeps old states."),
 }
-"""Those of Bytewax, in its own words."""
+"""The options of Bytewax."""
 
 
 def _bytewax_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,7 +63,7 @@ def command(file: str | None, **given: str | None) -> None:
 
 
 def arguments(given: dict[str, str | None]) -> list[str]:
-    """What Python is told; `given` by the long names of the options, in Python's spelling."""
+    """Return the arguments for Python; `given`: by long option names, with `_` for `-`."""
     found = ["-m", "bytewax.run", "flows.pipeline"]
     for long, _, _ in OPTIONS.values():
         value = given.get(long[2:].replace("-", "_"))

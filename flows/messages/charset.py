@@ -1,7 +1,7 @@
-"""Charsets: what text in one of them is in UTF-8, and back.
+"""Converts text between UTF-8 and other charsets.
 
-Pure. A byte order mark says more surely than a charset what a body is, so it comes first; but for
-UTF-16 and UTF-32, whose own it is.
+Pure. A byte order mark outranks the charset of the envelope, because it is more reliable; except
+with UTF-16 and UTF-32, to which the mark belongs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from functools import cache, lru_cache
 from flows.messages.formats import Unreadable
 
 NO_CHARSETS = ("", "binary", "identity", "none", "7bit", "8bit")
-"""What senders write who have nothing to say."""
+"""Values that senders use for no charset and no coding."""
 
 
 @lru_cache(1024)
 def charset_of(content_type: str | None) -> str | None:
-    """The codec of a content type's `charset`; `None`: there is none.
+    """Return the codec of a content type's `charset`; `None`: there is none.
 
     Raises:
-        Unreadable: it names a charset that is not known.
+        Unreadable: the charset is unknown.
     """
     for name, value in _PARAMETER(content_type or ""):
         if name.lower() == "charset":
@@ -40,9 +40,9 @@ def charset_of(content_type: str | None) -> str | None:
 
 @lru_cache(1024)
 def codec_of(charset: str) -> str | None:
-    """The name of Python's codec; `None`: there is none for text. ASCII is a part of UTF-8."""
+    """Return the name of Python's codec for text; `None`: there is none. ASCII counts as UTF-8."""
     name = encodings.normalize_encoding(charset.lower())
-    # Python keeps each name that it was asked for: so it is asked for no others.
+    # Python caches every name that it looks up: so look up known names only.
     if name in _NO_TEXT or (name not in aliases and name not in _codecs()):
         return None
     try:
@@ -54,26 +54,26 @@ def codec_of(charset: str) -> str | None:
 
 
 def mark_of(body: bytes) -> tuple[bytes, str] | None:
-    """The byte order mark that a body begins with, and the codec of what is behind it."""
+    """Return the byte order mark at the start of a body, and its codec."""
     return next((mark for mark in _MARKS if body.startswith(mark[0])), None)
 
 
 def wide_mark_of(body: bytes) -> tuple[bytes, str] | None:
-    """The same, of UTF-16 and UTF-32 only."""
+    """Return the same, for UTF-16 and UTF-32 only."""
     mark = mark_of(body)
     return None if mark is None or mark[1] == UTF_8 else mark
 
 
 def is_marked_otherwise(body: bytes, codec: str) -> bool:
-    """Whether a byte order mark says that the body is in another charset."""
+    """Return whether a byte order mark shows that the body is in another charset."""
     return not codec.startswith(("utf_16", "utf_32", "utf_7")) and mark_of(body) is not None
 
 
 def to_utf_8(body: bytes, codec: str) -> bytes:
-    """The same text in UTF-8.
+    """Return the same text in UTF-8.
 
     Raises:
-        Unreadable: it is no such text; the reason says where.
+        Unreadable: the body is not text in this charset; the reason names the position.
     """
     try:
         return body.decode(_ordered(body, codec)).encode()
@@ -82,10 +82,10 @@ def to_utf_8(body: bytes, codec: str) -> bytes:
 
 
 def from_utf_8(text: bytes, codec: str) -> bytes:
-    """What `to_utf_8` makes of the result is this text again.
+    """Return a body that `to_utf_8` converts to this text again.
 
-    The few charsets that cannot say again all that was read from them are left for UTF-8, with the
-    mark that says so.
+    A few charsets cannot encode all text that they decode: then the result is UTF-8, with a byte
+    order mark.
     """
     try:
         encoded = text.decode().encode(codec)
@@ -97,7 +97,7 @@ def from_utf_8(text: bytes, codec: str) -> bytes:
 
 
 def _ordered(body: bytes, codec: str) -> str:
-    """Without a mark, the first character shows the order if it is below U+0100, as in all JSON."""
+    """Add the byte order; without a mark, a first character below U+0100 shows it, as in JSON."""
     if codec not in _WIDTHS or mark_of(body) is not None:
         return codec
     width = _WIDTHS[codec]
@@ -115,10 +115,10 @@ _WIDTHS = {"utf_16": 2, "utf_32": 4}
 _NO_TEXT = frozenset(
     ("aliases", "charmap", "idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape")
 )
-"""What Python has for itself: no message is in it, and some take seconds for a long one."""
+"""Codecs for Python itself: no message uses them, and some take seconds for a long text."""
 _MARKS = (
     (BOM_UTF8, UTF_8),
-    (BOM_UTF32_LE, "utf_32_le"),  # it begins as that of UTF-16 does
+    (BOM_UTF32_LE, "utf_32_le"),  # before UTF-16, whose mark is a prefix of this one
     (BOM_UTF32_BE, "utf_32_be"),
     (BOM_UTF16_LE, "utf_16_le"),
     (BOM_UTF16_BE, "utf_16_be"),

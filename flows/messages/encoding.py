@@ -1,10 +1,9 @@
-"""Undoes what packs a body, and does it again for a message that is made anew.
+"""Decompresses bodies, and compresses the body of a message that Hopper makes.
 
-That is the property `content_encoding`, the header `compression`, as kombu sets it, or what nothing
-says and the first bytes show.
+The property `content_encoding`, kombu's header `compression`, or the first bytes name the coding.
 
-Pure. What is unpacked never gets larger than it may: a small body that would unpack to gigabytes is
-refused as soon as it has unpacked to one byte too many.
+Pure. Decompression stops at the limit: a small body that would unpack to gigabytes is refused at
+the first byte too many.
 """
 
 from __future__ import annotations
@@ -22,24 +21,24 @@ from flows.messages.charset import NO_CHARSETS, codec_of
 from flows.messages.formats import TooLarge, Unreadable
 
 MAX_CODINGS = 4
-"""Of one body: each may cost the unpacking of as much as is allowed, and one is usual."""
+"""Codings of one body. One is usual; each may unpack as many bytes as the limit allows."""
 MAX_STREAMS = 1024
-"""Of one body, end to end. Tools that pack in blocks start one for each 64 KiB or more, so these
-are 64 MiB; and a body of nothing but empty ones is cheap to refuse."""
+"""Streams of one body, one after the other. Tools that pack in blocks start one for each 64 KiB or
+more, so these are 64 MiB; and a body of only empty streams is cheap to refuse."""
 MAX_STREAMS_OF_BLOCKS = 64
-"""Of the codings that take some MiB for each stream, however small it is."""
+"""The same, for codings that need some MiB for each stream of any size."""
 MAX_MEMORY = 128 * 1024**2
-"""Bytes that unpacking `xz` may take: its highest preset wants 65 MiB, a body may ask for GiBs."""
+"""Bytes of memory for `xz`: its highest preset needs 65 MiB, but a body may request GiBs."""
 CHUNK_BYTES = 65536
-"""What follows a stream is copied when the stream ends: so much of it at most."""
+"""At the end of a stream, zlib copies the rest of its input: at most so many bytes."""
 
 
 def unpack(body: bytes, codings: tuple[str, ...], most: int) -> bytes:
     """Undo all codings, the last one first (RFC 9110, section 8.4).
 
     Raises:
-        Unreadable: the body is not packed so, is cut off or has something behind its end; or it is
-            `TooLarge`: it would have more than `most` bytes.
+        Unreadable: the body is not packed like this, is cut off, or has more bytes after its end;
+            or `TooLarge`: it unpacks to more than `most` bytes.
     """
     for coding in reversed(codings):
         body = _unpack(body, _coding(coding), most)
@@ -47,7 +46,7 @@ def unpack(body: bytes, codings: tuple[str, ...], most: int) -> bytes:
 
 
 def pack(body: bytes, codings: tuple[str, ...]) -> bytes:
-    """What `unpack` undoes."""
+    """Apply all codings, in order; `unpack` undoes it."""
     for coding in codings:
         body = _coding(coding).pack(body)
     return body
@@ -55,13 +54,13 @@ def pack(body: bytes, codings: tuple[str, ...]) -> bytes:
 
 @lru_cache(1024)
 def codings(content_encoding: str | None, compression: str | None = None) -> tuple[str, ...]:
-    """What has been done to a body, in order; mostly nothing.
+    """Return the codings of a body, in the order of their application; mostly none.
 
-    `compression` is that header, which comes last. What it has as its value may be of another
-    meaning: a value that is not kombu's changes nothing.
+    `compression`: the header of that name, which is applied last. Other senders may use it with
+    another meaning: a value that kombu does not use is ignored.
 
     Raises:
-        Unreadable: a coding is not known, or there are too many.
+        Unreadable: a coding is unknown, or there are too many.
     """
     done = tuple(_ALIASES.get(name, name) for name in _names(content_encoding))
     done = tuple(name for name in done if codec_of(name) is None)
@@ -82,18 +81,18 @@ def codings(content_encoding: str | None, compression: str | None = None) -> tup
 
 @lru_cache(1024)
 def charset_in(content_encoding: str | None) -> str | None:
-    """The codec of the charset that some senders put here; `None`: there is none."""
+    """Return the codec of a charset that some senders put here; `None`: there is none."""
     return next(filter(None, map(codec_of, reversed(_names(content_encoding)))), None)
 
 
 def is_obeyed(compression: str) -> bool:
-    """Whether a value of the header `compression` is known, or says that there is none."""
+    """Return whether a value of the header `compression` is known, or means none."""
     name = compression.strip().lower()
     return name in _KOMBU or name in NO_CHARSETS
 
 
 def recognise(body: bytes) -> str | None:
-    """The coding that the first bytes of a body show, if it cannot be text as it is."""
+    """Return the coding that the first bytes of a body show; `None`: the body may be text."""
     return next((name for start, name in _STARTS.items() if body.startswith(start)), None)
 
 
@@ -104,27 +103,27 @@ def _names(content_encoding: str | None) -> list[str]:
 
 
 class _Stream(Protocol):
-    """One packed stream, which ends somewhere in what it is given."""
+    """One packed stream, which may end within its input."""
 
     @property
     def eof(self) -> bool:
-        """The end has come."""
+        """Whether the stream has ended."""
 
     @property
     def unused_data(self) -> bytes:
-        """What was given after the end."""
+        """Input after the end of the stream."""
 
     def decompress(self, data: Buffer, max_length: int, /) -> bytes:
-        """Unpack all of it, or as much as is allowed."""
+        """Unpack the data, up to `max_length` bytes."""
 
 
 class _Coding(NamedTuple):
     name: str
     start: Callable[[bytes], _Stream]
-    """A stream that fits the body."""
+    """Returns a new stream for a body."""
     pack: Callable[[bytes], bytes]
     broken: type[Exception]
-    """What a stream raises."""
+    """The error that a stream raises for broken input."""
     max_streams: int = MAX_STREAMS
 
 
@@ -138,7 +137,7 @@ def _coding(name: str) -> _Coding:
         return _Coding(name, _start_deflate, zlib.compress, zlib.error, max_streams=1)
     if name == _GZIP_OF_KOMBU:
         return _Coding(name, lambda _: zlib.decompressobj(_GZIP_OR_ZLIB), zlib.compress, zlib.error)
-    # Few need these.
+    # Import these only when a body needs them.
     if name == "bzip2":
         import bz2  # noqa: PLC0415
 
@@ -158,10 +157,10 @@ def _coding(name: str) -> _Coding:
 
 
 def _start_deflate(body: bytes) -> _Stream:
-    """With zlib's header, as the standard has it, or without, as some senders do (RFC 9110, 8.4.1).
+    """Expect zlib's header, as in the standard, or none, as from some senders (RFC 9110, 8.4.1).
 
-    The two bytes of the header are a multiple of 31 (RFC 1950, section 2.2); no encoder begins
-    with such two without a header.
+    The two bytes of the header are a multiple of 31 (RFC 1950, section 2.2); without a header, no
+    encoder begins with two such bytes.
     """
     has_header = len(body) > 1 and body[0] & 15 == 8 and (body[0] << 8 | body[1]) % 31 == 0
     return zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
@@ -191,7 +190,7 @@ def _unpack(body: bytes, coding: _Coding, most: int) -> bytes:
 
 
 _GZIP = 16 + zlib.MAX_WBITS
-"""How zlib is told to expect gzip's header."""
+"""The `wbits` of zlib for gzip's header."""
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _GZIP_OF_KOMBU = "gzip or zlib"
 _KNOWN = ("gzip", "deflate", "zstd")

@@ -1,6 +1,6 @@
-"""Makes members: what the aggregator wants to know of a message, while its document is at hand.
+"""Extracts the values of a message that `aggregate` needs, while its document is decoded.
 
-Pure. It keeps no state and gathers nothing: what is found travels with the member to its shard.
+Pure, and without state: the values travel with the member to its shard.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ Address = tuple[str | None, str | None]
 
 
 class ExtractionSpec(NamedTuple):
-    """What is extracted from each message."""
+    """The values to extract from each message."""
 
     queue: str
-    """That the messages come from."""
+    """The queue of the messages."""
     by: str = ""
-    """As the spec has it."""
+    """The key `by` of the spec, for reasons."""
     keys: Keys | None = None
     alone: bool = False
-    """A message without a key goes by itself; else it is rejected."""
+    """A message without a key is a group by itself; else it is rejected."""
     first: Condition | None = None
     last: Condition | None = None
     size: Path | None = None
     event_time: Path | None = None
     values: Sequence[Path] = ()
-    """What `until`, `order` and `reduce` look at."""
+    """The paths that `until`, `order` and `reduce` read."""
     names: bool = True
-    """Whether it matters what the message is called."""
+    """Whether the message's own id is needed."""
 
     @property
     def asks(self) -> bool:
-        """Whether anything is asked at all."""
+        """Whether there is anything to extract."""
         return any(self[2:])
 
 
 def make_extraction_spec(spec: AggregateSpec, queue: str, values: Sequence[Path]) -> ExtractionSpec:
-    """Translate a spec; `values` are the paths of what travels with each member."""
+    """Translate a spec; `values`: the paths whose values travel with each member."""
     window, tumbling = spec.window, spec.window.tumbling
     return ExtractionSpec(
         queue,
@@ -68,14 +68,14 @@ def _path(text: str | None) -> Path | None:
 
 
 def _missing_text(by: str | Sequence[str] | None) -> str:
-    """What a message without a key lacks, for people."""
+    """Return what a message without a key lacks, for the reason."""
     if by is None or isinstance(by, str):
         return by or ""
     return by[0] if len(by) == 1 else f"one of {', '.join(by)}"
 
 
 class _More(NamedTuple):
-    """What only some streams want to know."""
+    """Values that only some specs need."""
 
     marks: int
     size: int | None
@@ -83,12 +83,12 @@ class _More(NamedTuple):
 
 
 class Extractor:
-    """Extracts what a `Member` has beside its document."""
+    """Extracts the values of a `Member` from a message and its document."""
 
     def __init__(self, spec: ExtractionSpec) -> None:
         self._spec, self._queue, self._names = spec, spec.queue, spec.names
         self.fields = fields_of(_paths(spec))
-        """The fields of a document that it looks at; `None`: any."""
+        """The fields of a document that it reads; `None`: all."""
         self._key = None if spec.keys is None else spec.keys.key
         self._values = reader(spec.values) if spec.values else None
         self._tests = [
@@ -99,7 +99,7 @@ class Extractor:
         self._size = spec.size and spec.size.getter()
         self._event_time = spec.event_time and spec.event_time.getter()
         self._asks_more = bool(self._tests or self._size or self._event_time)
-        """More than key and values, which are all that most streams want."""
+        """Most specs need only the key and the values."""
 
     @property
     def keyed(self) -> bool:
@@ -107,7 +107,7 @@ class Extractor:
         return self._key is not None
 
     def key(self, document: dict[str, Any], properties: Properties) -> object:
-        """The key of a message, a `str`; or `ABSENT`."""
+        """Return the key of a message, a `str`; or `ABSENT`."""
         assert self._key is not None
         return self._key(document, properties, self._queue)
 
@@ -120,10 +120,10 @@ class Extractor:
         document: dict[str, Any],
         properties: Properties,
     ) -> Member | Rejection:
-        """Extract everything that the spec names, or return why the message can be in no group.
+        """Extract everything that the spec names, or return why no group can have the message.
 
-        `source` is what is stored, `document` its fields. This is done for each message, so it is
-        written at length: nothing is packed and unpacked, and what the spec omits costs nothing.
+        `source`: the bytes to store, `document`: its fields. This runs for each message, so it
+        avoids tuples, and skips everything that the spec omits.
         """
         queue = self._queue
         key, marks, size, at = None, 0, None, None
@@ -144,7 +144,7 @@ class Extractor:
         return Member(origin, message, source, index, id, key, name, marks, size, at, values)
 
     def _more(self, document: dict[str, Any], properties: Properties) -> _More | Rejection:
-        """Marks, size and time; or why the message can be in no group."""
+        """Return marks, size and time; or why no group can have the message."""
         spec, queue = self._spec, self._spec.queue
         marks, size, at = 0, None, None
         for mark, values, marked_by in self._tests:
@@ -165,7 +165,7 @@ class Extractor:
 
 
 def _paths(spec: ExtractionSpec) -> Iterator[Path]:
-    """Everything that is looked at."""
+    """Return all paths that are read."""
     yield from spec.keys.paths if spec.keys else ()
     for marked_by in (spec.first, spec.last):
         yield from marked_by.paths if marked_by else ()
@@ -174,9 +174,9 @@ def _paths(spec: ExtractionSpec) -> Iterator[Path]:
 
 
 def size_of(value: object) -> int | None:
-    """How many a message says there will be: a whole number above zero, or the text of one.
+    """Return the group size that a message names: a positive whole number, or the text of one.
 
-    `None`: it says nothing; 0: what it says is not such a number.
+    `None`: the message names none; 0: the value is not such a number.
     """
     if value is ABSENT or value is None:
         return None
@@ -189,4 +189,4 @@ def size_of(value: object) -> int | None:
 
 
 _DIGITS = 18
-"""More than any group will ever have; Python refuses to read texts of thousands."""
+"""More than any group has; Python refuses to parse thousands of digits."""

@@ -1,6 +1,6 @@
-"""Makes members: a document, its address, and what the aggregator wants to know of it.
+"""Builds members: a document, its address, and the values that `aggregate` needs.
 
-Pure. It reads no bodies; what has no place to go to becomes a rejection.
+Pure. It reads no bodies; a document without a valid address becomes a rejection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flows.values.group import Member
 
 
 class Envelope(NamedTuple):
-    """What is the same for all messages that a builder is given together."""
+    """The values that all messages of one envelope have in common."""
 
     origin: Origin
     properties: Properties
@@ -32,25 +32,25 @@ class MemberBuilder:
     """Makes members as the spec says."""
 
     def __init__(self, addressing: Addressing | None, extractor: Extractor | None) -> None:
-        """Without an `addressing` members have no addresses; without an `extractor`, no traits."""
+        """Without `addressing`, members have no address; without `extractor`, no values."""
         self._addressing = addressing
         self.address = _nowhere if addressing is None else addressing.address
-        """Where a document goes: see `Addressing.address`."""
+        """Returns the address of a document: see `Addressing.address`."""
         self.member = _member if extractor is None else extractor.member
-        """Makes one: see `Extractor.member`."""
+        """Returns a member: see `Extractor.member`."""
         fields = _fields(addressing, extractor)
         self.by_fields = fields is None or bool(fields)
-        """What becomes of a message depends on its document's fields."""
+        """Members depend on fields of the document."""
         self.decode = decoder(fields)
-        """Finds these fields."""
+        """Decodes these fields."""
         self.by_body = addressing is not None and addressing.needs_body
-        """What becomes of a message depends on its body, letter by letter."""
+        """Members depend on the bytes of the body."""
         self.addresses_alike = addressing is None or not (
             addressing.fields or addressing.needs_body
         )
         """All messages of an envelope have the same address."""
         self.makes_alike = self.addresses_alike and extractor is None
-        """Nothing of a message but its envelope makes a difference."""
+        """Members depend on nothing but the envelope."""
 
     def part(
         self,
@@ -59,11 +59,11 @@ class MemberBuilder:
         piece: Document | Refused,
         part: tuple[int, int],
     ) -> Member | Rejection:
-        """The member that one document of a message is: which one of how many."""
+        """Return the member of one document; `part`: its position, and the number of documents."""
         if isinstance(piece, Refused):
             return Rejection(f"unreadable: {piece.reason}")
         if piece.action == "delete" and self._addressing is None:
-            return Rejection("unreadable: delete: there is nothing in it for a summary")
+            return Rejection("unreadable: delete: a summary needs documents, and delete has none")
         try:
             fields = self.decode(piece.source) if self.by_fields else {}
         except Unreadable as error:
@@ -84,7 +84,7 @@ class MemberBuilder:
     def _address_of_part(
         self, envelope: Envelope, piece: Document, fields: dict[str, Any]
     ) -> Address | Rejection:
-        """What a document says of itself, and what the spec says of the rest."""
+        """Return the address that the document names, completed by the spec."""
         if piece.id is None or self._addressing is None:
             address = self.address(fields, envelope.properties, piece.source, envelope.now)
             if isinstance(address, Rejection):

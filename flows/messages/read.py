@@ -1,7 +1,7 @@
-"""Reads each message once: everything that later steps want to know of it is taken here.
+"""Reads each message once, and extracts everything that later steps need.
 
-Pure: time is an argument. It keeps no state; a message that cannot be read, or that has no place
-to go to, becomes a rejection, not an error.
+Pure: time is an argument. It keeps no state; a message that is unreadable, or that has no valid
+address, becomes a rejection, not an error.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from flows.values.paths import Path
 
 
 class ReadMessages:
-    """What became of messages that arrived together."""
+    """The members, commands and rejections of messages that arrived together."""
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self.members = Members()
         self.commands: list[tuple[int, Command]] = []
-        """Each with the number of members that came before it."""
+        """Each with the number of members before it."""
         self._rejected: list[Rejected] = []
         self._parts: list[PartOutcome] = []
         self._obeyed: list[int] = []
 
     @property
     def outcomes(self) -> Outcomes | None:
-        """Of messages that are no members, if there are any."""
+        """The outcomes of messages that are not members; `None`: there are none."""
         if not (self._rejected or self._parts or self._obeyed):
             return None
         return Outcomes(self.origin, [], self._rejected, self._obeyed, self._parts)
 
     def take(self, message: Message, member: Member | Rejection) -> None:
-        """What a message became."""
+        """Add the member or the rejection of a message."""
         if isinstance(member, Rejection):
             self._rejected.append(Rejected(message, member))
         else:
@@ -62,7 +62,7 @@ class ReadMessages:
     def take_part(
         self, message: Message, member: Member | Rejection, position: int, count: int
     ) -> None:
-        """What one document of a message became."""
+        """Add the member or the rejection of one document of a split message."""
         if isinstance(member, Rejection):
             rejected = Rejected(message, member)
             self._parts.append(PartOutcome(message.tag, position, count, rejected))
@@ -70,7 +70,7 @@ class ReadMessages:
             self.members.append(member)
 
     def obey(self, message: Message, command: Command) -> None:
-        """A command is settled when it is passed on: it has nothing that could be lost."""
+        """Add a command, and settle it: it has no data that could be lost."""
         self.commands.append((len(self.members), command))
         self._obeyed.append(message.tag)
 
@@ -85,14 +85,14 @@ class MessageReader:
         builder: MemberBuilder,
         extractor: Extractor | None = None,
     ) -> None:
-        """`properties` decodes an envelope, or raises `ValueError`."""
+        """`properties`: decodes an envelope, or raises `ValueError`."""
         self._splitter, self._properties, self._builder = splitter, properties, builder
         self._extractor = extractor if extractor is not None and extractor.keyed else None
 
     def read(self, arrived: Arrived, now: float) -> ReadMessages:
-        """Read all messages, in order; `now` is the time of arrival, in seconds since 1970."""
+        """Read all messages, in order; `now`: the time of arrival, in seconds since 1970."""
         into = ReadMessages(arrived.origin)
-        # Messages mostly have the envelope of the one before: it is opened once for all of them.
+        # Most messages have the same envelope as the one before: decode it once for all of them.
         for messages in _alike(arrived.messages):
             try:
                 properties = self._properties(messages[0])
@@ -111,14 +111,14 @@ class MessageReader:
         return into
 
     def only(self, message: Message, positions: Sequence[int]) -> Message:
-        """The message with nothing but its documents at these positions."""
+        """Return the message with only its documents at these positions."""
         reading = self._splitter.reading(self._properties(message))
         return replace(message, body=reading.only(message.body, positions))
 
     def _read_alike(
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
     ) -> None:
-        """Read messages of one envelope that go to one place: the loop whose cost counts most."""
+        """Read messages with one envelope and one address: this loop costs the most."""
         read, (origin, properties, now), members = reading.read, envelope, into.members
         address = self._builder.address({}, properties, b"", now)
         index, id = (None, None) if isinstance(address, Rejection) else address
@@ -138,7 +138,7 @@ class MessageReader:
     def _read_each(
         self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
     ) -> None:
-        """Read messages of one envelope that are looked into."""
+        """Read messages with one envelope, whose documents matter."""
         builder, members, (origin, properties, now) = self._builder, into.members, envelope
         alike = builder.address({}, properties, b"", now) if builder.addresses_alike else None
         for message in messages:
@@ -172,7 +172,7 @@ class MessageReader:
         envelope: Envelope,
         into: ReadMessages,
     ) -> None:
-        """Read the documents of a message that has several."""
+        """Read the documents of a split message."""
         for position, piece in enumerate(pieces):
             part = (position, len(pieces))
             into.take_part(message, self._builder.part(envelope, message, piece, part), *part)
@@ -189,7 +189,7 @@ class MessageReader:
                 into.obey(message, command)
 
     def _own_key(self, body: bytes, envelope: Envelope, reading: Reading) -> object:
-        """The key of a command, whose body may be empty where the key stands in the envelope."""
+        """Return the key of a command; its body may be empty if the key is in the envelope."""
         if self._extractor is None:
             return ABSENT
         try:
@@ -205,7 +205,7 @@ def make_reader(
     addressing: Addressing,
     values: Sequence[Path],
 ) -> MessageReader:
-    """Translate a spec; `values` are the paths of what travels with each member."""
+    """Translate a spec; `values`: the paths whose values travel with each member."""
     source, aggregate = spec.source.chosen, spec.aggregate
     extraction = make_extraction_spec(aggregate, source.queue, values)
     extractor = Extractor(extraction) if extraction.asks else None
@@ -215,7 +215,7 @@ def make_reader(
 
 
 def _alike(messages: list[Message]) -> Iterator[list[Message]]:
-    """Messages that follow each other and have the same envelope, together."""
+    """Return runs of consecutive messages with the same envelope."""
     start, route, properties = 0, messages[0].route, messages[0].properties
     for position, message in enumerate(messages):
         if message.properties != properties or message.route != route:

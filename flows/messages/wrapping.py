@@ -1,6 +1,6 @@
-"""What stands between a message's bytes and its text in UTF-8: how it is packed, and its charset.
+"""Converts bodies to text in UTF-8 and back: undoes compression, and converts charsets.
 
-Pure. It is told by the envelope, or, where that says nothing, shown by the first bytes.
+Pure. The envelope names both; if it names none, the first bytes of the body may show them.
 """
 
 from __future__ import annotations
@@ -33,35 +33,36 @@ class Wrapping(NamedTuple):
     codings: tuple[str, ...] = ()
     """In order: see `encoding.codings`."""
     charset: str | None = None
-    """A codec of Python's; `None`: UTF-8."""
+    """The name of Python's codec; `None`: UTF-8."""
     mark: bytes = b""
-    """A byte order mark that stands before the text and is no part of it."""
+    """A byte order mark before the text."""
     unknown: str | None = None
-    """A header `compression` of a value that is not known, and so is not obeyed."""
+    """An unknown value of the header `compression`, which is ignored."""
 
     @property
     def is_any(self) -> bool:
-        """Whether there is something to undo."""
+        """Whether the body is compressed, or in another charset."""
         return bool(self.codings or self.charset)
 
     @property
     def may_be_text(self) -> bool:
-        """Whether what it was known by may as well be the beginning of a text, as in `x^2`."""
+        """Whether the first bytes that show the coding may also begin a text, as in `x^2`."""
         return self.codings == ("deflate",)
 
     def undo(self, body: bytes, most: int) -> bytes:
-        """The text, of a body that has no more than `most` bytes when it is unpacked.
+        """Return the text of a body.
 
         Raises:
-            Unreadable: it is not wrapped so; or it is `TooLarge`.
+            Unreadable: the body is not wrapped like this; or `TooLarge`: it unpacks to more than
+                `most` bytes.
         """
         return self.unwrap(body, most)[0]
 
     def unwrap(self, body: bytes, most: int) -> tuple[bytes, Wrapping]:
-        """The text, and how just this body is wrapped; raises as `undo` does."""
+        """Return the text, and the wrapping of this one body; raises the errors of `undo`."""
         packed, charset, mark = self.codings, self.charset, b""
         if charset is not None and not packed and recognise(body) == "gzip":
-            packed = ("gzip",)  # in most charsets these bytes are text, but none that is written
+            packed = ("gzip",)  # in most charsets these bytes are text, but no real text has them
         body = unpack(body, packed, most)
         if len(body) > most:
             raise too_large(body, most)
@@ -76,13 +77,13 @@ class Wrapping(NamedTuple):
         return body, Wrapping(packed, charset, mark)
 
     def redo(self, text: bytes) -> bytes:
-        """A body that is wrapped so."""
+        """Return a text as a body with this wrapping."""
         if self.charset is not None:
             text = self.mark + from_utf_8(text, self.charset)
         return pack(text, self.codings)
 
     def told(self, error: Unreadable) -> Unreadable:
-        """An error, with what may be the cause of it."""
+        """Return the error, with its possible cause: an unknown compression."""
         if self.unknown is None:
             return error
         return Unreadable(f"{error} (compression {self.unknown!r} is not undone: {KNOWN_OF_KOMBU})")
@@ -91,10 +92,10 @@ class Wrapping(NamedTuple):
 def of_envelope(
     content_type: str | None, content_encoding: str | None, compression: str | None
 ) -> Wrapping:
-    """What an envelope says; `compression` is that header.
+    """Return the wrapping that an envelope names; `compression`: the header of that name.
 
     Raises:
-        Unreadable: it says what is not known.
+        Unreadable: the coding or the charset is unknown.
     """
     unknown = compression if compression and not is_obeyed(compression) else None
     done = codings(content_encoding, compression)
@@ -103,7 +104,7 @@ def of_envelope(
 
 
 def hidden(body: bytes) -> Wrapping | None:
-    """How a body is wrapped of which nothing is said; `None`: it does not look as if it were."""
+    """Return the wrapping that the first bytes of a body show; `None`: they show none."""
     coding = recognise(body)
     if coding is not None:
         return Wrapping((coding,))

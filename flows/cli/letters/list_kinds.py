@@ -1,4 +1,4 @@
-"""`hopper dead-letters list`: how many there are, and why."""
+"""`hopper dead-letters list`: counts dead letters by the kind of their reason."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def tell_kinds(kinds: Sequence[Kind], now: datetime) -> None:
 
 
 def warn_of_deliveries(most: int) -> None:
-    """Say that a quorum queue may soon drop messages that are looked at again and again."""
+    """Warn if a quorum queue may soon drop messages, because of their many deliveries."""
     if most >= SOON_DROPPED:
         note(
             f"{paint('warning', UNSURE)}: a message was handed out {most} times: a quorum queue "

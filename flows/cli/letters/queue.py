@@ -1,4 +1,4 @@
-"""Which queue the commands for dead letters work on, and which of its messages are meant."""
+"""Finds the queue of dead letters, and the options that select its messages."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Letter(msgspec.Struct, omit_defaults=True):
 
 
 def record(letter: DeadLetter) -> Letter:
-    """Tell all there is to tell of a dead letter."""
+    """Return a dead letter with everything that is known of it."""
     properties = letter.properties._asdict()
     headers = {
         name: _plain(value)
@@ -83,7 +83,7 @@ def record(letter: DeadLetter) -> Letter:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can spell."""
+    """Return a value that JSON can hold."""
     if isinstance(value, dict):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -92,5 +92,5 @@ def _plain(value: Any) -> Any:
 
 
 def line(letter: DeadLetter) -> bytes:
-    """A line of NDJSON."""
+    """Return a dead letter as a line of NDJSON."""
     return msgspec.json.encode(record(letter)) + b"\n"

@@ -1,4 +1,4 @@
-"""`hopper dead-letters replay`: sends dead letters back, after what was wrong is mended."""
+"""`hopper dead-letters replay`: publishes dead letters again, after the cause is repaired."""
 
 from __future__ import annotations
 

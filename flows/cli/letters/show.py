@@ -1,4 +1,4 @@
-"""`hopper dead-letters show`: the messages themselves."""
+"""`hopper dead-letters show`: prints dead letters."""
 
 from __future__ import annotations
 

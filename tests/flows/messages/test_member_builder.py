@@ -22,7 +22,9 @@ def test_a_deletion_is_done_but_never_counted(summarised: bool) -> None:
     member = builder.part(ENVELOPE, Message(1, False, b"", b"", b"..."), DELETION, (0, 1))
 
     if summarised:
-        assert member == Rejection("unreadable: delete: there is nothing in it for a summary")
+        assert member == Rejection(
+            "unreadable: delete: a summary needs documents, and delete has none"
+        )
     else:
         assert not isinstance(member, Rejection)
         assert (member.id, member.action) == ("7", "delete")
