@@ -80,8 +80,10 @@ class Publisher:
         parameters = pika.URLParameters(url)
         self._socket = socket.create_connection((parameters.host, parameters.port))
         self._buffer = b""
-        self._confirmed: set[int] = set()
         self._confirmed_below = 1
+        """All tags below this are confirmed."""
+        self._confirmed_later: set[int] = set()
+        """Tags from there on that are confirmed one by one."""
         self._socket.sendall(frame.ProtocolHeader().marshal())
         start = self._receive()
         mechanism, response = parameters.credentials.response_for(start)
@@ -105,10 +107,11 @@ class Publisher:
         self._socket.close()
 
     def publish(self, blocks: list[bytes], count: int) -> None:
-        """Write all blocks, and wait until the broker has confirmed each message."""
+        """Write all blocks, `count` messages, and wait until the broker has confirmed each."""
+        confirmed = self.confirmed
         for block in blocks:
             self.write(block)
-        self.wait(count)
+        self.wait(confirmed + count)
 
     def write(self, block: bytes) -> None:
         """Write frames, and read what the broker has confirmed meanwhile."""
@@ -117,18 +120,24 @@ class Publisher:
             self._confirm()
 
     def wait(self, count: int) -> None:
-        """Wait until the broker has confirmed so many messages, of all that were written."""
-        while len(self._confirmed) < count:
+        """Wait until the broker has confirmed `count` of all messages on this connection."""
+        while self.confirmed < count:
             self._confirm()
+
+    @property
+    def confirmed(self) -> int:
+        """Messages on this connection that the broker has confirmed."""
+        return self._confirmed_below - 1 + len(self._confirmed_later)
 
     def _confirm(self) -> None:
         ack = self._receive()
         assert isinstance(ack, spec.Basic.Ack), ack
-        tag = ack.delivery_tag
+        self._confirmed_later.add(ack.delivery_tag)
         if ack.multiple:
-            self._confirmed.update(range(self._confirmed_below, tag))
-            self._confirmed_below = tag
-        self._confirmed.add(tag)
+            self._confirmed_below = ack.delivery_tag + 1
+            self._confirmed_later = {
+                tag for tag in self._confirmed_later if tag >= self._confirmed_below
+            }
 
     def _ask(self, channel: int, method: Any) -> None:
         self._send(channel, method)
