@@ -219,13 +219,15 @@ def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
             wait_for(job, "/ready", 200)
             publish(rig, 30)
             told = wait_for(job, "/health", 503, "the sink has stored nothing for")
-            assert told["sink"] == {"answers": True, "refusal": "429 busy: later"}
+            refused = {"answers": True, "refusal": "429 busy: later", "has_backlog": True}
+            assert told["sink"] == refused
             assert told["reasons"][0].endswith("30 documents wait: 429 busy: later")
 
             firewall.text = b"nothing is refused any more"
             told = wait_for(job, "/health", 200)
             until(lambda: events.count() == 30)
-            until(lambda: ask(job, "/health")[1]["sink"] == {"answers": True, "refusal": None})
+            well = {"answers": True, "refusal": None, "has_backlog": False}
+            until(lambda: ask(job, "/health")[1]["sink"] == well)
             assert job.drain() == 0
 
 
