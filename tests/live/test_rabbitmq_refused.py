@@ -106,7 +106,7 @@ def test_a_queue_that_is_not_there_or_different_ends_the_job_at_once(
     different = ends_at_once(path)
 
     assert "NOT_FOUND" in missing
-    assert "or let the job make it: source.rabbitmq.declare" in missing
+    assert "or let the job declare it: source.rabbitmq.declare" in missing
     assert "PRECONDITION_FAILED" in different
     assert "set it to passive to use the queue unchanged" in different
 
