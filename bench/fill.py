@@ -11,7 +11,6 @@ import select
 import socket
 from collections.abc import Iterator
 from functools import lru_cache
-from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
@@ -97,12 +96,7 @@ class Publisher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ask(0, spec.Connection.Close(200, "done", 0, 0))
         self._socket.close()
 

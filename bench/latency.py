@@ -8,16 +8,14 @@ is that it receives; all clocks are the one of this machine.
 from __future__ import annotations
 
 import math
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from bench.fill import Publisher, publishing
-from bench.run import ROOT, BenchQueue
+from bench.process import MAX_START_SECONDS, end, running, wait
+from bench.run import BenchQueue
 from bench.sinks import INDEX, StubSink
 from bench.watch import cpu_seconds
 
@@ -25,8 +23,6 @@ RATE = 1000
 """Messages a second."""
 WARM_UP = 2 * RATE
 """Messages of which nothing is told: connections and threads are made for them."""
-MAX_START_SECONDS = 30
-MAX_END_SECONDS = 40
 
 
 class Delay(NamedTuple):
@@ -40,7 +36,7 @@ class Delay(NamedTuple):
     """Seconds that the p99 is to be below."""
 
 
-WAITS = (
+DELAYS = (
     Delay("50ms", 0.0, 0.070),
     Delay("50ms", 0.005, 0.070),
     Delay("5ms", 0.0, 0.030),
@@ -62,72 +58,56 @@ class Lateness(NamedTuple):
 
 
 def report(rabbitmq: str, seconds: int) -> Iterator[str]:
-    """Measure each wait, and tell a table of it."""
+    """Measure each delay, and tell a table of it."""
     yield f"### From publishing to Elasticsearch's receipt, {RATE} messages a second"
     yield ""
     yield "| `time` | answers take | p50 | p99 | wanted | reached | µs CPU a message |"
     yield "|---|--:|--:|--:|--:|---|--:|"
-    for wait in WAITS:
-        measured = measure(rabbitmq, wait, seconds * RATE)
+    for delay in DELAYS:
+        measured = measure(rabbitmq, delay, seconds * RATE)
         middle, most = measured.percentile(50), measured.percentile(99)
         yield (
-            f"| {wait.window} | {1000 * wait.answer_seconds:g} ms | {1000 * middle:.0f} ms "
-            f"| {1000 * most:.0f} ms | {1000 * wait.limit:.0f} ms "
-            f"| {'yes' if most <= wait.limit else 'no'} | {measured.cpu_microseconds:.0f} |"
+            f"| {delay.window} | {1000 * delay.answer_seconds:g} ms | {1000 * middle:.0f} ms "
+            f"| {1000 * most:.0f} ms | {1000 * delay.limit:.0f} ms "
+            f"| {'yes' if most <= delay.limit else 'no'} | {measured.cpu_microseconds:.0f} |"
         )
     yield ""
 
 
-def measure(rabbitmq: str, wait: Delay, messages: int) -> Lateness:
+def measure(rabbitmq: str, delay: Delay, messages: int) -> Lateness:
     """Run the job, and publish so many messages to it, and some before these.
 
     Raises:
         AssertionError: the job has ended, or lost some; the message ends with what it has printed.
     """
     queue = BenchQueue(rabbitmq, "hopper.latency", {})
-    with StubSink(wait.answer_seconds) as sink, TemporaryFile("w+") as printed:
-        job = subprocess.Popen(
-            [sys.executable, "-m", "bytewax.run", "flows.pipeline"],
-            cwd=ROOT,
-            env=os.environ
-            | {
+    try:
+        with StubSink(delay.answer_seconds) as sink:
+            variables = {
                 "BENCH_QUEUE": queue.name,
                 "BENCH_INDEX": INDEX,
-                "BENCH_TIME": wait.window,
+                "BENCH_TIME": delay.window,
                 "RABBITMQ_URL": rabbitmq,
                 "ELASTICSEARCH_URL": sink.url,
                 "HOPPER_PIPELINE": "bench/pipeline.yaml",
-            },
-            stdout=printed,
-            stderr=printed,
-        )
-        try:
-            return _measure(job, queue, sink, rabbitmq, messages)
-        except AssertionError as error:
-            printed.seek(0)
-            raise AssertionError(f"{wait}: {error}\n{printed.read()}") from error
-        finally:
-            job.kill()
-            job.wait()
-            queue.delete()
+            }
+            with running(f"{delay}", ("-m", "bytewax.run", "flows.pipeline"), variables) as job:
+                return _measure(job, queue, sink, rabbitmq, messages)
+    finally:
+        queue.delete()
 
 
 def _measure(
     job: subprocess.Popen[bytes], queue: BenchQueue, sink: StubSink, rabbitmq: str, messages: int
 ) -> Lateness:
-    deadline = time.monotonic() + MAX_START_SECONDS
-    while not queue.consumers():
-        assert job.poll() is None, f"the job has ended with {job.returncode}"
-        assert time.monotonic() < deadline, f"does not consume after {MAX_START_SECONDS} s"
-        time.sleep(0.05)
+    wait(job, lambda: queue.consumers() > 0, 0.05, MAX_START_SECONDS)
     with Publisher(rabbitmq) as publisher:
         _publish(publisher, queue.name, WARM_UP)
         cpu_before = cpu_seconds(job.pid)
         _publish(publisher, queue.name, messages)
         cpu = cpu_seconds(job.pid) - cpu_before
         publisher.wait(WARM_UP + messages)
-    job.terminate()
-    job.wait(MAX_END_SECONDS)
+    end(job)
     ages = sink.ages()
     assert len(ages) == WARM_UP + messages, f"{len(ages)} documents have arrived"
     return Lateness(sorted(ages[WARM_UP:]), 1e6 * cpu / messages)

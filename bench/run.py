@@ -8,27 +8,18 @@ neither in time nor in CPU.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from tempfile import TemporaryFile
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pika
 
 from bench.fill import Publisher, publishings
+from bench.process import MAX_START_SECONDS, end, running, wait
 from bench.watch import WatchedProcess
 
-ROOT = Path(__file__).resolve().parents[1]
-
-MAX_START_SECONDS = 30
 MAX_RUN_SECONDS = 300
-MAX_END_SECONDS = 40
-"""More than `drain_timeout` of `pipeline.yaml`, 30 s."""
 
 LOOK_EVERY = 0.002
 """Seconds between two looks at the queue before the first message: the error of the beginning."""
@@ -113,37 +104,24 @@ def run(
         AssertionError: it did not, or not in time; the message ends with what it has printed.
     """
     queue.fill(messages, contender.ids)
-    with TemporaryFile("w+") as printed:
-        process = subprocess.Popen(
-            [sys.executable, *contender.arguments],
-            cwd=ROOT,
-            env=os.environ | {"BENCH_QUEUE": queue.name} | environment,
-            stdout=printed,
-            stderr=printed,
-        )
-        try:
-            measurement = _measure(process, queue, messages)
-            _end(process)
-        except AssertionError as error:
-            printed.seek(0)
-            raise AssertionError(f"{contender.name}: {error}\n{printed.read()}") from error
-        finally:
-            process.kill()
-            process.wait()
+    variables = {"BENCH_QUEUE": queue.name} | environment
+    with running(contender.name, contender.arguments, variables) as process:
+        measurement = _measure(process, queue, messages)
+        end(process)
     assert not queue.length(), f"{contender.name} has left messages unacknowledged"
     return measurement
 
 
 def _measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) -> Measurement:
     watched = WatchedProcess(process.pid, queue.port)
-    _wait(process, lambda: queue.length() < messages, LOOK_EVERY, MAX_START_SECONDS)
+    wait(process, lambda: queue.length() < messages, LOOK_EVERY, MAX_START_SECONDS)
     samples = [(time.monotonic(), watched.cpu_seconds())]
 
     def emptied() -> bool:
         samples.append((time.monotonic(), watched.cpu_seconds()))
         return not queue.length() and watched.silent_seconds() >= SILENCE
 
-    _wait(process, emptied, SAMPLE_EVERY, MAX_RUN_SECONDS)
+    wait(process, emptied, SAMPLE_EVERY, MAX_RUN_SECONDS)
     ended = time.monotonic() - watched.silent_seconds()
     began, cpu_at_first = samples[0]
     cpu_at_last = next(cpu for at, cpu in samples if at >= ended)
@@ -152,25 +130,3 @@ def _measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int)
         cpu_microseconds=1e6 * (cpu_at_last - cpu_at_first) / messages,
         memory_bytes=watched.memory_bytes(),
     )
-
-
-def _wait(
-    process: subprocess.Popen[bytes],
-    condition: Callable[[], bool],
-    look_every: float,
-    seconds_max: float,
-) -> None:
-    deadline = time.monotonic() + seconds_max
-    while not condition():
-        assert process.poll() is None, f"ended with {process.returncode}"
-        assert time.monotonic() < deadline, f"was not ready after {seconds_max:g} s"
-        time.sleep(look_every)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(MAX_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise AssertionError(f"did not end within {MAX_END_SECONDS} s") from None
-    assert process.returncode in (0, -signal.SIGTERM), f"ended with {process.returncode}"

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from bench.fill import messages
-from bench.run import ROOT
+from bench.process import ROOT
 from bench.watch import cpu_seconds
 
 INDEX = "hopper-bench"

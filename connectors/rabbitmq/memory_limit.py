@@ -52,8 +52,6 @@ class MemoryLimit:
         """
         self._on_ended = on_ended
         self.update()
-        if self._reading.is_paused:
-            self.discard()
 
     def discard(self) -> None:
         """Read on, and keep no message that arrives."""

@@ -20,7 +20,7 @@ BUSY, STEADY, IDLE = 0.001, 0.01, 0.02
 """Seconds between two polls of a consumer that had many messages, some, and none for some time. A
 poll costs as much as 50 messages, and the prefetch limits the messages that wait meanwhile."""
 MUCH = 500
-"""Messages that arrive in 10 ms at 50,000 a second; a prefetch of 4000 then lasts for 80 ms."""
+"""Messages that arrive in 10 ms at 50,000 a second."""
 
 Event = Opened | Arrived | Lost | Backpressured | Drain
 """An event of a consumer."""

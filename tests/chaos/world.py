@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from operator import methodcaller
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -61,12 +60,7 @@ class ChaosWorld:
         self.ask("PUT", "/neighbour", {"settings": {"number_of_replicas": 0}})
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     @property

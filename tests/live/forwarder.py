@@ -6,7 +6,6 @@ import contextlib
 import socket
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 
@@ -27,12 +26,7 @@ class Forwarder:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # A thread that waits in accept() is not woken by close() alone.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

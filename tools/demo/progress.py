@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from types import TracebackType
 from typing import TextIO
 
 from tools.demo.counters import Counters
@@ -48,12 +47,7 @@ class ProgressLine:
     def __enter__(self) -> ProgressLine:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._refreshes:
             self._out.write("\n")
         elif self._looks and self._looks[-1][0] > self._printed_at:

@@ -19,7 +19,14 @@ from flows.cli import exit_codes
 from flows.cli.command import command as make
 from flows.cli.letters.kinds import Kinds
 from flows.cli.letters.list_kinds import tell_kinds
-from flows.cli.letters.queue import DeadLetterPlace, none_meant, of_queue, place, selecting
+from flows.cli.letters.queue import (
+    WRONG_MEANS,
+    DeadLetterPlace,
+    none_meant,
+    of_queue,
+    place,
+    selecting,
+)
 from flows.cli.letters.record import line
 from flows.cli.output import plural, tell, tell_json
 
@@ -43,7 +50,7 @@ class Discarded(msgspec.Struct):
     codes={
         exit_codes.DONE: "removed, or there were none",
         exit_codes.UNAVAILABLE: "the broker cannot be reached, or refuses, or was lost in between",
-        exit_codes.WRONG: "an option or the pipeline is wrong, or no reason is as it was asked for",
+        exit_codes.WRONG: WRONG_MEANS,
         exit_codes.INTERRUPTED: "the answer was no, or Ctrl-C",
     },
 )
@@ -62,11 +69,7 @@ def command(
     limit: int | None,
     to: str | None,
     yes: bool,
-    kinds: Sequence[str],
-    reasons: Sequence[str],
-    index: str | None,
-    older_than: float | None,
-    newer_than: float | None,
+    selection: Selection,
 ) -> int:
     """Remove dead letters for good. What would be removed is shown first, and a person is asked.
 
@@ -76,9 +79,8 @@ def command(
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: --yes discards without asking")
     where, now = place(file, environment, queue), datetime.now(UTC)
-    selection = Selection(kinds, reasons, index, older_than, newer_than)
     found = Kinds()
-    letters = DeadLetterQueue(where.urls, where.queue, limit if selection == _ALL else None)
+    letters = DeadLetterQueue(where.urls, where.queue, limit if selection == Selection() else None)
     look = Look(selection, now, limit or inf, found.add)
     letters.go_over(look)
     if letters.is_stream:
@@ -92,9 +94,6 @@ def command(
         click.confirm(f"Discard {plural(look.selected, 'dead letter')}?", abort=True, err=True)
     count = _discard(where, selection, now, look.selected, letters.looked_at, to)
     return _done(Discarded(where.queue, count, to), as_json)
-
-
-_ALL = Selection(kinds=(), reasons=())
 
 
 def _done(result: Discarded, as_json: bool) -> int:

@@ -15,7 +15,7 @@ from flows.cli import exit_codes
 from flows.cli.command import command as make
 from flows.cli.letters.ages import age_text
 from flows.cli.letters.kinds import Kind, Kinds
-from flows.cli.letters.queue import MAX_LOOK, none_meant, of_queue, place, selecting
+from flows.cli.letters.queue import MAX_LOOK, WRONG_MEANS, none_meant, of_queue, place, selecting
 from flows.cli.output import UNSURE, note, paint, plural, printable, tell, tell_json
 
 SOON_DROPPED = 15
@@ -44,7 +44,7 @@ class Listed(msgspec.Struct):
     codes={
         exit_codes.DONE: "listed, also when there are none",
         exit_codes.UNAVAILABLE: "the broker cannot be reached, or refuses",
-        exit_codes.WRONG: "an option or the pipeline is wrong, or no reason is as it was asked for",
+        exit_codes.WRONG: WRONG_MEANS,
     },
 )
 @of_queue
@@ -62,11 +62,7 @@ def command(
     environment: dict[str, str],
     as_json: bool,
     limit: int,
-    kinds: Sequence[str],
-    reasons: Sequence[str],
-    index: str | None,
-    older_than: float | None,
-    newer_than: float | None,
+    selection: Selection,
 ) -> int:
     """Count dead letters by the kind of their reason: ids, numbers and quoted texts are left out.
 
@@ -75,7 +71,6 @@ def command(
     delivery limit; without a limit it moves what was looked at behind the rest.
     """
     where, now = place(file, environment, queue), datetime.now(UTC)
-    selection = Selection(kinds, reasons, index, older_than, newer_than)
     found = Kinds()
     letters = DeadLetterQueue(where.urls, where.queue, limit)
     look = Look(selection, now, limit, found.add)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any, NamedTuple
 
 import click
@@ -14,6 +15,9 @@ from flows.spec import chosen_path
 
 MAX_LOOK = 10_000
 """Messages that a look reads: each of them is handed out by the broker and given back."""
+
+WRONG_MEANS = "an option or the pipeline is wrong, or no reason is as it was asked for"
+"""The meaning of `exit_codes.WRONG` for all commands that select."""
 
 _NEEDED = (("source", "rabbitmq", "url"), ("source", "rabbitmq", "queue"), ("dead_letter",))
 """What must have a value; secrets of Elasticsearch need none."""
@@ -51,7 +55,7 @@ of_queue = _all(
 )
 """What all of the commands have."""
 
-selecting = _all(
+_selection_options = _all(
     click.option(
         "--kind",
         "kinds",
@@ -72,7 +76,25 @@ selecting = _all(
     ),
     click.option("--newer-than", metavar="DURATION", callback=options.duration, help="As in 30m."),
 )
-"""Which messages are meant."""
+
+
+def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that select messages; the command receives them as a `selection`."""
+
+    @_selection_options
+    @wraps(function)
+    def command(
+        kinds: Sequence[str],
+        reasons: Sequence[str],
+        index: str | None,
+        older_than: float | None,
+        newer_than: float | None,
+        **others: Any,
+    ) -> Any:
+        selection = Selection(kinds, reasons, index, older_than, newer_than)
+        return function(selection=selection, **others)
+
+    return command
 
 
 def place(file: str | None, environment: Mapping[str, str], queue: str | None) -> DeadLetterPlace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import inf
 
@@ -16,7 +15,7 @@ from connectors.rabbitmq.dead_letter_record import Selection
 from connectors.rabbitmq.replay import Plan
 from flows.cli import exit_codes
 from flows.cli.command import command as make
-from flows.cli.letters.queue import none_meant, of_queue, place, selecting
+from flows.cli.letters.queue import WRONG_MEANS, none_meant, of_queue, place, selecting
 from flows.cli.output import UNSURE, note, paint, plural, tell, tell_json
 
 
@@ -59,7 +58,7 @@ class Replayed(msgspec.Struct):
     codes={
         exit_codes.DONE: "all that were meant are replayed, or would be",
         exit_codes.UNAVAILABLE: "the broker cannot be reached, or refuses, or was lost in between",
-        exit_codes.WRONG: "an option or the pipeline is wrong, or no reason is as it was asked for",
+        exit_codes.WRONG: WRONG_MEANS,
         exit_codes.PARTLY: "some that were meant stay, and it is told why",
     },
 )
@@ -88,11 +87,7 @@ def command(
     to_queue: bool,
     max_replays: int,
     dry_run: bool,
-    kinds: Sequence[str],
-    reasons: Sequence[str],
-    index: str | None,
-    older_than: float | None,
-    newer_than: float | None,
+    selection: Selection,
 ) -> int:
     """Publish dead letters again, as they were: to their exchange, with their routing key.
 
@@ -104,10 +99,9 @@ def command(
     interrupted, nothing is lost, and up to 100 messages may be sent twice.
     """
     where, now = place(file, environment, queue), datetime.now(UTC)
-    selection = Selection(kinds, reasons, index, older_than, newer_than)
     plan = Plan(to_queue, where.source_queue, max_replays)
     replay = Replay(selection, now, limit or inf, plan, where.source_urls, dry_run=dry_run)
-    letters = DeadLetterQueue(where.urls, where.queue, None if selection != _ALL else limit)
+    letters = DeadLetterQueue(where.urls, where.queue, None if selection != Selection() else limit)
     try:
         letters.go_over(replay)
     except (Unavailable, KeyboardInterrupt):
@@ -126,9 +120,6 @@ def command(
     else:
         _tell(result)
     return exit_codes.PARTLY if result.left else exit_codes.DONE
-
-
-_ALL = Selection(kinds=(), reasons=())
 
 
 def _count(replay: Replay) -> str:

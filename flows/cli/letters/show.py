@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -15,7 +14,7 @@ from flows.cli import exit_codes
 from flows.cli.command import command as make
 from flows.cli.letters.ages import age_text
 from flows.cli.letters.list_kinds import warn_of_deliveries
-from flows.cli.letters.queue import MAX_LOOK, none_meant, of_queue, place, selecting
+from flows.cli.letters.queue import MAX_LOOK, WRONG_MEANS, none_meant, of_queue, place, selecting
 from flows.cli.letters.record import Letter, record
 from flows.cli.output import WRONG, paint, printable, tell, tell_json
 
@@ -42,7 +41,7 @@ class Shown(msgspec.Struct):
     codes={
         exit_codes.DONE: "shown, also when there are none",
         exit_codes.UNAVAILABLE: "the broker cannot be reached, or refuses",
-        exit_codes.WRONG: "an option or the pipeline is wrong, or no reason is as it was asked for",
+        exit_codes.WRONG: WRONG_MEANS,
     },
 )
 @of_queue
@@ -60,11 +59,7 @@ def command(
     environment: dict[str, str],
     as_json: bool,
     limit: int,
-    kinds: Sequence[str],
-    reasons: Sequence[str],
-    index: str | None,
-    older_than: float | None,
-    newer_than: float | None,
+    selection: Selection,
 ) -> int:
     """Print dead letters: why, when, from where, their headers and their bodies.
 
@@ -72,11 +67,10 @@ def command(
     messages may be personal data.
     """
     where, now = place(file, environment, queue), datetime.now(UTC)
-    selection = Selection(kinds, reasons, index, older_than, newer_than)
     found: list[DeadLetter] = []
     look = Look(selection, now, limit, found.extend)
     # Without a selection no more is handed out than is shown.
-    reads = limit if selection == Selection(kinds=(), reasons=()) else MAX_LOOK
+    reads = limit if selection == Selection() else MAX_LOOK
     DeadLetterQueue(where.urls, where.queue, reads).go_over(look)
     warn_of_deliveries(max((letter.deliveries for letter in found), default=0))
     if as_json:
