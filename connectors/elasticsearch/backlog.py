@@ -95,16 +95,7 @@ class Backlog:
 
     def take(self, now: float, in_flight: int) -> Request | None:
         """Return the request to send now, if there is one."""
-        ordered = self._ordered and bool(self._retries)  # Rule 5
-        if self._company and not ordered and self._company_due_at(in_flight) <= now:
-            self.flush()
-        request = self._take_retries(now)
-        if request is not None and not ordered:
-            request = self._with_new(request)
-        elif request is None:
-            request = self._take_postponed(now)
-        while request is None and self._requests and not ordered:
-            request = self._wanted(self._requests.popleft())
+        request = self._next(now, in_flight)
         if request is not None:
             for part in request.parts:
                 part.attempts += 1
@@ -164,6 +155,26 @@ class Backlog:
         waiting.append(Request([part for _, _, part in (*self._retries, *self._joining)]))
         waiting += [request for _, _, request in self._postponed]
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
+
+    def _next(self, now: float, in_flight: int) -> Request | None:
+        if not self._ordered:
+            self._flush_due(now, in_flight)
+        request = self._take_retries(now)
+        if self._ordered:
+            if request is not None or self._retries:  # Rule 5
+                return request
+            self._flush_due(now, in_flight)
+        elif request is not None:
+            return self._with_new(request)
+        else:
+            request = self._take_postponed(now)
+        while request is None and self._requests:
+            request = self._wanted(self._requests.popleft())
+        return request
+
+    def _flush_due(self, now: float, in_flight: int) -> None:
+        if self._company and self._company_due_at(in_flight) <= now:
+            self.flush()
 
     def _company_due_at(self, in_flight: int) -> float:
         """Rule 3."""

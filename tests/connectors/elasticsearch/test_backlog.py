@@ -263,6 +263,17 @@ def test_a_part_of_a_part_has_the_same_past() -> None:
     assert (only.attempts, only.refusals, only.errors) == (9, 5, 2)
 
 
+def test_a_withdrawn_retry_holds_up_nothing_in_an_ordered_backlog() -> None:
+    some, gone, kept = backlog(ordered=True), batch(100), batch(100)
+    some.add(gone, 1.0)
+    assert take_all(some, 1.0) == [[(gone, [0])]]
+    again(some, RequestPart(gone, [0]), 2.0)
+    gone.withdrawn = True
+    some.add(kept, 2.0)
+
+    assert take_all(some, 3.0) == [[(kept, [0])]]
+
+
 def test_a_lower_limit_holds_for_what_waits_and_for_what_comes() -> None:
     some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 4), batch(*[SMALL_BYTES] * 2)
     small = batch(*[SMALL_BYTES // 8] * 4)
