@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pika import spec
@@ -23,7 +24,8 @@ from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 MAX_IN_FLIGHT = 100
-"""Messages that are published and not confirmed: what a replay that is interrupted may repeat."""
+"""Messages that are published, and for all that is known still in the dead-letter queue: an
+interrupted replay may repeat them."""
 
 
 class _Selecting:
@@ -115,6 +117,8 @@ class Replay(_Selecting):
         self._unconfirmed: dict[int, DeadLetter] = {}
         self._returned: dict[int, str] = {}
         self._published = 0
+        self._removing = 0  # acknowledged, but perhaps not processed by the broker
+        self._asked = False  # whether it has processed some of them
         self._leaving = False
         self.replayed = 0
         """Confirmed; in a dry run: would be published."""
@@ -156,8 +160,7 @@ class Replay(_Selecting):
         assert self._link is not None
         self._leaving = True
         told = f"{self._link.address}: {reason}{': ' if remedy else ''}{remedy}"
-        self._link.close(lambda: None)
-        self._queue.visit.fail(told)
+        self._link.close(partial(self._queue.visit.fail, told))
 
     def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
         """See `Handler`."""
@@ -182,7 +185,11 @@ class Replay(_Selecting):
             self._link.close(on_ended)
 
     def _publish(self) -> None:
-        while self._waiting and len(self._unconfirmed) < MAX_IN_FLIGHT:
+        while (
+            self._waiting
+            and not self._leaving
+            and len(self._unconfirmed) + self._removing < MAX_IN_FLIGHT
+        ):
             assert self._channel is not None
             letter, route = self._waiting.popleft()
             self._published += 1
@@ -205,7 +212,20 @@ class Replay(_Selecting):
             if why is None:
                 self.replayed += 1
                 self._queue.acknowledge(letter)
+                self._removing += 1
             else:
                 self.left[why] += 1
+        self._go_on()
+
+    def _on_removed(self, count: int) -> None:
+        self._asked = False
+        self._removing -= count
+        self._go_on()
+
+    def _go_on(self) -> None:
+        assert self._queue is not None
+        if self._removing and not self._asked:
+            self._asked = True
+            self._queue.after_acknowledgements(partial(self._on_removed, self._removing))
         self._publish()
         self._queue.progress()

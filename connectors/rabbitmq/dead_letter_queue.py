@@ -70,7 +70,7 @@ class DeadLetterQueue:
         self._tag: str | None = None
         self._handler: Handler | None = None
         self._active, self._ending = time.monotonic(), False
-        self._counted_messages, self._most = 0, inf
+        self._counted_messages, self._most, self._prefetch = 0, inf, 0
         self.there: int | None = None
         """How many messages were ready when the pass began; `None`: a stream does not tell."""
         self.is_stream = False
@@ -96,6 +96,18 @@ class DeadLetterQueue:
         assert self._channel is not None
         if not self.is_stream:
             self._channel.basic_ack(letter.message.tag)
+
+    def after_acknowledgements(self, then: Callable[[], None]) -> None:
+        """Call `then` when the broker has processed all acknowledgements that were sent.
+
+        Until then, the end of this process may undo them: the broker discards what it has not read
+        from a connection that breaks. It answers the methods of a channel in their order. (A quorum
+        queue may still forget some that wait in the channel for Raft.) At the end of the pass,
+        nothing is called.
+        """
+        assert self._channel is not None
+        if not self._ending:
+            self._channel.basic_qos(prefetch_count=self._prefetch, callback=lambda _: then())
 
     def stop(self) -> None:
         """Read no more."""
@@ -145,9 +157,9 @@ class DeadLetterQueue:
         if self._most == 0:
             self._end()
             return
-        prefetch = int(min(self._most, MAX_HELD_OF_A_STREAM if arguments else MAX_HELD))
+        self._prefetch = int(min(self._most, MAX_HELD_OF_A_STREAM if arguments else MAX_HELD))
         channel.basic_qos(
-            prefetch_count=prefetch, callback=lambda _: self._begin(channel, arguments)
+            prefetch_count=self._prefetch, callback=lambda _: self._begin(channel, arguments)
         )
 
     def _begin(self, channel: Channel, arguments: Mapping[str, Any]) -> None:

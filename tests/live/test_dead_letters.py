@@ -267,7 +267,11 @@ def parked(rig: RabbitMQRig) -> int:
 
 
 def test_a_replay_that_is_killed_loses_nothing(desk: Desk) -> None:
-    """At any moment; it repeats no more than what was in flight."""
+    """At any moment; it repeats no more than what was in flight.
+
+    Of a quorum queue, also what RabbitMQ has acknowledged to itself and not applied: it forgets
+    that with the channel. Up to 100 more each time is generous: 97 were seen in three kills.
+    """
     desk.dead_letters(3000)
     for _ in range(3):
         kill_in_the_middle(desk)
@@ -276,7 +280,8 @@ def test_a_replay_that_is_killed_loses_nothing(desk: Desk) -> None:
 
     there = desk.bodies(desk.rig.queue)
     assert set(there) == set(range(3000))
-    assert len(there) <= 3000 + 3 * 100
+    repeated = 3 * {"classic": 100, "quorum": 200}[desk.kind]
+    assert len(there) <= 3000 + repeated
 
 
 def kill_in_the_middle(desk: Desk) -> None:

@@ -96,7 +96,8 @@ def command(
     what is rejected again is not replayed again.
 
     A dead letter is removed after the broker has confirmed its copy: whenever a replay is
-    interrupted, nothing is lost, and up to 100 messages may be sent twice.
+    interrupted, nothing is lost, and up to 100 messages may be sent twice; some more from a quorum
+    queue, which applies acknowledgements later than the broker accepts them.
     """
     where, now = place(file, environment, queue), datetime.now(UTC)
     plan = Plan(to_queue, where.source_queue, max_replays)
