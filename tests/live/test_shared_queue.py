@@ -82,7 +82,7 @@ def test_two_jobs_write_parts_whose_counts_add_up_to_what_was_acknowledged(
         one.wait_for_log("consuming")
         other.wait_for_log("consuming")
         publish(rig, range(MESSAGES))
-        until(lambda: counted(events) == MESSAGES and rig.left() == 0, timeout=60)
+        until(lambda: counted(events) == MESSAGES and rig.left() == 0, timeout=100)
         assert [one.drain(), other.drain()] == [0, 0]
 
     check(events, rig)
