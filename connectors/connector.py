@@ -145,7 +145,18 @@ class Source(Protocol):
         """Decode a message's envelope."""
 
 
-class Addressing(Protocol):
+class NameRules(Protocol):
+    """A sink's limits for the names of indices and documents."""
+
+    @property
+    def max_id_bytes(self) -> int:
+        """The sink refuses a longer `_id`."""
+
+    def problem_of_index(self, name: str) -> str | None:
+        """Return why no index can have this name; `None`: one can."""
+
+
+class Addressing(NameRules, Protocol):
     """A sink's rule for where a message's document goes, and what it is called there."""
 
     @property

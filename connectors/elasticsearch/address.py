@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 
+from connectors.elasticsearch.index_name import problem_of_name
 from connectors.elasticsearch.template import Missing, fields_at, lookup, parse_template
 from connectors.message import Properties, Rejection
 
@@ -66,6 +67,15 @@ class ElasticsearchAddressing:
         """`address` reads the body of the message."""
         self.needs_properties = template.needs_properties or spec.id == "auto"
         """`address` reads the properties of the message."""
+
+    @property
+    def max_id_bytes(self) -> int:
+        """See `connectors.connector.NameRules`."""
+        return MAX_ID_BYTES
+
+    def problem_of_index(self, name: str) -> str | None:
+        """See `connectors.connector.NameRules`."""
+        return problem_of_name(name)
 
     def address(
         self,

@@ -7,7 +7,7 @@ is told. A sample of documents is tried by a simulation, which Elasticsearch has
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -29,12 +29,12 @@ MAX_KINDS = 5
 """Of reasons why documents of a sample would be rejected, that are told."""
 
 
-class Sample(NamedTuple):
+class Sample(msgspec.Struct, kw_only=True, frozen=True):
     """A document that is tried."""
 
     line: int
     document: dict[str, Any]
-    index: str  # type: ignore[assignment]  # a column, not the method of a tuple
+    index: str
     id: str
 
 
@@ -134,7 +134,8 @@ def _addressed(
             nowhere.append(f"line {line}: {where.reason}")
         else:
             index, name = where
-            found.append(Sample(line, document, index or addressing.index or "", name or f"{line}"))
+            index = index or addressing.index or ""
+            found.append(Sample(line=line, document=document, index=index, id=name or f"{line}"))
     return found, [Finding("sample", False, told) for told in nowhere[:MAX_KINDS]]
 
 

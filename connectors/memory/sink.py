@@ -16,6 +16,11 @@ class ByMessageId:
 
     fields: Collection[str] = ()
     needs_body = False
+    max_id_bytes = 512
+    """As Elasticsearch has it: a flow that is tried in memory behaves alike."""
+
+    def problem_of_index(self, name: str) -> None:
+        """See `NameRules`: any name will do."""
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from connectors.message import Message, Properties
 from connectors.rabbitmq.dead_letter_headers import REPLAYS
@@ -21,7 +23,7 @@ NO_REASON = "no reason recorded"
 """The kind of messages that Hopper has not dead-lettered."""
 
 
-class DeadLetter(NamedTuple):
+class DeadLetter(msgspec.Struct, kw_only=True, frozen=True):
     """One message of the queue, and what is recorded with it."""
 
     message: Message
@@ -30,7 +32,7 @@ class DeadLetter(NamedTuple):
     reason: str
     """Empty: none is recorded."""
     status: int | None
-    index: str | None  # type: ignore[assignment]  # a column, not the method of a tuple
+    index: str | None
     id: str | None
     attempts: int
     time: datetime | None
@@ -73,8 +75,8 @@ def read(message: Message) -> DeadLetter:
         return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
     return DeadLetter(
-        message,
-        properties,
+        message=message,
+        properties=properties,
         reason=find("x-hopper-reason", str) or "",
         status=find("x-hopper-status", int),
         index=find("x-hopper-index", str),
@@ -97,14 +99,14 @@ def _time(text: str | None) -> datetime | None:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-class Selection(NamedTuple):
+class Selection(msgspec.Struct, kw_only=True, frozen=True):
     """Which dead letters are meant: those to which all of it applies."""
 
     kinds: Sequence[str] = ()
     """Beginnings of kinds; any of them."""
     reasons: Sequence[str] = ()
     """Parts of reasons; any of them."""
-    index: str | None = None  # type: ignore[assignment]
+    index: str | None = None
     """With `*` for any text."""
     older_than: float | None = None
     """Seconds; a message whose age is not known is neither older nor newer."""

@@ -199,20 +199,12 @@ def in_outcomes(outcomes: Outcomes) -> int:
     return len(stored) + (in_rejected(rejected) if rejected else 0) + len(dropped) + len(parts)
 
 
-def in_group(group: Group) -> int:
-    """Return how many members are settled with a group."""
-    summary = group.summary
-    if summary is None:
-        return len(group.members)
-    return sum(map(len, summary.tags.values())) + sum(map(len, summary.parts.values()))
-
-
 def in_leaving(values: Iterable[ShardOutput | Lost]) -> int:
     """Return how many members leave a shard with these values."""
     count = 0
     for value in values:
         if isinstance(value, Group):
-            count += in_group(value)
+            count += value.to_settle
         elif isinstance(value, DuplicateOfSent):
             count += 1
         elif isinstance(value, Outcomes):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from connectors.message import Outcomes, Rejection
 from flows.groups.amendments import Amendable, Amendments
-from flows.groups.open_group import OpenGroup, identity
+from flows.groups.open_group import OpenGroup
 from flows.groups.remembered import ClosedKeys, NewHere, RecentRedeliveries, Recognised
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
@@ -30,14 +30,13 @@ from flows.values.group import (
     OfWindow,
     Summary,
 )
+from flows.values.identity import identity, of_key
 
 ShardOutput = Group | DuplicateOfSent | Outcomes
 """A group to write, a duplicate to settle like its first copy, or outcomes for the consumers."""
 
 INCOMPLETE = frozenset(("time", "idle", "room"))
 LEFT_OPEN = frozenset(("first", "room", "alone"))
-MAX_KEY_LENGTH = 200
-"""Characters of a key in a reason: the reason is a header of the dead letter."""
 
 
 class Departures:
@@ -77,7 +76,13 @@ class Departures:
     ) -> None:
         """Write the group of a closed window with these late members added."""
         tags, parts = outcomes.tags_of(late)
-        summary = Summary(amendable.results(), tags, amendable.count, amendable.name, parts)
+        summary = Summary(
+            values=amendable.results(),
+            tags=tags,
+            count=amendable.count,
+            name=amendable.name,
+            parts=parts,
+        )
         assert self._windows
         start, end = self._windows.span(window)
         self._number += 1
@@ -140,11 +145,6 @@ class Departures:
         for duplicate in group.duplicates:  # Rule 3
             position = 0 if self._rules.reduced else identities.index(identity(duplicate.member))
             out.append(DuplicateOfSent(duplicate.member, self._number, position))
-
-
-def of_key(key: str | None) -> str:
-    """Return a key as the end of a reason; empty without a key."""
-    return "" if key is None else f", key {key[:MAX_KEY_LENGTH]}"
 
 
 def with_merged_outcomes(out: list[ShardOutput]) -> list[ShardOutput]:

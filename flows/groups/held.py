@@ -12,8 +12,6 @@ from connectors.message import Origin, Outcomes
 from flows.groups.open_group import (
     DuplicateOfOpen,
     GroupValues,
-    combined_id,
-    identity,
     weight,
     weights,
 )
@@ -21,6 +19,7 @@ from flows.groups.ordering import in_order
 from flows.groups.rules import Rules
 from flows.outcomes import outcomes
 from flows.values.group import Member, Summary
+from flows.values.identity import combined_id, identity
 
 
 class HeldGroup:
@@ -141,7 +140,8 @@ class HeldGroup:
             rules.tally.add(state, member.values, number)
         name = combined_id(self.identities())
         tags, parts = outcomes.tags_of(members)
-        return [], Summary(dict(rules.tally.results([state])), tags, self.count, name, parts)
+        values = dict(rules.tally.results([state]))
+        return [], Summary(values=values, tags=tags, count=self.count, name=name, parts=parts)
 
     def values(self) -> GroupValues:
         """See `OpenGroup`."""

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from connectors.message import Rejection
 from flows.groups.amendments import Amendable
-from flows.groups.departures import Departures, ShardOutput, of_key
+from flows.groups.departures import Departures, ShardOutput
 from flows.groups.rules import Rules
 from flows.outcomes import outcomes
 from flows.values.group import Member
+from flows.values.identity import of_key
 
 
 class Late:

@@ -12,7 +12,6 @@ once: a producer may use one `message_id` for two messages, and then the first o
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 from connectors.message import Origin, Outcomes
@@ -92,35 +91,6 @@ class OpenGroup(Protocol):
 
     def forget(self) -> None:
         """Free the memory of a group that has left: a line may keep it for a while."""
-
-
-def identity(member: Member) -> Hashable:
-    """Return what identifies a message, or this document of it; `None`: it has no name."""
-    return member.message_id if member.part is None else (member.message_id, member.part[0])
-
-
-def combined_id(identities: Sequence[Hashable]) -> str | None:
-    """Return one name for a set of members, the same in any order of arrival.
-
-    It begins with the name of one member. `None`: a member has no name.
-    """
-    found = [name if isinstance(name, str) else name_of(name) for name in identities]
-    names = sorted(name for name in found if name is not None)
-    if len(names) < len(found):
-        return None
-    if len(names) == 1:
-        return names[0]
-    digest = blake2b("\0".join(names).encode(errors="surrogatepass"), digest_size=16)
-    return f"{names[0]}+{len(names) - 1}:{digest.hexdigest()}"
-
-
-def name_of(name: Hashable) -> str | None:
-    """Return an identity as text; `None`: the message has no name."""
-    if isinstance(name, str):
-        return name
-    if not isinstance(name, tuple) or name[0] is None:
-        return None
-    return f"{name[0]}#{name[1]}"
 
 
 def weight(member: Member) -> int:

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 
 from connectors.message import Origin
-from flows.groups.open_group import name_of
 from flows.values.group import Member
+from flows.values.identity import name_of
 
 RECOGNISED = 20_000
 """Names of messages that have left, at least; twice as many at most. What is delivered again comes

@@ -10,10 +10,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from connectors.message import Origin, Outcomes
-from flows.groups.open_group import DuplicateOfOpen, GroupValues, combined_id, identity, weight
+from flows.groups.open_group import DuplicateOfOpen, GroupValues, weight
 from flows.groups.rules import Rules
 from flows.outcomes import outcomes
 from flows.values.group import Member, Part, Summary
+from flows.values.identity import combined_id, identity
 
 GONE = 2**32 - 1
 """No share has this number: so many connections are not made."""
@@ -152,11 +153,11 @@ class Running:
         values = self._rules.tally.results([share.state for share in self._shares])
         shares = [share for share in self._shares if share.count]
         return [], Summary(
-            dict(values),
-            {share.origin: share.tags for share in shares if share.tags},
-            self.count,
-            combined_id(self.identities()),
-            {share.origin: share.parts for share in shares if share.parts},
+            values=dict(values),
+            tags={share.origin: share.tags for share in shares if share.tags},
+            count=self.count,
+            name=combined_id(self.identities()),
+            parts={share.origin: share.parts for share in shares if share.parts},
         )
 
     def values(self) -> GroupValues:

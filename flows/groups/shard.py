@@ -23,7 +23,7 @@ from itertools import accumulate
 from connectors.message import Origin, Rejection
 from flows.conditions import user_functions
 from flows.conditions.conditions import GroupSoFar
-from flows.groups.departures import Departures, ShardOutput, of_key, with_merged_outcomes
+from flows.groups.departures import Departures, ShardOutput, with_merged_outcomes
 from flows.groups.held import HeldGroup
 from flows.groups.late import Late
 from flows.groups.open_group import OpenGroup, weight, weights
@@ -32,6 +32,7 @@ from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 from flows.outcomes import outcomes
 from flows.values.group import ALONE, FIRST, LAST, Member, Progress
+from flows.values.identity import of_key
 
 
 class Shard:

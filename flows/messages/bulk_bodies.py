@@ -14,8 +14,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from connectors.elasticsearch.address import MAX_ID_BYTES
-from connectors.elasticsearch.index_name import problem_of_name
+from connectors.connector import NameRules
 from flows.messages.formats import Document, Unreadable, lines_of, read_json
 
 
@@ -52,19 +51,21 @@ def join(pieces: Sequence[bytes]) -> bytes:
     return b"".join(piece + b"\n" for piece in pieces)
 
 
-def document_reader(indices: Sequence[str] | None) -> Callable[[bytes], Document]:
+def document_reader(names: NameRules, indices: Sequence[str] | None) -> Callable[[bytes], Document]:
     """The reading of what `cut` has cut.
 
     A document may name an index that is among `indices`, in which `*` stands for any text; but one
     that begins with a dot, as Elasticsearch's own do, only where the pattern does so too. With any
     other it is refused. With `None` it makes no difference what a document names.
     """
+    most = names.max_id_bytes
     if indices is None:
-        return lambda piece: replace(_read(piece), index=None)
-    problem_of = lru_cache(1024)(partial(_problem_of, [_pattern(index) for index in indices]))
+        return lambda piece: replace(_read(piece, most), index=None)
+    patterns = [_pattern(index) for index in indices]
+    problem_of = lru_cache(1024)(partial(_problem_of, names, patterns))
 
     def read(piece: bytes) -> Document:
-        document = _read(piece)
+        document = _read(piece, most)
         problem = None if document.index is None else problem_of(document.index)
         if problem is not None:
             raise Unreadable(f"_index {document.index!r:.300}: {problem}")
@@ -73,7 +74,7 @@ def document_reader(indices: Sequence[str] | None) -> Callable[[bytes], Document
     return read
 
 
-def _read(piece: bytes) -> Document:
+def _read(piece: bytes, max_id_bytes: int) -> Document:
     line, _, source = piece.partition(b"\n")
     try:
         [(name, metadata)] = _decode_action(line).items()
@@ -85,7 +86,7 @@ def _read(piece: bytes) -> Document:
             action, source = "upsert" if update.doc_as_upsert else name, bytes(update.doc)
     except _BROKEN as error:
         raise Unreadable(f"no action that is known here: {_told(error)}") from None
-    id = _id(metadata, needed=name in ("update", "delete"))
+    id = _id(metadata, max_id_bytes, needed=name in ("update", "delete"))
     routing = None if metadata.routing is None else str(metadata.routing)
     document = read_json(source.rstrip(), 0.0)
     return Document(document, index=metadata.index, id=id, action=action, routing=routing)
@@ -117,19 +118,19 @@ def _told(error: Exception) -> str:
     return " ".join(str(error)[:300].split())
 
 
-def _id(metadata: _Metadata, needed: bool) -> str | None:
+def _id(metadata: _Metadata, max_bytes: int, needed: bool) -> str | None:
     id = None if metadata.id is None else str(metadata.id)
     if id == "" or (id is None and needed):
         raise Unreadable("the action has no _id")
-    if id is not None and len(id.encode()) > MAX_ID_BYTES:
-        raise Unreadable(f"long_id: an _id has at most {MAX_ID_BYTES} bytes")
+    if id is not None and len(id.encode()) > max_bytes:
+        raise Unreadable(f"long_id: an _id has at most {max_bytes} bytes")
     return id
 
 
-def _problem_of(patterns: Sequence[re.Pattern[str]], index: str) -> str | None:
+def _problem_of(names: NameRules, patterns: Sequence[re.Pattern[str]], index: str) -> str | None:
     if not any(pattern.fullmatch(index) for pattern in patterns):
         return "it is none of those that the spec allows"
-    return problem_of_name(index)
+    return names.problem_of_index(index)
 
 
 def _pattern(index: str) -> re.Pattern[str]:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from flows.messages import bulk_bodies as bulk_body
+from connectors.connector import NameRules
+from flows.messages import bulk_bodies
 from flows.messages.formats import MAX_DOCUMENTS, Document, Kind, Unreadable, lines_of, read_json
 
 
@@ -64,15 +65,16 @@ class Container(NamedTuple):
             return Refused(str(error))
 
 
-def container_of(kind: Kind, indices: Sequence[str] | None) -> Container | None:
+def container_of(kind: Kind, names: NameRules, indices: Sequence[str] | None) -> Container | None:
     """How bodies of a kind hold several documents; `None`: they hold one.
 
-    `indices` may be named by documents of `es_bulk`: see `bulk_body.document_reader`.
+    Documents of `es_bulk` may name `indices`: see `bulk_bodies.document_reader`.
     """
     if kind == "es_bulk":
-        return Container(bulk_body.cut, bulk_body.document_reader(indices), bulk_body.join)
+        read = bulk_bodies.document_reader(names, indices)
+        return Container(bulk_bodies.cut, read, bulk_bodies.join)
     if kind == "ndjson":
-        return Container(_cut_lines, _read_piece, bulk_body.join)
+        return Container(_cut_lines, _read_piece, bulk_bodies.join)
     if kind in ("json", "unknown"):
         return Container(_cut_array, _read_piece, lambda pieces: b"[%b]" % b",".join(pieces))
     return None

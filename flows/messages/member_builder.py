@@ -34,6 +34,7 @@ class MemberBuilder:
     def __init__(self, addressing: Addressing | None, extractor: Extractor | None) -> None:
         """Without `addressing`, members have no address; without `extractor`, no values."""
         self._addressing = addressing
+        self._max_id_bytes = None if addressing is None else addressing.max_id_bytes
         self.address = _nowhere if addressing is None else addressing.address
         """Returns the address of a document: see `Addressing.address`."""
         self.member = _member if extractor is None else extractor.member
@@ -70,7 +71,7 @@ class MemberBuilder:
             return Rejection(f"unreadable: {error}")
         properties = envelope.properties
         if properties.message_id:
-            name = name_of_part(properties.message_id, part[0], piece.source)
+            name = name_of_part(properties.message_id, part[0], piece.source, self._max_id_bytes)
             envelope = envelope._replace(properties=properties._replace(message_id=name))
         address = self._address_of_part(envelope, piece, fields)
         if isinstance(address, Rejection):

@@ -210,7 +210,9 @@ def make_reader(
     extraction = make_extraction_spec(aggregate, source.queue, values)
     extractor = Extractor(extraction) if extraction.asks else None
     builder = MemberBuilder(addressing if aggregate.reduce is None else None, extractor)
-    splitter = Splitter(source.format, source.max_message, source.indices, builder.decode)
+    splitter = Splitter(
+        source.format, source.max_message, addressing, source.indices, builder.decode
+    )
     return MessageReader(splitter, properties, builder, extractor)
 
 

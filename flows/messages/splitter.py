@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from connectors.elasticsearch.address import MAX_ID_BYTES
+from connectors.connector import NameRules
 from connectors.message import Properties
 from connectors.spec import Format
 from flows.messages.containers import NoArrayOfObjects, Pieces, Read, container_of, is_array
@@ -39,13 +39,14 @@ class Splitter:
         self,
         format: Format,
         max_message: int,
+        names: NameRules,
         indices: Sequence[str] | None = (),
         decode: Decode = decode,
     ) -> None:
         """`max_message` bytes is the most that a body may have, unpacked if it is packed.
 
-        `indices` may be named by documents of `es_bulk`: see `bulk_body.document_reader`; `decode`
-        finds the fields of a document, see `formats.decoder`.
+        Documents of `es_bulk` may name `indices`: see `bulk_bodies.document_reader`. `names` holds
+        the sink's limits for names. `decode` finds the fields of a document: see `formats.decoder`.
         """
 
         def reading(
@@ -55,7 +56,7 @@ class Splitter:
             # MessagePack has no charset.
             said_of_text = None if kind == "msgpack" else content_type
             wrapping = of_envelope(said_of_text, content_encoding, compression)
-            return Reading(kind, wrapping, max_message, indices, decode)
+            return Reading(kind, wrapping, max_message, names, indices, decode)
 
         self._reading = lru_cache(1024)(reading)
         self._last: tuple[str | None, str | None, Reading] | None = None
@@ -90,6 +91,7 @@ class Reading:
         kind: Kind,
         wrapping: Wrapping,
         max_message: int,
+        names: NameRules,
         indices: Sequence[str] | None,
         decode: Decode,
     ) -> None:
@@ -97,7 +99,7 @@ class Reading:
         self._kind, self._decode, self._most = kind, decode, max_message
         self._wrapping, self._wrapped = wrapping, wrapping.is_any
         self._json = kind in ("json", "unknown")
-        self._container = container_of(kind, indices)
+        self._container = container_of(kind, names, indices)
         self._read_plain = self._plain_reader()
         self._read = self._checked_reader()
         self.read: Read = self._read_wrapped if self._wrapped else self._read
@@ -199,14 +201,14 @@ class Reading:
         return self._read_plain(plain, arrived_at)
 
 
-def name_of_part(name: str, position: int, source: bytes = b"") -> str:
-    """What a document is called after its message's name, short enough for an `_id`.
+def name_of_part(name: str, position: int, source: bytes, max_bytes: int | None) -> str:
+    """Return the name of a document, made of its message's name; `None`: of any length.
 
     Always the same for the same message. The source is in it because what is parked of a message
     has its name and other positions: published again, it must not replace what was stored.
     """
     digest = blake2b(source, digest_size=8).hexdigest()
     part = f"{name}#{position}#{digest}"
-    if len(part.encode()) <= MAX_ID_BYTES:
+    if max_bytes is None or len(part.encode()) <= max_bytes:
         return part
     return blake2b(part.encode(), digest_size=16).hexdigest()

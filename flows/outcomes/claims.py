@@ -30,9 +30,9 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from connectors.message import Answer, Documents, Rejection
-from flows.groups.departures import of_key
 from flows.summaries.fingerprint import count_in, may_share, same_members
 from flows.values.group import Amendment, FirstRevision, Group, Written
+from flows.values.identity import of_key
 
 
 class Sent(Enum):
@@ -145,7 +145,10 @@ class Claims:
                 return group._replace(of_window=revision._replace(beside=there))
             if then is Then.OURS:
                 assert there is not None
-                self._keep(group, Written(there, *_place(documents), _beside(revision)))
+                index, id = _place(documents)
+                beside = _beside(revision)
+                written = Written(fingerprint=there, index=index, id=id, beside=beside)
+                self._keep(group, written)
                 answer = Answer([0], [])
             else:
                 rejection = _ambiguous(group, there, documents)

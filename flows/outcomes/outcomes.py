@@ -18,8 +18,8 @@ from connectors.message import (
     Rejected,
     Rejection,
 )
-from flows.groups.open_group import name_of
 from flows.values.group import Group, Member, Part
+from flows.values.identity import name_of
 
 Tags = dict[Origin, "array[int]"]
 """Delivery tags of whole messages."""

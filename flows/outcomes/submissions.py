@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
-from flows.audit.counters import in_group
 from flows.outcomes import outcomes
 from flows.outcomes.claims import Claims
 from flows.values.group import DuplicateOfSent, Group, Unwritten
@@ -43,7 +42,7 @@ class _Submission(NamedTuple):
     def members(self) -> int:
         """Messages that wait for an answer; those of a summary wait together."""
         one_each = len(self.documents.sources) == len(self.group.members)
-        return (self.unanswered if one_each else in_group(self.group)) + len(self.duplicates)
+        return (self.unanswered if one_each else self.group.to_settle) + len(self.duplicates)
 
 
 class Submissions:
@@ -71,7 +70,7 @@ class Submissions:
             return False
         self._open[busy].waiting.append(group)
         self._waiting[group.number] = []
-        self.members += in_group(group)
+        self.members += group.to_settle
         return True
 
     def prepared(self, group: Group) -> Group | Rejection:
@@ -84,7 +83,7 @@ class Submissions:
         before = self._open.get(group.number)
         if before is None:
             duplicates, waiting = self._waiting.pop(group.number, []), list[Group]()
-            self.members += in_group(group)
+            self.members += group.to_settle
         else:
             duplicates, waiting = before.duplicates, before.waiting
         submission = _Submission(group, documents, withdraw, count, {}, duplicates, waiting)
@@ -124,7 +123,7 @@ class Submissions:
         self._remember(number, submission.rejected)
         for duplicate in submission.duplicates:
             out += self.answer_duplicate(duplicate)
-        self.members -= sum(map(in_group, submission.waiting))
+        self.members -= sum(group.to_settle for group in submission.waiting)
         return out, submission.waiting
 
     def answer_duplicate(self, duplicate: DuplicateOfSent) -> list[Outcomes]:

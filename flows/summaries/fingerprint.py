@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 
-from flows.groups.open_group import name_of
+from flows.values.identity import name_of
 
 MAX_LISTED = 100
 """Members from another process that are listed: of more, any member may be one."""

@@ -31,13 +31,11 @@ import msgspec
 from msgspec.structs import replace
 
 from connectors.connector import Addressing
-from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.message import Claim, Properties, Rejection
 from flows.conditions import user_functions
-from flows.groups.departures import of_key
-from flows.groups.open_group import combined_id, identity
 from flows.summaries.fingerprint import fingerprint, grown
 from flows.values.group import Amendment, FirstRevision, Fragment, Group, Unwritten, Written
+from flows.values.identity import combined_id, identity, of_key
 
 
 class SummaryNames(Protocol):
@@ -148,15 +146,21 @@ class Summaries:
 
     def _id(self, group: Group) -> str | None:
         if group.of_window is None:
-            return _short(_part(group.key or "", _name(group)))  # Rule 4
+            return self._short(_part(group.key or "", _name(group)))  # Rule 4
         # Keys are JSON already. So is what stands for one, and where the key ends can be seen.
         key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
         window = f"{key}@{_at(group.start)}"
         if isinstance(group.of_window, Fragment):
-            return _short(_part(window, _name(group)))  # Rule 3
+            return self._short(_part(window, _name(group)))  # Rule 3
         if isinstance(group.of_window, FirstRevision) and group.of_window.beside is not None:
-            return _short(_part(window, _name(group) or self._unique(group)))  # Rule 5
-        return _short(window)  # Rule 1
+            return self._short(_part(window, _name(group) or self._unique(group)))  # Rule 5
+        return self._short(window)  # Rule 1
+
+    def _short(self, name: str | None) -> str | None:
+        if name is None or len(name.encode()) <= self._addressing.max_id_bytes:
+            return name
+        # No JSON begins with a tilde, nor does what has no key: so no other name is like it.
+        return f"~{blake2b(name.encode(), digest_size=32).hexdigest()}"
 
     def _unique(self, group: Group) -> str:
         return f"{self._nameless}/{group.number}"
@@ -206,13 +210,6 @@ def _name(group: Group) -> str | None:
     if group.summary is not None:
         return group.summary.name
     return combined_id([identity(member) for member in group.members])
-
-
-def _short(name: str | None) -> str | None:
-    if name is None or len(name.encode()) <= MAX_ID_BYTES:
-        return name
-    # No JSON begins with a tilde, nor does what has no key: so no other name is like it.
-    return f"~{blake2b(name.encode(), digest_size=32).hexdigest()}"
 
 
 def _consumer(group: Group) -> str:

@@ -60,29 +60,29 @@ class Part(NamedTuple):
 
     tag: int
     position: int
-    count: int  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    documents: int
     """How many documents the message has."""
 
 
-class Summary(NamedTuple):
+class Summary(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """The state of a group whose members are reduced on arrival."""
 
     values: dict[str, Any]
     tags: dict[Origin, array[int]]
     """Delivery tags of all members but those in `parts`."""
-    count: int  # type: ignore[assignment]
+    count: int
     """The number of all members; in an `Amendment` more than there are tags."""
     name: str | None
     """The name made of the names of all members; `None`: a member has no name."""
-    parts: dict[Origin, list[Part]] = {}  # noqa: RUF012  # never changed after the group leaves
+    parts: dict[Origin, list[Part]] = {}
     """Members that are one document of a split message."""
 
 
-class Written(NamedTuple):
+class Written(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """A document that this process has written, and may write again."""
 
     fingerprint: str
-    index: str | None  # type: ignore[assignment]  # a column of values, not the method of a tuple
+    index: str | None
     id: str | None
     beside: str | None = None
     """As in `FirstRevision`."""
@@ -148,6 +148,14 @@ class Group(NamedTuple):
     """Identities of its members, if it becomes a summary."""
     of_window: OfWindow | None = None
     """`None`: it is no summary of an aligned window."""
+
+    @property
+    def to_settle(self) -> int:
+        """The number of members that are settled with it; of an `Amendment` only the late ones."""
+        if self.summary is None:
+            return len(self.members)
+        tags, parts = self.summary.tags.values(), self.summary.parts.values()
+        return sum(map(len, tags)) + sum(map(len, parts))
 
 
 class Unwritten(NamedTuple):

@@ -91,7 +91,13 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
         newer_than: float | None,
         **others: Any,
     ) -> Any:
-        selection = Selection(kinds, reasons, index, older_than, newer_than)
+        selection = Selection(
+            kinds=kinds,
+            reasons=reasons,
+            index=index,
+            older_than=older_than,
+            newer_than=newer_than,
+        )
         return function(selection=selection, **others)
 
     return command

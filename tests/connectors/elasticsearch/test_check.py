@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,13 +21,14 @@ MAY = (200, b'{"has_all_requested": true}')
 ORDINARY = (200, b'{"indices":[{"name":"events"}],"aliases":[],"data_streams":[]}')
 
 
-class FirstLook(NamedTuple):
+@dataclass
+class FirstLook:
     client: Client
     spec: ElasticsearchSink
-    index: str | None  # type: ignore[assignment]
+    index: str | None
 
     def check(self) -> int:
-        return check(*self)
+        return check(self.client, self.spec, self.index)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from connectors.message import (
     Rejected,
     Rejection,
 )
-from flows.audit.counters import ConsumerAccount, Messages, in_group, in_leaving, in_outcomes
+from flows.audit.counters import ConsumerAccount, Messages, in_leaving, in_outcomes
 from flows.values.group import DuplicateOfSent, Group
 from tests.flows.members import member
 from tests.flows.settling import SettlingStub
@@ -65,6 +65,6 @@ def test_everything_is_counted_that_leaves_a_shard() -> None:
     group = Group(1, None, [one, one], "count", 0, 1)
     outcomes = Outcomes(ORIGIN, [1, 2], [rejected(3)], dropped=[5], parts=[part])
 
-    assert in_group(group) == 2
+    assert group.to_settle == 2
     assert in_outcomes(outcomes) == 6
     assert in_leaving([group, DuplicateOfSent(one, 1, 0), outcomes, Lost(ORIGIN)]) == 9

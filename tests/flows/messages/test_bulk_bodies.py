@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from flows.messages.bulk_bodies import cut, document_reader, join
 from flows.messages.formats import Document, Unreadable
+from tests.flows.addressing import ADDRESSING
 
-read = document_reader(["events-*", "audit"])
+read = document_reader(ADDRESSING, ["events-*", "audit"])
 
 
 def lines(*texts: str) -> bytes:
@@ -187,18 +188,18 @@ def test_a_star_does_not_stand_for_what_is_elasticsearchs_own() -> None:
     """Only a pattern that begins with a dot means such an index."""
     named = to(".kibana")
     with pytest.raises(Unreadable, match="none of those that the spec allows"):
-        document_reader(["*"])(named)
-    assert document_reader([".kib*"])(named).index == ".kibana"
+        document_reader(ADDRESSING, ["*"])(named)
+    assert document_reader(ADDRESSING, [".kib*"])(named).index == ".kibana"
 
 
 def test_without_indices_a_document_may_name_none() -> None:
     with pytest.raises(Unreadable, match="none of those that the spec allows"):
-        document_reader([])(to("events"))
+        document_reader(ADDRESSING, [])(to("events"))
 
 
 def test_where_it_makes_no_difference_any_index_may_be_named() -> None:
     """Documents go where the spec says."""
-    assert document_reader(None)(to(".X")).index is None
+    assert document_reader(ADDRESSING, None)(to(".X")).index is None
 
 
 PIECES = st.one_of(

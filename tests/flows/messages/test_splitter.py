@@ -18,6 +18,7 @@ from flows.messages.containers import Pieces, Refused
 from flows.messages.encoding import codings, pack
 from flows.messages.formats import MAX_DOCUMENTS, Document, TooLarge, Unreadable
 from flows.messages.splitter import Reading, Splitter, name_of_part
+from tests.flows.addressing import ADDRESSING
 
 NOW = 1767225600.5
 MOST = 16 * 1024 * 1024
@@ -31,7 +32,7 @@ def reading(
     content_encoding: str | None = None,
 ) -> Reading:
     properties = Properties(content_type=content_type, content_encoding=content_encoding)
-    return Splitter(format, MOST, ["*"]).reading(properties)
+    return Splitter(format, MOST, ADDRESSING, ["*"]).reading(properties)
 
 
 def documents(*sources: bytes) -> list[Document]:
@@ -188,7 +189,7 @@ def test_a_body_is_unpacked_first(content_encoding: str) -> None:
 @pytest.mark.parametrize("content_encoding", ["gzip", None])
 def test_a_body_that_unpacks_to_too_much_is_refused(content_encoding: str | None) -> None:
     properties = Properties(content_encoding=content_encoding)
-    how = Splitter("text", max_message=100).reading(properties)
+    how = Splitter("text", max_message=100, names=ADDRESSING).reading(properties)
     assert how.read(gzip.compress(b"x" * 100), NOW)
     for read in (how.read, how.read_fields):
         with pytest.raises(TooLarge, match="unpacks to more than max_message"):
@@ -199,7 +200,7 @@ def test_a_body_that_unpacks_to_too_much_is_refused(content_encoding: str | None
 def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(format: Format) -> None:
     """Packed or not: so much of any kind is parked."""
     for body in (b'{"a":"' + b"x" * 92 + b'"}', b"[" * 100, b"x" * 100):
-        how = Splitter(format, max_message=100).reading(Properties())
+        how = Splitter(format, max_message=100, names=ADDRESSING).reading(Properties())
         with contextlib.suppress(Unreadable):
             how.read(body, NOW)
         for read in (how.read, how.read_fields):
@@ -210,7 +211,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(format: Format)
 
 
 def test_a_body_counts_in_its_own_charset_and_in_utf_8() -> None:
-    splitter = Splitter("text", max_message=100)
+    splitter = Splitter("text", max_message=100, names=ADDRESSING)
     latin = splitter.reading(Properties(content_type="text/plain; charset=latin1"))
     assert latin.read("é".encode("latin1") * 50, NOW)
     with pytest.raises(TooLarge, match="has 102 bytes"):
@@ -259,7 +260,7 @@ def test_an_unknown_coding_is_refused_before_a_body_is_read() -> None:
 
 def test_properties_alike_are_read_alike() -> None:
     """What they say is worked out once."""
-    splitter = Splitter("auto", MOST)
+    splitter = Splitter("auto", MOST, ADDRESSING)
     first = splitter.reading(Properties(content_type=NDJSON, message_id="1"))
     assert splitter.reading(Properties(content_type=NDJSON, message_id="2")) is first
     assert splitter.reading(Properties(content_type="text/plain")) is not first
@@ -323,12 +324,15 @@ def test_some_of_the_documents_make_a_body_like_the_whole(
 
 def test_parts_are_named_after_their_message() -> None:
     """Each differently, always the same, and never too long for an `_id`."""
-    assert name_of_part("order-7", 0, b"{}").startswith("order-7#0#")
+    assert name_of_part("order-7", 0, b"{}", MAX_ID_BYTES).startswith("order-7#0#")
     for name in ("order-7", "é" * (MAX_ID_BYTES // 2)):
-        names = [name_of_part(name, position, b"{}") for position in range(20)]
+        names, same_names = (
+            [name_of_part(name, position, b"{}", MAX_ID_BYTES) for position in range(20)]
+            for _ in range(2)
+        )
         assert len(set(names)) == 20
         assert all(len(name.encode()) <= MAX_ID_BYTES for name in names)
-        assert names == [name_of_part(name, position, b"{}") for position in range(20)]
+        assert names == same_names
 
 
 def test_what_is_published_again_of_a_message_is_not_named_like_what_was_stored() -> None:
@@ -338,8 +342,8 @@ def test_what_is_published_again_of_a_message_is_not_named_like_what_was_stored(
     again = reading("json").read(reading("json").only(body, [1, 2]), NOW)
 
     assert again == documents(*sources[1:])
-    names = [name_of_part("m", at, source) for at, source in enumerate(sources)]
-    names_again = [name_of_part("m", at, source) for at, source in enumerate(sources[1:])]
+    names = [name_of_part("m", at, source, None) for at, source in enumerate(sources)]
+    names_again = [name_of_part("m", at, source, None) for at, source in enumerate(sources[1:])]
     assert not set(names) & set(names_again)
 
 

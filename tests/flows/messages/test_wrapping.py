@@ -20,6 +20,7 @@ from connectors.message import Properties
 from connectors.spec import Format
 from flows.messages.formats import Document, TooLarge, Unreadable
 from flows.messages.splitter import Reading, Splitter
+from tests.flows.addressing import ADDRESSING
 
 NOW = 1767225600.5
 OBJECT, ARRAY = '{"name":"é€"}', '[{"name":"é€"},{"n":2}]'
@@ -39,7 +40,7 @@ def reading(
     properties = Properties(
         content_type=content_type, content_encoding=content_encoding, headers=headers
     )
-    return Splitter(format, most, ["*"]).reading(properties)
+    return Splitter(format, most, ADDRESSING, ["*"]).reading(properties)
 
 
 def sources(how: Reading, body: bytes) -> list[bytes]:

@@ -19,8 +19,12 @@ SECOND_HAND = fingerprint(3, "c d a", ["a"])
 STORED = Answer([0], [])
 
 
+def wrote(fingerprint: str, beside: str | None = None) -> Written:
+    return Written(fingerprint=fingerprint, index="index", id="id", beside=beside)
+
+
 def window(**details: Any) -> Group:
-    summary = Summary({}, {FIRST: array("Q", [1, 2])}, 2, "a")
+    summary = Summary(values={}, tags={FIRST: array("Q", [1, 2])}, count=2, name="a")
     return Group(
         1, '"k"', [], "window", 0, 60, summary, ["a", "b"], FirstRevision()._replace(**details)
     )
@@ -55,7 +59,7 @@ def written(group: Group, answer: Answer, told: str = MINE, *, amends: bool = Tr
 def test_what_is_stored_where_nothing_was_is_ours_to_amend() -> None:
     claims = written(window(), STORED)
 
-    assert claims.prepared(late()) == late(replaces=Written(MINE, "index", "id"))
+    assert claims.prepared(late()) == late(replaces=wrote(MINE))
 
 
 def test_the_same_members_are_as_good_as_stored_and_ours() -> None:
@@ -64,7 +68,7 @@ def test_the_same_members_are_as_good_as_stored_and_ours() -> None:
     claims = Claims()
 
     assert claims.answered(window(redelivered=["a"]), documents(), meets(there)) == STORED
-    assert claims.prepared(late()) == late(replaces=Written(there, "index", "id"))
+    assert claims.prepared(late()) == late(replaces=wrote(there))
 
 
 def test_new_members_that_meet_others_are_written_as_a_part() -> None:
@@ -97,7 +101,7 @@ def test_members_that_may_be_there_already_are_parked(
 def test_a_part_is_ours_to_amend() -> None:
     for answer in (STORED, meets(MINE)):
         claims = written(window(beside=OTHERS), answer)
-        assert claims.prepared(late()) == late(replaces=Written(MINE, "index", "id", OTHERS))
+        assert claims.prepared(late()) == late(replaces=wrote(MINE, beside=OTHERS))
 
 
 def test_what_has_come_to_the_document_beside_it_is_not_added_to_a_part() -> None:
@@ -120,13 +124,13 @@ def test_what_amends_takes_the_place_of_what_was_written_last() -> None:
 
     assert claims.answered(first, documents(amended), STORED) == STORED
 
-    assert claims.prepared(late()) == late(replaces=Written(amended, "index", "id"))
+    assert claims.prepared(late()) == late(replaces=wrote(amended))
 
 
 def test_what_amends_and_meets_others_is_parked_and_nothing_is_written_apart() -> None:
     """What it was added to is counted there: with it, it would be counted twice."""
     claims = written(window(), STORED)
-    amending = late(replaces=Written(MINE, "index", "id"))
+    amending = late(replaces=wrote(MINE))
 
     assert reason(claims.answered(amending, documents(), meets(OTHERS)))
     assert isinstance(claims.prepared(late()), Rejection)

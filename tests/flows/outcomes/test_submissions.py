@@ -19,7 +19,15 @@ def of_members(*tags: int) -> Group:
 
 def of_a_summary(*tags: int) -> Group:
     """One of its members has no name: so it has none either, and its messages come as strangers."""
-    return Group(1, '"k"', [], "count", 0, 1, Summary({}, {FIRST: array("Q", tags)}, 2, None))
+    return Group(
+        1,
+        '"k"',
+        [],
+        "count",
+        0,
+        1,
+        Summary(values={}, tags={FIRST: array("Q", tags)}, count=2, name=None),
+    )
 
 
 def submitted(group: Group, withdraw: Callable[[], None] = lambda: None) -> Submissions:

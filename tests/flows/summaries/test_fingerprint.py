@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.groups.open_group import combined_id
 from flows.summaries.fingerprint import (
     MAX_LISTED,
     count_in,
@@ -17,6 +16,7 @@ from flows.summaries.fingerprint import (
     may_share,
     same_members,
 )
+from flows.values.identity import combined_id
 
 NAMES = st.lists(st.text(min_size=1), min_size=1, max_size=5, unique=True)
 

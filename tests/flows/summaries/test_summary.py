@@ -32,7 +32,7 @@ from flows.values.group import (
     Unwritten,
     Written,
 )
-from tests.flows.addressing import Address
+from tests.flows.addressing import ADDRESSING, Address
 
 MINUTE = 1767323040.0  # 2026-01-02T03:04:00Z
 ORIGIN = Origin("orders/000", 1)
@@ -51,6 +51,8 @@ class FieldNames:
 class Nowhere:
     """Turns everything away."""
 
+    max_id_bytes = MAX_ID_BYTES
+
     fields, needs_body = ("id",), True
 
     def address(
@@ -58,13 +60,13 @@ class Nowhere:
     ) -> tuple[str | None, str | None] | Rejection:
         raise AssertionError("a summary has its own name")
 
+    def problem_of_index(self, name: str) -> None:
+        """Any name will do."""
+
     def index_of(
         self, document: Mapping[str, Any], properties: Properties, now: float
     ) -> Rejection:
         return Rejection(f"no_index: at {now}")
-
-
-ADDRESSING = ElasticsearchAddressing(Address())
 
 
 def group(
@@ -79,7 +81,7 @@ def group(
     end: float = MINUTE + 5,
     of_window: OfWindow | None = None,
 ) -> Group:
-    summary = Summary(values or {}, {origin: array("Q", [1])}, count, name)
+    summary = Summary(values=values or {}, tags={origin: array("Q", [1])}, count=count, name=name)
     return Group(7, key, [], completed_by, start, end, summary, of_window=of_window)
 
 
@@ -250,7 +252,7 @@ def test_members_without_names_have_a_fingerprint_that_nothing_else_has() -> Non
 
 
 def test_what_is_written_again_for_latecomers_takes_the_place_of_what_was_written() -> None:
-    there = Written(fingerprint(3, "first", []), "index", "id")
+    there = Written(fingerprint=fingerprint(3, "first", []), index="index", id="id")
     amendment = Amendment(replaces=there)
     late = window(count=4, completed_by="late", of_window=amendment)
     amended = summarised(late._replace(identities=["late"]))
@@ -293,7 +295,13 @@ def test_a_new_connection_of_a_consumer_has_the_same_windows() -> None:
 
 
 def test_the_consumer_is_known_where_all_members_are_parts_of_messages() -> None:
-    parts = Summary({}, {}, 2, None, {ORIGIN: [Part(1, 0, 2), Part(1, 1, 2)]})
+    parts = Summary(
+        values={},
+        tags={},
+        count=2,
+        name=None,
+        parts={ORIGIN: [Part(1, 0, 2), Part(1, 1, 2)]},
+    )
 
     assert summarised(window(None)._replace(summary=parts)).id == (
         '"orders/000"@2026-01-02T03:04:00.000Z'
