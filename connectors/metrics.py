@@ -1,6 +1,6 @@
 """What steps and connectors count; each help text is what `docs/operations.md` says of it.
 
-What the accounts know, `flows/audit/collector.py` shows.
+What the accounts know, `flows/process/collector.py` shows.
 
 Counting costs about a microsecond a call, so callers count a batch at a time.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.reference import schema
+from flows.json_schema import schema
 from tests.documents import ROOT, blocks, table
 
 LOGSTASH = ROOT / "docs" / "from-logstash.md"

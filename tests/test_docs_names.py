@@ -14,11 +14,10 @@ from connectors.elasticsearch.address import MAX_ID_BYTES
 from connectors.rabbitmq import dead_letter, dead_letter_headers
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
 from connectors.rabbitmq.visit import Visit
-from flows.audit import collector
 from flows.config.aggregate import AggregateSpec
 from flows.config.window import TumblingSpec
 from flows.groups.remembered import RECOGNISED
-from flows.process import start, stop
+from flows.process import collector, start, stop
 from flows.spec import Pipeline
 from flows.steps.routing import SHARDS
 from flows.summaries.functions.distinct import MAX_EXACT

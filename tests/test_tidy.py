@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from tests.documents import ROOT, files
@@ -26,7 +27,7 @@ ONLY_IN = {
     "flows": ("flows/",),
     "yaml": ("flows/config/yaml.py", "flows/config/substitution.py"),
     "re2": ("flows/conditions/cel/patterns.py",),
-    "prometheus_client": ("connectors/metrics.py", "flows/audit/collector.py"),
+    "prometheus_client": ("connectors/metrics.py", "flows/process/collector.py"),
     "msgspec": ("flows/", "connectors/"),
     "click": ("flows/cli/",),
 }
@@ -86,6 +87,46 @@ def test_no_connector_knows_another() -> None:
         and not name(path).startswith(f"connectors/{other}/")
     ]
     assert strangers == []
+
+
+KNOWS_CONNECTORS = (
+    "flows/cli/",
+    "flows/config/cross_checks",
+    "flows/graph.py",
+    "flows/process/start.py",
+    "flows/simulation/",
+    "flows/spec.py",
+)
+"""What of the flows may name a connector: what reads a spec, and what makes a source or a sink."""
+
+
+def test_the_flow_knows_no_connector() -> None:
+    """Only its interface: another sink needs no change of the flow."""
+    strangers = [
+        f"{name(path)} imports {imported}"
+        for path in SOURCES
+        for imported in imports(path)
+        if name(path).startswith("flows/")
+        and re.match(r"connectors\.(rabbitmq|elasticsearch|memory)\b", imported)
+        and not name(path).startswith(KNOWS_CONNECTORS)
+    ]
+    assert strangers == []
+
+
+def room(module: str) -> str:
+    """The folder of `flows/` that a module is in, or the module where it is in none."""
+    return module.split(".")[1]
+
+
+def test_folders_do_not_import_each_other_in_circles() -> None:
+    """Data flows one way; TopologicalSorter names a circle if there is one."""
+    below: defaultdict[str, set[str]] = defaultdict(set)
+    for path in SOURCES:
+        if name(path).startswith("flows/"):
+            module = name(path).removesuffix(".py").replace("/", ".")
+            rooms = {room(other) for other in imports(path) if other.startswith("flows.")}
+            below[room(module)] |= rooms - {room(module)}
+    assert list(TopologicalSorter(below).static_order())
 
 
 def test_the_job_never_imports_the_command() -> None:

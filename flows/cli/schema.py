@@ -40,7 +40,7 @@ def command(words: tuple[str, ...]) -> None:
     """Print the JSON Schema of pipeline.yaml, or of what a COMMAND prints with --json."""
     name = " ".join(words) or "pipeline"
     if name == "pipeline":
-        from flows.reference import schema  # noqa: PLC0415
+        from flows.json_schema import schema  # noqa: PLC0415
 
         tell_json(schema())
         return

@@ -19,15 +19,15 @@ from connectors.connector import Sink, Source
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError, Unavailable
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from flows.audit.collector import show
 from flows.audit.health import Health
-from flows.audit.monitor import Monitor
 from flows.audit.reconcile import Accounts
 from flows.audit.sharing import split_by_others
 from flows.job import Job
 from flows.process import last_words
 from flows.process.cluster_startup import ClusterStartup
+from flows.process.collector import show
 from flows.process.introduction import introduction
+from flows.process.monitor import Monitor
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
 from flows.version import VERSION

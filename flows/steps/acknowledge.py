@@ -9,7 +9,7 @@ from connectors.message import Drain, Outcomes
 from flows.audit.counters import ConsumerAccount, in_outcomes
 from flows.audit.reconcile import Accounts
 from flows.outcomes.split_messages import Only, SplitMessages
-from flows.process.last_words import remembered
+from flows.steps.raised import remembered
 from flows.steps.routing import ForConsumer
 from flows.values.stop import Stop
 

@@ -13,7 +13,7 @@ from connectors.message import Lost
 from flows.audit.counters import Account, in_leaving
 from flows.groups.departures import ShardOutput
 from flows.groups.shard import Shard
-from flows.process.last_words import remembered
+from flows.steps.raised import remembered
 from flows.steps.routing import ForShard
 from flows.values.columnar import Members
 from flows.values.group import DuplicateOfSent, Group, Progress

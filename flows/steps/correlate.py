@@ -10,7 +10,7 @@ from connectors.message import Arrived, Backpressured, Drain, Lost
 from flows.audit.counters import in_outcomes
 from flows.audit.reconcile import Accounts
 from flows.messages.read import MessageReader
-from flows.process.last_words import RAISED
+from flows.steps.raised import RAISED
 from flows.steps.routing import ForConsumer, ForShard, ShardRouter
 from flows.steps.source import Event
 from flows.values.group import Progress

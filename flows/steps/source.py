@@ -13,7 +13,7 @@ from connectors.message import Arrived, Backpressured, Drain, Lost, Opened
 from flows.audit.backpressure import Backpressure
 from flows.audit.counters import ConsumerAccount
 from flows.audit.reconcile import Accounts
-from flows.process.last_words import remembered
+from flows.steps.raised import remembered
 from flows.values.stop import Stop
 
 BUSY, STEADY, IDLE = 0.001, 0.01, 0.02

@@ -17,7 +17,7 @@ from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
 from flows.audit.counters import Account, in_leaving, in_outcomes
 from flows.groups.departures import ShardOutput
 from flows.outcomes.submissions import Submissions
-from flows.process.last_words import remembered
+from flows.steps.raised import remembered
 from flows.values.group import DuplicateOfSent, FirstRevision, Group, Unwritten
 
 ANSWER_AFTER = 0.01

@@ -16,8 +16,8 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info
 from connectors import metrics
 from connectors.errors import Unavailable
 from connectors.message import Arrived, Message, Opened, Origin, Outcomes
-from flows.audit import collector
-from flows.audit.collector import AccountsCollector
+from flows.process import collector
+from flows.process.collector import AccountsCollector
 from tests.flows.memory_job import make_job, pipeline
 from tests.flows.settling import SettlingStub
 from tools.local.ports import free_ports

@@ -12,7 +12,8 @@ import yaml
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from connectors.spec import Spec
-from flows.reference import SCHEMA, reference, schema, stale
+from flows.json_schema import schema
+from flows.reference import SCHEMA, reference, stale
 from flows.spec import Pipeline
 from tests.flows.aggregate_specs import WHOLE
 

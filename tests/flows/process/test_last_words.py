@@ -10,6 +10,7 @@ import pytest
 PANIC = """
 import logging
 from flows.process import last_words
+from flows.steps.raised import remembered
 
 logging.basicConfig(format="%(levelname)s %(message)s")
 last_words.install()
@@ -19,7 +20,7 @@ class PanicException(BaseException):
     pass
 
 
-@last_words.remembered
+@remembered
 def step(raises):
     if raises:
         raise raises

@@ -10,8 +10,8 @@ import pytest
 from connectors.memory.source import MemoryQueueSource
 from connectors.memory.spec import MemorySource
 from flows.audit.health import Health
-from flows.audit.monitor import Monitor
 from flows.audit.reconcile import Accounts
+from flows.process.monitor import Monitor
 from flows.process.stop import ProcessStop
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from connectors.message import Arrived, Message, Origin
-from flows.audit.collector import AccountsCollector
+from flows.process.collector import AccountsCollector
 from flows.values.columnar import Members
 from tests.flows.memory_job import make_job, pipeline
 
