@@ -1,6 +1,6 @@
-"""What the flow of a spec looks like: its steps, what completes groups, and where messages end.
+"""Describes the flow of a spec: its steps, what completes groups, and where messages go.
 
-Pure. It says in words of the spec what the job of it would do, and draws it as text and as Mermaid.
+Pure. It describes the job in the words of the spec, and draws it as text and as Mermaid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from flows.spec import Pipeline
 
 
 class Rule(msgspec.Struct):
-    """What completes a group: a key of `aggregate.window`, or `max_groups`, and its value."""
+    """A rule that completes a group: a key of `aggregate.window` or `max_groups`, and its value."""
 
     name: str
     text: str
@@ -26,20 +26,20 @@ class Graph(msgspec.Struct):
 
     name: str
     source: list[str]
-    """Each a line; the first one names the place, the others say how."""
+    """Lines: the first one names the place, the others the options."""
     correlate: list[str]
     completed_by: list[Rule]
-    """Whichever comes first."""
+    """The first of these rules completes a group."""
     becomes: list[str]
-    """What a complete group becomes, and one that is not."""
+    """What complete, incomplete and open groups become."""
     sink: list[str]
     dead_letter: list[str]
     rejected: list[str]
-    """What goes there, by the step that rejects it: `correlate: unreadable bodies`."""
+    """What each step rejects, as in `correlate: unreadable bodies`."""
 
 
 def graph(spec: Pipeline) -> Graph:
-    """Tell the flow of a spec."""
+    """Describe the flow of a spec."""
     return Graph(
         spec.name,
         _source(spec),
@@ -69,8 +69,8 @@ def _correlate(spec: AggregateSpec) -> list[str]:
         return ["no key: each consumer's messages are one group after the other"]
     by = spec.by if isinstance(spec.by, str) else ", ".join(spec.by)
     missing = spec.missing_key
-    told = f"the key {missing.default}" if isinstance(missing, MissingKey) else missing
-    return [f"key: {by}", f"without a key: {told}"]
+    policy = f"the key {missing.default}" if isinstance(missing, MissingKey) else missing
+    return [f"key: {by}", f"without a key: {policy}"]
 
 
 def _completed_by(spec: AggregateSpec) -> list[Rule]:
@@ -104,30 +104,30 @@ def _tumbling(window: WindowSpec) -> str:
 def _becomes(spec: AggregateSpec) -> list[str]:
     reduce = spec.reduce
     if reduce is None:
-        told = ["complete: its documents, as they are"]
+        lines = ["complete: its documents, as they are"]
     elif isinstance(reduce, str):
-        told = [f"complete: the document that {reduce} returns"]
+        lines = [f"complete: the document that {reduce} returns"]
     else:
-        told = [f"complete: one document of {', '.join(reduce)}"]
+        lines = [f"complete: one document of {', '.join(reduce)}"]
     if spec.window.time or spec.window.idle or spec.by:
-        told.append(f"incomplete: {spec.incomplete}")
-    told.append(f"open at a stop: {spec.on_stop}")
+        lines.append(f"incomplete: {spec.incomplete}")
+    lines.append(f"open at a stop: {spec.on_stop}")
     if spec.remember or spec.window.goes_by_event_time:
-        told.append(f"late: {spec.late}")
-    return told
+        lines.append(f"late: {spec.late}")
+    return lines
 
 
 def _sink(spec: Pipeline) -> list[str]:
     elasticsearch = spec.sink.elasticsearch
     if elasticsearch is None:
         return [f"store {spec.sink.memory.name if spec.sink.memory else ''} in memory"]
-    told = [
+    lines = [
         f"index {elasticsearch.index} at {', '.join(map(str, elasticsearch.url))}",
         f"action: {elasticsearch.action}; bulk requests at once: {elasticsearch.concurrency}",
     ]
     if elasticsearch.pipeline:
-        told.append(f"ingest pipeline: {elasticsearch.pipeline}")
-    return told
+        lines.append(f"ingest pipeline: {elasticsearch.pipeline}")
+    return lines
 
 
 def _dead_letter(spec: Pipeline) -> list[str]:
@@ -152,54 +152,55 @@ def _rejected(spec: Pipeline) -> list[str]:
         and bool(aggregate.remember or aggregate.window.goes_by_event_time),
     }
     missing = aggregate.by is not None and aggregate.missing_key == "park"
-    told = [f"correlate: bodies that cannot be read{', messages without a key' if missing else ''}"]
+    without_key = ", messages without a key" if missing else ""
+    lines = [f"correlate: bodies that cannot be read{without_key}"]
     of_groups = [what for what, so in parks.items() if so]
     if of_groups:
-        told.append(f"aggregate: {', '.join(of_groups)}")
-    told.append("write: documents that are refused")
-    return told
+        lines.append(f"aggregate: {', '.join(of_groups)}")
+    lines.append("write: documents that are refused")
+    return lines
 
 
-def as_text(told: Graph) -> str:
-    """Draw it for a terminal."""
+def as_text(drawn: Graph) -> str:
+    """Draw the flow for a terminal."""
     completed = ["complete by, whichever comes first:"]
-    completed += [f"  {rule.name}: {rule.text}" for rule in told.completed_by]
+    completed += [f"  {rule.name}: {rule.text}" for rule in drawn.completed_by]
     steps = {
-        "source": told.source,
-        "correlate": told.correlate,
-        "aggregate": [*completed, *told.becomes],
-        "write": told.sink,
+        "source": drawn.source,
+        "correlate": drawn.correlate,
+        "aggregate": [*completed, *drawn.becomes],
+        "write": drawn.sink,
     }
     width = len("acknowledge")
-    lines = [told.name, ""]
+    lines = [drawn.name, ""]
     for name, about in steps.items():
         lines += [f"  {name.ljust(width)}  {about[0]}"]
         lines += [f"  {'│'.center(width)}  {line}" for line in about[1:]]
         lines += [f"  {'▼'.center(width)}"]
     lines += [f"  {'acknowledge'.ljust(width)}  stored, or rejected and then dead-lettered", ""]
-    lines += [f"  {'rejected'.ljust(width)}  {told.dead_letter[0]}"]
-    lines += [f"  {''.ljust(width)}  from {line}" for line in told.rejected]
+    lines += [f"  {'rejected'.ljust(width)}  {drawn.dead_letter[0]}"]
+    lines += [f"  {''.ljust(width)}  from {line}" for line in drawn.rejected]
     return "\n".join(lines)
 
 
-def as_mermaid(told: Graph) -> str:
-    """Draw it for Markdown."""
-    completed = [f"{rule.name}: {rule.text}" for rule in told.completed_by]
+def as_mermaid(drawn: Graph) -> str:
+    """Draw the flow for Markdown."""
+    completed = [f"{rule.name}: {rule.text}" for rule in drawn.completed_by]
     nodes = {
-        "source": ("[(", ["source", *told.source], ")]"),
-        "correlate": ("[", ["correlate", *told.correlate], "]"),
-        "aggregate": ("[", ["aggregate", *told.becomes], "]"),
+        "source": ("[(", ["source", *drawn.source], ")]"),
+        "correlate": ("[", ["correlate", *drawn.correlate], "]"),
+        "aggregate": ("[", ["aggregate", *drawn.becomes], "]"),
         "write": ("[", ["write"], "]"),
-        "sink": ("[(", told.sink, ")]"),
+        "sink": ("[(", drawn.sink, ")]"),
         "acknowledge": ("[", ["acknowledge"], "]"),
-        "dead_letter": ("[(", told.dead_letter, ")]"),
+        "dead_letter": ("[(", drawn.dead_letter, ")]"),
     }
     lines = ["flowchart TD"]
     lines += [f"  {name}{begin}{_label(text)}{end}" for name, (begin, text, end) in nodes.items()]
     lines += ["  source --> correlate --> aggregate"]
     lines += [f"  aggregate -->|{_label(completed)}| write", "  write --> sink"]
     lines += ["  write -->|stored| acknowledge", "  acknowledge --> source"]
-    for line in told.rejected:
+    for line in drawn.rejected:
         step, _, what = line.partition(": ")
         lines.append(f"  {step} -->|{_label([what])}| dead_letter")
     lines += ["  dead_letter --> acknowledge"]
@@ -207,6 +208,6 @@ def as_mermaid(told: Graph) -> str:
 
 
 def _label(lines: list[str]) -> str:
-    """A text in quotes; Mermaid has numbers for what means something to it or to HTML."""
+    """Quote a text; escape the characters that have a meaning in Mermaid or HTML."""
     escaped = ["".join(f"#{ord(c)};" if c in '"#&<>`|{}' else c for c in line) for line in lines]
     return f'"{"<br/>".join(escaped)}"'

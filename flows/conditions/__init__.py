@@ -1,1 +1,1 @@
-"""Conditions of the spec: CEL, and functions of the user's own."""
+"""Conditions of the spec: CEL expressions and user functions."""

@@ -1,6 +1,6 @@
-"""Conditions, as `last`, `first` and `until` have them: what they look at, and whether they hold.
+"""Reads the conditions of `first`, `last` and `until`: finds their paths, and builds their tests.
 
-Pure, but for functions of the user's own, which do as they like.
+Pure, except that user functions may do anything.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from flows.values.paths import parse as parse_path
 
 
 class GroupSoFar(msgspec.Struct, frozen=True, gc=False):
-    """A group as `until` sees it, with the newest message in it."""
+    """A group as `until` sees it, including the newest message."""
 
     key: str | None
-    """Canonical JSON; `None` where there is no `by`."""
+    """Canonical JSON; `None`: no `by`."""
     count: int
     bytes: int
     age: float
@@ -37,12 +37,12 @@ class GroupSoFar(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def value_of_key(self) -> Any:
-        """The value that `key` is the JSON of."""
+        """`key`, decoded from JSON."""
         return None if self.key is None else msgspec.json.decode(self.key)
 
 
 class View(NamedTuple):
-    """What a function of the user's own is given."""
+    """The argument of a user function."""
 
     message: dict[str, Any]
     """The document."""
@@ -52,26 +52,24 @@ class View(NamedTuple):
     exchange: str
     queue: str
     group: GroupSoFar | None
-    """For `until` only."""
+    """`None` unless the condition is `until`."""
 
 
 class Condition(NamedTuple):
-    """A condition that has been read."""
+    """A condition, ready to be tested."""
 
     paths: tuple[Path, ...]
-    """What it looks at in each message."""
+    """The paths that it reads in each message."""
     group: tuple[tuple[str, Path], ...]
-    """Which running values of the group it looks at: `sum`, `min`, `max`, `avg` of a path."""
+    """The running values that it reads of a group: `sum`, `min`, `max` or `avg`, and the path."""
     bind: Callable[[Sequence[Path]], Test]
-    """Makes the test for values that are laid out otherwise: in the order of these paths, which
-    have all of its own among them."""
+    """Builds the test for values in the order of these paths, which include all of `paths`."""
     test: Test
-    """(values, in the order of `paths`; `GroupSoFar` or `None`) -> whether it holds; `None`, as
-    good as false: something is absent, or not of the kind that it must be.
+    """(values in the order of `paths`, `GroupSoFar` or `None`) -> whether it holds; `None` counts
+    as false: a value is absent, or of a type that an operator does not take.
 
     Raises:
-        user_functions.Failed: a function of the user's own raised, or returned neither true nor
-            false.
+        user_functions.Failed: the user function raised, or returned neither true nor false.
     """
 
 
@@ -79,7 +77,7 @@ def condition(text: str, allow_group: bool) -> Condition:
     """Read a condition: an expression in CEL, or `module:function`.
 
     Raises:
-        ValueError: it can never hold, or not be read; the text says where, and what helps.
+        ValueError: it is invalid, or can never hold; the text has the place and the remedy.
     """
     if user_functions.names_function(text):
         function = user_functions.load(text)
@@ -92,11 +90,11 @@ def condition(text: str, allow_group: bool) -> Condition:
 
 
 def reached_by(text: str) -> tuple[tuple[str, float], ...]:
-    """Tell which `group.count` or `group.bytes` are sure to meet a condition on a group.
+    """Return the `group.count` or `group.bytes` that are sure to meet a condition on a group.
 
     Returns:
-        `count` or `bytes`, and how many; several where each of them is enough. Empty: it depends
-        on what is in the messages.
+        `count` or `bytes`, and the number; several if each of them is enough. Empty: it depends
+        on the content of the messages.
     """
     return () if user_functions.names_function(text) else _reached(parse(text), text)
 
@@ -157,7 +155,7 @@ def _probe(function: Callable[[View], Any], allow_group: bool) -> None:
         try:
             _truth(answers[0])
         except user_functions.Failed as error:
-            raise ValueError(f"asked about an empty message, {error}") from None
+            raise ValueError(f"called with an empty message, {error}") from None
 
 
 def _truth(answer: Any) -> bool:
@@ -177,10 +175,10 @@ def _bind_own(function: Callable[[View], Any], paths: Sequence[Path]) -> Test:
 
 
 _SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
-"""Comparisons with their sides exchanged."""
+"""Comparisons, and the same with exchanged sides."""
 
 _OF_OWN = (
     *(DOCUMENT, HEADERS, ENVELOPE),
     *(parse_path("routing_key"), parse_path("exchange"), parse_path("queue")),
 )
-"""What a `View` is made of."""
+"""The paths of a `View`, in the order of its fields."""

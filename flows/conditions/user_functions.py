@@ -1,7 +1,7 @@
-"""Functions of the user's own, named as in `my_rules:is_complete`: found, and called with care.
+"""Imports and calls user functions, named as in `my_rules:is_complete`.
 
-They may raise anything: this is the one place where everything is caught, because what
-is wrong with them concerns the messages that they are asked about, and not the whole job.
+They may raise anything. This is the only module that catches every exception, because a failure of
+a user function concerns one message, not the job.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any
 
 
 class Failed(Exception):
-    """A function of the user's own raised, or returned what it must not; the text is one line."""
+    """A user function raised, or returned an invalid value; the text is one line."""
 
 
 def names_function(text: str) -> bool:
-    """Whether it is spelled as a function's import path, and so is no expression."""
+    """Return whether the text is the import path of a function, not an expression."""
     return _NAME(text) is not None
 
 
 def load(text: str) -> Callable[..., Any]:
-    """Import a function by `module:name`, from the working directory too.
+    """Import a function by `module:name`, also from the working directory.
 
     Raises:
-        ValueError: there is none; the text says why.
+        ValueError: it cannot be imported; the text says why.
     """
     match = _NAME(text)
     if match is None:
@@ -39,7 +39,7 @@ def load(text: str) -> Callable[..., Any]:
     try:
         module = importlib.import_module(module_name)
     except _THEIRS as error:
-        raise ValueError(f"{module_name} cannot be imported: {_told(error)}") from error
+        raise ValueError(f"{module_name} cannot be imported: {_one_line(error)}") from error
     found: Any = module
     for name in names.split("."):
         if not hasattr(found, name):
@@ -52,12 +52,12 @@ def load(text: str) -> Callable[..., Any]:
 
 
 def probe(function: Callable[..., Any], *sample: Any) -> tuple[Any] | None:
-    """Call it once at load, with a sample that is as empty as can be; return its answer.
+    """Call a function once at load, with an empty sample; return its answer in a tuple.
 
-    `None`: it raised something that the emptiness may be the reason for.
+    `None`: it raised an error that may come from the empty sample.
 
     Raises:
-        ValueError: it can never work: it takes other arguments, or names what there is not.
+        ValueError: it can never work: it takes other arguments, or uses an unknown name.
     """
     try:
         signature(function).bind(*sample)
@@ -66,21 +66,21 @@ def probe(function: Callable[..., Any], *sample: Any) -> tuple[Any] | None:
             f"{_named(function)} must take {len(sample)} argument(s): {error}"
         ) from None
     except ValueError:
-        pass  # What is written in C may have no signature.
+        pass  # Functions written in C may have no signature.
     try:
         return (function(*sample),)
     except _THEIRS as error:
         if isinstance(error, UnboundLocalError):
-            return None  # what a loop over nothing would have set
-        # A name that is not there is never the message's fault; nor is an attribute of ours.
+            return None  # e.g. a variable that only a loop over the empty sample sets
+        # No message can cause an unknown name, nor an unknown attribute of the sample itself.
         misnamed = isinstance(error, AttributeError) and any(error.obj is one for one in sample)
         if misnamed or isinstance(error, (NameError, ImportError, NotImplementedError)):
-            raise ValueError(f"{_named(function)}: {_told(error)}") from error
+            raise ValueError(f"{_named(function)}: {_one_line(error)}") from error
         return None
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call it.
+    """Call a user function.
 
     Raises:
         Failed: it raised.
@@ -88,20 +88,19 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except _THEIRS as error:
-        raise Failed(f"{_named(function)}: {_told(error)}") from error
+        raise Failed(f"{_named(function)}: {_one_line(error)}") from error
 
 
 def _named(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 
-def _told(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_REASON]
 
 
 _THEIRS = (Exception, SystemExit)
-"""Everything that the user's code can raise. `sys.exit()` in there is a failure like any other.
-Ctrl-C goes through."""
+"""Everything that user code can raise, `sys.exit()` too; KeyboardInterrupt (Ctrl-C) passes."""
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)").fullmatch
 _MAX_REASON = 300
-"""A reason travels in a header."""
+"""In characters: a reason is sent in a header."""

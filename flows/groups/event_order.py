@@ -75,9 +75,9 @@ class EventOrderShard(Shard):
                 self.open_members += 1
         return with_merged_outcomes(out)
 
-    def heard(self, progress: Progress, now: float) -> list[ShardOutput]:
+    def note_progress(self, progress: Progress, now: float) -> list[ShardOutput]:
         """See `Shard`."""
-        self._time.heard(progress.partition, progress.at, now)
+        self._time.note_progress(progress.partition, progress.at, now)
         return self.complete_due(now)
 
     def complete_due(self, now: float) -> list[ShardOutput]:

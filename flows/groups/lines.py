@@ -42,7 +42,7 @@ class Line:
             self._tidy()
 
     def first(self) -> tuple[float, OpenGroup] | None:
-        """The group with the earliest moment, and that moment."""
+        """Return the earliest moment, and the group with it; `None`: the line is empty."""
         while self._groups:
             moment, group = self._moments[0], self._groups[0]
             if self._moment(group) == moment:
@@ -79,7 +79,7 @@ class SortedLine:
             heapify(self._heap)
 
     def first(self) -> tuple[float, OpenGroup] | None:
-        """The group with the earliest moment, and that moment."""
+        """Return the earliest moment, and the group with it; `None`: the line is empty."""
         while self._heap:
             moment, _, group = self._heap[0]
             if self._moment(group) == moment:

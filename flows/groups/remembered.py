@@ -1,6 +1,6 @@
-"""What a shard remembers of groups that have left: whose messages were in them, and their keys.
+"""Remembers the messages and keys of groups that have left, to find duplicates and late messages.
 
-Pure, bounded, and gone when the process ends.
+Pure. All of it is bounded, and lost when the process ends.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from flows.values.group import Member
 from flows.values.identity import name_of
 
 RECOGNISED = 20_000
-"""Names of messages that have left, at least; twice as many at most. What is delivered again comes
-within seconds of a connection's end, and a shard is one of several that share the messages."""
+"""The smallest number of message names that a shard remembers; the largest is twice as many. It is
+enough: messages are redelivered within seconds of a lost connection, and the shards share them."""
 
 
 class Recognised:
-    """Where messages were, by their names, to recognise those that are delivered again.
+    """The groups that messages left in, by message name, to recognise redelivered messages.
 
-    Two generations, of which the elder is forgotten as a whole: that is far cheaper than to forget
-    one name for each that comes.
+    Names are kept in two generations, and the elder one is dropped as a whole: that is far cheaper
+    than dropping one name for each new one.
     """
 
     def __init__(self) -> None:
         self._younger, self._elder = _Generation(), _Generation()
 
     def left(self, names: Sequence[Hashable], number: int) -> None:
-        """The messages of a group, in the order of its documents."""
+        """Remember the messages of a group that left, in the order of its documents."""
         if len(self._younger.names) >= RECOGNISED:
             self._elder, self._younger = self._younger, _Generation()
         self._younger.left(names, number)
 
     def find(self, name: Hashable) -> tuple[int, int] | None:
-        """The number of the group that a message left in, and its position among the names."""
+        """Return the number of the group that a message left in, and its position there."""
         return self._younger.find(name) or self._elder.find(name)
 
 
 class _Generation:
-    """Names in the order in which they left."""
+    """The names of messages, in the order in which they left."""
 
     def __init__(self) -> None:
         self.names: list[Hashable] = []
         self._starts: list[int] = []
         self._numbers: list[int] = []
         self._index: dict[Hashable, int] = {}
-        """Made as far as it is needed when one is looked for: mostly, that never happens."""
+        """Built by the first `find`, which mostly never happens."""
         self._indexed = 0
 
     def left(self, names: Sequence[Hashable], number: int) -> None:
@@ -67,10 +67,10 @@ class _Generation:
 
 
 class NewHere:
-    """Messages that were new here when a connection was lost: no other process had them before.
+    """Messages that only this process had received when their connection was lost.
 
-    They come again as what was delivered before, be it here or elsewhere. Two generations, of which
-    the elder is forgotten as a whole.
+    The broker flags them as redelivered, as it does with messages of other processes. Names are
+    kept in two generations, and the elder one is dropped as a whole.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class NewHere:
         self._elder: set[Hashable] = set()
 
     def lost(self, names: Iterable[Hashable]) -> None:
-        """These were, and their connection is gone."""
+        """Remember messages that were not flagged as redelivered when their connection was lost."""
         self._younger.update(name for name in names if name_of(name) is not None)
         if len(self._younger) >= RECOGNISED:
             self._elder, self._younger = self._younger, set()
@@ -88,18 +88,15 @@ class NewHere:
 
 
 class RecentRedeliveries(OrderedDict[str, Origin]):
-    """Messages that were delivered again of late, by their names: by which connection they came.
+    """Recently redelivered messages: the origin of each, by message name.
 
-    The first copy of one may still be on its way. The broker delivers a message again as soon as
-    its connection is lost, perhaps to a process that is faster than the one where the first copy
-    is; until that has come, and after it the news of the loss, there are two.
+    The first copy may arrive here later than the redelivered one. The broker redelivers a message
+    as soon as its connection is lost, possibly to a faster process. Until the first copy and the
+    report of the loss have arrived here, there are two copies.
     """
 
     def may_have_copy(self, member: Member) -> bool:
-        """Whether there may be another copy of a message.
-
-        If it was delivered again it is noted, and the one noted longest ago forgotten.
-        """
+        """Return whether another copy of a message may exist; remember a redelivered message."""
         name, origin = member.message_id, member.origin
         if name is None or not member.message.redelivered:
             return name is not None and self.get(name, origin) != origin
@@ -110,7 +107,7 @@ class RecentRedeliveries(OrderedDict[str, Origin]):
 
 
 class ClosedKeys:
-    """Keys whose group is complete, so that what comes for them is late."""
+    """Keys whose group is complete, so that further messages of them are late."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -120,7 +117,7 @@ class ClosedKeys:
         return key in self._keys
 
     def close(self, key: str | None) -> None:
-        """A group of that key was completed; the one completed longest ago is forgotten."""
+        """Remember a key whose group is complete; forget the key that was closed first."""
         self._keys[key] = None
         self._keys.move_to_end(key)
         if len(self._keys) > self._most:

@@ -1,7 +1,7 @@
-"""What a shard is told to do: the rules of its groups, read from the spec and made ready.
+"""The rules of a shard's groups, made from the spec.
 
-Pure. It decides nothing, and knows neither paths nor expressions: `member_values.py` hands in what
-looks into values.
+Pure. It decides nothing, and knows neither paths nor expressions: `member_values.py` provides the
+functions that read values.
 """
 
 from __future__ import annotations
@@ -18,112 +18,112 @@ from flows.groups.member_values import MemberValues
 
 
 class UntilCondition(Protocol):
-    """Whether a group is complete; asked after each message."""
+    """The condition `until`, tested after each message."""
 
     @property
     def test(self) -> Callable[[Sequence[Any], GroupSoFar], bool | None]:
-        """Of the newest message's values, and of the group with that message in it.
+        """(values of the newest message, group including that message) -> whether it is complete.
 
         Raises:
-            own.Failed: a function of the user's own raised.
+            user_functions.Failed: the user function raised.
         """
 
 
 class RunningTally(Protocol):
-    """Running values of a group: they grow with each member, and the members are not kept.
+    """Running values of a group, updated by each member; the members are not kept.
 
-    A group may have several states, one for each origin of its members, since those of a lost
-    connection go as a whole.
+    A group may have several states, one for each origin of its members, because all members of a
+    lost connection leave at once.
     """
 
     def start(self) -> Any:
-        """A state that knows of no member."""
+        """Return the state of a group without members."""
 
     def add(self, state: Any, values: Sequence[Any], number: int) -> None:
-        """Add a member, the one that came to the group as its `number`th; numbers only rise."""
+        """Add a member; `number` is its number in the group, by arrival."""
 
     def results(self, states: Sequence[Any]) -> Mapping[str, Any]:
-        """What all states come to; they may grow further."""
+        """Return the values over all states, which may take further members later."""
 
 
 MICROSECONDS = 1_000_000
-"""In a second."""
+"""Microseconds in a second."""
 MIN_STEP, MAX_STEP = 0.001, 60.0
-"""Seconds of event time, between two moments at which groups may end."""
+"""The shortest and the longest time between two moments at which groups may end, in seconds."""
 
 
 @dataclass(frozen=True)
 class Tumbling:
-    """Windows that are aligned: they begin at whole multiples of `every`, for all keys alike."""
+    """Aligned windows: they begin at whole multiples of `every`, at the same times for all keys."""
 
     every: float
-    """Seconds, at least a microsecond."""
+    """Length of a window, in seconds; at least a microsecond."""
     by_event: bool = False
-    """A message belongs where its event time is, else where the clock was when it came."""
+    """Event time chooses the window of a message; else its arrival does."""
     lateness: float = 0.0
-    """Seconds of stream time that a window waits after its end; by event time only."""
+    """How long a window waits after its end, in seconds of the watermark; by event time only."""
     idle_after: float = 30.0
-    """Seconds after which a silent partition holds stream time back no longer."""
+    """Seconds after which the watermark no longer waits for a silent partition."""
     ahead: float = 60.0
-    """Seconds that an event time may be in the future; beyond that it moves nothing."""
+    """Seconds that an event time may be in the future; later ones do not advance the watermark."""
 
     @cached_property
     def every_us(self) -> int:
-        """`every` in whole microseconds, so that windows begin where one expects it."""
+        """`every` in whole microseconds, so that no rounding shifts the start of windows."""
         return max(1, round(self.every * MICROSECONDS))
 
     @cached_property
     def lateness_us(self) -> int:
-        """`lateness` in whole microseconds; by arrival there is none."""
+        """`lateness` in whole microseconds; 0 for windows by arrival."""
         return round(self.lateness * MICROSECONDS) if self.by_event else 0
 
     def closed_below(self, at: float) -> int:
-        """The first window, by its number since 1970, that is not closed when time is at `at`."""
+        """Return the number (since 1970) of the first window that is not closed at time `at`."""
         return (round(at * MICROSECONDS) - self.lateness_us) // self.every_us
 
 
 @dataclass(frozen=True)
 class Rules:
-    """When a group is complete, and what becomes of it; `None` never completes anything.
+    """When a group is complete, and what happens to it then; a rule that is `None` does not apply.
 
     All times are seconds.
     """
 
     plain: bool = False
-    """Members have neither key, marks nor size, so that they can be counted in slices."""
+    """Members have neither key, marks nor size, so that a shard can add them in slices."""
     count: int | None = None
     bytes: int | None = None
     time: float | None = None
     idle: float | None = None
     until: UntilCondition | None = None
     until_tally: RunningTally | None = None
-    """The running values that `until` wants."""
+    """The running values that `until` reads."""
     tumbling: Tumbling | None = None
     event_order: Tumbling | None = None
-    """The steps in which event time comes further, where `time` and `idle` go by it."""
+    """The steps in which the shard's time advances, if `time` and `idle` go by event time."""
     incomplete: Literal["write", "park", "drop"] = "write"
     on_stop: Literal["write", "requeue", "park"] = "write"
     late: Literal["park", "drop", "new", "amend"] = "park"
     remember: int = 0
-    """Closed keys."""
+    """The largest number of closed keys to remember."""
     amend_for: float = 0.0
     max_groups: int | None = None
     order: int | None = None
-    """Where in a member's values stands what members are sorted by."""
+    """The position among a member's values of the value to sort by."""
     tally: RunningTally | None = None
-    """What a group is reduced to."""
+    """The functions that reduce a group."""
     by_function: bool = False
-    """A function of the user's own reduces a group, after it has left."""
+    """A user function reduces a group, after it has left."""
     hold: bool = True
-    """Members are kept to the end although there may be a tally."""
+    """Members are kept until the group leaves, even if there is a tally."""
     recognise: bool = False
-    """A message that is delivered again is recognised by its name."""
+    """Redelivered messages are recognised by their `message_id`."""
     partitions: Sequence[str] = ()
-    """All that take part in stream time."""
+    """The source partitions that the watermark waits for."""
 
     @cached_property
     def weighs(self) -> bool:
-        """A rule or a condition asks for the bytes of a group."""
+        """A rule or a condition reads the bytes of a group."""
         return self.bytes is not None or self.until is not None
 
     @cached_property
@@ -138,7 +138,7 @@ class Rules:
 
     @cached_property
     def sliced(self) -> bool:
-        """No rule asks for a single message: they are counted in slices."""
+        """No rule looks at a single message, so a shard adds them in slices."""
         each = (self.idle, self.until, self.tumbling, self.tally)
         return self.plain and not self.recognise and all(rule is None for rule in each)
 
@@ -146,7 +146,7 @@ class Rules:
 def make_rules(
     spec: AggregateSpec, values: MemberValues, partitions: Sequence[str], shards: int
 ) -> Rules:
-    """Translate a spec: its limits hold for all shards together, and each has an equal part."""
+    """Translate a spec; each shard gets an equal part of the limits, which hold for all shards."""
     window, parks = spec.window, "park" in (spec.incomplete, spec.on_stop)
     marked = (window.first, window.last, window.size)
     return Rules(
@@ -182,7 +182,7 @@ def _tumbling(spec: TumblingSpec | None) -> Tumbling | None:
 
 
 def _event_order(window: WindowSpec) -> Tumbling | None:
-    """Event time in steps that are small beside `time` and `idle`."""
+    """Return the steps of event time, which are short compared to `time` and `idle`."""
     if window.event_time is None:
         return None
     shortest = min(seconds for seconds in (window.time, window.idle) if seconds is not None)

@@ -1,6 +1,6 @@
-"""A group that is reduced as its members come: of them it keeps no more than tags and names.
+"""A group that reduces its members on arrival, and keeps only their tags and names.
 
-Pure. It does not know when it is complete.
+Pure. It does not decide when it is complete.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from flows.values.group import Member, Part, Summary
 from flows.values.identity import combined_id, identity
 
 GONE = 2**32 - 1
-"""No share has this number: so many connections are not made."""
+"""A number that no share has: there are never so many connections."""
 
 
 class Share:
-    """What has come of one origin, and goes with it when its connection is lost."""
+    """The members of one origin, which leave together when its connection is lost."""
 
     __slots__ = ("bytes", "origin", "parts", "redelivered", "state", "tags", "until")
 
@@ -29,7 +29,7 @@ class Share:
         assert rules.tally
         self.origin = origin
         self.redelivered: list[Hashable] | None = None
-        """The identities of those that had been delivered before."""
+        """The identities of the members that are flagged as redelivered."""
         self.bytes = 0
         self.state = rules.tally.start()
         self.until = rules.until_tally.start() if rules.until_tally else None
@@ -38,12 +38,12 @@ class Share:
 
     @property
     def count(self) -> int:
-        """Members."""
+        """Number of members."""
         return len(self.tags) + len(self.parts or ())
 
 
 class Running:
-    """A group of which running values are kept, one share for each origin: mostly one."""
+    """A group with running values, one share for each origin; mostly there is one."""
 
     __slots__ = (
         "_holders",
@@ -70,12 +70,12 @@ class Running:
         self.duplicates: Sequence[DuplicateOfOpen] = ()
         self._rules = rules
         self._names: list[Hashable] = []
-        """By place, in order of arrival; a place whose message is gone stays empty."""
+        """The name at each place, in order of arrival; a lost member keeps its place."""
         self._shares: tuple[Share, ...] = ()
         self._share: Share | None = None
-        """The latest member's: messages mostly come from where the one before came from."""
+        """The share of the latest member: the next one mostly has the same origin."""
         self._holders: array[int] | None = None
-        """By place, in whose share it is; not kept while there is one share."""
+        """The number of the share at each place; `None` as long as there is one share."""
         self._places: dict[Hashable, int] | None = None
 
     def add(self, member: Member, now: float) -> None:
@@ -190,7 +190,7 @@ class Running:
         return share
 
     def _put(self, share: Share, member: Member, place: int) -> None:
-        """Add a member to a share; its place says when it came among those of all shares."""
+        """Add a member to a share; `place` is its number in the group, by arrival."""
         rules = self._rules
         rules.tally.add(share.state, member.values, place)  # type: ignore[union-attr]
         if member.part is None:

@@ -1,17 +1,17 @@
-"""Decides which messages leave together: the open groups of one shard, and what completes them.
+"""Decides which messages leave together: keeps the open groups of one shard, and completes them.
 
-Pure: `now` is an argument, in seconds since 1970 by a clock that only goes forward. It knows
-neither where messages come from nor where groups go.
+Pure: `now` is an argument, in seconds since 1970, by a clock that never goes back. It knows neither
+the source of messages nor the target of groups.
 
-Rule 1: A message enters the open group of its key, in its aligned window if windows are aligned,
-        or opens one; the group's age runs from its first message.
-Rule 2: The message that completes a group is in it. Several reasons at once are asked in the order
-        `last`, `until`, `size`, `count`, `bytes`.
+Rule 1: A message enters the open group of its key and of its aligned window, if windows are
+        aligned, or opens one. The age of a group counts from its first message.
+Rule 2: The message that completes a group is a member of it. If several rules complete it at once,
+        the reason is the first of `last`, `until`, `size`, `count`, `bytes`.
 Rule 3: A message at exactly the end of `time`, `idle` or a window belongs to the next group.
 Rule 4: A message marked `FIRST` completes the open group before it, and opens the next.
-Rule 5: What belongs to a closed window or a closed key is late.
-Rule 6: Messages of a lost connection leave the open groups: they will be delivered again.
-Rule 7: When there are too many open groups, the one opened first leaves.
+Rule 5: A message of a closed window or a closed key is late.
+Rule 6: Messages of a lost connection leave the open groups, because they will be redelivered.
+Rule 7: If there are too many open groups, the one opened first leaves.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from flows.values.identity import of_key
 
 
 class Shard:
-    """The open groups of some keys; or of one consumer's messages, where there are no keys."""
+    """The open groups of some keys; without keys, of the messages of one consumer."""
 
     def __init__(self, rules: Rules) -> None:
         self.open_members = self.open_duplicates = 0
@@ -48,22 +48,22 @@ class Shard:
 
     @property
     def open_groups(self) -> int:
-        """How many there are."""
+        """Number of open groups."""
         return self._open.count
 
     @property
     def late(self) -> Mapping[str, int]:
-        """How many messages were late, by what became of them."""
+        """Number of late messages by result: see `Late.counts`."""
         return self._late.counts
 
     @property
     def due_at(self) -> float | None:
-        """When `complete_due` has something to complete, if nothing is heard until then."""
+        """When `complete_due` next completes a group if nothing arrives; seconds since 1970."""
         due = self._open.next_due()
         return None if due is None else due.at
 
     def add(self, members: list[Member], now: float) -> list[ShardOutput]:
-        """Take messages in, in order; return what leaves by now."""
+        """Add messages in order; return what leaves by now."""
         out = self.complete_due(now)  # Rule 3
         if self._rules.sliced:
             self._add_slices(members, now, out)
@@ -74,17 +74,17 @@ class Shard:
             self._leave(group, "late", out)
         return with_merged_outcomes(out)
 
-    def heard(self, progress: Progress, now: float) -> list[ShardOutput]:
-        """A source partition has come further in event time, which may close windows."""
+    def note_progress(self, progress: Progress, now: float) -> list[ShardOutput]:
+        """Note the event time of a source partition; return the groups that this completes."""
         if self._windows is not None:
-            self._advance(self._windows, now)  # by what was known until now
-            self._windows.heard(progress, now)
+            self._advance(self._windows, now)  # the time until now goes by the earlier progress
+            self._windows.note_progress(progress, now)
         return self.complete_due(now)
 
     def complete_due(self, now: float) -> list[ShardOutput]:
-        """Complete what has come of age, was silent for long, or belongs to a window that is over.
+        """Complete the groups that `time`, `idle` or the end of their window completes by now.
 
-        In that order, if it is due at the same moment.
+        In that order, if they are due at the same moment.
         """
         out: list[ShardOutput] = []
         if self._windows is not None:
@@ -95,11 +95,11 @@ class Shard:
         return with_merged_outcomes(out)
 
     def complete(self, key: str | None, now: float) -> list[ShardOutput]:
-        """Complete all that is open under a key; `None`: all that is open."""
+        """Complete the open groups of a key; `None`: all open groups."""
         return self._leave_all(self._open.all() if key is None else self._open.under(key), "forced")
 
     def stop(self, now: float) -> list[ShardOutput]:
-        """The job ends: complete what is open, or leave it to the broker, as the rules say."""
+        """Complete all open groups for a drain, or none if `on_stop` requeues their messages."""
         return [] if self._rules.on_stop == "requeue" else self._leave_all(self._open.all(), "stop")
 
     def purge(self, origin: Origin) -> None:
@@ -120,7 +120,7 @@ class Shard:
             amendments.follow(windows, now)
 
     def _add_slices(self, members: list[Member], now: float, out: list[ShardOutput]) -> None:
-        """Take in messages that no rule looks at one by one."""
+        """Add messages of which no rule looks at a single one."""
         while members:
             group = self._open.of_window(None).get(None) or self._open.open(None, None, now)
             assert isinstance(group, HeldGroup)
@@ -132,7 +132,10 @@ class Shard:
                 self._leave(group, reason, out)
 
     def _fill(self, group: HeldGroup, members: list[Member]) -> tuple[int, int, str | None]:
-        """How many of these a group takes, their size, and what that completes it by. Rule 2."""
+        """Return how many members a group takes, their bytes, and the reason that completes it.
+
+        Rule 2.
+        """
         rules, taken, size, reason = self._rules, len(members), 0, None
         if rules.count is not None and taken >= rules.count - group.count:
             taken, reason = rules.count - group.count, "count"
@@ -145,7 +148,7 @@ class Shard:
         return taken, size, reason
 
     def _add_each(self, members: list[Member], now: float, out: list[ShardOutput]) -> None:
-        """Take in messages that are looked at one by one. This loop's cost counts for each."""
+        """Add messages one by one. Each line of this loop costs time for every message."""
         windows, window, groups = self._windows, None, self._open.of_window(None)
         recognise, idle = self._rules.recognise, self._rules.idle is not None
         redeliveries = self._departures.redeliveries
@@ -174,7 +177,7 @@ class Shard:
             self._take_in(group, member, now, out)
 
     def _goes_alone(self, member: Member, copied: bool, now: float, out: list[ShardOutput]) -> bool:
-        """Whether it enters no open group: its copy has left before, or it is marked `ALONE`."""
+        """Handle a member whose first copy has left, or that is `ALONE`; return whether it did."""
         duplicate = self._departures.duplicate_of_sent(member) if copied else None
         if duplicate is not None:
             out.append(duplicate)
@@ -189,7 +192,7 @@ class Shard:
     def _take_in(
         self, group: OpenGroup, member: Member, now: float, out: list[ShardOutput]
     ) -> None:
-        """Add a member to its group, and see whether that completes it. Rule 2."""
+        """Add a member to its group, and write the group if that completes it. Rule 2."""
         rules, last, met = self._rules, member.marks & LAST, False
         if rules.until is not None and not last:
             try:
@@ -216,7 +219,7 @@ class Shard:
             self._leave(group, "bytes", out)
 
     def _is_late(self, member: Member, window: int | None) -> bool:
-        """Whether its window or its key is closed. Rule 5."""
+        """Return whether the window or the key of a member is closed. Rule 5."""
         if window is not None and self._windows is not None:
             return window < self._windows.closed_below
         closed_keys = self._departures.closed_keys
@@ -247,6 +250,6 @@ class Shard:
 
 
 def _with(group: OpenGroup, member: Member, now: float) -> GroupSoFar:
-    """What a condition is told of a group before its newest member is in it, as if it were."""
+    """Return the group for a condition as if this member were already in it."""
     size, age = group.bytes + weight(member), now - group.opened_at
     return GroupSoFar(group.key, group.count + 1, size, age, group.so_far(member))

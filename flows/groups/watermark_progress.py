@@ -1,7 +1,7 @@
-"""Finds where, among messages that arrived together, event time comes far enough to close a window.
+"""Finds the messages of a batch after which event time has advanced enough to close a window.
 
-Pure. A message behind that one may be late, as it would be if it had arrived a second later: so
-what is late depends on the order of the messages alone, and not on how many arrive together.
+Pure. The messages behind such a message may be late, as if they had arrived a second later. So it
+depends only on the order of messages which ones are late, not on how many arrive together.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from flows.values.group import Member, Progress
 
 
 class WatermarkGenerator:
-    """How event time goes on, partition by partition."""
+    """The progress of event time, by source partition."""
 
     def __init__(self, tumbling: Tumbling) -> None:
         self._tumbling = tumbling
-        self._come_to: dict[str, float] = {}
-        """The largest event time of each partition."""
+        self._largest: dict[str, float] = {}
+        """The largest event time of each partition, in seconds since 1970."""
         self._ahead: dict[str, int] = {}
 
     @property
     def ahead(self) -> int:
-        """How many times were too far in the future to move anything."""
+        """Number of event times that were too far in the future to advance the watermark."""
         return sum(self._ahead.copy().values())
 
     def of(
         self, partition: str, members: Sequence[Member], now: float
     ) -> Iterator[tuple[int, Progress]]:
-        """Progress, and how many members come before it; `now` in seconds since 1970."""
+        """Yield each progress, and the number of members before it; `now` in seconds since 1970."""
         most = now + self._tumbling.ahead
-        begin = largest = self._come_to.get(partition, -inf)
-        told, ahead = self._closed_below(largest), 0
+        begin = largest = self._largest.get(partition, -inf)
+        reported, ahead = self._closed_below(largest), 0
         for position, member in enumerate(members, start=1):
             at = member.at
             if at is None or not largest < at:
@@ -42,13 +42,13 @@ class WatermarkGenerator:
                 ahead += 1
                 continue
             largest, closed = at, self._closed_below(at)
-            if closed > told:
-                told = closed
+            if closed > reported:
+                reported = closed
                 yield position, Progress(partition, largest)
         if ahead:
             self._ahead[partition] = self._ahead.get(partition, 0) + ahead
         if members and (largest > begin or begin > -inf):
-            self._come_to[partition] = largest
+            self._largest[partition] = largest
             yield len(members), Progress(partition, largest)
 
     def _closed_below(self, at: float) -> float:

@@ -1,13 +1,14 @@
-"""Aligned windows: where a message belongs, which windows are open, and which are over.
+"""Tracks aligned windows: which one a message belongs to, which are open, and which are closed.
 
-Pure. It knows windows by their number since 1970, counts in whole microseconds so that windows
-begin where one expects it, and knows nothing of what is in them.
+Pure. It names windows by their number since 1970, counts in whole microseconds so that no rounding
+shifts them, and knows nothing of their groups.
 
 Rule 1: A moment at exactly the end of a window belongs to the next one.
-Rule 2: A window is closed once the time it goes by has come `lateness` beyond its end, and not
-        before; what belongs to a closed window is late.
-Rule 3: While all that has come lies so far ahead that it moves nothing, the clock ends windows,
-        once no partition is waited for. It closes none: what comes may tell an earlier time.
+Rule 2: A window is closed when its time (the watermark, or the clock) is `lateness` beyond its end,
+        and not before. A message of a closed window is late.
+Rule 3: If every event time seen is beyond `ahead`, the watermark cannot advance; the clock then
+        flushes windows after `idle_after`, but does not close them: later messages may bring
+        earlier event times.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from flows.groups.watermark import ClockTime, Watermark
 from flows.values.group import Member, Progress
 
 MAX_CLOSINGS = 100
-"""How many moments are told apart, however long nothing looked."""
+"""The largest number of moments that `closings` tells apart."""
 
 
 class Windows:
@@ -34,43 +35,43 @@ class Windows:
             Watermark(rules.partitions, tumbling.idle_after) if self._by_event else ClockTime()
         )
         self._open: list[int] = []
-        """A heap: the one that ends first is first."""
+        """A heap of window numbers: the window that ends first is first."""
         self._opened_at: dict[int, float] = {}
         self._idle_after = tumbling.idle_after
         self.closed_below: float = -inf
-        """Windows of a lower number are closed, as of the last `closed`."""
+        """Windows of a lower number are closed, as of the last `advance`."""
 
     def of(self, member: Member, now: float) -> int:
-        """The number of the window that a message belongs to. Rule 1."""
+        """Return the number of the window that a message belongs to. Rule 1."""
         at = member.at if self._by_event and member.at is not None else now
         return round(at * MICROSECONDS) // self._every
 
     def span(self, window: int) -> tuple[float, float]:
-        """Start and end of a window, in seconds since 1970."""
+        """Return start and end of a window, in seconds since 1970."""
         return window * self._every / MICROSECONDS, (window + 1) * self._every / MICROSECONDS
 
-    def heard(self, progress: Progress, now: float) -> None:
-        """A source partition has come further."""
+    def note_progress(self, progress: Progress, now: float) -> None:
+        """Note the event time of a source partition."""
         if isinstance(self._time, Watermark):
-            self._time.heard(progress.partition, progress.at, now)
+            self._time.note_progress(progress.partition, progress.at, now)
 
     def open(self, window: int, now: float) -> None:
-        """A window has its first group."""
+        """Note that a window has its first group."""
         heappush(self._open, window)
         self._opened_at[window] = now
 
     def advance(self, now: float) -> None:
-        """Look how far time has come. Rule 2."""
+        """Close the windows that are over at `now`. Rule 2."""
         at = self._time.at(now)
         if at > -inf:
             self.closed_below = self._tumbling.closed_below(at)
 
     def closings(self, now: float, back: float) -> Iterator[tuple[float, float]]:
-        """Advance to now; each moment at which windows were closed, and `closed_below` from then.
+        """Advance to `now`; yield each moment at which windows closed, with the new `closed_below`.
 
-        Moments are those at which a timer would have looked, so they depend on nothing else. More
-        than `back` seconds ago, and nearer together than a hundredth of that, some are left out;
-        but never the first of all, when time became known.
+        The moments are those at which a timer would have fired, so they do not depend on when this
+        is called. Moments more than `back` seconds ago, or closer together than a hundredth of
+        `back`, may be left out, but never the first one, when the time became known.
         """
         at = -inf
         while (moment := self._next_closing()) is not None and max(moment, at) < now:
@@ -85,18 +86,18 @@ class Windows:
             yield at, self.closed_below
 
     def _next_closing(self) -> float | None:
-        """When the clock will close a window, or make time known."""
+        """Return when the clock will close a window, or make the time known."""
         if self.closed_below == -inf:
             return self._time.begins()
         end = (self.closed_below + 1) * self._every + self._lateness
         return self._time.reaches(end / MICROSECONDS)
 
     def first(self) -> int | None:
-        """The open window that ends first."""
+        """Return the open window that ends first."""
         return self._open[0] if self._open else None
 
     def closes_at(self, window: int) -> float | None:
-        """When that will be, by the clock, if no message comes any more."""
+        """Return when a window closes, by the clock, if no message arrives; `None`: never."""
         end = ((window + 1) * self._every + self._lateness) / MICROSECONDS
         reached = self._time.reaches(end)
         if reached is None and window in self._opened_at:  # Rule 3
@@ -104,7 +105,7 @@ class Windows:
         return reached
 
     def close(self, window: int) -> None:
-        """The window that ends first has no group any more."""
+        """Forget the window that ends first, when it has no groups."""
         if heappop(self._open) != window:
             raise AssertionError(f"window {window} is closed before one that ends first")
         del self._opened_at[window]

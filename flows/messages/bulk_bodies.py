@@ -1,7 +1,7 @@
 """Reads bodies made for Elasticsearch's `_bulk`: an action on one line, its document on the next.
 
-Pure. Every publisher can write these bodies, so they reach no index that the spec does not name,
-and what an action asks for is either done or refused: never is something left out in silence.
+Pure. Any publisher can write these bodies, so they reach only indices that the spec names. An
+action that Hopper does not support is refused, and never ignored.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from flows.messages.formats import Document, Unreadable, lines_of, read_json
 
 
 def cut(body: bytes) -> list[bytes]:
-    """The lines of each document, one or two.
+    """Return the one or two lines of each document.
 
     Raises:
-        Unreadable: a line is no action, so that the meaning of the lines after it is unknown; or
-            the last document is not there.
+        Unreadable: a line is no action, so the meaning of the lines after it is unknown; or the
+            last document is missing.
     """
     pieces: list[bytes] = []
     lines = iter(enumerate(lines_of(body), start=1))
@@ -33,7 +33,7 @@ def cut(body: bytes) -> list[bytes]:
         try:
             names = list(_decode_name(line))
         except _BROKEN as error:
-            raise Unreadable(f"line {number}: no action: {_told(error)}") from None
+            raise Unreadable(f"line {number}: no action: {_one_line(error)}") from None
         if len(names) != 1:
             raise Unreadable(f"line {number}: no action: it has {len(names)} names")
         if names == ["delete"]:
@@ -47,16 +47,16 @@ def cut(body: bytes) -> list[bytes]:
 
 
 def join(pieces: Sequence[bytes]) -> bytes:
-    """The body that has these documents."""
+    """Return a body of these documents."""
     return b"".join(piece + b"\n" for piece in pieces)
 
 
 def document_reader(names: NameRules, indices: Sequence[str] | None) -> Callable[[bytes], Document]:
-    """The reading of what `cut` has cut.
+    """Build the function that reads one result of `cut`.
 
-    A document may name an index that is among `indices`, in which `*` stands for any text; but one
-    that begins with a dot, as Elasticsearch's own do, only where the pattern does so too. With any
-    other it is refused. With `None` it makes no difference what a document names.
+    A document may name an index that matches one of `indices`, where `*` matches any text. An index
+    that begins with a dot, as Elasticsearch's own do, needs a pattern that begins with a dot. Any
+    other index is refused. `None`: ignore the indices that documents name.
     """
     most = names.max_id_bytes
     if indices is None:
@@ -85,7 +85,7 @@ def _read(piece: bytes, max_id_bytes: int) -> Document:
             update = _decode_update(source)
             action, source = "upsert" if update.doc_as_upsert else name, bytes(update.doc)
     except _BROKEN as error:
-        raise Unreadable(f"no action that is known here: {_told(error)}") from None
+        raise Unreadable(f"unknown action: {_one_line(error)}") from None
     id = _id(metadata, max_id_bytes, needed=name in ("update", "delete"))
     routing = None if metadata.routing is None else str(metadata.routing)
     document = read_json(source.rstrip(), 0.0)
@@ -93,15 +93,15 @@ def _read(piece: bytes, max_id_bytes: int) -> Document:
 
 
 class _Metadata(msgspec.Struct, forbid_unknown_fields=True):
-    """What is understood of an action. Elasticsearch reads numbers as text here."""
+    """The supported fields of an action. Elasticsearch reads numbers as text here."""
 
     index: str | None = msgspec.field(name="_index", default=None)
     id: str | int | None = msgspec.field(name="_id", default=None)
     routing: str | int | None = None
     type: str | None = msgspec.field(name="_type", default=None)
-    """Elasticsearch had types until its version 7; what they were named changes nothing now."""
+    """Ignored: Elasticsearch had types up to version 7."""
     retry_on_conflict: int | None = None
-    """Without it a conflict is met the way the sink meets all conflicts."""
+    """Ignored: the sink handles all conflicts the same way."""
 
 
 class _Update(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,8 +113,8 @@ class _Anything(msgspec.Struct):
     pass
 
 
-def _told(error: Exception) -> str:
-    """Its text, which may hold what the sender has written, on one line."""
+def _one_line(error: Exception) -> str:
+    """Return the text of an error, which may quote the body, on one line."""
     return " ".join(str(error)[:300].split())
 
 
@@ -129,7 +129,7 @@ def _id(metadata: _Metadata, max_bytes: int, needed: bool) -> str | None:
 
 def _problem_of(names: NameRules, patterns: Sequence[re.Pattern[str]], index: str) -> str | None:
     if not any(pattern.fullmatch(index) for pattern in patterns):
-        return "it is none of those that the spec allows"
+        return "the spec does not allow this index"
     return names.problem_of_index(index)
 
 

@@ -1,8 +1,8 @@
-"""Bodies of several documents: how they are taken apart, read and put together again.
+"""Splits bodies of several documents, reads each document, and joins documents to a body again.
 
-Pure. Each document is read by itself, and one that cannot be read hurts only itself; but a body
-that cannot be taken apart is refused whole, since nothing is known of what is in it. So is an array
-that has anything but objects in it: it is one value, not a list of documents.
+Pure. Each document is read by itself, so one unreadable document does not affect the others. A body
+that cannot be split is refused as a whole, because its documents are unknown. So is an array with
+anything but objects in it: it is one value, not a list of documents.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ class Refused(NamedTuple):
 
 
 Pieces = list[Document | Refused]
-"""What a body of several documents holds, in order; at least one of them can be read."""
+"""The documents of a body, in order; at least one of them is readable."""
 Read = Callable[[bytes, float], bytes | Pieces]
-"""(body, arrived_at in seconds since 1970) -> the one document, or several."""
+"""(body, arrived_at in seconds since 1970) -> its one document, or its several documents."""
 
 
 class Container(NamedTuple):
-    """How several documents are in one body."""
+    """A format of bodies with several documents."""
 
     cut: Callable[[bytes], list[bytes]]
     document: Callable[[bytes], Document]
     join: Callable[[Sequence[bytes]], bytes]
 
     def split(self, body: bytes) -> bytes | Pieces:
-        """The documents; one of which nothing is said comes alone.
+        """Return the documents; a single one without metadata is returned as bytes.
 
         Raises:
-            Unreadable: the body cannot be taken apart, or has no document that can be read.
+            Unreadable: the body cannot be split, or none of its documents is readable.
         """
         cut = self.cut(body)
         if len(cut) > MAX_DOCUMENTS:
@@ -50,8 +50,8 @@ class Container(NamedTuple):
         pieces: Pieces = [self._read(piece) for piece in cut]
         match pieces:
             case []:
-                # It is not acknowledged as if it had been stored: nothing was.
-                raise Unreadable("empty: there is no document in it")
+                # Reject it: to acknowledge it would claim that something is stored.
+                raise Unreadable("empty: the body has no document")
             case [Document(source, None, None, None, None)]:
                 return source
             case [Refused(reason), *_] if all(isinstance(piece, Refused) for piece in pieces):
@@ -66,7 +66,7 @@ class Container(NamedTuple):
 
 
 def container_of(kind: Kind, names: NameRules, indices: Sequence[str] | None) -> Container | None:
-    """How bodies of a kind hold several documents; `None`: they hold one.
+    """Return the container format of bodies of a kind; `None`: they have one document.
 
     Documents of `es_bulk` may name `indices`: see `bulk_bodies.document_reader`.
     """
@@ -89,14 +89,14 @@ def _cut_lines(body: bytes) -> list[bytes]:
 
 
 def is_array(body: bytes) -> bool:
-    """Whether a body begins as a JSON array does."""
+    """Return whether a body begins like a JSON array."""
     return _ARRAY(body) is not None
 
 
 def _cut_array(body: bytes) -> list[bytes]:
     body = body.removeprefix(BOM_UTF8)
     try:
-        if body.count(b",") >= MAX_DOCUMENTS:  # only then there may be too many
+        if body.count(b",") >= MAX_DOCUMENTS:  # count exactly only if there may be too many
             _count_elements(body)
         elements = [bytes(element).strip() for element in _decode_array(body)]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -112,7 +112,7 @@ def _cut_array(body: bytes) -> list[bytes]:
 
 
 class NoArrayOfObjects(Unreadable):
-    """A JSON array that has something else in it than objects."""
+    """A JSON array with a value that is no object."""
 
     def __init__(self, number: int, elements: Sequence[bytes]) -> None:
         kind = _KINDS.get(elements[number - 1][:1], "a number")
@@ -123,7 +123,7 @@ class NoArrayOfObjects(Unreadable):
 
 
 def _count_elements(body: bytes) -> None:
-    """Stop at one too many, where they are not yet in memory: see `MAX_DOCUMENTS`."""
+    """Raise `OverflowError` if there are more than `MAX_DOCUMENTS`, without keeping any of them."""
     left = iter(range(MAX_DOCUMENTS))
 
     def count(_type: type, _value: object) -> _Element:
@@ -135,7 +135,7 @@ def _count_elements(body: bytes) -> None:
 
 
 class _Element:
-    """Any value, of which nothing is kept."""
+    """Stands for any value, which is not kept."""
 
 
 _ELEMENT = _Element()

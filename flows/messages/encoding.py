@@ -30,7 +30,7 @@ MAX_STREAMS_OF_BLOCKS = 64
 MAX_MEMORY = 128 * 1024**2
 """Bytes of memory for `xz`: its highest preset needs 65 MiB, but a body may request GiBs."""
 CHUNK_BYTES = 65536
-"""At the end of a stream, zlib copies the rest of its input: at most so many bytes."""
+"""Bytes per call of zlib: at the end of a stream, it copies the rest of the input of that call."""
 
 
 def unpack(body: bytes, codings: tuple[str, ...], most: int) -> bytes:
@@ -186,7 +186,7 @@ def _unpack(body: bytes, coding: _Coding, most: int) -> bytes:
         position -= len(stream.unused_data)
         if position == len(body):
             return b"".join(unpacked)
-    raise Unreadable(f"not {coding.name}: something follows the end")
+    raise Unreadable(f"not {coding.name}: more bytes follow the end")
 
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -196,7 +196,7 @@ _GZIP_OF_KOMBU = "gzip or zlib"
 _KNOWN = ("gzip", "deflate", "zstd")
 _ALIASES = {"x-gzip": "gzip", "zlib": "deflate"}
 _KOMBU = {
-    # By this name kombu means what zlib makes.
+    # kombu uses this name for the output of zlib.
     **dict.fromkeys(("application/x-gzip", "application/gzip", "gzip", "zlib"), _GZIP_OF_KOMBU),
     **dict.fromkeys(("application/x-bz2", "bzip2", "bzip", "bz2"), "bzip2"),
     **dict.fromkeys(("application/x-lzma", "application/x-xz", "lzma", "xz"), "xz"),
@@ -214,4 +214,4 @@ _STARTS = {
     b"x\x9c": "deflate",
     b"x\xda": "deflate",
 }
-"""RFC 1952, 8878 and 1950: at the levels that zlib has."""
+"""First bytes by RFC 1952, 8878 and 1950; those of deflate depend on the level of zlib."""

@@ -1,7 +1,7 @@
-"""Reads bodies of one document: JSON, MessagePack or text becomes a JSON object on one line.
+"""Reads bodies of one document: converts JSON, MessagePack or text to a JSON object on one line.
 
-Pure. A body that is such a line already is handed on as it came, not printed again; the byte order
-mark of UTF-8 is no part of it. No body is taken apart here: `containers.py` does that.
+Pure. A body that already is such a line is returned unchanged, without the byte order mark of UTF-8
+if it has one. `containers.py` splits bodies of several documents.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from connectors.spec import Format
 from connectors.units import size_text
 
 Kind = Literal["json", "text", "msgpack", "ndjson", "es_bulk", "unknown"]
-"""What a body is; `unknown`: a JSON object as such, anything else as text."""
+"""The format of a body; `unknown`: JSON if it is a JSON object, else text."""
 Read = Callable[[bytes, float], bytes]
 """(body, arrived_at in seconds since 1970) -> document; raises `Unreadable`."""
 Decode = Callable[[bytes], dict[str, Any]]
-"""document -> its fields, or those that a later step asks for; raises `Unreadable`."""
+"""document -> its fields, or only those that a later step needs; raises `Unreadable`."""
 MAX_DOCUMENTS = 100_000
-"""In one body: each takes some 500 bytes beside its own until it is stored, so these take 50 MB,
-where 16 MiB of nothing but `{},` would take 3 GB."""
+"""The largest number in one body. Until it is stored, each document takes 500 bytes besides its own
+text, so this number takes 50 MB; without a limit, 16 MiB of `{},` would take 3 GB."""
 T = TypeVar("T")
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """One document of a body, and what the body says of it; `None`: nothing."""
+    """One document of a body, with the metadata that the body has; `None`: the body has none."""
 
     source: bytes
     """A JSON object on one line."""
@@ -43,12 +43,12 @@ class Document(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unreadable(ValueError):
-    """The body is not what its format says; the text says where."""
+    """The body is not in its format; the text says where."""
 
 
 @lru_cache(1024)
 def kind_of(format: Format, content_type: str | None) -> Kind:
-    """What a message's body is; a spec's `format` outranks the content type."""
+    """Return the format of a body; the spec's `format` has priority over the content type."""
     if format != "auto":
         return format
     kind = (content_type or "").partition(";")[0].strip().lower()
@@ -60,38 +60,39 @@ def kind_of(format: Format, content_type: str | None) -> Kind:
         return "ndjson"
     if kind.startswith("text/"):
         return "text"
-    # Nothing is said, or nothing that helps: some clients call every body
-    # application/octet-stream.
+    # Some clients send every body as application/octet-stream.
     return "unknown"
 
 
 class TooLarge(Unreadable):
-    """The body has more bytes than it may."""
+    """The body is larger than `max_message`."""
 
 
 def too_large(body: bytes, most: int) -> TooLarge:
-    """What to raise of a body of more than `most` bytes."""
+    """Return the error for a body of more than `most` bytes."""
     return TooLarge(f"has {len(body)} bytes, which is more than max_message ({size_text(most)})")
 
 
 def json_reader(
     otherwise: Callable[[bytes, float, str], T], most: int = sys.maxsize
 ) -> Callable[[bytes, float], bytes | T]:
-    """A reading of JSON objects, and of what else `otherwise(body, arrived_at, problem)` can read.
+    """Build a reader of JSON objects; it passes other bodies to `otherwise`.
 
-    An object is handed on as it came if it is on one line, else it is put on one. A body of more
-    than `most` bytes is not looked into: it is `TooLarge`.
+    The reader returns an object on one line unchanged, and puts any other on one line. For a body
+    of more than `most` bytes it raises `TooLarge` without reading it.
+
+    `otherwise`: (body, arrived_at in seconds since 1970, problem) -> the result.
     """
 
     def read(body: bytes, arrived_at: float) -> bytes | T:
         if len(body) > most:
             raise too_large(body, most)
         try:
-            # An empty struct makes msgspec check the syntax of everything and build nothing: 0.2 µs
-            # for 250 bytes, where building a dict costs three times as much.
+            # With an empty struct, msgspec checks the syntax of everything and builds nothing: 0.2
+            # µs for 250 bytes, a third of what building a dict takes.
             _check_object(body)
             if not body.isascii():
-                body.decode()  # msgspec passes over broken UTF-8 in what it skips
+                body.decode()  # msgspec accepts invalid UTF-8 in fields that it skips
             return on_one_line(body) if NEWLINE in body else body
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             problem = str(error)
@@ -105,7 +106,7 @@ def json_reader(
 
 
 def read_text(body: bytes, arrived_at: float) -> bytes:
-    """`{"message": text, "@timestamp": time of arrival}`."""
+    """Return `{"message": text, "@timestamp": time of arrival}`; raises `Unreadable`."""
     try:
         text = body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -113,14 +114,14 @@ def read_text(body: bytes, arrived_at: float) -> bytes:
     return msgspec.json.encode({"message": text, "@timestamp": _printed(arrived_at)})
 
 
-@lru_cache(16)  # Messages that arrive together have one time.
+@lru_cache(16)  # messages that arrive together have the same time
 def _printed(arrived_at: float) -> str:
     at = datetime.fromtimestamp(arrived_at, UTC).isoformat(timespec="milliseconds")
     return at.replace("+00:00", "Z")
 
 
 def read_msgpack(body: bytes, _arrived_at: float) -> bytes:
-    """A MessagePack map, printed as JSON."""
+    """Convert a MessagePack map to JSON; raises `Unreadable`."""
     try:
         return msgspec.json.encode(_decode_map(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, OverflowError) as error:
@@ -130,13 +131,13 @@ def read_msgpack(body: bytes, _arrived_at: float) -> bytes:
 
 
 def decode(document: bytes) -> dict[str, Any]:
-    """The fields of a JSON object.
+    """Return the fields of a JSON object.
 
-    It checks more than the readings do: a document with a number that no float can hold is a JSON
-    object, but its fields cannot be told.
+    It checks more than the readers do: a number that no float can hold is valid JSON, but has no
+    value here.
 
     Raises:
-        Unreadable: it is none, or they cannot be told.
+        Unreadable: it is no JSON object, or a field has no value.
     """
     try:
         return _decode_object(document)
@@ -147,10 +148,10 @@ def decode(document: bytes) -> dict[str, Any]:
 
 
 def decoder(names: Collection[str] | None) -> Decode:
-    """A `decode` that builds nothing but the fields of these names; `None`: all of them.
+    """Build a `decode` that returns only the fields of these names; `None`: all fields.
 
-    The rest is checked and passed over: two fields of eight cost half of what all of them do. What
-    cannot be told in a field that no step asked for is no reason to refuse its document.
+    It checks the syntax of the others and skips them: two fields of eight take half the time of all
+    eight. A field without a value does not matter if no step needs it.
     """
     if names is None:
         return decode
@@ -160,7 +161,7 @@ def decoder(names: Collection[str] | None) -> Decode:
     def decode_wanted(document: bytes) -> dict[str, Any]:
         try:
             if not document.isascii():
-                document.decode()  # msgspec passes over broken UTF-8 in what it skips
+                document.decode()  # msgspec accepts invalid UTF-8 in fields that it skips
             return read(document)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             _refuse(document, 0.0, str(error))
@@ -171,15 +172,15 @@ def decoder(names: Collection[str] | None) -> Decode:
 
 
 def on_one_line(document: bytes) -> bytes:
-    """A JSON object, itself if there is no newline in it."""
+    """Return a JSON object on one line; unchanged if it has no newline."""
     return msgspec.json.format(document, indent=-1) if NEWLINE in document else document
 
 
 def lines_of(body: bytes) -> list[bytes]:
-    """The lines of a body of documents that have one or two lines each.
+    """Return the lines of a body whose documents have one or two lines each.
 
     Raises:
-        Unreadable: there are too many.
+        Unreadable: there are more lines than `MAX_DOCUMENTS` documents can have.
     """
     if body.count(b"\n") > 2 * MAX_DOCUMENTS:
         raise Unreadable(f"more than {2 * MAX_DOCUMENTS} lines")
@@ -191,7 +192,7 @@ def _refuse(_body: bytes, _arrived_at: float, problem: str) -> NoReturn:
 
 
 class _Object(msgspec.Struct):
-    """Any JSON object: what it does not know, msgspec checks and skips."""
+    """Any JSON object: msgspec checks and skips unknown fields."""
 
 
 _check_object = msgspec.json.Decoder(_Object).decode
@@ -201,4 +202,4 @@ NEWLINE = 10
 _TOO_DEEP = "nested too deeply"
 
 read_json: Read = json_reader(_refuse)
-"""The body itself if it is a JSON object on one line; the same object on one line if not."""
+"""Returns a JSON object on one line; unchanged if it is on one line already."""

@@ -1,7 +1,7 @@
-"""How the bodies of a source are read: unpacked, made UTF-8, and taken apart.
+"""Reads the bodies of a source: decompresses them, converts them to UTF-8, and splits them.
 
-Pure. What the envelope says of a body is obeyed. What it does not say is found out only where the
-body cannot be read as it is; so it costs nothing where it can.
+Pure. It follows the envelope. Only if a body is unreadable as the envelope says, it looks for a
+coding or a charset that the envelope does not name; so readable bodies pay nothing for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from flows.messages.wrapping import Wrapping, hidden, of_envelope
 
 
 class Splitter:
-    """How the bodies of a source are read."""
+    """Finds the reading of a message's body by its envelope."""
 
     def __init__(
         self,
@@ -43,10 +43,12 @@ class Splitter:
         indices: Sequence[str] | None = (),
         decode: Decode = decode,
     ) -> None:
-        """`max_message` bytes is the most that a body may have, unpacked if it is packed.
+        """Take the options of a source.
 
-        Documents of `es_bulk` may name `indices`: see `bulk_bodies.document_reader`. `names` holds
-        the sink's limits for names. `decode` finds the fields of a document: see `formats.decoder`.
+        `max_message`: the largest size of a body in bytes, after decompression. `names`: the sink's
+        limits for names. `indices`: those that documents of `es_bulk` may name, see
+        `bulk_bodies.document_reader`. `decode`: returns the fields of a document, see
+        `formats.decoder`.
         """
 
         def reading(
@@ -54,27 +56,27 @@ class Splitter:
         ) -> Reading:
             kind = kind_of(format, content_type)
             # MessagePack has no charset.
-            said_of_text = None if kind == "msgpack" else content_type
-            wrapping = of_envelope(said_of_text, content_encoding, compression)
+            of_text = None if kind == "msgpack" else content_type
+            wrapping = of_envelope(of_text, content_encoding, compression)
             return Reading(kind, wrapping, max_message, names, indices, decode)
 
         self._reading = lru_cache(1024)(reading)
         self._last: tuple[str | None, str | None, Reading] | None = None
-        """Most messages are read as the one before: to compare takes half as long as to look up."""
+        """The last result: most messages share it, and comparing takes half as long as a lookup."""
 
     def reading(self, properties: Properties) -> Reading:
-        """How bodies of messages with these properties are read; the same object for the same ones.
+        """Return the reading of bodies with these properties; the same object for equal ones.
 
         Raises:
-            Unreadable: how they are packed, or their charset, is not known.
+            Unreadable: their coding or their charset is unknown.
         """
         content_type, content_encoding = properties.content_type, properties.content_encoding
         headers = properties.headers
         if headers is not None and "compression" in headers:
             compression = headers["compression"]
-            # A header may have megabytes, and what a reading is found by is kept.
-            said = compression[:100] if isinstance(compression, str) else None
-            return self._reading(content_type, content_encoding, said)
+            # The cache keeps its keys, and a header may have megabytes: cut it.
+            short = compression[:100] if isinstance(compression, str) else None
+            return self._reading(content_type, content_encoding, short)
         last = self._last
         if last is not None and last[0] == content_type and last[1] == content_encoding:
             return last[2]
@@ -84,7 +86,7 @@ class Splitter:
 
 
 class Reading:
-    """How bodies of one kind are read."""
+    """Reads bodies of one format, coding and charset."""
 
     def __init__(
         self,
@@ -103,11 +105,11 @@ class Reading:
         self._read_plain = self._plain_reader()
         self._read = self._checked_reader()
         self.read: Read = self._read_wrapped if self._wrapped else self._read
-        """Read a body; raises `Unreadable`. A body with one document, and nothing to say of it, is
-        that document alone, however it came."""
+        """Reads a body; raises `Unreadable`. One document without metadata is returned as bytes,
+        in every format."""
 
     def read_fields(self, body: bytes, arrived_at: float) -> tuple[bytes, dict[str, Any]] | Pieces:
-        """Read a body, and the fields of its one document; JSON is parsed once for both.
+        """Return the documents of a body; a single one with its fields, parsing JSON only once.
 
         Raises:
             Unreadable: see `read` and `decode`.
@@ -118,14 +120,14 @@ class Reading:
             try:
                 fields = self._decode(body)
             except Unreadable:
-                pass  # it may hold several documents
+                pass  # it may have several documents
             else:
                 return (on_one_line(body) if NEWLINE in body else body), fields
         document = self._read(body, arrived_at)
         return document if isinstance(document, list) else (document, self._decode(document))
 
     def only(self, body: bytes, positions: Sequence[int]) -> bytes:
-        """A body that holds some of the several documents of this one, as they came."""
+        """Return a body with only the documents at these positions, in the format of this one."""
         assert self._container is not None
         body, wrapping = self._wrapping.unwrap(body, self._most)
         inner = None
@@ -143,7 +145,7 @@ class Reading:
         return self._read(self._wrapping.undo(body, self._most), arrived_at)
 
     def _plain_reader(self) -> Read:
-        """What reads a body that is as it seems to be."""
+        """Build the function that reads a body as the envelope describes it."""
         container = self._container
         if container is None:
             return read_text if self._kind == "text" else read_msgpack
@@ -152,9 +154,9 @@ class Reading:
         return json_reader(self._split)
 
     def _checked_reader(self) -> Read:
-        """What looks at the size first, and looks again when a body cannot be read as it is."""
+        """Build the function that checks the size first, and tries hidden codings last."""
         if self._json:
-            return json_reader(self._split_or_look_again, self._most)
+            return json_reader(self._split_or_unwrap, self._most)
         plain, most = self._read_plain, self._most
 
         def read(body: bytes, arrived_at: float) -> bytes | Pieces:
@@ -163,12 +165,12 @@ class Reading:
             try:
                 return plain(body, arrived_at)
             except Unreadable as error:
-                return self._look_again(body, arrived_at, error)
+                return self._unwrap_hidden(body, arrived_at, error)
 
         return read
 
     def _split(self, body: bytes, arrived_at: float, problem: str) -> bytes | Pieces:
-        """Take a JSON array apart, or make what is no JSON a text where that is what it may be."""
+        """Split a JSON array; read a body that is no JSON as text, if its format may be text."""
         container = self._container
         assert container is not None
         try:
@@ -181,31 +183,32 @@ class Reading:
                 raise
             return read_text(body, arrived_at)
 
-    def _split_or_look_again(self, body: bytes, arrived_at: float, problem: str) -> bytes | Pieces:
+    def _split_or_unwrap(self, body: bytes, arrived_at: float, problem: str) -> bytes | Pieces:
         try:
             return self._split(body, arrived_at, problem)
         except Unreadable as error:
-            return self._look_again(body, arrived_at, error)
+            return self._unwrap_hidden(body, arrived_at, error)
 
-    def _look_again(self, body: bytes, arrived_at: float, error: Unreadable) -> bytes | Pieces:
-        """Read what the first bytes of a body show to be packed, or in another charset."""
+    def _unwrap_hidden(self, body: bytes, arrived_at: float, error: Unreadable) -> bytes | Pieces:
+        """Read a body whose first bytes show a coding or a charset; else raise the error."""
         inner = hidden(body)
         if inner is None:
-            raise self._wrapping.told(error)
+            raise self._wrapping.with_cause(error)
         try:
             plain = inner.undo(body, self._most)
         except TooLarge:
             raise
         except Unreadable as broken:
-            raise self._wrapping.told(error if inner.may_be_text else broken) from None
+            raise self._wrapping.with_cause(error if inner.may_be_text else broken) from None
         return self._read_plain(plain, arrived_at)
 
 
 def name_of_part(name: str, position: int, source: bytes, max_bytes: int | None) -> str:
-    """Return the name of a document, made of its message's name; `None`: of any length.
+    """Return the name of a split message's document; `max_bytes` is `None`: of any length.
 
-    Always the same for the same message. The source is in it because what is parked of a message
-    has its name and other positions: published again, it must not replace what was stored.
+    It is the same each time the message is delivered. It includes a hash of the source, because the
+    parked rest of a message keeps the message's name but has other positions: when it is replayed,
+    it must not replace documents that are stored.
     """
     digest = blake2b(source, digest_size=8).hexdigest()
     part = f"{name}#{position}#{digest}"

@@ -82,8 +82,8 @@ class Wrapping(NamedTuple):
             text = self.mark + from_utf_8(text, self.charset)
         return pack(text, self.codings)
 
-    def told(self, error: Unreadable) -> Unreadable:
-        """Return the error, with its possible cause: an unknown compression."""
+    def with_cause(self, error: Unreadable) -> Unreadable:
+        """Return the error, with a possible cause: an unknown compression."""
         if self.unknown is None:
             return error
         return Unreadable(f"{error} (compression {self.unknown!r} is not undone: {KNOWN_OF_KOMBU})")

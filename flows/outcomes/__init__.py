@@ -1,1 +1,1 @@
-"""Whose outcome an answer of the sink is."""
+"""Translates the sink's answers about documents into outcomes of messages."""

@@ -1,27 +1,28 @@
-"""Who may write which document of an aligned window, and when: several writers, and no loss.
+"""Decides which process may write which document of an aligned window, so that no member is lost.
 
 Pure. Any number of processes may write to the same windows at the same time; each may die at any
-moment, be cut off from the broker without knowing it, or miss an answer of the sink. The window of
-a key has a document D under its own `_id`, and perhaps others beside it, its parts. Each has the
-fingerprint of its members (`summaries/fingerprint.py`). What is sent to the sink is a claim: it is
-stored where no document is, or in place of the one that this process has written itself.
+moment, lose the broker without noticing, or miss an answer of the sink. The window of a key has one
+document D under the window's `_id`, and possibly parts: further documents, each under an `_id` of
+its own. Each document has the fingerprint of its members (`summaries/fingerprint.py`). A process
+sends a document to the sink as a claim: the sink stores it only where no document exists, or in
+place of the one that this process has written itself.
 
-`TRANSITIONS` tells what follows from what is found there.
+`TRANSITIONS` maps what a process sends and what the sink finds to the next step.
 
-Others are surely without ours if all of our members are new, and D lists none of them. A message is
-new if the broker has delivered it to no other process before, for all that is known here: what was
-new when a connection was lost is new when it comes again. There is one process for which it is, so
-each is counted once, although no two writers speak with each other:
+The document of another process is sure to count none of our members if all of them are new and D
+lists none of them. A message is new if, for all this process knows, the broker has delivered it to
+no other process. It stays new when the broker redelivers it after a lost connection. A message is
+new to one process only, so each is counted once, although the processes do not talk to each other:
 
 - A part has new messages only. So no message is in the parts of two processes.
-- Messages that are not new come to D when it is created, and never later (see `groups/late.py`),
-  and D lists them. Who meets D sees whether its own messages may be there; one that is not listed
-  never comes there, because what is added later is new to the writer of D.
-- Two processes that take D for theirs have written the same members. The first of them to add to it
-  changes its fingerprint, and the claim of the other one fails.
+- Messages that are not new enter D when it is created, never later (see `groups/late.py`), and D
+  lists them. A process that finds D sees there whether its own messages may be counted. One that is
+  not listed never enters D, because only messages that are new to the writer of D are added later.
+- Two processes that both take D for theirs have written the same members. The first of them to add
+  a member changes the fingerprint, and the claim of the other one fails.
 
-What is parked may be counted as well. What is acknowledged and not parked is counted once.
-What leaves by another rule than its window (a stop, want of room, `late: new`) claims nothing.
+A parked message may be counted too. A message that is acknowledged and not parked is counted once.
+A group that another rule than its window completes (a stop, no room, `late: new`) claims nothing.
 """
 
 from __future__ import annotations
@@ -36,36 +37,37 @@ from flows.values.identity import of_key
 
 
 class Sent(Enum):
-    """What is sent to the sink of a window."""
+    """What this process sends to the sink for a window."""
 
     DOCUMENT = auto()
-    """The document of the window, D: its first revision."""
+    """D, the document of the window: a first revision."""
     PART = auto()
-    """A part, since D is another process's: its first revision too."""
+    """A part, because another process has written D: a first revision too."""
     AMENDMENT = auto()
-    """D, or a part, with late messages, in place of what this process has written."""
+    """D or a part with late messages, in place of the revision that this process has written."""
 
 
 class Found(Enum):
-    """What the sink has found under that `_id`."""
+    """What the sink finds under that `_id`."""
 
     NOTHING = auto()
-    """Or what this process has written, or the very same document: it is stored."""
+    """No document, or the one that this process has written: the sink stores the new one."""
     SAME = auto()
     """A document of the same members."""
     OTHERS_WITHOUT_OURS = auto()
-    """Others, and our members are surely not in it."""
+    """A document of other members, which is sure to count none of ours."""
     OTHERS = auto()
+    """A document of other members, which may count some of ours."""
 
 
 class Then(Enum):
-    """What follows."""
+    """What this process does next."""
 
     OURS = auto()
-    """It counts as stored, and this process may amend it."""
+    """Count it as stored; this process may amend it."""
     SEND_AS_PART = auto()
     IN_DOUBT = auto()
-    """It is parked, and so is what comes late for the window: what is in it is not known."""
+    """Park the group and all late messages of the window: which members are counted is unknown."""
 
 
 TRANSITIONS: Mapping[tuple[Sent, Found], Then] = {
@@ -82,12 +84,12 @@ TRANSITIONS: Mapping[tuple[Sent, Found], Then] = {
     (Sent.AMENDMENT, Found.OTHERS_WITHOUT_OURS): Then.IN_DOUBT,
     (Sent.AMENDMENT, Found.OTHERS): Then.IN_DOUBT,
 }
-"""An amendment is not sent but parked where its window is in doubt, where this process does not
-know what is in the window, and where D lists one of the late messages that would come to a part
-beside it: that window is in doubt from then on."""
+"""An amendment is parked instead of sent if its window is in doubt; if this process does not know
+the members of the window; or if it would add to a part a late message that D lists. In the last
+case, the window is in doubt from then on."""
 
 MAX_KEPT = 100_000
-"""Windows whose state is kept, where windows may be amended; elsewhere nothing is."""
+"""The largest number of windows whose state is kept; none is kept if windows are never amended."""
 
 Window = tuple[str | None, float]
 """Key and start."""
@@ -100,37 +102,37 @@ class Claims:
         """`amends`: windows may be written again."""
         self._amends = amends
         self._states: dict[Window, Written | Rejection] = {}
-        """What was written last; a rejection: the window is in doubt."""
+        """The revision written last; a rejection: the window is in doubt."""
         self._busy: dict[Window, int] = {}
-        """The group of the window that the sink has not answered yet."""
+        """The number of the window's group that waits for the sink's answer."""
 
     def busy(self, group: Group) -> int | None:
-        """The number of the group that this one has to wait for."""
+        """Return the number of the group whose answer this one must wait for."""
         return self._busy.get(_window(group)) if _claims(group) else None
 
     def prepared(self, group: Group) -> Group | Rejection:
-        """The group as it is to be written, or why it must not be."""
+        """Return the group as it is to be written, or why it must not be written."""
         if not isinstance(group.of_window, Amendment):
             return group
         state = self._states.get(_window(group))
         if state is None:
-            told = f"ambiguous_window: what is in its window is not known{of_key(group.key)}"
-            return Rejection(told, foreseen=True)
+            reason = "ambiguous_window: this process does not know which messages its window counts"
+            return Rejection(f"{reason}{of_key(group.key)}", foreseen=True)
         if isinstance(state, Rejection):
             return state
         if state.beside is not None and may_share(state.beside, group.identities):
-            # What is late may have been here before, and have come to D in the meantime.
+            # A late message may have been here before, and another process may have put it into D.
             rejection = self._states[_window(group)] = _ambiguous(group, state.beside, None)
             return rejection
         return group._replace(of_window=group.of_window._replace(replaces=state))
 
     def sent(self, group: Group) -> None:
-        """The sink has it."""
+        """Note that the sink has the group."""
         if _claims(group):
             self._busy[_window(group)] = group.number
 
     def answered(self, group: Group, documents: Documents, answer: Answer) -> Group | Answer:
-        """What the sink's answer comes to; or the group, to be sent once more: as a part."""
+        """Return the answer after the claims are settled; or the group, to be sent as a part."""
         revision = group.of_window
         if not isinstance(revision, FirstRevision | Amendment) or documents.claims is None:
             return answer
@@ -158,7 +160,7 @@ class Claims:
         return answer
 
     def withdrawn(self, group: Group) -> None:
-        """The sink's answer is not waited for any more."""
+        """Note that this process no longer waits for the sink's answer."""
         if _claims(group):
             self._busy.pop(_window(group), None)
             self._states.pop(_window(group), None)
@@ -172,7 +174,7 @@ class Claims:
 
 
 def _claims(group: Group) -> bool:
-    """Whether it is all of a window; anything less claims nothing."""
+    """Return whether the group is all of a window; a fragment claims nothing."""
     return isinstance(group.of_window, FirstRevision | Amendment)
 
 
@@ -187,7 +189,7 @@ def _sent(revision: FirstRevision | Amendment) -> Sent:
 
 
 def _found(group: Group, ours: str, there: str | None) -> Found:
-    """What it is whose fingerprint is there, beside our own; `None`: it has none."""
+    """Classify the document found, by its fingerprint `there` (`None`: it has none) and `ours`."""
     if there and same_members(there, ours):
         return Found.SAME
     is_new = isinstance(group.of_window, FirstRevision) and not group.of_window.redelivered
@@ -205,9 +207,9 @@ def _beside(revision: FirstRevision | Amendment) -> str | None:
 
 def _ambiguous(group: Group, there: str | None, documents: Documents | None) -> Rejection:
     count, place = count_in(there), _place(documents) if documents else (None, None)
-    many = "some number of" if count is None else count
-    told = f"its window was written before, of {many} messages, and it may be one of these"
-    reason = f"ambiguous_window: {told}{of_key(group.key)}"
+    many = "an unknown number of" if count is None else count
+    what = f"its window is already written, with {many} messages, and it may be one of them"
+    reason = f"ambiguous_window: {what}{of_key(group.key)}"
     return Rejection(reason, index=place[0], id=place[1], foreseen=True)
 
 

@@ -1,4 +1,4 @@
-"""What a group is written as: a document for each member, or one summary.
+"""Makes the documents of a group: one for each member, or one summary.
 
 Pure. It does not know how a sink stores documents.
 """
@@ -16,11 +16,11 @@ from flows.summaries.summary import Summaries
 from flows.values.group import Group, Unwritten
 
 MakeDocuments = Callable[[Group], Documents | Unwritten]
-"""What a group is written as, or why it is not."""
+"""group -> its documents, or why it has none."""
 
 
 def make_documents(spec: AggregateSpec, addressing: Addressing) -> MakeDocuments:
-    """Translate a spec: with `reduce` a group becomes one document, else each member is one."""
+    """Build the function for a spec: with `reduce` one document a group, else one a member."""
     if spec.reduce is None:
         return documents
     function = user_functions.load(spec.reduce) if isinstance(spec.reduce, str) else None
@@ -28,22 +28,23 @@ def make_documents(spec: AggregateSpec, addressing: Addressing) -> MakeDocuments
 
 
 def documents(group: Group) -> Documents:
-    """The documents of a group, one for each member, in the members' order."""
+    """Return the documents of a group, one for each member, in the order of the members."""
     members = group.members
-    say = has_parts(members)  # a message that is one document says nothing of it
+    # Only documents of split messages have an action and a routing of their own.
+    has_metadata = has_parts(members)
     ids = [member.id for member in members]
     return Documents(
         [member.document for member in members],
         _column([member.index for member in members]),
         _column(ids),
-        actions=_column([member.action for member in members]) if say else None,
-        routings=_column([member.routing for member in members]) if say else None,
+        actions=_column([member.action for member in members]) if has_metadata else None,
+        routings=_column([member.routing for member in members]) if has_metadata else None,
         redelivered=[member.message.redelivered for member in members] if None in ids else None,
     )
 
 
 def summary_documents(summaries: Summaries) -> MakeDocuments:
-    """Make one document of each group."""
+    """Build a function that makes one document of a group."""
 
     def make(group: Group) -> Documents | Unwritten:
         summary = summaries.summarise(group)

@@ -1,4 +1,4 @@
-"""What a completed group becomes: its documents, and whose outcome an answer about them is.
+"""Translates the sink's answer about the documents of a group into outcomes of its messages.
 
 Pure. It does not know how a sink stores documents, nor how a source settles messages.
 """
@@ -24,11 +24,11 @@ from flows.values.identity import name_of
 Tags = dict[Origin, "array[int]"]
 """Delivery tags of whole messages."""
 Parts = dict[Origin, list[Part]]
-"""Of messages with several documents."""
+"""Documents of split messages."""
 
 
 def outcomes(group: Group, documents: Documents, answer: Answer) -> list[Outcomes]:
-    """What a sink's answer about a group's documents means for its messages, by origin."""
+    """Return the outcomes that a sink's answer means for the messages of a group, by origin."""
     if group.summary is not None or len(documents.sources) < len(group.members):
         for _, rejection in answer.rejected:
             return refused(group, rejection, documents.sources[0])
@@ -36,7 +36,7 @@ def outcomes(group: Group, documents: Documents, answer: Answer) -> list[Outcome
     members = group.members
     origins = [member.origin for member in members]
     if len(answer.stored) == len(members) == origins.count(origins[0]) and not has_parts(members):
-        # Nearly all answers end here: everything is stored, and came from one consumer.
+        # The fast path of nearly all answers: all is stored, and one consumer delivered it.
         return [Outcomes(origins[0], [member.message.tag for member in members], [])]
     out = stored([members[position] for position in answer.stored])
     for position, rejection in answer.rejected:
@@ -45,7 +45,7 @@ def outcomes(group: Group, documents: Documents, answer: Answer) -> list[Outcome
 
 
 def refused(group: Group, rejection: Rejection, summary: bytes = b"") -> list[Outcomes]:
-    """A group is rejected as a whole: its members are, or the summary that is all that is left."""
+    """Reject all members of a group; `summary` is the body to park if their own are gone."""
     if group.summary is None:
         return rejected(group.members, rejection)
     out: list[Outcomes] = []
@@ -59,8 +59,8 @@ def refused(group: Group, rejection: Rejection, summary: bytes = b"") -> list[Ou
     return out
 
 
-def comes_again(group: Group, origin: Origin) -> bool:
-    """Whether all messages of a group come again when their connection is lost, as strangers."""
+def redelivered_without_ids(group: Group, origin: Origin) -> bool:
+    """Return whether a lost connection redelivers every message, and none has a `message_id`."""
     if group.summary is not None:
         origins = {*group.summary.tags, *group.summary.parts}
         return origins == {origin} and not any(map(name_of, group.identities))
@@ -68,7 +68,7 @@ def comes_again(group: Group, origin: Origin) -> bool:
 
 
 def stored(members: Iterable[Member]) -> list[Outcomes]:
-    """These messages are stored: their outcomes, by origin."""
+    """Return outcomes by origin: these messages are stored."""
     return _stored(*tags_of(members))
 
 
@@ -80,7 +80,7 @@ def _stored(tags: Tags, parts: Parts) -> list[Outcomes]:
 
 
 def has_parts(members: list[Member]) -> bool:
-    """Whether one of them is a document of a message with several."""
+    """Return whether one of them is a document of a split message."""
     return [member.part for member in members].count(None) < len(members)
 
 
@@ -98,7 +98,7 @@ def _by_origin(tags: Tags, parts: Parts) -> list[tuple[Origin, Sequence[int], Se
 
 
 def rejected(members: Iterable[Member], rejection: Rejection) -> list[Outcomes]:
-    """These messages will not be stored: their outcomes, by origin."""
+    """Return outcomes by origin: these messages are rejected."""
     by_origin: dict[Origin, list[Member]] = {}
     for member in members:
         by_origin.setdefault(member.origin, []).append(member)
@@ -118,18 +118,18 @@ def rejected(members: Iterable[Member], rejection: Rejection) -> list[Outcomes]:
 
 
 def dropped(members: Iterable[Member]) -> list[Outcomes]:
-    """Nothing of these messages is stored, and that is right: their outcomes, by origin."""
+    """Return outcomes by origin: the spec drops these messages."""
     return [dropped_tags(*of_origin) for of_origin in _by_origin(*tags_of(members))]
 
 
 def dropped_tags(origin: Origin, tags: Sequence[int], parts: Iterable[Part]) -> Outcomes:
-    """Outcomes of messages of which no more is left than their tags."""
+    """Return outcomes of dropped messages of which only the tags are left."""
     done = [PartOutcome(*part, dropped=True) for part in parts]
     return Outcomes(origin, [], [], dropped=tags, parts=done)
 
 
 def tags_of(members: Iterable[Member]) -> tuple[Tags, Parts]:
-    """Delivery tags by origin: of whole messages, and of one document of several."""
+    """Return delivery tags by origin: of whole messages, and of documents of split messages."""
     tags: Tags = {}
     parts: Parts = {}
     for member in members:
@@ -141,7 +141,7 @@ def tags_of(members: Iterable[Member]) -> tuple[Tags, Parts]:
 
 
 def merged(outcomes: Iterable[Outcomes]) -> list[Outcomes]:
-    """The same outcomes, in one value for each origin: what travels is a batch."""
+    """Merge outcomes into one value for each origin, so that one batch travels."""
     by_origin: dict[Origin, list[Outcomes]] = {}
     for one in outcomes:
         by_origin.setdefault(one.origin, []).append(one)

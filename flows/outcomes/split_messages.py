@@ -1,14 +1,14 @@
-"""Gathers the outcomes of a message's documents, until they are the outcome of the message.
+"""Collects the outcomes of a split message's documents until the message has its own outcome.
 
-Pure. It belongs to one consumer, and sees outcomes before the consumer does, which settles whole
-messages. It keeps something only for messages that the broker waits to hear about.
+Pure. It belongs to one consumer, which settles whole messages, and takes outcomes before that
+consumer does. It keeps state only for unacknowledged messages.
 
-Rule 1: a message gets its outcome when all its documents have theirs, and never another one.
-Rule 2: it is rejected when one of its documents is; the documents that are rejected are what is
-        left of its body, or the summaries that are what is left of them.
-Rule 3: else it is stored when one of them is; when all were dropped, it was.
-Rule 4: outcomes of a new connection tell that the broker redelivers what the one before had
-        delivered: that is forgotten. Stale outcomes never come here.
+Rule 1: a message gets its outcome when all its documents have theirs, and only once.
+Rule 2: it is rejected if one of its documents is. The parked body has the rejected documents only,
+        or the summaries that replaced them.
+Rule 3: else it is stored if one of its documents is; it is dropped if all of them are.
+Rule 4: the first outcome of a new connection clears the state of the one before, because the broker
+        redelivers its messages. Stale outcomes never arrive here.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from msgspec.structs import replace
 from connectors.message import Message, Origin, Outcomes, PartOutcome, Rejected
 
 MAX_FINISHED = 65_535
-"""Messages that are remembered after their outcome, because an outcome may come home twice: the
-largest prefetch that AMQP can say, so as many as can be under way."""
+"""Messages that are remembered after their outcome, because an outcome may arrive twice. It is the
+largest prefetch of AMQP, so the largest number of messages in flight."""
 
 Only = Callable[[Message, Sequence[int]], Message]
-"""(message, positions) -> the message with nothing but these of its documents."""
+"""(message, positions) -> the message with the documents at these positions only."""
 
 
 class SplitMessages:
-    """What has become of the documents of one consumer's messages."""
+    """The split messages of one consumer, with the outcomes of their documents so far."""
 
     def __init__(self, only: Only) -> None:
         self._only = only
@@ -37,11 +37,11 @@ class SplitMessages:
         self._finished: dict[int, None] = {}
 
     def __len__(self) -> int:
-        """Messages some of whose documents have an outcome, but not all."""
+        """Number of messages of which some documents have an outcome, but not all."""
         return len(self._open)
 
     def take(self, outcomes: Outcomes) -> Outcomes:
-        """The same outcomes, but of whole messages only."""
+        """Return the same outcomes, of whole messages only."""
         if not outcomes.parts:
             return outcomes
         origin, stored, rejected, dropped, parts = outcomes
@@ -59,7 +59,7 @@ class SplitMessages:
         return Outcomes(origin, stored, rejected, dropped)
 
     def _add(self, part: PartOutcome) -> _Open | None:
-        """The message, if this was the last outcome that it waited for. Rule 1."""
+        """Return the message if this is the last outcome that it waits for. Rule 1."""
         tag = part.tag
         if tag in self._finished:
             return None
@@ -101,7 +101,7 @@ class _Open:
             self.stored = True
 
     def rejection(self, only: Only) -> Rejected:
-        """With the reason of the first document that is rejected."""
+        """Reject the message with the reason of its first rejected document."""
         positions, count = sorted(self.rejected), len(self._seen)
         message, rejection, _ = self.rejected[positions[0]]
         if self._whole is None:
@@ -112,7 +112,7 @@ class _Open:
             message = only(self._whole, positions)
         else:
             message = self._whole
-        # At the beginning, since long reasons are cut off at their ends.
+        # Put the counts first, because long reasons are cut off at the end.
         which = f"{len(positions)} of {count} documents, the first is number {positions[0] + 1}: "
         rejection = replace(
             rejection, reason=which + rejection.reason, foreseen=rejection.foreseen or self.stored

@@ -1,11 +1,11 @@
-"""Knows which groups the sink has, and says whose outcome an answer of the sink is.
+"""Tracks which groups the sink has, and translates its answers into outcomes.
 
 Pure. It neither submits nor waits.
 
-Rule 1: an answer about a document is the outcome of the messages that it was made of.
-Rule 2: a duplicate shares the fate of its first copy, whether that is known yet or not.
-Rule 3: of a window's documents one at a time is with the sink; what amends it waits for that. What
-        may be written, and what a conflict means, `claims` says.
+Rule 1: the answer about a document is the outcome of the messages in that document.
+Rule 2: a duplicate gets the outcome of its first copy, and waits for it if necessary.
+Rule 3: the sink has one document of a window at a time; an amendment waits for its answer. What may
+        be written, and what a conflict means, is up to `claims`.
 Rule 4: a group is withdrawn when its connection is lost and all of its messages will be redelivered
         without a message id to recognise them by.
 """
@@ -21,11 +21,12 @@ from flows.outcomes.claims import Claims
 from flows.values.group import DuplicateOfSent, Group, Unwritten
 
 MAX_REFUSED = 10_000
-"""Groups with rejected documents that are remembered, for duplicates of what was rejected."""
+"""The largest number of groups with rejected documents that are remembered, for duplicates."""
 UNKNOWN = Rejection(
-    "outcome_expired: what became of it when it was first delivered is forgotten", foreseen=True
+    "outcome_expired: redelivered after Hopper forgot its first outcome; it may be stored already",
+    foreseen=True,
 )
-"""It may be stored; but to acknowledge it, we would have to know."""
+"""The document may be stored, but Hopper acknowledges only what it knows to be stored."""
 
 
 class _Submission(NamedTuple):
@@ -36,17 +37,17 @@ class _Submission(NamedTuple):
     rejected: dict[int, Rejection]
     duplicates: list[DuplicateOfSent]
     waiting: list[Group]
-    """Of the same window: they wait for its answer."""
+    """Groups of the same window, which wait for the answer about this one."""
 
     @property
     def members(self) -> int:
-        """Messages that wait for an answer; those of a summary wait together."""
+        """Number of messages that wait for an answer; those of a summary wait together."""
         one_each = len(self.documents.sources) == len(self.group.members)
         return (self.unanswered if one_each else self.group.to_settle) + len(self.duplicates)
 
 
 class Submissions:
-    """The groups of one shard that are with the sink, or were so lately."""
+    """The groups of one shard that the sink has, or has answered recently."""
 
     def __init__(self, *, amends: bool = True) -> None:
         """`amends`: windows may be written again."""
@@ -54,17 +55,17 @@ class Submissions:
         self._refused: dict[int, dict[int, Rejection]] = {}
         self._claims = Claims(amends=amends)
         self._waiting: dict[int, list[DuplicateOfSent]] = {}
-        """Groups that wait for one of these, and the duplicates of what is in them."""
-        self._forgotten = 0  # the number of the last group that is not among the refused any more
+        """Duplicates of members of groups that wait, by the number of the group."""
+        self._forgotten = 0  # number of the last group evicted from the refused ones
         self.members = 0
-        """Messages that wait for an answer."""
+        """Number of messages that wait for an answer."""
 
     def __len__(self) -> int:
-        """Groups that are not answered yet."""
+        """Number of groups that wait for an answer."""
         return len(self._open)
 
     def waits(self, group: Group) -> bool:
-        """Whether a group must not be submitted yet: it will be among those that are `due`."""
+        """Keep a group that must wait; `answer` returns it when its turn comes. Rule 3."""
         busy = self._claims.busy(group)
         if busy is None or busy == group.number:
             return False
@@ -74,11 +75,11 @@ class Submissions:
         return True
 
     def prepared(self, group: Group) -> Group | Rejection:
-        """The group as it is to be written, or why it must not be. Rule 3."""
+        """Return the group as it is to be written, or why it must not be written. Rule 3."""
         return self._claims.prepared(group)
 
     def add(self, group: Group, documents: Documents, withdraw: Callable[[], None]) -> None:
-        """A group is with the sink; perhaps not for the first time."""
+        """Note that the sink has a group, possibly for the second time."""
         count = len(documents.sources)
         before = self._open.get(group.number)
         if before is None:
@@ -91,7 +92,7 @@ class Submissions:
         self._claims.sent(group)
 
     def refuse(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
-        """A group never gets to the sink: all of its members are rejected."""
+        """Reject all members of a group that the sink never gets."""
         self._remember(group.number, {0: unwritten.rejection})
         duplicates = self._waiting.pop(group.number, [])
         self.members -= len(duplicates)
@@ -100,13 +101,14 @@ class Submissions:
         ]
 
     def answer(self, number: int, answer: Answer) -> tuple[list[Outcomes], list[Group]]:
-        """The sink's answer about the group of that number; and groups to be submitted now.
+        """Take the sink's answer about the group of that number.
 
-        Among these may be that group once more. Rules 1 and 3.
+        Returns:
+            Outcomes, and groups to submit now, which may include that group again. Rules 1 and 3.
         """
         submission = self._open.get(number)
         if submission is None:
-            return [], []  # withdrawn while the answer was under way
+            return [], []  # withdrawn before the answer arrived
         answer_or_part = self._claims.answered(submission.group, submission.documents, answer)
         if isinstance(answer_or_part, Group):
             return [], [answer_or_part]
@@ -127,7 +129,7 @@ class Submissions:
         return out, submission.waiting
 
     def answer_duplicate(self, duplicate: DuplicateOfSent) -> list[Outcomes]:
-        """A message that was delivered again. Rule 2."""
+        """Return the outcomes of a redelivered message, if its first copy has one. Rule 2."""
         submission = self._open.get(duplicate.number)
         waiting = (
             self._waiting.get(duplicate.number) if submission is None else submission.duplicates
@@ -144,10 +146,10 @@ class Submissions:
         return outcomes.rejected([duplicate.member], rejection)
 
     def lose(self, origin: Origin) -> int:
-        """Withdraw what a lost connection has delivered; return how many messages. Rule 4."""
+        """Withdraw the groups of a lost connection; return the number of messages. Rule 4."""
         before = self.members
         for number, submission in list(self._open.items()):
-            if submission.waiting or not outcomes.comes_again(submission.group, origin):
+            if submission.waiting or not outcomes.redelivered_without_ids(submission.group, origin):
                 continue
             if all(duplicate.member.origin == origin for duplicate in submission.duplicates):
                 submission.withdraw()

@@ -64,7 +64,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
                 forgotten += self._forget(value)
                 out.append(value)
             elif isinstance(value, Progress):
-                out += self.shard.heard(value, now)
+                out += self.shard.note_progress(value, now)
             else:
                 out += self.shard.complete(value.key, now)
         self._note(out, entered, forgotten)

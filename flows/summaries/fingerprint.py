@@ -1,9 +1,9 @@
-"""The fingerprint of a window's document: how many members it has, and which.
+"""Computes the fingerprint of a window's document: the number of its members, and which they are.
 
-Pure. A writer recognises by it what it finds in the place of its own document. In
-`3:6c1f0a77c2d9e1b4:1f0a77c2` there are three members; a hash of who they are; and short hashes of
-those that the broker had delivered to another process before, since only these can be in a document
-of that process too. Without such members it ends before the second colon.
+Pure. A writer compares it with the fingerprint of the document that it finds under its `_id`.
+`3:6c1f0a77c2d9e1b4:1f0a77c2` means three members; a hash of their names; and a short hash of each
+member that the broker may have delivered to another process before, because only these can be in a
+document of that process too. Without such members it ends before the second colon.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from hashlib import blake2b
 from flows.values.identity import name_of
 
 MAX_LISTED = 100
-"""Members from another process that are listed: of more, any member may be one."""
+"""The largest number of members that are listed; if there are more, any member may be one."""
 
 
 def fingerprint(count: int, name: str, redelivered: Sequence[Hashable]) -> str:
-    """Of so many members, by what they are called together.
+    """Return the fingerprint of `count` members, whose combined name is `name`.
 
-    `redelivered`: the identities of those that another process may have had in hand before.
+    `redelivered`: identities of the members that another process may have received before.
     """
     text = f"{count}:{_digest(name, 8)}"
     if not redelivered:
@@ -32,24 +32,24 @@ def fingerprint(count: int, name: str, redelivered: Sequence[Hashable]) -> str:
 
 
 def grown(before: str, count: int, name: str) -> str:
-    """Of the same members and some more, which are called `name` together; `count` in all."""
+    """Return the fingerprint with more members, whose combined name is `name`; `count` in all."""
     _, digest, *redelivered = before.split(":")
     return ":".join([f"{count}", _digest(f"{digest} {name}", 8), *redelivered])
 
 
 def same_members(one: str, other: str) -> bool:
-    """Whether both are of the same members."""
+    """Return whether two fingerprints are of the same members."""
     return one.split(":")[:2] == other.split(":")[:2]
 
 
 def count_in(text: str | None) -> int | None:
-    """How many members a document has; `None`: it does not tell."""
+    """Return the number of members that a fingerprint has; `None`: it is no fingerprint."""
     parts = (text or "").split(":")
     return int(parts[0]) if len(parts) in (2, 3) and parts[0].isdecimal() else None
 
 
 def may_share(there: str, identities: Sequence[Hashable]) -> bool:
-    """Whether one of these, which no process had before, may be in the document as well."""
+    """Return whether the document with the fingerprint `there` may count one of these members."""
     if count_in(there) is None:
         return True
     _, _, *redelivered = there.split(":")

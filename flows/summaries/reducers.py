@@ -1,6 +1,6 @@
-"""Reduces the members of a group as they come: running values, and what they come to.
+"""Reduces the members of a group on arrival: keeps running values, and computes the results.
 
-Pure. What the functions do is in `flows/summaries/functions/`; it knows nothing of groups.
+Pure. The functions are in `flows/summaries/functions/`, which knows nothing of groups.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ __all__ = ["NAMES", "Function", "Tally", "make_functions", "paths_of"]
 
 
 class Tally:
-    """What becomes of a group's members: some functions of their values, each under a name."""
+    """Functions over the values of a group's members, each under a name."""
 
     def __init__(
         self, functions: Mapping[str, Function], positions: Mapping[Any, int] | None = None
     ) -> None:
-        """`positions`: where the value of each path stands among a member's values.
+        """`positions`: the position of each path among a member's values.
 
-        Without them, in the order of `paths_of(functions)`.
+        Without them, the values are in the order of `paths_of(functions)`.
 
         Raises:
-            ValueError: a function cannot be: there is none of that name, it lacks its path or an
-                option. The text says what to write.
+            ValueError: a function has no known name, or lacks its path or an option. The text says
+                what to write.
         """
         if positions is None:
             positions = {path: position for position, path in enumerate(paths_of(functions))}
@@ -45,34 +45,35 @@ class Tally:
         self._adds = [reducer.add for reducer in self._reducers.values()]
 
     def start(self) -> State:
-        """The state of no member."""
+        """Return the state of a group without members."""
         return self._fresh.copy()
 
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
-        """Take in a member's values; `number` counts the members of the group as they came.
+        """Add the values of a member; `number` is its number in the group, by arrival.
 
-        A state may be given numbers in any order, but each only once.
+        Numbers may come in any order, but each only once.
         """
         for add in self._adds:
             add(state, values, number)
 
     def results(self, states: Sequence[State]) -> dict[str, Any]:
-        """What all members come to that were added to any of these states, which stay as they are.
+        """Return the results over all members that were added to any of these states.
 
-        The order of the states is of no matter, nor which member is in which.
+        The states stay as they are. Neither their order nor the spread of the members over them
+        changes a result.
         """
         return {name: reducer.result(states) for name, reducer in self._reducers.items()}
 
     @property
     def skipped(self) -> int:
-        """Values that were passed over so far, for they were of no use to their function."""
+        """Number of values skipped so far, because their function cannot use them."""
         return self._unfit.count
 
 
 def make_functions(
     reduce: str | Mapping[str, Literal["count"] | Reduction] | None,
 ) -> Mapping[str, Function]:
-    """Translate a spec's `reduce`; a function of the user's own needs no values."""
+    """Translate a spec's `reduce`; empty for a user function, which reads whole documents."""
     if not isinstance(reduce, Mapping):
         return {}
     return {
@@ -84,7 +85,7 @@ def make_functions(
 
 
 def paths_of(functions: Mapping[str, Function]) -> list[Hashable]:
-    """The paths that these functions look at, each once."""
+    """Return the paths that these functions read, each once."""
     return list(dict.fromkeys(f.path for f in functions.values() if f.path is not None))
 
 
@@ -96,7 +97,7 @@ def _kind(function: Function) -> type[Reducer]:
             return CountMembers
         raise ValueError(f"{function.name} needs a field: {{{function.name}: a.b}}")
     if function.name == "quantile":
-        # The sketch is a package of its own: only a spec that asks for it pays for it.
+        # The sketch is a package of its own: import it only if the spec uses it.
         from flows.summaries.functions.quantile import Quantile  # noqa: PLC0415
 
         return Quantile
@@ -118,4 +119,4 @@ _KINDS: dict[str, type[Reducer]] = {
     "concat": Concat,
 }
 NAMES = (*_KINDS, "quantile")
-"""The functions that there are, by the names that the spec has for them."""
+"""The names of all functions, as the spec writes them."""

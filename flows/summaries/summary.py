@@ -1,21 +1,21 @@
-"""The one document that a reduced group becomes: its fields, its index, its `_id`, its fingerprint.
+"""Makes the document of a reduced group: its fields, index, `_id` and fingerprint.
 
-Pure. What members come to has been worked out as they came (`reducers.py`); only a function of the
-user's own sees them here, all together.
+Pure. The members were reduced on arrival (`reducers.py`); only a user function sees them here, all
+together.
 
-The `_id` is what makes a group that is written again, after a crash, the same document.
+The `_id` makes the write idempotent: after a crash, the same group writes the same document.
 
-Rule 1: the whole of an aligned window is named after its key and its start, and its fingerprint
-        says how many members it has, and which (`fingerprint.py`).
-Rule 2: where there are no keys each consumer has windows of its own, so its name is the key.
-Rule 3: everything else of such a window (what came late, or left before its end for
-        want of room, at a stop, by a count) has its members' names in its own: otherwise it would
-        be taken for the whole, written once more.
-Rule 4: any other group is named after its key and its members, all of them: when one of them is
-        delivered again after a crash, and meets others, that is another group, and must not take
-        the place of the first one.
-Rule 5: when a member has no name, the name of such a group is the sink's to make up. But what has
-        a fingerprint is named here: a number that nothing else has stands for such members.
+Rule 1: a whole aligned window is named after its key and its start; its fingerprint has the number
+        of its members, and which they are (`fingerprint.py`).
+Rule 2: without `by`, each consumer has windows of its own, so its name is the key.
+Rule 3: a fragment of such a window (late members, or members that left before its end because of
+        no room, a stop or a count) has the names of its members in its own name. Otherwise it
+        would replace the document of the whole window.
+Rule 4: any other group is named after its key and all of its members. If one of them is redelivered
+        after a crash and joins other members, that is another group, which must not replace the
+        first one.
+Rule 5: if a member has no name, the sink makes the `_id` of such a group. A document with a
+        fingerprint always gets its `_id` here: a unique number replaces the missing names.
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ from flows.values.identity import combined_id, identity, of_key
 
 
 class SummaryNames(Protocol):
-    """What the fields are called that every summary has; `None`: it is left out."""
+    """Names of the fields that every summary has; `None`: the field is left out."""
 
     @property
     def key(self) -> str | None:
-        """The value that the members have in common; no field where there is none."""
+        """The value of `by`; no field without `by`."""
 
     @property
     def start(self) -> str | None:
-        """Start of the window, else when the first member came; a time in UTC."""
+        """Start of the window, else arrival of the first member; a time in UTC."""
 
     @property
     def end(self) -> str | None:
-        """End of the window, else when the last member came; a time in UTC."""
+        """End of the window, else arrival of the last member; a time in UTC."""
 
     @property
     def count(self) -> str | None:
-        """How many members there are."""
+        """The number of members."""
 
     @property
     def completed_by(self) -> str | None:
-        """Which rule completed the group."""
+        """The rule that completed the group."""
 
     @property
     def fingerprint(self) -> str | None:
-        """How many members a window has, and which: see `fingerprint.py`."""
+        """The fingerprint of a window's members: see `fingerprint.py`."""
 
 
 class Summarised(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,15 +72,15 @@ class Summarised(msgspec.Struct, frozen=True, kw_only=True):
     document: bytes
     """One JSON object on one line."""
     index: str | None
-    """`None`: where all documents go."""
+    """`None`: the one index of the sink's spec."""
     id: str | None
-    """`None`: the sink makes one up."""
+    """`None`: the sink makes one."""
     claim: Claim | None = None
-    """It never takes the place of a document that is not known."""
+    """The condition under which it may replace a document; `None`: it has no fingerprint."""
 
 
 class Summaries:
-    """Makes documents of groups, as the spec says."""
+    """Makes the documents of groups, as the spec says."""
 
     def __init__(
         self,
@@ -88,37 +88,37 @@ class Summaries:
         addressing: Addressing,
         function: Callable[[list[dict[str, Any]]], Any] | None = None,
     ) -> None:
-        """`function` is the user's: it makes the fields out of the members' documents."""
+        """`function`: the user function that makes the fields from the members' documents."""
         self._names, self._addressing, self._function = names, addressing, function
         self._nameless = secrets.token_hex(8)
-        """Unique: it stands for members without names."""
+        """Unique for this process; replaces the names of members that have none."""
 
     def summarise(self, group: Group) -> Summarised | Unwritten:
-        """The group's document, or why there is none: then all of its members are rejected."""
+        """Return the group's document, or why it has none; then all its members are rejected."""
         key = of_key(group.key)
         try:
-            told = self._fingerprint(group)
-            added = self._added(group, told)
+            mark = self._fingerprint(group)
+            added = self._added(group, mark)
             fields = {**added, **self._reduced(group, added)}
             document = msgspec.json.encode(fields)
         except user_functions.Failed as error:
             return Unwritten(Rejection(f"reduce_failed: {error}{key}"))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            # There are values that JSON has no spelling for: half a character, a year of five
-            # digits, an object of the user's own.
+            # JSON cannot write all values: a lone surrogate, a year of five digits, an object of a
+            # user's class.
             return Unwritten(Rejection(f"no_summary: {error}{key}"), _what_is_left(group))
         there = _replaced(group)
-        if there is not None and told is not None:
-            claim = Claim(self._names.fingerprint, told, there.fingerprint)
+        if there is not None and mark is not None:
+            claim = Claim(self._names.fingerprint, mark, there.fingerprint)
             return Summarised(document=document, index=there.index, id=there.id, claim=claim)
         index = self._addressing.index_of(fields, Properties(), group.end)
         if isinstance(index, Rejection):
             return Unwritten(replace(index, reason=f"{index.reason}{key}"), document)
-        first = None if told is None else Claim(self._names.fingerprint, told)
+        first = None if mark is None else Claim(self._names.fingerprint, mark)
         return Summarised(document=document, index=index, id=self._id(group), claim=first)
 
-    def _added(self, group: Group, told: str | None) -> dict[str, Any]:
-        """The fields that are not of the members, but of the group."""
+    def _added(self, group: Group, mark: str | None) -> dict[str, Any]:
+        """Return the fields about the group itself."""
         names = self._names
         fields = {
             names.start: _at(group.start),
@@ -126,14 +126,14 @@ class Summaries:
             names.count: _count(group),
             names.completed_by: group.completed_by,
         }
-        if told is not None:
-            fields[names.fingerprint] = told
+        if mark is not None:
+            fields[names.fingerprint] = mark
         if group.key is not None:
             fields = {names.key: msgspec.json.decode(group.key), **fields}
         return {name: value for name, value in fields.items() if name is not None}
 
     def _fingerprint(self, group: Group) -> str | None:
-        """Of a window; `None`: the group is not all of one."""
+        """Return the fingerprint; `None`: the group is not a whole window."""
         revision, count = group.of_window, _count(group)
         if not isinstance(revision, FirstRevision | Amendment):
             return None
@@ -147,7 +147,7 @@ class Summaries:
     def _id(self, group: Group) -> str | None:
         if group.of_window is None:
             return self._short(_part(group.key or "", _name(group)))  # Rule 4
-        # Keys are JSON already. So is what stands for one, and where the key ends can be seen.
+        # Encode the consumer as JSON, as keys are: then the end of the key is unambiguous.
         key = group.key or msgspec.json.encode(_consumer(group)).decode()  # Rule 2
         window = f"{key}@{_at(group.start)}"
         if isinstance(group.of_window, Fragment):
@@ -184,7 +184,7 @@ def _replaced(group: Group) -> Written | None:
 
 
 def _what_is_left(group: Group) -> bytes:
-    """What a group without members came to, although not all of it has a spelling in JSON."""
+    """Return a body to park for a group without members, if JSON cannot write its summary."""
     if group.summary is None:
         return b""
     left = {
@@ -197,7 +197,7 @@ def _what_is_left(group: Group) -> bytes:
     }
     try:
         return json.dumps(left, default=str, skipkeys=True).encode()
-    except (ValueError, RecursionError):  # no message is like that: it could not have been read
+    except (ValueError, RecursionError):  # no readable message has such a value
         return b""
 
 
@@ -206,7 +206,7 @@ def _part(text: str, name: str | None) -> str | None:
 
 
 def _name(group: Group) -> str | None:
-    """What its members are called together; of a window that is written again, the first ones."""
+    """Return the combined name of its members; for an amended window, that of the first ones."""
     if group.summary is not None:
         return group.summary.name
     return combined_id([identity(member) for member in group.members])
@@ -223,7 +223,7 @@ def _count(group: Group) -> int:
 
 
 def _at(seconds: float) -> str:
-    """A time as RFC 3339 has it, in UTC, to the millisecond."""
+    """Write a time in RFC 3339, in UTC, to the millisecond."""
     at = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
     return f"{at.isoformat(timespec='milliseconds')}Z"
 

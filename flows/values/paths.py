@@ -1,12 +1,12 @@
-"""Names of places in a message, as in `order.id` or `header.x-order`, and how to get there.
+"""Reads paths, which name places in a message, and finds their values.
 
-Pure. What a path finds is a value that JSON has, or `ABSENT`; it is no error that nothing is there.
+Pure. A path finds a JSON value, or `ABSENT`; a missing value is no error.
 
     order.id                 a field of the document; as in Elasticsearch, `{"order": {"id": 1}}`
                              and `{"order.id": 1}` both have it
-    /order/id  /a.b/0        a field by JSON Pointer (RFC 6901): names with dots, places in arrays
-    header.x-order           a header; the rest of the text is its name, dots and all
-    property.correlation_id  of the message
+    /order/id  /a.b/0        a field by JSON Pointer (RFC 6901): names with dots, items of arrays
+    header.x-order           a header; all of the text after `header.` is its name
+    property.correlation_id  a property of the message
     routing_key  exchange  queue
     body.header.x            the document's field `header.x`
 """
@@ -31,27 +31,27 @@ Get = Callable[[dict[str, Any], Properties, str], Any]
 Root = Literal["document", "header", "property", "routing_key", "exchange", "queue"]
 
 PROPERTIES = tuple(name for name in Properties._fields if name != "headers")
-"""What `property.` may go on with."""
+"""The names that may follow `property.`."""
 
 
 class Path(NamedTuple):
-    """A place in a message. Paths are equal when they are written alike."""
+    """A place in a message. Two paths are equal if they are written the same way."""
 
     text: str
     """As it was written."""
     root: Root
     names: tuple[str, ...] = ()
-    """The way from the root; none: the whole of it."""
+    """The names from the root on; empty: the whole root."""
 
     @property
     def needs(self) -> Literal["document", "properties", "route"]:
-        """What must be decoded to follow it; `route` is exchange, routing key and queue."""
+        """The part of a message to decode for it; `route`: exchange, routing key and queue."""
         if self.root == "document":
             return "document"
         return "properties" if self.root in ("header", "property") else "route"
 
     def getter(self) -> Get:
-        """What follows the path: 0.05 µs for a field of the document, 0.1 µs for one in it."""
+        """Build a function that finds the value: 0.05 µs for a top-level field, 0.1 µs below."""
         if self.root == "document":
             return _field_getter(self)
         return _header_getter(self.names) if self.root == "header" else _property_getter(self)
@@ -68,7 +68,7 @@ def parse(text: str) -> Path:
     """Read a path.
 
     Raises:
-        ValueError: it leads nowhere; the text says what helps.
+        ValueError: it is no path; the text has the remedy.
     """
     if text != text.strip() or text == "":
         raise ValueError("a path names a field, such as order.id, without spaces around it")
@@ -88,7 +88,7 @@ def parse(text: str) -> Path:
 
 
 def reader(paths: Sequence[Path]) -> Callable[[dict[str, Any], Properties, str], tuple[Any, ...]]:
-    """What follows several paths at once: the values are in their order."""
+    """Build a function that finds the values of several paths, in their order."""
     getters = [path.getter() for path in paths]
     if len(getters) == 1:
         only = getters[0]
@@ -101,9 +101,9 @@ def reader(paths: Sequence[Path]) -> Callable[[dict[str, Any], Properties, str],
 
 
 def _fields_reader(names: Sequence[str]) -> Callable[..., tuple[Any, ...]]:
-    """What stands in at least two fields of the document itself.
+    """Build a function that finds the values of at least two top-level fields.
 
-    Mostly all of them are there: then it costs 0.1 µs, a third of what it costs one by one.
+    If all of them exist, as they mostly do, it takes 0.1 µs, a third of finding each by itself.
     """
     get_all: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*names)
 
@@ -117,20 +117,20 @@ def _fields_reader(names: Sequence[str]) -> Callable[..., tuple[Any, ...]]:
 
 
 def fields_of(paths: Iterable[Path]) -> frozenset[str] | None:
-    """The fields of the document itself that must be known to follow these paths; `None`: all."""
+    """Return the top-level fields that these paths need; `None`: all fields."""
     names: set[str] = set()
     for path in paths:
         if path.root == "document":
             if not path.names:
                 return None
-            # `{"order.id": 1}` is found by `order.id`, but not by `/order/id`.
+            # `order.id` finds `{"order.id": 1}`, but `/order/id` does not.
             dotted = () if path.text.startswith("/") else (".".join(path.names),)
             names.update((path.names[0], *dotted))
     return frozenset(names)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """What to say of an unknown name: the known one that was meant, or else all there are."""
+    """Return the remedy for an unknown name: the most similar known name, or all of them."""
     close = get_close_matches(name, known, n=1, cutoff=0.74)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 
@@ -200,7 +200,7 @@ def _property_getter(path: Path) -> Get:
 
 
 def walk(value: Any, names: Sequence[str]) -> Any:
-    """Go into objects by name, and into arrays by number."""
+    """Follow names into objects, and numbers into arrays; return the value or `ABSENT`."""
     for name in names:
         if value.__class__ is dict:
             value = value.get(name, ABSENT)
@@ -212,7 +212,7 @@ def walk(value: Any, names: Sequence[str]) -> Any:
 
 
 def walk_objects(value: Any, names: Sequence[str]) -> Any:
-    """Go into objects by name."""
+    """Follow names into objects; return the value or `ABSENT`."""
     for name in names:
         if value.__class__ is not dict:
             return ABSENT
@@ -221,7 +221,7 @@ def walk_objects(value: Any, names: Sequence[str]) -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """A value of a header as JSON has it: times and bytes are texts, and what is no number null."""
+    """Return the value of a header as JSON: times and bytes are texts, NaN and infinity null."""
     if isinstance(value, dict):
         return {name: as_json(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -101,8 +101,8 @@ def parked(some: Play) -> list[tuple[list[int], str]]:
 
 def ambiguous(members: int) -> str:
     return (
-        f"ambiguous_window: its window was written before, of {members} messages, "
-        'and it may be one of these, key "a"'
+        f"ambiguous_window: its window is already written, with {members} messages, "
+        'and it may be one of them, key "a"'
     )
 
 

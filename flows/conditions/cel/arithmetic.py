@@ -1,6 +1,7 @@
-"""Arithmetic of conditions: numbers, times and durations; `+` also joins texts, bytes and lists.
+"""Builds arithmetic of numbers, times and durations; `+` also joins texts, bytes and lists.
 
-Pure. Numbers are JSON's: `1` and `1.0` are one, and they mix. What has no result is `ABSENT`.
+Pure. Numbers are those of JSON: `1` and `1.0` are equal, and integers and floats mix. An operation
+without a result is `ABSENT`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _compute_other(sign: str, a: Any, b: Any) -> Any:
 
 
 def _compute_unsigned(sign: str, a: Any, b: Any) -> Any:
-    """The result is unsigned when both are; else that of numbers that mix."""
+    """Compute an unsigned result if both are unsigned; else compute as for signed numbers."""
     both = a.__class__ is b.__class__
     a, b = (int(one) if one.__class__ is Unsigned else one for one in (a, b))
     if not both:
@@ -73,7 +74,7 @@ def _compute_unsigned(sign: str, a: Any, b: Any) -> Any:
 
 
 def _checked(how: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Integers have 64 bits, as everywhere in CEL; beyond them, and beyond floats, is an error."""
+    """Make a result that exceeds 64 bits or a float an error, as CEL does."""
 
     def compute_checked(a: Any, b: Any) -> Any:
         try:
@@ -88,14 +89,14 @@ def _checked(how: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def _divided(a: float, b: float) -> float:
-    """Towards zero where both are integers."""
+    """Divide; round towards zero if both are integers."""
     if a.__class__ is int and b.__class__ is int:
         return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
     return a / b
 
 
 def _remainder(a: float, b: float) -> float:
-    """With the sign of what is divided."""
+    """Return the remainder, with the sign of `a`."""
     if a.__class__ is int and b.__class__ is int:
         return abs(a) % abs(b) * (-1 if a < 0 else 1)
     return fmod(a, b)

@@ -1,4 +1,4 @@
-"""Finds at load what of an expression can never work: unknown names, wrong kinds. Pure."""
+"""Finds at load the errors of an expression: unknown names, wrong kinds of values. Pure."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from flows.conditions.cel.values import TYPES
 
 
 class Checker:
-    """Checks one expression, and gathers what it refers to."""
+    """Checks one expression, and collects its references."""
 
     def __init__(self, text: str, group: bool) -> None:
-        """`group`: it may look at the group so far."""
+        """`group`: the expression may read the group so far."""
         self.references: dict[Reference, None] = {}
-        """In the order of the text, each once."""
+        """The references in the order of the text, each once."""
         self._text = text
         self._variables = VARIABLES if group else VARIABLES[:-1]
 
     def check(self, node: Node) -> None:
-        """Check the whole.
+        """Check the whole expression.
 
         Raises:
             Wrong: it can never be true or false.
@@ -40,7 +40,7 @@ class Checker:
         self._expect(node, _TRUTH, "compare it with something", ())
 
     def _expect(self, node: Node, kinds: Sequence[str], remedy: str, scope: Scope) -> None:
-        """It must be of one of these kinds; of none: of any."""
+        """Check that a node is of one of these kinds; of any kind if there are none."""
         if node.kind == "operator" and node.name == "?:":
             self._expect(node.parts[0], _TRUTH, "compare it with something", scope)
             for part in node.parts[1:]:
@@ -56,7 +56,7 @@ class Checker:
     def _kind(self, node: Node, scope: Scope) -> Kind:
         reference = refer(node, self._text, scope)
         if isinstance(reference, OfGroup) and "group" not in self._variables:
-            raise self._wrong(node, "only until looks at the group")
+            raise self._wrong(node, "only until can read the group")
         if reference is not None:
             self.references.setdefault(reference)
             return of_reference(reference)
@@ -81,7 +81,7 @@ class Checker:
     def _index(self, node: Node, scope: Scope) -> Kind:
         of, which = node.parts
         if self._kind(of, scope) not in (None, "list", "map"):
-            raise self._wrong(node, "only lists and objects have something in them")
+            raise self._wrong(node, "only lists and objects have items")
         if self._kind(which, scope) == "type":
             raise unknown(which, self._text, (*scope, *self._variables))
         return None
@@ -93,7 +93,7 @@ class Checker:
 
     def _map(self, node: Node, scope: Scope) -> Kind:
         for name, value in zip(node.parts[::2], node.parts[1::2], strict=True):
-            self._expect(name, ("text", "number"), "it names something in an object", scope)
+            self._expect(name, ("text", "number"), "it is the name of a field", scope)
             self._kind(value, scope)
         return "map"
 
@@ -132,11 +132,11 @@ class Checker:
         if len(rest) != 2 and not (len(rest) == 3 and node.name == "map"):
             raise self._wrong(node, f"write .{node.name}(x, …) with x for an item")
         if self._kind(over, scope) not in (None, "list", "map"):
-            raise self._wrong(node, f"{node.name} goes through a list")
+            raise self._wrong(node, f"{node.name} needs a list")
         variable, *bodies = rest
         taken = (*self._variables, *TYPES)
         if variable.kind != "name" or variable.name in taken:
-            raise self._wrong(variable, "it takes a new name, for an item")
+            raise self._wrong(variable, "write a new name here, for an item")
         inner = (*scope, variable.name)
         for body in bodies:
             if node.name == "map" and body is bodies[-1]:
@@ -153,7 +153,7 @@ class Checker:
         takes: Sequence[Sequence[str]],
         scope: Scope,
     ) -> None:
-        """What stands in a function's parentheses."""
+        """Check the arguments in the parentheses."""
         least = len(takes) - function.optional
         if not least <= len(arguments) <= len(takes):
             counts = " or ".join(_COUNTS[count] for count in range(least, len(takes) + 1))
@@ -188,5 +188,5 @@ def _any_of(kinds: Sequence[str]) -> str:
 
 _TRUTH = ("truth",)
 _COUNTS = ("nothing", "one", "two", "three")
-_REMEDIES = {"neg": "-", "in": "in looks into a list (into a text: x.contains(…)) and"}
-"""What is said instead of an operator's sign."""
+_REMEDIES = {"neg": "-", "in": "in needs a list (for a text: x.contains(…)) and"}
+"""The names of operators in errors, if the sign alone is not clear."""

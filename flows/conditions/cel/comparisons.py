@@ -1,7 +1,7 @@
-"""Comparisons of expressions, as closures over what gets at their operands.
+"""Builds comparisons as closures over their operands.
 
-Pure. Truth has three values, as in CEL: `None` is an error, and so is `ABSENT` among values.
-Numbers are JSON's: `1` and `1.0` are equal, and `true` is not a number.
+Pure. A test has three values, as in CEL: true, false and `None` for an error. The error of a value
+is `ABSENT`. Numbers are those of JSON: `1` and `1.0` are equal, and `true` is not a number.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from flows.values.group import ABSENT
 Test = Callable[[Sequence[Any], Any], "bool | None"]
 """(values of a message, group so far) -> true, false, or `None` for an error."""
 Operand = Callable[[Sequence[Any], Any], Any]
-"""The same for a value; `ABSENT` for an error."""
+"""(values of a message, group so far) -> a value, or `ABSENT` for an error."""
 
 
 def compare(sign: str, left: Operand, right: Operand) -> Test:
-    """`==` and so on between any two operands."""
+    """`==`, `!=`, `<`, `<=`, `>` or `>=` between any two operands."""
     if sign in ("==", "!="):
         wanted = sign == "=="
 
@@ -39,7 +39,7 @@ def compare(sign: str, left: Operand, right: Operand) -> Test:
 
 
 def compare_field(sign: str, index: int, literal: Any) -> Test:
-    """The same between a value and a literal, as most conditions have it: 0.07 µs."""
+    """Compare a value with a literal, the most common comparison, in 0.07 µs."""
     kinds = _LIKE[literal.__class__]
     if sign == "==":
 
@@ -69,7 +69,7 @@ def compare_field(sign: str, index: int, literal: Any) -> Test:
 
 
 def equal(a: Any, b: Any) -> bool | None:
-    """Whether two values are the same; `None` when one is absent."""
+    """Return whether two values are equal; `None`: one of them is absent."""
     if a is ABSENT or b is ABSENT:
         return None
     try:
@@ -82,7 +82,7 @@ def _is_same(a: Any, b: Any) -> bool:
     kind = a.__class__
     if kind is not b.__class__:
         return kind in _NUMBERS and b.__class__ in _NUMBERS and bool(a == b)
-    # Python itself takes [1] and [true] for the same.
+    # In Python, [1] equals [True].
     if kind is list:
         return len(a) == len(b) and all(map(_is_same, a, b))
     if kind is dict:
@@ -93,7 +93,7 @@ def _is_same(a: Any, b: Any) -> bool:
 
 
 def contains(left: Operand, right: Operand) -> Test:
-    """`in`: an item of a list, or a name in an object."""
+    """`in`: test for an item of a list, or a name of an object."""
 
     def test(values: Sequence[Any], group: Any) -> bool | None:
         a, b = left(values, group), right(values, group)
@@ -107,7 +107,7 @@ def contains(left: Operand, right: Operand) -> Test:
 
 
 def among(left: Operand, items: Sequence[Any]) -> Test:
-    """`in` a list of literals."""
+    """`in` for a list of literals."""
     texts = frozenset(item for item in items if item.__class__ is str)
     others = [item for item in items if item.__class__ is not str]
 
@@ -121,7 +121,7 @@ def among(left: Operand, items: Sequence[Any]) -> Test:
 
 
 def pick(of: Operand, which: Operand) -> Operand:
-    """A field of an object, or an item of a list."""
+    """Return a field of an object, or an item of a list."""
 
     def value(values: Sequence[Any], group: Any) -> Any:
         a: Any = of(values, group)
@@ -138,7 +138,7 @@ def pick(of: Operand, which: Operand) -> Operand:
 
 _NUMBERS: Collection[type] = frozenset({int, float, Unsigned})
 NAMES: Collection[type] = frozenset({str, *_NUMBERS})
-"""What names something in an object."""
+"""The classes of names in an object."""
 _LIKE: dict[type, Sequence[type]] = {
     int: (int, float),
     float: (float, int),
@@ -148,7 +148,7 @@ _LIKE: dict[type, Sequence[type]] = {
     bytes: (bytes,),
     type(None): (type(None),),
 }
-"""What in a message is of one kind with a literal: only that is ever equal, or has an order."""
+"""The classes that are comparable with a literal of each class."""
 _ORDERED: dict[type, Collection[type]] = {
     **dict.fromkeys(_NUMBERS, _NUMBERS),
     **{kind: frozenset({kind}) for kind in (str, bool, bytes, Timestamp, Duration)},

@@ -1,6 +1,6 @@
-"""Conversions between the kinds of values of conditions. Pure.
+"""Converts values of conditions from one kind to another. Pure.
 
-Each raises ValueError for a value that cannot be converted; the text says why.
+Each function raises ValueError for a value that it cannot convert; the text says why.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from flows.conditions.cel.values import SECOND, Duration, Timestamp, Unsigned, i
 
 
 def to_int(value: Any) -> int:
-    """A whole number, towards zero; of a time the seconds since 1970."""
+    """Convert to an integer, towards zero; a time to seconds since 1970."""
     if isinstance(value, Timestamp):
         return value.nanoseconds // SECOND
     return int_of(_whole(value))
 
 
 def to_uint(value: Any) -> Unsigned:
-    """The same, unsigned."""
+    """Convert to an unsigned integer, towards zero."""
     return unsigned_of(_whole(value))
 
 
 def to_double(value: Any) -> float:
-    """A floating point number."""
+    """Convert to a float."""
     if value.__class__ is str and not _FLOAT(value):
         raise ValueError(f"{value!r:.50} is not a number")
     try:
@@ -40,7 +40,7 @@ def to_double(value: Any) -> float:
 
 
 def to_string(value: Any) -> str:
-    """A text."""
+    """Convert to a text."""
     if isinstance(value, Timestamp):
         return write_timestamp(value)
     if isinstance(value, Duration):
@@ -53,12 +53,12 @@ def to_string(value: Any) -> str:
 
 
 def to_bytes(value: Any) -> bytes:
-    """A text in UTF-8."""
+    """Encode a text in UTF-8; return bytes as they are."""
     return value.encode() if value.__class__ is str else bytes(value)
 
 
 def to_bool(value: Any) -> bool:
-    """True or false, from its text."""
+    """Convert a text to true or false."""
     if value not in _TRUTHS:
         raise ValueError(f"{value!r:.50} is neither true nor false")
     return _TRUTHS[value]
@@ -75,7 +75,7 @@ def _whole(value: Any) -> int:
 
 
 def _text_of_float(value: float) -> str:
-    """The shortest text that means the number, as Go and C++ write it: 1.5, 2, 1e+06."""
+    """Write the shortest text of the number, as Go and C++ do: 1.5, 2, 1e+06."""
     if value == 0 or 1e-4 <= abs(value) < 1e6:
         return repr(value).removesuffix(".0")
     digits = len(Decimal(repr(value)).normalize().as_tuple().digits)

@@ -1,4 +1,4 @@
-"""The functions that conditions may call: what they take, what they return, how they do it. Pure.
+"""Declares the functions of conditions: arguments, kind of the result, implementation. Pure.
 
 They are CEL's standard functions and its strings extension, without `format` and `quote`.
 """
@@ -17,10 +17,10 @@ from flows.values.group import ABSENT
 
 
 class ConditionFunction(NamedTuple):
-    """A function, as a call or as a method."""
+    """A function, called as `f(x)` or as `x.f()`."""
 
     call: Callable[..., Any]
-    """Takes values of the right kinds.
+    """Takes values of the kinds in `takes`.
 
     Raises:
         ValueError: it has no result for them; the text says why.
@@ -28,18 +28,18 @@ class ConditionFunction(NamedTuple):
     kind: Kind
     """Of the result."""
     takes: Sequence[Sequence[str]]
-    """The kinds of each value, that before the dot first; none: any."""
+    """The kinds of each argument, the receiver first; empty: any kind."""
     optional: int = 0
-    """How many of the last may be left out."""
+    """The number of arguments at the end that may be left out."""
     check: Callable[[Any], None] | None = None
-    """Asked at load about the last value, `ABSENT` while it is not known.
+    """Checks the last argument at load; `ABSENT`: it is not known yet.
 
     Raises:
-        ValueError: it can never work.
+        ValueError: it is invalid.
     """
 
     def allows(self, values: Sequence[Any]) -> bool:
-        """Whether values are of the right kinds."""
+        """Return whether the values are of the kinds in `takes`."""
         return all(
             value.__class__ in _classes(kinds)
             for value, kinds in zip(values, self.takes, strict=False)
@@ -47,9 +47,9 @@ class ConditionFunction(NamedTuple):
 
 
 def apply(function: ConditionFunction, operands: Sequence[Operand], last: Any) -> Operand:
-    """What calls a function; `ABSENT`: it has no result.
+    """Build an operand that calls a function; its value is `ABSENT` if there is no result.
 
-    `last` is the last value where that is a constant, as mostly, else `ABSENT`.
+    `last`: the last argument if it is a constant, as it mostly is; else `ABSENT`.
     """
     call = function.call
     allowed = [_classes(kinds) for kinds in function.takes]
@@ -73,7 +73,7 @@ def apply(function: ConditionFunction, operands: Sequence[Operand], last: Any) -
 
 
 def _classes(kinds: Sequence[str]) -> frozenset[type]:
-    """The Python classes of values of these kinds; of no kinds: all of them."""
+    """Return the Python classes of values of these kinds; of all kinds if it is empty."""
     return frozenset(kind for name in kinds or CLASSES for kind in CLASSES[name])
 
 
@@ -157,7 +157,7 @@ CALLS = {
     "type": ConditionFunction(type_of, "type", [()]),
     "dyn": ConditionFunction(lambda value: value, None, [()]),
 }
-"""Called as in `size(x)`."""
+"""Functions that are called as `size(x)`."""
 METHODS = {
     "size": CALLS["size"],
     "contains": ConditionFunction(operator.contains, "truth", [_TEXT, _TEXT]),
@@ -188,4 +188,4 @@ METHODS = {
         timestamps.milliseconds, "number", [_TIMES, _TEXT], 1, _check_zone
     ),
 }
-"""Called as in `x.size()`. Days of a week count from Sunday, which is 0."""
+"""Functions that are called as `x.size()`. Days of a week count from Sunday, which is 0."""

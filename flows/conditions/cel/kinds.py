@@ -1,7 +1,7 @@
-"""Which kinds of values there are in an expression, and what operators take and make.
+"""Infers the kinds of values in an expression: what operators take, and what they return.
 
 Pure. Kinds are `truth`, `number`, `text`, `null`, `bytes`, `list`, `map`, `time`, `duration` and
-`type`; `None` is any of them, as fields of a message are.
+`type`; `None`: unknown at load, as for a field of a message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SPOKEN = {
     "duration": "a duration",
     "type": "a type",
 }
-"""How to speak of them."""
+"""The names of kinds in errors."""
 
 
 CLASSES: dict[str, tuple[type, ...]] = {
@@ -40,18 +40,18 @@ CLASSES: dict[str, tuple[type, ...]] = {
     "duration": (Duration,),
     "type": (Type,),
 }
-"""Which values are of a kind."""
+"""The Python classes of each kind."""
 MACROS = {"exists": "truth", "all": "truth", "exists_one": "truth", "map": "list", "filter": "list"}
-"""What goes through a list, and the kind of what comes out."""
+"""The macros over lists, and the kind of their result."""
 
 
 def of_literal(value: object) -> str:
-    """The kind of a literal's value."""
+    """Return the kind of a literal's value."""
     return next(kind for kind, classes in CLASSES.items() if value.__class__ in classes)
 
 
 def of_reference(reference: Reference) -> Kind:
-    """What is known from the start of what an expression looks at."""
+    """Return the kind of a reference; `None`: unknown at load."""
     if isinstance(reference, OfItem):
         return None
     if isinstance(reference, OfGroup):
@@ -65,7 +65,7 @@ def of_reference(reference: Reference) -> Kind:
 
 
 def fits(name: str, kinds: Sequence[Kind]) -> bool:
-    """Whether an operator takes operands of these kinds."""
+    """Return whether an operator takes operands of these kinds."""
     known = [kind for kind in kinds if kind is not None]
     if name in ("==", "!="):
         return len({kind for kind in known if kind != "null"}) < 2
@@ -82,7 +82,7 @@ def fits(name: str, kinds: Sequence[Kind]) -> bool:
 
 
 def result(name: str, kinds: Sequence[Kind]) -> Kind:
-    """The kind of what comes out of an operator."""
+    """Return the kind of an operator's result."""
     if name in ("==", "!=", "<", "<=", ">", ">=", "in"):
         return "truth"
     if name == "neg" or name in ("*", "/", "%"):
@@ -93,7 +93,7 @@ def result(name: str, kinds: Sequence[Kind]) -> Kind:
 
 
 _NUMBERS = ("delivery_mode", "priority", "timestamp")
-"""Properties that are no texts."""
+"""Properties that are numbers."""
 _OF_TIMES: dict[tuple[Kind, ...], str] = {
     ("+", "time", "duration"): "time",
     ("+", "duration", "time"): "time",
@@ -102,4 +102,4 @@ _OF_TIMES: dict[tuple[Kind, ...], str] = {
     ("-", "time", "time"): "duration",
     ("-", "duration", "duration"): "duration",
 }
-"""What sums and differences of times are."""
+"""The kinds of sums and differences of times and durations."""

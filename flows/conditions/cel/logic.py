@@ -1,4 +1,4 @@
-"""And, or, not, and what goes through lists: in CEL `true || error` is true. Pure."""
+"""Builds logical operators, and macros over lists. In CEL `true || error` is true. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flows.values.group import ABSENT
 
 
 def conjunction(left: Test, right: Test) -> Test:
-    """`&&`: false as soon as one is."""
+    """`&&`: false if one side is false, even if the other one is an error."""
 
     def test(values: Sequence[Any], group: Any) -> bool | None:
         a = left(values, group)
@@ -23,7 +23,7 @@ def conjunction(left: Test, right: Test) -> Test:
 
 
 def disjunction(left: Test, right: Test) -> Test:
-    """`||`: true as soon as one is."""
+    """`||`: true if one side is true, even if the other one is an error."""
 
     def test(values: Sequence[Any], group: Any) -> bool | None:
         a = left(values, group)
@@ -36,7 +36,7 @@ def disjunction(left: Test, right: Test) -> Test:
 
 
 def negation(of: Test) -> Test:
-    """`!`: of an error it is the same error."""
+    """`!`: the negation of an error is an error."""
 
     def test(values: Sequence[Any], group: Any) -> bool | None:
         a = of(values, group)
@@ -46,7 +46,7 @@ def negation(of: Test) -> Test:
 
 
 def choice(condition: Test, then: Test, other: Test) -> Test:
-    """`?:`, which looks at one of both only."""
+    """`?:` of tests, which evaluates one of both only."""
 
     def test(values: Sequence[Any], group: Any) -> bool | None:
         a = condition(values, group)
@@ -58,7 +58,7 @@ def choice(condition: Test, then: Test, other: Test) -> Test:
 
 
 def chosen(condition: Test, then: Operand, other: Operand) -> Operand:
-    """`?:` for values."""
+    """`?:` of values."""
 
     def value(values: Sequence[Any], group: Any) -> Any:
         a = condition(values, group)
@@ -70,7 +70,7 @@ def chosen(condition: Test, then: Operand, other: Operand) -> Operand:
 
 
 def as_value(test: Test) -> Operand:
-    """Truth as a value among others."""
+    """Return a test as a value: true, false or `ABSENT`."""
 
     def value(values: Sequence[Any], group: Any) -> Any:
         answer = test(values, group)
@@ -88,7 +88,7 @@ def _all(items: Operand, body: Test) -> Test:
 
 
 def _through(items: Operand, body: Test, decided: bool) -> Test:
-    """Go through the items until one decides; else an error among them is one of the whole."""
+    """Test items until one is `decided`; if none is, and one is an error, so is the result."""
 
     def test(values: Sequence[Any], group: Any) -> bool | None:
         found = items(values, group)
@@ -118,7 +118,7 @@ def _exactly_one(items: Operand, body: Test) -> Test:
 
 
 def selection(items: Operand, keep: Test | None, make: Operand | None) -> Operand:
-    """`filter` and `map`: the items that are kept, or what is made of each."""
+    """`filter` and `map`: keep the items that pass the test `keep`, and `make` a value of each."""
 
     def value(values: Sequence[Any], group: Any) -> Any:
         found = items(values, group)

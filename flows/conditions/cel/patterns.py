@@ -1,7 +1,7 @@
-"""Regular expressions in conditions, by RE2: the only place that knows its package.
+"""Matches regular expressions in conditions with RE2; no other module imports it.
 
-RE2 takes a time that grows with the text alone. Python's own expressions may take years for thirty
-characters, and a message must not be able to stop the job.
+The time that RE2 takes is linear in the text. Python's `re` may take years for thirty characters,
+and a message must not be able to stop the job.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from flows.values.group import ABSENT
 
 
 def matches(text: str, pattern: str) -> bool:
-    """Whether it occurs in the text.
+    """Return whether the pattern matches somewhere in the text.
 
     Raises:
         ValueError: it is not a valid regular expression, or the text is not valid Unicode.
     """
     if len(text) <= _MAX_TEXT_KEPT:
-        return _matches_again(text, pattern)
+        return _matches_cached(text, pattern)
     return compile(pattern).search(text) is not None
 
 
 @lru_cache(1024)
-def _matches_again(text: str, pattern: str) -> bool:
-    """Many messages share a short text: 0.3 µs where a search costs 10 µs."""
+def _matches_cached(text: str, pattern: str) -> bool:
+    """Match short texts, which many messages share: 0.3 µs instead of 10 µs for a search."""
     return compile(pattern).search(text) is not None
 
 
 @lru_cache(256)
 def compile(pattern: str) -> Any:
-    """Read a regular expression.
+    """Compile a regular expression.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is invalid.
     """
     import re2  # noqa: PLC0415  # few conditions need it
 
@@ -48,10 +48,10 @@ def compile(pattern: str) -> Any:
 
 
 def check(pattern: Any) -> None:
-    """Look at load whether there is RE2, and whether it takes the pattern; `ABSENT`: not known yet.
+    """Check a pattern at load; `ABSENT`: it is not known yet, so check only that RE2 is there.
 
     Raises:
-        ValueError: one of both is not so.
+        ValueError: RE2 is not installed, or does not accept the pattern.
     """
     try:
         compile("" if pattern is ABSENT else pattern)

@@ -1,7 +1,7 @@
-"""What an expression looks at: places in a message, running values of a group, items of a list.
+"""Finds the references of an expression: to a message, to the group so far, to items of a list.
 
-Pure. `message.order.id` in an expression is the path `order.id`; so it can be said at load which
-values of a message are wanted, and nothing else of it needs to be kept or converted.
+Pure. `message.order.id` in an expression is the path `order.id`. So the values that a condition
+needs are known at load, and nothing else of a message must be kept or converted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flows.values.paths import DOCUMENT, HEADERS, PROPERTIES, Path, nearest, par
 
 VARIABLES = ("message", "header", "property", "routing_key", "exchange", "queue", "group")
 FUNCTIONS = ("sum", "min", "max", "avg")
-"""Running values of a group, by the path of a field."""
+"""The running values of a group, each over a path."""
 OF_GROUP = ("key", "count", "bytes", "age")
 
 
@@ -28,15 +28,15 @@ class OfMessage(NamedTuple):
 
 
 class OfGroup(NamedTuple):
-    """Something of the group so far."""
+    """A value of the group so far."""
 
     name: str
     path: Path | None = None
-    """Of what it is the sum and so on."""
+    """The path of a running value; `None`: it is `key`, `count`, `bytes` or `age`."""
 
 
 class OfItem(NamedTuple):
-    """A place in an item of a list that a macro goes through."""
+    """A place in an item of the list that a macro iterates over."""
 
     variable: str
     names: tuple[str, ...]
@@ -44,14 +44,14 @@ class OfItem(NamedTuple):
 
 Reference = OfMessage | OfGroup | OfItem
 Scope = tuple[str, ...]
-"""Names bound by macros around, the outermost first."""
+"""Names bound by the enclosing macros, the outermost first."""
 
 
 def refer(node: Node, text: str, scope: Scope) -> Reference | None:
-    """What a piece of an expression refers to; `None`: nothing, as a whole.
+    """Return what a node of the expression `text` refers to; `None`: it is no reference.
 
     Raises:
-        Wrong: what it refers to is not there; `text` is the whole expression.
+        Wrong: it refers to an unknown name.
     """
     if node.kind == "method" and node.parts[0].kind == "name" and node.parts[0].name == "group":
         return _running(node, text)
@@ -62,7 +62,7 @@ def refer(node: Node, text: str, scope: Scope) -> Reference | None:
             names.insert(0, base.name)
         elif base.kind == "index" and isinstance(base.parts[1].value, str):
             name = base.parts[1].value
-            if name == "" or name.isdigit():  # of an object only; a pointer would go into arrays
+            if name == "" or name.isdigit():  # as a path, it would also index arrays
                 return None
             names.insert(0, name)
             dotted = False
@@ -92,7 +92,7 @@ def _named(
 def _known(root: str, names: tuple[str, ...], node: Node, text: str) -> Reference:
     known = PROPERTIES if root == "property" else OF_GROUP
     if not names:
-        raise Wrong(text, node.at, f"{root} of what? Write {root}.{known[1]}")
+        raise Wrong(text, node.at, f"{root} needs a name: write {root}.{known[1]}")
     if names[0] not in known:
         remedy = nearest(names[0], known if root == "property" else (*known, *FUNCTIONS))
         raise Wrong(text, node.at, f"there is no {root}.{names[0]}: {remedy}")
@@ -100,7 +100,7 @@ def _known(root: str, names: tuple[str, ...], node: Node, text: str) -> Referenc
 
 
 def _field(names: tuple[str, ...], dotted: bool) -> Path:
-    """Written as a user would, so that it is equal to the same path elsewhere."""
+    """Write the path as a user would, so that it equals the same path in the spec."""
     if not dotted:
         escaped = [name.replace("~", "~0").replace("/", "~1") for name in names]
         return Path("".join(f"/{name}" for name in escaped), "document", names)
@@ -119,9 +119,7 @@ def _running(node: Node, text: str) -> OfGroup:
     if len(arguments) != 1 or not isinstance(arguments[0].value, str):
         at = arguments[0].at if arguments else node.at
         example = f'group.{node.name}("amount")'
-        raise Wrong(
-            text, at, f"{node.name} takes a path in quotes, known from the start: {example}"
-        )
+        raise Wrong(text, at, f"{node.name} takes a constant path in quotes: {example}")
     problem = problem_of(arguments[0].value)
     if problem is not None:
         raise Wrong(text, arguments[0].at, problem)
@@ -132,6 +130,6 @@ def _running(node: Node, text: str) -> OfGroup:
 
 
 def unknown(node: Node, text: str, variables: Sequence[str]) -> Wrong:
-    """What to say of the name of a variable that there is not."""
+    """Return the error for an unknown variable."""
     of_group = OF_GROUP if "group" in variables else ()
     return Wrong(text, node.at, of_name(text, node.start, variables, of_group))

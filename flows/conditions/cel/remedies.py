@@ -1,6 +1,6 @@
-"""Says how a condition is written here that was written as elsewhere: unknown names, other signs.
+"""Finds the remedy for an invalid condition: unknown names, and signs of other languages.
 
-Pure. It is asked only when something is wrong already.
+Pure. It runs only after an error was found.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from flows.values.paths import PROPERTIES, nearest
 
 
 def of_name(text: str, start: int, variables: Sequence[str], of_group: Collection[str]) -> str:
-    """What to write for the name of a variable that there is not, at `start` of a condition.
+    """Return the error and the remedy for an unknown variable at `start` of a condition.
 
-    `of_group` are the names that a group has, empty where a condition cannot look at it.
+    `of_group`: the names of a group's values; empty if the condition cannot read the group.
     """
     before, name = text[:start], _WORD.match(text, start)[0]  # type: ignore[index]
     # header.x-order is the difference of two variables.
@@ -49,7 +49,7 @@ def _else(before: str, names: Sequence[str]) -> str:
 def of_call(
     name: str, known: Sequence[str], methods: Collection[str], running: Sequence[str]
 ) -> str:
-    """What to write for `name(…)`, which there is not."""
+    """Return the error and the remedy for an unknown function `name(…)`."""
     there_is_no = f"there is no {name}(…): "
     if name in running:
         return there_is_no + f'write group.{name}("amount"), in until'
@@ -60,12 +60,12 @@ def of_call(
 
 
 def of_method(name: str, known: Sequence[str]) -> str:
-    """What to write for `x.name(…)`, which there is not."""
+    """Return the error and the remedy for an unknown method `x.name(…)`."""
     return f"there is no .{name}(…): {_METHODS.get(name.lower()) or nearest(name, known)}"
 
 
 def of_character(text: str, position: int) -> str:
-    """What to write for a character that is no part of any condition."""
+    """Return the error and the remedy for a character that no condition has."""
     character, rest = text[position], text[position:]
     if character in "\"'":
         return f"the text has no end: it needs another {character}"
@@ -83,7 +83,7 @@ def of_character(text: str, position: int) -> str:
 
 
 def of_sign(text: str, found: str, start: int) -> str:
-    """What to write for a sign or a word where none can stand; empty: it cannot be told."""
+    """Return the remedy for an unexpected sign or word; empty: there is none."""
     before, around = text[:start].rstrip(), text[max(start - 1, 0) : start + len(found) + 1]
     last = _LAST_WORD.search(before)
     if last is not None and last[0].lower() == "not":
@@ -96,12 +96,12 @@ def of_sign(text: str, found: str, start: int) -> str:
     if template is not None and found in _OPENING and start < template.end():
         return f"write {_of_message([name for name in names_in(template[1]) if name])}"
     if found == "*" and before.endswith("["):
-        return "go through a list with .exists(x, …)"
+        return "test the items of a list with .exists(x, …)"
     return _SIGNS.get(found.lower(), "")
 
 
 def _chain(text: str, start: int) -> list[str]:
-    """The names from a place on, with dots between them, but without that of a method."""
+    """Return the names from `start` on, separated by dots, without the name of a method."""
     chain = _CHAIN.match(text, start)
     assert chain is not None
     names = chain[0].split(".")
@@ -109,7 +109,7 @@ def _chain(text: str, start: int) -> list[str]:
 
 
 def _of_message(names: Sequence[str]) -> str:
-    """Names as a condition has them; the first one may be what the message is called elsewhere."""
+    """Write names as a condition; the first one may be another tool's name for the message."""
     root, rest = names[0], names[1:]
     kind = kind_of_root(root)
     if kind == "routing_key":
@@ -158,7 +158,7 @@ _CHARACTERS = {
     "#": "a comment begins with //",
     ";": "a condition is one expression, without ;",
     "~": "write x.matches(…)",
-    "\\": "it stands in texts only",
+    "\\": "only texts have it",
 }
 _SIGNS = {
     "=": "write == to compare",
@@ -174,4 +174,4 @@ _SIGNS = {
     "between": "write x >= 1 && x <= 2",
     "if": "write the condition alone",
 }
-"""By the sign or the word, in small letters."""
+"""Remedies by sign or word, in lower case."""

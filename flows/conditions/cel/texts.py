@@ -1,4 +1,4 @@
-"""Functions of texts in conditions: CEL's own, and those of its strings extension. Pure."""
+"""Functions of texts in conditions: those of CEL and of its strings extension. Pure."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from flows.conditions.cel.values import whole
 
 
 def char_at(text: str, position: float) -> str:
-    """One character; right behind the last one it is an empty text."""
+    """Return one character; an empty text directly after the last one."""
     return text[_place(text, position) :][:1]
 
 
 def index_of(text: str, wanted: str, start: float = 0) -> int:
-    """Where the first occurrence begins; -1: there is none."""
+    """Return the start of the first occurrence at `start` or after; -1: none."""
     return text.find(wanted, _place(text, start))
 
 
 def last_index_of(text: str, wanted: str, start: float | None = None) -> int:
-    """Where the last occurrence begins, at `start` or before; -1: there is none."""
+    """Return the start of the last occurrence at `start` or before; -1: none."""
     if start is None:
         return text.rfind(wanted)
     return text.rfind(wanted, 0, _place(text, start) + len(wanted))
 
 
 def substring(text: str, start: float, end: float | None = None) -> str:
-    """From a position up to another one, which is not in it."""
+    """Return the characters from `start` up to, but not including, `end`."""
     first = _place(text, start)
     last = len(text) if end is None else _place(text, end)
     if first > last:
@@ -35,7 +35,7 @@ def substring(text: str, start: float, end: float | None = None) -> str:
 
 
 def replace(text: str, old: str, new: str, limit: float = -1) -> str:
-    """With a text in place of another, everywhere or so many times."""
+    """Return the text with the first `limit` occurrences replaced; all if `limit` is negative."""
     most = whole(limit)
     found = text.count(old) if most < 0 else min(most, text.count(old))
     _check_length(len(text) + found * (len(new) - len(old)))
@@ -43,7 +43,7 @@ def replace(text: str, old: str, new: str, limit: float = -1) -> str:
 
 
 def split(text: str, separator: str, limit: float = -1) -> list[str]:
-    """The pieces between separators, or all characters where that is empty."""
+    """Return the texts between separators; an empty separator splits off each character."""
     most = whole(limit)
     if most == 0:
         return []
@@ -55,30 +55,30 @@ def split(text: str, separator: str, limit: float = -1) -> list[str]:
 
 
 def join(items: Sequence[Any], separator: str = "") -> str:
-    """Texts, one behind the other."""
+    """Return the texts joined, with the separator between them."""
     if any(item.__class__ is not str for item in items):
-        raise ValueError("only texts are joined")
+        raise ValueError("join takes a list of texts")
     _check_length(sum(map(len, items)) + len(separator) * len(items))
     return separator.join(items)
 
 
 def lower_ascii(text: str) -> str:
-    """With small letters for A to Z; all others stay."""
+    """Return the text with A to Z in lower case; other characters stay."""
     return text.translate(_LOWER)
 
 
 def upper_ascii(text: str) -> str:
-    """With capital letters for a to z; all others stay."""
+    """Return the text with a to z in upper case; other characters stay."""
     return text.translate(_UPPER)
 
 
 def trim(text: str) -> str:
-    """Without white space at its ends, as Unicode defines it."""
+    """Return the text without leading and trailing white space, as Unicode defines it."""
     return text.strip(_WHITE)
 
 
 def reverse(text: str) -> str:
-    """The last character first."""
+    """Return the characters in reverse order."""
     return text[::-1]
 
 
@@ -90,7 +90,7 @@ def _place(text: str, position: float) -> int:
 
 
 def _check_length(length: int) -> None:
-    """A message must not be able to use up all memory."""
+    """Refuse long texts: a message must not exhaust the memory."""
     if length > _MAX_CHARACTERS:
         raise ValueError(f"a text has at most {_MAX_CHARACTERS} characters")
 

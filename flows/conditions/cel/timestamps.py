@@ -1,6 +1,6 @@
-"""Times and durations in conditions: how they are written, and what day and hour a time is.
+"""Reads and writes times and durations in conditions, and computes the date and hour of a time.
 
-Pure, but that a time zone is read from the system's database, once.
+Pure, except that it reads each time zone once from the system's database.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from flows.conditions.cel.values import SECOND, Duration, Timestamp, duration_of
 
 
 def read_timestamp(value: Any) -> Timestamp:
-    """A moment, from its text (RFC 3339) or from itself.
+    """Read a moment from a text (RFC 3339); return a moment as it is.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no time.
     """
     return value if isinstance(value, Timestamp) else timestamp_of(_nanoseconds(value))
 
 
 def read_duration(value: Any) -> Duration:
-    """A duration, from its text, as in `1h30m` or `1.5s`, or from itself.
+    """Read a duration from a text such as `1h30m` or `1.5s`; return a duration as it is.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no duration.
     """
     if isinstance(value, Duration):
         return value
@@ -46,19 +46,19 @@ def read_duration(value: Any) -> Duration:
 
 
 def write_timestamp(value: Timestamp) -> str:
-    """Its text, in UTC."""
+    """Write a moment in RFC 3339, in UTC."""
     seconds, rest = divmod(value.nanoseconds, SECOND)
     return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}{_fraction(rest)}Z"
 
 
 def write_duration(value: Duration) -> str:
-    """Its text, in seconds."""
+    """Write a duration in seconds, as in `1.5s`."""
     seconds, rest = divmod(abs(value.nanoseconds), SECOND)
     return f"{'-' if value.nanoseconds < 0 else ''}{seconds}{_fraction(rest)}s"
 
 
 def calendar(of: Callable[[datetime], int]) -> Callable[..., int]:
-    """What asks something of a moment's date and time: in UTC, or in a time zone."""
+    """Build a function of a moment's date and time, in UTC or in a given time zone."""
 
     def ask(at: Timestamp, zone: str = "") -> int:
         moment = _EPOCH + timedelta(seconds=at.nanoseconds // SECOND)
@@ -73,7 +73,10 @@ def calendar(of: Callable[[datetime], int]) -> Callable[..., int]:
 
 
 def clock(of: Callable[[datetime], int], unit: int) -> Callable[..., int]:
-    """The same, where a duration has an answer too: its length in units of so many nanoseconds."""
+    """Build the same for moments and durations; `unit` is in nanoseconds.
+
+    For a duration, the function returns the length in whole units.
+    """
     of_moment = calendar(of)
 
     def ask(of_what: Timestamp | Duration, zone: str = "") -> int:
@@ -87,7 +90,7 @@ def clock(of: Callable[[datetime], int], unit: int) -> Callable[..., int]:
 
 
 def milliseconds(of: Timestamp | Duration, zone: str = "") -> int:
-    """Those beyond the last whole second."""
+    """Return the milliseconds beyond the last whole second."""
     if isinstance(of, Timestamp):
         if zone:
             read_zone(zone)
@@ -99,10 +102,10 @@ def milliseconds(of: Timestamp | Duration, zone: str = "") -> int:
 
 @lru_cache(256)
 def read_zone(name: str) -> tzinfo:
-    """A time zone, by its name or by its distance from UTC.
+    """Return a time zone, by its name or its offset from UTC.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such time zone.
     """
     fixed = _OFFSET(name)
     if fixed is not None:
@@ -118,7 +121,7 @@ def read_zone(name: str) -> tzinfo:
 
 
 def _nanoseconds(text: str) -> int:
-    """Since 1970."""
+    """Read a time in RFC 3339; return nanoseconds since 1970."""
     match = _TIMESTAMP(text)
     problem = f'{text!r:.50} is not a timestamp: write it as in "2026-05-05T12:00:00Z"'
     if match is None:
@@ -136,7 +139,7 @@ def _nanoseconds(text: str) -> int:
 
 
 def _fraction(nanoseconds: int) -> str:
-    """Three, six or nine digits, or none."""
+    """Write a fraction of a second: a dot and three, six or nine digits, or nothing."""
     text = f"{nanoseconds:09}"
     while text.endswith("000"):
         text = text[:-3]

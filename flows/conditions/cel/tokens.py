@@ -10,7 +10,7 @@ from flows.conditions.cel.values import Unsigned
 
 
 class Wrong(ValueError):
-    """An expression is wrong; the text says where, and what helps."""
+    """An expression is invalid; the text has line, column and the remedy."""
 
     def __init__(self, text: str, position: int, what: str) -> None:
         line = text.count("\n", 0, position) + 1
@@ -19,11 +19,11 @@ class Wrong(ValueError):
 
 
 class Token(NamedTuple):
-    """A piece of an expression that has no pieces itself."""
+    """The smallest unit of an expression."""
 
     kind: str
-    """`name`, `word` (one that CEL keeps for itself), `number`, `text` (or bytes), `constant`
-    (true, false, null), `sign`, or `end`."""
+    """`name`, `word` (reserved by CEL), `number`, `text` (or bytes), `constant` (true, false,
+    null), `sign`, or `end`."""
     text: str
     start: int
     end: int
@@ -31,10 +31,10 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> list[Token]:
-    """All tokens, and one of the kind `end`.
+    """Return all tokens, and one of the kind `end`.
 
     Raises:
-        Wrong: something is no token.
+        Wrong: a character begins no token.
     """
     found = []
     position = 0
@@ -73,7 +73,7 @@ def _number(text: str) -> int | float:
 
 
 def _unescaped(text: str, match: re.Match[str]) -> str | bytes:
-    """What a literal means: a text, or bytes, where letters are in UTF-8."""
+    """Return the value of a literal: a text, or bytes, whose letters are in UTF-8."""
     start = match.end("quotes")
     inner = text[start : match.end() - len(match["quotes"])]
     if len(match["quotes"]) == 1 and "\n" in inner:
@@ -94,8 +94,8 @@ def _unescaped(text: str, match: re.Match[str]) -> str | bytes:
             raise Wrong(text, start + escape.start(), rf"\{code} is no character; \ is written \\")
         return chr(number)
 
-    meant = inner if match["raw"] else _ESCAPE.sub(character, inner)
-    return meant.encode(errors="surrogateescape") if of_bytes else meant
+    value = inner if match["raw"] else _ESCAPE.sub(character, inner)
+    return value.encode(errors="surrogateescape") if of_bytes else value
 
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -112,7 +112,7 @@ _ESCAPE = re.compile(
 )
 _NO_CHARACTER = 0x110000
 _BYTES = 0xDC00
-"""Added to a byte from 0x80 on, it is how Python keeps that in a text."""
+"""The offset by which Python's `surrogateescape` keeps a byte from 0x80 on in a text."""
 _TOKEN = re.compile(
     r"""
       (?P<blank> \s+ | //[^\n]* )

@@ -1,7 +1,7 @@
-"""Reads an expression in CEL, the Common Expression Language, into a tree that knows its places.
+"""Parses an expression in CEL, the Common Expression Language, into a tree with positions.
 
-Pure. The tree tells what an expression looks at, and where it is wrong. The grammar is that of the
-language definition of google/cel-spec, without messages of protocol buffers.
+Pure. The grammar is that of the language definition of google/cel-spec, without messages of
+protocol buffers.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from flows.conditions.cel.tokens import Token, Wrong, tokens
 
 
 class Node(NamedTuple):
-    """A piece of an expression.
+    """A node of the syntax tree.
 
     | kind       | name            | parts                                        |
     |------------|-----------------|----------------------------------------------|
     | `literal`  |                 |                                              |
     | `name`     | of the variable |                                              |
-    | `select`   | of the field    | of what                                      |
-    | `index`    |                 | of what, which                               |
+    | `select`   | of the field    | the object                                   |
+    | `index`    |                 | the object or list, the name or number       |
     | `call`     | of the function | arguments                                    |
-    | `method`   | of the function | of what, arguments                           |
+    | `method`   | of the function | the receiver, arguments                      |
     | `operator` | as written, or `neg`, `?:` | operands                          |
-    | `list`, `map` |              | elements; names and values in turn           |
+    | `list`, `map` |              | items; names and values alternating          |
     """
 
     kind: str
@@ -33,25 +33,25 @@ class Node(NamedTuple):
     parts: tuple[Node, ...]
     start: int
     end: int
-    """Where it is in the text; with parentheses around it, those too."""
+    """Its range in the text, including parentheses around it."""
     at: int
-    """What to point at when it is wrong."""
+    """The position that an error points at."""
     value: Any = None
     """Of a literal."""
 
 
 def parse(text: str) -> Node:
-    """Read an expression.
+    """Parse an expression.
 
     Raises:
-        Wrong: it is none.
+        Wrong: its syntax is invalid.
         RecursionError: it is nested too deeply.
     """
     return _Parser(text).whole()
 
 
 class _Parser:
-    """Recursive descent: each rule of the grammar is a method."""
+    """Parses by recursive descent: each rule of the grammar is a method."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -152,7 +152,7 @@ class _Parser:
         return self._take()
 
     def _list(self, close: str) -> list[Node]:
-        """Expressions with commas between them, up to what closes the list."""
+        """Parse expressions separated by commas, up to the closing sign."""
         nodes: list[Node] = []
         while not self._accept(close):
             if nodes:
@@ -209,4 +209,4 @@ _LEVELS = (
     ("+", "-"),
     ("*", "/", "%"),
 )
-"""Operators, those that bind least first."""
+"""Operators by precedence, the lowest first."""

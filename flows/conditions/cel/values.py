@@ -1,6 +1,6 @@
-"""Values that conditions have beside those of JSON: unsigned numbers, times, durations, types.
+"""Values of conditions that JSON does not have: unsigned numbers, times, durations, types.
 
-Pure. Times and durations count nanoseconds, as CEL's do; Python's own stop at microseconds.
+Pure. Times and durations count nanoseconds, as in CEL; those of Python count microseconds.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Timestamp(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 class Duration(msgspec.Struct, frozen=True, order=True, gc=False):
-    """A length of time, at most 10,000 years either way."""
+    """A length of time, at most 10,000 years, positive or negative."""
 
     nanoseconds: int
 
 
 class Type(msgspec.Struct, frozen=True, gc=False):
-    """What `type(x)` returns."""
+    """The result of `type(x)`."""
 
     name: str
 
 
 def int_of(value: int) -> int:
-    """The number itself.
+    """Return the number as a plain integer.
 
     Raises:
         ValueError: it has more than 64 bits.
@@ -48,7 +48,7 @@ def int_of(value: int) -> int:
 
 
 def unsigned_of(value: int) -> Unsigned:
-    """The same number, unsigned.
+    """Return the number as an unsigned one.
 
     Raises:
         ValueError: it is negative, or has more than 64 bits.
@@ -59,7 +59,7 @@ def unsigned_of(value: int) -> Unsigned:
 
 
 def timestamp_of(nanoseconds: int) -> Timestamp:
-    """A moment, from nanoseconds since 1970.
+    """Return the moment at these nanoseconds since 1970.
 
     Raises:
         ValueError: it is before year 1 or after year 9999.
@@ -70,7 +70,7 @@ def timestamp_of(nanoseconds: int) -> Timestamp:
 
 
 def duration_of(nanoseconds: int) -> Duration:
-    """A duration.
+    """Return a duration of these nanoseconds.
 
     Raises:
         ValueError: it is longer than 10,000 years.
@@ -81,7 +81,7 @@ def duration_of(nanoseconds: int) -> Duration:
 
 
 def whole(value: float) -> int:
-    """A number that counts or indexes something; JSON may write it as 1.0.
+    """Return a number as an integer, to count or index with it; JSON may write it as 1.0.
 
     Raises:
         ValueError: it has a fraction.
@@ -92,7 +92,7 @@ def whole(value: float) -> int:
 
 
 def type_of(value: Any) -> Type:
-    """The type of a value, by the name that CEL gives it."""
+    """Return the type of a value, under the name that CEL has for it."""
     return TYPES[_NAMES[value.__class__]]
 
 

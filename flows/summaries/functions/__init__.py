@@ -1,1 +1,1 @@
-"""The functions of `reduce`: each turns the values of a group's members into one value."""
+"""The functions of `reduce`: each computes one value from the values of a group's members."""

@@ -1,7 +1,8 @@
-"""`distinct` and `count_distinct`: which values there are, and how many.
+"""`distinct` and `count_distinct`: the different values, and their number.
 
-Values are the same if they are as JSON: `1` and `1.0`, but not `1`, `"1"` and `true`; objects and
-arrays by what is in them. Null is a value. What is nested too deeply to be spelled is none.
+Values are equal if their canonical JSON is: `1` and `1.0` are, but `1`, `"1"` and `true` are not;
+objects and arrays are compared by content. Null is a value. A value that is nested too deeply for
+JSON is skipped.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from flows.summaries.functions.function import Reducer, State
 from flows.values.group import ABSENT
 
 MAX_EXACT = 4096
-"""So many are counted exactly; of more, the count is off by 1.6 % (its standard deviation, one by
-the square root of this), and takes 32 KiB, however many there are."""
+"""Up to this number of values, the count is exact. Beyond it, the count has a standard deviation of
+1.6 % (one divided by the square root of this number), and takes 32 KiB for any number of values."""
 
 
 class Distinct(Reducer):
-    """Each value once, in the order in which the first of its kind came."""
+    """Each value once, in the order of its first arrival."""
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
@@ -46,7 +47,7 @@ class Distinct(Reducer):
         return [value for _, value in sorted(found.values(), key=operator.itemgetter(0))]
 
     def _spelled(self, value: Any) -> str | None:
-        """The value in JSON's one spelling; `None` where there is nothing that has one."""
+        """Return the value as canonical JSON; `None`: it is absent, or JSON cannot write it."""
         if value is ABSENT:
             return None
         if value is None:
@@ -59,11 +60,11 @@ class Distinct(Reducer):
 
 
 class CountDistinct(Distinct):
-    """How many values there are: of all their hashes, it keeps the least ones.
+    """The number of different values, estimated from their smallest hashes.
 
-    Hashes are spread evenly, so the more values there are the closer to nothing the least ones
-    lie (a k-minimum-values sketch). The least ones of several states are found among the least
-    ones of each: putting states together loses nothing.
+    It is a k-minimum-values sketch: hashes are spread evenly, so the more values there are, the
+    closer to zero the smallest hashes lie. States merge without loss, because the smallest hashes
+    of all are among the smallest ones of each.
     """
 
     @override
@@ -91,8 +92,8 @@ class CountDistinct(Distinct):
         least: list[int] = sorted(set().union(*(state[self._slot] or () for state in states)))
         if len(least) <= MAX_EXACT:
             return len(least)
-        # One more than is counted exactly is kept: it shows that there are more, and lies where
-        # the rest of them begins.
+        # One hash more than `MAX_EXACT` is kept: it shows that there are more values, and its
+        # distance from zero gives the estimate.
         return round(MAX_EXACT / least[MAX_EXACT] * _HASHES)
 
 

@@ -1,4 +1,4 @@
-"""What every function of `reduce` promises; it knows none of them."""
+"""The interface of all functions of `reduce`."""
 
 from __future__ import annotations
 
@@ -11,56 +11,55 @@ from flows.values.group import ABSENT
 State = list[Any]
 """The running values of all functions of a tally, side by side.
 
-One flat list, because there may be a million groups open: an object for each function of each
-group would cost more than what it holds.
+One flat list, because a million groups may be open: an object for each function of each group would
+take more memory than its values.
 """
 
 
 class Function(NamedTuple):
-    """A function as the spec says it."""
+    """A function, as the spec declares it."""
 
     name: str
     path: Hashable | None = None
-    """Which of the members' values it takes; `count` does without."""
+    """The path of the value that it reads; `None`: `count` needs none."""
     q: float | None = None
-    """Of `quantile`: which one, from 0 (the least value) to 1 (the greatest)."""
+    """Of `quantile`: the rank, from 0 (the smallest value) to 1 (the largest)."""
     separator: str = ""
-    """Of `concat`: what stands between two texts."""
+    """Of `concat`: the text between two texts."""
 
 
 class Unfit:
-    """Counts the values that a function had to pass over, for they were of no use to it."""
+    """Counts the values that a function skips because it cannot use them."""
 
     def __init__(self) -> None:
         self.count = 0
 
 
 class Reducer(ABC):
-    """A function whose running value lies in some slots of a state.
+    """A function that keeps its running value in some slots of a state.
 
-    There may be several states for one group, one for each origin of its members: the result is
-    the same for any spread of the members over the states, and in any order of these
-    are given.
+    A group may have several states, one for each origin of its members. The result does not depend
+    on the spread of the members over the states, nor on the order of the states.
     """
 
     fresh: ClassVar[tuple[Any, ...]] = (None,)
-    """What its slots hold in the beginning."""
+    """The initial values of its slots."""
 
     def __init__(self, function: Function, slot: int, position: int, unfit: Unfit) -> None:
-        """Take the value at `position` of each member; own the slots from `slot` on.
+        """Read the value at `position` of each member; own the slots from `slot` on.
 
         Raises:
-            ValueError: an option is missing, or cannot be.
+            ValueError: an option is missing or invalid.
         """
         self._slot, self._position, self._unfit = slot, position, unfit
 
     @abstractmethod
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
-        """Take in a member: the one that came to its group as number `number`."""
+        """Add a member; `number` is its number in the group, by arrival."""
 
     @abstractmethod
     def result(self, states: Sequence[State]) -> Any:
-        """The value of all that was added to any of the states, which stay as they are."""
+        """Return the value over all members of these states, which stay as they are."""
 
     def _is_nothing(self, value: object) -> bool:
         return value is None or value is ABSENT

@@ -1,8 +1,8 @@
-"""`merge`: one object out of the members' objects, field by field, the last value of each.
+"""`merge`: one object from the members' objects, with the last value of each field.
 
-A merge depends on the order of members, and members of several origins come in turns. So every
-field remembers the number of the member that it is from: then states can be put together after
-the fact, and nothing is kept of what was overwritten.
+A merge depends on the order of members, and members of several origins alternate. So every field
+keeps the number of the member that set it: then states can be merged later, and overwritten values
+need not be kept.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from flows.summaries.functions.function import Reducer, State
 from flows.values.group import ABSENT
 
 MAX_DEPTH = 20
-"""Objects below are not merged, the last one wins: Elasticsearch takes no deeper ones (its
-`index.mapping.depth.limit`), and a message nested without end must not exhaust the stack."""
+"""Deeper objects are not merged: the last one wins. Elasticsearch accepts none (its
+`index.mapping.depth.limit`), and a deeply nested message must not exhaust the stack."""
 
 
 class Merge(Reducer):
-    """Objects merged in the order in which they came; null and absent are nothing to merge.
+    """Objects merged in the order of arrival; a null or absent one is skipped.
 
-    Within an object, null is a value. Where not both are objects, the later one takes the place
-    of the earlier one.
+    Within an object, null is a value. If one of two values is no object, the later one replaces the
+    earlier one.
     """
 
     @override
@@ -44,14 +44,14 @@ class Merge(Reducer):
 
 
 class _MergedField:
-    """What members said of a field: the last value that is no object, and all objects since."""
+    """The state of a field: its last value that is no object, and all objects since."""
 
     __slots__ = ("fields", "opened_by", "set_by", "value")
 
     def __init__(self) -> None:
         self.value: Any = ABSENT
         self.set_by = _NEVER
-        """Number of the member that the value is from."""
+        """Number of the member that set the value."""
         self.fields: dict[str, _MergedField] | None = None
         self.opened_by = _NEVER
         """Number of the last member that has an object here."""
@@ -72,15 +72,15 @@ class _MergedField:
                 self.fields = None
 
 
-def _merged(said: Sequence[_MergedField], overwritten_by: int) -> Any:
-    """What a field is in the end; what came before the member `overwritten_by` is void."""
-    last = max(said, key=lambda field: field.set_by)
-    opened_by = max(field.opened_by for field in said)
+def _merged(states: Sequence[_MergedField], overwritten_by: int) -> Any:
+    """Return the final value of a field; members before number `overwritten_by` do not count."""
+    last = max(states, key=lambda field: field.set_by)
+    opened_by = max(field.opened_by for field in states)
     if opened_by <= max(last.set_by, overwritten_by):
         return last.value if last.set_by > overwritten_by else ABSENT
     overwritten_by = max(last.set_by, overwritten_by)
     by_name: dict[str, list[_MergedField]] = {}
-    for field in said:
+    for field in states:
         for name, inner in (field.fields or {}).items():
             by_name.setdefault(name, []).append(inner)
     merged = {name: _merged(inner, overwritten_by) for name, inner in by_name.items()}

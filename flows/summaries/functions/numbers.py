@@ -1,8 +1,8 @@
-"""Functions of numbers: `sum`, `avg`, `min` and `max`; they pass over what is absent, and null.
+"""Functions of numbers: `sum`, `avg`, `min` and `max`; they skip absent values and null.
 
-A text counts as a number if it is one in JSON, as it does for Elasticsearch. What else is
-not a number is passed over and counted: any other text, booleans, lists, objects. Not a number
-and infinity, which MessagePack and AMQP have, are none, and never a result.
+A text counts as a number if it is a number in JSON, as in Elasticsearch. Other values are skipped
+and counted: other texts, booleans, lists, objects. NaN and infinity, which MessagePack and AMQP
+have, are skipped too, and are never a result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Numeric(Reducer):
     """A function of numbers."""
 
     def _number(self, value: Any) -> int | float | None:
-        """The value as a number; `None`, and counted unless it is nothing, if it is none."""
+        """Return the value as a number; else `None`, counted as skipped unless it is empty."""
         if type(value) is float:
             if value - value == 0:
                 return value
@@ -42,20 +42,20 @@ class Numeric(Reducer):
 
 
 class Sum(Numeric):
-    """The sum: exact for integers, however large; null where a float cannot hold it.
+    """The sum: exact for integers of any size; null if it does not fit into a float.
 
-    Floats are added with what rounding loses kept beside (Knuth's two-sum), so that ten times
-    0.1 is 1.0, and the order of a million members does not show.
+    The rounding error of floats is added up beside their sum (Knuth's two-sum), so that ten times
+    0.1 is 1.0, and a million members have the same sum in any order.
     """
 
     fresh: ClassVar[tuple[Any, ...]] = (None, None, 0.0)
-    """Sum of the integers; sum of the floats, and what rounding has lost of it."""
+    """Sum of the integers; sum of the floats, and their rounding error."""
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
         value = values[self._position]
         kind = type(value)
-        # What is no number, or infinite, is not 0 when taken from itself.
+        # NaN and infinity minus themselves are not 0.
         if kind is not int and not (kind is float and value - value == 0):
             value = self._number(value)
             if value is None:
@@ -93,7 +93,7 @@ class Sum(Numeric):
 
 
 class Average(Sum):
-    """The mean, always a float: Elasticsearch would take the first one for the field's type."""
+    """The mean; always a float, because Elasticsearch maps the field by its first value."""
 
     fresh = (*Sum.fresh, 0)
 
@@ -109,10 +109,10 @@ class Average(Sum):
 
 
 class Least(Numeric):
-    """The least number."""
+    """The smallest number."""
 
     _exceeds: Callable[[float, float], bool] = staticmethod(operator.lt)
-    """Whether the first one takes the place of the second one."""
+    """(new, known) -> whether the new one replaces the known one."""
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
@@ -134,15 +134,15 @@ class Least(Numeric):
 
 
 class Greatest(Least):
-    """The greatest number."""
+    """The largest number."""
 
     _exceeds = staticmethod(operator.gt)
 
 
 def finite(calculate: Callable[[], float | None]) -> float | None:
-    """What is calculated, or `None` where a float cannot hold it: JSON has no infinity."""
+    """Return the calculated value; `None` if no float holds it, because JSON has no infinity."""
     try:
         value = calculate()
-    except (OverflowError, ValueError):  # `fsum` says one of them of infinities
+    except (OverflowError, ValueError):  # `fsum` raises either of them for infinities
         return None
     return None if value is None or not math.isfinite(value) else value

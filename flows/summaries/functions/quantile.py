@@ -1,8 +1,8 @@
-"""`quantile`: the number that a share of all numbers does not exceed, in bounded memory.
+"""`quantile`: the number that a given share of all numbers does not exceed, in bounded memory.
 
-Few numbers are kept as they are, and the result is exact; more go into a DDSketch, which is
-never off by more than `MAX_ERROR` of the value. Unlike sketches that draw lots (KLL, t-digest) it
-only counts: the result is the same in any order, and over any number of states.
+A few numbers are kept as they are, and the result is exact. More go into a DDSketch, whose relative
+error is at most `MAX_ERROR`. It only counts, and other than KLL or t-digest it uses no randomness:
+the result is the same in any order, and over any number of states.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from flows.summaries.functions.function import Function, State, Unfit
 from flows.summaries.functions.numbers import Numeric, finite
 
 MAX_EXACT = 128
-"""As many numbers take the memory of a sketch that holds as many."""
+"""A list of this many numbers takes as much memory as a sketch of them."""
 MAX_ERROR = 0.01
 """DDSketch's own default."""
 
 
 class Quantile(Numeric):
-    """A value that was there, not one between two (nearest rank), and always a float.
+    """The quantile by nearest rank, so never a value between two.
 
-    Always a float, because Elasticsearch would take the first one for the field's type.
+    Always a float, because Elasticsearch maps the field by its first value.
     """
 
     def __init__(self, function: Function, slot: int, position: int, unfit: Unfit) -> None:
         super().__init__(function, slot, position, unfit)
         if function.q is None or not 0 <= function.q <= 1:
             raise ValueError("quantile needs q, a number from 0 to 1, such as q: 0.99")
-        self._q = Fraction(str(function.q))  # 0.07 of 100 is 7, but not for floats
+        self._q = Fraction(str(function.q))  # exact: 0.07 * 100 is 7, but not in floats
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
@@ -73,7 +73,7 @@ class Quantile(Numeric):
         whole = _sketch(numbers)
         for sketch in sketches:
             whole.merge(sketch)
-        # A share of the way to the next rank, so that no rounding leads to the one before.
+        # Aim a quarter beyond the rank, so that rounding never leads to the rank before.
         share = min((rank + 0.25) / (count - 1), 1.0)
         return finite(lambda: whole.get_quantile_value(share))
 

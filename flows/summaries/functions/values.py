@@ -1,6 +1,6 @@
-"""Functions that hand on values as they are: `count`, `first`, `last`, `list` and `concat`.
+"""Functions of values of any type: `count`, `first`, `last`, `list` and `concat`.
 
-They pass over what is absent; `concat`, which wants texts, over null too.
+They skip absent values; `concat`, which joins texts, skips null too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flows.values.group import ABSENT
 
 
 class CountMembers(Reducer):
-    """How many members there are."""
+    """The number of members."""
 
     fresh = (0,)
 
@@ -32,7 +32,7 @@ class CountMembers(Reducer):
 
 
 class Count(CountMembers):
-    """How many members have the field; null is a value."""
+    """The number of members that have the field; null is a value."""
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
@@ -41,12 +41,12 @@ class Count(CountMembers):
 
 
 class First(Reducer):
-    """The value of the member that came first among those that have one."""
+    """The value of the first member that has one."""
 
     fresh = (None, None)
     """The number of that member, and the value."""
     _precedes: Callable[[int, int], bool] = staticmethod(operator.lt)
-    """Whether the first number takes the place of the second one."""
+    """(new, known) -> whether the member with the new number replaces the known one."""
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
@@ -54,8 +54,7 @@ class First(Reducer):
         if value is ABSENT:
             return
         known = state[self._slot]
-        # A member that stood in another's duplicate takes the place of that one, so that numbers do
-        # not only ascend.
+        # Numbers do not only ascend: a duplicate that replaces a lost member has its number.
         if known is None or self._precedes(number, known):
             state[self._slot] = number
             state[self._slot + 1] = value
@@ -71,13 +70,13 @@ class First(Reducer):
 
 
 class Last(First):
-    """The value of the member that came last among those that have one."""
+    """The value of the last member that has one."""
 
     _precedes = staticmethod(operator.gt)
 
 
 class ListValues(Reducer):
-    """All values, in the order in which the members came."""
+    """All values, in the order of arrival."""
 
     @override
     def add(self, state: State, values: Sequence[Any], number: int) -> None:
@@ -90,7 +89,7 @@ class ListValues(Reducer):
         return list(self._in_order(states))
 
     def _keep(self, state: State, number: int, value: Any) -> None:
-        # Numbers and values in turn: a pair of its own for each would cost 56 bytes.
+        # Numbers and values alternate: a tuple for each pair would take 56 bytes more.
         kept = state[self._slot]
         if kept is None:
             state[self._slot] = [number, value]
@@ -104,7 +103,7 @@ class ListValues(Reducer):
 
 
 class Concat(ListValues):
-    """All texts in one; numbers and booleans as JSON writes them."""
+    """All texts joined; numbers and booleans as JSON writes them."""
 
     def __init__(self, function: Function, slot: int, position: int, unfit: Unfit) -> None:
         super().__init__(function, slot, position, unfit)

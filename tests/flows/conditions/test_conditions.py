@@ -423,7 +423,7 @@ def test_what_is_neither_true_nor_false_at_run_time_is_told(
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
-        ("returns_a_text", r"asked about an empty message, it returned 'None\nand more'"),
+        ("returns_a_text", r"called with an empty message, it returned 'None\nand more'"),
         ("returns_nothing", "it returned None, which is neither True nor False"),
         ("misspells_the_view", "no attribute 'mesage'"),
         ("misspells_a_name", "name 'vew' is not defined"),

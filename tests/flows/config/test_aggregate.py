@@ -252,7 +252,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         "window: {first: 'group.count > 3'}",
-        "6:19: aggregate.window.first: line 1, column 7: only until looks at the group",
+        "6:19: aggregate.window.first: line 1, column 7: only until can read the group",
     ),
     (
         "window: {until: 'group.cnt > 3'}",

@@ -89,7 +89,7 @@ class WorldBroker:
     def hear(self, consumer: int, at: float) -> None:
         self.take(self.shard.complete_due(self.now))  # what idleness has flushed until now
         self.has_progress = True
-        self.take(self.shard.heard(Progress(f"q/{consumer}", at), self.now))
+        self.take(self.shard.note_progress(Progress(f"q/{consumer}", at), self.now))
 
     def force(self, key: str | None) -> None:
         self.take(self.shard.complete(key, self.now))

@@ -12,26 +12,26 @@ from flows.groups.watermark import Watermark
 
 def test_the_smallest_of_the_largest_times_counts() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
-    stream.heard("a", 100.0, now=0.0)
-    stream.heard("b", 70.0, now=0.0)
-    stream.heard("b", 60.0, now=1.0)
+    stream.note_progress("a", 100.0, now=0.0)
+    stream.note_progress("b", 70.0, now=0.0)
+    stream.note_progress("b", 60.0, now=1.0)
 
     assert stream.at(2.0) == 70.0
 
 
 def test_a_partition_that_was_never_heard_of_holds_back_until_it_is_idle() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
-    stream.heard("a", 100.0, now=5.0)
+    stream.note_progress("a", 100.0, now=5.0)
 
     assert stream.at(34.9) == -inf
-    stream.heard("a", 101.0, now=34.9)
+    stream.note_progress("a", 101.0, now=34.9)
     assert stream.at(35.0) == 101.0
 
 
 def test_a_silent_partition_is_left_out() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
-    stream.heard("b", 50.0, now=0.0)
-    stream.heard("a", 100.0, now=20.0)
+    stream.note_progress("b", 50.0, now=0.0)
+    stream.note_progress("a", 100.0, now=20.0)
 
     assert stream.at(29.9) == 50.0
     assert stream.at(30.0) == 100.0
@@ -39,8 +39,8 @@ def test_a_silent_partition_is_left_out() -> None:
 
 def test_on_a_silent_stream_the_clock_moves_it_from_the_largest_time() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
-    stream.heard("a", 100.0, now=0.0)
-    stream.heard("b", 50.0, now=10.0)
+    stream.note_progress("a", 100.0, now=0.0)
+    stream.note_progress("b", 50.0, now=10.0)
 
     assert stream.at(39.0) == 50.0
     assert stream.at(40.0) == 100.0
@@ -49,9 +49,9 @@ def test_on_a_silent_stream_the_clock_moves_it_from_the_largest_time() -> None:
 
 def test_it_never_goes_back() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
-    stream.heard("a", 100.0, now=0.0)
+    stream.note_progress("a", 100.0, now=0.0)
     stream.at(60.0)
-    stream.heard("b", 50.0, now=61.0)
+    stream.note_progress("b", 50.0, now=61.0)
 
     assert stream.at(61.0) == stream.at(62.0) == 131.0
 
@@ -80,7 +80,7 @@ def test_what_it_says_it_will_reach_it_reaches_then_and_not_before(
     stream, now = Watermark("abc", idle_after=10.0), 0
     for partition, at, pause in heard:
         now += pause
-        stream.heard(partition, at, now)
+        stream.note_progress(partition, at, now)
     come_to = stream.at(now)
 
     reaches = stream.reaches(wanted)
@@ -103,11 +103,11 @@ def test_who_is_kept_waiting_holds_time_back_and_who_is_idle_does_not(
     stream, now = Watermark("ab", idle_after=10.0), 0
     largest = max(at for at, _ in told)
     for at, of_other in told:
-        stream.heard("a", at, now)
-        stream.heard("b", of_other, now)
+        stream.note_progress("a", at, now)
+        stream.note_progress("b", of_other, now)
 
     for now in range(kept_for):
-        stream.heard("a", -inf, now)
+        stream.note_progress("a", -inf, now)
         assert stream.at(now) <= largest
     if kept_for > 10:
         assert stream.at(now) == largest  # `b` is idle

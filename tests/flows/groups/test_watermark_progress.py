@@ -34,7 +34,7 @@ def test_between_two_messages_wherever_a_window_closes(
 
     for position in range(1, len(times) + 1):
         if position in told:
-            windows.heard(told[position], START)
+            windows.note_progress(told[position], START)
             windows.advance(START)
         assert windows.closed_below == tumbling.closed_below(max(times[:position]))
 

@@ -44,7 +44,7 @@ def test_a_message_without_a_time_counts_when_it_comes() -> None:
 def test_a_window_is_closed_at_exactly_its_end_and_lateness(at: float, closed_below: int) -> None:
     found = windows(60.0, lateness=10.0)
 
-    found.heard(Progress("p", at), 0.0)
+    found.note_progress(Progress("p", at), 0.0)
     found.advance(0.0)
 
     assert found.closed_below == closed_below

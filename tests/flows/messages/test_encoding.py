@@ -194,7 +194,7 @@ def test_streams_longer_than_a_chunk_are_one_body() -> None:
 def test_more_streams_than_anybody_needs_are_refused() -> None:
     """Else a body of empty ones would cost seconds."""
     assert unpack(gzipped(b"") * MAX_STREAMS, "gzip", MOST) == b""
-    with pytest.raises(Unreadable, match="something follows the end"):
+    with pytest.raises(Unreadable, match="more bytes follow the end"):
         unpack(gzipped(b"") * (MAX_STREAMS + 1), "gzip", MOST)
 
 

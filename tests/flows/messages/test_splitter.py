@@ -136,7 +136,7 @@ def test_a_body_that_cannot_be_taken_apart_is_refused_whole(
 )
 def test_no_document_is_nothing_that_could_be_stored(format: Format, body: bytes) -> None:
     """So it is not acknowledged as if something had been."""
-    with pytest.raises(Unreadable, match=r"^empty: there is no document in it$"):
+    with pytest.raises(Unreadable, match=r"^empty: the body has no document$"):
         reading(format).read(body, NOW)
 
 

@@ -87,10 +87,10 @@ def test_members_that_may_be_there_already_are_parked(
 
     told = reason(claims.answered(window(redelivered=redelivered), documents(), meets(there)))
 
-    many = "3" if there in (OTHERS, SECOND_HAND) else "some number of"
+    many = "3" if there in (OTHERS, SECOND_HAND) else "an unknown number of"
     assert told == (
-        f"ambiguous_window: its window was written before, of {many} messages, "
-        'and it may be one of these, key "k"'
+        f"ambiguous_window: its window is already written, with {many} messages, "
+        'and it may be one of them, key "k"'
     )
     assert claims.busy(late()) is None
     doubt = claims.prepared(late())
