@@ -121,12 +121,12 @@ SHOWN_BY = {
     "The connection to the broker is cut": "test_a_cut_connection_in_the_middle_loses_nothing",
     "The broker cancels the consumer": "test_a_consumer_that_the_broker_cancels_comes_back",
     "Elasticsearch is down": "test_a_cluster_that_is_down_is_waited_for",
-    "Elasticsearch says 429": "test_only_what_was_throttled_is_sent_again",
+    "Elasticsearch says 429": "test_only_throttled_documents_are_retried",
     "Something before Elasticsearch": (
         "test_one_refused_message_is_parked_and_six_hundred_are_stored"
     ),
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
-    "Elasticsearch lets the job not in": "test_who_is_shut_out_says_so_loudly",
+    "Elasticsearch lets the job not in": "test_a_refused_login_is_logged_as_an_error",
     "At the start it is clear": "test_what_would_refuse_every_document_is_found_at_the_start",
     "It answers 404": "test_who_is_refused_for_good_is_not_waited_for",
     "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",

@@ -8,7 +8,7 @@ from connectors.message import Origin
 ORIGIN, NEXT = Origin("q/0", 1), Origin("q/0", 2)
 
 
-def test_what_is_heard_of_a_lost_connection_is_stale() -> None:
+def test_an_outcome_of_a_lost_connection_is_stale() -> None:
     """Before the next one is there, and afterwards."""
     current = CurrentOrigin("q/0")
     assert current.is_stale(ORIGIN)

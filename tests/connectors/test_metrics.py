@@ -1,4 +1,4 @@
-"""What is counted is served, to each process at a port of its own, and described for the README."""
+"""Metrics are served by each process at its own port, and described in the documents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MESSAGE = Message(1, False, b"", b"", b"{}")
 
 @pytest.fixture
 def shown() -> Iterator[None]:
-    """The accounts of a job, among what this process shows."""
+    """The accounts of a job, among the metrics of this process."""
     accounts = AccountsCollector(make_job(pipeline("shown")))
     REGISTRY.register(accounts)
     yield
@@ -36,7 +36,7 @@ def shown() -> Iterator[None]:
 
 @pytest.mark.usefixtures("shown")
 def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture) -> None:
-    """Processes of one host share a spec; the log says where each one answers."""
+    """Processes of one host share a spec; the log names the port of each."""
     caplog.set_level(logging.INFO)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
@@ -50,7 +50,7 @@ def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture
 
 @pytest.mark.usefixtures("shown")
 def test_pages_are_served_beside_the_metrics(caplog: pytest.LogCaptureFixture) -> None:
-    """By their paths; with 503 where something is wrong."""
+    """By their paths, with 503 where something is wrong."""
     caplog.set_level(logging.INFO)
     pages = {"/well": lambda: (True, {"a": 1}), "/ill": lambda: (False, {"reasons": ["b"]})}
 
@@ -67,8 +67,8 @@ def test_pages_are_served_beside_the_metrics(caplog: pytest.LogCaptureFixture) -
     )
 
 
-def test_a_page_that_is_not_there_is_not_found(caplog: pytest.LogCaptureFixture) -> None:
-    """Prometheus has its own; what else there is, is told."""
+def test_an_unknown_page_is_not_found(caplog: pytest.LogCaptureFixture) -> None:
+    """Prometheus has a page of its own; the answer lists the other pages."""
     caplog.set_level(logging.INFO)
     metrics.serve("127.0.0.1", free_ports(1)[0], {"/health": lambda: (True, {})})
     [url] = re.findall(r"(http://\S+)/metrics", caplog.text)
@@ -80,7 +80,7 @@ def test_a_page_that_is_not_there_is_not_found(caplog: pytest.LogCaptureFixture)
             assert (answer.code, answer.read()) == (404, b"not found; there is /metrics, /health\n")
 
 
-def test_name_and_version_are_shown_and_no_moments_of_creation(
+def test_name_and_version_are_shown_without_creation_times(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -95,7 +95,7 @@ def test_name_and_version_are_shown_and_no_moments_of_creation(
     assert "_created" not in shown
 
 
-def test_a_host_that_is_not_ours_is_told() -> None:
+def test_a_host_that_is_not_local_is_reported() -> None:
     with pytest.raises(Unavailable, match=r"192\.0\.2\.1, port 9100: .*assign requested address"):
         metrics.serve("192.0.2.1", 9100)
 
@@ -120,14 +120,14 @@ def test_every_metric_of_the_module_is_declared() -> None:
     assert found == list(metrics.DECLARED)
 
 
-def test_the_summary_has_whole_numbers() -> None:
-    """Those of the accounts; what is rare is told where it has happened."""
+def test_the_last_line_of_the_log_has_whole_numbers() -> None:
+    """The numbers are those of the accounts; rare ones are shown only if they are not zero."""
     job = make_job(pipeline("summary"))
     account = job.accounts.open("q/0", SettlingStub())
     account.take([Opened(Origin("q/0", 1)), Arrived(Origin("q/0", 1), [MESSAGE] * 9)])
     account.settle(Outcomes(Origin("q/0", 1), [1, 2], [], dropped=[3]))
 
-    told = "9 received, 2 stored, 0 rejected, 0 parked, 1 dropped"
-    assert str(job.accounts.messages) == told
+    line = "9 received, 2 stored, 0 rejected, 0 parked, 1 dropped"
+    assert str(job.accounts.messages) == line
     [family] = [f for f in AccountsCollector(job).collect() if f.name == "hopper_stored"]
     assert [sample.value for sample in family.samples] == [2]

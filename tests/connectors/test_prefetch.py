@@ -1,4 +1,4 @@
-"""A prefetch that is found: within memory, and only as large as it gains."""
+"""The prefetch is found by itself: within memory, and only as large as it helps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from connectors.prefetch import (
 
 MEMORY = 64 * 1024**2
 ENOUGH = 0.05
-"""Seconds for which a consumer is starved in these tests: more than it takes to grow."""
+"""Seconds for which a consumer is starved in these tests: more than growing needs."""
 
 
 def adaptive(number: int | None = None, memory: int = MEMORY) -> AdaptivePrefetch:
@@ -37,7 +37,7 @@ def starve(prefetch: AdaptivePrefetch, number: int, held: Held, now: float) -> i
     return prefetch.grow(number, held, now + ENOUGH)
 
 
-def test_it_doubles_while_dataflow_and_sink_wait_up_to_the_most_of_amqp() -> None:
+def test_the_prefetch_doubles_while_dataflow_and_sink_wait_up_to_the_limit_of_amqp() -> None:
     found, steps, now = adaptive(), [FIRST_PREFETCH], 0.0
     while more := starve(found, steps[-1], of(steps[-1], 100), now):
         steps.append(more)
@@ -59,7 +59,7 @@ def test_short_waits_add_up_to_a_share_of_the_time() -> None:
     assert 2 <= number <= 5
 
 
-def test_a_consumer_that_waits_seldom_stays_as_it_is() -> None:
+def test_a_consumer_that_waits_seldom_does_not_grow() -> None:
     """A pause of the processor now and then is no reason."""
     found, held = adaptive(), of(1000)
     for number in range(300):
@@ -69,8 +69,8 @@ def test_a_consumer_that_waits_seldom_stays_as_it_is() -> None:
         assert found.grow(1000, held, now + 0.094) == 0
 
 
-def test_room_for_fewer_than_before_is_used_when_nothing_else_happens() -> None:
-    """The groups that are open hold all the others, and only more messages complete them."""
+def test_a_stuck_consumer_grows_even_if_less_than_double_fits() -> None:
+    """The open groups hold all other messages, and only more messages complete them."""
     found, held = adaptive(), of(24_000, 1400)
     found.arrived(held, 0.0)
     assert found.grow(24_000, held, 0.0) == 0
@@ -81,14 +81,14 @@ def test_room_for_fewer_than_before_is_used_when_nothing_else_happens() -> None:
     assert held.bytes + more * 1400 <= MEMORY * (1 - FREE_SHARE) < held.bytes + (more + 2) * 1400
 
 
-def test_it_never_grows_beyond_memory() -> None:
+def test_the_prefetch_never_exceeds_memory() -> None:
     full = of(40_000, 1400)
 
     assert adaptive().step(20_000, full) == 0
     assert starve(adaptive(), 20_000, full, 0.0) == 0
 
 
-def test_a_number_is_the_first_and_the_largest_prefetch() -> None:
+def test_a_given_number_is_the_first_and_the_largest_prefetch() -> None:
     found = adaptive(4000)
 
     assert found.of_next(of(1), waited=0.0) == 4000
@@ -97,13 +97,13 @@ def test_a_number_is_the_first_and_the_largest_prefetch() -> None:
     assert found.step(2500, of(3000)) == 1000
 
 
-def test_the_second_consumer_knows_how_large_messages_are() -> None:
+def test_the_second_consumer_knows_the_size_of_messages() -> None:
     assert adaptive().of_next(of(1, 4 * 1024**2), waited=0.0) == 13
     assert adaptive().of_next(of(1, 200), waited=0.0) == FIRST_PREFETCH
     assert adaptive(20_000).of_next(of(1, 100 * 1024), waited=0.0) == 572
 
 
-def test_memory_that_is_full_lowers_a_prefetch_that_is_much_too_large() -> None:
+def test_full_memory_lowers_a_prefetch_that_is_much_too_large() -> None:
     found, held = adaptive(20_000), Held(600, MEMORY)
 
     assert not found.may_read(held, reads=True)
@@ -114,7 +114,7 @@ def test_memory_that_is_full_lowers_a_prefetch_that_is_much_too_large() -> None:
 
 
 def test_a_prefetch_that_is_about_right_is_not_lowered() -> None:
-    """Each time, a quorum queue counts one delivery more for what is on its way."""
+    """Lowering it costs a delivery of a quorum queue for each message on its way."""
     assert not adaptive().shrink(1000, Held(501, MEMORY))
 
 
@@ -128,7 +128,7 @@ def test_a_message_larger_than_memory_passes_alone() -> None:
     assert found.of_next(Held(), waited=0.0) == 1
 
 
-def test_reading_goes_on_when_some_memory_is_free() -> None:
+def test_reading_continues_when_some_memory_is_free() -> None:
     found = adaptive(memory=8000)
 
     assert found.may_read(Held(7, 7500), reads=True)
@@ -137,7 +137,7 @@ def test_reading_goes_on_when_some_memory_is_free() -> None:
 
 
 class Channel:
-    """A consumer and its broker, which always has messages: sizes, rates and outages are drawn."""
+    """A consumer and a broker that always has messages: sizes, rates and outages are drawn."""
 
     def __init__(self, memory: int) -> None:
         self.prefetch, self.now = adaptive(memory=memory), 0.0
@@ -203,14 +203,14 @@ class Channel:
 def test_held_bytes_stay_within_memory_and_one_message(
     memory: int, moves: list[tuple[str, int | float, int] | tuple[str, int | float]]
 ) -> None:
-    """For all sizes, rates and outages: a replacement adds nothing to that."""
+    """For all sizes, rates and outages; replacing a consumer adds nothing."""
     channel = Channel(memory)
     for name, *values in moves:
         getattr(channel, name)(*values)
         last = channel.sizes[-1] + MESSAGE_OVERHEAD if channel.sizes else 0
         assert channel.held.bytes - last < memory
         assert channel.number <= MAX_MESSAGES
-    # Nothing stands still for good: when all is settled, and time has passed, messages are read.
+    # No state blocks for ever: after all is settled, and time has passed, messages are read.
     channel.settle(len(channel.sizes))
     channel.read(1, 5_000_000)
     assert len(channel.sizes) == 1

@@ -1,4 +1,4 @@
-"""Reasons that differ only by what is the message's own are of one kind."""
+"""Reasons that differ only by values of the message are of one kind."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ PARSING = (
         ("17", "", "…"),
     ],
 )
-def test_what_is_the_messages_own_is_taken_out(one: str, other: str, kind: str) -> None:
+def test_values_of_the_message_are_removed(one: str, other: str, kind: str) -> None:
     assert [kind_of(one), kind_of(other)] == [kind, kind]
 
 
-def test_names_of_fields_and_types_tell_kinds_apart() -> None:
+def test_names_of_fields_and_types_distinguish_kinds() -> None:
     fields = [kind_of(f"mapper [{field}] cannot be changed to [text]") for field in ("a.b", "c")]
 
     assert fields == [
@@ -63,7 +63,7 @@ def test_names_of_fields_and_types_tell_kinds_apart() -> None:
     ]
 
 
-def test_only_so_many_kinds_are_told_apart() -> None:
+def test_the_number_of_kinds_is_bounded() -> None:
     known = [f"kind {chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(MAX_KINDS)]
 
     assert kind_of("another", known, len(known)) == OTHER

@@ -1,4 +1,4 @@
-"""When something that failed is tried again."""
+"""When to try again after a failure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from connectors.retry import Backoff
 
 
-def test_each_delay_may_be_twice_as_long_as_the_one_before() -> None:
+def test_the_largest_delay_doubles_with_each_attempt() -> None:
     backoff = Backoff(0.5, 30.0)
 
     bounds = [backoff.delay(attempt, 1.0) for attempt in range(8)]
@@ -17,7 +17,7 @@ def test_each_delay_may_be_twice_as_long_as_the_one_before() -> None:
 
 
 def test_jitter_is_full() -> None:
-    """Any delay between nothing and the bound is as likely as any other."""
+    """Every delay between zero and the largest one is equally likely."""
     backoff = Backoff(1.0, 30.0)
 
     delays = [backoff.delay(3, share) for share in (0.0, 0.25, 0.5, 1.0)]

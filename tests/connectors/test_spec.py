@@ -36,7 +36,7 @@ def errors(model: type[Spec], value: Any) -> list[ErrorDetails]:
     return caught.value.errors()
 
 
-def test_a_spec_does_not_change() -> None:
+def test_a_spec_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Range(least=1).least = 2  # type: ignore[misc]
 
@@ -52,7 +52,7 @@ def test_a_spec_converts_nothing(value: Any) -> None:
     assert [error["loc"] for error in errors(Range, {"least": value})] == [("least",)]
 
 
-def test_all_rules_that_are_broken_are_told_at_once() -> None:
+def test_all_broken_rules_are_reported_at_once() -> None:
     (error,) = errors(Range, {"least": 300, "most": 200})
 
     assert error["msg"] == "is more than {most}; is too much"
@@ -62,7 +62,7 @@ def test_all_rules_that_are_broken_are_told_at_once() -> None:
     ]
 
 
-def test_no_error_shows_what_it_was_given() -> None:
+def test_no_error_shows_a_value() -> None:
     with pytest.raises(ValidationError) as caught:
         Range.model_validate({"least": "hidden"})
 
@@ -83,7 +83,7 @@ def test_the_mappings_below_a_spec_are_found() -> None:
     assert Range.mapping_at("least") is None
 
 
-def test_names_of_the_users_own_are_no_keys_of_a_spec() -> None:
+def test_names_of_the_user_are_no_keys_of_a_spec() -> None:
     assert Choice.has_names_at("named")
     assert not Choice.has_names_at("ranges")
 
@@ -108,7 +108,7 @@ def test_other_consumers_are_refused(consumers: Any) -> None:
 
 
 @pytest.mark.parametrize("prefetch", [0, 65536, -1, "1", True])
-def test_prefetch_is_what_amqp_can_say(prefetch: Any) -> None:
+def test_prefetch_is_within_the_limits_of_amqp(prefetch: Any) -> None:
     assert [error["loc"] for error in errors(MemorySource, {"prefetch": prefetch})] == [
         ("prefetch",)
     ]

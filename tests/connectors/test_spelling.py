@@ -1,4 +1,4 @@
-"""What looks like another notation, an expression or another root is told, with the right way."""
+"""Other notations, expressions and other roots are recognised, with the correct spelling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connectors.spelling import pointer, problem_of
 
 
 @pytest.mark.parametrize(
-    ("text", "ours"),
+    ("text", "translated"),
     [
         ("{order}", "order"),
         ("{{ .order.id }}", "order.id"),
@@ -39,16 +39,16 @@ from connectors.spelling import pointer, problem_of
         ("doc['order'].value", "order"),
     ],
 )
-def test_a_path_in_another_notation_is_told_how_it_is_written_here(text: str, ours: str) -> None:
-    told = problem_of(text)
+def test_a_path_in_another_notation_is_translated(text: str, translated: str) -> None:
+    problem = problem_of(text)
 
-    assert told is not None
-    assert f": write {ours}; " in told
-    assert told.endswith(f"a field of exactly this name is written {pointer([text])}")
+    assert problem is not None
+    assert f": write {translated}; " in problem
+    assert problem.endswith(f"a field of exactly this name is written {pointer([text])}")
 
 
 @pytest.mark.parametrize(
-    ("text", "ours", "quoted"),
+    ("text", "translated", "quoted"),
     [
         ("message.order", "order", "body.message.order"),
         ("message.header.x", "body.header.x", "body.message.header.x"),
@@ -61,18 +61,18 @@ def test_a_path_in_another_notation_is_told_how_it_is_written_here(text: str, ou
         ("routingKey", "routing_key", "body.routingKey"),
     ],
 )
-def test_a_root_that_we_have_under_another_name_is_told(text: str, ours: str, quoted: str) -> None:
-    told = problem_of(text)
+def test_a_root_with_another_name_is_translated(text: str, translated: str, quoted: str) -> None:
+    problem = problem_of(text)
 
-    assert told is not None
-    assert ours in told
-    assert quoted in told
+    assert problem is not None
+    assert translated in problem
+    assert quoted in problem
     assert problem_of(quoted) is None
 
 
 def test_headers_are_not_among_the_properties() -> None:
-    told = "headers are not among the properties: write header.x"
-    assert problem_of("property.headers.x") == told
+    problem = "headers are not among the properties: write header.x"
+    assert problem_of("property.headers.x") == problem
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_headers_are_not_among_the_properties() -> None:
     ],
 )
 def test_a_path_computes_nothing(text: str) -> None:
-    told = problem_of(text)
+    problem = problem_of(text)
 
-    assert told is not None
-    assert "computes nothing" in told
-    assert "a function of your own" in told
+    assert problem is not None
+    assert "computes nothing" in problem
+    assert "a function of your own" in problem
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_path_names_one_field(text: str, remedy: str) -> None:
         *("#text", "a_b", "Größe", "/a * b", "/order[0]", "/{order}"),
     ],
 )
-def test_names_that_documents_have_are_names(text: str) -> None:
+def test_names_that_documents_have_are_accepted(text: str) -> None:
     assert problem_of(text) is None
 
 

@@ -50,7 +50,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
         "20260131120000",
     ],
 )
-def test_a_text_is_rfc_3339_and_what_people_make_of_it(text: str) -> None:
+def test_a_text_is_rfc_3339_or_a_common_variant(text: str) -> None:
     assert read_time(text) == NOON
 
 
@@ -59,7 +59,7 @@ def test_a_date_alone_is_its_midnight_in_utc(text: str) -> None:
     assert read_time(text) == NOON - 12 * 3600
 
 
-def test_the_time_of_a_line_of_pythons_log_is_read() -> None:
+def test_the_time_format_of_pythons_log_is_read() -> None:
     record = logging.makeLogRecord({"created": NOON + 0.123, "msecs": 123.0})
     formatter = logging.Formatter("%(asctime)s")
     formatter.converter = time.gmtime
@@ -79,7 +79,7 @@ def test_a_fraction_may_have_any_length() -> None:
     assert read_time(f"2026-01-31 12:00:00,5{'0' * 40}") == NOON + 0.5
 
 
-def test_a_leap_second_is_the_one_after() -> None:
+def test_a_leap_second_is_the_next_second() -> None:
     assert read_time("2016-12-31T23:59:60Z") == read_time("2017-01-01T00:00:00Z")
 
 
@@ -163,7 +163,7 @@ def test_a_header_may_have_a_time_or_a_decimal(value: object, seconds: float) ->
         {"at": NOON},
     ],
 )
-def test_what_cannot_be_read_is_none(value: object) -> None:
+def test_an_invalid_time_is_none(value: object) -> None:
     """It never ends the job; the message is parked."""
     assert read_time(value) is None
 
@@ -172,9 +172,7 @@ def test_what_cannot_be_read_is_none(value: object) -> None:
     st.datetimes(),
     st.none() | st.integers(-23 * 60, 23 * 60),
 )
-def test_any_time_that_python_writes_is_read_as_that_time(
-    moment: datetime, minutes: int | None
-) -> None:
+def test_every_time_that_python_writes_is_read(moment: datetime, minutes: int | None) -> None:
     offset = None if minutes is None else timezone(timedelta(minutes=minutes))
     text = moment.replace(tzinfo=offset).isoformat()
     in_utc = (moment - datetime(1970, 1, 1) - timedelta(minutes=minutes or 0)).total_seconds()
@@ -187,7 +185,7 @@ def test_any_time_that_python_writes_is_read_as_that_time(
 
 @given(st.integers(10**9, 10**11), st.integers(0, 999), st.sampled_from([1, 10**3, 10**6, 10**9]))
 def test_a_moment_is_the_same_in_every_unit(second: int, fraction: int, unit: int) -> None:
-    """As a number, and as its text; milliseconds are exact in all of them.
+    """As a number, and as its text; milliseconds are exact in all units.
 
     But a text of 14 digits may be a day and its time.
     """
@@ -224,12 +222,12 @@ def test_a_moment_is_the_same_in_every_spelling(
 
 
 @given(st.text())
-def test_no_text_is_an_error(text: str) -> None:
+def test_no_text_raises_an_error(text: str) -> None:
     read_time(text)
 
 
 @given(st.integers() | st.floats())
-def test_a_number_is_a_time_that_can_be_written(number: float) -> None:
+def test_every_number_gives_a_time_that_can_be_written(number: float) -> None:
     """Of the years 1 to 9999: windows are written as RFC 3339."""
     seconds = read_time(number)
 

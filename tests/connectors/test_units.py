@@ -37,13 +37,13 @@ def test_durations_are_seconds_exactly(text: Any, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["5", "s", "5 s", "-5s", "5S", "5sec", "1h30m", ".5s", "5.s", "", None, True, [], "٣s"]
 )
-def test_what_is_no_duration_is_refused(text: Any) -> None:
+def test_an_invalid_duration_is_refused(text: Any) -> None:
     with pytest.raises(ValidationError, match="must be a number and a unit without a space: 500ms"):
         duration.validate_python(text)
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "correct"),
     [
         (5, "5s "),
         (600, "600s or 10m "),
@@ -54,13 +54,15 @@ def test_what_is_no_duration_is_refused(text: Any) -> None:
         (float("inf"), "5s "),
     ],
 )
-def test_a_bare_number_is_told_to_write_its_unit(number: float, told: str) -> None:
-    with pytest.raises(ValidationError, match=f"write the unit: {told}"):
+def test_a_number_without_a_unit_is_refused_with_the_right_spelling(
+    number: float, correct: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"write the unit: {correct}"):
         duration.validate_python(number)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "correct"),
     [
         ("10 minutes", "10m"),
         ("5sec", "5s"),
@@ -69,8 +71,8 @@ def test_a_bare_number_is_told_to_write_its_unit(number: float, told: str) -> No
         ("9msec", "9ms"),
     ],
 )
-def test_a_unit_in_another_spelling_is_told_in_ours(text: str, told: str) -> None:
-    with pytest.raises(ValidationError, match=f"; write {told} "):
+def test_a_unit_in_another_spelling_is_refused_with_ours(text: str, correct: str) -> None:
+    with pytest.raises(ValidationError, match=f"; write {correct} "):
         duration.validate_python(text)
     with pytest.raises(ValidationError, match="; write 5MiB "):
         size.validate_python("5 mib")
@@ -96,12 +98,12 @@ def test_sizes_are_bytes_exactly(text: Any, number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["5", "5M", "5mb", "5 MiB", "-5B", "MiB", "", None, True, 1.5])
-def test_what_is_no_size_is_refused(text: Any) -> None:
+def test_an_invalid_size_is_refused(text: Any) -> None:
     with pytest.raises(ValidationError, match="must be a number and a unit without a space: 512B"):
         size.validate_python(text)
 
 
-def test_a_size_has_no_half_bytes() -> None:
+def test_a_size_is_a_whole_number_of_bytes() -> None:
     with pytest.raises(ValidationError, match="must be a whole number of bytes"):
         size.validate_python("1.5B")
 
@@ -125,7 +127,7 @@ def test_sizes_are_shown_in_the_largest_unit_without_a_fraction(number: int, tex
 
 
 @given(st.integers(0, 10**9))
-def test_what_is_shown_is_read_as_the_same_again(number: int) -> None:
+def test_a_printed_size_or_duration_is_read_as_the_same_value(number: int) -> None:
     """One hundred numbers."""
     assert duration.validate_python(duration_text(number / 1000)) == number / 1000
     assert size.validate_python(size_text(number)) == number

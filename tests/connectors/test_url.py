@@ -25,12 +25,12 @@ from connectors.url import Url, parse, without_password
         ("", ""),
     ],
 )
-def test_what_is_shown_has_no_password(url: str, shown: str) -> None:
+def test_a_printed_url_has_no_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
     assert without_password(Url(url)) == shown
 
 
-def test_a_url_hides_its_password_however_it_is_printed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_url_hides_its_password_in_every_print(caplog: pytest.LogCaptureFixture) -> None:
     url = Url("amqp://guest:secret@host/")
     shown = "amqp://guest:***@host/"
     logging.getLogger("test").warning("%s %r %s", url, url, (url,))
@@ -39,7 +39,7 @@ def test_a_url_hides_its_password_however_it_is_printed(caplog: pytest.LogCaptur
     assert caplog.messages == [f"{shown} '{shown}' ('{shown}',)"]
 
 
-def test_a_url_is_whole_for_whoever_uses_it() -> None:
+def test_code_gets_the_whole_url() -> None:
     url = Url("amqp://guest:secret@host/")
 
     assert url == "amqp://guest:secret@host/"
@@ -69,7 +69,7 @@ def test_a_url_is_whole_for_whoever_uses_it() -> None:
         "",
     ],
 )
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"must|port|host|nothing"):
         parse(url, ("amqp", "amqps"))
 
@@ -84,14 +84,14 @@ def test_no_error_quotes_a_password(password: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["p/w", "12/w", "/w", "p#w", "1#w", "p?w", "1?w", "p[w"])
-def test_a_password_that_is_not_encoded_is_told_how_it_is(password: str) -> None:
-    told = r"in a name or password, write / \? # @ : % as %2F %3F %23 %40 %3A %25$"
+def test_a_password_that_is_not_encoded_is_shown_how_to_encode(password: str) -> None:
+    remedy = r"in a name or password, write / \? # @ : % as %2F %3F %23 %40 %3A %25$"
     for url in (f"amqp://user:{password}@host", f"amqp://user:{password}@host:5672/vhost"):
-        with pytest.raises(ValueError, match=told) as refused:
+        with pytest.raises(ValueError, match=remedy) as refused:
             parse(url, ("amqp",))
         assert password not in str(refused.value).replace("/ ? #", "")
 
 
-def test_a_variable_of_a_shell_is_told_how_it_is_written() -> None:
+def test_a_shell_variable_is_shown_how_to_write_it() -> None:
     with pytest.raises(ValueError, match=r"; a variable is written \$\{NAME\}$"):
         parse("$url", ("amqp",))

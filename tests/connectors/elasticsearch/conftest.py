@@ -1,4 +1,4 @@
-"""Servers that answer what a test wants, and an address where no server answers."""
+"""HTTP servers that give the answers of a test, and an address without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP server for the tests of those who talk to Elasticsearch."""
+"""An HTTP server for the tests of clients of Elasticsearch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class HttpNode:
-    """An HTTP server that answers as told, and remembers what it was asked."""
+    """An HTTP server that gives prepared answers, and records requests."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, bytes]] = []
@@ -21,7 +21,7 @@ class HttpNode:
 
         class NodeHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Else the body waits until the client has acknowledged the headers: 40 ms, each time.
+            # Without this the body waits 40 ms each time until the client acknowledges the headers.
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
@@ -54,7 +54,7 @@ class HttpNode:
 
 @contextmanager
 def a_node() -> Iterator[HttpNode]:
-    """One that ends with the block."""
+    """Start a server, which stops at the end of the block."""
     node = HttpNode()
     yield node
     node.server.shutdown()

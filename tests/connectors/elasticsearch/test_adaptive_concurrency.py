@@ -1,4 +1,4 @@
-"""How many requests may be under way."""
+"""How many requests may be in flight at the same time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def pace(concurrency: int = 4) -> AdaptiveConcurrency:
 
 
 def starts(pace: AdaptiveConcurrency, now: float = 0.0) -> int:
-    """Start as many as may; how many these are."""
+    """Start as many requests as allowed, and return their number."""
     number = 0
     while pace.allows(now):
         pace.start()
@@ -23,11 +23,11 @@ def starts(pace: AdaptiveConcurrency, now: float = 0.0) -> int:
     return number
 
 
-def test_as_many_as_configured() -> None:
+def test_as_many_requests_start_as_configured() -> None:
     assert starts(pace(4)) == 4
 
 
-def test_whoever_ends_makes_room_for_one() -> None:
+def test_an_answered_request_makes_room_for_one() -> None:
     some = pace(4)
     starts(some)
 
@@ -36,12 +36,12 @@ def test_whoever_ends_makes_room_for_one() -> None:
     assert starts(some) == 1
 
 
-def test_overload_halves_and_success_restores() -> None:
+def test_overload_halves_the_requests_and_success_restores_them() -> None:
     some = pace(4)
     starts(some)
     for _ in range(2):
         some.throttle()
-    assert starts(some) == 0  # two are under way, one is allowed
+    assert starts(some) == 0  # two are in flight, one is allowed
 
     for _ in range(20):
         some.succeed()
@@ -52,7 +52,7 @@ def test_overload_halves_and_success_restores() -> None:
     assert starts(some) == 4
 
 
-def test_one_is_always_allowed() -> None:
+def test_one_request_is_always_allowed() -> None:
     some = pace(2)
     for _ in range(10):
         some.start()
@@ -61,7 +61,7 @@ def test_one_is_always_allowed() -> None:
     assert starts(some) == 1
 
 
-def test_after_a_failure_all_pause() -> None:
+def test_a_failure_pauses_all_requests() -> None:
     some = pace(4)
     some.start()
 
@@ -72,7 +72,7 @@ def test_after_a_failure_all_pause() -> None:
     assert some.allows(10.5)
 
 
-def test_after_the_pause_one_goes_ahead_and_the_others_follow_when_it_was_answered() -> None:
+def test_one_request_starts_after_the_pause_and_the_others_after_its_answer() -> None:
     some = pace(4)
     some.start()
     some.fail(0.0, random=0.5)
@@ -87,7 +87,7 @@ def test_after_the_pause_one_goes_ahead_and_the_others_follow_when_it_was_answer
     assert starts(some, now=1.0) == 4
 
 
-def test_pauses_grow_while_it_goes_on() -> None:
+def test_pauses_grow_while_failures_continue() -> None:
     some, now, pauses = pace(1), 0.0, []
     for _ in range(5):
         some.start()
@@ -104,7 +104,7 @@ def test_pauses_grow_while_it_goes_on() -> None:
     assert some.resume_at == now + 1.0
 
 
-def test_those_that_fail_together_are_one_failure() -> None:
+def test_requests_that_fail_together_count_as_one_failure() -> None:
     some = pace(4)
     starts(some)
 
@@ -114,20 +114,20 @@ def test_those_that_fail_together_are_one_failure() -> None:
     assert some.resume_at == 1.0
 
 
-def test_a_slow_answer_takes_away_a_tenth_once_in_a_round() -> None:
+def test_a_slow_answer_removes_a_tenth_once_in_a_round() -> None:
     some = pace(10)
     starts(some)
     for _ in range(10):
         some.succeed(slow=True)
 
-    assert starts(some) == 9  # the other nine were under way already
+    assert starts(some) == 9  # the other nine were in flight already
 
     for _ in range(9):
         some.succeed(slow=True)
     assert starts(some) == 8
 
 
-def test_answers_in_time_restore_it() -> None:
+def test_fast_answers_restore_the_requests() -> None:
     some = pace(4)
     some.start()
     some.succeed(slow=True)
@@ -138,7 +138,7 @@ def test_answers_in_time_restore_it() -> None:
     assert starts(some) == 4
 
 
-def test_one_is_allowed_however_slow() -> None:
+def test_one_request_is_allowed_however_slow() -> None:
     some = pace(2)
     for _ in range(50):
         some.start()
@@ -147,7 +147,7 @@ def test_one_is_allowed_however_slow() -> None:
     assert starts(some) == 1
 
 
-def test_slow_is_what_takes_twice_as_long_as_usual() -> None:
+def test_an_answer_is_slow_if_it_takes_twice_the_usual_time() -> None:
     latency = Latency()
 
     assert not latency.is_slow(10_000, 1.0)
@@ -155,7 +155,7 @@ def test_slow_is_what_takes_twice_as_long_as_usual() -> None:
     assert latency.is_slow(10_000, 2.5)
 
 
-def test_each_size_has_a_usual_time_of_its_own() -> None:
+def test_each_request_size_has_its_own_usual_time() -> None:
     latency = Latency()
     for _ in range(20):
         latency.is_slow(10_000, 0.2)
@@ -164,8 +164,8 @@ def test_each_size_has_a_usual_time_of_its_own() -> None:
     assert latency.is_slow(12_000, 2.0)
 
 
-def test_what_is_slow_for_long_is_usual() -> None:
-    """Else a cluster that has become busier would be sent ever less."""
+def test_an_answer_time_that_stays_high_becomes_usual() -> None:
+    """Otherwise a busier cluster would get fewer and fewer requests."""
     latency = Latency()
     latency.is_slow(10_000, 0.2)
 
@@ -175,7 +175,7 @@ def test_what_is_slow_for_long_is_usual() -> None:
     assert not slow[-1]
 
 
-def test_chance_is_no_sign() -> None:
+def test_random_variation_changes_nothing() -> None:
     latency = Latency()
     latency.is_slow(100, 0.001)
 

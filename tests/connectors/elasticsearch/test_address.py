@@ -1,4 +1,4 @@
-"""Where a document goes, and what it is called there."""
+"""The index and the `_id` of a document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def address(
     return some.address(document, properties, body, 0.0)
 
 
-def test_what_is_the_same_for_all_documents_is_not_said_of_each() -> None:
+def test_values_that_all_documents_share_are_not_repeated() -> None:
     some = addressing()
 
     assert some.index == "events"
@@ -33,7 +33,7 @@ def test_what_is_the_same_for_all_documents_is_not_said_of_each() -> None:
     assert address(some, properties=Properties()) == (None, None)
 
 
-def test_auto_is_the_message_id_when_there_is_one() -> None:
+def test_auto_takes_the_message_id_if_there_is_one() -> None:
     some = addressing()
 
     assert some.needs_properties
@@ -41,7 +41,7 @@ def test_auto_is_the_message_id_when_there_is_one() -> None:
     assert address(some, properties=Properties(message_id="")) == (None, None)
 
 
-def test_a_field_is_an_id() -> None:
+def test_a_field_can_be_the_id() -> None:
     some = addressing(id=DocumentId(field="order.id"))
 
     assert (set(some.fields), some.needs_properties) == ({"order", "order.id"}, False)
@@ -52,7 +52,7 @@ def test_a_field_is_an_id() -> None:
 
 @pytest.mark.parametrize("order", [{"order": {"id": 1, "a": 2}}, {"order.id": 1}, {"order": 2}, {}])
 @pytest.mark.parametrize("where", [{"of": {"tenant": "x"}}, {"of.tenant": "x"}, {}])
-def test_nothing_but_its_fields_need_be_known(
+def test_the_address_needs_only_its_own_fields(
     order: dict[str, object], where: dict[str, object]
 ) -> None:
     some = addressing(index="e-{of.tenant}-{@timestamp:%Y}", id=DocumentId(field="order.id"))
@@ -64,8 +64,8 @@ def test_nothing_but_its_fields_need_be_known(
 
 
 @pytest.mark.parametrize("order", [None, {}, {"id": None}, {"id": ""}, {"id": True}, {"id": [1]}])
-def test_a_document_without_its_id_is_rejected(order: object) -> None:
-    """Elasticsearch would make up another one at each attempt."""
+def test_a_document_without_its_id_field_is_rejected(order: object) -> None:
+    """Elasticsearch would make another `_id` at each attempt."""
     rejection = address(addressing(id=DocumentId(field="order.id")), {"order": order})
 
     assert isinstance(rejection, Rejection)
@@ -85,7 +85,7 @@ def test_equal_bodies_have_equal_hashes() -> None:
 
 @pytest.mark.parametrize("name", ["x" * 512, "ü" * 256, "🐰" * 128])
 def test_an_id_has_at_most_512_bytes(name: str) -> None:
-    """A longer one would cost all its neighbours their place in the request."""
+    """With a longer one, Elasticsearch refuses the whole request."""
     some = addressing()
 
     assert address(some, properties=Properties(message_id=name)) == (None, name)
@@ -94,7 +94,7 @@ def test_an_id_has_at_most_512_bytes(name: str) -> None:
     assert rejection.reason.startswith("long_id: ")
 
 
-def test_a_template_names_an_index_for_each() -> None:
+def test_a_template_names_an_index_for_each_document() -> None:
     some = addressing(index="events-{tenant}")
 
     assert some.index is None
@@ -115,8 +115,8 @@ def test_without_a_fallback_it_is_rejected() -> None:
     assert rejection == Rejection("no_index: no text or number in tenant")
 
 
-def test_none_names_no_document() -> None:
-    """Not even one whose message has an id."""
+def test_with_id_none_no_document_has_an_id() -> None:
+    """Not even a document whose message has an id."""
     some = addressing(id="none")
 
     assert address(some, properties=Properties(message_id="m-1")) == (None, None)

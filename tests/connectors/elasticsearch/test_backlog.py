@@ -17,7 +17,7 @@ OVERHEAD = 14
 
 
 def batch(*sizes: int) -> Batch:
-    """Documents that take up that many bytes each in a request."""
+    """Documents with these sizes in bytes in a request."""
     sources = [b"x" * (size - OVERHEAD) for size in sizes]
     return Batch(Documents(sources, None, None), None, OVERHEAD)
 
@@ -39,8 +39,8 @@ def take_all(some: Backlog, now: float, in_flight: int = 0) -> list[list[tuple[B
     return found
 
 
-def again(some: Backlog, part: RequestPart, due_at: float, refusals: int = 1) -> None:
-    """A request of this part alone was answered: to be sent again."""
+def requeue_part(some: Backlog, part: RequestPart, due_at: float, refusals: int = 1) -> None:
+    """Put one part of an answered request back, to retry it."""
     part.refusals = refusals
     some.finish(Request([part]), [(part, due_at)])
 
@@ -53,7 +53,7 @@ def test_an_empty_backlog_has_nothing_to_send() -> None:
     assert some.count() == 0
 
 
-def test_a_batch_is_one_request_at_once() -> None:
+def test_a_large_batch_is_sent_at_once() -> None:
     some, window = backlog(), batch(SMALL_BYTES // 2, SMALL_BYTES // 2)
     some.add(window, 1.0)
 
@@ -61,7 +61,7 @@ def test_a_batch_is_one_request_at_once() -> None:
     assert content(some.take(1.0, in_flight=0)) == [(window, [0, 1])]
 
 
-def test_first_come_first_served() -> None:
+def test_batches_are_sent_in_order_of_arrival() -> None:
     some = backlog()
     windows = [batch(SMALL_BYTES) for _ in range(5)]
     for window in windows:
@@ -70,8 +70,8 @@ def test_first_come_first_served() -> None:
     assert take_all(some, 1.0) == [[(window, [0])] for window in windows]
 
 
-def test_small_ones_wait_for_company_and_share() -> None:
-    """While a request is in flight; not longer than that, nor than ten milliseconds."""
+def test_small_batches_wait_and_share_a_request() -> None:
+    """They wait only while a request is in flight, and at most ten milliseconds."""
     some, first, second = backlog(), batch(100), batch(100, 100)
     some.add(first, 1.0)
     some.add(second, 1.004)
@@ -82,7 +82,7 @@ def test_small_ones_wait_for_company_and_share() -> None:
     assert content(some.take(1.004, in_flight=0)) == [(first, [0]), (second, [0, 1])]
 
 
-def test_a_request_that_takes_long_does_not_hold_up_small_ones() -> None:
+def test_small_batches_do_not_wait_long_for_a_slow_request() -> None:
     some, first, second = backlog(), batch(100), batch(100, 100)
     some.add(first, 1.0)
     some.add(second, 1.004)
@@ -92,14 +92,14 @@ def test_a_request_that_takes_long_does_not_hold_up_small_ones() -> None:
     assert content(taken) == [(first, [0]), (second, [0, 1])]
 
 
-def test_the_first_small_one_goes_at_once() -> None:
+def test_the_first_small_batch_is_sent_at_once() -> None:
     some, first = backlog(), batch(100)
     some.add(first, 1.0)
 
     assert content(some.take(1.0, in_flight=0)) == [(first, [0])]
 
 
-def test_small_ones_wait_until_they_are_not_small_any_more() -> None:
+def test_small_batches_wait_until_they_are_large_together() -> None:
     some, windows = backlog(), [batch(SMALL_BYTES // 4) for _ in range(4)]
     for window in windows[:3]:
         some.add(window, 1.0)
@@ -110,8 +110,8 @@ def test_small_ones_wait_until_they_are_not_small_any_more() -> None:
     assert take_all(some, 1.0, in_flight=1) == [[(window, [0]) for window in windows]]
 
 
-def test_small_ones_share_a_request_as_long_as_none_may_start() -> None:
-    """As many as it has room for: there the wait costs nothing."""
+def test_small_batches_share_a_request_while_none_may_start() -> None:
+    """As many as fit into a request: the wait costs nothing then."""
     some, windows = backlog(bytes_max=SMALL_BYTES), [batch(SMALL_BYTES // 4) for _ in range(6)]
     for window in windows:
         some.add(window, 1.0)
@@ -122,7 +122,7 @@ def test_small_ones_share_a_request_as_long_as_none_may_start() -> None:
     ]
 
 
-def test_a_large_one_does_not_overtake_a_small_one() -> None:
+def test_a_large_batch_does_not_overtake_a_small_one() -> None:
     some, small, large = backlog(), batch(100), batch(SMALL_BYTES)
     some.add(small, 1.0)
     some.add(large, 1.0)
@@ -130,7 +130,7 @@ def test_a_large_one_does_not_overtake_a_small_one() -> None:
     assert take_all(some, 1.0) == [[(small, [0])], [(large, [0])]]
 
 
-def test_flush_ends_the_waiting() -> None:
+def test_flush_ends_the_wait() -> None:
     some, small = backlog(), batch(100)
     some.add(small, 1.0)
 
@@ -139,7 +139,7 @@ def test_flush_ends_the_waiting() -> None:
     assert content(some.take(1.0, in_flight=1)) == [(small, [0])]
 
 
-def test_a_large_batch_is_cut_where_it_would_grow_too_large() -> None:
+def test_a_large_batch_is_split_at_the_largest_request_size() -> None:
     some, window = backlog(bytes_max=1000), batch(400, 400, 400, 1000, 5000, 20, 980, 20)
     some.add(window, 1.0)
 
@@ -149,7 +149,7 @@ def test_a_large_batch_is_cut_where_it_would_grow_too_large() -> None:
 
 
 @pytest.mark.parametrize("ids", [None, ["a", "bb", "ccc", "d"], ["a", None, "ü", '"']])
-def test_sizes_are_those_of_the_request(ids: list[str | None] | None) -> None:
+def test_sizes_are_those_in_the_request(ids: list[str | None] | None) -> None:
     lines, documents = BulkLines("create"), Documents([b"{}", b'{"n":1}', b"{}", b"{}"], None, ids)
     window = Batch(documents, lines.heads(documents), lines.overhead)
 
@@ -157,12 +157,12 @@ def test_sizes_are_those_of_the_request(ids: list[str | None] | None) -> None:
         assert window.size(positions) == len(lines.body(*window.columns(positions)))
 
 
-def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
+def test_a_retry_waits_until_it_is_due_and_is_sent_first() -> None:
     some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 3), batch(SMALL_BYTES)
     some.add(window, 1.0)
     taken = some.take(1.0, in_flight=0)
     assert taken is not None
-    again(some, taken.parts[0].only([1]), 3.0)
+    requeue_part(some, taken.parts[0].only([1]), 3.0)
     some.add(next_one, 2.0)
     some.add(next_one, 2.0)
 
@@ -173,57 +173,57 @@ def test_what_is_sent_again_waits_for_its_time_and_goes_first() -> None:
     assert second.parts[0].attempts == 2
 
 
-def test_what_is_sent_again_shares_a_request_with_its_kind() -> None:
+def test_retries_of_one_kind_share_a_request() -> None:
     some, one, other = backlog(bytes_max=1000), batch(400), batch(400)
     for due_at, part in (
         (3.0, RequestPart(one, [0])),
         (2.0, RequestPart(other, [0])),
         (2.5, RequestPart(one, [0])),
     ):
-        again(some, part, due_at)
+        requeue_part(some, part, due_at)
 
     assert some.due_at(in_flight=0) == 2.0
     assert content(some.take(4.0, in_flight=0)) == [(other, [0]), (one, [0])]
     assert content(some.take(4.0, in_flight=0)) == [(one, [0])]
 
 
-def test_what_is_sent_again_joins_the_next_request_if_most_was_accepted() -> None:
+def test_a_retry_joins_the_next_request_if_most_documents_were_accepted() -> None:
     some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 3), batch(SMALL_BYTES)
-    again(some, RequestPart(window, [1]), 3.0, refusals=0)
+    requeue_part(some, RequestPart(window, [1]), 3.0, refusals=0)
 
     assert some.take(1.0, in_flight=1) is None
     some.add(next_one, 1.0)
     assert content(some.take(1.0, in_flight=1)) == [(window, [1]), (next_one, [0])]
 
 
-def test_but_waits_for_no_next_request_once_it_is_due() -> None:
+def test_a_due_retry_waits_for_no_next_request() -> None:
     some, window = backlog(), batch(*[SMALL_BYTES] * 3)
-    again(some, RequestPart(window, [1]), 3.0, refusals=0)
+    requeue_part(some, RequestPart(window, [1]), 3.0, refusals=0)
 
     assert some.due_at(in_flight=1) == 3.0
     assert content(some.take(3.0, in_flight=1)) == [(window, [1])]
 
 
-def test_small_ones_come_along_with_what_is_sent_again() -> None:
+def test_small_batches_join_the_request_of_a_retry() -> None:
     some, window, small = backlog(), batch(SMALL_BYTES), batch(100)
-    again(some, RequestPart(window, [0]), 3.0)
+    requeue_part(some, RequestPart(window, [0]), 3.0)
     some.add(small, 3.0)
 
     assert content(some.take(3.0, in_flight=1)) == [(window, [0]), (small, [0])]
 
 
-def test_no_request_grows_too_large_by_what_comes_along() -> None:
+def test_joining_documents_do_not_exceed_the_largest_request_size() -> None:
     some, window, next_one = backlog(bytes_max=1000), batch(600), batch(600)
-    again(some, RequestPart(window, [0]), 3.0, refusals=0)
+    requeue_part(some, RequestPart(window, [0]), 3.0, refusals=0)
     some.add(next_one, 1.0)
 
     assert take_all(some, 1.0) == [[(window, [0])], [(next_one, [0])]]
 
 
-def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
-    """Nor joins it: of one request, each document may be stored without the others."""
+def test_in_an_ordered_backlog_no_batch_overtakes_or_joins_a_retry() -> None:
+    """In one request, each document may be stored without the others."""
     some, window, next_one = backlog(ordered=True), batch(SMALL_BYTES), batch(SMALL_BYTES)
-    again(some, RequestPart(window, [0]), 3.0, refusals=0)
+    requeue_part(some, RequestPart(window, [0]), 3.0, refusals=0)
     some.add(next_one, 1.0)
 
     assert some.take(2.0, in_flight=0) is None
@@ -231,7 +231,7 @@ def test_in_an_ordered_backlog_nothing_overtakes_what_is_sent_again() -> None:
     assert take_all(some, 3.0) == [[(window, [0])], [(next_one, [0])]]
 
 
-def test_what_was_put_back_is_next() -> None:
+def test_a_request_that_was_put_back_is_next() -> None:
     some, first, second = backlog(), batch(SMALL_BYTES, SMALL_BYTES), batch(SMALL_BYTES)
     some.add(first, 1.0)
     some.add(second, 1.0)
@@ -243,7 +243,7 @@ def test_what_was_put_back_is_next() -> None:
     assert take_all(some, 1.0) == [[(first, [0])], [(first, [1])], [(second, [0])]]
 
 
-def test_halves_are_of_parts_first_and_of_documents_then() -> None:
+def test_halving_splits_between_parts_first_and_then_within_a_part() -> None:
     one, other = batch(1000, 1000, 1000), batch(1000)
 
     first, second = Request([RequestPart(one, range(3)), RequestPart(other, range(1))]).halves()
@@ -253,7 +253,7 @@ def test_halves_are_of_parts_first_and_of_documents_then() -> None:
     assert (content(a), content(b)) == ([(one, [0])], [(one, [1, 2])])
 
 
-def test_a_part_of_a_part_has_the_same_past() -> None:
+def test_a_part_of_a_part_keeps_its_history() -> None:
     part = RequestPart(batch(100, 100), range(2))
     part.attempts, part.refusals, part.errors = 9, 5, 2
 
@@ -263,18 +263,18 @@ def test_a_part_of_a_part_has_the_same_past() -> None:
     assert (only.attempts, only.refusals, only.errors) == (9, 5, 2)
 
 
-def test_a_withdrawn_retry_holds_up_nothing_in_an_ordered_backlog() -> None:
+def test_a_withdrawn_retry_blocks_nothing_in_an_ordered_backlog() -> None:
     some, gone, kept = backlog(ordered=True), batch(100), batch(100)
     some.add(gone, 1.0)
     assert take_all(some, 1.0) == [[(gone, [0])]]
-    again(some, RequestPart(gone, [0]), 2.0)
+    requeue_part(some, RequestPart(gone, [0]), 2.0)
     gone.withdrawn = True
     some.add(kept, 2.0)
 
     assert take_all(some, 3.0) == [[(kept, [0])]]
 
 
-def test_a_lower_limit_holds_for_what_waits_and_for_what_comes() -> None:
+def test_a_lower_size_limit_applies_to_waiting_and_new_documents() -> None:
     some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 4), batch(*[SMALL_BYTES] * 2)
     small = batch(*[SMALL_BYTES // 8] * 4)
     some.add(window, 1.0)
@@ -292,13 +292,13 @@ def test_a_lower_limit_holds_for_what_waits_and_for_what_comes() -> None:
     ]
 
 
-def test_what_was_withdrawn_vanishes() -> None:
+def test_withdrawn_documents_are_removed() -> None:
     some, gone, kept = backlog(), batch(100), batch(100)
     large = batch(SMALL_BYTES)
     some.add(gone, 1.0)
     some.add(kept, 1.0)
     some.add(large, 1.0)
-    again(some, RequestPart(gone, [0]), 0.0)
+    requeue_part(some, RequestPart(gone, [0]), 0.0)
     gone.withdrawn = large.withdrawn = True
 
     assert some.count() == 1
@@ -307,7 +307,7 @@ def test_what_was_withdrawn_vanishes() -> None:
 
 
 class AgainstAModel(RuleBasedStateMachine):
-    """Each document is sent until it is answered, and not once more, with any answers."""
+    """With any answers, each document is sent until it is answered, and no longer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -397,7 +397,7 @@ class AgainstAModel(RuleBasedStateMachine):
         assert self.backlog.count() == len(self.open) - len(in_flight)
 
     def teardown(self) -> None:
-        """In the end everything is sent."""
+        """At the end all documents are sent."""
         if not hasattr(self, "backlog"):
             return
         for request in self.in_flight:

@@ -1,4 +1,4 @@
-"""What a bulk request looks like."""
+"""The lines of a bulk request."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def lines_of(documents: Documents, action: str = "index") -> list[Any]:
     return [json.loads(line) for line in body_of(documents, action).split(b"\n")[:-1]]
 
 
-def test_documents_without_an_address_get_the_shortest_lines() -> None:
+def test_documents_without_an_address_get_the_shortest_action_lines() -> None:
     documents = Documents([b'{"n":1}', b'{"n":2}'], None, None)
 
     assert body_of(documents) == b'{"index":{}}\n{"n":1}\n{"index":{}}\n{"n":2}\n'
     assert body_of(documents, "create") == b'{"create":{}}\n{"n":1}\n{"create":{}}\n{"n":2}\n'
 
 
-def test_columns_of_nothing_are_no_columns() -> None:
+def test_columns_without_values_are_omitted() -> None:
     assert BulkLines("index").heads(Documents([b"{}", b"{}"], [None, None], [None, None])) is None
 
 
-def test_the_overhead_is_what_a_document_costs_beside_itself() -> None:
+def test_the_overhead_is_the_size_of_a_document_without_its_source() -> None:
     lines = BulkLines("create")
 
     assert len(lines.body([b"{}"] * 7, None)) == 7 * (2 + lines.overhead)
@@ -46,7 +46,7 @@ texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
     st.lists(st.tuples(st.dictionaries(st.text("ab\n"), st.integers()), texts, texts), min_size=1),
     st.sampled_from(["index", "create"]),
 )
-def test_elasticsearch_reads_what_was_meant(
+def test_elasticsearch_reads_the_address_and_the_source(
     rows: list[tuple[dict[str, int], str | None, str | None]], action: str
 ) -> None:
     sources = [json.dumps(source).encode() for source, _, _ in rows]
@@ -59,28 +59,28 @@ def test_elasticsearch_reads_what_was_meant(
     assert [(a.get("_index"), a.get("_id")) for a in addresses] == [row[1:] for row in rows]
 
 
-def test_a_document_with_nothing_of_its_own_is_not_copied() -> None:
+def test_documents_without_an_address_are_not_copied() -> None:
     documents = Documents([b"{}"], None, None)
 
     assert BulkLines("index").sources(documents) is documents.sources
 
 
 @pytest.mark.parametrize(("action", "more"), [("update", {}), ("upsert", {"doc_as_upsert": True})])
-def test_an_update_is_a_part_of_a_document(action: str, more: dict[str, bool]) -> None:
+def test_an_update_wraps_the_document_as_a_part(action: str, more: dict[str, bool]) -> None:
     head, source = lines_of(Documents([b'{"n":1}'], None, ["a"]), action)
 
     assert head == {"update": {"_id": "a", "retry_on_conflict": 3}}
     assert source == {"doc": {"n": 1}} | more
 
 
-def test_what_is_deleted_has_no_line() -> None:
+def test_a_deletion_has_no_source_line() -> None:
     documents = Documents([b'{"n":1}', b'{"n":2}'], None, ["a", "b"])
 
     assert lines_of(documents, "delete") == [{"delete": {"_id": "a"}}, {"delete": {"_id": "b"}}]
 
 
-def test_each_document_may_say_its_action() -> None:
-    """An action that is left out is that of all."""
+def test_each_document_may_have_its_own_action() -> None:
+    """A document without one has the action of the sink."""
     actions: list[str | None] = [None, "create", "update", "delete"]
     documents = Documents([b"{}", b"{}", b"{}", b"{}"], None, [*"abcd"], actions=actions)
 
@@ -94,7 +94,7 @@ def test_each_document_may_say_its_action() -> None:
     assert len(lines) == 7
 
 
-def test_routing_and_version_stand_in_the_head() -> None:
+def test_routing_and_version_are_in_the_action_line() -> None:
     documents = Documents([b"{}"] * 2, ["x", None], ["a", "b"], [7, None], None, [None, "r"])
 
     assert body_of(documents).split(b"\n")[0::2] == [
@@ -105,7 +105,7 @@ def test_routing_and_version_stand_in_the_head() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "name", "said"),
+    ("action", "name", "has_version"),
     [
         ("index", "a", True),
         ("delete", "a", True),
@@ -114,17 +114,17 @@ def test_routing_and_version_stand_in_the_head() -> None:
         ("index", None, False),
     ],
 )
-def test_a_version_stands_only_where_elasticsearch_takes_one(
-    action: str, name: str | None, said: bool
+def test_a_version_is_sent_only_with_actions_that_accept_one(
+    action: str, name: str | None, has_version: bool
 ) -> None:
-    """Anywhere else it would refuse the whole request."""
+    """With another action Elasticsearch would refuse the whole request."""
     head = lines_of(Documents([b"{}"], None, [name], [7]), action)[0]
 
-    assert ("version" in head[action]) is said
+    assert ("version" in head[action]) is has_version
 
 
 @pytest.mark.parametrize("position", [0, 255, 256, 999])
-def test_a_document_cannot_smuggle_in_an_action(position: int) -> None:
+def test_a_document_cannot_inject_an_action(position: int) -> None:
     sources = [b"{}"] * 1000
     check(sources)
 

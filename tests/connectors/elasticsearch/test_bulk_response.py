@@ -1,4 +1,4 @@
-"""What the answer to a bulk request says; the answers are real ones."""
+"""What the answer to a bulk request says; the answers were recorded from real servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSIONS = ("8.19.21", "9.5.0")
 
 
 class Recorded(NamedTuple):
-    """A real answer, and how many documents it answers."""
+    """A recorded answer, and the number of its documents."""
 
     reply: Reply
     documents: int
@@ -42,7 +42,7 @@ def recorded(request: pytest.FixtureRequest) -> Callable[[str], Recorded]:
 Load = Callable[[str], Recorded]
 
 
-def test_all_stored(recorded: Load) -> None:
+def test_an_answer_that_stores_all_documents(recorded: Load) -> None:
     assert recorded("all-stored").items() == Items(range(5))
 
 
@@ -55,7 +55,7 @@ def test_one_bad_document_rejects_only_itself(recorded: Load) -> None:
     assert refusal.reason.startswith("document_parsing_exception: [1:6] failed to parse field [n]")
 
 
-def test_a_reason_says_what_its_causes_say_besides(recorded: Load) -> None:
+def test_a_reason_includes_the_causes(recorded: Load) -> None:
     (refusal,) = recorded("one-bad-document").items().rejected
     assert refusal.reason.endswith(': For input string: "seven"')
 
@@ -64,8 +64,8 @@ def test_a_reason_says_what_its_causes_say_besides(recorded: Load) -> None:
     assert "\n" not in refusal.reason
 
 
-def test_a_reason_may_quote_half_a_character(recorded: Load) -> None:
-    """Else a text that was cut within an emoji would keep its neighbours from being settled."""
+def test_a_reason_may_contain_half_a_character(recorded: Load) -> None:
+    """A text that is cut within an emoji must not keep other documents from being settled."""
     items = recorded("half-a-character").items()
 
     assert items.stored == [0]
@@ -76,20 +76,20 @@ def test_a_reason_may_quote_half_a_character(recorded: Load) -> None:
 
 
 @pytest.mark.parametrize("reason", [rb"\ud83d", rb"\u0000\u001b[31m", b"\xff", b"\xed\xa0\x80"])
-def test_what_cannot_be_printed_is_not_in_a_reason(reason: bytes) -> None:
+def test_a_reason_contains_only_printable_characters(reason: bytes) -> None:
     reading = read(Reply(400, b'{"error":{"type":"a","reason":"b%sc"}}' % reason), 1)
 
     assert isinstance(reading, (RefusedRequest, Retry))
     assert reading.reason.isprintable()
 
 
-def test_what_create_finds_there_already_is_stored(recorded: Load) -> None:
+def test_create_counts_as_stored_if_the_id_exists(recorded: Load) -> None:
     assert recorded("created-before").items().stored == [0, 1]
     assert recorded("created-before").items().conflicts == [1]
 
 
-def test_each_action_has_answers_of_its_own(recorded: Load) -> None:
-    """A newer version is there; nothing is there to be deleted, or to be updated."""
+def test_conflicts_and_missing_documents_depend_on_the_action(recorded: Load) -> None:
+    """A newer version exists; the document to delete or to update does not exist."""
     items = recorded("actions").items()
 
     assert items.stored == [0, 1, 2, 4, 5]
@@ -98,8 +98,8 @@ def test_each_action_has_answers_of_its_own(recorded: Load) -> None:
     assert items.rejected[0].reason == "document_missing_exception: [3]: document missing"
 
 
-def test_what_is_in_a_failure_store_is_stored_and_counted(recorded: Load) -> None:
-    """Elasticsearch keeps it with its reason: parked here as well, it would be there twice."""
+def test_a_document_in_a_failure_store_is_stored_and_counted(recorded: Load) -> None:
+    """Elasticsearch keeps it with its reason; parking the message would store it twice."""
     assert recorded("failure-store").items() == Items(range(3), in_failure_store=2)
 
     items = recorded("failure-store-and-conflict").items()
@@ -108,14 +108,14 @@ def test_what_is_in_a_failure_store_is_stored_and_counted(recorded: Load) -> Non
     assert items.in_failure_store == 2
 
 
-def test_an_index_that_has_to_be_an_alias_rejects(recorded: Load) -> None:
+def test_an_index_that_must_be_an_alias_rejects(recorded: Load) -> None:
     items = recorded("no-alias").items()
 
     assert [(refusal.position, refusal.status) for refusal in items.rejected] == [(0, 404)]
     assert "is not an alias" in items.rejected[0].reason
 
 
-def test_an_update_that_another_writer_came_in_between_is_sent_again() -> None:
+def test_an_update_that_conflicts_with_another_writer_is_retried() -> None:
     body = b'{"errors":true,"items":[{"update":{"status":409,"error":{"type":"conflict"}}}]}'
 
     items = read(Reply(200, body), 1)
@@ -124,7 +124,7 @@ def test_an_update_that_another_writer_came_in_between_is_sent_again() -> None:
     assert [refusal.reason for refusal in items.throttled] == ["conflict"]
 
 
-def test_throttled_documents_are_to_be_sent_again(recorded: Load) -> None:
+def test_throttled_documents_are_retried(recorded: Load) -> None:
     items = recorded("some-throttled").items()
 
     assert items.stored
@@ -142,10 +142,8 @@ PRESSURE = (
 
 
 @pytest.mark.parametrize(("size", "passes"), [(60_000_784, False), (50_000_000, True)])
-def test_what_elasticsearch_has_no_memory_for_at_any_time_is_too_large(
-    size: int, passes: bool
-) -> None:
-    """It calls it too many requests, even when there is no other."""
+def test_a_document_that_exceeds_the_memory_limit_is_too_large(size: int, passes: bool) -> None:
+    """Elasticsearch answers 429 for it, even when there is no other request."""
     kind, reason = (PRESSURE % (size, size, size)).split(": ", 1)
     item = {"status": 429, "error": {"type": kind, "reason": reason}}
     body = json.dumps({"errors": True, "items": [{"index": item}, {"index": item}]})
@@ -161,21 +159,21 @@ def test_what_elasticsearch_has_no_memory_for_at_any_time_is_too_large(
         assert answers == [RefusedRequest(413, f"{kind}: {reason}")] * 2
 
 
-def test_a_full_disk_and_absent_shards_may_pass(recorded: Load) -> None:
+def test_a_full_disk_and_missing_shards_are_temporary(recorded: Load) -> None:
     full_disk, no_shards = recorded("blocked-by-a-full-disk"), recorded("shards-unavailable")
 
     assert [refusal.status for refusal in full_disk.items().throttled] == [429, 429]
     assert [refusal.status for refusal in no_shards.items().throttled] == [503]
 
 
-def test_a_block_that_was_put_there_rejects(recorded: Load) -> None:
+def test_a_block_on_the_index_rejects(recorded: Load) -> None:
     items = recorded("blocked-for-writing").items()
 
     assert [refusal.status for refusal in items.rejected] == [403, 403]
     assert items.rejected[0].reason.startswith("cluster_block_exception: index [b] blocked by")
 
 
-def test_a_failure_of_elasticsearch_at_one_document_is_neither_of_these() -> None:
+def test_an_internal_error_of_elasticsearch_is_neither_temporary_nor_final() -> None:
     body = b'{"errors":true,"items":[{"index":{"status":500,"error":{"type":"null_pointer"}}}]}'
 
     items = read(Reply(200, body), 1)
@@ -184,8 +182,8 @@ def test_a_failure_of_elasticsearch_at_one_document_is_neither_of_these() -> Non
     assert [refusal.reason for refusal in items.failed] == ["null_pointer"]
 
 
-def test_what_a_processor_says_is_final(recorded: Load) -> None:
-    """Elasticsearch answers 500 for a `fail` processor, as it does for a broken disk."""
+def test_an_error_of_an_ingest_processor_is_final(recorded: Load) -> None:
+    """Elasticsearch answers 500 for a `fail` processor, and for a broken disk too."""
     items = recorded("failing-processor").items()
 
     assert items.stored == [0, 2]
@@ -206,7 +204,7 @@ def test_what_a_processor_says_is_final(recorded: Load) -> None:
         ({"type": "already_closed_exception", "reason": "engine is closed"}, False),
     ],
 )
-def test_failures_of_code_that_looks_at_the_document_are_told_from_others(
+def test_errors_of_code_that_reads_only_the_document_are_final(
     error: dict[str, object], is_final: bool
 ) -> None:
     item = {"index": {"status": 500, "error": error}}
@@ -217,8 +215,8 @@ def test_failures_of_code_that_looks_at_the_document_are_told_from_others(
     assert (len(items.rejected), len(items.failed)) == ((1, 0) if is_final else (0, 1))
 
 
-def test_a_processor_that_waits_for_others_is_asked_again() -> None:
-    """An `inference` or `enrich` processor whose own queue is full says so by its status."""
+def test_an_overloaded_ingest_processor_is_retried() -> None:
+    """An `inference` or `enrich` processor whose own queue is full answers with that status."""
     error = {"type": "ingest_processor_exception", "reason": "queue is full"}
     items = [{"index": {"status": status, "error": error}} for status in (429, 503)]
 
@@ -229,7 +227,7 @@ def test_a_processor_that_waits_for_others_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("name", ["malformed-action", "id-too-long"])
-def test_one_document_can_spoil_the_whole_request(recorded: Load, name: str) -> None:
+def test_one_document_can_invalidate_the_whole_request(recorded: Load, name: str) -> None:
     reading = recorded(name).read()
 
     assert isinstance(reading, RefusedRequest)
@@ -241,8 +239,8 @@ def test_a_request_can_be_too_large(recorded: Load) -> None:
     assert recorded("too-large").read() == RefusedRequest(413, "the request is too large")
 
 
-def test_want_of_memory_may_pass(recorded: Load) -> None:
-    """But not if the request is larger than the whole of it, as one of the recorded ones is."""
+def test_a_lack_of_memory_is_temporary(recorded: Load) -> None:
+    """Unless the request is larger than the whole memory, as one of the recorded ones is."""
     reading = recorded("no-memory").read()
 
     assert isinstance(reading, (Retry, RefusedRequest))
@@ -250,7 +248,7 @@ def test_want_of_memory_may_pass(recorded: Load) -> None:
     assert reading.status == (429 if isinstance(reading, Retry) else 413)
 
 
-def test_want_of_permission_may_pass(recorded: Load) -> None:
+def test_a_lack_of_permission_is_temporary(recorded: Load) -> None:
     reading = recorded("not-let-in").read()
 
     assert isinstance(reading, Retry)
@@ -268,7 +266,7 @@ def test_want_of_permission_may_pass(recorded: Load) -> None:
         (302, b""),
     ],
 )
-def test_what_stands_between_us_and_elasticsearch_rejects_nothing(status: int, body: bytes) -> None:
+def test_an_answer_of_a_proxy_rejects_nothing(status: int, body: bytes) -> None:
     reading = read(Reply(status, body), 3)
 
     assert isinstance(reading, Retry)
@@ -276,19 +274,19 @@ def test_what_stands_between_us_and_elasticsearch_rejects_nothing(status: int, b
     assert reading.reason
 
 
-def test_no_answer_says_why() -> None:
+def test_a_missing_answer_has_a_reason() -> None:
     assert read(Reply(None, b"refused"), 3) == Retry(None, "refused")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20, -1])
-def test_half_an_answer_stores_nothing(recorded: Load, cut: int) -> None:
+def test_an_incomplete_answer_stores_nothing(recorded: Load, cut: int) -> None:
     for name in ("all-stored", "one-bad-document"):
         answer = recorded(name)
         assert isinstance(read(Reply(200, answer.reply.body[:cut]), answer.documents), Retry)
 
 
 @pytest.mark.parametrize("documents", [4, 6])
-def test_an_answer_to_another_number_of_documents_stores_nothing(
+def test_an_answer_with_another_number_of_documents_stores_nothing(
     recorded: Load, documents: int
 ) -> None:
     reading = read(recorded("all-stored").reply, documents)
@@ -300,5 +298,5 @@ def test_an_answer_to_another_number_of_documents_stores_nothing(
     "body",
     [b"{}", b"[]", b"null", b'{"errors":false}', b"\xff", b'{"errors":true,"items":["\xff"]}'],
 )
-def test_a_different_answer_stores_nothing(body: bytes) -> None:
+def test_an_answer_of_another_form_stores_nothing(body: bytes) -> None:
     assert isinstance(read(Reply(200, body), 1), Retry)

@@ -1,4 +1,4 @@
-"""What the first look at a cluster finds out."""
+"""What the check at the start finds out about a cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORDINARY = (200, b'{"indices":[{"name":"events"}],"aliases":[],"data_streams":[]
 
 
 @dataclass
-class FirstLook:
+class StartCheck:
     client: Client
     spec: ElasticsearchSink
     index: str | None
@@ -32,14 +32,14 @@ class FirstLook:
 
 
 @contextmanager
-def looking(url: str, index: str | None = "events", **options: Any) -> Iterator[FirstLook]:
+def looking(url: str, index: str | None = "events", **options: Any) -> Iterator[StartCheck]:
     spec = ElasticsearchSink(url=(url,), index=index or "{a}", **options)
     client = Client(spec, index)
-    yield FirstLook(client, spec, index)
+    yield StartCheck(client, spec, index)
     client.close()
 
 
-def test_check_is_content_when_we_are_let_in(
+def test_check_passes_when_the_login_is_accepted(
     node: HttpNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     node.answers = [LET_IN, MAY, ORDINARY]
@@ -63,8 +63,8 @@ def test_a_cluster_without_security_has_no_privileges(node: HttpNode) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_check_fails_when_we_are_not_let_in(node: HttpNode, status: int) -> None:
-    """Its text names where, and keeps the secrets."""
+def test_check_fails_when_the_login_is_refused(node: HttpNode, status: int) -> None:
+    """The error names the URL, and hides the secrets."""
     node.answers = [(status, b'{"error":{"type":"security_exception","reason":"no"}}')]
     url = node.url.replace("//", "//user:secret@")
     with looking(url) as some, pytest.raises(Unavailable, match="api_key") as raised:
@@ -80,7 +80,7 @@ def test_check_fails_when_we_are_not_let_in(node: HttpNode, status: int) -> None
 def test_who_is_refused_for_good_is_not_waited_for(
     node: HttpNode, status: int, body: bytes
 ) -> None:
-    """It names the status, the first words and the key of the spec."""
+    """The error names the status, the first words of the answer and the key of the spec."""
     node.answers = [(status, body)]
     node.headers = {"content-type": "text/html"}
     with looking(node.url) as some, pytest.raises(Unavailable, match=r"sink.elasticsearch.url"):
@@ -88,31 +88,31 @@ def test_who_is_refused_for_good_is_not_waited_for(
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_not_followed_but_told(node: HttpNode, status: int) -> None:
+def test_a_redirect_is_reported_and_not_followed(node: HttpNode, status: int) -> None:
     node.answers = [(status, b"")]
     node.headers = {"location": "https://elsewhere/"}
-    told = f"{status} a redirect to https://elsewhere/: "
-    with looking(node.url) as some, pytest.raises(Unavailable, match=told):
+    error = f"{status} a redirect to https://elsewhere/: "
+    with looking(node.url) as some, pytest.raises(Unavailable, match=error):
         some.check()
     assert len(node.requests) == 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_page_that_lets_nobody_in_is_quoted(node: HttpNode, status: int) -> None:
+def test_a_login_page_is_quoted(node: HttpNode, status: int) -> None:
     node.answers = [(status, b"<title>Sign in</title>")]
     node.headers = {"content-type": "text/html"}
     with looking(node.url) as some, pytest.raises(Unavailable, match=f"{status}.*html: Sign in"):
         some.check()
 
 
-def test_check_fails_when_we_may_not_write(node: HttpNode) -> None:
-    """Else each and every message would be rejected."""
+def test_check_fails_when_the_job_may_not_write(node: HttpNode) -> None:
+    """Otherwise every message would be rejected."""
     node.answers = [LET_IN, (200, b'{"has_all_requested": false}')]
     with looking(node.url) as some, pytest.raises(Unavailable, match="privilege index"):
         some.check()
 
 
-def test_indices_of_a_template_are_not_known_at_the_start(node: HttpNode) -> None:
+def test_indices_of_a_template_are_not_checked_at_the_start(node: HttpNode) -> None:
     node.answers = [LET_IN]
     with looking(node.url, index=None) as some:
         some.check()
@@ -120,7 +120,7 @@ def test_indices_of_a_template_are_not_known_at_the_start(node: HttpNode) -> Non
     assert [path.partition("?")[0] for _, path, _, _ in node.requests] == ["/_bulk", "/_nodes/http"]
 
 
-def test_a_cluster_that_is_down_is_only_spoken_of(
+def test_a_cluster_that_is_down_is_only_logged(
     nowhere: str, node: HttpNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     node.answers = [(503, b"")]
@@ -132,8 +132,8 @@ def test_a_cluster_that_is_down_is_only_spoken_of(
     assert all("waiting for Elasticsearch at" in message for message in caplog.messages)
 
 
-def test_who_cannot_prove_who_it_is_is_not_waited_for(node: HttpNode) -> None:
-    """Here: a server without TLS. It would go on for ever, and what helps is in the spec."""
+def test_a_server_that_cannot_prove_its_identity_is_not_waited_for(node: HttpNode) -> None:
+    """Here: a server without TLS. Waiting would not help; the remedy is in the spec."""
     url = node.url.replace("http:", "https:")
     with looking(url) as some:
         with pytest.raises(Unavailable, match="there is no TLS: write http://"):
@@ -148,7 +148,7 @@ def test_who_cannot_prove_who_it_is_is_not_waited_for(node: HttpNode) -> None:
     ("action", "privilege"),
     [("index", "create"), ("create", "create_doc"), ("update", "index"), ("delete", "delete")],
 )
-def test_it_asks_for_the_least_that_the_action_needs(
+def test_the_check_asks_only_for_the_privileges_of_the_action(
     node: HttpNode, action: str, privilege: str
 ) -> None:
     node.answers = [LET_IN, MAY, ORDINARY]
@@ -158,7 +158,7 @@ def test_it_asks_for_the_least_that_the_action_needs(
     assert f'"privileges":["{privilege}"]'.encode() in node.requests[1][3]
 
 
-def test_who_has_to_look_for_indices_may_do_so(node: HttpNode) -> None:
+def test_looking_for_indices_needs_its_own_privilege(node: HttpNode) -> None:
     node.answers = [LET_IN, MAY, (200, b'{"has_all_requested": false}')]
     with (
         looking(node.url, on_missing_index="wait") as some,
@@ -170,8 +170,8 @@ def test_who_has_to_look_for_indices_may_do_so(node: HttpNode) -> None:
 DATA_STREAM = (200, b'{"indices":[],"aliases":[],"data_streams":[{"name":"events"}]}')
 
 
-def test_a_data_stream_needs_another_action(node: HttpNode) -> None:
-    """Else each and every message would be rejected."""
+def test_a_data_stream_needs_the_action_create(node: HttpNode) -> None:
+    """Otherwise every message would be rejected."""
     node.answers = [LET_IN, MAY, DATA_STREAM]
     with (
         looking(node.url) as some,
@@ -180,14 +180,14 @@ def test_a_data_stream_needs_another_action(node: HttpNode) -> None:
         some.check()
 
 
-def test_and_with_that_it_is_fine(node: HttpNode) -> None:
+def test_a_data_stream_with_the_action_create_passes(node: HttpNode) -> None:
     node.answers = [LET_IN, MAY, DATA_STREAM]
     with looking(node.url, action="create") as some:
         some.check()
 
 
 @pytest.mark.parametrize("answer", [(404, b'{"error":{}}'), (403, b""), (200, b"{}"), (200, b"[]")])
-def test_what_an_index_is_need_not_be_known(node: HttpNode, answer: tuple[int, bytes]) -> None:
+def test_an_unknown_kind_of_index_passes(node: HttpNode, answer: tuple[int, bytes]) -> None:
     node.answers = [LET_IN, MAY, answer]
     with looking(node.url) as some:
         some.check()
@@ -205,7 +205,7 @@ def test_the_smallest_limit_of_all_nodes_bounds_requests(node: HttpNode) -> None
 @pytest.mark.parametrize(
     "answer", [(403, b'{"error":{}}'), (200, b'{"nodes":{}}'), (502, b"<html>")]
 )
-def test_what_may_not_be_known_is_what_it_usually_is(
+def test_an_unknown_limit_is_taken_to_be_the_default(
     node: HttpNode, answer: tuple[int, bytes]
 ) -> None:
     node.answers = [LET_IN, MAY, ORDINARY, answer]
@@ -219,7 +219,7 @@ UNKNOWN = (200, b"{}")
 
 
 def refusal(node: HttpNode, *answers: tuple[int, bytes], **options: Any) -> str:
-    """What the look says that ends the job; empty: it goes on."""
+    """The error of the check, which ends the job; empty if the job starts."""
     node.answers = [LET_IN, MAY, *answers]
     with looking(node.url, **options) as some:
         try:
@@ -235,11 +235,11 @@ def blocks(**of: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("block", ["write", "read_only"])
-def test_an_index_that_is_blocked_for_writing_is_told(node: HttpNode, block: str) -> None:
-    told = refusal(node, ORDINARY, UNKNOWN, blocks(events=block))
+def test_an_index_that_is_blocked_for_writing_ends_the_job(node: HttpNode, block: str) -> None:
+    error = refusal(node, ORDINARY, UNKNOWN, blocks(events=block))
 
-    assert "sink.elasticsearch.index: events is blocked for writing" in told
-    assert f'PUT /events/_settings {{"index.blocks.{block}": null}}' in told
+    assert "sink.elasticsearch.index: events is blocked for writing" in error
+    assert f'PUT /events/_settings {{"index.blocks.{block}": null}}' in error
 
 
 @pytest.mark.parametrize(
@@ -252,12 +252,12 @@ def test_an_index_that_is_blocked_for_writing_is_told(node: HttpNode, block: str
         (502, b"<html>"),
     ],
 )
-def test_other_blocks_are_not(node: HttpNode, answer: tuple[int, bytes]) -> None:
-    """A full disk gets room again; of an alias, the one that is written to is not blocked."""
+def test_other_blocks_do_not_end_the_job(node: HttpNode, answer: tuple[int, bytes]) -> None:
+    """A full disk gets room again; of an alias, the index that is written to is not blocked."""
     assert refusal(node, ORDINARY, UNKNOWN, answer) == ""
 
 
-def test_a_closed_index_is_told(node: HttpNode) -> None:
+def test_a_closed_index_ends_the_job(node: HttpNode) -> None:
     closed = (
         b'{"indices":[{"name":"events","attributes":["closed"]}],"aliases":[],"data_streams":[]}'
     )
@@ -265,14 +265,14 @@ def test_a_closed_index_is_told(node: HttpNode) -> None:
     assert "events is closed: open it" in refusal(node, (200, closed))
 
 
-def test_an_index_that_nobody_makes_is_told(node: HttpNode) -> None:
+def test_a_missing_index_that_is_not_created_ends_the_job(node: HttpNode) -> None:
     options = {"on_missing_index": "reject"}
 
     assert "on_missing_index: wait" in refusal(node, MAY, MISSING, **options)
     assert refusal(node, MAY, MISSING, on_missing_index="wait") == ""
 
 
-def test_an_index_that_we_may_not_make_is_told(node: HttpNode) -> None:
+def test_a_missing_index_without_the_privilege_to_create_it_ends_the_job(node: HttpNode) -> None:
     may_not = (200, b'{"has_all_requested": false}')
 
     assert "privilege auto_configure" in refusal(node, MISSING, UNKNOWN, may_not, may_not)
@@ -295,29 +295,29 @@ def templates(*rows: tuple[str, int, bool]) -> tuple[int, bytes]:
     return 200, msgspec.json.encode({"index_templates": named})
 
 
-def test_an_index_that_will_be_a_data_stream_needs_another_action(node: HttpNode) -> None:
-    """By the template of the highest priority of those that match its name."""
+def test_a_future_data_stream_needs_the_action_create(node: HttpNode) -> None:
+    """The matching template with the highest priority decides."""
     stream = templates(("ev*", 7, True), ("*", 1, False), ("other*", 9, False))
     index = templates(("ev*", 7, True), ("events", 8, False))
 
-    told = refusal(node, MISSING, UNKNOWN, MAY, stream)
-    assert "will be a data stream, by the index template of-ev*, " in told
-    assert "write action: create" in told
+    error = refusal(node, MISSING, UNKNOWN, MAY, stream)
+    assert "will be a data stream, by the index template of-ev*, " in error
+    assert "write action: create" in error
     assert refusal(node, MISSING, UNKNOWN, MAY, index) == ""
     assert refusal(node, MISSING, UNKNOWN, MAY, NOT_ALLOWED) == ""
     assert refusal(node, MISSING, UNKNOWN, MAY, stream, action="create") == ""
 
 
-def test_an_ingest_pipeline_that_is_not_there_is_told(node: HttpNode) -> None:
+def test_a_missing_ingest_pipeline_ends_the_job(node: HttpNode) -> None:
     """With any name of the index."""
     for index, before in (("events", [ORDINARY, UNKNOWN, UNKNOWN]), (None, [])):
-        told = refusal(node, *before, (404, b"{}"), index=index, pipeline="enrich")
-        assert "sink.elasticsearch.pipeline: the ingest pipeline enrich does not exist" in told
+        error = refusal(node, *before, (404, b"{}"), index=index, pipeline="enrich")
+        assert "sink.elasticsearch.pipeline: the ingest pipeline enrich does not exist" in error
         assert node.requests[-1][1].startswith("/_ingest/pipeline/enrich")
 
 
 @pytest.mark.parametrize("answer", [(200, b'{"enrich":{}}'), NOT_ALLOWED, (404, b"<h1>No</h1>")])
-def test_one_that_we_may_not_ask_for_may_be_there(
+def test_a_pipeline_that_the_job_may_not_look_up_passes(
     node: HttpNode, answer: tuple[int, bytes]
 ) -> None:
     assert refusal(node, ORDINARY, UNKNOWN, UNKNOWN, answer, pipeline="enrich") == ""

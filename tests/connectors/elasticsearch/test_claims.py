@@ -1,4 +1,4 @@
-"""Documents that claim an `_id` which another one has: what is read of it, and what follows."""
+"""Documents that claim an existing `_id`: what is read of the stored one, and the result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def part(*claims: Claim | None) -> RequestPart:
 
 
 def conflict(replaces: str | None = None, field: str | None = "f") -> Any:
-    """A document that was to be stored, whose `_id` another one has."""
+    """A document whose `_id` another document has."""
     items = Items([0], conflicts=[0])
     return failed_claims([part(Claim(field, "mine", replaces))], items, "events"), items
 
@@ -41,15 +41,17 @@ def found(**source: Any) -> dict[str, Any]:
     return {"found": True, "_seq_no": 7, "_primary_term": 2, "_source": source}
 
 
-def told(verdicts: Resolution) -> tuple[list[int], dict[int, str | None], list[FoundDocument]]:
-    """What is stored, which others are there, and what is to be replaced; no more is said."""
+def summary_of(
+    verdicts: Resolution,
+) -> tuple[list[int], dict[int, str | None], list[FoundDocument]]:
+    """Stored documents, existing other ones, and those to replace: verdicts have no more."""
     items = verdicts.items
     assert [*items.throttled, *items.failed, *items.rejected, *items.conflicts] == []
     return [*items.stored], {**items.failed_claims}, [found for _, found in verdicts.replace]
 
 
-def test_only_those_are_looked_at_that_claimed_in_vain() -> None:
-    """A plain document that was there before is stored, as ever."""
+def test_only_claims_that_conflict_are_looked_up() -> None:
+    """A plain document that existed before counts as stored."""
     parts = [part(None, Claim("f", "one")), part(Claim("f", "two"), Claim("f", "three"))]
 
     failed = failed_claims(parts, Items(range(4), conflicts=[0, 3]), "events")
@@ -58,7 +60,7 @@ def test_only_those_are_looked_at_that_claimed_in_vain() -> None:
     assert failed_claims(parts, Items(range(4)), "events") == []
 
 
-def test_what_is_there_is_asked_for_by_its_address() -> None:
+def test_the_existing_document_is_requested_by_its_address() -> None:
     documents = Documents(
         [b"{}"] * 2,
         ["own", None],
@@ -80,43 +82,43 @@ def test_what_is_there_is_asked_for_by_its_address() -> None:
     }
 
 
-def test_what_finds_itself_is_stored() -> None:
+def test_a_claim_that_finds_its_own_document_is_stored() -> None:
     failed, items = conflict(replaces="before")
 
-    assert told(resolve(failed, items, answer(found(f="mine")))) == ([0], {}, [])
+    assert summary_of(resolve(failed, items, answer(found(f="mine")))) == ([0], {}, [])
 
 
-def test_what_finds_what_it_replaces_is_sent_in_place_of_just_that() -> None:
+def test_a_claim_that_finds_the_version_it_replaces_is_sent_conditionally() -> None:
     failed, items = conflict(replaces="before")
 
     verdicts = resolve(failed, items, answer(found(f="before")))
 
-    assert told(verdicts) == ([], {}, [FoundDocument("before", 7, 2)])
+    assert summary_of(verdicts) == ([], {}, [FoundDocument("before", 7, 2)])
 
 
 @pytest.mark.parametrize(
     ("source", "there"), [({"f": "other"}, "other"), ({}, None), ({"f": 5}, None)]
 )
-def test_what_finds_another_document_is_told_of_it(
+def test_a_claim_that_finds_another_document_gets_its_fingerprint(
     source: dict[str, Any], there: str | None
 ) -> None:
     for replaces in (None, "before"):
         failed, items = conflict(replaces)
-        assert told(resolve(failed, items, answer(found(**source)))) == ([], {0: there}, [])
+        assert summary_of(resolve(failed, items, answer(found(**source)))) == ([], {0: there}, [])
 
 
-def test_a_field_is_found_whether_its_dots_are_objects_or_not() -> None:
+def test_a_field_is_found_with_dots_or_with_objects() -> None:
     claim = Claim("f.g", "mine")
     failed = failed_claims([part(claim, claim)], Items(range(2), conflicts=[0, 1]), "events")
     reply = answer(found(f={"g": "mine"}), found(**{"f.g": "mine"}))
 
-    assert told(resolve(failed, Items(range(2), conflicts=[0, 1]), reply)) == ([0, 1], {}, [])
+    assert summary_of(resolve(failed, Items(range(2), conflicts=[0, 1]), reply)) == ([0, 1], {}, [])
 
 
 @pytest.mark.parametrize(
     "there", [{"found": False}, {"error": {"type": "index_not_found_exception"}}]
 )
-def test_what_finds_nothing_is_sent_again(there: dict[str, Any]) -> None:
+def test_a_claim_whose_document_vanished_is_retried(there: dict[str, Any]) -> None:
     failed, items = conflict()
 
     assert [one.status for one in resolve(failed, items, answer(there)).items.throttled] == [409]
@@ -129,8 +131,8 @@ def test_what_finds_nothing_is_sent_again(there: dict[str, Any]) -> None:
         answer({"error": {"type": "security_exception", "reason": "no read"}}),
     ],
 )
-def test_what_must_not_be_read_is_rejected_and_told(reply: Reply) -> None:
-    """To send it again would not help; it may be stored, or another document may be."""
+def test_a_document_that_must_not_be_read_is_rejected(reply: Reply) -> None:
+    """A retry would not help; this document or another one may be stored."""
     failed, items = conflict()
 
     [refusal] = resolve(failed, items, reply).items.rejected
@@ -145,7 +147,7 @@ def test_what_must_not_be_read_is_rejected_and_told(reply: Reply) -> None:
     "reply",
     [Reply(None, b"no answer"), Reply(429, b"{}"), Reply(503, b""), Reply(200, b"{}"), answer()],
 )
-def test_what_cannot_be_read_now_is_sent_again(reply: Reply) -> None:
+def test_a_document_that_cannot_be_read_now_is_retried(reply: Reply) -> None:
     failed, items = conflict()
 
     made = resolve(failed, items, reply).items
@@ -154,7 +156,7 @@ def test_what_cannot_be_read_now_is_sent_again(reply: Reply) -> None:
 
 
 def test_a_shard_that_does_not_answer_is_a_failure() -> None:
-    """Tried a number of times, and no longer: its cause is unknown."""
+    """It is retried a limited number of times, since its cause is unknown."""
     failed, items = conflict()
 
     made = resolve(failed, items, answer({"error": {"type": "no_shard", "reason": None}})).items
@@ -162,7 +164,7 @@ def test_a_shard_that_does_not_answer_is_a_failure() -> None:
     assert [refusal.status for refusal in made.failed] == [500]
 
 
-def test_what_is_sent_once_more_is_where_its_item_says() -> None:
+def test_a_retry_goes_to_the_place_that_its_item_names() -> None:
     claim = Claim("f", "mine", "before")
     items = Items([0], conflicts=[])
     failed = failed_claims([part(*[claim] * 5)], Items(range(5), conflicts=[1, 2, 3, 4]), None)
@@ -176,7 +178,7 @@ def test_what_is_sent_once_more_is_where_its_item_says() -> None:
 
 
 @pytest.mark.parametrize("reading", [Retry(None, "cut"), RefusedRequest(413, "too large")])
-def test_a_request_that_fails_as_a_whole_leaves_them_to_be_sent_again(
+def test_a_failed_look_up_retries_all_claims(
     reading: Retry | RefusedRequest,
 ) -> None:
     failed, _ = conflict("before")

@@ -1,4 +1,4 @@
-"""Requests to Elasticsearch: what goes over the wire, and that no failure is an exception."""
+"""Requests to Elasticsearch: what is sent, and that no failure is an exception."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def client(*url: str, index: str | None = "events", **options: Any) -> Client:
     return Client(ElasticsearchSink(url=url, index=index or "{a}", **options), index)
 
 
-def test_a_bulk_goes_out_as_it_is_and_its_answer_comes_back_as_it_is(node: HttpNode) -> None:
+def test_a_bulk_request_and_its_answer_are_passed_on_unchanged(node: HttpNode) -> None:
     node.answers = [(200, b'{"errors": false}')]
     with closing(client(node.url)) as some:
         assert some.send(b'{"index":{}}\n{}\n') == Reply(200, b'{"errors": false}')
@@ -35,7 +35,7 @@ def test_a_bulk_goes_out_as_it_is_and_its_answer_comes_back_as_it_is(node: HttpN
     assert body == b'{"index":{}}\n{}\n'
 
 
-def test_media_types_are_those_that_every_version_knows(node: HttpNode) -> None:
+def test_media_types_are_those_of_every_version(node: HttpNode) -> None:
     with closing(client(node.url)) as some:
         some.send(b"\n")
 
@@ -44,14 +44,14 @@ def test_media_types_are_those_that_every_version_knows(node: HttpNode) -> None:
     assert headers["accept"] == "application/json"
 
 
-def test_documents_with_an_index_of_their_own_need_none_in_the_path(node: HttpNode) -> None:
+def test_the_path_has_no_index_if_the_documents_name_theirs(node: HttpNode) -> None:
     with closing(client(node.url, index=None)) as some:
         some.send(b"\n")
 
     assert node.requests[0][1].startswith("/_bulk?")
 
 
-def test_what_holds_for_all_documents_stands_behind_the_path(node: HttpNode) -> None:
+def test_parameters_for_all_documents_are_in_the_query(node: HttpNode) -> None:
     with closing(client(node.url, pipeline="größe&x", require_alias=True)) as some:
         some.send(b"\n")
 
@@ -63,7 +63,9 @@ def test_what_holds_for_all_documents_stands_behind_the_path(node: HttpNode) -> 
     ("status", "expected"),
     [(200, True), (404, False), (403, Reply(403, b"")), (503, Reply(503, b""))],
 )
-def test_an_index_is_looked_for(node: HttpNode, status: int, expected: bool | Reply) -> None:
+def test_the_client_asks_whether_an_index_exists(
+    node: HttpNode, status: int, expected: bool | Reply
+) -> None:
     node.answers = [(status, b"")]
     with closing(client(node.url)) as some:
         assert some.exists("a%b") == expected
@@ -71,7 +73,7 @@ def test_an_index_is_looked_for(node: HttpNode, status: int, expected: bool | Re
     assert node.requests[0][:2] == ("HEAD", "/a%25b")
 
 
-def test_whether_there_is_an_index_nobody_knows_who_listens_nowhere(nowhere: str) -> None:
+def test_without_a_server_it_is_unknown_whether_an_index_exists(nowhere: str) -> None:
     with closing(client(nowhere)) as some:
         answer = some.exists("a")
 
@@ -96,7 +98,7 @@ def test_the_path_is_encoded(node: HttpNode) -> None:
     ],
 )
 def test_credentials(node: HttpNode, options: dict[str, Any], authorization: str) -> None:
-    """Those of the URL are used when there are no others."""
+    """The credentials of the URL are used if the spec has no others."""
     url = node.url.replace("//", "//ur:l%40@")
     with closing(client(url, **options)) as some:
         some.send(b"\n")
@@ -105,7 +107,7 @@ def test_credentials(node: HttpNode, options: dict[str, Any], authorization: str
 
 
 def renewable(node: HttpNode, *keys: str | None) -> Client:
-    """A client whose key is the first of these, and then each time the next."""
+    """A client that reads these keys, one after the other."""
     specs = [
         key and ElasticsearchSink(url=(node.url,), index="events", api_key=SecretStr(key))
         for key in keys
@@ -119,7 +121,7 @@ def shown(node: HttpNode) -> list[str]:
     return [headers["authorization"] for _, _, headers, _ in node.requests]
 
 
-def test_credentials_that_were_changed_are_read_again(node: HttpNode) -> None:
+def test_changed_credentials_are_read_again(node: HttpNode) -> None:
     node.answers = [(401, b""), (200, b"{}")]
     with closing(renewable(node, "old", "new")) as some:
         assert some.send(b"\n").status == 200
@@ -128,23 +130,25 @@ def test_credentials_that_were_changed_are_read_again(node: HttpNode) -> None:
     assert shown(node) == ["ApiKey old", "ApiKey new", "ApiKey new"]
 
 
-@pytest.mark.parametrize("fresh", ["old", None])
-def test_where_nothing_was_changed_nothing_is_sent_again(node: HttpNode, fresh: str | None) -> None:
-    """Nor where the credentials cannot be read now."""
+@pytest.mark.parametrize("renewed", ["old", None])
+def test_with_unchanged_credentials_nothing_is_sent_again(
+    node: HttpNode, renewed: str | None
+) -> None:
+    """Also if the credentials cannot be read at that moment."""
     node.answers = [(401, b"no")]
-    with closing(renewable(node, "old", fresh)) as some:
+    with closing(renewable(node, "old", renewed)) as some:
         assert some.send(b"\n") == Reply(401, b"no")
 
     assert shown(node) == ["ApiKey old"]
 
 
-def test_without_a_way_to_read_them_again_they_stay(node: HttpNode) -> None:
+def test_credentials_that_cannot_be_read_again_stay(node: HttpNode) -> None:
     node.answers = [(401, b"no")]
     with closing(client(node.url, api_key=SecretStr("old"))) as some:
         assert some.send(b"\n").status == 401
 
 
-def test_credentials_of_a_url_may_be_changed_too(node: HttpNode) -> None:
+def test_credentials_in_a_url_can_change_too(node: HttpNode) -> None:
     node.answers = [(401, b""), (200, b"{}")]
     urls = [node.url.replace("//", f"//me:{password}@") for password in ("old", "new")]
     specs = [ElasticsearchSink(url=(url,), index="events") for url in urls]
@@ -156,7 +160,7 @@ def test_credentials_of_a_url_may_be_changed_too(node: HttpNode) -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 413, 429, 500, 503])
 def test_every_status_is_an_answer(node: HttpNode, status: int) -> None:
-    """And it is asked for once only: the indexer decides about retries."""
+    """The client sends the request once: the indexer decides about retries."""
     node.answers = [(status, b"{}")]
     with closing(client(node.url)) as some:
         assert some.send(b"\n") == Reply(status, b"{}")
@@ -165,14 +169,14 @@ def test_every_status_is_an_answer(node: HttpNode, status: int) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_answers_of_others_than_elasticsearch(node: HttpNode, media_type: str) -> None:
+def test_answers_of_other_servers_are_passed_on(node: HttpNode, media_type: str) -> None:
     node.headers = {"content-type": media_type, "warning": '299 - "security is off"'}
     node.answers = [(502, b"<html>")]
     with closing(client(node.url)) as some:
         assert some.send(b"\n") == Reply(502, b"<html>")
 
 
-def test_nobody_listens(nowhere: str) -> None:
+def test_a_refused_connection_is_no_answer(nowhere: str) -> None:
     with closing(client(nowhere)) as some:
         reply = some.send(b"\n")
 
@@ -180,7 +184,7 @@ def test_nobody_listens(nowhere: str) -> None:
     assert b"refused" in reply.body
 
 
-def test_nobody_answers() -> None:
+def test_a_silent_server_is_no_answer() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         closing(
@@ -193,7 +197,7 @@ def test_nobody_answers() -> None:
     assert b"timed out" in reply.body
 
 
-def test_a_connection_that_breaks() -> None:
+def test_a_broken_connection_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def hang_up() -> None:
@@ -209,8 +213,8 @@ def test_a_connection_that_breaks() -> None:
     assert reply.body
 
 
-def test_a_node_that_is_down_is_left_out(node: HttpNode, nowhere: str) -> None:
-    """And the next request goes to another node."""
+def test_a_node_that_is_down_is_skipped(node: HttpNode, nowhere: str) -> None:
+    """The next request goes to another node."""
     with closing(client(nowhere, node.url)) as some:
         replies = [some.send(b"\n") for _ in range(10)]
 
@@ -218,7 +222,7 @@ def test_a_node_that_is_down_is_left_out(node: HttpNode, nowhere: str) -> None:
     assert len(node.requests) == 10
 
 
-def test_a_status_is_not_asked_for_at_another_node(node: HttpNode) -> None:
+def test_an_error_status_is_not_retried_at_another_node(node: HttpNode) -> None:
     node.answers = [(503, b"")] * 2
     with closing(client(node.url, f"{node.url}/other")) as some:
         assert some.send(b"\n").status == 503
@@ -226,7 +230,7 @@ def test_a_status_is_not_asked_for_at_another_node(node: HttpNode) -> None:
     assert len(node.requests) == 1
 
 
-def test_where_all_are_down_there_is_no_answer(nowhere: str) -> None:
+def test_if_all_nodes_are_down_there_is_no_answer(nowhere: str) -> None:
     with closing(client(nowhere, f"{nowhere}/other")) as some:
         reply = some.send(b"\n")
 

@@ -1,4 +1,4 @@
-"""What stands beside a document's address, and what it lacks."""
+"""Version and routing of documents, and documents that lack them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSION = FieldOfDocument(field="meta.version")
 ROUTING = FieldOfDocument(field="customer")
 
 
-def test_what_needs_nothing_passes_as_it_is() -> None:
+def test_documents_that_need_no_metadata_pass_unchanged() -> None:
     documents = Documents([b"{}"], None, None, [7])
 
     filled = columns().fill(documents)
@@ -40,7 +40,7 @@ def test_what_needs_nothing_passes_as_it_is() -> None:
         (b'{"meta":{"version":%d}}' % MAX_VERSION, MAX_VERSION),
     ],
 )
-def test_a_version_is_a_field(source: bytes, version: int) -> None:
+def test_a_field_can_be_the_version(source: bytes, version: int) -> None:
     filled = columns(version=VERSION).fill(Documents([source], None, ["a"]))
 
     assert filled.documents.versions == [version]
@@ -62,7 +62,7 @@ def test_a_version_is_a_field(source: bytes, version: int) -> None:
     ],
 )
 def test_a_document_without_its_version_is_rejected(version: str) -> None:
-    """Its neighbours are not."""
+    """The other documents are not."""
     sources = [b'{"meta":{"version":%s}}' % text.encode() for text in ("1", version, "3")]
 
     filled = columns(version=VERSION).fill(Documents(sources, ["x", "y", "z"], ["a", "b", "c"]))
@@ -76,7 +76,7 @@ def test_a_document_without_its_version_is_rejected(version: str) -> None:
     assert why.reason.startswith("missing_version: ")
 
 
-def test_a_version_that_is_given_is_kept() -> None:
+def test_a_given_version_is_kept() -> None:
     filled = columns(version=VERSION).fill(Documents([b"{}"], None, ["a"], [9]))
 
     assert filled.documents.versions == [9]
@@ -100,7 +100,7 @@ def test_a_routing_is_a_text_or_a_number() -> None:
     ]
 
 
-def test_a_routing_that_is_given_is_kept() -> None:
+def test_a_given_routing_is_kept() -> None:
     documents = Documents([b"{}"], None, None, actions=[None], routings=["r"])
 
     assert columns(routing=ROUTING).fill(documents).documents.routings == ["r"]
@@ -113,15 +113,15 @@ def test_half_a_character_is_no_routing() -> None:
 
 
 @pytest.mark.parametrize("action", ["update", "delete"])
-def test_an_old_document_has_a_name(action: str) -> None:
-    """Elasticsearch would refuse all documents of the request."""
+def test_a_document_to_update_or_delete_needs_an_id(action: str) -> None:
+    """Without it Elasticsearch would refuse the whole request."""
     filled = columns(action=action).fill(Documents([b"{}"] * 2, None, ["a", None]))
 
     assert filled.positions == [0]
     assert filled.rejected[0][1].reason.startswith("missing_id: ")
 
 
-def test_and_so_has_one_that_is_versioned() -> None:
+def test_a_document_with_a_version_needs_an_id() -> None:
     filled = columns(version=VERSION).fill(Documents([b'{"meta":{"version":1}}'], None, None))
 
     assert filled.rejected[0][1].reason.startswith("missing_id: a version")
@@ -133,7 +133,7 @@ def test_an_upsert_is_an_update() -> None:
     assert "upsert" in filled.rejected[0][1].reason
 
 
-def test_some_of_all_columns() -> None:
+def test_columns_can_be_selected() -> None:
     documents = Documents([b"1", b"2"], None, ["a", "b"], [1, 2], ["index", None], None)
 
     assert select(documents, [1]) == Documents([b"2"], None, ["b"], [2], [None], None)

@@ -1,4 +1,4 @@
-"""Documents stay out of requests whose index is not there."""
+"""Documents whose index does not exist are left out of requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from connectors.message import Documents
 
 
 def request(*indices: str | None) -> Request:
-    """Two parts: one with these indices, and two documents of a batch that names none."""
+    """Two parts: one with these indices, and two documents of a batch without an index."""
     named = Batch(Documents([b"{}"] * len(indices), [*indices], None), None, 0)
     plain = Batch(Documents([b"{}"] * 5, None, None), None, 0)
     return Request([RequestPart(named, range(len(indices))), RequestPart(plain, [2, 4])])
@@ -30,7 +30,7 @@ def learned(wait: bool = False, **exists: bool) -> Existence:
     return some
 
 
-def test_each_index_is_looked_for_once_and_again_after_a_while() -> None:
+def test_each_index_is_looked_up_once_and_again_after_a_while() -> None:
     some = Existence("events", wait=False)
     documents = request("a", None, "a", "b")
     assert sorted(some.unknown(documents, 0.0)) == ["a", "b", "events"]
@@ -44,7 +44,7 @@ def test_each_index_is_looked_for_once_and_again_after_a_while() -> None:
     assert sorted(some.unknown(documents, KNOWN_FOR)) == ["a", "b"]
 
 
-def test_what_is_known_is_bounded() -> None:
+def test_the_number_of_remembered_indices_is_bounded() -> None:
     some = Existence(None, wait=False)
     for number in range(20_000):
         some.learn(f"tenant-{number}", False, float(number))
@@ -53,7 +53,7 @@ def test_what_is_known_is_bounded() -> None:
     assert len(some._known) <= 1
 
 
-def test_documents_of_an_absent_index_stay_out() -> None:
+def test_documents_of_a_missing_index_are_left_out() -> None:
     some, documents = learned(a=False, b=True), request("b", "a", None, "a")
 
     absent = some.absent(documents)
@@ -65,14 +65,14 @@ def test_documents_of_an_absent_index_stay_out() -> None:
     assert remaining(absent, documents.documents) == [0, 2, 4, 5]
 
 
-def test_where_nothing_is_absent_nothing_is_copied() -> None:
+def test_if_no_index_is_missing_nothing_is_copied() -> None:
     some, documents = learned(a=True), request("a")
 
     assert some.absent(documents) == []
     assert parts_without(documents, []) is documents.parts
 
 
-def test_answers_find_their_documents_again() -> None:
+def test_answers_have_the_positions_of_their_documents() -> None:
     some, documents = learned(a=False), request("events", "a", "events")
     reading = Items([0, 3], [Refusal(1, 429, "busy")], [], [Refusal(2, 400, "bad")])
 
@@ -88,7 +88,7 @@ def test_answers_find_their_documents_again() -> None:
 
 
 def test_documents_wait_for_their_index() -> None:
-    """For an alias too, that is an index still."""
+    """Also where the name exists as an index and has to be an alias."""
     some, documents = learned(wait=True, a=False), request("a", "events")
     alias = Refusal(0, 404, "index_not_found_exception: no such index [events] and [require_alias]")
 
@@ -100,7 +100,7 @@ def test_documents_wait_for_their_index() -> None:
 
 
 @pytest.mark.parametrize("reading", [Retry(503, "down")])
-def test_a_request_that_failed_has_failed_for_all(reading: Retry) -> None:
+def test_a_failed_request_fails_for_all_documents(reading: Retry) -> None:
     some = learned(a=False)
 
     assert some.join(reading, some.absent(request("a")), 3) is reading

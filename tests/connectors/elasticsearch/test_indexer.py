@@ -20,13 +20,13 @@ from connectors.message import Answer, Documents, SinkState
 from tests.waiting import until
 
 STORED = Reply(200, b"")
-"""A script's word for: store it, and say so."""
+"""In a script: store the documents, and answer so."""
 SMALL = 100
-"""Documents of this size wait for company."""
+"""Documents of this size wait for others to share a request."""
 
 
 class Cluster:
-    """Answers bulk requests as scripted, and else as Elasticsearch does when all is well."""
+    """Answers bulk requests as scripted, and otherwise as a healthy Elasticsearch."""
 
     def __init__(self) -> None:
         self.script: list[Callable[[list[Any]], Reply] | Reply] = []
@@ -56,7 +56,7 @@ class Cluster:
         raise AssertionError("nothing is claimed here")
 
     def store(self, documents: list[Any], statuses: dict[int, int] | None = None) -> Reply:
-        """Store all but those, by their numbers, which get another status than 201."""
+        """Store all documents but those with these numbers, which get another status than 201."""
         items = []
         for document in documents:
             status = (statuses or {}).get(document["n"], 201)
@@ -68,7 +68,7 @@ class Cluster:
 
 
 class CollectedAnswers:
-    """What was said of one submission."""
+    """The answers to one submission."""
 
     def __init__(self) -> None:
         self.stored: list[int] = []
@@ -100,7 +100,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 def build(cluster: Cluster) -> Iterator[Build]:
-    """Makes an indexer that never waits when something is to be sent again."""
+    """Make an indexer whose retries are due at once."""
     built = []
 
     def make(concurrency: int = 4, company_seconds: float = 60.0, **options: Any) -> Indexer:
@@ -124,7 +124,7 @@ def build(cluster: Cluster) -> Iterator[Build]:
 
 
 def occupy(indexer: Indexer, cluster: Cluster) -> None:
-    """Have a request in flight, until the cluster opens."""
+    """Keep a request in flight until the cluster opens."""
     cluster.open.clear()
     indexer.submit(documents(-1, 1), CollectedAnswers())
     until(lambda: len(cluster.requests) == 1)
@@ -140,7 +140,7 @@ def test_a_window_is_one_request(cluster: Cluster, build: Build) -> None:
     assert [len(request) for request in cluster.requests] == [1000]
 
 
-def test_small_windows_share_a_request_and_hear_of_their_own_documents(
+def test_small_windows_share_a_request_and_get_answers_for_their_own_documents(
     cluster: Cluster, build: Build
 ) -> None:
     indexer, answers = build(), [CollectedAnswers() for _ in range(3)]
@@ -177,7 +177,7 @@ def test_a_small_window_does_not_wait_long_for_a_slow_request(
     until(lambda: len(cluster.requests) == 2)
 
 
-def test_flush_ends_the_wait_for_company(cluster: Cluster, build: Build) -> None:
+def test_flush_ends_the_wait_for_a_shared_request(cluster: Cluster, build: Build) -> None:
     indexer = build()
     occupy(indexer, cluster)
     indexer.submit(documents(0, 1, SMALL), CollectedAnswers())
@@ -187,7 +187,7 @@ def test_flush_ends_the_wait_for_company(cluster: Cluster, build: Build) -> None
     until(lambda: len(cluster.requests) == 2)
 
 
-def test_no_documents_are_no_request(cluster: Cluster, build: Build) -> None:
+def test_a_submission_without_documents_sends_nothing(cluster: Cluster, build: Build) -> None:
     indexer, answers = build(), CollectedAnswers()
     indexer.submit(Documents([], None, None), answers)
     indexer.submit(documents(0, 1), answers)
@@ -197,7 +197,7 @@ def test_no_documents_are_no_request(cluster: Cluster, build: Build) -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
-def test_as_many_requests_at_once_as_configured(
+def test_up_to_concurrency_requests_are_in_flight(
     cluster: Cluster, build: Build, concurrency: int
 ) -> None:
     indexer, answers = build(concurrency), [CollectedAnswers() for _ in range(10)]
@@ -221,8 +221,8 @@ def test_submitting_never_waits(cluster: Cluster, build: Build) -> None:
     assert not cluster.stored
 
 
-def test_one_at_a_time_keeps_the_order_whatever_fails(cluster: Cluster, build: Build) -> None:
-    """A document of an earlier window is never written over one of a later window."""
+def test_with_one_request_at_a_time_failures_keep_the_order(cluster: Cluster, build: Build) -> None:
+    """A document of an earlier window never overwrites one of a later window."""
     indexer, answers = build(concurrency=1), [CollectedAnswers() for _ in range(20)]
     stored: list[int] = []
 
@@ -239,7 +239,7 @@ def test_one_at_a_time_keeps_the_order_whatever_fails(cluster: Cluster, build: B
     assert stored == sorted(stored)
 
 
-def test_only_what_was_throttled_is_sent_again(cluster: Cluster, build: Build) -> None:
+def test_only_throttled_documents_are_retried(cluster: Cluster, build: Build) -> None:
     cluster.script = [lambda documents: cluster.store(documents, {1: 429, 3: 503})] * 3
     answers = CollectedAnswers()
 
@@ -254,9 +254,9 @@ def test_only_what_was_throttled_is_sent_again(cluster: Cluster, build: Build) -
 
 
 def test_throttled_documents_share_requests(cluster: Cluster, build: Build) -> None:
-    """With the longest waits. If each window retried alone, 20 windows took 140 requests.
+    """With the longest delays. If each window retried alone, 20 windows would take 140 requests.
 
-    How many they share depends on the threads: 28 to 42 on a busy machine.
+    The number of requests depends on the threads: 28 to 42 on a busy machine.
     """
     chance = random.Random(7)
 
@@ -300,10 +300,10 @@ def test_a_request_that_is_too_large_is_halved(cluster: Cluster, build: Build) -
     assert large.rejected == dict.fromkeys((0, 1), "the request is too large")
 
 
-def test_what_is_too_large_is_not_sent_twice(
+def test_a_request_that_is_too_large_is_not_sent_twice(
     cluster: Cluster, build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A limit is met once, and then known, and told."""
+    """The limit is learned from the first answer, and logged."""
     caplog.set_level(logging.INFO)
 
     def store(documents: list[Any]) -> Reply:
@@ -323,7 +323,7 @@ def test_what_is_too_large_is_not_sent_twice(
     ]
 
 
-def test_a_connection_that_breaks_of_large_requests_gets_small_ones(
+def test_large_requests_that_break_the_connection_become_smaller(
     cluster: Cluster, build: Build
 ) -> None:
     def store(documents: list[Any]) -> Reply:
@@ -339,7 +339,7 @@ def test_a_connection_that_breaks_of_large_requests_gets_small_ones(
     assert sorted(answers.stored) == [*range(100)]
 
 
-def test_a_limit_that_is_told_is_kept(cluster: Cluster, build: Build) -> None:
+def test_a_size_limit_that_is_known_is_kept(cluster: Cluster, build: Build) -> None:
     indexer, answers = build(), CollectedAnswers()
 
     indexer.limit(60_000)
@@ -349,7 +349,7 @@ def test_a_limit_that_is_told_is_kept(cluster: Cluster, build: Build) -> None:
     assert sorted(len(request) for request in cluster.requests) == [43, 57]
 
 
-def test_one_document_cannot_keep_its_neighbours_from_being_stored(
+def test_one_document_cannot_keep_the_others_from_being_stored(
     cluster: Cluster, build: Build
 ) -> None:
     def store(documents: list[Any]) -> Reply:
@@ -372,7 +372,7 @@ NOTHING_TO_DO = Reply(400, b'{"error":{"type":"no requests added"}}')
 
 
 def refusing(cluster: Cluster, culprits: set[int], reply: Reply) -> Callable[[list[Any]], Reply]:
-    """A firewall that does not like some of the documents."""
+    """A firewall that refuses some of the documents."""
 
     def answer(documents: list[Any]) -> Reply:
         if culprits.intersection(document["n"] for document in documents):
@@ -396,10 +396,10 @@ def refusing(cluster: Cluster, culprits: set[int], reply: Reply) -> Callable[[li
         Reply(None, b"ConnectionError: reset", cut=True),
     ],
 )
-def test_what_something_on_the_way_refuses_is_parked_alone(
+def test_a_document_that_a_proxy_refuses_is_rejected_alone(
     cluster: Cluster, build: Build, reply: Reply, concurrency: int
 ) -> None:
-    """A document that Elasticsearch never sees keeps no other from it."""
+    """All other documents are stored, although Elasticsearch never sees this one."""
     cluster.script = [refusing(cluster, {7, 333}, reply)] * 1000
     answers = [CollectedAnswers() for _ in range(5)]
     indexer = build(concurrency, probe=lambda _: NOTHING_TO_DO)
@@ -415,8 +415,8 @@ def test_what_something_on_the_way_refuses_is_parked_alone(
     assert sorted(cluster.stored.elements()) == [n for n in range(500) if n not in (7, 333)]
 
 
-def test_others_that_pass_are_enough(cluster: Cluster, build: Build) -> None:
-    """Without any probe, or where that is refused too."""
+def test_other_requests_that_pass_are_enough_evidence(cluster: Cluster, build: Build) -> None:
+    """Without any probe, or if the probe is refused too."""
     cluster.script = [refusing(cluster, {0}, BLOCKED)] * 10_000
     indexer, first, others = build(probe=lambda _: BLOCKED), CollectedAnswers(), CollectedAnswers()
     indexer.submit(documents(0, 4), first)
@@ -430,10 +430,10 @@ def test_others_that_pass_are_enough(cluster: Cluster, build: Build) -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_when_everything_is_refused_nothing_is_parked(
+def test_when_everything_is_refused_nothing_is_rejected(
     cluster: Cluster, build: Build, late: bool
 ) -> None:
-    """By a page to log in, a proxy without its server, or after a time."""
+    """By a login page, by a proxy without its server, or by a timeout."""
     reply = Reply(None, b"timed out", late=True) if late else BLOCKED
     cluster.script = [reply] * 300
     indexer, answers = build(probe=lambda _: reply), [CollectedAnswers() for _ in range(5)]
@@ -445,8 +445,8 @@ def test_when_everything_is_refused_nothing_is_parked(
     assert len(cluster.requests) == 305
 
 
-def test_wrong_credentials_are_no_fault_of_a_document(cluster: Cluster, build: Build) -> None:
-    """Elasticsearch takes probes of everyone whom it knows."""
+def test_wrong_credentials_reject_no_document(cluster: Cluster, build: Build) -> None:
+    """Elasticsearch accepts probes of every user whom it knows."""
     shut_out = Reply(403, b'{"error":{"type":"security_exception"},"status":403}')
     cluster.script = [shut_out] * 100
     answers = CollectedAnswers()
@@ -458,10 +458,10 @@ def test_wrong_credentials_are_no_fault_of_a_document(cluster: Cluster, build: B
     assert {len(request) for request in cluster.requests} == {4}
 
 
-def test_an_index_that_may_not_be_looked_for_is_no_fault_of_a_document(
+def test_an_index_that_may_not_be_looked_up_rejects_no_document(
     cluster: Cluster, build: Build
 ) -> None:
-    """Nothing of it was sent."""
+    """No document was sent."""
     replies = iter([Reply(403, b"")] * 50)
     answers = CollectedAnswers()
 
@@ -474,8 +474,8 @@ def test_an_index_that_may_not_be_looked_for_is_no_fault_of_a_document(
     assert answers.stored == [0]
 
 
-def test_others_go_on_while_one_is_refused(cluster: Cluster, build: Build) -> None:
-    """It is tried again later, and nothing else waits for that."""
+def test_other_documents_are_sent_while_one_is_refused(cluster: Cluster, build: Build) -> None:
+    """The refused one is retried later, and delays no other."""
     clock = itertools.count()
     cluster.script = [refusing(cluster, {0}, BLOCKED)] * 1000
     indexer = build(
@@ -493,8 +493,10 @@ def test_others_go_on_while_one_is_refused(cluster: Cluster, build: Build) -> No
     assert [request[0]["n"] for request in cluster.requests].count(0) == 1
 
 
-def test_what_may_be_stored_already_may_meet_itself(cluster: Cluster, build: Build) -> None:
-    """Of two that meet a document without having an `_id`, one was sent in vain before."""
+def test_a_document_that_may_be_stored_already_may_conflict_with_itself(
+    cluster: Cluster, build: Build
+) -> None:
+    """Of two documents that conflict and have no `_id` of their own, one was sent before."""
     clash = b'{"create":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}'
     conflict = Reply(200, b'{"errors":true,"items":[%s]}' % clash)
     cluster.script = [Reply(None, b"reset", cut=True), conflict, conflict]
@@ -512,7 +514,7 @@ def test_what_may_be_stored_already_may_meet_itself(cluster: Cluster, build: Bui
     assert second.rejected[0].startswith("version_conflict: another document has the _id")
 
 
-def test_it_says_what_elasticsearch_says(cluster: Cluster, build: Build) -> None:
+def test_state_reports_the_answers_of_elasticsearch(cluster: Cluster, build: Build) -> None:
     indexer, answers = build(concurrency=1), CollectedAnswers()
     assert indexer.state() == SinkState(True, None)
     says = []
@@ -567,7 +569,7 @@ def test_a_cluster_that_is_down_is_waited_for(
     assert "accepts documents again" in caplog.messages[1]
 
 
-def test_who_is_shut_out_says_so_loudly(
+def test_a_refused_login_is_logged_as_an_error(
     cluster: Cluster, build: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster.script = [Reply(401, b'{"error":{"type":"security_exception"}}')]
@@ -580,7 +582,9 @@ def test_who_is_shut_out_says_so_loudly(
     assert "security_exception" in caplog.text
 
 
-def test_while_it_is_down_one_request_at_a_time_asks(cluster: Cluster, build: Build) -> None:
+def test_while_the_cluster_is_down_one_request_at_a_time_is_sent(
+    cluster: Cluster, build: Build
+) -> None:
     down = [Reply(503, b"")] * 40
     cluster.script = [*down]
     indexer, answers = build(), [CollectedAnswers() for _ in range(8)]
@@ -599,10 +603,10 @@ def test_while_it_is_down_one_request_at_a_time_asks(cluster: Cluster, build: Bu
 
 @pytest.mark.parametrize("action", ["index", "update"])
 @pytest.mark.parametrize("seed", range(3))
-def test_no_document_overtakes_another_of_its_name(
+def test_no_document_overtakes_another_with_its_id(
     cluster: Cluster, build: Build, action: str, seed: int
 ) -> None:
-    """With four requests at once, of which documents are throttled at random."""
+    """With four requests in flight, of which documents are throttled at random."""
     chance = random.Random(seed)
     seen: dict[str, list[int]] = defaultdict(list)
 
@@ -639,8 +643,8 @@ def test_no_document_overtakes_another_of_its_name(
 
 
 @pytest.mark.parametrize("wait", [False, True])
-def test_an_index_that_is_not_there_is_not_made(cluster: Cluster, build: Build, wait: bool) -> None:
-    """Its documents are rejected, or wait until it is there."""
+def test_a_missing_index_is_not_created(cluster: Cluster, build: Build, wait: bool) -> None:
+    """Its documents are rejected, or wait until the index exists."""
     there, looks = {"a"}, Counter[str]()
 
     def exists(name: str) -> bool | Reply:
@@ -651,7 +655,7 @@ def test_an_index_that_is_not_there_is_not_made(cluster: Cluster, build: Build, 
             there.add(name)
         return name in there
 
-    clock = itertools.count()  # so that nothing is known for long
+    clock = itertools.count()  # so that the result of a look-up expires soon
     indexer = build(
         exists=exists, wait_for_index=wait, clock=lambda: next(clock) / 10, concurrency=1
     )
@@ -668,7 +672,7 @@ def test_an_index_that_is_not_there_is_not_made(cluster: Cluster, build: Build, 
     assert set(cluster.stored.values()) == {1}
 
 
-def test_where_no_index_is_there_nothing_is_sent(cluster: Cluster, build: Build) -> None:
+def test_if_no_index_exists_nothing_is_sent(cluster: Cluster, build: Build) -> None:
     answers = CollectedAnswers()
 
     build(exists=lambda _: False).submit(documents(0, 3), answers)
@@ -678,7 +682,7 @@ def test_where_no_index_is_there_nothing_is_sent(cluster: Cluster, build: Build)
     assert not cluster.requests
 
 
-def test_what_was_withdrawn_is_not_sent(cluster: Cluster, build: Build) -> None:
+def test_withdrawn_documents_are_not_sent(cluster: Cluster, build: Build) -> None:
     indexer, gone, kept = build(), CollectedAnswers(), CollectedAnswers()
     occupy(indexer, cluster)
     withdraw = indexer.submit(documents(0, 1, SMALL), gone)
@@ -692,7 +696,7 @@ def test_what_was_withdrawn_is_not_sent(cluster: Cluster, build: Build) -> None:
     assert len(gone) == 0
 
 
-def test_what_was_withdrawn_on_its_way_is_not_heard_of(cluster: Cluster, build: Build) -> None:
+def test_documents_withdrawn_in_flight_get_no_answer(cluster: Cluster, build: Build) -> None:
     indexer, gone, kept = build(concurrency=1), CollectedAnswers(), CollectedAnswers()
     cluster.open.clear()
     cluster.script = [lambda documents: cluster.store(documents, {1: 429})]
@@ -708,20 +712,20 @@ def test_what_was_withdrawn_on_its_way_is_not_heard_of(cluster: Cluster, build: 
     assert sorted(cluster.stored.elements()) == [0, 2]
 
 
-def test_a_reply_may_withdraw_the_rest(cluster: Cluster, build: Build) -> None:
-    heard: list[Answer] = []
+def test_a_reply_may_withdraw_the_other_documents(cluster: Cluster, build: Build) -> None:
+    received: list[Answer] = []
     indexer = build(bytes_max=60_000)
 
     def reply(answer: Answer) -> None:
-        heard.append(answer)
+        received.append(answer)
         withdraw()
 
     withdraw = indexer.submit(documents(0, 2, 100_000), reply)
     other = CollectedAnswers()
     indexer.submit(documents(2, 1), other)
 
-    until(lambda: len(other) == 1 and heard)
-    assert len(heard) == 1
+    until(lambda: len(other) == 1 and received)
+    assert len(received) == 1
 
 
 def test_a_document_of_more_than_one_line_is_refused_at_once(build: Build) -> None:
@@ -730,7 +734,7 @@ def test_a_document_of_more_than_one_line_is_refused_at_once(build: Build) -> No
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_defect_ends_the_job(cluster: Cluster, build: Build) -> None:
+def test_a_bug_ends_the_job(cluster: Cluster, build: Build) -> None:
     def defect(documents: list[Any]) -> Reply:
         raise ZeroDivisionError
 
@@ -750,7 +754,7 @@ def test_a_defect_ends_the_job(cluster: Cluster, build: Build) -> None:
         indexer.submit(documents(1, 1), CollectedAnswers())
 
 
-def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> None:
+def test_close_ends_the_threads_and_forgets_the_documents(cluster: Cluster, build: Build) -> None:
     indexer, answers = build(), CollectedAnswers()
     before = threading.active_count()
     occupy(indexer, cluster)
@@ -765,8 +769,8 @@ def test_close_ends_the_threads_and_forgets(cluster: Cluster, build: Build) -> N
     assert len(answers) == 0
 
 
-def test_a_thread_is_enough_for_one_request_after_the_other(build: Build) -> None:
-    """Each has memory of its own: none is started before it has something to do."""
+def test_sequential_requests_need_only_one_thread(build: Build) -> None:
+    """Each thread takes memory, so the indexer starts one only when it is needed."""
     indexer, answers, before = build(), CollectedAnswers(), threading.active_count()
     indexer.flush()
     assert threading.active_count() == before
@@ -778,29 +782,27 @@ def test_a_thread_is_enough_for_one_request_after_the_other(build: Build) -> Non
     assert threading.active_count() == before + 1
 
 
-def test_closed_without_having_been_used(build: Build) -> None:
+def test_an_unused_indexer_can_be_closed(build: Build) -> None:
     build().close()
 
 
-def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
-    cluster: Cluster, build: Build
-) -> None:
-    heard: list[tuple[str, int, int | None]] = []
+def test_an_observer_sees_each_request_and_its_result(cluster: Cluster, build: Build) -> None:
+    received: list[tuple[str, int, int | None]] = []
 
     class HeardObserver:
         def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
             assert size_bytes > 100_000
             assert seconds >= 0
-            heard.append(("requested", documents, None))
+            received.append(("requested", documents, None))
 
         def retried(self, documents: int, status: int | None) -> None:
-            heard.append(("retried", documents, status))
+            received.append(("retried", documents, status))
 
         def rejected(self, documents: int, status: int | None) -> None:
-            heard.append(("rejected", documents, status))
+            received.append(("rejected", documents, status))
 
         def in_failure_store(self, documents: int) -> None:
-            heard.append(("in_failure_store", documents, None))
+            received.append(("in_failure_store", documents, None))
 
     cluster.script = [
         Reply(None, b"refused"),
@@ -810,7 +812,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
     build(concurrency=1, observer=HeardObserver()).submit(documents(0, 4), answers)
 
     until(lambda: len(answers) == 4)
-    assert heard == [
+    assert received == [
         ("requested", 4, None),
         ("retried", 4, None),
         ("requested", 4, None),
@@ -823,7 +825,7 @@ def test_an_observer_hears_what_is_sent_and_what_comes_of_it(
 def test_each_document_is_answered_once_whatever_happens(
     cluster: Cluster, build: Build, seed: int
 ) -> None:
-    """Four threads submit windows of all sizes to a cluster that fails in every way it can."""
+    """Four threads submit windows of all sizes to a cluster that fails in every way."""
     chance = random.Random(seed)
 
     def misbehave(documents: list[Any]) -> Reply:

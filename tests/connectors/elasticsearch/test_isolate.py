@@ -1,4 +1,4 @@
-"""A document that is refused is told from an outage: only the first is ever parked."""
+"""Refused documents and outages are distinguished: only a refused document is ever parked."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ REFUSALS = {REFUSED: PAGE, BROKEN: CUT, LATE: TIMEOUT}
         (Retry(503, "cluster_block_exception", own=True), None),
     ],
 )
-def test_what_has_its_reason_elsewhere_says_nothing(
+def test_a_failure_with_another_cause_is_no_evidence(
     reading: Retry, thresholds: Thresholds | None
 ) -> None:
     assert thresholds_of(reading) is thresholds
 
 
 def tries(reading: Retry, documents: int, *, passed: Sequence[int], probed: bool | None) -> int:
-    """How often a request is sent until there is a verdict; 0: it is not in that many times."""
+    """How often a request is sent until there is a verdict; 0: there is none."""
     record = RefusalRecord()
     for number, others in enumerate(passed, start=1):
         if judge(record, reading, documents, others, probed) in (Verdict.HALVE, Verdict.REJECT):
@@ -76,11 +76,11 @@ def test_while_others_pass_a_refused_request_is_halved_and_a_document_rejected(
 
 
 @pytest.mark.parametrize(("reading", "after"), [(PAGE, 4), (CUT, 6), (TIMEOUT, 13)])
-def test_what_may_be_chance_has_to_happen_more_often(reading: Retry, after: int) -> None:
+def test_a_failure_that_may_be_chance_must_repeat(reading: Retry, after: int) -> None:
     assert tries(reading, 1, passed=range(20), probed=True) == after
 
 
-def test_an_answer_that_is_late_is_not_excused_by_a_probe() -> None:
+def test_a_passed_probe_is_no_evidence_after_a_timeout() -> None:
     """A probe needs no shard."""
     assert tries(TIMEOUT, 1, passed=[0] * 100, probed=True) == 0
 
@@ -91,13 +91,13 @@ def test_when_nothing_passes_nothing_is_rejected(reading: Retry, probed: bool | 
     assert tries(reading, 1, passed=[7] * 1000, probed=probed) == 0
 
 
-def test_a_first_refusal_makes_all_wait_unless_a_probe_passes() -> None:
+def test_a_first_refusal_pauses_all_requests_unless_a_probe_passes() -> None:
     assert judge(RefusalRecord(), PAGE, 10, 5, None) is Verdict.WAIT
     assert judge(RefusalRecord(), PAGE, 10, 5, False) is Verdict.WAIT
     assert judge(RefusalRecord(), PAGE, 10, 5, True) is Verdict.RETRY
 
 
-def test_an_outage_in_between_begins_anew() -> None:
+def test_an_outage_in_between_resets_the_count() -> None:
     record = RefusalRecord()
     for _ in range(3):
         judge(record, PAGE, 1, 0, True)
@@ -112,8 +112,8 @@ def test_an_outage_in_between_begins_anew() -> None:
 
 @pytest.mark.parametrize("servers", range(2, 8))
 @pytest.mark.parametrize("first", range(7))
-def test_one_ill_server_behind_a_load_balancer_rejects_nothing(servers: int, first: int) -> None:
-    """Which gives requests to its servers by turns; the first of them is ill."""
+def test_one_faulty_server_behind_a_load_balancer_rejects_nothing(servers: int, first: int) -> None:
+    """The load balancer takes its servers in turn; the first of them is faulty."""
     record, turn = RefusalRecord(), first
     for _ in range(100):
         turn += 1
@@ -134,10 +134,10 @@ def test_the_reason_quotes_the_refusal() -> None:
 
 
 class ProxyAttempt(NamedTuple):
-    """What happens at one moment: to whom, and whether the way is open just then."""
+    """What happens at one moment: to which request, and whether requests pass then."""
 
     which: int
-    """0: another request; else a request that waits, and the probe after it."""
+    """0: another request; otherwise a request that waits, and the probe after it."""
     is_open: bool
     probe_is_open: bool
 
@@ -155,10 +155,10 @@ MOMENTS = st.lists(
     thresholds=st.sampled_from([REFUSED, BROKEN, LATE]),
     can_probe=st.booleans(),
 )
-def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_rejected(
+def test_only_a_document_that_was_refused_alone_while_others_passed_is_rejected(
     moments: list[ProxyAttempt], refused: set[int], thresholds: Thresholds, can_probe: bool
 ) -> None:
-    """Passed before and after; and once all is well, all others are stored and these rejected."""
+    """Others passed before and after; in the end all others are stored, and these are rejected."""
     reading = REFUSALS[thresholds]
     waiting = [([*range(8)], RefusalRecord())]
     story: dict[int, list[str]] = {number: [] for number in range(8)}
@@ -168,8 +168,8 @@ def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_r
         if which == 0 or not waiting:
             if is_open:
                 passed += 1
-                for told in story.values():
-                    told.append("passed")
+                for events in story.values():
+                    events.append("passed")
             continue
         documents, record = waiting.pop(which % len(waiting))
         if is_open and not refused.intersection(documents):
@@ -180,8 +180,8 @@ def test_whatever_fails_when_only_who_was_refused_alone_while_others_passed_is_r
             story[documents[0]].append("refused")
         probed = probe_is_open if can_probe and probes_needed(record, reading) else None
         if probed and thresholds.probes:
-            for told in story.values():
-                told.append("passed")
+            for events in story.values():
+                events.append("passed")
         verdict = judge(record, reading, len(documents), passed, probed)
         if verdict is Verdict.REJECT:
             parked.update(documents)

@@ -1,4 +1,4 @@
-"""A template as for another tool is told as one of ours; fields of documents likewise."""
+"""Templates and fields in the notation of other tools are translated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connectors.spelling import field_path
 
 
 @pytest.mark.parametrize(
-    ("text", "ours"),
+    ("text", "translated"),
     [
         ("x-%{+YYYY.MM.dd}", "x-{@timestamp:%Y.%m.%d}"),
         ("x-%{+xxxx.ww}", "x-{@timestamp:%G.%V}"),
@@ -32,12 +32,12 @@ from connectors.spelling import field_path
         ("x-{headers.tenant}", "header.tenant, or body.headers.tenant"),
     ],
 )
-def test_a_template_of_another_tool_is_told_in_ours(text: str, ours: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(ours)):
+def test_a_template_of_another_tool_is_translated(text: str, translated: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(translated)):
         refuse_other_notations(text)
 
 
-def test_a_field_that_is_called_as_a_root_elsewhere_is_written_with_body() -> None:
+def test_a_field_named_like_a_root_of_another_tool_needs_body() -> None:
     text = "x-{body.message.tenant}-{body.headers.a}"
     refuse_other_notations(text)
     template = parse_template(text)
@@ -47,7 +47,7 @@ def test_a_field_that_is_called_as_a_root_elsewhere_is_written_with_body() -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "translation"),
     [
         ("$.order.id", "write order.id"),
         ("/order/id", "write order.id"),
@@ -57,8 +57,8 @@ def test_a_field_that_is_called_as_a_root_elsewhere_is_written_with_body() -> No
         ("a + b", "computes nothing"),
     ],
 )
-def test_the_path_of_a_field_is_told_too(path: str, told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_the_path_of_a_field_is_translated_too(path: str, translation: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(translation)):
         field_path(path)
 
 
@@ -71,5 +71,5 @@ def test_the_path_of_a_field_is_told_too(path: str, told: str) -> None:
         ("a.0", "a.0"),
     ],
 )
-def test_a_field_is_where_its_path_says(path: str, field: str) -> None:
+def test_a_field_is_found_at_its_path(path: str, field: str) -> None:
     assert field_path(path) == field

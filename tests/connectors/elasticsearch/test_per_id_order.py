@@ -1,4 +1,4 @@
-"""Documents of the same name do not overtake each other."""
+"""Documents with the same `_id` do not overtake each other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def places(parts: Sequence[RequestPart]) -> list[tuple[int, int]]:
     return [(part.batch.number, position) for part in parts for position in part.positions]
 
 
-def test_different_names_have_nothing_to_do_with_each_other() -> None:
+def test_different_ids_do_not_affect_each_other() -> None:
     order = PerIdOrder(MAX_BYTES)
     first, second = whole(batch(0, "a", "b", None)), whole(batch(1, "c", None))
 
@@ -48,7 +48,7 @@ def test_different_names_have_nothing_to_do_with_each_other() -> None:
     assert order.held == []
 
 
-def test_a_name_that_is_taken_is_waited_for() -> None:
+def test_a_document_waits_for_an_earlier_one_with_its_id() -> None:
     order = PerIdOrder(MAX_BYTES)
     order.claim(whole(batch(0, "a", "b")))
 
@@ -62,7 +62,7 @@ def test_a_name_that_is_taken_is_waited_for() -> None:
     assert order.claim(whole(batch(2, "b")))[1] == {"b"}
 
 
-def test_what_has_waited_is_sent_together_in_order_of_arrival() -> None:
+def test_waiting_documents_are_sent_together_in_order_of_arrival() -> None:
     order = PerIdOrder(MAX_BYTES)
     order.claim(whole(batch(0, "a", "b")))
     for number in (1, 2):
@@ -73,7 +73,7 @@ def test_what_has_waited_is_sent_together_in_order_of_arrival() -> None:
     assert places(freed.parts) == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
 
 
-def test_but_not_more_than_a_request_may_hold() -> None:
+def test_waiting_documents_do_not_exceed_the_largest_request_size() -> None:
     order = PerIdOrder(MAX_BYTES)
     order.claim(whole(batch(0, "a")))
     order.claim(whole(batch(1, "a", "a", "a", "a", "a", size=MAX_BYTES // 2)))
@@ -85,13 +85,13 @@ def test_but_not_more_than_a_request_may_hold() -> None:
     assert sent == [[[(1, 0), (1, 1)]], [[(1, 2), (1, 3)]], [[(1, 4)]]]
 
 
-def test_where_each_replaces_the_one_before_they_share_a_request() -> None:
+def test_documents_that_replace_each_other_share_a_request() -> None:
     order, parts = PerIdOrder(MAX_BYTES), whole(batch(0, "a", "a"))
 
     assert order.claim(parts) == (parts, {"a"})
 
 
-def test_where_not_each_one_waits_for_the_one_before() -> None:
+def test_documents_that_do_not_replace_each_other_wait() -> None:
     order = PerIdOrder(MAX_BYTES)
 
     parts, _ = order.claim(whole(batch(0, "a", "b", "a", "a", replacing=False)))
@@ -103,7 +103,7 @@ def test_where_not_each_one_waits_for_the_one_before() -> None:
     assert order.release({"a"}) == []
 
 
-def test_what_comes_after_one_that_waits_waits_too() -> None:
+def test_a_document_waits_for_an_earlier_one_that_waits() -> None:
     order, update = PerIdOrder(MAX_BYTES), batch(1, "a", replacing=False)
 
     parts, _ = order.claim([*whole(batch(0, "a")), *whole(update), *whole(batch(2, "a"))])
@@ -112,7 +112,7 @@ def test_what_comes_after_one_that_waits_waits_too() -> None:
     assert places(order.held) == [(1, 0), (2, 0)]
 
 
-def test_what_was_withdrawn_does_not_hold_up_others() -> None:
+def test_a_withdrawn_document_delays_no_other() -> None:
     order, gone = PerIdOrder(MAX_BYTES), batch(1, "a", "b")
     order.claim(whole(batch(0, "a", "b")))
     order.claim(whole(gone))
@@ -125,8 +125,8 @@ def test_what_was_withdrawn_does_not_hold_up_others() -> None:
     assert order.claim(whole(batch(3, "b")))[1] == {"b"}
 
 
-def test_halves_of_a_request_do_not_share_a_name() -> None:
-    """They may be under way at once."""
+def test_halves_of_a_request_do_not_share_an_id() -> None:
+    """Both halves may be in flight at the same time."""
     order = PerIdOrder(MAX_BYTES)
     parts, names = order.claim(whole(batch(0, "a", "b", "b", "c", "a", None)))
 
@@ -142,8 +142,8 @@ def request(*names: str | None) -> Request:
     return Request(*order.claim(whole(batch(0, *names))))
 
 
-def test_what_a_later_one_has_replaced_is_not_sent_again() -> None:
-    """Else the older one would be on top."""
+def test_a_document_that_a_later_one_has_replaced_is_not_retried() -> None:
+    """Otherwise the older one would overwrite the newer one."""
     items = Items(
         [2, 3], [Refusal(0, 429, "busy")], [Refusal(1, 500, "")], [Refusal(4, 400, "bad")]
     )
@@ -161,7 +161,7 @@ def test_what_a_later_one_has_replaced_is_not_sent_again() -> None:
         Items([], throttled=[Refusal(0, 429, ""), Refusal(1, 429, "")]),
     ],
 )
-def test_nothing_else_counts_as_stored(items: Items) -> None:
+def test_only_a_stored_document_replaces_an_earlier_one(items: Items) -> None:
     assert count_replaced_as_stored(request("a", "a"), items) == items
     assert count_replaced_as_stored(request("a", "b"), items) == items
     assert count_replaced_as_stored(request(None, None), items) == items
@@ -190,14 +190,14 @@ def test_nothing_else_counts_as_stored(items: Items) -> None:
         ),
     ],
 )
-def test_what_a_name_is(
+def test_which_documents_have_the_same_id(
     documents: Documents, action: str, names: tuple[list[Name | None], bool] | None
 ) -> None:
     assert document_names(documents, action, "here") == names
 
 
 class AgainstAnIndex(RuleBasedStateMachine):
-    """With throttling, halving and withdrawing, an index sees each name's documents in order."""
+    """With all faults, an index gets the documents of each `_id` in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -281,7 +281,7 @@ class AgainstAnIndex(RuleBasedStateMachine):
         self.backlog.finish(request, retries)
 
     def nothing_is_open_before(self, some: Batch, position: int) -> None:
-        """What does not replace rests on what is there."""
+        """A document that does not replace the stored one depends on it."""
         assert some.names is not None
         name = some.names.column[position]
         for earlier in self.batches:
@@ -306,7 +306,7 @@ class AgainstAnIndex(RuleBasedStateMachine):
             assert seen == sorted(set(seen))
 
     def teardown(self) -> None:
-        """In the end each document is answered, and the last of each name is on top."""
+        """At the end each document is answered, and the index has the last one of each `_id`."""
         for request in self.in_flight:
             self.settle(request, [201] * request.documents)
         while True:
@@ -325,7 +325,7 @@ class AgainstAnIndex(RuleBasedStateMachine):
                 assert some.withdrawn or place in self.answered
                 if name is not None and not some.withdrawn and place not in self.rejected:
                     last[name] = place
-                    # What replaces nothing has to be seen itself.
+                    # A document that does not replace must itself be seen.
                     assert some.names.replacing or place in self.applied[name]
         for name, place in last.items():
             assert self.applied[name][-1] >= place

@@ -1,4 +1,4 @@
-"""An answer that is not from Elasticsearch is described in one line."""
+"""An answer of a proxy is described in one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HTML = {"content-type": "text/html; charset=utf-8"}
 
 
 @pytest.mark.parametrize("status", REDIRECTS)
-def test_a_redirect_says_where_to_and_what_helps(status: int) -> None:
+def test_a_redirect_names_its_target_and_the_remedy(status: int) -> None:
     headers = {"location": "https://user:secret@elsewhere/events/_bulk"}
 
     reading = read(Reply(status, b"<h1>Moved</h1>", headers=headers), 1)
@@ -25,7 +25,7 @@ def test_a_redirect_says_where_to_and_what_helps(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "body", "said"),
+    ("headers", "body", "ending"),
     [
         (HTML, b"<html><body><h1>Sign in</h1>", "(text/html; charset=utf-8: Sign in)"),
         (HTML, b"<style>a{}</style><b>No</b>", "(text/html; charset=utf-8: No)"),
@@ -36,14 +36,14 @@ def test_a_redirect_says_where_to_and_what_helps(status: int) -> None:
         ({"content-type": "application/json"}, b'{"message":"x"}', '{"message":"x"})'),
     ],
 )
-def test_a_page_says_what_it_is_and_its_first_words(
-    headers: dict[str, str], body: bytes, said: str
+def test_a_page_is_described_by_its_kind_and_first_words(
+    headers: dict[str, str], body: bytes, ending: str
 ) -> None:
-    told = describe(403, headers, body)
+    description = describe(403, headers, body)
 
-    assert told.startswith("not an answer of Elasticsearch (")
-    assert told.endswith(said)
-    assert told.isprintable()
+    assert description.startswith("not an answer of Elasticsearch (")
+    assert description.endswith(ending)
+    assert description.isprintable()
 
 
 def test_a_long_page_is_cut() -> None:

@@ -1,4 +1,4 @@
-"""What becomes of each document of a request, once its answer has been read."""
+"""What happens to each document of a request, once its answer has been read."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def condemned(request: Request, reading: Retry | RefusedRequest) -> Items:
     return verdict
 
 
-def test_all_stored_is_told_as_it_was_sent() -> None:
+def test_an_answer_that_stores_all_documents_names_them_as_submitted() -> None:
     one, other = batch(3), batch(2)
     request = Request([RequestPart(one, range(3)), RequestPart(other, [1])])
 
@@ -78,7 +78,7 @@ def test_positions_are_those_of_the_batch() -> None:
     assert (retry.batch, retry.positions, retry.attempts) == (one, [4], 3)
 
 
-def test_throttling_is_tried_again_for_ever() -> None:
+def test_throttled_documents_are_retried_for_ever() -> None:
     tired = part(batch(1), [0], attempts=10**6)
     tired.refusals, tired.errors = 1000, MAX_ERRORS - 1
 
@@ -90,21 +90,21 @@ def test_throttling_is_tried_again_for_ever() -> None:
 
 
 def answer(documents: int, throttled: Sequence[int]) -> Items:
-    """Some are throttled, and all others are stored."""
+    """Some documents are throttled, and all others are stored."""
     stored = [position for position in range(documents) if position not in throttled]
     return Items(stored, throttled=[Refusal(position, 429, "busy") for position in throttled])
 
 
 @hypothesis.given(st.lists(st.sets(st.integers(0, 19)), max_size=12))
-def test_each_document_is_stored_or_tried_again_and_waits_only_if_most_were_refused(
+def test_each_document_is_stored_or_retried_and_waits_only_if_most_were_throttled(
     answers: list[set[int]],
 ) -> None:
-    """Of 20 documents, each answer throttles those; it says nothing of the others."""
+    """Of 20 documents, each answer throttles these; it says nothing of the others."""
     some, stored = part(batch(20), range(20)), list[int]()
     for throttled in answers:
         refused = [n for n, position in enumerate(some.positions) if position in throttled]
         settlement = settle(Request([some]), answer(len(some.positions), refused), None)
-        stored += [position for _, told in settlement.answers for position in told.stored]
+        stored += [position for _, each in settlement.answers for position in each.stored]
         if not settlement.retries:
             break
         (retry,) = settlement.retries
@@ -118,10 +118,10 @@ def test_each_document_is_stored_or_tried_again_and_waits_only_if_most_were_refu
 @hypothesis.given(
     shares=st.lists(st.integers(51, 100), min_size=200, max_size=200), documents=st.integers(1, 50)
 )
-def test_where_little_gets_through_requests_become_ever_rarer(
+def test_if_most_documents_are_throttled_requests_become_rarer(
     shares: list[int], documents: int
 ) -> None:
-    """At most a dozen in a minute, however many documents wait; with the longest waits."""
+    """At most a dozen in a minute, however many documents wait; with the longest delays."""
     some, now, sent = part(batch(documents), range(documents)), 0.0, 0
     for share in shares:
         sent += 1
@@ -137,7 +137,9 @@ def test_where_little_gets_through_requests_become_ever_rarer(
 
 
 @hypothesis.given(st.integers(1, 100), st.data())
-def test_a_request_is_too_much_when_most_of_it_is(documents: int, data: st.DataObject) -> None:
+def test_a_request_counts_as_throttled_when_most_of_it_is(
+    documents: int, data: st.DataObject
+) -> None:
     throttled = data.draw(st.integers(0, documents))
 
     assert is_overload(answer(documents, range(throttled)), documents) == (
@@ -164,7 +166,7 @@ def test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end() -> Non
     assert answer.rejected[0][1].reason == "null_pointer_exception"
 
 
-def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() -> None:
+def test_an_invalid_request_is_halved_until_the_bad_document_is_alone() -> None:
     indigestible = RefusedRequest(400, "malformed")
     halves = halve(Request([RequestPart(batch(5), range(5))]), indigestible)
 
@@ -177,13 +179,13 @@ def test_an_indigestible_request_is_halved_until_the_guilty_document_is_alone() 
 
 
 @pytest.mark.parametrize("status", [None, 401, 403, 404, 500, 502, 503, 504])
-def test_what_has_nothing_to_do_with_the_request_leaves_it_whole(status: int | None) -> None:
+def test_a_failure_unrelated_to_the_request_does_not_halve_it(status: int | None) -> None:
     request = Request([part(batch(1000, size=1000), range(1000), attempts=3)])
 
     assert halve(request, Retry(status, "")) is None
 
 
-def test_a_request_that_memory_is_never_free_for_is_halved() -> None:
+def test_a_request_that_always_exceeds_the_memory_is_halved() -> None:
     """Each size is tried three times: `indexing_pressure.memory.limit` may be below it."""
     window, halved_at = batch(4), []
     request = Request([part(window, range(4), attempts=0)])
@@ -210,10 +212,10 @@ CUT = Retry(None, "ConnectionError: reset", cut=True)
         (CUT, MIN_CUT_BYTES // 4, False),
     ],
 )
-def test_a_large_request_that_the_connection_breaks_of_is_halved(
+def test_a_large_request_that_breaks_the_connection_is_halved(
     reading: Retry, size: int, divided: bool
 ) -> None:
-    """But only when it has done so a few times: connections break for many reasons."""
+    """But only after several times: connections break for many reasons."""
     request = Request([part(batch(2, size), range(2), attempts=ATTEMPTS_TO_HALVE)])
     assert (halve(request, reading) is not None) is divided
 
@@ -221,7 +223,7 @@ def test_a_large_request_that_the_connection_breaks_of_is_halved(
     assert halve(request, reading) is None
 
 
-def test_a_document_that_no_connection_lasts_for_is_rejected() -> None:
+def test_a_document_that_always_breaks_the_connection_is_rejected() -> None:
     huge = batch(1, MAX_CONTENT_LENGTH + 1)
     request = Request([part(huge, [0], attempts=ATTEMPTS_TO_HALVE)])
 
@@ -230,7 +232,7 @@ def test_a_document_that_no_connection_lasts_for_is_rejected() -> None:
     assert reject_single(request, CUT) is CUT
 
 
-def test_a_smaller_one_is_sent_for_ever() -> None:
+def test_a_small_document_is_retried_for_ever() -> None:
     request = Request([part(batch(1, MIN_CUT_BYTES), [0], attempts=1000)])
 
     assert reject_single(request, CUT) is CUT
@@ -245,12 +247,14 @@ def test_a_smaller_one_is_sent_for_ever() -> None:
         (Retry(429, ""), False),
     ],
 )
-def test_what_is_too_large_will_always_be(reading: Retry | RefusedRequest, large: bool) -> None:
+def test_a_document_that_is_too_large_is_rejected_at_once(
+    reading: Retry | RefusedRequest, large: bool
+) -> None:
     assert is_too_large(reading) is large
 
 
 def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> None:
-    """Its `_id` is ours, its answer was lost, or its message was delivered before."""
+    """It may be if its `_id` is ours, its answer was lost, or its message was delivered before."""
     documents = Documents(
         [b"{}"] * 4, None, [None, "ours", None, None], redelivered=[False, False, True, False]
     )
@@ -284,7 +288,5 @@ def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> 
         (Retry(503, "no master", own=True), False),
     ],
 )
-def test_a_request_whose_answer_is_lost_may_have_been_worked_on(
-    reading: Retry, may_be: bool
-) -> None:
+def test_a_request_without_an_answer_may_have_been_executed(reading: Retry, may_be: bool) -> None:
     assert reading.may_be_stored is may_be

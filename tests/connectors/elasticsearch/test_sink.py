@@ -1,4 +1,4 @@
-"""The parts put together: what is rejected before it is sent, and what is asked at the start."""
+"""The parts together: what is rejected before it is sent, and the requests at the start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def node() -> Iterator[HttpNode]:
         yield node
 
 
-def test_what_is_rejected_at_once_does_not_shift_the_others(node: HttpNode) -> None:
+def test_documents_rejected_at_once_do_not_shift_the_positions_of_others(node: HttpNode) -> None:
     node.answers = [(200, STORED)]
     routing = FieldOfDocument(field="r")
     spec = ElasticsearchSink(url=(node.url,), index="events", routing=routing)
@@ -41,7 +41,7 @@ def test_what_is_rejected_at_once_does_not_shift_the_others(node: HttpNode) -> N
     assert lines[1::2] == [{"r": "a"}, {"r": "b"}]
 
 
-def test_where_all_are_rejected_nothing_is_sent(node: HttpNode) -> None:
+def test_if_all_documents_are_rejected_nothing_is_sent(node: HttpNode) -> None:
     spec = ElasticsearchSink(url=(node.url,), index="events", action="delete")
     answers = Answers()
 
@@ -53,7 +53,7 @@ def test_where_all_are_rejected_nothing_is_sent(node: HttpNode) -> None:
     assert node.requests == []
 
 
-def test_what_the_cluster_takes_bounds_requests(node: HttpNode) -> None:
+def test_the_limit_of_the_cluster_bounds_requests(node: HttpNode) -> None:
     lengths = b'{"nodes":{"a":{"http":{"max_content_length_in_bytes":120}}}}'
     node.answers = [(400, b'{"error":{"type":"no"}}'), (200, b"{}"), (200, b"{}"), (200, lengths)]
     node.answers += [(200, STORED)] * 2
@@ -68,8 +68,8 @@ def test_what_the_cluster_takes_bounds_requests(node: HttpNode) -> None:
     assert [len(body) for _, path, _, body in node.requests if "_bulk" in path][1:] == [90, 90]
 
 
-def test_with_none_no_document_is_named(node: HttpNode) -> None:
-    """Not by a bulk body either."""
+def test_with_id_none_no_document_has_an_id(node: HttpNode) -> None:
+    """Not even if a bulk body names one."""
     node.answers = [(200, STORED)]
     spec = ElasticsearchSink(url=(node.url,), index="events", id="none")
     answers = Answers()
@@ -81,7 +81,7 @@ def test_with_none_no_document_is_named(node: HttpNode) -> None:
     assert b"_id" not in node.requests[0][3]
 
 
-def test_what_is_rejected_at_once_does_not_hide_the_conflicts_of_others(node: HttpNode) -> None:
+def test_documents_rejected_at_once_do_not_hide_the_conflicts_of_others(node: HttpNode) -> None:
     conflict = b'{"create":{"status":409,"error":{"type":"c"}}}'
     there = b'{"found":true,"_seq_no":1,"_primary_term":1,"_source":{"f":"theirs"}}'
     node.answers = [

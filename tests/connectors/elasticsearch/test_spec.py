@@ -1,4 +1,4 @@
-"""What a spec may say about Elasticsearch."""
+"""The Elasticsearch part of a spec."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_defaults() -> None:
     assert (spec.api_key, spec.basic_auth, spec.ca_certs, spec.index_fallback) == (None,) * 4
 
 
-def test_a_url_and_a_list_of_urls_are_urls_in_code() -> None:
+def test_in_code_a_url_may_be_one_or_a_list() -> None:
     assert sink(url="http://a").url == ("http://a",)
     assert sink(url=["http://a", "https://b:9200/c"]).url == ("http://a", "https://b:9200/c")
 
@@ -33,12 +33,12 @@ def test_a_url_and_a_list_of_urls_are_urls_in_code() -> None:
 @pytest.mark.parametrize(
     "url", ["http://host", "https://host:9200", "http://[::1]:9200/", "https://u:p@host/a/b"]
 )
-def test_what_is_accepted_the_client_can_read(url: str) -> None:
+def test_the_client_can_read_every_accepted_url(url: str) -> None:
     url_to_node_config(sink(url=url).url[0], use_default_ports_for_scheme=True)
 
 
 @pytest.mark.parametrize("name", ["events", ".hidden", "a-b_c+1", "é", "e" * 255])
-def test_a_legal_name_of_an_index(name: str) -> None:
+def test_legal_index_names_are_accepted(name: str) -> None:
     assert sink(index=name, index_fallback=name).index == name
 
 
@@ -46,14 +46,14 @@ def test_a_legal_name_of_an_index(name: str) -> None:
     "name",
     ["", ".", "..", "-a", "_a", "+a", "A", "a b", "a/b", "a*", "a?", "a,b", "a#", "a:b", "e" * 256],
 )
-def test_an_illegal_name_of_an_index(name: str) -> None:
+def test_illegal_index_names_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="the name of an index"):
         sink(index=name)
     with pytest.raises(ValidationError, match="the name of an index"):
         sink(index="events-{a}", index_fallback=name)
 
 
-def test_a_template_is_kept_as_it_is_written() -> None:
+def test_a_template_is_kept_as_written() -> None:
     assert sink(index="events-{@timestamp:%Y.%m.%d}").index == "events-{@timestamp:%Y.%m.%d}"
 
 
@@ -65,7 +65,7 @@ def test_a_template_is_kept_as_it_is_written() -> None:
         ({"hash": "body"}, DocumentId(hash="body")),
     ],
 )
-def test_where_an_id_comes_from(written: Any, expected: Any) -> None:
+def test_the_forms_of_id(written: Any, expected: Any) -> None:
     assert sink(id=written).id == expected
 
 
@@ -79,7 +79,7 @@ def test_where_an_id_comes_from(written: Any, expected: Any) -> None:
         ({"action": "delete"}, "delete"),
     ],
 )
-def test_what_is_done_with_documents_that_say_nothing(keys: dict[str, Any], default: str) -> None:
+def test_the_action_of_documents_without_one(keys: dict[str, Any], default: str) -> None:
     assert sink(**keys).default_action == default
 
 
@@ -93,7 +93,7 @@ def test_what_is_done_with_documents_that_say_nothing(keys: dict[str, Any], defa
         ({"action": "delete", "pipeline": "p"}, "is for action: index or create"),
     ],
 )
-def test_what_an_action_does_not_know_is_refused(keys: dict[str, Any], problem: str) -> None:
+def test_keys_that_do_not_fit_the_action_are_refused(keys: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         sink(**keys)
 
@@ -101,7 +101,7 @@ def test_what_an_action_does_not_know_is_refused(keys: dict[str, Any], problem: 
 @pytest.mark.parametrize(
     "keys", [{"action": "update"}, {"action": "delete"}, {"version": {"field": "v"}}]
 )
-def test_an_id_that_may_be_missing_is_warned_of(keys: dict[str, Any]) -> None:
+def test_an_id_field_that_may_be_missing_gives_a_warning(keys: dict[str, Any]) -> None:
     (warning,) = sink(**keys).warnings()
 
     assert warning.at == ("id",)
@@ -125,7 +125,7 @@ def test_a_key_that_would_break_the_header_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["ca_certs", "client_cert"])
-def test_a_certificate_is_in_a_file_that_is_there(tmp_path: Path, key: str) -> None:
+def test_a_certificate_must_be_in_an_existing_file(tmp_path: Path, key: str) -> None:
     path = tmp_path / "some.pem"
     with pytest.raises(ValidationError, match="there is no such file"):
         sink(**{key: str(path)})
@@ -135,11 +135,11 @@ def test_a_certificate_is_in_a_file_that_is_there(tmp_path: Path, key: str) -> N
         sink(**{key: str(path)})
 
 
-def test_certificates_of_others_are_just_read() -> None:
+def test_a_certificate_authority_is_only_read() -> None:
     assert sink(ca_certs=certifi.where()).ca_certs == certifi.where()
 
 
-def test_a_key_belongs_to_a_certificate(tmp_path: Path) -> None:
+def test_a_client_key_needs_a_certificate(tmp_path: Path) -> None:
     path = tmp_path / "some.key"
     path.touch()
 

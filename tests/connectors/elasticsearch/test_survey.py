@@ -1,4 +1,4 @@
-"""What a cluster is asked for by `hopper check --connect`, and what is told of its answers."""
+"""What `hopper check --connect` asks a cluster, and what it reports."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ INDEX = {"indices": [{"name": "events"}], "aliases": [], "data_streams": []}
 NO_BLOCKS: Answer = (200, {})
 
 
-def told(node: HttpNode, *answers: Answer, sample: Any = (), **options: Any) -> list[Any]:
-    """What is found: whether it is ok, and what is told of it."""
+def findings(node: HttpNode, *answers: Answer, sample: Any = (), **options: Any) -> list[Any]:
+    """The findings: whether each is ok, and its text."""
     node.answers = [(status, msgspec.json.encode(body)) for status, body in answers]
     spec = ElasticsearchSink(url=(node.url,), **{"index": "events", **options})
     numbered = list(enumerate(sample, start=1))
     return [(one.subject, one.ok, one.told) for one in survey(spec, "q", numbered, 5, 0.0)]
 
 
-def asked(node: HttpNode) -> list[str]:
+def requested(node: HttpNode) -> list[str]:
     return [path.partition("?")[0] for _, path, _, _ in node.requests]
 
 
-def test_all_is_asked_and_nothing_is_written(node: HttpNode) -> None:
-    found = told(
+def test_the_survey_asks_everything_and_writes_nothing(node: HttpNode) -> None:
+    found = findings(
         node, LET_IN, VERSION, MAY, (200, INDEX), NO_BLOCKS, (200, {"p": {}}), pipeline="p"
     )
 
@@ -44,7 +44,7 @@ def test_all_is_asked_and_nothing_is_written(node: HttpNode) -> None:
         ("index events", True, "is an index"),
         ("ingest pipeline p", True, "exists"),
     ]
-    assert asked(node) == [
+    assert requested(node) == [
         "/events/_bulk",
         "/",
         "/_security/user/_has_privileges",
@@ -52,13 +52,13 @@ def test_all_is_asked_and_nothing_is_written(node: HttpNode) -> None:
         "/events/_settings/index.blocks.*",
         "/_ingest/pipeline/p",
     ]
-    assert node.requests[0][3] == b"\n"  # a bulk request of no documents
+    assert node.requests[0][3] == b"\n"  # a bulk request without documents
 
 
-def test_it_goes_on_after_what_is_wrong(node: HttpNode) -> None:
+def test_the_survey_continues_after_a_problem(node: HttpNode) -> None:
     stream = {**INDEX, "indices": [], "data_streams": [{"name": "events"}]}
 
-    _, privilege, index, pipeline = told(
+    _, privilege, index, pipeline = findings(
         node, LET_IN, VERSION, MAY_NOT, (200, stream), (404, {}), pipeline="p"
     )
 
@@ -73,24 +73,24 @@ def test_it_goes_on_after_what_is_wrong(node: HttpNode) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"), [("aliases", "is an alias"), ("indices", "is an index")]
 )
-def test_what_an_index_is_is_told(node: HttpNode, kind: str, words: str) -> None:
+def test_the_kind_of_index_is_reported(node: HttpNode, kind: str, words: str) -> None:
     found = {"indices": [], "aliases": [], "data_streams": [], kind: [{"name": "events"}]}
 
-    assert told(node, LET_IN, VERSION, MAY, (200, found), NO_BLOCKS)[-1][2] == words
+    assert findings(node, LET_IN, VERSION, MAY, (200, found), NO_BLOCKS)[-1][2] == words
 
 
-def test_nothing_more_is_asked_of_who_does_not_let_us_in(node: HttpNode) -> None:
+def test_after_a_refused_login_the_survey_asks_no_more(node: HttpNode) -> None:
     refused = (401, {"error": {"type": "security_exception", "reason": "no"}})
 
-    [(_, ok, text)] = told(node, refused, basic_auth="user:s3cret")
+    [(_, ok, text)] = findings(node, refused, basic_auth="user:s3cret")
 
     assert ok is False
     assert "correct api_key or basic_auth" in text
     assert "s3cret" not in text
-    assert asked(node) == ["/events/_bulk"]
+    assert requested(node) == ["/events/_bulk"]
 
 
-def test_a_cluster_that_is_not_there_is_told() -> None:
+def test_a_cluster_that_is_down_is_reported() -> None:
     spec = ElasticsearchSink(url=(no_server(),), index="events")
 
     [found] = survey(spec, "q", [], 5, 0.0)
@@ -99,13 +99,13 @@ def test_a_cluster_that_is_not_there_is_told() -> None:
     assert "takes no documents now: the job would wait" in found.told
 
 
-def test_documents_of_a_template_tell_which_indices_to_ask_for(node: HttpNode) -> None:
-    [_, index] = told(node, LET_IN, VERSION, index="events-{tenant}")
+def test_sample_documents_tell_which_indices_of_a_template_to_check(node: HttpNode) -> None:
+    [_, index] = findings(node, LET_IN, VERSION, index="events-{tenant}")
     assert index[:2] == ("index events-{tenant}", None)
     assert "a --sample" in index[2]
 
     simulated: Answer = (200, {"docs": [{"doc": {}}, {"doc": {}}]})
-    found = told(
+    found = findings(
         node,
         *(LET_IN, VERSION),
         *(MAY, (200, INDEX), NO_BLOCKS) * 2,
@@ -124,9 +124,9 @@ def test_documents_of_a_template_tell_which_indices_to_ask_for(node: HttpNode) -
 
 
 @pytest.mark.parametrize("answer", [(403, {"error": "no"}), (200, {"docs": []}), (200, [])])
-def test_a_simulation_that_cannot_be_had_is_not_known(node: HttpNode, answer: Answer) -> None:
-    """It needs a privilege, and Elasticsearch 8.12."""
-    found = told(node, LET_IN, VERSION, MAY, (200, INDEX), NO_BLOCKS, answer, sample=[{"n": 1}])
+def test_an_unavailable_simulation_is_reported_as_unknown(node: HttpNode, answer: Answer) -> None:
+    """Simulating an index needs a privilege, and Elasticsearch 8.12."""
+    found = findings(node, LET_IN, VERSION, MAY, (200, INDEX), NO_BLOCKS, answer, sample=[{"n": 1}])
 
     assert found[-1][:2] == ("sample", None)
     assert found[-1][2].startswith("cannot be tried")

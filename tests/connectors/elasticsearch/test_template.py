@@ -1,4 +1,4 @@
-"""Names of indices with places in them."""
+"""Index names with placeholders."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def render(
         (False, "false"),
     ],
 )
-def test_texts_numbers_and_truth_values_name_an_index(value: object, text: str) -> None:
+def test_texts_numbers_and_booleans_name_an_index(value: object, text: str) -> None:
     assert render("events-{tenant}", {"tenant": value}) == f"events-{text}"
 
 
 @pytest.mark.parametrize("value", [None, "", ["a"], {"a": "b"}, float("nan")])
-def test_nothing_else_does(value: object) -> None:
+def test_other_values_do_not_name_an_index(value: object) -> None:
     assert isinstance(render("events-{tenant}", {"tenant": value}), Missing)
     assert isinstance(render("events-{tenant}", {}), Missing)
 
 
-def test_a_path_leads_into_the_document() -> None:
+def test_a_placeholder_can_be_a_path_in_the_document() -> None:
     assert render("e-{a.b}-{c}", {"a": {"b": "x"}, "c": "y"}) == "e-x-y"
     assert lookup({"a.b": "x"}, "a.b") == "x"
     assert lookup({"a": "x"}, "a.b") is None
 
 
-def test_headers_and_properties() -> None:
+def test_a_placeholder_can_be_a_header_or_a_property() -> None:
     properties = Properties(headers={"x.y": "h"}, app_id="shop", priority=3)
 
     assert render("e-{header.x.y}", properties=properties) == "e-h"
@@ -72,19 +72,19 @@ def test_headers_and_properties() -> None:
         (b"bytes", "bytes"),
     ],
 )
-def test_a_header_of_any_type_of_amqp_names_an_index(value: object, text: str) -> None:
+def test_a_header_of_any_amqp_type_names_an_index(value: object, text: str) -> None:
     assert render("e-{header.x}", properties=Properties(headers={"x": value})) == f"e-{text}"
 
 
-def test_a_header_that_is_a_time_names_an_index_by_its_date() -> None:
+def test_a_header_with_a_time_names_an_index_by_its_date() -> None:
     sent = Properties(headers={"sent": datetime(2026, 1, 31, 23, tzinfo=UTC)})
 
     assert render("e-{header.sent:%Y.%m}", properties=sent) == "e-2026.01"
-    told = render("e-{header.sent}", properties=sent)
-    assert told == Missing("header.sent is a time: write {header.sent:%Y.%m.%d}")
+    rendered = render("e-{header.sent}", properties=sent)
+    assert rendered == Missing("header.sent is a time: write {header.sent:%Y.%m.%d}")
 
 
-def test_a_message_names_an_index_by_where_it_came_from() -> None:
+def test_a_placeholder_can_be_routing_key_exchange_or_queue() -> None:
     route = Properties("Shop", "orders.new")
 
     assert render("e-{routing_key}-{exchange|lower}", properties=route) == "e-orders.new-shop"
@@ -94,18 +94,18 @@ def test_a_message_names_an_index_by_where_it_came_from() -> None:
 
 
 @pytest.mark.parametrize("name", ["queue", "routing_key", "exchange", "header.x", "property.type"])
-def test_a_field_that_is_called_like_a_place_of_the_message_is_said_with_body(name: str) -> None:
+def test_a_field_with_a_name_of_the_envelope_needs_body(name: str) -> None:
     assert render(f"e-{{body.{name}}}", {name: "field"}, Properties("x", "x")) == "e-field"
     assert parse_template(f"e-{{body.{name}}}").fields >= {name}
 
 
-def test_other_fields_of_a_field_called_body_are_what_they_were() -> None:
+def test_other_fields_of_a_field_called_body_need_no_prefix() -> None:
     for name in ("tenant", "queue_size", "exchanges", "headers"):
         assert render(f"e-{{body.{name}}}", {"body": {name: "a"}}) == "e-a"
 
 
 @pytest.mark.parametrize("value", ["ACME", "acme", "Acme"])
-def test_capitals_are_made_small_where_the_template_says_so(value: str) -> None:
+def test_lower_makes_a_value_lowercase(value: str) -> None:
     assert render("e-{tenant|lower}-x", {"tenant": value}) == "e-acme-x"
     assert render("e-{a.b|lower}", {"a": {"b": value}}) == "e-acme"
     assert render("e-{header.t|lower}", properties=Properties(headers={"t": value})) == "e-acme"
@@ -122,14 +122,14 @@ def test_capitals_are_made_small_where_the_template_says_so(value: str) -> None:
         ("window_start", {"window_start": "2026-01-31T00:00:00.000Z"}),
     ],
 )
-def test_any_field_may_have_the_date(path: str, document: dict[str, Any]) -> None:
+def test_any_field_may_contain_the_date(path: str, document: dict[str, Any]) -> None:
     template = f"x-{{{path}:%Y.%m.%d}}"
 
     assert render(template, document, Properties(timestamp=1)) == "x-2026.01.31"
     assert not parse_template(template).needs_properties
 
 
-def test_properties_may_have_the_date() -> None:
+def test_properties_may_contain_the_date() -> None:
     assert render("x-{property.timestamp:%Y}", properties=Properties(timestamp=86400)) == "x-1970"
     routed = Properties(routing_key="2026-01-31")
     assert render("x-{routing_key:%Y.%m}", properties=routed) == "x-2026.01"
@@ -145,8 +145,8 @@ def test_properties_may_have_the_date() -> None:
         (None, "no date in ts"),
     ],
 )
-def test_of_a_field_that_has_no_date_it_is_told_what_it_has(value: object, reason: str) -> None:
-    """The time of arrival is no substitute for it, as it is for `@timestamp`."""
+def test_a_field_without_a_date_is_rejected_with_its_value(value: object, reason: str) -> None:
+    """The time of arrival replaces only a missing `@timestamp`."""
     assert render("x-{ts:%Y}", {"ts": value}, Properties(timestamp=1)) == Missing(reason)
 
 
@@ -157,7 +157,7 @@ def test_the_time_of_sending_has_the_unit_of_its_magnitude(unit: int) -> None:
     assert render("e-{@timestamp:%Y.%m.%d-%H}", properties=sent) == "e-2026.01.31-23"
 
 
-def test_a_time_of_sending_that_is_none_is_told() -> None:
+def test_an_invalid_time_of_sending_is_rejected() -> None:
     sent = Properties(timestamp=10**21)
 
     expected = Missing("property.timestamp is no date: 1000000000000000000000")
@@ -173,7 +173,7 @@ def test_early_years_keep_their_zeros(format: str, text: str) -> None:
 
 
 @hypothesis.given(st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 30)))
-def test_dates_are_printed_as_strftime_does(moment: datetime) -> None:
+def test_dates_are_printed_like_strftime(moment: datetime) -> None:
     format = "%Y.%y.%m.%d.%H.%j.%G.%V"
     named = render(f"e-{{ts:{format}}}", {"ts": moment.isoformat()})
 
@@ -208,7 +208,7 @@ def test_dates_are_those_of_the_document_in_utc(value: object, day: str) -> None
     assert render("e-{@timestamp:%Y.%m.%d}", {"@timestamp": value}, properties) == f"e-{day}"
 
 
-def test_else_of_the_sending_else_of_the_arrival() -> None:
+def test_without_a_date_the_time_of_sending_or_of_arrival_counts() -> None:
     template = "e-{@timestamp:%Y-%m-%d-%H}"
 
     assert render(template, properties=Properties(timestamp=7200)) == "e-1970-01-01-02"
@@ -218,14 +218,14 @@ def test_else_of_the_sending_else_of_the_arrival() -> None:
 @pytest.mark.parametrize(
     "value", ["yesterday", "", True, [1], "2026-13-01T00:00:00Z", 1e300, -1e14]
 )
-def test_a_date_that_is_none_is_not_replaced_by_another(value: object) -> None:
+def test_an_invalid_date_is_not_replaced(value: object) -> None:
     name = render("e-{@timestamp:%Y}", {"@timestamp": value})
 
     assert isinstance(name, Missing)
     assert name.reason.startswith("@timestamp is no date: ")
 
 
-def test_weeks_have_a_year_of_their_own() -> None:
+def test_weeks_have_their_own_year() -> None:
     assert render("e-{@timestamp:%G-w%V}", {"@timestamp": "2027-01-01T00:00:00Z"}) == "e-2026-w53"
 
 
@@ -233,7 +233,7 @@ def test_weeks_have_a_year_of_their_own() -> None:
     "value",
     ["ACME", "a b", "a/b", "a,b", "a*", "a#b", "a:b", "a\nb", "x" * 255, "ü" * 130, '"', "<a>"],
 )
-def test_a_document_cannot_name_what_elasticsearch_does_not_allow(value: str) -> None:
+def test_a_document_cannot_produce_an_illegal_index_name(value: str) -> None:
     name = render("events-{tenant}", {"tenant": value})
 
     assert isinstance(name, Missing)
@@ -242,7 +242,7 @@ def test_a_document_cannot_name_what_elasticsearch_does_not_allow(value: str) ->
 
 @pytest.mark.parametrize("template", ["{tenant}", "logs-{tenant}", "{@timestamp:%Y}{tenant}"])
 @pytest.mark.parametrize("value", [".security", "-x", "_all", "+x", ".", "..", "_bulk", -1])
-def test_a_document_cannot_reach_what_its_template_does_not_mean(
+def test_a_document_cannot_reach_an_index_outside_its_template(
     template: str, value: object
 ) -> None:
     name = render(template, {"tenant": value})
@@ -252,8 +252,8 @@ def test_a_document_cannot_reach_what_its_template_does_not_mean(
 
 
 @pytest.mark.parametrize("value", ["a\u2028b", "a\x7fb", "\ud83d", "\xa0", "\u200bx", "\u202ex"])
-def test_a_name_can_be_seen(value: str) -> None:
-    """What looks like another index is another one, and half a character is no text."""
+def test_index_names_have_only_visible_characters(value: str) -> None:
+    """A name with invisible characters is another index, and half a character is no text."""
     assert isinstance(render("logs-{tenant}", {"tenant": value}), Missing)
 
 
@@ -262,9 +262,7 @@ def test_a_name_can_be_seen(value: str) -> None:
     st.text(max_size=8) | st.text("a.-_+*,/<é0", max_size=4),
     st.text("a.-_+*,/<é0", max_size=4),
 )
-def test_whatever_fields_say_a_name_is_legal_and_fits_its_template(
-    template: str, a: str, b: str
-) -> None:
+def test_every_rendered_name_is_legal_and_fits_its_template(template: str, a: str, b: str) -> None:
     name = render(template, {"a": a, "b": b})
 
     if isinstance(name, Missing):
@@ -279,8 +277,8 @@ def test_whatever_fields_say_a_name_is_legal_and_fits_its_template(
 
 
 @pytest.mark.parametrize("template", ["e-{a}", "e-{header.a}", "e-{property.type}"])
-def test_what_is_too_long_for_a_name_is_not_kept(template: str) -> None:
-    """Names are remembered: a thousand of a megabyte would be a gigabyte."""
+def test_a_value_that_is_too_long_for_a_name_is_not_cached(template: str) -> None:
+    """Names are cached: a thousand names of a megabyte would take a gigabyte."""
     parsed, reasons = parse_template(template), list[str]()
     tracemalloc.start()
     for number in range(20):
@@ -300,7 +298,7 @@ def test_what_is_too_long_for_a_name_is_not_kept(template: str) -> None:
 @pytest.mark.parametrize(
     "name", ["events", "events-2026.01.31", ".own", "ereignisse-größe", "a_b+c"]
 )
-def test_a_name_without_places_is_a_template_too(name: str) -> None:
+def test_a_name_without_placeholders_is_a_template_too(name: str) -> None:
     template = parse_template(name)
 
     assert (template.fields, template.needs_properties) == (frozenset(), False)
@@ -320,7 +318,9 @@ def test_a_name_without_places_is_a_template_too(name: str) -> None:
         ("e-{queue}", set(), False),
     ],
 )
-def test_it_says_what_it_looks_at(template: str, fields: set[str], properties: bool) -> None:
+def test_a_template_lists_the_fields_it_reads(
+    template: str, fields: set[str], properties: bool
+) -> None:
     parsed = parse_template(template)
 
     assert (set(parsed.fields), parsed.needs_properties) == (fields, properties)
@@ -353,7 +353,7 @@ def test_it_says_what_it_looks_at(template: str, fields: set[str], properties: b
         ("x" * 256, "255 bytes"),
     ],
 )
-def test_what_is_no_template_says_what_helps(template: str, remedy: str) -> None:
+def test_an_invalid_template_is_refused_with_a_remedy(template: str, remedy: str) -> None:
     with pytest.raises(ValueError, match=re.escape(remedy)):
         parse_template(template)
 

@@ -1,4 +1,4 @@
-"""What is said where TLS fails."""
+"""The messages about TLS errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def other(reason: str) -> ssl.SSLError:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "remedy"),
     [
         (refused(10, "certificate has expired"), "certificate has expired: renew it"),
         (refused(62, "Hostname mismatch, certificate is not valid for 'a'."), "'a': write in url"),
@@ -34,16 +34,16 @@ def other(reason: str) -> ssl.SSLError:
         (ValueError("hostname '127.0.0.1' doesn't match 'a'"), "doesn't match 'a': write in url"),
     ],
 )
-def test_what_is_wrong_and_what_helps(error: Exception, said: str) -> None:
+def test_a_tls_error_names_the_cause_and_the_remedy(error: Exception, remedy: str) -> None:
     wrapped = ValueError("of a library", error)
     outermost = RuntimeError("of another")
     outermost.__cause__ = wrapped
 
-    assert said in advice(outermost)
-    assert said in advice(error)
+    assert remedy in advice(outermost)
+    assert remedy in advice(error)
 
 
-def test_without_a_file_the_system_is_trusted() -> None:
+def test_without_ca_certs_the_system_certificates_are_trusted() -> None:
     made = context(None)
 
     assert made.verify_mode == ssl.CERT_REQUIRED

@@ -1,4 +1,4 @@
-"""A made-up broker for tests: pika connections without sockets, and the frames to feed them."""
+"""A simulated broker for tests: pika connections without sockets, and frames to feed them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MAX_FRAME = 8192
 """Bytes; small, so that bodies of several frames stay small too."""
 
 _NO_LOOP = Mock(spec=AbstractIOServices)
-"""Its timers never come; a real loop would hold two sockets open."""
+"""Its timers never fire; a real loop would hold two sockets open."""
 
 
 def connect(base: Any) -> tuple[Any, list[Channel]]:
-    """An open connection of that class, and its channels 1 and 2."""
+    """Open a connection of that class, with channels 1 and 2."""
 
     class UnsocketedConnection(base):  # type: ignore[misc]  # pika has no types
         written: list[bytes]
@@ -48,7 +48,7 @@ def open_channel(connection: Any, number: int) -> Channel:
 
 
 def feed(connection: Any, data: bytes) -> None:
-    """What the socket would have read."""
+    """Give the connection bytes, as if the socket had read them."""
     connection._on_data_available(data)
 
 
@@ -57,7 +57,7 @@ def method(channel: int, what: Any) -> bytes:
 
 
 def content(channel: int, what: Any, body: bytes, properties: Any = None) -> list[bytes]:
-    """The frames of a message."""
+    """The frames of a message with content."""
     header = frame.Header(channel, len(body), properties or spec.BasicProperties())
     step = MAX_FRAME - 8  # a frame has eight bytes around its payload
     pieces = [body[at : at + step] for at in range(0, len(body), step)]
@@ -76,7 +76,7 @@ def delivery(
 
 
 def weave(lanes: dict[int, list[bytes]], order: random.Random, in_a_row: int) -> bytes:
-    """Mix the channels' frames, in no order but each channel's own."""
+    """Mix the frames of the channels; each channel keeps its own order."""
     waiting = {channel: frames[::-1] for channel, frames in lanes.items()}
     stream = []
     while channels := [channel for channel, frames in waiting.items() if frames]:
@@ -86,7 +86,7 @@ def weave(lanes: dict[int, list[bytes]], order: random.Random, in_a_row: int) ->
 
 
 def cut(stream: bytes, order: random.Random, size: int) -> Iterator[bytes]:
-    """Into reads of up to `size` bytes."""
+    """Cut the stream into reads of up to `size` bytes."""
     while stream:
         at = order.randint(1, size)
         yield stream[:at]

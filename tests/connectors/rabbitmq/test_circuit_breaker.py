@@ -1,4 +1,4 @@
-"""A consumer that has stopped tries again by itself, and parks one message each time."""
+"""A consumer that has stopped reads probes, and parks one message for each failed probe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from connectors.rabbitmq.spec import RejectLimit
 
 
 class Stream:
-    """A consumer's connections, and what they deliver."""
+    """A consumer's connections, and their messages."""
 
     def __init__(self, limit: RejectLimit | None = None) -> None:
         self.breaker = CircuitBreaker(limit or RejectLimit(rejected=3, of=10))
@@ -44,7 +44,7 @@ class Stream:
         return pauses
 
 
-def test_it_opens_when_the_limit_is_reached_and_parks_no_more() -> None:
+def test_it_stops_when_the_limit_is_reached_and_parks_no_more() -> None:
     stream = Stream()
     stream.reject(100)
 
@@ -54,7 +54,7 @@ def test_it_opens_when_the_limit_is_reached_and_parks_no_more() -> None:
 
 
 def withholding(rejections: int = 600) -> CircuitBreaker:
-    """Of 3500 messages that are held, so many in a row are rejected."""
+    """Of 3500 messages in flight, so many in a row are rejected."""
     breaker = CircuitBreaker(RejectLimit())
     breaker.read(3500)
     for tag in range(1000, 1000 + rejections):
@@ -64,8 +64,8 @@ def withholding(rejections: int = 600) -> CircuitBreaker:
     return breaker
 
 
-def test_a_burst_of_bad_messages_among_good_ones_opens_nothing() -> None:
-    """What is rejected beyond the limit is withheld until it is known what the others come to."""
+def test_a_burst_of_bad_messages_among_good_ones_stops_nothing() -> None:
+    """Rejected messages beyond the limit wait until the outcomes of the others are known."""
     breaker = withholding()
     breaker.stored(100, 10.0)
     breaker.update(2800, 10.0)
@@ -78,8 +78,8 @@ def test_a_burst_of_bad_messages_among_good_ones_opens_nothing() -> None:
     assert breaker.rejected("bad", [3500], False, 15.0)
 
 
-def test_it_opens_when_the_others_that_are_held_can_make_good_no_more() -> None:
-    """A mapping that refuses everything is told while half of the messages wait for answers."""
+def test_it_stops_when_the_other_messages_in_flight_cannot_change_the_result() -> None:
+    """A mapping that refuses everything is noticed while half of the messages wait for answers."""
     breaker = withholding(1900)
     for tag in range(3000, 3100):
         assert not breaker.rejected("bad", [tag], True, 1.0)
@@ -90,8 +90,8 @@ def test_it_opens_when_the_others_that_are_held_can_make_good_no_more() -> None:
     assert breaker.is_open
 
 
-def test_it_does_not_suspect_for_long() -> None:
-    """Long windows may hold more than is ever rejected at a time."""
+def test_a_suspicion_does_not_last_long() -> None:
+    """Long windows may hold more messages than are ever rejected at a time."""
     breaker = withholding()
     breaker.stored(1, 1.0)
     breaker.update(2899, MAX_WITHHOLDING - 0.1)
@@ -101,8 +101,8 @@ def test_it_does_not_suspect_for_long() -> None:
     assert breaker.is_open
 
 
-def test_a_lost_connection_ends_suspicion() -> None:
-    """All that was held comes again."""
+def test_a_lost_connection_ends_the_suspicion() -> None:
+    """All messages in flight are redelivered."""
     breaker = withholding()
     breaker.connected(1.0)
 
@@ -110,7 +110,7 @@ def test_a_lost_connection_ends_suspicion() -> None:
     assert not breaker.is_open
 
 
-def test_a_connection_that_comes_back_before_the_pause_is_over_is_no_probe() -> None:
+def test_a_connection_that_returns_before_the_pause_is_over_is_no_probe() -> None:
     stream = Stream()
     stream.reject(100)
     stream.breaker.connected(FIRST_PAUSE / 2)
@@ -119,7 +119,7 @@ def test_a_connection_that_comes_back_before_the_pause_is_over_is_no_probe() -> 
     assert not stream.breaker.is_half_open
 
 
-def test_a_probe_that_is_stored_closes_it() -> None:
+def test_a_stored_probe_ends_the_stop() -> None:
     stream = Stream()
     stream.reject(100)
     stream.probe()
@@ -132,7 +132,7 @@ def test_a_probe_that_is_stored_closes_it() -> None:
     assert stream.parked == 6
 
 
-def test_a_probe_that_is_rejected_is_parked_and_the_next_one_waits_longer() -> None:
+def test_a_rejected_probe_is_parked_and_the_next_pause_is_longer() -> None:
     stream = Stream()
     stream.reject(100)
 
@@ -144,7 +144,7 @@ def test_a_probe_that_is_rejected_is_parked_and_the_next_one_waits_longer() -> N
 
 
 def test_a_probe_of_many_messages_is_tried_seldom() -> None:
-    """A quorum queue counts each delivery: of ten that it allows, most last for hours."""
+    """A quorum queue counts each delivery, so ten allowed deliveries must last for hours."""
     stream = Stream()
     stream.reject(100)
 
@@ -155,8 +155,8 @@ def test_a_probe_of_many_messages_is_tried_seldom() -> None:
     assert stream.parked == 3 + 8
 
 
-def test_a_bad_message_among_good_ones_is_no_verdict_on_the_probe() -> None:
-    """A good one waits for its window while a bad one is rejected at once."""
+def test_a_bad_message_among_good_ones_does_not_fail_the_probe() -> None:
+    """A good one waits for its window, while a bad one is rejected at once."""
     stream = Stream()
     stream.reject(100)
     stream.probe()
@@ -166,7 +166,7 @@ def test_a_bad_message_among_good_ones_is_no_verdict_on_the_probe() -> None:
     assert stream.breaker.is_half_open
 
 
-def test_a_body_that_cannot_be_read_is_a_verdict_if_it_comes_first() -> None:
+def test_an_unreadable_body_fails_the_probe_if_it_comes_first() -> None:
     stream = Stream()
     stream.reject(100, by_sink=False)
     stream.probe()
@@ -176,7 +176,7 @@ def test_a_body_that_cannot_be_read_is_a_verdict_if_it_comes_first() -> None:
     assert stream.parked == 3 + 1
 
 
-def test_a_probe_that_came_too_often_is_none() -> None:
+def test_a_message_with_too_many_deliveries_is_no_probe() -> None:
     stream = Stream()
     stream.breaker.fail(0.0)
     assert not stream.breaker.is_open
@@ -187,8 +187,8 @@ def test_a_probe_that_came_too_often_is_none() -> None:
     assert stream.breaker.is_open
 
 
-def test_pauses_begin_anew_only_when_it_was_closed_for_long() -> None:
-    """Or a queue of which half is bad would be tried each second, and be parked."""
+def test_pauses_become_short_again_only_after_a_long_time_of_consuming() -> None:
+    """Otherwise a queue of which half is bad would be tried, and parked, each second."""
     stream = Stream()
     stream.reject(100)
     for expected in (2.0, 4.0):
@@ -204,8 +204,8 @@ def test_pauses_begin_anew_only_when_it_was_closed_for_long() -> None:
     assert stream.breaker.pause == FIRST_PAUSE
 
 
-def test_pauses_begin_anew_when_much_was_stored_meanwhile() -> None:
-    """An index that is blocked now and then is soon read again, each time."""
+def test_pauses_become_short_again_after_many_stored_messages() -> None:
+    """So after each of several short blocks of an index, the consumer soon reads again."""
     stream = Stream(RejectLimit(rejected=3, of=10))
     stream.reject(100)
     for stored, expected in ((99, 2.0), (100, FIRST_PAUSE)):
@@ -215,8 +215,8 @@ def test_pauses_begin_anew_when_much_was_stored_meanwhile() -> None:
         assert stream.breaker.pause == expected
 
 
-def test_a_slow_stream_of_which_nothing_is_stored_opens_it() -> None:
-    """Of 193 messages, ten an hour, 19 are parked before it is told."""
+def test_a_slow_stream_of_which_nothing_is_stored_stops_the_consumer() -> None:
+    """Of 193 messages, ten an hour, 19 are parked before it stops."""
     stream = Stream(RejectLimit())
     for number in range(1, 194):
         stream.now = 360.0 * number
@@ -228,7 +228,7 @@ def test_a_slow_stream_of_which_nothing_is_stored_opens_it() -> None:
     assert stream.parked == 20
 
 
-def test_without_a_limit_it_never_opens() -> None:
+def test_without_a_limit_it_never_stops() -> None:
     breaker = CircuitBreaker(None)
     breaker.connected(0.0)
     for number in range(1, 5000):

@@ -1,4 +1,4 @@
-"""What the dataflow sees of a consumer whose thread is no more."""
+"""What the dataflow gets from a consumer whose thread has ended."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.waiting import until
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_defect_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a consumer that receives nothing any more looks like one whose queue is empty."""
+def test_a_bug_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the consumer would look like one whose queue is empty."""
 
     def defect(_: Link) -> None:
         raise ZeroDivisionError

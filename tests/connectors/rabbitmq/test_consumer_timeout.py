@@ -1,4 +1,4 @@
-"""How long messages have waited, and when that is too long."""
+"""How long messages have been unacknowledged, and when that is too long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from connectors.rabbitmq.consumer_timeout import RESOLUTION, DeliveryAges
 
 
-def test_the_oldest_open_message_tells_the_age() -> None:
+def test_the_age_is_that_of_the_oldest_open_message() -> None:
     ages = DeliveryAges(timeout=100.0)
     ages.delivered(10, now=0.0)
     ages.delivered(20, now=5.0)
@@ -19,8 +19,8 @@ def test_the_oldest_open_message_tells_the_age() -> None:
     assert ages.oldest(None, now=8.0) == 0.0
 
 
-def test_half_of_the_time_is_worth_a_warning_and_a_tenth_is_left_to_hand_back() -> None:
-    """One warning, until something moves."""
+def test_it_warns_at_half_of_the_timeout_and_requeues_at_nine_tenths() -> None:
+    """It warns once, until a message is settled."""
     ages = DeliveryAges(timeout=100.0)
     moments = [49.0, 50.0, 60.0, 3.0, 55.0]
 
@@ -29,10 +29,10 @@ def test_half_of_the_time_is_worth_a_warning_and_a_tenth_is_left_to_hand_back() 
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.floats(0, 3), st.integers(0, 6)), max_size=50))
-def test_it_is_never_younger_than_it_is_and_a_second_older_at_most(
+def test_the_age_is_at_most_a_second_too_large_and_never_too_small(
     moments: list[tuple[int, float, int]],
 ) -> None:
-    """However messages come and are settled; and it remembers no more than it must."""
+    """In any order of deliveries and outcomes; and the memory for it is bounded."""
     ages, now, arrived, first = DeliveryAges(timeout=1.0), 0.0, [0.0], 1
     for count, seconds, settled in moments:
         now += seconds

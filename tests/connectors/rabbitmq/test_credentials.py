@@ -22,13 +22,15 @@ def test_urls_are_read_again() -> None:
     assert credentials.of_dead_letter() == ("amqp://a:new@host/",)
 
 
-def test_parking_may_have_its_own() -> None:
+def test_parking_may_have_credentials_of_its_own() -> None:
     credentials = Credentials(lambda: specs(url="amqp://b:other@host/"))
 
     assert credentials.of_dead_letter() == ("amqp://b:other@host/",)
 
 
-def test_what_cannot_be_read_is_told_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_credentials_that_cannot_be_read_are_logged_and_change_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def read() -> Specs:
         raise SpecError(["pipeline.yaml:4:5: the file cannot be read"])
 
@@ -36,5 +38,5 @@ def test_what_cannot_be_read_is_told_and_changes_nothing(caplog: pytest.LogCaptu
     assert "so the old ones are kept: pipeline.yaml:4:5" in caplog.text
 
 
-def test_where_nothing_can_be_read_nothing_changes() -> None:
+def test_without_a_way_to_read_them_again_credentials_stay() -> None:
     assert Credentials().of_source() == Credentials().of_dead_letter() == ()

@@ -19,11 +19,11 @@ from connectors.rabbitmq.properties import decode
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FRAME_BYTES = 4096
-"""The smallest that AMQP allows."""
+"""The smallest frame size that AMQP allows."""
 
 
 def message(headers_bytes: int = 0, **properties: Any) -> Message:
-    """With that many bytes of one header."""
+    """A message with one header of that many bytes."""
     if headers_bytes:
         properties["headers"] = {"blob": "x" * headers_bytes}
     encoded = b"".join(spec.BasicProperties(**properties).encode())
@@ -31,7 +31,7 @@ def message(headers_bytes: int = 0, **properties: Any) -> Message:
 
 
 def parked(original: Message, reason: str = "bad") -> Properties:
-    """The envelope of the copy, as its consumer sees it."""
+    """The envelope of the parked copy, as a consumer receives it."""
     rejection = Rejection(reason, 400, "events", "id-1", 3)
     properties = envelope(Rejected(original, rejection), "queue", 7, NOW, FRAME_BYTES)
     assert len(frame.Header(1, 4, properties).marshal()) <= FRAME_BYTES
@@ -43,7 +43,7 @@ def headers_of(properties: Properties) -> dict[str, Any]:
     return properties.headers
 
 
-def test_everything_travels_where_there_is_room() -> None:
+def test_all_headers_are_kept_if_they_fit() -> None:
     copy = parked(message(100, message_id="m-1", user_id="u", expiration="60000"))
 
     headers = headers_of(copy)
@@ -74,10 +74,10 @@ def test_everything_travels_where_there_is_room() -> None:
         (4000, 200, True, False, "headers"),
     ],
 )
-def test_what_matters_least_stays_behind_first(
+def test_the_least_important_headers_are_left_out_first(
     headers_bytes: int, reason_length: int, index: bool, blob: bool, left_out: str | None
 ) -> None:
-    """The end of a long reason, then what else we know, then the sender's headers."""
+    """First the end of a long reason, then our other headers, then the sender's headers."""
     headers = headers_of(parked(message(headers_bytes, message_id="m-1"), "r" * 3000))
 
     assert headers["x-hopper-reason"] == "r" * reason_length
@@ -87,8 +87,8 @@ def test_what_matters_least_stays_behind_first(
     assert headers.get("x-hopper-left-out") == left_out
 
 
-def test_properties_never_stay_behind() -> None:
-    """As long as all of them can be, in the smallest frame, with a reason in a large alphabet."""
+def test_properties_are_never_left_out() -> None:
+    """With the longest properties, the smallest frame, and a reason in a large alphabet."""
     names = ("content_type", "content_encoding", "correlation_id", "reply_to", "message_id")
     more = ("type", "user_id", "app_id", "cluster_id", "expiration")
     full = message(4000, **dict.fromkeys(names + more, "x" * 255))
@@ -101,13 +101,13 @@ def test_properties_never_stay_behind() -> None:
 
 
 def test_half_a_character_becomes_a_question_mark() -> None:
-    """JSON can spell one, UTF-8 cannot; Elasticsearch quotes what it was sent."""
+    """JSON can contain one, UTF-8 cannot; Elasticsearch quotes the document."""
     assert headers_of(parked(message(), "no \ud800"))["x-hopper-reason"] == "no ?"
 
 
 @given(st.binary(max_size=4060), st.text(max_size=3000))
-def test_whatever_came_fits(noise: bytes, reason: str) -> None:
-    """And says why."""
+def test_every_parked_message_fits_into_the_frame(noise: bytes, reason: str) -> None:
+    """And it has its reason."""
     table = b"\xa0\x00\x01a" + struct.pack(">I", len(noise)) + noise
     for properties in (noise, table):
         headers = headers_of(parked(Message(1, False, b"\x00\x00", properties, b""), reason))

@@ -1,6 +1,6 @@
-"""No bytes from outside do more than end a connection, or reject a message.
+"""Bytes from outside can end a connection or reject a message, but do nothing else.
 
-`make fuzz` runs the same with many more inputs.
+`make fuzz` runs the same tests with many more inputs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ fields = st.recursive(
     ),
     max_leaves=8,
 )
-"""Values of all types and of none, mostly broken."""
+"""Values of all types, mostly broken."""
 tables = st.lists(st.tuples(st.binary(max_size=5), fields), max_size=6).map(
     lambda named: _long(b"".join(bytes([len(n)]) + n + value for n, value in named))
 )
@@ -56,7 +56,7 @@ envelopes = st.one_of(
 changes = st.lists(
     st.tuples(st.integers(0, 2**20), st.integers(0, 9), st.binary(max_size=9)), max_size=6
 )
-"""At a place, take some bytes away, and put others there."""
+"""Remove some bytes at a position, and insert others."""
 
 
 def _long(content: bytes) -> bytes:
@@ -64,13 +64,13 @@ def _long(content: bytes) -> bytes:
 
 
 @given(tables | st.binary(max_size=80))
-def test_a_table_is_read_or_is_none(noise: bytes) -> None:
+def test_any_bytes_are_a_table_or_an_error(noise: bytes) -> None:
     with contextlib.suppress(ValueError):
         assert isinstance(decode_table(noise, 0)[0], dict)
 
 
 @given(envelopes, st.binary(max_size=20))
-def test_an_envelope_is_read_or_is_none(noise: bytes, route: bytes) -> None:
+def test_any_bytes_are_an_envelope_or_an_error(noise: bytes, route: bytes) -> None:
     """In any state of the reader."""
     message = Message(1, True, route, noise, b"body")
     with contextlib.suppress(ValueError):
@@ -83,7 +83,7 @@ def test_an_envelope_is_read_or_is_none(noise: bytes, route: bytes) -> None:
 
 
 @given(envelopes, st.binary(max_size=20), st.text(max_size=300))
-def test_a_message_can_be_parked_whatever_it_is(noise: bytes, route: bytes, reason: str) -> None:
+def test_every_message_can_be_parked(noise: bytes, route: bytes, reason: str) -> None:
     message = Message(1, True, route, noise, b"body")
 
     basic_properties(message, {}).encode()
@@ -94,10 +94,10 @@ def test_a_message_can_be_parked_whatever_it_is(noise: bytes, route: bytes, reas
 
 
 @given(changes, st.lists(st.integers(1, 200), min_size=1, max_size=8), envelopes)
-def test_a_stream_of_anything_ends_the_connection_at_the_most(
+def test_a_stream_of_any_bytes_at_most_ends_the_connection(
     changed: list[tuple[int, int, bytes]], reads: list[int], properties: bytes
 ) -> None:
-    """By an error that pika has a name for: it comes back then; others would end the job."""
+    """By an error that pika names: then the job reconnects; other errors would end the job."""
     connection, (channel, _) = connect(BatchConnection)
     messages: list[Message] = []
     tag = connection.consume_batches(channel, "queue", messages.extend)
@@ -121,7 +121,7 @@ def test_a_stream_of_anything_ends_the_connection_at_the_most(
 
 
 def _stream(tag: str, noise: bytes) -> bytes:
-    """Messages of all sizes, one that was returned, and what else a broker says."""
+    """Messages of all sizes, a returned message, and other methods of a broker."""
 
     class Encoded(spec.BasicProperties):  # type: ignore[misc]  # pika has no types
         def encode(self) -> list[bytes]:

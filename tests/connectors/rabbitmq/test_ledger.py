@@ -1,4 +1,4 @@
-"""The ledger against a broker that, as RabbitMQ does, closes the channel for a mistake."""
+"""The ledger, with a broker that closes the channel for a mistake, as RabbitMQ does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connectors.rabbitmq.ledger import Ledger
 
 
 class LedgerBroker:
-    """Keeps what it has delivered until it hears of it."""
+    """Keeps what it has delivered until it is settled."""
 
     def __init__(self) -> None:
         self.delivered = 0
@@ -41,7 +41,7 @@ class LedgerBroker:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Anything may happen to any tag, in any order, and more than once."""
+    """Any operation on any tag, in any order, and repeatedly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,18 +51,18 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @property
     def open(self) -> set[int]:
-        """Delivered, and neither finished nor rejected."""
+        """Delivered, and neither stored nor rejected."""
         return set(range(1, self.broker.delivered + 1)) - self.finished - set(self.broker.rejected)
 
     @rule(count=st.integers(1, 40))
     def deliver(self, count: int) -> None:
-        """Each with its tag as its size."""
+        """The size of each message is its tag."""
         last = self.broker.deliver(count)
         self.ledger.delivered(last, range(last - count + 1, last + 1))
 
     @rule(tags=st.lists(st.integers(-3, 200), max_size=30))
     def store(self, tags: list[int]) -> None:
-        """In any order; unknown ones, repetitions and old ones among them."""
+        """In any order; with unknown, repeated and old tags."""
         self.stored(tags)
 
     @rule(first=st.integers(-3, 200), count=st.integers(1, 60))
@@ -70,7 +70,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.stored(list(range(first, first + count)))
 
     @rule(tags=st.lists(st.integers(1, 12), min_size=2).map(sorted))
-    def store_what_resembles_a_run(self, tags: list[int]) -> None:
+    def store_what_looks_like_a_run(self, tags: list[int]) -> None:
         self.stored(tags)
 
     def stored(self, tags: Sequence[int]) -> None:
@@ -89,7 +89,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.broker.delivered)
     @rule(spill=st.booleans())
     def flush(self, spill: bool) -> None:
-        """It takes one frame for all that precede the open ones, and one for each of the others."""
+        """It sends one frame for all that precede the open ones, and one for each of the others."""
         first_open = min(self.open, default=self.broker.delivered + 1)
         unsent = self.finished & self.broker.waiting
         together = {tag for tag in unsent if tag < first_open}
@@ -102,18 +102,18 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.finished & self.broker.waiting == unsent - together - singly
 
     @invariant()
-    def nothing_is_acknowledged_but_what_is_finished(self) -> None:
+    def only_finished_messages_are_acknowledged(self) -> None:
         assert self.broker.acknowledged <= self.finished
 
     @invariant()
-    def its_counts_are_the_brokers(self) -> None:
+    def the_counts_are_those_of_the_broker(self) -> None:
         assert self.ledger.open == len(self.broker.waiting)
         assert self.ledger.unsent == len(self.finished & self.broker.waiting)
         assert self.ledger.unfinished == len(self.open)
         assert self.ledger.bytes == sum(self.open)
 
     @invariant()
-    def it_counts_what_is_held_from_any_tag_on(self) -> None:
+    def the_messages_held_from_any_tag_on_are_counted(self) -> None:
         for tag in (
             1,
             self.broker.delivered // 2,
@@ -135,7 +135,7 @@ def broker() -> LedgerBroker:
 
 @pytest.fixture
 def ledger(broker: LedgerBroker) -> Ledger:
-    """Ten messages have been delivered."""
+    """A ledger of ten delivered messages."""
     ledger = Ledger(broker.acknowledge, broker.reject)
     ledger.delivered(broker.deliver(10))
     return ledger
@@ -148,10 +148,10 @@ def test_a_window_of_messages_takes_one_frame(broker: LedgerBroker, ledger: Ledg
     assert broker.waiting == set()
 
 
-def test_a_rejected_message_that_waits_to_be_parked_is_swept_along_by_nothing(
+def test_a_frame_for_several_tags_skips_a_rejected_message(
     broker: LedgerBroker, ledger: Ledger
 ) -> None:
-    """It is told to the ledger when it is parked, as any other that is finished."""
+    """Such a message is finished, for the ledger, when it is parked."""
     ledger.stored([1, 2, 3, 5, 6, 7, 8, 9, 10])
     ledger.flush(spill=True)
     assert broker.waiting == {4}
@@ -161,7 +161,7 @@ def test_a_rejected_message_that_waits_to_be_parked_is_swept_along_by_nothing(
     assert broker.waiting == set()
 
 
-def test_what_is_finished_behind_an_open_message_waits_for_it_until_spilled(
+def test_finished_messages_behind_an_open_one_wait_until_spilled(
     broker: LedgerBroker, ledger: Ledger
 ) -> None:
     ledger.stored(range(2, 11))
@@ -172,7 +172,7 @@ def test_what_is_finished_behind_an_open_message_waits_for_it_until_spilled(
     assert (ledger.open, ledger.unsent) == (1, 0)
 
 
-def test_single_acknowledgements_can_leave_together() -> None:
+def test_single_acknowledgements_can_be_sent_together() -> None:
     sent: list[list[int]] = []
     broker = LedgerBroker()
     ledger = Ledger(broker.acknowledge, broker.reject, lambda tags: sent.append(list(tags)))
@@ -185,18 +185,18 @@ def test_single_acknowledgements_can_leave_together() -> None:
 
 
 @pytest.mark.parametrize("tags", [[1, 1, 4, 4], [1, 2, 2, 4], [2, 1, 3], [1, 10**12], []])
-def test_what_is_no_run_is_not_taken_for_one(ledger: Ledger, tags: list[int]) -> None:
+def test_tags_with_gaps_are_no_run(ledger: Ledger, tags: list[int]) -> None:
     assert ledger.stored(tags) == len(set(tags) & set(range(1, 11)))
 
 
-def test_a_tag_of_another_channel_is_nothing(broker: LedgerBroker, ledger: Ledger) -> None:
+def test_a_tag_of_another_channel_is_ignored(broker: LedgerBroker, ledger: Ledger) -> None:
     assert ledger.stored([0, 11, 12]) == 0
     assert not ledger.reject(11, requeue=False)
     assert ledger.flush(spill=True) == 0
     assert broker.waiting == set(range(1, 11))
 
 
-def test_what_a_later_consumer_holds_is_counted_from_its_first_message_on() -> None:
+def test_the_messages_of_a_later_consumer_are_counted_from_its_first_one_on() -> None:
     ledger = Ledger(lambda _tag, _multiple: None, lambda _tag, *, requeue: None)
     ledger.delivered(10)
     ledger.stored([1, 2, 7])

@@ -1,4 +1,4 @@
-"""What is said of a broker: where it is, and what is wrong with it."""
+"""How logs and errors name a broker and its problem."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from connectors.rabbitmq.visit import Visit
         ("amqps://guest:secret@broker/team%2Fa", 'broker:5671, virtual host "team/a"'),
     ],
 )
-def test_a_place_has_host_port_and_virtual_host(url: str, expected: str) -> None:
-    """And no password."""
+def test_a_broker_is_named_by_host_port_and_virtual_host(url: str, expected: str) -> None:
+    """The name has no password."""
     assert address_of(url) == expected
 
 
@@ -44,12 +44,12 @@ def test_a_place_has_host_port_and_virtual_host(url: str, expected: str) -> None
         (ValueError(), "ValueError"),
     ],
 )
-def test_an_error_is_told_without_its_wrapping(error: Exception, expected: str) -> None:
+def test_an_error_is_shown_without_its_wrappers(error: Exception, expected: str) -> None:
     assert describe(error) == expected
 
 
-def test_a_certificate_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the place, and without the password."""
+def test_a_missing_certificate_file_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the name of the broker, and without the password."""
     monkeypatch.setattr(Visit, "TRIES", 1)
     url = "amqps://guest:s3cret@127.0.0.1:1/?ssl_options={'cafile':'/no/such/file'}"
     spec = RabbitMQSource.model_validate({"url": url, "queue": "q"})

@@ -1,4 +1,4 @@
-"""What a URL means for a connection: whom we trust, and who we are."""
+"""What a URL says about a connection: TLS, certificates and login."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.rabbitmq.parameters import advice, parameters
 
 
 @pytest.mark.parametrize("query", ["", "?ssl_options={}", "?ssl_options={'ciphers':'HIGH'}"])
-def test_a_broker_is_always_verified(query: str) -> None:
+def test_the_broker_is_always_verified(query: str) -> None:
     """Its certificate and its name."""
     context = parameters(f"amqps://host/{query}").ssl_options.context
 
@@ -19,24 +19,24 @@ def test_a_broker_is_always_verified(query: str) -> None:
     assert context.check_hostname
 
 
-def test_without_tls_there_is_none() -> None:
+def test_without_tls_there_is_no_tls_context() -> None:
     assert parameters("amqp://host/").ssl_options is None
 
 
-def test_everything_else_is_pikas() -> None:
+def test_all_other_parameters_are_those_of_pika() -> None:
     read = parameters("amqps://us%40er:p%2Fw@host:5673/v%2Fh?heartbeat=30&ssl_options={}")
 
     assert (read.host, read.port, read.virtual_host, read.heartbeat) == ("host", 5673, "v/h", 30)
     assert read.credentials == PlainCredentials("us@er", "p/w")
 
 
-def test_who_has_a_certificate_may_need_no_password() -> None:
+def test_a_client_certificate_may_replace_the_password() -> None:
     read = parameters("amqps://host/?auth_mechanism=external")
 
     assert isinstance(read.credentials, ExternalCredentials)
 
 
-def test_a_file_that_is_no_certificate_is_told() -> None:
+def test_an_invalid_certificate_file_is_reported() -> None:
     with pytest.raises(OSError, match="ssl_options: a certificate, a key or a CA cannot be read"):
         parameters(f"amqps://host/?ssl_options={{'cafile':'{__file__}'}}")
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_certificate_is_told() -> None:
         ("SOMETHING_ELSE", "TLS: something else"),
     ],
 )
-def test_an_error_of_tls_is_told_with_what_helps(reason: str, says: str) -> None:
+def test_a_tls_error_is_reported_with_its_remedy(reason: str, says: str) -> None:
     error = ssl.SSLError(1, f"[SSL: {reason}] (_ssl.c:1)")
     error.reason = reason
 

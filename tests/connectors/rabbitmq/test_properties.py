@@ -1,4 +1,4 @@
-"""Envelopes as pika writes them, as it cannot write them, and as no client should."""
+"""Envelopes that pika writes, envelopes that it cannot write, and invalid ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ envelopes = st.fixed_dictionaries(
     },
 )
 FLOAT = b"\x05floatd" + struct.pack(">d", 0.5)
-"""A header that pika can neither read right nor write at all."""
+"""A header that pika can neither read correctly nor write."""
 
 
 def encoded(**properties: Any) -> bytes:
@@ -44,7 +44,7 @@ def message(properties: bytes) -> Message:
 
 
 def message_with_headers(*fields: bytes) -> Message:
-    """Of fields that are encoded already; its content type is `a/b`, its id `m-1`."""
+    """A message with encoded headers; its content type is `a/b`, its id `m-1`."""
     table = b"".join(fields)
     headers = struct.pack(">I", len(table)) + table
     return message(b"\xa0\x80" + b"\x03a/b" + headers + b"\x03m-1")
@@ -78,7 +78,7 @@ def test_text_that_is_not_utf_8_gets_replacement_characters() -> None:
 
 
 @given(envelopes, st.data())
-def test_properties_that_are_cut_off_are_none(envelope: dict[str, Any], data: Any) -> None:
+def test_truncated_properties_are_refused(envelope: dict[str, Any], data: Any) -> None:
     properties = encoded(**envelope)
     broken = properties[: data.draw(st.integers(0, len(properties) - 1))]
 
@@ -87,14 +87,14 @@ def test_properties_that_are_cut_off_are_none(envelope: dict[str, Any], data: An
 
 
 @pytest.mark.parametrize("flag", [0x0001, 0x0002])
-def test_properties_that_no_broker_knows_are_named(flag: int) -> None:
+def test_unknown_property_flags_are_named(flag: int) -> None:
     with pytest.raises(ValueError, match="unknown"):
         decode(message(struct.pack(">H", 0x8000 | flag) + b"\x01a"))
 
 
 @given(st.binary(max_size=60))
-def test_whatever_comes_is_an_envelope_or_a_value_error(noise: bytes) -> None:
-    """And can be parked, in any case."""
+def test_any_bytes_are_an_envelope_or_a_value_error(noise: bytes) -> None:
+    """And the message can be parked in any case."""
     with contextlib.suppress(ValueError):
         assert isinstance(decode(message(noise)), Properties)
     copy = spec.BasicProperties().decode(b"".join(basic_properties(message(noise), {}).encode()))
@@ -102,7 +102,7 @@ def test_whatever_comes_is_an_envelope_or_a_value_error(noise: bytes) -> None:
 
 
 @given(envelopes)
-def test_a_copy_keeps_everything_and_is_persistent(envelope: dict[str, Any]) -> None:
+def test_a_copy_keeps_all_properties_and_is_persistent(envelope: dict[str, Any]) -> None:
     extra = {"x-reason": "why", "x-status": 400}
 
     copy = b"".join(basic_properties(message(encoded(**envelope)), extra).encode())
@@ -111,8 +111,8 @@ def test_a_copy_keeps_everything_and_is_persistent(envelope: dict[str, Any]) -> 
     assert decode(message(copy)) == decode(message(encoded(**envelope)))._replace(**changed)
 
 
-def test_a_copys_headers_are_those_that_came_byte_for_byte() -> None:
-    """With pika 0.5 would become 0, and ten thousand levels of an array would be too many."""
+def test_the_headers_of_a_copy_are_the_original_bytes() -> None:
+    """With pika 0.5 would become 0, and an array of ten thousand levels would be too deep."""
     deep = b"V"
     for _ in range(10_000):
         deep = b"A" + struct.pack(">I", len(deep)) + deep
@@ -134,7 +134,7 @@ def test_an_extra_header_replaces_one_of_its_name() -> None:
     assert decode(message(b"".join(copy.encode()))).headers == {"float": 0.5, "x-reason": "why"}
 
 
-def test_a_copy_can_still_be_changed() -> None:
+def test_a_copy_can_be_changed() -> None:
     """A parked message must not expire, for example."""
     copy = basic_properties(message(encoded(expiration="60000", content_type="a/b")), {})
 
@@ -146,7 +146,7 @@ def test_a_copy_can_still_be_changed() -> None:
     assert decoded.headers == {"x-number": 1}
 
 
-def test_text_that_is_not_utf_8_is_copied_as_it_is() -> None:
+def test_text_that_is_not_utf_8_is_copied_unchanged() -> None:
     original = message(encoded(message_id=b"\xff"))
 
     assert b"".join(basic_properties(original, {}).encode()).endswith(b"\x01\xff")
@@ -162,8 +162,8 @@ def test_text_that_is_not_utf_8_is_copied_as_it_is() -> None:
     ],
     ids=["no number", "no time", "decimal", "unknown"],
 )
-def test_pika_can_read_what_is_left_of_properties(field: bytes) -> None:
-    """All but headers, and headers that it can read, unless the table itself is broken."""
+def test_pika_can_read_repaired_properties(field: bytes) -> None:
+    """Everything but headers that pika cannot read; all headers if the table itself is broken."""
     text = b"\x01sS\x00\x00\x00\x01x"
     original = message_with_headers(b"\x01iI\x00\x00\x00\x07", field, text).properties
 

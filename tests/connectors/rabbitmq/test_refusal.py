@@ -1,4 +1,4 @@
-"""What a broker refuses for good is told with what helps, and what may pass is not."""
+"""Permanent refusals of a broker have a remedy; other errors may be temporary."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REFUSED = "ACCESS_REFUSED - access to queue 'q' in vhost '/' refused for user 'u
         (refusal.DEAD_LETTER_EXCHANGE, 404, "NOT_FOUND - no exchange", "dead_letter.rabbitmq"),
     ],
 )
-def test_what_is_refused_for_good_has_a_remedy(
+def test_a_permanent_refusal_has_a_remedy(
     remedies: refusal.Remedies, code: int, text: str, expected: str
 ) -> None:
     assert expected in remedy(remedies, code, text)
@@ -53,7 +53,7 @@ def test_what_is_refused_for_good_has_a_remedy(
         (None, "Connection refused"),
     ],
 )
-def test_what_may_pass_is_waited_for(code: int | None, text: str) -> None:
+def test_a_temporary_error_is_waited_for(code: int | None, text: str) -> None:
     assert remedy(refusal.CONSUME, code, text) == ""
 
 
@@ -75,13 +75,13 @@ def test_what_may_pass_is_waited_for(code: int | None, text: str) -> None:
         (ConnectionRefusedError(111, "Connection refused"), ""),
     ],
 )
-def test_a_connection_that_is_refused_has_a_remedy(error: Exception, expected: str) -> None:
+def test_a_refused_connection_has_a_remedy(error: Exception, expected: str) -> None:
     found = remedy_of_connection(error)
     assert expected in found
     assert bool(found) == bool(expected)
 
 
-def test_a_refusal_before_the_first_agreement_is_for_good(
+def test_a_refusal_before_the_first_success_ends_the_job(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -90,11 +90,11 @@ def test_a_refusal_before_the_first_agreement_is_for_good(
     reach.lost("h:5672", REFUSED, "give the permission", expected=False)
 
     assert reach.refused == f"q/000: h:5672: {REFUSED}: give the permission"
-    assert caplog.records == []  # the end of the job tells it
+    assert caplog.records == []  # the end of the job reports it
 
 
-def test_a_refusal_later_is_an_error_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    """A lost connection is a warning; both are told as the cause."""
+def test_a_later_refusal_is_an_error_and_is_retried(caplog: pytest.LogCaptureFixture) -> None:
+    """A lost connection is a warning; `/health` shows the cause of both."""
     caplog.set_level(logging.INFO)
     reach = Reach("q/000")
     reach.agreed("h:5672")
@@ -109,10 +109,10 @@ def test_a_refusal_later_is_an_error_and_tried_again(caplog: pytest.LogCaptureFi
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "ERROR"]
 
 
-def test_what_ends_a_consumer_that_consumes_is_no_refusal(
+def test_the_end_of_a_working_consumer_is_no_refusal(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The broker closes a channel with 406 for an acknowledgement that is overdue, too."""
+    """The broker also closes a channel with 406 at the consumer timeout."""
     reach = Reach("q/000")
     reach.agreed("h:5672")
 

@@ -1,4 +1,4 @@
-"""Too many rejected messages are told from many: by kind of reason, against what was read."""
+"""When rejected messages are too many: by kind of reason, among the messages that were read."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def limit(rejected: int, of: int) -> RejectLimit:
 
 
 def stopped_after(counter: RejectCounter, tags: list[int], kind: str = "bad") -> int | None:
-    """How many of these are rejected when that is too many; `None`: it never is."""
+    """How many of these are rejected when the limit is reached; `None`: it never is."""
     for number, tag in enumerate(tags, start=1):
         if counter.rejected(kind, [tag], now=0.0):
             return number
     return None
 
 
-def test_more_than_half_of_a_thousand_read_in_a_row_are_too_many() -> None:
-    """If the spec says nothing else."""
+def test_more_than_half_of_a_thousand_messages_in_a_row_are_too_many() -> None:
+    """By default."""
     default = RabbitMQDeadLetter(routing_key="parked").reject_limit
     assert default is not None
     counter = RejectCounter(default)
@@ -40,7 +40,7 @@ def test_more_than_half_of_a_thousand_read_in_a_row_are_too_many() -> None:
 
 
 def test_every_seventh_of_a_full_prefetch_is_not_too_many() -> None:
-    """`count: 1000, time: 1s`, 4000 read and none stored yet."""
+    """`count: 1000, time: 1s`: 4000 are read, and none is stored yet."""
     counter = RejectCounter(DEFAULT)
     counter.read(4000)
 
@@ -49,7 +49,7 @@ def test_every_seventh_of_a_full_prefetch_is_not_too_many() -> None:
 
 
 def test_one_in_twenty_of_twenty_thousand_is_not_too_many() -> None:
-    """`window: {time: 15s}`, 10,400 read at once: 520 are unreadable."""
+    """`window: {time: 15s}`: 10,400 are read at once, and 520 are unreadable."""
     counter = RejectCounter(DEFAULT)
     counter.read(10_400)
 
@@ -57,8 +57,8 @@ def test_one_in_twenty_of_twenty_thousand_is_not_too_many() -> None:
     assert not counter.is_all_rejected(awaiting_outcome=9880, now=14.0)
 
 
-def test_what_an_ingest_processor_refuses_here_and_there_is_not_too_many() -> None:
-    """2.6 % of 20,000, which are refused all at once in the end."""
+def test_a_few_errors_of_an_ingest_processor_are_not_too_many() -> None:
+    """2.6 % of 20,000 are refused, all at once at the end."""
     counter = RejectCounter(DEFAULT)
     counter.read(20_000)
 
@@ -66,7 +66,7 @@ def test_what_an_ingest_processor_refuses_here_and_there_is_not_too_many() -> No
 
 
 def test_a_mapping_that_refuses_everything_stops_before_many_are_parked() -> None:
-    """4000 are read and unanswered; the answers come for 500 at a time, the second one first."""
+    """4000 are read and unanswered; the answers come for 500 at a time, the second 500 first."""
     counter = RejectCounter(DEFAULT)
     counter.read(4000)
     answers = [range(501, 1001), range(1, 501), range(1001, 1501), range(1501, 2001)]
@@ -76,7 +76,7 @@ def test_a_mapping_that_refuses_everything_stops_before_many_are_parked() -> Non
     assert stopped == 501
 
 
-def test_kinds_count_by_themselves_unless_nearly_nothing_else_is_left() -> None:
+def test_kinds_count_separately_unless_nearly_all_messages_are_rejected() -> None:
     counter = RejectCounter(limit(50, of=100))
     counter.read(1000)
     for tag in range(1, 101):
@@ -85,7 +85,7 @@ def test_kinds_count_by_themselves_unless_nearly_nothing_else_is_left() -> None:
     assert counter.rejected("c", [101], 0.0)
 
 
-def test_a_summary_counts_as_many_messages_as_are_in_it() -> None:
+def test_a_summary_counts_as_many_messages_as_it_contains() -> None:
     counter = RejectCounter(DEFAULT)
     counter.read(1000)
 
@@ -95,8 +95,8 @@ def test_a_summary_counts_as_many_messages_as_are_in_it() -> None:
     assert found.index(True) == 5
 
 
-def test_what_another_connection_has_delivered_goes_before() -> None:
-    """Tags begin anew with each connection, messages do not."""
+def test_messages_of_an_earlier_connection_come_first() -> None:
+    """Tags begin again with each connection, the count of messages does not."""
     counter = RejectCounter(limit(2, of=10))
     counter.read(8)
     assert stopped_after(counter, [7, 8]) is None
@@ -107,8 +107,8 @@ def test_what_another_connection_has_delivered_goes_before() -> None:
     assert stopped_after(counter, [1]) == 1
 
 
-def test_a_slow_stream_of_which_nothing_is_stored_is_told() -> None:
-    """Ten messages an hour: within two hours."""
+def test_a_slow_stream_of_which_nothing_is_stored_reaches_the_limit() -> None:
+    """Ten messages an hour reach it within two hours."""
     counter = RejectCounter(DEFAULT)
     for number in range(1, 21):
         now = 360.0 * number
@@ -120,7 +120,7 @@ def test_a_slow_stream_of_which_nothing_is_stored_is_told() -> None:
 
 
 def test_a_burst_of_bad_messages_is_no_slow_stream() -> None:
-    """What is stored within ten seconds, or what is in flight beside it."""
+    """A message was stored within ten seconds, or others are in flight."""
     counter = RejectCounter(DEFAULT)
     counter.read(100)
     assert stopped_after(counter, [*range(1, 51)]) is None
@@ -132,7 +132,7 @@ def test_a_burst_of_bad_messages_is_no_slow_stream() -> None:
     assert not counter.is_all_rejected(awaiting_outcome=0, now=HOUR)
 
 
-def test_what_is_cleared_counts_no_more() -> None:
+def test_cleared_rejections_do_not_count() -> None:
     counter = RejectCounter(limit(2, of=10))
     counter.read(10)
     assert stopped_after(counter, [1, 2, 3]) == 3
@@ -149,10 +149,10 @@ def test_what_is_cleared_counts_no_more() -> None:
         st.tuples(st.sampled_from("ab"), st.integers(1, 60)), max_size=60, unique_by=lambda t: t[1]
     ),
 )
-def test_it_counts_as_one_would_who_remembers_every_message(
+def test_the_counts_are_those_of_a_model_that_remembers_every_message(
     rejected: int, more: int, rejections: list[tuple[str, int]]
 ) -> None:
-    """In any order, as long as all of them are within `2 * of`."""
+    """In any order, as long as all messages are within `2 * of`."""
     of = rejected + more
     counter, kinds = RejectCounter(limit(rejected, of)), dict[int, str]()
     for kind, tag in rejections[: 2 * of]:

@@ -1,4 +1,4 @@
-"""The log has the first rejection of each kind whole, and then counts."""
+"""The log shows the first rejection of each kind in full, and then counts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def note(log: RejectLog, reason: str, now: float, messages: int = 1) -> bool:
     return log.note(log.kind_of(rejected(reason)), messages, now)
 
 
-def test_the_first_of_each_kind_is_told_whole() -> None:
+def test_the_first_of_each_kind_is_logged_in_full() -> None:
     log = RejectLog()
 
-    told = [note(log, reason, 0.0) for reason in ("bad 1", "bad 2", "worse 1", "bad 3")]
+    logged = [note(log, reason, 0.0) for reason in ("bad 1", "bad 2", "worse 1", "bad 3")]
 
-    assert told == [True, False, True, False]
+    assert logged == [True, False, True, False]
 
 
-def test_the_others_are_counted_once_a_minute() -> None:
+def test_further_ones_are_counted_once_a_minute() -> None:
     log = RejectLog()
     for second in range(59):
         note(log, f"bad {second}", float(second))
@@ -38,7 +38,7 @@ def test_the_others_are_counted_once_a_minute() -> None:
     assert log.due(1059.0, everything=True) == [("bad", 1)]
 
 
-def test_a_kind_that_was_long_away_is_told_whole_again() -> None:
+def test_a_kind_that_returns_after_a_long_time_is_logged_in_full() -> None:
     log = RejectLog()
     note(log, "bad 1", 0.0)
     note(log, "worse", FORGET_AFTER)
@@ -48,17 +48,17 @@ def test_a_kind_that_was_long_away_is_told_whole_again() -> None:
     assert note(log, "bad 2", FORGET_AFTER + COUNT_AFTER)
 
 
-def test_so_many_kinds_are_told_and_no_more() -> None:
+def test_the_number_of_kinds_is_bounded() -> None:
     log = RejectLog()
     names = [f"{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(MAX_KINDS + 20)]
 
-    told = [note(log, f"bad {name}", 0.0) for name in names]
+    logged = [note(log, f"bad {name}", 0.0) for name in names]
 
-    assert sum(told) == MAX_KINDS + 1
+    assert sum(logged) == MAX_KINDS + 1
     assert log.due(COUNT_AFTER) == [(OTHER, 19)]
 
 
-def test_an_example_names_the_message_and_its_document_and_shows_no_body() -> None:
+def test_an_example_names_the_message_and_its_document_without_the_body() -> None:
     message = Message(7, False, b"", b"", b"secret")
     one = Rejected(message, Rejection("no good", 400, "orders", "a17", 1))
 

@@ -1,4 +1,4 @@
-"""What the log and `/health` say of rejected messages."""
+"""What the log and `/health` show of rejected messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARSING = (
 
 
 class SetClock:
-    """In place of the module `time`."""
+    """Replaces the module `time`."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -47,7 +47,7 @@ def rejected(tag: int, reason: str = PARSING, **more: Any) -> Rejected:
 
 
 def reject(rejections: Rejections, count: int, **more: Any) -> int:
-    """How many of them may be parked."""
+    """Reject so many messages, and return how many may be parked."""
     rejections.read(count)
     parked = sum(rejections.may_park(rejected(tag, **more)) for tag in range(1, count + 1))
     rejections.update(awaiting_outcome=0)
@@ -60,7 +60,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return found
 
 
-def test_the_first_of_a_kind_is_told_whole_and_the_others_are_counted(
+def test_the_first_of_a_kind_is_logged_in_full_and_further_ones_are_counted(
     clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     rejections = Rejections(NAME, RejectLimit(), parks=True)
@@ -83,7 +83,7 @@ def test_the_first_of_a_kind_is_told_whole_and_the_others_are_counted(
     )
 
 
-def test_without_a_dead_letter_the_log_alone_has_the_reason(
+def test_without_a_dead_letter_only_the_log_has_the_reason(
     clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     reject(Rejections(NAME, None, parks=False), 1000)
@@ -92,7 +92,7 @@ def test_without_a_dead_letter_the_log_alone_has_the_reason(
     assert "rejected and given to the queue's own dead lettering: document_parsing_exc" in first
 
 
-def test_a_stop_is_told_with_one_whole_example_and_so_is_its_end(
+def test_a_stop_is_logged_with_an_example_and_so_is_its_end(
     clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)
@@ -118,17 +118,17 @@ def test_a_stop_is_told_with_one_whole_example_and_so_is_its_end(
     assert rejections.stopped_because == ""
 
 
-def test_what_the_spec_foresees_stops_nothing(clock: SetClock) -> None:
+def test_expected_rejections_stop_nothing(clock: SetClock) -> None:
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)
 
     assert reject(rejections, 1000, reason="late: its window is closed", foreseen=True) == 1000
     assert not rejections.stopped
 
 
-def test_a_slow_stream_is_told_by_time_alone(
+def test_a_slow_stream_reaches_the_limit_by_time_alone(
     clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No other message has to come."""
+    """Without any further message."""
     rejections = Rejections(NAME, RejectLimit(), parks=True)
     reject(rejections, MIN_RUN)
     rejections.update(awaiting_outcome=0)
@@ -142,7 +142,7 @@ def test_a_slow_stream_is_told_by_time_alone(
     assert sum("reads nothing" in line for line in lines(caplog)) == 1
 
 
-def test_what_is_dropped_or_foreseen_is_no_part_of_a_run_of_rejections(clock: SetClock) -> None:
+def test_dropped_and_expected_rejections_are_no_part_of_a_run(clock: SetClock) -> None:
     rejections = Rejections(NAME, RejectLimit(), parks=True)
     reject(rejections, MIN_RUN)
     rejections.dropped()
@@ -154,10 +154,10 @@ def test_what_is_dropped_or_foreseen_is_no_part_of_a_run_of_rejections(clock: Se
     assert not rejections.stopped
 
 
-def test_a_message_that_came_too_often_ends_a_probe_and_is_told(
+def test_a_message_with_too_many_deliveries_ends_a_probe_and_is_logged(
     clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Else all of a queue would be parked, one after the other, as fast as they come."""
+    """Otherwise the whole queue would be parked, one message after the other."""
     rejections = Rejections(NAME, RejectLimit(rejected=5, of=10), parks=True)
     rejections.poison([rejected(1, "max_deliveries: delivered 10 times before")])
     assert not rejections.stopped

@@ -1,4 +1,4 @@
-"""What dead letters tell of themselves, which are meant, and how they are published again."""
+"""How dead letters are read, selected and published again."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def message(properties: pika.BasicProperties, body: bytes = b"{}") -> Message:
 
 
 def letter(**headers: Any) -> DeadLetter:
-    """With these headers of ours, `_` for `-`."""
+    """A dead letter with these headers of ours; `_` stands for `-`."""
     ours = {f"x-hopper-{name.replace('_', '-')}": value for name, value in headers.items()}
     return read(message(pika.BasicProperties(headers=ours)))
 
 
 def dead_letter(original: pika.BasicProperties, **rejection: Any) -> DeadLetter:
-    """As the job makes one of a message."""
+    """The dead letter that the job makes of a message."""
     rejected = Rejected(
         Message(1, False, encode_route("orders", "eu"), b"".join(original.encode()), b"{}"),
         Rejection("unreadable: 7 is no object", **rejection),
@@ -41,11 +41,11 @@ def dead_letter(original: pika.BasicProperties, **rejection: Any) -> DeadLetter:
 
 
 def sent(replayed: pika.BasicProperties) -> Any:
-    """How the broker hands it out."""
+    """The message as the broker delivers it."""
     return decode(message(replayed))
 
 
-def test_what_the_job_records_is_read() -> None:
+def test_the_headers_of_the_job_are_read() -> None:
     found = dead_letter(
         pika.BasicProperties(message_id="a"), status=400, index="orders", id="7", attempts=2
     )
@@ -64,21 +64,21 @@ def test_what_the_job_records_is_read() -> None:
     "headers",
     [{}, {"reason": 7, "time": "soon", "attempts": "x", "replays": True}, {"time": 12}],
 )
-def test_headers_of_other_senders_are_no_surprise(headers: dict[str, Any]) -> None:
+def test_headers_of_other_senders_are_tolerated(headers: dict[str, Any]) -> None:
     found = letter(**headers)
 
     assert (found.reason, found.kind, found.time) == ("", NO_REASON, None)
     assert (found.attempts, found.replays, found.age(NOW)) == (0, 0, None)
 
 
-def test_a_reason_is_read_beside_properties_that_cannot_be() -> None:
+def test_a_reason_is_read_although_other_properties_are_broken() -> None:
     broken = message(pika.BasicProperties(headers={"x-hopper-reason": "bad"}, message_id="a"))
     found = read(Message(1, False, broken.route, broken.properties[:-1], b""))
 
     assert found.reason == "bad"
 
 
-def test_a_replay_is_the_message_as_it_was_and_a_mark() -> None:
+def test_a_replay_is_the_original_message_with_a_count() -> None:
     original = pika.BasicProperties(
         headers={"tenant": "a", "x-delivery-count": 3, "x-hopper": "complete"},
         message_id="a",
@@ -99,7 +99,7 @@ def test_a_replay_is_the_message_as_it_was_and_a_mark() -> None:
     assert (replayed.user_id, replayed.expiration, replayed.delivery_mode) == (None, None, 2)
 
 
-def test_a_mark_outlives_a_second_rejection() -> None:
+def test_the_count_is_kept_after_another_rejection() -> None:
     once = dead_letter(pika.BasicProperties(headers={"tenant": "a"}))
     again = dead_letter(envelope(once, 5))
 
@@ -109,7 +109,7 @@ def test_a_mark_outlives_a_second_rejection() -> None:
     assert set(OURS) & set(twice) == {"x-hopper-replays", "x-hopper-number"}
 
 
-def test_a_message_goes_where_it_was_published_or_to_its_queue() -> None:
+def test_a_message_is_sent_to_its_exchange_or_to_its_queue() -> None:
     recorded = letter(queue="q", exchange="orders", routing_key="eu")
 
     assert Plan(False, "source", 1).route(recorded) == Route("orders", "eu")
@@ -118,7 +118,7 @@ def test_a_message_goes_where_it_was_published_or_to_its_queue() -> None:
     assert "not recorded" in str(Plan(False, "source", 1).route(letter(queue="q")))
 
 
-def test_what_was_replayed_so_often_stays() -> None:
+def test_a_message_that_was_replayed_too_often_is_skipped() -> None:
     twice = letter(exchange="", routing_key="q", replays=2)
 
     assert "--max-replays 2" in str(Plan(False, "q", 2).route(twice))
@@ -150,10 +150,10 @@ SOME = letter(
         (Selection(kinds=["mapper"], newer_than=3600), False),
     ],
 )
-def test_which_messages_are_meant(selection: Selection, holds: bool) -> None:
+def test_which_messages_a_selection_includes(selection: Selection, holds: bool) -> None:
     assert selection.holds(SOME, NOW) is holds
 
 
-def test_without_a_time_a_message_is_neither_old_nor_new() -> None:
+def test_a_message_without_a_time_is_neither_old_nor_new() -> None:
     assert not Selection(older_than=1).holds(letter(), NOW)
     assert not Selection(newer_than=1).holds(letter(), NOW)

@@ -1,4 +1,4 @@
-"""How what has no outcome goes back to the broker when the job ends."""
+"""How messages without an outcome are requeued when the job ends."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SINCE_4_3 = {"product": "RabbitMQ", "version": "4.3.0"}
 WITHOUT_LIMIT = {"declare": {"arguments": {"x-queue-type": "quorum", "x-delivery-limit": -1}}}
 
 
-def said(server: dict[str, str], delivered: int, **keys: Any) -> list[Any]:
-    """What the broker hears of it."""
+def sent_methods(server: dict[str, str], delivered: int, **keys: Any) -> list[Any]:
+    """The methods that the broker receives."""
     connection, (channel, _) = connect(BatchConnection)
     connection.server_properties = server
     source = RabbitMQSource.model_validate({"url": "amqp://host", "queue": "q", **keys})
@@ -38,9 +38,9 @@ def said(server: dict[str, str], delivered: int, **keys: Any) -> list[Any]:
     return [decode_frame(written)[1].method for written in connection.written]
 
 
-def test_a_nack_counts_as_no_failure_where_the_broker_knows_the_difference() -> None:
-    """For all messages at once, and back to the queue."""
-    [nack] = said(SINCE_4_3, delivered=3)
+def test_a_nack_requeues_all_messages_where_it_does_not_count_as_a_failure() -> None:
+    """One `basic.nack` for all messages."""
+    [nack] = sent_methods(SINCE_4_3, delivered=3)
 
     assert isinstance(nack, spec.Basic.Nack)
     assert (nack.delivery_tag, nack.multiple, nack.requeue) == (0, True, True)
@@ -55,7 +55,7 @@ def test_a_nack_counts_as_no_failure_where_the_broker_knows_the_difference() -> 
         (SINCE_4_3, 3, {"declare": {"arguments": {"x-queue-type": "stream"}}}),
     ],
 )
-def test_elsewhere_the_end_of_the_channel_returns_it_to_its_place(
+def test_elsewhere_closing_the_channel_requeues_them_at_their_place(
     server: dict[str, str], delivered: int, keys: dict[str, Any]
 ) -> None:
-    assert said(server, delivered, **keys) == []
+    assert sent_methods(server, delivered, **keys) == []

@@ -1,4 +1,4 @@
-"""A message that kills the job again and again takes few neighbours with it."""
+"""A message that kills the job each time affects few other messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def message(count: int | None = None, redelivered: bool = True) -> Message:
 
 
 def test_the_first_message_is_held_alone() -> None:
-    """Until it has come, however long that takes."""
+    """Until it arrives, however long that takes."""
     slow_start = SlowStart(MOST)
 
     slow_start.update(held=0, now=1000.0)
@@ -35,7 +35,7 @@ def test_the_first_message_is_held_alone() -> None:
     assert (slow_start.prefetch, slow_start.over) == (1, False)
 
 
-def test_caution_ends_with_what_nobody_has_held_before() -> None:
+def test_slow_start_ends_with_a_message_that_is_not_redelivered() -> None:
     slow_start = SlowStart(MOST)
 
     slow_start.arrived([message(redelivered=False)], now=0.0)
@@ -57,8 +57,8 @@ def test_each_step_waits_until_half_is_settled() -> None:
     assert steps == [1, 4, 16, 64, 256, 1024]
 
 
-def test_a_window_that_waits_for_more_gets_more() -> None:
-    """After a second; after three, if what it holds came back three times."""
+def test_a_window_that_waits_for_more_messages_gets_more() -> None:
+    """After a second; after three seconds if its messages came back three times."""
     slow_start = SlowStart(MOST)
     slow_start.arrived([message()], now=0.0)
     slow_start.update(held=1, now=0.9)
@@ -74,8 +74,8 @@ def test_a_window_that_waits_for_more_gets_more() -> None:
     assert slow_start.prefetch == 16
 
 
-def test_few_neighbours_are_no_reason() -> None:
-    """The prefetch is exact from the beginning then, as long as it is small."""
+def test_a_small_prefetch_needs_no_slow_start() -> None:
+    """Then the prefetch is exact from the start."""
     assert SlowStart(100).prefetch == 100
     assert SlowStart(101).prefetch == 1
 
@@ -92,7 +92,7 @@ def test_a_lost_connection_is_no_crash() -> None:
     st.integers(1, 65535),
     st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.floats(0, 5))),
 )
-def test_caution_never_takes_back_and_never_lets_in_too_many(
+def test_slow_start_never_shrinks_and_never_lets_in_too_many(
     most: int, moments: list[tuple[bool, int, float]]
 ) -> None:
     slow_start, now = SlowStart(most), 0.0
@@ -103,21 +103,21 @@ def test_caution_never_takes_back_and_never_lets_in_too_many(
         assert 1 <= before <= slow_start.prefetch <= most
 
 
-def test_what_came_too_often_is_taken_away_and_says_so() -> None:
+def test_a_message_with_too_many_deliveries_is_taken_out() -> None:
     """The others stay, in order."""
-    fresh, once, often = message(redelivered=False), message(1), message(9)
+    new, once, often = message(redelivered=False), message(1), message(9)
 
-    good, [poison] = split_off_poison([once, message(10), fresh, often], max_deliveries=10)
+    good, [poison] = split_off_poison([once, message(10), new, often], max_deliveries=10)
 
-    assert good == [once, fresh, often]
+    assert good == [once, new, often]
     assert poison.message == message(10)
     assert poison.rejection.reason == (
         "max_deliveries: delivered 10 times before, and never acknowledged"
     )
 
 
-def test_where_nobody_counts_nothing_is_taken_away() -> None:
-    """Classic queues do not; and a sender's text of that name is no count."""
+def test_without_a_delivery_count_no_message_is_taken_out() -> None:
+    """Classic queues do not count; a header of that name from the sender is no count."""
     text = b"".join(spec.BasicProperties(headers={"x-delivery-count": "99"}).encode())
     broken = b"\x20\x00\x00\x00\xff\xff"
     messages = [
@@ -129,18 +129,18 @@ def test_where_nobody_counts_nothing_is_taken_away() -> None:
     assert split_off_poison(messages, max_deliveries=1) == (messages, [])
 
 
-def test_a_senders_count_counts_for_nothing_in_a_message_that_is_new() -> None:
+def test_a_count_of_the_sender_is_ignored_in_a_message_that_is_not_redelivered() -> None:
     assert split_off_poison([message(99, redelivered=False)], max_deliveries=1)[1] == []
 
 
-def test_redelivered_messages_are_noticed() -> None:
-    fresh = message(redelivered=False)
-    assert not any_redelivered([fresh, fresh])
-    assert any_redelivered([fresh, message(), fresh])
+def test_redelivered_messages_start_a_slow_start() -> None:
+    new = message(redelivered=False)
+    assert not any_redelivered([new, new])
+    assert any_redelivered([new, message(), new])
 
 
 def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
-    """With any consumer before, and any small number of messages."""
+    """With any consumer before, and any small prefetch."""
     slow_start = SlowStart(50, probe=True)
     slow_start.arrived([message(1)], now=0.0)
     slow_start.update(held=1, now=PROBE_STEP_AFTER - 0.1)
@@ -154,7 +154,7 @@ def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
 
 
 def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
-    """A window by count alone is never written with one message in it."""
+    """A window by count alone never completes with one message."""
     slow_start, steps = SlowStart(60, probe=True), [1]
     slow_start.arrived([message(1)], now=0.0)
     for second in range(100):
@@ -180,5 +180,5 @@ def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
         (None, None, False),
     ],
 )
-def test_a_nack_is_no_failure_since_4_3(product: str, version: str, expected: bool) -> None:
+def test_a_nack_does_not_count_since_4_3(product: str, version: str, expected: bool) -> None:
     assert nack_counts_no_delivery({"product": product, "version": version}) == expected

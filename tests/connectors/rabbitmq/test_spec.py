@@ -1,4 +1,4 @@
-"""What a spec may say about RabbitMQ."""
+"""The RabbitMQ part of a spec."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def source(**keys: Any) -> RabbitMQSource:
     return RabbitMQSource(**{"url": "amqp://host", "queue": "q"} | keys)
 
 
-def test_a_url_and_a_list_of_urls_are_urls_in_code() -> None:
+def test_in_code_a_url_may_be_one_or_a_list() -> None:
     assert source(url="amqp://a").url == ("amqp://a",)
     assert source(url=["amqp://a", "amqps://b"]).url == ("amqp://a", "amqps://b")
 
@@ -32,7 +32,7 @@ def test_a_url_and_a_list_of_urls_are_urls_in_code() -> None:
         ("amqp://host/a%2Fb", "a/b"),
     ],
 )
-def test_a_virtual_host_is_what_pika_reads(url: str, virtual_host: str) -> None:
+def test_a_virtual_host_is_read_like_pika_reads_it(url: str, virtual_host: str) -> None:
     (accepted,) = source(url=url).url
 
     assert pika.URLParameters(accepted).virtual_host == virtual_host
@@ -48,7 +48,7 @@ def test_a_virtual_host_is_what_pika_reads(url: str, virtual_host: str) -> None:
         "amqp://:@host/",
     ],
 )
-def test_what_is_accepted_pika_can_read(url: str) -> None:
+def test_pika_can_read_every_accepted_url(url: str) -> None:
     pika.URLParameters(source(url=url).url[0])
 
 
@@ -70,19 +70,19 @@ def test_options_are_a_mapping_of_plain_values(options: str) -> None:
         ("amqps://host/?heartbeat=0", "would never notice a dead connection"),
     ],
 )
-def test_safety_is_never_weakened_by_an_option(url: str, says: str) -> None:
-    """With another protocol pika would not look at the broker's certificate."""
+def test_no_option_weakens_the_verification(url: str, says: str) -> None:
+    """With an older protocol pika would not verify the broker's certificate."""
     with pytest.raises(ValidationError, match=says):
         source(url=url)
 
 
 @pytest.mark.parametrize("name", ["connection_attempts", "retry_delay", "channel_max", "locale"])
-def test_parameters_that_would_interfere_are_refused(name: str) -> None:
+def test_parameters_that_hopper_sets_itself_are_refused(name: str) -> None:
     with pytest.raises(ValidationError, match=r"what follows the \? must be one of"):
         source(url=f"amqp://host/?{name}=1")
 
 
-def test_arguments_keep_the_types_they_have() -> None:
+def test_arguments_keep_their_types() -> None:
     arguments = {"x-max-length": 1000, "x-queue-type": "quorum", "x-flag": True, "x-list": [1.5]}
     spec = source(declare={"arguments": arguments})
 
@@ -97,7 +97,7 @@ def test_a_queue_is_declared_or_must_exist() -> None:
     assert source(declare={}).declare == Declare(durable=True, arguments={}, bind=())
 
 
-def test_names_fit_into_255_bytes() -> None:
+def test_names_have_at_most_255_bytes() -> None:
     source(queue="é" * 127)
     with pytest.raises(ValidationError, match="must be at most 255 bytes long"):
         source(queue="é" * 128)
@@ -120,7 +120,7 @@ def test_parked_messages_go_to_a_queue_or_to_an_exchange() -> None:
         ({"arguments": {"x-consumer-timeout": "soon"}}, 1800.0),
     ],
 )
-def test_the_consumer_timeout_is_the_queues_or_rabbitmqs_default(
+def test_the_consumer_timeout_is_that_of_the_queue_or_the_default(
     declare: Any, seconds: float
 ) -> None:
     assert source(declare=declare).consumer_timeout == seconds
@@ -134,8 +134,8 @@ def test_the_consumer_timeout_is_the_queues_or_rabbitmqs_default(
         ({"consumer_timeout": "2m"}, 120.0),
     ],
 )
-def test_the_consumer_timeout_may_be_the_consumers_own(keys: Any, seconds: float) -> None:
-    """As RabbitMQ knows since 4.3; what the spec says of it counts more."""
+def test_the_consumer_timeout_may_be_an_argument_of_the_consumer(keys: Any, seconds: float) -> None:
+    """RabbitMQ supports it since 4.3; the key of the spec outranks it."""
     consume = {"arguments": {"x-consumer-timeout": 300_000}}
 
     assert source(consume=consume, **keys).consumer_timeout == seconds
@@ -157,7 +157,7 @@ def test_the_consumer_timeout_may_be_the_consumers_own(keys: Any, seconds: float
         ),
     ],
 )
-def test_a_queue_that_drops_messages_before_they_are_parked_is_warned_of(
+def test_a_queue_that_drops_messages_before_they_are_parked_gives_a_warning(
     arguments: dict[str, Any], most: int | None, warned: bool
 ) -> None:
     spec = source(declare={"arguments": arguments}, max_deliveries=most)
@@ -180,7 +180,7 @@ def test_a_stream_and_an_exclusive_queue_have_one_consumer(keys: dict[str, Any])
         source(**keys, consumers=2)
 
 
-def test_a_stream_is_read_from_its_first_message_if_nothing_is_said() -> None:
+def test_a_stream_is_read_from_its_first_message_by_default() -> None:
     stream = source(declare={"arguments": {"x-queue-type": "stream"}})
     assert (stream.start_offset, stream.offsets) == ("first", "q.offset")
 
@@ -188,7 +188,7 @@ def test_a_stream_is_read_from_its_first_message_if_nothing_is_said() -> None:
     assert (other.start_offset, other.offsets) == (17, "mine")
 
 
-def test_a_queue_that_a_newer_rabbitmq_refuses_is_warned_of() -> None:
+def test_a_queue_that_newer_versions_of_rabbitmq_refuse_gives_a_warning() -> None:
     [warning] = source(declare={"durable": False}).warnings()
 
     assert warning.at == ("declare", "durable")

@@ -1,4 +1,4 @@
-"""Where to go on in a stream."""
+"""The offset at which to continue in a stream."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def batch(first_tag: int, first_offset: int, count: int) -> list[Message]:
     return [message(first_tag + number, first_offset + number) for number in range(count)]
 
 
-def test_it_begins_where_the_first_message_is() -> None:
-    """Kept before anything is done: if the job dies now, `next` would be too late."""
+def test_it_begins_at_the_first_message() -> None:
+    """It is stored before anything else: if the job dies now, `next` would be too late."""
     offsets = StreamOffsets()
     offsets.delivered(batch(1, 500, 3))
 
@@ -28,7 +28,7 @@ def test_it_begins_where_the_first_message_is() -> None:
     assert offsets.take_next(open_tag=2) is None
 
 
-def test_it_goes_on_behind_what_is_finished() -> None:
+def test_it_continues_after_the_finished_messages() -> None:
     offsets = StreamOffsets()
     offsets.delivered(batch(1, 500, 3))
     offsets.delivered(batch(4, 510, 2))
@@ -39,14 +39,14 @@ def test_it_goes_on_behind_what_is_finished() -> None:
 
 
 def test_only_a_number_is_an_offset() -> None:
-    """A sender may put anything there, in a queue that is no stream."""
+    """A sender may set this header to anything, in a queue that is no stream."""
     assert offset_of(message(1, "first")) is None
     assert offset_of(message(1, 7)) == 7
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3), st.integers(0, 8)), min_size=1))
-def test_it_never_leaves_out_a_message_that_is_open(moments: list[tuple[int, int, int]]) -> None:
-    """For any deliveries, with gaps, and outcomes: and it only ever goes forward."""
+def test_it_never_skips_an_open_message(moments: list[tuple[int, int, int]]) -> None:
+    """With any deliveries, gaps and outcomes; and it only moves forward."""
     offsets, last = StreamOffsets(), -1
     of_tag: list[int] = [0]
     offset, open_tag = 100, 1

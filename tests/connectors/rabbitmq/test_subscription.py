@@ -1,4 +1,4 @@
-"""How a queue is consumed: what is said to the broker, and what it answers."""
+"""How a queue is consumed: the requests to the broker, and its answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from connectors.rabbitmq.wire import BatchConnection
 from tests.connectors.rabbitmq.amqp_stream import connect, feed, method
 
 
-class Rig:
+class SubscriptionRig:
     """A subscription, and the broker's side of its channel."""
 
     def __init__(self, prefetch: int, /, **keys: Any) -> None:
@@ -44,17 +44,17 @@ class Rig:
         self.connection.written.clear()
 
     def full(self, held: int) -> None:
-        """The broker has delivered as many as that, and none is settled."""
+        """The broker has delivered that many messages, and none is settled."""
         self.last_tag = held
         self.subscription.arrived([message(redelivered=False, tag=held)], now=0.5)
 
     def grow(self) -> int:
-        """Dataflow and sink have waited for long."""
+        """Dataflow and sink have waited for a long time."""
         self.subscription.grow(now=1.0)
         return self.subscription.grow(now=3.0)
 
-    def said(self) -> list[Any]:
-        """What was said to the broker since the last call."""
+    def sent(self) -> list[Any]:
+        """The methods that were sent to the broker since the last call."""
         data = b"".join(self.connection.written)
         self.connection.written.clear()
         methods = []
@@ -68,10 +68,10 @@ class Rig:
         feed(self.connection, method(1, what))
 
     def consuming(self) -> Any:
-        """Let it come as far as that; return how it consumes."""
+        """Answer until it consumes; return the arguments of the consumer."""
         self.subscription.update(held=0, now=0.0)
         self.answer(spec.Basic.QosOk())
-        [_, consume] = self.said()
+        [_, consume] = self.sent()
         self.answer(spec.Basic.ConsumeOk(consume.consumer_tag))
         return consume
 
@@ -80,31 +80,31 @@ def message(redelivered: bool, tag: int = 1) -> Message:
     return Message(tag, redelivered, b"\x00\x00", b"\x00\x00", b"")
 
 
-def test_the_prefetch_is_the_consumers_own() -> None:
-    """A global one is refused by quorum queues, and by RabbitMQ 4.3 for all."""
-    rig = Rig(50)
+def test_the_prefetch_belongs_to_the_consumer() -> None:
+    """Quorum queues refuse a global one, and RabbitMQ 4.3 refuses it for all queues."""
+    rig = SubscriptionRig(50)
 
     rig.subscription.update(held=0, now=0.0)
 
-    [qos] = rig.said()
+    [qos] = rig.sent()
     assert (qos.prefetch_count, qos.prefetch_size, qos.global_qos) == (50, 0, False)
 
 
-def test_it_consumes_when_the_broker_has_agreed() -> None:
-    """Not when it is asked: it may refuse."""
-    rig = Rig(50)
+def test_it_consumes_when_the_broker_has_accepted() -> None:
+    """Not before: the broker may refuse."""
+    rig = SubscriptionRig(50)
     rig.subscription.update(held=0, now=0.0)
     rig.answer(spec.Basic.QosOk())
     assert rig.agreed == []
-    [_, consume] = rig.said()
+    [_, consume] = rig.sent()
 
     rig.answer(spec.Basic.ConsumeOk(consume.consumer_tag))
 
     assert rig.agreed == [True]
 
 
-def test_what_the_spec_says_is_asked_for() -> None:
-    rig = Rig(50, consume={"exclusive": True, "arguments": {"x-priority": 10}})
+def test_the_arguments_of_the_spec_are_sent() -> None:
+    rig = SubscriptionRig(50, consume={"exclusive": True, "arguments": {"x-priority": 10}})
 
     consume = rig.consuming()
 
@@ -112,41 +112,41 @@ def test_what_the_spec_says_is_asked_for() -> None:
     assert consume.arguments == {"x-priority": 10}
 
 
-def test_another_consumer_takes_the_place_of_one_that_may_hold_too_few() -> None:
-    """On the same channel, so what the first one has can still be settled."""
-    rig = Rig(4000)
+def test_a_consumer_with_a_larger_prefetch_replaces_one_with_a_smaller() -> None:
+    """On the same channel, so messages of the first one can still be settled."""
+    rig = SubscriptionRig(4000)
     first = rig.consuming()
 
     rig.subscription.arrived([message(redelivered=False)], now=1.0)
     rig.subscription.update(held=1, now=1.0)  # again, while the first one is being cancelled
-    [cancel] = rig.said()
+    [cancel] = rig.sent()
     assert cancel.consumer_tag == first.consumer_tag
     rig.answer(spec.Basic.CancelOk(first.consumer_tag))
-    [qos] = rig.said()
+    [qos] = rig.sent()
     assert qos.prefetch_count == 4000
     rig.answer(spec.Basic.QosOk())
 
-    [second] = rig.said()
+    [second] = rig.sent()
     assert second.consumer_tag != first.consumer_tag
 
 
-def test_a_consumer_is_not_replaced_while_something_may_be_on_its_way() -> None:
-    """A quorum queue would take that back, and count it as delivered once more."""
-    rig = Rig(4000)
+def test_a_consumer_is_not_replaced_while_messages_may_be_on_their_way() -> None:
+    """A quorum queue would requeue them, and count them as delivered once more."""
+    rig = SubscriptionRig(4000)
     rig.consuming()
-    rig.last_tag = 0  # what it had is acknowledged already
+    rig.last_tag = 0  # all its messages are acknowledged already
 
     rig.subscription.arrived([message(redelivered=False)], now=1.0)
     rig.subscription.update(held=0, now=1.9)
-    assert rig.said() == []
+    assert rig.sent() == []
     rig.subscription.update(held=0, now=2.0)
 
-    assert [type(said) for said in rig.said()] == [spec.Basic.Cancel]
+    assert [type(sent) for sent in rig.sent()] == [spec.Basic.Cancel]
 
 
-def test_it_ends_once_the_broker_has_confirmed() -> None:
-    """Twice is once; and nothing brings it back."""
-    rig = Rig(50)
+def test_it_ends_when_the_broker_has_confirmed() -> None:
+    """A second call changes nothing, and nothing starts it again."""
+    rig = SubscriptionRig(50)
     consume = rig.consuming()
 
     rig.subscription.end(lambda: rig.ended.append("first"))
@@ -157,46 +157,46 @@ def test_it_ends_once_the_broker_has_confirmed() -> None:
     rig.subscription.update(held=0, now=1.0)
 
     assert rig.ended == ["first", "second", "third"]
-    assert [type(said) for said in rig.said()] == [spec.Basic.Cancel]
+    assert [type(sent) for sent in rig.sent()] == [spec.Basic.Cancel]
 
 
-def test_it_may_end_before_it_has_begun_and_while_it_begins() -> None:
-    early = Rig(50)
+def test_it_may_end_before_it_begins_and_while_it_begins() -> None:
+    early = SubscriptionRig(50)
     early.subscription.end(lambda: early.ended.append("early"))
     assert early.ended == ["early"]
 
-    amid = Rig(50)
+    amid = SubscriptionRig(50)
     amid.subscription.update(held=0, now=0.0)
     amid.subscription.end(lambda: amid.ended.append("amid"))
     assert amid.ended == []
     amid.answer(spec.Basic.QosOk())
     assert amid.ended == ["amid"]
-    assert [type(said) for said in amid.said()] == [spec.Basic.Qos]
+    assert [type(sent) for sent in amid.sent()] == [spec.Basic.Qos]
 
 
-def test_a_channel_that_was_closed_is_left_alone() -> None:
-    """While one consumer takes the place of another."""
-    rig = Rig(4000)
+def test_a_closed_channel_is_not_used() -> None:
+    """Also while one consumer replaces another."""
+    rig = SubscriptionRig(4000)
     first = rig.consuming()
     rig.subscription.arrived([message(redelivered=False)], now=1.0)
     rig.channel.close()
-    rig.said()
+    rig.sent()
 
     rig.answer(spec.Basic.CancelOk(first.consumer_tag))
 
-    assert [type(said) for said in rig.said()] == [spec.Channel.Close]
+    assert [type(sent) for sent in rig.sent()] == [spec.Channel.Close]
 
 
-def test_a_stream_is_begun_where_it_is_told_to() -> None:
-    rig = Rig(50, declare={"arguments": {"x-queue-type": "stream"}})
+def test_a_stream_is_read_from_the_given_offset() -> None:
+    rig = SubscriptionRig(50, declare={"arguments": {"x-queue-type": "stream"}})
     rig.subscription.start_at(17)
 
     assert rig.consuming().arguments == {"x-stream-offset": 17}
 
 
-def warm(**keys: Any) -> Rig:
-    """A rig that consumes 4000 messages at a time, after the caution of the start."""
-    rig = Rig(4000, **keys)
+def started(**keys: Any) -> SubscriptionRig:
+    """A rig that consumes 4000 messages at a time, after the slow start."""
+    rig = SubscriptionRig(4000, **keys)
     rig.slow_start.end()
     consume = rig.consuming()
     assert consume is not None
@@ -204,8 +204,8 @@ def warm(**keys: Any) -> Rig:
 
 
 def test_a_full_consumer_that_may_grow_is_replaced_by_a_larger_one() -> None:
-    """What the first one holds stays valid, and counts beside what the second one may hold."""
-    rig = warm()
+    """The messages of the first one stay valid, and count beside those of the second one."""
+    rig = started()
     rig.full(3999)
     assert rig.grow() == 0
     assert not rig.subscription.is_full
@@ -214,14 +214,14 @@ def test_a_full_consumer_that_may_grow_is_replaced_by_a_larger_one() -> None:
     assert rig.subscription.is_full
     assert rig.subscription.may_grow
     assert rig.grow() == 8000
-    [cancel] = rig.said()
+    [cancel] = rig.sent()
     assert rig.subscription.is_full  # while it is being replaced, nothing is delivered
     assert rig.grow() == 0
     rig.answer(spec.Basic.CancelOk(cancel.consumer_tag))
-    [qos] = rig.said()
+    [qos] = rig.sent()
     assert qos.prefetch_count == 8000
     rig.answer(spec.Basic.QosOk())
-    rig.said()
+    rig.sent()
 
     assert (rig.subscription.prefetch, rig.subscription.is_full) == (12_000, False)
     rig.full(11_999)
@@ -230,51 +230,51 @@ def test_a_full_consumer_that_may_grow_is_replaced_by_a_larger_one() -> None:
     assert rig.subscription.is_full
 
 
-def test_a_look_does_not_undo_what_has_grown() -> None:
-    rig = warm()
+def test_a_check_does_not_undo_growth() -> None:
+    rig = started()
     rig.full(4000)
     rig.grow()
-    [cancel] = rig.said()
+    [cancel] = rig.sent()
     rig.answer(spec.Basic.CancelOk(cancel.consumer_tag))
     rig.answer(spec.Basic.QosOk())
-    rig.said()
+    rig.sent()
 
     rig.subscription.update(held=4000, now=5.0)
     rig.subscription.update(held=0, now=9.0)
 
-    assert rig.said() == []
+    assert rig.sent() == []
 
 
 @pytest.mark.parametrize(
     "keys", [{"prefetch": 4000}, {"declare": {"arguments": {"x-single-active-consumer": True}}}]
 )
-def test_a_number_that_is_given_or_a_consumer_that_cannot_be_replaced_stays(
+def test_a_given_prefetch_or_a_consumer_that_cannot_be_replaced_does_not_grow(
     keys: dict[str, Any],
 ) -> None:
-    rig = warm(**keys)
+    rig = started(**keys)
     rig.full(4000)
 
     assert rig.subscription.is_full
     assert not rig.subscription.may_grow
     assert rig.grow() == 0
-    assert rig.said() == []
+    assert rig.sent() == []
 
 
-def test_a_consumer_that_ends_is_neither_full_nor_grows() -> None:
-    rig = warm()
+def test_a_consumer_that_ends_is_not_full_and_does_not_grow() -> None:
+    rig = started()
     rig.full(4000)
 
     rig.subscription.end(lambda: None)
-    rig.said()
+    rig.sent()
 
     assert not rig.subscription.is_full
     assert rig.grow() == 0
-    assert rig.said() == []
+    assert rig.sent() == []
 
 
-def test_one_that_holds_few_at_first_is_full_with_these() -> None:
-    """Its silence means no more than that of others; and it will hold more without our doing."""
-    rig = Rig(4000)
+def test_a_consumer_in_slow_start_is_full_with_few_messages() -> None:
+    """Its silence is no idleness; and it will hold more without our doing."""
+    rig = SubscriptionRig(4000)
     rig.consuming()
 
     assert rig.subscription.is_full

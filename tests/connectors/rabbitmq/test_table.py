@@ -1,4 +1,4 @@
-"""Each type of field, and everything that is not one."""
+"""Each type of field, and bytes that are no field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from connectors.rabbitmq.table import MAX_DEPTH, decode_table, fields_where
 
 
 def table(*fields: bytes) -> bytes:
-    """Of fields that are encoded already."""
+    """A table of encoded fields."""
     return long(b"".join(fields))
 
 
@@ -60,7 +60,7 @@ FIELDS: dict[bytes, Any] = {
 
 
 @pytest.mark.parametrize(("encoded", "value"), FIELDS.items(), ids=map(repr, FIELDS))
-def test_decodes_every_type_of_field(encoded: bytes, value: object) -> None:
+def test_every_type_of_field_is_decoded(encoded: bytes, value: object) -> None:
     whole = b"before" + table(b"\x04name" + encoded, b"\x04lastV") + b"after"
 
     decoded, end = decode_table(whole, 6)
@@ -84,7 +84,7 @@ values = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=20), values, max_size=5))
-def test_decodes_what_pika_encodes(headers: dict[str, Any]) -> None:
+def test_tables_that_pika_encodes_are_decoded(headers: dict[str, Any]) -> None:
     pieces: list[bytes] = []
     encode_table(pieces, headers)
 
@@ -100,15 +100,15 @@ LOST_IN_PIKA = [
 
 
 @pytest.mark.parametrize("encoded", [f for f in FIELDS if f not in LOST_IN_PIKA], ids=repr)
-def test_agrees_with_pika_on_everything_else(encoded: bytes) -> None:
+def test_other_tables_are_decoded_as_by_pika(encoded: bytes) -> None:
     whole = table(b"\x04name" + encoded)
 
     assert decode_table(whole, 0) == decode_as_pika(whole, 0)
 
 
 @pytest.mark.parametrize("encoded", FIELDS, ids=repr)
-def test_a_table_that_is_cut_off_is_none(encoded: bytes) -> None:
-    """Wherever; whether it is the end of everything, or the table's own length that cuts it."""
+def test_a_truncated_table_is_refused(encoded: bytes) -> None:
+    """At any position, and by the end of the bytes or by the table's own length."""
     fields = b"\x04name" + encoded
     for at in range(1, len(fields)):
         for broken in (long(fields)[: 4 + at], long(fields[:at]), long(fields[:at]) + fields[at:]):
@@ -119,7 +119,7 @@ def test_a_table_that_is_cut_off_is_none(encoded: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", [b"A", b"F"])
-def test_nests_as_deep_as_people_write_and_no_deeper(kind: bytes) -> None:
+def test_nesting_is_bounded(kind: bytes) -> None:
     """A header frame has room for ten thousand levels, and Python's stack has not."""
 
     def nested(levels: int) -> bytes:
@@ -136,12 +136,12 @@ def test_nests_as_deep_as_people_write_and_no_deeper(kind: bytes) -> None:
     assert fields_where(nested(10_000), 0, everything) == nested(10_000)[4:]
 
 
-def test_a_type_that_nobody_knows_is_named() -> None:
+def test_an_unknown_type_is_named() -> None:
     with pytest.raises(ValueError, match="unknown type '~'"):
         decode_table(table(b"\x04name~"), 0)
 
 
-def test_takes_fields_away_and_leaves_the_others_as_they_are() -> None:
+def test_removing_fields_leaves_the_others_unchanged() -> None:
     encoded = table(b"\x01aV", b"\x01bd" + bytes(8), b"\x01aB\x01", b"\x02aaV")
 
     assert fields_where(encoded, 0, lambda name, _: name != b"a") == (
@@ -151,7 +151,7 @@ def test_takes_fields_away_and_leaves_the_others_as_they_are() -> None:
 
 
 @given(st.binary(max_size=60), st.sampled_from([b"", *FIELDS]))
-def test_whatever_comes_is_a_table_or_a_value_error(noise: bytes, field: bytes) -> None:
+def test_any_bytes_are_a_table_or_a_value_error(noise: bytes, field: bytes) -> None:
     for encoded in (noise, long(noise), table(b"\x04name" + field, noise)):
         with contextlib.suppress(ValueError):
             assert isinstance(decode_table(encoded, 0)[0], dict)

@@ -1,4 +1,4 @@
-"""No broker and no socket: the frames of a made-up broker go straight into the connection."""
+"""Frames of a simulated broker go directly into the connection, without broker and socket."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def encoded(properties: Any) -> bytes:
     return b"".join(properties.encode())
 
 
-def test_hands_over_one_list_for_a_read() -> None:
+def test_each_read_hands_over_one_list() -> None:
     connection, (channel, _) = connect(BatchConnection)
     batches: list[list[Message]] = []
     tag = consume(connection, channel, batches.append)
@@ -54,7 +54,7 @@ def test_hands_over_one_list_for_a_read() -> None:
     assert [[message.tag for message in batch] for batch in batches] == [list(range(1, 101))]
 
 
-def test_a_message_is_what_came() -> None:
+def test_a_message_has_the_delivered_content() -> None:
     connection, (channel, _) = connect(BatchConnection)
     messages: list[Message] = []
     tag = consume(connection, channel, messages.extend)
@@ -66,8 +66,10 @@ def test_a_message_is_what_came() -> None:
     assert messages == [Message(7, True, b"\x02ex\x03key", encoded(properties), b"body")]
 
 
-def test_without_its_hook_it_is_slower_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if pika had renamed the one method that the fast path rests on."""
+def test_without_its_hook_the_fast_path_is_slower_and_correct(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As if pika had renamed the method that the fast path depends on."""
     monkeypatch.delattr(BatchConnection, "_on_data_available")
     connection, (channel, _) = connect(BatchConnection)
     batches: list[list[Message]] = []
@@ -84,8 +86,8 @@ def test_without_its_hook_it_is_slower_and_right(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("body", [b"", b"small", LARGE], ids=["empty", "small", "large"])
-def test_what_is_under_way_when_a_consumer_is_cancelled_is_handed_over(body: bytes) -> None:
-    """All that comes before the broker has confirmed; nothing is sent back."""
+def test_messages_in_flight_when_a_consumer_is_cancelled_are_handed_over(body: bytes) -> None:
+    """All that arrive before the broker's confirmation; nothing is sent back."""
     connection, (channel, _) = connect(BatchConnection)
     messages: list[Message] = []
     tag = consume(connection, channel, messages.extend)
@@ -99,7 +101,7 @@ def test_what_is_under_way_when_a_consumer_is_cancelled_is_handed_over(body: byt
 
 
 @pytest.mark.parametrize("arrived", range(4))
-def test_a_channel_that_is_being_closed_delivers_nothing_more(arrived: int) -> None:
+def test_a_channel_that_is_closing_delivers_nothing_more(arrived: int) -> None:
     """Not even a message of which some frames have arrived."""
     connection, (channel, _) = connect(BatchConnection)
     messages: list[Message] = []
@@ -115,7 +117,7 @@ def test_a_channel_that_is_being_closed_delivers_nothing_more(arrived: int) -> N
     assert channel.is_closed
 
 
-def test_a_channel_that_closes_in_the_middle_of_a_read_delivers_nothing_more() -> None:
+def test_a_channel_that_closes_within_a_read_delivers_nothing_more() -> None:
     connection, (channel, _) = connect(BatchConnection)
     messages: list[Message] = []
     tag = consume(connection, channel, messages.extend)
@@ -127,7 +129,7 @@ def test_a_channel_that_closes_in_the_middle_of_a_read_delivers_nothing_more() -
     assert [message.tag for message in messages] == [1]
 
 
-def test_a_consumer_of_the_same_name_on_another_channel_is_another_one() -> None:
+def test_consumers_of_one_name_on_two_channels_are_separate() -> None:
     connection, channels = connect(BatchConnection)
     messages: list[Message] = []
     tag = consume(connection, channels[0], messages.extend)
@@ -141,8 +143,8 @@ def test_a_consumer_of_the_same_name_on_another_channel_is_another_one() -> None
 
 
 @pytest.mark.parametrize("turns", list(combinations(range(6), 3)))
-def test_messages_of_two_channels_are_not_mixed_up(turns: tuple[int, ...]) -> None:
-    """Frame by frame in any order, though they look alike."""
+def test_messages_of_two_channels_are_not_mixed(turns: tuple[int, ...]) -> None:
+    """Frame by frame in any order, with equal contents."""
     connection, channels = connect(BatchConnection)
     messages: list[Message] = []
     lanes = []
@@ -158,7 +160,7 @@ def test_messages_of_two_channels_are_not_mixed_up(turns: tuple[int, ...]) -> No
 
 
 @pytest.mark.parametrize("broken", range(3))
-def test_a_frame_without_its_end_is_an_error_as_it_is_in_pika(broken: int) -> None:
+def test_a_frame_without_its_end_is_an_error_as_in_pika(broken: int) -> None:
     connection, (channel, _) = connect(BatchConnection)
     tag = consume(connection, channel, lambda _: None)
     frames = delivery(tag, 1)
@@ -168,7 +170,7 @@ def test_a_frame_without_its_end_is_an_error_as_it_is_in_pika(broken: int) -> No
         feed(connection, b"".join(frames + delivery(tag, 2)))
 
 
-def test_a_channel_inherits_no_half_message_from_one_of_its_number() -> None:
+def test_a_new_channel_inherits_no_partial_message() -> None:
     connection, (channel, _) = connect(BatchConnection)
     tag = consume(connection, channel, lambda _: None)
     feed(connection, b"".join(delivery(tag, 1, LARGE)[:2]))
@@ -184,7 +186,7 @@ def test_a_channel_inherits_no_half_message_from_one_of_its_number() -> None:
 
 @pytest.mark.parametrize("body", [b"small", LARGE], ids=["small", "large"])
 def test_headers_that_pika_cannot_read_do_not_end_the_connection(body: bytes) -> None:
-    """They are a matter for their decoder, and of that message alone."""
+    """Only their decoder, and only that message, is affected."""
     connection, (channel, _) = connect(BatchConnection)
     messages: list[Message] = []
     tag = consume(connection, channel, messages.extend)
@@ -197,7 +199,7 @@ def test_headers_that_pika_cannot_read_do_not_end_the_connection(body: bytes) ->
     assert b"name?" in messages[0].properties
 
 
-def test_more_body_than_announced_is_an_error_as_it_is_in_pika() -> None:
+def test_a_body_larger_than_announced_is_an_error_as_in_pika() -> None:
     connection, (channel, _) = connect(BatchConnection)
     tag = consume(connection, channel, lambda _: None)
     begun = delivery(tag, 1, b"three")[:2]
@@ -207,7 +209,7 @@ def test_more_body_than_announced_is_an_error_as_it_is_in_pika() -> None:
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_reads_much_and_without_tls_once_in_a_turn_where_pika_lets_it(tls: bool) -> None:
+def test_a_read_is_large_and_without_tls_happens_once_in_a_turn(tls: bool) -> None:
     class Transport:
         _MAX_RECV_BYTES = 4096
         _MAX_CONSUME_BYTES = 102400
@@ -225,8 +227,10 @@ def test_reads_much_and_without_tls_once_in_a_turn_where_pika_lets_it(tls: bool)
 
 
 @pytest.mark.parametrize("renamed", [False, True])
-def test_acknowledging_each_of_many_is_what_so_many_acknowledgements_are(renamed: bool) -> None:
-    """Byte for byte; also if pika renamed the method that writes several frames."""
+def test_acknowledging_many_tags_sends_the_same_bytes_as_single_acknowledgements(
+    renamed: bool,
+) -> None:
+    """Also if pika renamed the method that writes several frames."""
     connection, (channel, _) = connect(BatchConnection)
     tags = [1, 3, 2**40]
     connection.written.clear()
@@ -277,12 +281,12 @@ interruptions = st.one_of(
     frames_in_a_row=st.sampled_from([1, 3, 500]),
     bytes_in_a_read=st.sampled_from([7, 100, 4096, 131072]),
 )
-def test_everything_happens_as_it_does_in_pika(
+def test_everything_happens_as_in_pika(
     events: list[Event], order: random.Random, frames_in_a_row: int, bytes_in_a_read: int
 ) -> None:
-    """The same bytes into both, however channels mix and reads cut.
+    """The same bytes go into both, for any mix of channels and any cuts of reads.
 
-    Each consumer gets the same messages, in order, before and after the same other events.
+    Each consumer gets the same messages in order, before and after the same other events.
     """
     stream = weave(frames_by_channel(events), order, frames_in_a_row)
     reads = list(cut(stream, order, bytes_in_a_read))
@@ -296,7 +300,7 @@ def test_everything_happens_as_it_does_in_pika(
 
 
 def frames_by_channel(events: list[Event]) -> dict[int, list[bytes]]:
-    """A broker numbers the messages of a channel, and says nothing on a closed one."""
+    """A broker numbers the messages of a channel, and sends nothing on a closed one."""
     lanes: dict[int, list[bytes]] = {0: [], 1: [], 2: []}
     tags, closed = {1: 0, 2: 0}, set()
     for event in events:
@@ -327,26 +331,26 @@ def frames_by_channel(events: list[Event]) -> dict[int, list[bytes]]:
 
 
 def run(base: Any, reads: list[bytes]) -> tuple[Any, list[Event]]:
-    """Feed a connection, and write down what happens."""
+    """Feed a connection, and record what happens."""
     connection, channels = connect(base)
     seen: list[Event] = []
     connection.add_on_connection_blocked_callback(lambda *_: seen.append(("blocked",)))
     connection.add_on_connection_unblocked_callback(lambda *_: seen.append(("unblocked",)))
     for channel in channels:
-        write_down_events(channel, seen)
+        record_events(channel, seen)
     for number, tag in CONSUMERS:
         channel = channels[number - 1]
         if base is BatchConnection and not tag.startswith("plain"):
-            assert tag == connection.consume_batches(channel, "queue", batch_writer(tag, seen))
+            assert tag == connection.consume_batches(channel, "queue", batch_recorder(tag, seen))
         else:
-            channel.basic_consume("queue", message_writer(tag, seen), consumer_tag=tag)
+            channel.basic_consume("queue", message_recorder(tag, seen), consumer_tag=tag)
         feed(connection, method(number, spec.Basic.ConsumeOk(tag)))
     for data in reads:
         feed(connection, data)
     return connection, seen
 
 
-def write_down_events(channel: Channel, seen: list[Event]) -> None:
+def record_events(channel: Channel, seen: list[Event]) -> None:
     number = channel.channel_number
     channel.add_on_cancel_callback(lambda f: seen.append(("cancel", f.method.consumer_tag)))
     channel.add_on_close_callback(lambda *_: seen.append(("close", number)))
@@ -355,7 +359,7 @@ def write_down_events(channel: Channel, seen: list[Event]) -> None:
     )
 
 
-def message_writer(tag: str, seen: list[Event]) -> Callable[..., None]:
+def message_recorder(tag: str, seen: list[Event]) -> Callable[..., None]:
     def write(_: Channel, method: Any, properties: Any, body: bytes) -> None:
         route = (method.exchange, method.routing_key)
         envelope = (method.delivery_tag, method.redelivered, *route, vars(properties))
@@ -364,7 +368,7 @@ def message_writer(tag: str, seen: list[Event]) -> Callable[..., None]:
     return write
 
 
-def batch_writer(tag: str, seen: list[Event]) -> Callable[[list[Message]], None]:
+def batch_recorder(tag: str, seen: list[Event]) -> Callable[[list[Message]], None]:
     def write(batch: list[Message]) -> None:
         assert batch
         for message in batch:
@@ -378,5 +382,5 @@ def batch_writer(tag: str, seen: list[Event]) -> Callable[[list[Message]], None]
 
 
 def as_seen_by(tag: str, seen: list[Event]) -> list[Event]:
-    """A batch connection may hand over one consumer's messages before another's, and does."""
+    """The events of one consumer: a batch connection may mix the order of consumers."""
     return [event for event in seen if event[0] != "message" or event[1] == tag]
