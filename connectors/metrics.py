@@ -7,11 +7,8 @@ Counting costs about a microsecond a call, so callers count a batch at a time.
 
 from __future__ import annotations
 
-import errno
-import json
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from prometheus_client import (
     Counter,
@@ -19,13 +16,8 @@ from prometheus_client import (
     Histogram,
     Info,
     disable_created_metrics,
-    start_http_server,
 )
 from prometheus_client.metrics_core import Metric
-
-from connectors.errors import Unavailable
-
-LOG = logging.getLogger("hopper")
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made is of no use
 
@@ -150,58 +142,3 @@ def description(family: Metric, labels: Sequence[str] = ()) -> Description:
 
 
 _SUFFIXES = {"counter": "_total", "info": "_info"}
-
-
-PORTS = 100
-"""How many ports `serve` tries: one for each process of a large cluster on one host."""
-
-
-Page = Callable[[], tuple[bool, object]]
-"""Whether all is well, and what to say of it, as JSON."""
-
-
-def serve(host: str, port: int, pages: Mapping[str, Page] | None = None) -> None:
-    """Answer Prometheus at the first free port from `port` on; each process has its own.
-
-    `pages` are served beside `/metrics`, by their paths: with 200 where all is well, else with 503.
-
-    Raises:
-        Unavailable: the host is not one of this machine's, or no port is free.
-    """
-    for candidate in range(port, port + PORTS):
-        try:
-            server, _ = start_http_server(candidate, host)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise Unavailable(
-                    f"metrics: cannot listen on {host}, port {candidate}: {error.strerror}"
-                ) from None
-        else:
-            server.set_app(_application(server.get_app(), pages or {}))
-            LOG.info("metrics: http://%s:%d/metrics", host, candidate)
-            return
-    raise Unavailable(f"metrics: no port is free on {host} from {port} to {port + PORTS - 1}")
-
-
-def _application(prometheus: Any, pages: Mapping[str, Page]) -> Any:
-    """A WSGI application: the pages, Prometheus at `/metrics`, and nothing elsewhere."""
-
-    def answer(environment: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
-        path = environment["PATH_INFO"]
-        if path == METRICS:
-            answered: Iterable[bytes] = prometheus(environment, start)
-            return answered
-        page = pages.get(path)
-        if page is None:
-            start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-            return [f"not found; there is {', '.join([METRICS, *pages])}\n".encode()]
-        well, told = page()
-        status = "200 OK" if well else "503 Service Unavailable"
-        start(status, [("Content-Type", "application/json")])
-        return [json.dumps(told, indent=2).encode() + b"\n"]
-
-    return answer
-
-
-METRICS = "/metrics"
-"""Where Prometheus asks."""

@@ -88,6 +88,10 @@ class Metrics(Spec):
     """Port of `http://host:port/metrics`."""
     host: str = "127.0.0.1"
     """Address to listen on; `0.0.0.0` lets other machines in."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names of this machine, beside its own and its addresses, for which the port answers: for
+    example `hopper.orders.svc`. Requests for another host are refused, which protects the answers
+    from pages in a browser."""
     unhealthy_after: Annotated[Duration, Field(gt=0)] = 30.0
     """How long a service may be unreachable, or the dataflow stalled, before `/health` fails."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
 import os
 import re
 import runpy
@@ -18,6 +19,8 @@ import pytest
 import yaml
 
 from connectors.errors import SpecError
+from flows.audit import symptoms
+from flows.audit.symptoms import Symptom
 from flows.cli.main import hopper as group
 from flows.process import start
 from flows.spec import load
@@ -30,7 +33,7 @@ from tests.flows.cases import cases
 def test_each_block_is_in_a_language_that_is_checked() -> None:
     """Blocks without a language are pictures; `ruby` and `yml` are other tools' configurations."""
     assert {block.language for block in blocks()} <= {
-        *("", "yaml", "text", "sh", "python"),
+        *("", "yaml", "text", "sh", "python", "json"),
         *("ruby", "yml"),
     }
 
@@ -44,6 +47,14 @@ def test_a_picture_shows_the_steps_of_the_flow(block: Block) -> None:
     shown = [step.strip() for step in line.split("──▶")]
     assert shown == [step for step in steps if step in shown]
     assert len(shown) == 5
+
+
+def test_the_reason_that_is_shown_is_one_of_health() -> None:
+    [block] = blocks("json")
+    shown = json.loads(block.text)
+    [kind] = [kind for kind in symptoms.KINDS if kind.name == shown["kind"]]
+
+    assert shown == Symptom(kind, shown["cause"], 39.0).record(1796040050.0)
 
 
 CASES = [block for block in blocks("yaml") if block.text.startswith("- case:")]

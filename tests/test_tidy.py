@@ -27,7 +27,11 @@ ONLY_IN = {
     "flows": ("flows/",),
     "yaml": ("flows/config/yaml.py", "flows/config/substitution.py"),
     "re2": ("flows/conditions/cel/patterns.py",),
-    "prometheus_client": ("connectors/metrics.py", "flows/process/collector.py"),
+    "prometheus_client": (
+        "connectors/metrics.py",
+        "flows/process/collector.py",
+        "flows/process/server.py",
+    ),
     "msgspec": ("flows/", "connectors/"),
     "click": ("flows/cli/",),
 }

@@ -1,7 +1,7 @@
-"""Decides whether the job is healthy and ready: the answers of `/health` and `/ready`.
+"""Decides whether a process is alive, ready and healthy: `/livez`, `/readyz` and `/health`.
 
-Pure: `Monitor` calls `check` once a second, and the time is an argument, in seconds of a clock that
-only goes forward. Answers show the last check, so any thread may ask for them.
+Pure: `Monitor` calls `check` once a second, and the times are arguments. Answers show the last
+check, so any thread may ask for them. `symptoms.py` has what each reason means and what helps.
 
 Rule 1: what may be temporary makes the job unhealthy only after `patience`: no connection, a silent
         sink, a dataflow that stands still, an incomplete cluster. An accounting mismatch, and a
@@ -10,23 +10,34 @@ Rule 2: a drain makes the job not ready; it stays healthy.
 Rule 3: a reason names its cause, if known. Only reasons make the job unhealthy; a warning asks for
         attention, and changes no status.
 Rule 4: a consumer with a full prefetch is a warning; and a reason, if that does not end by itself.
+Rule 5: a process is not alive only if its dataflow stands still: nothing else is repaired by a
+        restart, and what a restart repairs at once ends the process by itself.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from connectors.connector import Source
 from connectors.message import SinkState
+from flows.audit import symptoms
 from flows.audit.backpressure import Blocked
+from flows.audit.counters import Messages
 from flows.audit.reconcile import Accounts
+from flows.audit.symptoms import Symptom, timestamp
 from flows.values.stop import Stop
 
 Answer = tuple[bool, dict[str, Any]]
 """Whether all is well, and the JSON of the page."""
-Findings = Callable[[], Iterable[str]]
-"""Returns the present findings of a part of the job, one line each; from any thread."""
+Warnings = Callable[[], Iterable[str]]
+"""Returns the present warnings of a part of the job, one line each; from any thread."""
+Missing = Callable[[], Sequence[str]]
+"""Returns the addresses of processes of the cluster that are not connected; from any thread."""
+
+SHARE_OVER = 60
+"""Checks, one a second, over which the share of rejected messages is taken."""
 
 
 class Health:
@@ -41,7 +52,7 @@ class Health:
         *,
         sink: Callable[[], SinkState] = SinkState,
         blocked: Callable[[float], Sequence[Blocked]] = lambda now: (),
-        missing: Findings = lambda: (),
+        missing: Missing = lambda: (),
     ) -> None:
         """`patience`: in seconds (rule 1); `sink`: returns the state of the sink.
 
@@ -55,30 +66,41 @@ class Health:
         self._unbalanced: list[str] = []
         self.blocked: Sequence[Blocked] = ()
         """Blocked consumers, as of the last check; none while the job drains."""
-        self._reasons: list[str] = []
-        self._warnings: list[str] = []
-        self._warn_of: list[Findings] = []
+        self._at = 0.0
+        self._reasons: list[Symptom] = []
+        self._warnings: list[Symptom] = []
+        self._shared: list[Warnings] = []
+        self._last_errors: dict[str, dict[str, str]] = {}
+        self._messages: deque[Messages] = deque(maxlen=SHARE_OVER + 1)
 
-    def warn_of(self, findings: Findings) -> None:
-        """Add the warnings that `findings` returns at each check. Rule 3."""
-        self._warn_of.append(findings)
+    def warn_of_sharing(self, warnings: Warnings) -> None:
+        """Add the warnings that `warnings` returns at each check. Rule 3."""
+        self._shared.append(warnings)
 
-    def check(self, now: float) -> list[str]:
-        """Check everything; return accounting mismatches for the log, each only the first time."""
+    def check(self, now: float, at: float) -> list[str]:
+        """Check everything; return accounting mismatches for the log, each only the first time.
+
+        `now`: in seconds of a clock that only goes forward; `at`: in seconds since 1970.
+        """
+        self._at = at
         self._sink_state = self._sink()
         draining = self._stop.reason is not None
         before, self._unbalanced = self._unbalanced, self._accounts.check(draining=draining)
         self.blocked = () if draining else self._blocked(now)
-        self._reasons = [
-            *(f"message accounting mismatch: {text}" for text in self._unbalanced),
-            *self._source.stopped_because(),
-            *self._overdue(now),
-        ]
+        self._reasons = [*self._at_once(), *self._overdue(now)]
+        is_reason = {one.cause for one in self._reasons}
         self._warnings = [
-            *(text for one in self.blocked if (text := str(one)) not in self._reasons),
-            *(text for findings in self._warn_of for text in findings()),
+            *(one for one in map(_blocked, self.blocked) if one.cause not in is_reason),
+            *(Symptom(symptoms.SHARED, text) for warnings in self._shared for text in warnings()),
         ]
+        self._note_errors()
+        self._messages.append(self._accounts.messages)
         return [] if before else self._unbalanced
+
+    def live(self) -> Answer:
+        """Return whether the process should go on, or be restarted. Rule 5."""
+        stalled = [one for one in self._reasons if one.kind is symptoms.DATAFLOW]
+        return not stalled, {"live": not stalled, "reasons": self._records(stalled)}
 
     def health(self) -> Answer:
         """Return whether the job is healthy, with the reasons if not."""
@@ -86,35 +108,50 @@ class Health:
 
     def ready(self) -> Answer:
         """Return whether the job consumes messages, with the reasons if not."""
-        consumers = self._accounts.consumers
-        reasons = self._reasons + [
-            f"{name} is not connected{self._cause(name)}"
-            for name, account in consumers.items()
-            if not account.connected
-        ]
-        if self._stop.reason is not None:
-            reasons.append(f"draining: {self._stop.reason}")
-        elif not self._stop.begun and not self._accounts.alone:
-            reasons.append(f"the dataflow has not begun: {self._waits()}")
-        elif not consumers and self._accounts.alone:
-            reasons.append("no consumer has started")
+        reasons = [*self._reasons, *self._not_ready()]
         return not reasons, {"ready": not reasons, **self._details(reasons)}
 
-    def _overdue(self, now: float) -> Iterator[str]:
+    def _not_ready(self) -> Iterator[Symptom]:
+        consumers = self._accounts.consumers
+        for name, account in consumers.items():
+            if not account.connected:
+                cause = f"{name} is not connected{self._cause(name)}"
+                yield Symptom(symptoms.NOT_CONNECTED, cause)
+        if self._stop.reason is not None:
+            yield Symptom(symptoms.DRAINING, f"draining: {self._stop.reason}")
+        elif not self._stop.begun and not self._accounts.alone:
+            cause = f"the dataflow has not begun: {self._waits()}"
+            yield Symptom(symptoms.CLUSTER, cause)
+        elif not consumers and self._accounts.alone:
+            yield Symptom(symptoms.STARTING, "no consumer has started")
+
+    def _at_once(self) -> Iterator[Symptom]:
+        for text in self._unbalanced:
+            yield Symptom(symptoms.ACCOUNTS, f"message accounting mismatch: {text}")
+        for text in self._source.stopped_because():
+            yield Symptom(symptoms.REJECT_LIMIT, text)
+
+    def _overdue(self, now: float) -> Iterator[Symptom]:
         """Return what has lasted longer than `patience`. Rule 1."""
         waited = self._lasts("cluster", self._stop.begun, now)
         if not self._stop.begun and not self._accounts.alone and waited >= self._patience:
-            yield f"the dataflow has not begun for {waited:.0f} s: {self._waits()}"
+            cause = f"the dataflow has not begun for {waited:.0f} s: {self._waits()}"
+            yield Symptom(symptoms.CLUSTER, cause, waited)
         for name, account in self._accounts.consumers.items():
             away = self._lasts(name, account.connected, now)
             if not account.connected and away >= self._patience:
-                yield f"{name} has not been connected for {away:.0f} s{self._cause(name)}"
+                cause = f"{name} has not been connected for {away:.0f} s{self._cause(name)}"
+                yield Symptom(symptoms.NOT_CONNECTED, cause, away)
             still = self._lasts(f"{name} polls", account.polls, now)
             if still >= self._patience and self._stop.reason is None:
-                yield f"the dataflow has not polled {name} for {still:.0f} s"
+                cause = f"the dataflow has not polled {name} for {still:.0f} s"
+                yield Symptom(symptoms.DATAFLOW, cause, still)
         for one in self.blocked:
             if one.seconds >= self._patience and (one.is_stuck or one.held_by == "dead_letter"):
-                yield str(one)
+                yield _blocked(one)
+        yield from self._silent_sink(now)
+
+    def _silent_sink(self, now: float) -> Iterator[Symptom]:
         sink = self._accounts.sink
         answered = (sink.left, sink.forgotten) if sink.open else None
         silent = self._lasts("sink", answered, now)
@@ -123,7 +160,9 @@ class Health:
             refuses = state.answers and state.refusal is not None
             problem = "stored nothing" if refuses else "not answered"
             why = "" if state.refusal is None else f": {state.refusal}"
-            yield f"the sink has {problem} for {silent:.0f} s, {sink.open} documents wait{why}"
+            kind = symptoms.SINK_REFUSES if refuses else symptoms.SINK_SILENT
+            cause = f"the sink has {problem} for {silent:.0f} s, {sink.open} documents wait{why}"
+            yield Symptom(kind, cause, silent)
 
     def _waits(self) -> str:
         return f"the cluster waits for {', '.join(self._missing()) or 'its other processes'}"
@@ -141,14 +180,36 @@ class Health:
         self._since[name] = state, since
         return now - since
 
-    def _details(self, reasons: list[str]) -> dict[str, Any]:
+    def _note_errors(self) -> None:
+        """Keep the last error of each side, also after it is over."""
+        errors = {"broker": "; ".join(self._source.disconnected_because().values())}
+        errors["sink"] = self._sink_state.refusal or ""
+        for side, error in errors.items():
+            if error:
+                self._last_errors[side] = {"error": error, "at": timestamp(self._at)}
+
+    def _rejected_share(self) -> float | None:
+        """Return the share of rejections among the messages settled in the last minute."""
+        if len(self._messages) < 2:
+            return None
+        before, now = self._messages[0], self._messages[-1]
+        rejected = now.rejected - before.rejected
+        settled = rejected + now.stored - before.stored + now.dropped - before.dropped
+        return round(rejected / settled, 4) if settled else None
+
+    def _records(self, found: Iterable[Symptom]) -> list[dict[str, Any]]:
+        return [one.record(self._at) for one in found]
+
+    def _details(self, reasons: list[Symptom]) -> dict[str, Any]:
         accounts, messages, groups = self._accounts, self._accounts.messages, self._accounts.groups
         return {
-            "reasons": reasons,
-            "warnings": self._warnings,
+            "reasons": self._records(reasons),
+            "warnings": self._records(self._warnings),
             "draining": self._stop.reason,
             "connected": {name: one.connected for name, one in accounts.consumers.items()},
             "sink": self._sink_state._asdict(),
+            "last_errors": self._last_errors,
+            "rejected_share": self._rejected_share(),
             "messages": {**messages._asdict(), "waiting": messages.waiting},
             "open": {
                 "groups": groups.groups,
@@ -156,3 +217,7 @@ class Health:
                 "with_sink": accounts.sink.open,
             },
         }
+
+
+def _blocked(one: Blocked) -> Symptom:
+    return Symptom(symptoms.BLOCKED, str(one), one.seconds)

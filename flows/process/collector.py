@@ -17,7 +17,7 @@ from flows.job import Job
 class AccountsCollector(Collector):
     """Reads the accounts of a job at each request.
 
-    So Prometheus, the log, `/health` and `/ready` report the same numbers.
+    So Prometheus, the log, `/health` and `/readyz` report the same numbers.
     """
 
     def __init__(self, job: Job) -> None:

@@ -46,11 +46,11 @@ class Monitor:
         """Start the thread."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
-    def check(self, now: float) -> None:
-        """Check once."""
+    def check(self, now: float, at: float) -> None:
+        """Check once; the times are those of `Health.check`."""
         if refused := self._source.refused_because():
             self._stop.fail(refused)
-        for text in self._health.check(now):
+        for text in self._health.check(now, at):
             LOG.error("message accounting mismatch; this is a bug in Hopper: %s", text)
         blocked = self._health.blocked
         for line in self._reminders.lines(blocked, now):
@@ -70,4 +70,4 @@ class Monitor:
     def _run(self) -> None:
         while True:
             time.sleep(EVERY)
-            self.check(time.monotonic())
+            self.check(time.monotonic(), time.time())

@@ -28,6 +28,7 @@ from flows.process.cluster_startup import ClusterStartup
 from flows.process.collector import show
 from flows.process.introduction import introduction
 from flows.process.monitor import Monitor
+from flows.process.server import serve
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
 from flows.version import VERSION
@@ -98,10 +99,10 @@ def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup 
         missing=cluster.missing if cluster is not None else lambda: (),
     )
     if spec.aggregate.by is not None:
-        health.warn_of(lambda: split_by_others(job.source))
+        health.warn_of_sharing(lambda: split_by_others(job.source))
     if spec.metrics is not None:
-        pages = {"/health": health.health, "/ready": health.ready}
-        metrics.serve(spec.metrics.host, spec.metrics.port, pages)
+        pages = {"/livez": health.live, "/readyz": health.ready, "/health": health.health}
+        serve(spec.metrics.host, spec.metrics.port, pages, spec.metrics.allowed_hosts)
     Monitor(health, job.source, stop, lambda: job.ahead).start()
 
 

@@ -45,11 +45,16 @@ def counted(job: JobProcess, name: str) -> int:
     return int(float(value))
 
 
+def causes(told: Any) -> str:
+    """The causes of all reasons of a page."""
+    return " ".join(reason["cause"] for reason in told["reasons"])
+
+
 def wait_for(job: JobProcess, page: str, status: int, reason: str = "") -> Any:
     """What the page tells when it says so; a look takes place each second."""
 
     def answers() -> Any:
         code, told = ask(job, page)
-        return told if code == status and reason in " ".join(told["reasons"]) else None
+        return told if code == status and reason in causes(told) else None
 
     return until(answers, timeout=30)

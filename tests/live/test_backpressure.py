@@ -104,7 +104,7 @@ def test_what_holds_all_of_a_given_prefetch_is_said(
     with JobProcess(watched(tmp_path, rig, events, **values)) as job:
         told = wait_for(job, "/health", 503, "has been full for")
 
-        [reason] = told["reasons"]
+        [reason] = [reason["cause"] for reason in told["reasons"]]
         assert "are in open groups, which wait for room; only messages that cannot" in reason
         assert "raise source.rabbitmq.prefetch" in reason
         assert remedy in reason

@@ -15,7 +15,7 @@ from tests.live.forwarder import Forwarder
 from tests.live.http_proxy import Page
 from tests.live.indices import Index
 from tests.live.job import JobProcess, free_ports
-from tests.live.monitoring import ask, counted, wait_for, watched
+from tests.live.monitoring import ask, causes, counted, wait_for, watched
 from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -43,7 +43,7 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
     rig.publish(b"no JSON", properties=AS_JSON)
     path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}")
     with JobProcess(path) as job:
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 51)
         until(lambda: counted(job, "hopper_unacknowledged") == 51)
         until(lambda: counted(job, "hopper_parked_total") == 1)
@@ -99,7 +99,7 @@ def test_a_lost_connection_and_a_drain_are_counted_alike_everywhere(
     rig.publish(b"no JSON", properties=AS_JSON)
     path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}", on_stop="requeue")
     with JobProcess(path) as job:
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
         until(lambda: counted(job, "hopper_parked_total") == 1)
         until(lambda: counted(job, "hopper_unacknowledged") == 30)
@@ -121,7 +121,7 @@ def test_a_drain_that_takes_too_long_counts_alike_everywhere(
 ) -> None:
     """What is left is neither requeued nor anything else: it is told beside the rest."""
     with JobProcess(watched(tmp_path, rig, events, drain_timeout="1s")) as job:
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         publish(rig, 10)
         until(lambda: events.count() == 10)
         until(lambda: counted(job, "hopper_unacknowledged") == 0)
@@ -144,12 +144,12 @@ def test_no_connection_to_the_broker_is_told(
     """And it is well again when the broker is back; what was requeued is counted."""
     publish(rig, 30)
     with JobProcess(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
 
         rig._forwarder.refuse(True)
         rig.cut()
-        wait_for(job, "/ready", 503, "is not connected")
+        wait_for(job, "/readyz", 503, "is not connected")
         wait_for(job, "/health", 503, "has not been connected for")
         rig._forwarder.refuse(False)
         told = wait_for(job, "/health", 200)
@@ -167,7 +167,7 @@ def test_a_sink_that_takes_nothing_is_told(
 ) -> None:
     """But not before there is something to take."""
     with JobProcess(watched(tmp_path, rig, events)) as job:
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         forwarder.refuse(True)
         forwarder.cut()
 
@@ -192,7 +192,7 @@ def test_a_consumer_that_has_stopped_is_told(
     path.write_text(path.read_text().replace(f"{rig.parking}}}", limit))
     with JobProcess(path) as job:
         wait_for(job, "/health", 503, "too many messages are rejected")
-        assert ask(job, "/ready")[0] == 503
+        assert ask(job, "/readyz")[0] == 503
 
         until(lambda: 5 <= counted(job, "hopper_parked_total") == 40 - rig.left())
         until(
@@ -216,12 +216,12 @@ def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
     with Firewall(elasticsearch_url, b"{", busy) as firewall:
         path = watched(tmp_path, rig, events, elasticsearch=firewall.url)
         with JobProcess(path) as job:
-            wait_for(job, "/ready", 200)
+            wait_for(job, "/readyz", 200)
             publish(rig, 30)
             told = wait_for(job, "/health", 503, "the sink has stored nothing for")
             refused = {"answers": True, "refusal": "429 busy: later", "has_backlog": True}
             assert told["sink"] == refused
-            assert told["reasons"][0].endswith("30 documents wait: 429 busy: later")
+            assert causes(told).endswith("30 documents wait: 429 busy: later")
 
             firewall.text = b"nothing is refused any more"
             told = wait_for(job, "/health", 200)
@@ -242,7 +242,7 @@ def test_a_refusal_for_good_is_named(
         Firewall(elasticsearch_url, b"nothing", refused) as firewall,
         JobProcess(watched(tmp_path, rig, events, elasticsearch=firewall.url)) as job,
     ):
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         firewall.text = b""  # which is in each request
         publish(rig, 3)
         wait_for(job, "/health", 503, "3 documents wait: 401 security_exception: wrong")
@@ -259,14 +259,14 @@ def test_a_drain_makes_unready_and_not_ill(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
     with JobProcess(watched(tmp_path, rig, events)) as job:
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         forwarder.refuse(True)
         forwarder.cut()
         publish(rig, 30)
         until(lambda: ask(job, "/health")[1]["open"]["with_sink"] == 30)
 
         job.process.send_signal(signal.SIGTERM)
-        told = wait_for(job, "/ready", 503, "draining: SIGTERM")
+        told = wait_for(job, "/readyz", 503, "draining: SIGTERM")
         forwarder.refuse(False)
 
         assert told["draining"] == "SIGTERM"
@@ -286,7 +286,7 @@ def test_a_process_of_the_cluster_that_is_missing_is_named(
     with JobProcess(path, "-i", "0", "-a", addresses) as first:
         wait_for(
             first,
-            "/ready",
+            "/readyz",
             503,
             f"the dataflow has not begun: the cluster waits for 127.0.0.1:{ports[1]}",
         )
@@ -295,7 +295,7 @@ def test_a_process_of_the_cluster_that_is_missing_is_named(
 
         with JobProcess(path, "-i", "1", "-a", addresses, name="second") as second:
             wait_for(first, "/health", 200)
-            wait_for(first, "/ready", 200)
+            wait_for(first, "/readyz", 200)
             until(lambda: events.count() == 30 and rig.left() == 0)
             assert first.drain() == 0
             assert second.process.wait(30) == 0

@@ -13,7 +13,7 @@ import pytest
 
 from tests.live.indices import Index
 from tests.live.job import JobProcess
-from tests.live.monitoring import ask, wait_for, watched
+from tests.live.monitoring import ask, causes, wait_for, watched
 from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
@@ -85,11 +85,11 @@ def test_a_permission_that_is_taken_away_later_is_waited_for(
         rig.cut()
 
         told = wait_for(job, "/health", 503, "ACCESS_REFUSED")
-        assert "permission to read the queue" in " ".join(told["reasons"])
+        assert "permission to read the queue" in causes(told)
         assert "ERROR hopper.rabbitmq" in job.log
         permit(broker, ".*", ".*", ".*")
         wait_for(job, "/health", 200)
-        assert ask(job, "/ready")[0] == 200
+        assert ask(job, "/readyz")[0] == 200
         assert job.drain() == 0
 
 
@@ -148,7 +148,7 @@ def test_an_exclusive_consumer_is_waited_for(
         channel.basic_qos(prefetch_count=1)
         channel.basic_consume(rig.queue, lambda *_: None, exclusive=True)
         with JobProcess(watched(tmp_path, rig, events)) as job:
-            wait_for(job, "/ready", 503, "in exclusive use")
+            wait_for(job, "/readyz", 503, "in exclusive use")
             assert "consuming" not in job.log
             connection.close()
             until(lambda: events.count() == 10)

@@ -204,7 +204,7 @@ def test_a_slow_stream_of_which_nothing_is_stored_is_told(
     """Twenty messages are enough, over any time."""
     events.create({"n": {"type": "boolean"}})
     with JobProcess(watched(tmp_path, rig, events, window="{count: 1, time: 1s}")) as job:
-        wait_for(job, "/ready", 200)
+        wait_for(job, "/readyz", 200)
         send(rig, [b'{"n":%d}' % n for n in range(20)])
         told = wait_for(job, "/health", 503, "too many messages are rejected")
 

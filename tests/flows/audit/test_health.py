@@ -1,20 +1,37 @@
-"""What `/health` and `/ready` say, and when."""
+"""What `/livez`, `/readyz` and `/health` say, and when."""
 
 from __future__ import annotations
+
+import re
+from typing import Any
 
 import pytest
 
 from connectors.memory import source as memory_source
 from connectors.memory.spec import MemorySource
-from connectors.message import Lost, Opened, Origin, SinkState
+from connectors.message import (
+    Arrived,
+    Lost,
+    Message,
+    Opened,
+    Origin,
+    Outcomes,
+    Rejected,
+    Rejection,
+    SinkState,
+)
+from flows.audit import symptoms
 from flows.audit.backpressure import Blocked, HeldBy
 from flows.audit.counters import ConsumerAccount
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
 from flows.values.stop import Stop
+from tests.documents import ROOT
 from tests.flows.settling import SettlingStub
 
 ORIGIN = Origin("q/0", 1)
+NOON = 1796040000.0
+"""2026-11-30, 12:00 UTC."""
 
 
 class Stopped(memory_source.MemoryQueueSource):
@@ -78,17 +95,24 @@ class WatchedJob:
             if self.turns:
                 for consumer in self.accounts.consumers.values():
                     consumer.take([])
-            self.logged += self.health.check(self.now)
+            self.logged += self.health.check(self.now, NOON + self.now)
 
     def reasons(self) -> list[str]:
         well, told = self.health.health()
         assert well == told["healthy"] == (not told["reasons"])
-        return list(told["reasons"])
+        return causes(told["reasons"])
 
     def unready(self) -> list[str]:
         well, told = self.health.ready()
         assert well == told["ready"] == (not told["reasons"])
-        return list(told["reasons"])
+        return causes(told["reasons"])
+
+    def warnings(self) -> list[str]:
+        return causes(self.health.health()[1]["warnings"])
+
+
+def causes(symptoms: list[dict[str, Any]]) -> list[str]:
+    return [symptom["cause"] for symptom in symptoms]
 
 
 def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
@@ -219,7 +243,7 @@ def test_the_numbers_are_told() -> None:
 
 
 def test_why_a_consumer_is_not_connected_is_told() -> None:
-    """What the broker said last, at once by `/ready`, and by `/health` when it lasts."""
+    """What the broker said last, at once by `/readyz`, and by `/health` when it lasts."""
     watched = WatchedJob()
     watched.open()
     watched.source.causes = {"q/0": "broker:5672: ACCESS_REFUSED (403)"}
@@ -254,14 +278,12 @@ def test_a_cluster_that_is_not_complete_is_forgiven_for_a_while() -> None:
 def test_a_warning_changes_no_status() -> None:
     watched = WatchedJob()
     watched.connect()
-    watched.health.warn_of(lambda: ["two jobs share the queue"])
-    watched.health.warn_of(list)
+    watched.health.warn_of_sharing(lambda: ["two jobs share the queue"])
+    watched.health.warn_of_sharing(list)
     watched.pass_time(1)
 
-    well, told = watched.health.health()
-
-    assert well
-    assert told["warnings"] == ["two jobs share the queue"]
+    assert watched.health.health()[0]
+    assert watched.warnings() == ["two jobs share the queue"]
     assert watched.unready() == []
 
 
@@ -279,18 +301,18 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
     watched.blocked = [blocked(held_by, 0.0, is_stuck=is_stuck)]
     watched.pass_time(29)
     assert watched.reasons() == []
-    [warning] = watched.health.health()[1]["warnings"]
+    [warning] = watched.warnings()
     assert warning.startswith("q/0 has been full for 29 s: ")
 
     watched.pass_time(1)
     [reason] = watched.reasons()
     assert reason.startswith("q/0 has been full for 30 s: it holds 200 messages, its prefetch is ")
     assert reason.endswith("; raise prefetch")
-    assert watched.health.health()[1]["warnings"] == []
+    assert watched.warnings() == []
     watched.blocked = []
     watched.pass_time(1)
 
-    assert watched.reasons() == watched.health.health()[1]["warnings"] == []
+    assert watched.reasons() == watched.warnings() == []
 
 
 @pytest.mark.parametrize("held_by", ["open_groups", "sink"])
@@ -311,3 +333,81 @@ def test_a_drain_waits_for_no_message() -> None:
     watched.pass_time(100)
 
     assert watched.reasons() == []
+
+
+def test_a_reason_says_since_when_what_it_means_and_what_helps() -> None:
+    watched = WatchedJob()
+    watched.connect()
+    watched.pass_time(10)
+    watched.accounts.of_consumer("q/0").take([Lost(ORIGIN)])
+    watched.pass_time(40)
+
+    [reason] = watched.health.health()[1]["reasons"]
+
+    assert reason == {
+        "kind": "broker_not_connected",
+        "cause": "q/0 has not been connected for 39 s",
+        "since": "2026-11-30T12:00:11Z",
+        "data": symptoms.NOT_CONNECTED.data,
+        "remedy": symptoms.NOT_CONNECTED.remedy,
+        "runbook": "docs/operations.md#the-broker-is-away",
+    }
+
+
+def test_only_a_dataflow_that_stands_still_asks_for_a_restart() -> None:
+    watched = WatchedJob()
+    watched.connect()
+    watched.submit(5)
+    watched.pass_time(100)
+    assert watched.reasons() != []
+    assert watched.health.live() == (True, {"live": True, "reasons": []})
+
+    watched.turns = False
+    watched.pass_time(31)
+
+    is_live, told = watched.health.live()
+    assert not is_live
+    assert causes(told["reasons"]) == ["the dataflow has not polled q/0 for 31 s"]
+
+
+def test_the_last_error_of_each_side_stays_after_it_is_over() -> None:
+    watched = WatchedJob()
+    watched.connect()
+    watched.pass_time(1)
+    assert watched.health.health()[1]["last_errors"] == {}
+    watched.source.causes = {"q/0": "broker:5672: CONNECTION_FORCED (320)"}
+    watched.sink_state = SinkState(True, "429 busy")
+    watched.pass_time(1)
+    watched.source.causes, watched.sink_state = {}, SinkState()
+    watched.pass_time(60)
+
+    assert watched.health.health()[1]["last_errors"] == {
+        "broker": {"error": "broker:5672: CONNECTION_FORCED (320)", "at": "2026-11-30T12:00:02Z"},
+        "sink": {"error": "429 busy", "at": "2026-11-30T12:00:02Z"},
+    }
+
+
+def test_the_share_of_rejections_is_that_of_the_last_minute() -> None:
+    watched = WatchedJob()
+    watched.connect()
+    account = watched.accounts.of_consumer("q/0")
+    watched.pass_time(1)
+    assert watched.health.health()[1]["rejected_share"] is None
+    messages = [Message(tag, False, b"", b"", b"{}") for tag in range(1, 5)]
+    account.take([Arrived(ORIGIN, messages)])
+    rejected = Rejected(messages[0], Rejection("late: too late"))
+    account.settle(Outcomes(ORIGIN, [2, 3, 4], [rejected]))
+    watched.pass_time(1)
+    assert watched.health.health()[1]["rejected_share"] == 0.25
+
+    watched.pass_time(60)
+
+    assert watched.health.health()[1]["rejected_share"] is None
+
+
+def test_each_kind_of_finding_has_a_runbook() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    assert {kind.runbook for kind in symptoms.KINDS} <= anchors

@@ -27,7 +27,7 @@ def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixtur
     accounts.of_sink().note(entered=2, open=1)
 
     for second in range(5):
-        watch.check(second)
+        watch.check(second, second)
 
     [(_, level, text)] = caplog.record_tuples
     assert level == logging.ERROR
@@ -41,7 +41,7 @@ def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCapt
     _, watch = watched(lambda: next(ahead))
 
     for second in counts:
-        watch.check(second)
+        watch.check(second, second)
 
     assert [text.startswith("4 messages so far") for text in caplog.messages] == [True, False]
     assert caplog.messages[1].startswith("9 messages so far")

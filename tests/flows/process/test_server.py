@@ -1,0 +1,118 @@
+"""What a process reports is served, to each process at a port of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import REGISTRY
+
+from connectors.errors import Unavailable
+from flows.process import server
+from flows.process.collector import AccountsCollector
+from flows.process.server import Page, is_own_host, serve
+from tests.flows.memory_job import make_job, pipeline
+from tools.local.ports import free_ports
+
+
+@pytest.fixture
+def shown() -> Iterator[None]:
+    """The accounts of a job, among the metrics of this process."""
+    accounts = AccountsCollector(make_job(pipeline("shown")))
+    REGISTRY.register(accounts)
+    yield
+    REGISTRY.unregister(accounts)
+
+
+@pytest.mark.usefixtures("shown")
+def test_each_endpoint_takes_the_next_free_port(caplog: pytest.LogCaptureFixture) -> None:
+    """Processes of one host share a spec; the log says where each one answers."""
+    caplog.set_level(logging.INFO)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+
+        serve("127.0.0.1", port, {})
+
+    [url] = re.findall(r"http://\S+", caplog.text)
+    assert port < int(url.split(":")[2].partition("/")[0]) < port + server.PORTS
+    assert b"# TYPE hopper_received_total counter" in urllib.request.urlopen(url).read()
+
+
+@pytest.mark.usefixtures("shown")
+def test_pages_are_served_beside_the_metrics() -> None:
+    """By their paths; with 503 where something is wrong."""
+    pages = {"/well": lambda: (True, {"a": 1}), "/ill": lambda: (False, {"reasons": ["b"]})}
+
+    url = serve("127.0.0.1", free_ports(1)[0], pages)
+
+    assert json.load(urllib.request.urlopen(f"{url}/well?pretty")) == {"a": 1}
+    with pytest.raises(urllib.error.HTTPError) as ill:
+        urllib.request.urlopen(f"{url}/ill")
+    with ill.value as answer:
+        assert (answer.code, json.load(answer)) == (503, {"reasons": ["b"]})
+    assert (
+        b"# TYPE hopper_received_total counter" in urllib.request.urlopen(f"{url}/metrics").read()
+    )
+
+
+def test_an_unknown_page_is_not_found() -> None:
+    """Prometheus has a page of its own; the answer lists the other pages."""
+    url = serve("127.0.0.1", free_ports(1)[0], {"/health": lambda: (True, {})})
+
+    for page in ("", "/", "/favicon.ico", "/metrics/", "/healthz"):
+        with pytest.raises(urllib.error.HTTPError) as missing:
+            urllib.request.urlopen(f"{url}{page}")
+        with missing.value as answer:
+            assert (answer.code, answer.read()) == (404, b"not found; there is /metrics, /health\n")
+
+
+def test_a_host_that_is_not_local_is_reported() -> None:
+    with pytest.raises(Unavailable, match=r"192\.0\.2\.1, port 9100: .*assign requested address"):
+        serve("192.0.2.1", 9100, {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_own"),
+    [
+        ("", True),
+        ("localhost", True),
+        ("LocalHost.:9100", True),
+        ("127.0.0.1:9100", True),
+        ("10.1.2.3", True),
+        ("[::1]:9100", True),
+        ("[fe80::1]", True),
+        ("node-7:9100", True),
+        ("Hopper.orders.svc:9100", True),
+        ("hopper.orders.svc.attacker.example", False),
+        ("attacker.example:9100", False),
+        ("127.0.0.1.attacker.example", False),
+        ("[::1", True),
+        ("[attacker.example]", False),
+    ],
+)
+def test_a_request_for_a_foreign_host_is_recognised(asked: str, is_own: bool) -> None:
+    assert is_own_host(asked, {"node-7", "hopper.orders.svc"}) is is_own
+
+
+@pytest.mark.parametrize("page", ["/health", "/metrics", "/"])
+def test_a_request_for_a_foreign_host_is_refused(page: str) -> None:
+    """It may come from a page on the Internet, in the browser of someone who may read this port."""
+    pages: dict[str, Page] = {"/health": lambda: (True, {})}
+    url = serve("127.0.0.1", free_ports(1)[0], pages, ["hopper.orders.svc"])
+    asked = urllib.request.Request(url + page, headers={"Host": "attacker.example"})
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(asked)
+    with refused.value as answer:
+        reason = b"'attacker.example' is not among metrics.allowed_hosts\n"
+        assert (answer.code, answer.read()) == (403, reason)
+
+    asked = urllib.request.Request(f"{url}/health", headers={"Host": "hopper.orders.svc"})
+    with urllib.request.urlopen(asked) as answer:
+        assert answer.status == 200
