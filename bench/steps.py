@@ -28,6 +28,7 @@ from connectors.message import (
     Message,
     Origin,
     Properties,
+    SinkPace,
     SinkState,
 )
 from connectors.rabbitmq.delivery import encode_route
@@ -165,6 +166,9 @@ class _Sink:
         return lambda: None
 
     def flush(self) -> None: ...
+
+    def pace(self) -> SinkPace:
+        return SinkPace()
 
     def state(self) -> SinkState:
         return SinkState()

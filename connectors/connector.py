@@ -17,6 +17,7 @@ from connectors.message import (
     Outcomes,
     Properties,
     Rejection,
+    SinkPace,
     SinkState,
 )
 
@@ -36,6 +37,8 @@ class Load(NamedTuple):
     """Memory that the messages without an outcome take."""
     memory: int = 0
     """The most that they may take."""
+    oldest: float = 0.0
+    """Age in seconds of the oldest message that the broker waits to hear about, to the second."""
 
 
 class Consumer(Protocol):
@@ -209,6 +212,9 @@ class Sink(Protocol):
 
     def flush(self) -> None:
         """Send without delay what waits for company. Never waits."""
+
+    def pace(self) -> SinkPace:
+        """How much it may send now; to be asked from any thread."""
 
     def state(self) -> SinkState:
         """What it says now; to be asked from any thread."""

@@ -220,3 +220,14 @@ class SinkState(NamedTuple):
     """Why it takes no documents: its status and its words; `None`: it takes them."""
     has_backlog: bool = False
     """It works as much as it may, and documents wait behind that: more messages gain nothing."""
+
+
+class SinkPace(NamedTuple):
+    """How much a sink may send now; it finds that out by itself."""
+
+    in_flight: int = 0
+    """Requests without a response yet."""
+    concurrency: int = 0
+    """Requests that may be in flight at a time."""
+    max_bytes: int = 0
+    """Size of the largest request, in bytes."""

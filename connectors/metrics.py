@@ -7,6 +7,7 @@ Counting costs about a microsecond a call, so callers count a batch at a time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.metrics_core import Metric
+
+from connectors.reject_kind import MAX_KINDS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made is of no use
 
@@ -53,6 +56,23 @@ PARTS = Counter(
     "hopper_window_parts",
     "Summaries written as parts, since another process has written the document of the window.",
 )
+GROUP_SECONDS = Histogram(
+    "hopper_group_seconds",
+    "Seconds from the first message of a completed group to its last; of an aligned window its "
+    "length.",
+    buckets=[0.01, 0.1, 1, 10, 60, 600, 3600],
+)
+AGE = Histogram(
+    "hopper_age_seconds",
+    "Seconds from publishing to storing, of ten messages a second that have a `timestamp`; the "
+    "property counts whole seconds, the header `timestamp_in_ms` milliseconds.",
+    buckets=[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800],
+)
+DEAD_LETTERS = Counter(
+    "hopper_dead_letters",
+    "Messages that are dead letters now, by the kind of their reason: its first word.",
+    ["kind"],
+)
 BULK_DOCUMENTS = Histogram(
     "hopper_bulk_documents", "Documents in a bulk request.", buckets=[1, 10, 100, 500, 1000, 5000]
 )
@@ -83,6 +103,9 @@ DECLARED: tuple[Counter | Gauge | Histogram | Info, ...] = (
     LATE,
     DEDUPLICATED,
     PARTS,
+    GROUP_SECONDS,
+    AGE,
+    DEAD_LETTERS,
     BULK_DOCUMENTS,
     BULK_BYTES,
     BULK_SECONDS,
@@ -91,6 +114,20 @@ DECLARED: tuple[Counter | Gauge | Histogram | Info, ...] = (
     FAILURE_STORE,
 )
 """All metrics of this file, in the order in which `docs/operations.md` shows them."""
+
+
+def dead_lettered(reason: str, messages: int) -> None:
+    """Count dead letters by the first word of their reason; a reason without one is `other`."""
+    word = reason.partition(":")[0].partition(" ")[0]
+    is_known = word in _KINDS
+    if not is_known and len(_KINDS) < MAX_KINDS and _WORD(word):
+        _KINDS.add(word)
+        is_known = True
+    DEAD_LETTERS.labels(word if is_known else "other").inc(messages)
+
+
+_WORD = re.compile(r"[a-z][a-z_]{2,60}").fullmatch
+_KINDS: set[str] = set()
 
 
 class BulkMetrics:

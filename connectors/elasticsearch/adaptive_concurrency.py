@@ -38,10 +38,14 @@ class AdaptiveConcurrency:
         """When the pause ends."""
 
     @property
+    def allowed(self) -> int:
+        """Requests that may be in flight at a time."""
+        return 1 if self._failures else int(self._allowed)  # Rule 3
+
+    @property
     def full(self) -> bool:
         """No request may start before another one ends, at any time."""
-        allowed = 1 if self._failures else int(self._allowed)  # Rule 3
-        return self.in_flight >= allowed
+        return self.in_flight >= self.allowed
 
     def allows(self, now: float) -> bool:
         """Return whether one more request may start."""

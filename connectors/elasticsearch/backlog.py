@@ -75,6 +75,11 @@ class Backlog:
         self._company.append(RequestPart(batch, positions))
         self._company_bytes += size
 
+    @property
+    def bytes_max(self) -> int:
+        """Size of the largest request, in bytes; a larger document is sent by itself."""
+        return self._bytes_max
+
     def limit(self, bytes_max: int) -> bool:
         """Limit requests to this size (rule 2); return whether that is less than before."""
         if bytes_max >= self._bytes_max:

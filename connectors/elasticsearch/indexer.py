@@ -32,7 +32,7 @@ from connectors.elasticsearch.retry_policy import (
 )
 from connectors.elasticsearch.round_trip import RoundTrip
 from connectors.elasticsearch.submission import Submission
-from connectors.message import Answer, Documents, SinkState
+from connectors.message import Answer, Documents, SinkPace, SinkState
 from connectors.retry import Backoff
 from connectors.units import size_text
 
@@ -130,6 +130,10 @@ class Indexer:
             self._backlog.flush()
             if self._due_at is not None:
                 self._wake()
+
+    def pace(self) -> SinkPace:
+        """See `connectors.connector.Sink`."""
+        return SinkPace(self._pace.in_flight, self._pace.allowed, self._backlog.bytes_max)
 
     def state(self) -> SinkState:
         """See `connectors.connector.Sink`."""

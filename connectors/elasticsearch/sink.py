@@ -11,7 +11,7 @@ from connectors.elasticsearch.document_metadata import DocumentMetadata, Filled
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.spec import ElasticsearchSink
-from connectors.message import Answer, Documents, SinkState
+from connectors.message import Answer, Documents, SinkPace, SinkState
 
 
 class Elasticsearch:
@@ -63,6 +63,10 @@ class Elasticsearch:
     def flush(self) -> None:
         """See `Sink`."""
         self._indexer.flush()
+
+    def pace(self) -> SinkPace:
+        """See `Sink`."""
+        return self._indexer.pace()
 
     def state(self) -> SinkState:
         """See `Sink`."""

@@ -8,7 +8,7 @@ from typing import Any
 from connectors.connector import Addressing
 from connectors.memory.spec import MemorySink
 from connectors.memory.store import MemoryStore, MemorySubmission
-from connectors.message import Answer, Documents, Properties, SinkState
+from connectors.message import Answer, Documents, Properties, SinkPace, SinkState
 
 
 class ByMessageId:
@@ -57,6 +57,10 @@ class MemoryStoreSink:
 
     def flush(self) -> None:
         """See `Sink`; nothing waits for company."""
+
+    def pace(self) -> SinkPace:
+        """See `Sink`; it sends no requests."""
+        return SinkPace()
 
     def state(self) -> SinkState:
         """See `Sink`."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
+from connectors import metrics
 from connectors.connector import Load
 from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
 from connectors.prefetch import AdaptivePrefetch
@@ -25,6 +26,7 @@ from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.slow_start import SlowStart, any_redelivered
 from connectors.rabbitmq.socket_reading import SocketReading
 from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.stored_ages import StoredAges
 from connectors.rabbitmq.stream_offsets import StreamOffsets
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
@@ -84,6 +86,8 @@ class Session:
         self._offsets = StreamOffsets()
         self._start_offset = spec.start_offset
         self._bytes = 0
+        self._oldest = 0.0  # age of the oldest message without an outcome, in seconds
+        self._stored_ages = StoredAges()
 
     @property
     def open(self) -> int:
@@ -99,6 +103,7 @@ class Session:
             may_grow=not is_full and subscription.may_grow,
             bytes=self._settlement.held.bytes,
             memory=self._adaptive.memory,
+            oldest=self._oldest,
         )
 
     @property
@@ -154,6 +159,8 @@ class Session:
     def settle(self, outcomes: Outcomes) -> None:
         """Note the outcomes; `flush` tells the broker."""
         self._settlement.settle(outcomes)
+        for age in self._stored_ages.stored(outcomes.stored, time.time()):
+            metrics.AGE.observe(age)
         if not (self._rejections.probing or self._rejections.stopped):
             self._slow_start.accepted()
 
@@ -191,7 +198,7 @@ class Session:
             self._rejections.probe_grew()
 
     def _check_ages(self) -> None:
-        age = self._ages.oldest(self._settlement.oldest, time.monotonic())
+        age = self._oldest = self._ages.oldest(self._settlement.oldest, time.monotonic())
         if self._ages.is_overdue(age):
             self.flush(everything=True)
             self._disconnect(
@@ -217,6 +224,7 @@ class Session:
         now = time.monotonic()
         self._settlement.delivered(messages)
         self._ages.delivered(messages[-1].tag, now)
+        self._stored_ages.delivered(messages[0], now)
         if self._offset_queue is not None:
             self._offsets.delivered(messages)
         self._subscription.arrived(messages, now)

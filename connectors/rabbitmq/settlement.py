@@ -11,6 +11,7 @@ from functools import partial
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
+from connectors import metrics
 from connectors.message import Message, Origin, Outcomes, Rejected
 from connectors.prefetch import MESSAGE_OVERHEAD, Held
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
@@ -135,6 +136,7 @@ class Settlement:
     def parked(self, rejected: Rejected) -> None:
         """Note that the dead-letter broker has confirmed the copy of this message."""
         self._rejections.count(parked=1 + len(rejected.others))
+        metrics.dead_lettered(rejected.rejection.reason, 1 + len(rejected.others))
         self.rejected -= 1 + len(rejected.others)
         self._ledger.stored([rejected.message.tag, *rejected.others])
 

@@ -118,6 +118,17 @@ class Backpressure:
         """Memory of all messages without an outcome, as of the last checks; in bytes."""
         return sum(consumer.load.bytes for consumer in self._consumers.copy().values())
 
+    @property
+    def memory(self) -> int:
+        """Memory that these messages may take in this process; in bytes."""
+        return sum(consumer.load.memory for consumer in self._consumers.copy().values())
+
+    @property
+    def oldest(self) -> float:
+        """Age of the oldest message in flight in seconds, as of the last checks."""
+        loads = (consumer.load.oldest for consumer in self._consumers.copy().values())
+        return max(loads, default=0.0)
+
     def check(self, name: str, account: ConsumerAccount, load: Load, now: float) -> bool:
         """Return whether a silent consumer is backpressured, and so not idle. Rule 1.
 

@@ -129,6 +129,16 @@ _GAUGES = (
         lambda job, _: job.backpressure.held_bytes,
     ),
     _Shown(
+        "hopper_memory_bytes",
+        "`memory` of the spec: the most that held bytes may be in this process.",
+        lambda job, _: job.backpressure.memory,
+    ),
+    _Shown(
+        "hopper_oldest_unacknowledged_seconds",
+        "Age of the oldest message in flight, since this process received it.",
+        lambda job, _: job.backpressure.oldest,
+    ),
+    _Shown(
         "hopper_open_groups",
         "Open groups of this process.",
         lambda job, _: job.accounts.groups.groups,
@@ -142,6 +152,23 @@ _GAUGES = (
         "hopper_sink_documents",
         "Documents that this process has submitted to the sink and that have no answer yet.",
         lambda job, _: job.accounts.sink.open,
+    ),
+    _Shown(
+        "hopper_bulk_requests",
+        "Bulk requests in flight.",
+        lambda job, _: job.sink.pace().in_flight,
+    ),
+    _Shown(
+        "hopper_bulk_concurrency",
+        "Bulk requests that may be in flight now: `concurrency` of the spec, or fewer while "
+        "Elasticsearch is overloaded.",
+        lambda job, _: job.sink.pace().concurrency,
+    ),
+    _Shown(
+        "hopper_bulk_max_bytes",
+        "Size of the largest bulk request that is sent now: less than the limit of the spec where "
+        "Elasticsearch or a proxy takes no more.",
+        lambda job, _: job.sink.pace().max_bytes,
     ),
     _Shown(
         "hopper_sink_answering",

@@ -145,6 +145,7 @@ def _count_departures(values: list[ShardOutput | Lost]) -> None:
             reasons[value.completed_by] = reasons.get(value.completed_by, 0) + 1
             members = value.summary.count if value.summary else len(value.members)
             metrics.GROUP_SIZE.observe(members)
+            metrics.GROUP_SECONDS.observe(value.end - value.start)
         elif isinstance(value, DuplicateOfSent):
             recognised += 1
     for reason, count in reasons.items():

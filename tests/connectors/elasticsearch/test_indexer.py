@@ -16,7 +16,7 @@ import pytest
 
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.indexer import Indexer
-from connectors.message import Answer, Documents, SinkState
+from connectors.message import Answer, Documents, SinkPace, SinkState
 from tests.waiting import until
 
 STORED = Reply(200, b"")
@@ -209,6 +209,19 @@ def test_up_to_concurrency_requests_are_in_flight(
     cluster.open.set()
     until(lambda: all(answers))
     assert cluster.most_at_once == concurrency
+
+
+def test_pace_reports_what_may_be_in_flight(cluster: Cluster, build: Build) -> None:
+    indexer = build(concurrency=4, bytes_max=1_000_000)
+    assert indexer.pace() == SinkPace(0, 4, 1_000_000)
+
+    occupy(indexer, cluster)
+    assert indexer.pace().in_flight == 1
+    cluster.open.set()
+    indexer.limit(500_000)
+
+    assert indexer.pace().max_bytes == 500_000
+    until(lambda: indexer.pace().in_flight == 0)
 
 
 def test_submitting_never_waits(cluster: Cluster, build: Build) -> None:
