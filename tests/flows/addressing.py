@@ -1,4 +1,4 @@
-"""What a spec of the sink says of where documents go."""
+"""The addressing that the sink of a spec uses."""
 
 from __future__ import annotations
 

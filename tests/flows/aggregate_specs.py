@@ -1,4 +1,4 @@
-"""Pipelines by their `aggregate`, as text."""
+"""Pipelines with a given `aggregate`, as text."""
 
 from __future__ import annotations
 

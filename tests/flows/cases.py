@@ -1,4 +1,4 @@
-"""Lives through a case of `tests/cases/` in a simulation, and tells what left its open groups.
+"""Runs a case of `tests/cases/` in a simulation, and records what leaves its open groups.
 
 Everything is real but Bytewax, the broker and the store; see `tests/cases/README.md`.
 """
@@ -35,7 +35,7 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{path.stem}: {case['case']}", case
 
 
-class Life:
+class CaseRun:
     """One case, from its first message to its last timer."""
 
     def __init__(self, case: dict[str, Any]) -> None:
@@ -57,7 +57,7 @@ class Life:
         self.number = 0
         self.events: list[Event] = []
         self.groups: dict[tuple[str, int], list[int]] = {}
-        self._live(case)
+        self._run(case)
         for event in self.simulation.events:
             if isinstance(event.what, Left):
                 self._leave(event.at, *event.what)
@@ -67,11 +67,13 @@ class Life:
         """Messages in open groups."""
         return sum(step.shard.open_members for step in self.simulation.steps.aggregates.values())
 
-    def _live(self, case: dict[str, Any]) -> None:
+    def _run(self, case: dict[str, Any]) -> None:
         together: list[dict[str, Any]] = []
         for step in case["steps"]:
             at = step.get("at", self._time())
-            if together and (seconds(at) != seconds(self._time()) or not _alike(together, step)):
+            if together and (
+                seconds(at) != seconds(self._time()) or not _arrive_together(together, step)
+            ):
                 self._arrive(together)
                 together = []
             self.simulation.pass_to(BEGIN + seconds(at))
@@ -83,13 +85,13 @@ class Life:
         self.simulation.pass_to(BEGIN + seconds(case.get("until", self._time())))
 
     def _time(self) -> str:
-        return _told(self.simulation.now)
+        return _described(self.simulation.now)
 
     def _happen(self, step: dict[str, Any]) -> None:
         if "lost" in step:
             name = f"queue/{step['lost']:03d}"
             self.simulation.cut(name)
-            self.simulation.queue.waiting.clear()  # a case says itself what is redelivered
+            self.simulation.queue.waiting.clear()  # the case has the redeliveries
             self.origins[name] = Origin(name, self.origins[name].generation + 1)
         elif "stop" in step:
             self.simulation.drain()
@@ -119,11 +121,11 @@ class Life:
             self._write(at, shard, one)
         elif isinstance(one, DuplicateOfSent):
             first = self.groups[shard, one.number][one.position]
-            self._tell(
+            self._record(
                 at, duplicate=self._number(one.member.origin, one.member.message.tag), of=first
             )
         else:
-            self._go_home(at, one)
+            self._settle(at, one)
 
     def _number(self, origin: Origin, tag: int) -> int:
         return self.numbers[origin][tag - 1]
@@ -139,39 +141,39 @@ class Life:
         documents = self.simulation.job.documents(group)
         if isinstance(documents, Unwritten):
             for number in members:
-                self._tell(at, parked=number, reason=documents.rejection.reason)
+                self._record(at, parked=number, reason=documents.rejection.reason)
             return
         key = None if group.key is None else json.loads(group.key)
         event = {"key": key, "by": group.completed_by, "members": members}
         if len(documents.sources) == 1:
             event["document"] = json.loads(documents.sources[0])
         claim = documents.claims[0] if documents.claims else None
-        # Who the members are, a case tells by itself.
+        # Members have no names: the case itself tells which they are.
         counted = None if claim is None else count_in(claim.fingerprint)
         ids = documents.ids and documents.ids[0]
         window = [round(group.start - BEGIN, 3), round(group.end - BEGIN, 3)]
-        self._tell(at, **event, window=window, in_window=counted, id=ids)
+        self._record(at, **event, window=window, in_window=counted, id=ids)
 
-    def _go_home(self, at: float, outcomes: Outcomes) -> None:
+    def _settle(self, at: float, outcomes: Outcomes) -> None:
         origin = outcomes.origin
         for rejected in outcomes.rejected:
             number = self._number(origin, rejected.message.tag)
-            self._tell(at, parked=number, reason=rejected.rejection.reason)
+            self._record(at, parked=number, reason=rejected.rejection.reason)
         for tag in outcomes.dropped:
-            self._tell(at, dropped=self._number(origin, tag))
+            self._record(at, dropped=self._number(origin, tag))
         for part in outcomes.parts:
             number = self._number(origin, part.tag)
             if part.rejected is not None:
                 reason = part.rejected.rejection.reason
-                self._tell(at, parked=number, part=part.position, reason=reason)
+                self._record(at, parked=number, part=part.position, reason=reason)
             else:
-                self._tell(at, dropped=number, part=part.position)
+                self._record(at, dropped=number, part=part.position)
 
-    def _tell(self, at: float, **event: Any) -> None:
-        self.events.append({"at": _told(at), **event})
+    def _record(self, at: float, **event: Any) -> None:
+        self.events.append({"at": _described(at), **event})
 
 
-def _told(now: float) -> str:
+def _described(now: float) -> str:
     return f"{round((now - BEGIN) * 1000)}ms"
 
 
@@ -185,7 +187,7 @@ def _properties(step: dict[str, Any]) -> Properties:
 
 
 def matches(expected: Event, event: Event) -> bool:
-    """Whether an event is as expected, where anything is expected; documents may have more."""
+    """Whether an event has all that is expected; documents may have more fields."""
     for name, value in expected.items():
         found = event.get(name, _NOTHING)
         if name == "at":
@@ -201,8 +203,8 @@ def matches(expected: Event, event: Event) -> bool:
     return True
 
 
-def _alike(together: list[dict[str, Any]], step: dict[str, Any]) -> bool:
-    """Whether it can arrive together with these: messages of one consumer, not told apart."""
+def _arrive_together(together: list[dict[str, Any]], step: dict[str, Any]) -> bool:
+    """Whether a step can arrive with these: messages of one consumer, at one time."""
     is_message = "body" in step or "text" in step
     return is_message and step.get("consumer", 0) == together[0].get("consumer", 0)
 

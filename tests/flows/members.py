@@ -1,4 +1,4 @@
-"""Members made up, and groups in a form that is easy to compare; for tests of the aggregator."""
+"""Makes members for tests, and shows groups in a form that is easy to compare."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flows.groups.departures import ShardOutput
 from flows.values.group import DuplicateOfSent, Group, Member
 
 FIRST, SECOND, THIRD = Origin("q/000", 1), Origin("q/001", 1), Origin("q/000", 2)
-"""Of two consumers, and of the first one when it has connected again."""
+"""Two consumers, and the first one after it has reconnected."""
 
 WITH_KEYS: dict[str, Any] = {"plain": False, "recognise": True}
 
@@ -40,14 +40,14 @@ def tags(members: Iterable[Member]) -> list[int]:
 
 
 def groups(leaving: Sequence[ShardOutput]) -> list[Group]:
-    """All of them must be groups."""
+    """All values must be groups."""
     found = [one for one in leaving if isinstance(one, Group)]
     assert len(found) == len(leaving)
     return found
 
 
 def shape(leaving: Sequence[ShardOutput]) -> list[tuple[str, list[int]]]:
-    """What completed each group, and the tags of its members."""
+    """The rule that completed each group, and the tags of its members."""
     return [(group.completed_by, tags(group.members)) for group in groups(leaving)]
 
 
@@ -64,7 +64,7 @@ def _tags(group: Group) -> Iterable[int]:
 
 
 def duplicates(leaving: Sequence[ShardOutput]) -> list[tuple[int, int, int]]:
-    """Tag, number of the group and position, of each."""
+    """Tag, group number and position of each duplicate."""
     found = [one for one in leaving if isinstance(one, DuplicateOfSent)]
     return [
         (duplicate.member.message.tag, duplicate.number, duplicate.position) for duplicate in found
@@ -72,7 +72,7 @@ def duplicates(leaving: Sequence[ShardOutput]) -> list[tuple[int, int, int]]:
 
 
 def rejected(leaving: Sequence[ShardOutput]) -> list[tuple[int, str]]:
-    """Tag and reason, of each."""
+    """Tag and reason of each rejected member."""
     return [
         (rejected.message.tag, rejected.rejection.reason)
         for one in leaving

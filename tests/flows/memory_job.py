@@ -1,4 +1,4 @@
-"""A whole job in memory: what it is, what it is given, how it runs until something holds."""
+"""Runs a whole job in memory until a condition holds."""
 
 from __future__ import annotations
 

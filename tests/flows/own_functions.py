@@ -1,4 +1,4 @@
-"""Functions such as users write, good ones and bad ones, for the tests of what calls them."""
+"""User functions, good and bad ones, for the tests of the code that calls them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def takes_anything(*arguments: Any) -> bool:
 
 
 class OwnRules:
-    """Functions may be a class's."""
+    """A function may belong to a class."""
 
     @staticmethod
     def is_end(view: Any) -> bool:

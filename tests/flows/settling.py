@@ -1,4 +1,4 @@
-"""What a consumer would count of its messages, where a test has none."""
+"""A stub for the counts that a consumer keeps of its messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from connectors.message import ConsumerCounts
 
 @dataclass
 class SettlingStub:
-    """Says of a consumer's messages what a test tells it to say."""
+    """Returns the counts that a test sets."""
 
     awaiting_outcome: int = 0
     counts: ConsumerCounts = field(default_factory=ConsumerCounts)

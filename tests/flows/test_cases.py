@@ -1,4 +1,4 @@
-"""The cases of `tests/cases/`: what users of the Aggregator pattern expect, told as data."""
+"""The cases of `tests/cases/`: what users of the Aggregator pattern expect, as data."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.flows.cases import Life, cases, matches
+from tests.flows.cases import CaseRun, cases, matches
 
 CASES = dict(cases())
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_case(name: str) -> None:
-    """Exactly what is expected leaves, when it is expected; the rest is open in the end."""
+    """Exactly the expected outcomes happen, at the expected times; the rest is open at the end."""
     case: dict[str, Any] = CASES[name]
 
-    life = Life(case)
+    life = CaseRun(case)
 
     missing = [one for one in case["expect"] if not any(matches(one, e) for e in life.events)]
     strange = [e for e in life.events if not any(matches(one, e) for one in case["expect"])]
@@ -26,7 +26,7 @@ def test_case(name: str) -> None:
 
 
 def test_there_are_cases_of_each_kind() -> None:
-    """Each case says whose users expect it, and each reason to leave has a case."""
+    """Each case names the product whose users expect it, and each rule has a case."""
     assert len(CASES) >= 60
     assert all(case["from"] for case in CASES.values())
     reasons = {one.get("by") for case in CASES.values() for one in case["expect"]}

@@ -1,4 +1,4 @@
-"""Windows by event time with more messages than a consumer holds: their sums are right."""
+"""Windows by event time with more messages than a consumer holds have exact sums."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.flows.memory_job import make_job, run, run_job
 
 START = 1_767_348_000
 MINUTES, EACH = 2, 4500
-"""Messages of a minute: more than the 4000 that a consumer holds at first."""
+"""Messages a minute: more than the 4000 that a consumer holds at first."""
 
 
 def spec(name: str, consumers: int = 1, **keys: Any) -> Pipeline:
-    """Sums of each minute; a consumer is silent after a tenth of a second."""
+    """Sums for each minute; a consumer is idle after a tenth of a second."""
     tumbling = {"every": "1m", "event_time": "ts", "lateness": "100ms", "idle_after": "100ms"}
     return Pipeline.model_validate(
         {
@@ -61,7 +61,7 @@ def expected(each: int) -> list[tuple[str, int, float]]:
 
 @pytest.mark.parametrize("consumers", [1, 2])
 def test_a_window_larger_than_the_first_prefetch_is_whole(consumers: int) -> None:
-    """The full consumer is not silent: it holds more until the window is over."""
+    """The full consumer is not idle: it holds more until the window is over."""
     name = f"full-{consumers}"
     queue, store = source.queue(name), sink.store(name)
     publish(queue, EACH)
@@ -75,7 +75,7 @@ def test_a_window_larger_than_the_first_prefetch_is_whole(consumers: int) -> Non
 def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is said what holds the messages, and all of them go back."""
+    """The log names what holds the messages, and all of them are requeued."""
     monkeypatch.setattr(backpressure, "WARN_AFTER", 0.5)
     queue, store = source.queue("given"), sink.store("given")
     job = make_job(spec("given", prefetch=200))
@@ -90,8 +90,8 @@ def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
     assert store.documents == []
 
 
-def test_a_prefetch_that_is_large_enough_closes_windows_when_the_stream_is_silent() -> None:
-    """A consumer that may hold more, and gets nothing, is silent: the clock closes what is left."""
+def test_a_large_enough_prefetch_closes_windows_when_the_stream_is_silent() -> None:
+    """A consumer with room that gets no message is idle: the clock closes the last windows."""
     queue, store = source.queue("enough"), sink.store("enough")
     publish(queue, 500)
 

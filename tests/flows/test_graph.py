@@ -1,4 +1,4 @@
-"""What the picture of a pipeline tells."""
+"""What the picture of a pipeline shows."""
 
 from __future__ import annotations
 
@@ -39,52 +39,52 @@ def spec(text: str, **options: Any) -> Pipeline:
     return Pipeline.model_validate({**yaml.safe_load(text), **options})
 
 
-def test_a_picture_tells_what_completes_groups_and_where_messages_end() -> None:
-    told = graph(spec(KEYED))
+def test_a_picture_shows_what_completes_groups_and_where_messages_end() -> None:
+    drawn = graph(spec(KEYED))
 
-    assert [(rule.name, rule.text) for rule in told.completed_by] == [
+    assert [(rule.name, rule.text) for rule in drawn.completed_by] == [
         ("last", 'a message with message.type == "end|<b>", which is in the group'),
         ("size", "as many messages as n says"),
         ("time", "10m after its first message"),
         ("max_groups", "more than 1000000 open groups: the oldest"),
     ]
-    assert told.correlate == ["key: order.id, tenant", "without a key: the key none"]
-    assert told.becomes == [
+    assert drawn.correlate == ["key: order.id, tenant", "without a key: the key none"]
+    assert drawn.becomes == [
         "complete: one document of total, lines",
         "incomplete: park",
         "open at a stop: requeue",
         "late: drop",
     ]
-    assert told.sink[0] == "index sums at http://localhost:9200"
-    assert told.dead_letter == ["exchange failed, routing key orders"]
-    assert told.rejected == [
+    assert drawn.sink[0] == "index sums at http://localhost:9200"
+    assert drawn.dead_letter == ["exchange failed, routing key orders"]
+    assert drawn.rejected == [
         "correlate: bodies that cannot be read",
         "aggregate: groups that are not complete",
         "write: documents that are refused",
     ]
 
 
-def test_windows_by_time_are_told() -> None:
+def test_windows_by_time_are_shown() -> None:
     tumbling = {"tumbling": {"every": "1m", "event_time": "at", "lateness": "5s"}}
-    told = graph(spec(KEYED, aggregate={"window": tumbling}))
+    drawn = graph(spec(KEYED, aggregate={"window": tumbling}))
 
-    assert [rule.text for rule in told.completed_by] == [
+    assert [rule.text for rule in drawn.completed_by] == [
         "the end of each 1m by time at at, and 5s later"
     ]
-    assert told.becomes[-1] == "late: park"
-    assert told.rejected[1] == "aggregate: late messages"
+    assert drawn.becomes[-1] == "late: park"
+    assert drawn.rejected[1] == "aggregate: late messages"
 
 
-def test_what_becomes_of_rejected_messages_without_a_dead_letter() -> None:
-    told = graph(spec(KEYED, dead_letter=None))
+def test_the_end_of_rejected_messages_without_a_dead_letter_is_shown() -> None:
+    drawn = graph(spec(KEYED, dead_letter=None))
 
-    assert told.dead_letter[0].startswith("rejected messages are lost, unless ")
+    assert drawn.dead_letter[0].startswith("rejected messages are lost, unless ")
 
 
 def test_no_drawing_shows_a_password() -> None:
-    told = graph(spec(KEYED))
+    picture = graph(spec(KEYED))
 
-    for drawn in (as_text(told), as_mermaid(told)):
+    for drawn in (as_text(picture), as_mermaid(picture)):
         assert "amqp://guest:***@localhost" in drawn
         assert "s3cret" not in drawn
 
@@ -97,14 +97,14 @@ def test_the_text_has_the_steps_in_their_order() -> None:
     assert [word for word in lines if word in steps] == steps
 
 
-def test_mermaid_gets_no_text_that_means_something_to_it() -> None:
+def test_text_has_no_meaning_in_mermaid() -> None:
     lines = as_mermaid(graph(spec(KEYED))).splitlines()
 
     assert lines[0] == "flowchart TD"
     escaped = "".join(f"#{ord(c)};" if c in '"|<>' else c for c in '"end|<b>"')
     assert f"message.type == {escaped}" in "\n".join(lines)
     for line in lines[1:]:
-        outside = "".join(line.split('"')[::2])  # what no quotes are around
+        outside = "".join(line.split('"')[::2])  # without quotes around it
         assert outside.count("[") == outside.count("]"), line
         assert line.count('"') in (0, 2), line
 
@@ -121,12 +121,12 @@ def test_the_command_draws_a_file(tmp_path: Path) -> None:
     assert drawn["name"] == "orders"
 
 
-def test_a_file_that_is_wrong_is_not_drawn(tmp_path: Path) -> None:
+def test_a_wrong_file_is_not_drawn(tmp_path: Path) -> None:
     (tmp_path / "orders.yaml").write_text("version: 2\n")
 
-    told = hopper("graph", "orders.yaml", folder=tmp_path)
+    drawn = hopper("graph", "orders.yaml", folder=tmp_path)
 
-    assert (told.code, told.out) == (2, "")
-    assert "error: orders.yaml:1:10: version: must be 1" in told.err
+    assert (drawn.code, drawn.out) == (2, "")
+    assert "error: orders.yaml:1:10: version: must be 1" in drawn.err
     assert hopper("graph", str(TOP)).code == 2
     assert "'dot' is not one of 'text', 'mermaid'" in hopper("graph", "--format", "dot").err

@@ -1,6 +1,6 @@
-"""What is asked of a job like this one, because others stood still, forgot something or doubled it.
+"""Failures of similar systems that this job must not have: lost state, duplicates, deadlocks.
 
-In memory, and on Bytewax where the fault would lie between the steps.
+In memory, and on Bytewax where the fault would be between the steps.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def with_prefetch(prefetch: int, spec: Pipeline) -> Pipeline:
     return spec.model_copy(update={"source": spec.source.model_copy(update={"memory": memory})})
 
 
-def test_a_window_of_all_that_prefetch_allows_is_whole() -> None:
-    """Each full one, although all messages that the broker may hand over are needed for it."""
+def test_a_window_as_large_as_the_prefetch_completes() -> None:
+    """Each full one, although it needs all messages that the broker may deliver."""
     queue = source.queue("whole")
     publish(queue, 3000)
     spec = with_prefetch(1000, pipeline("whole", window={"count": 1000, "time": "20m"}))
@@ -47,8 +47,8 @@ def test_a_window_of_all_that_prefetch_allows_is_whole() -> None:
     assert sink.store("whole").windows == [1000, 1000, 1000]
 
 
-def test_all_that_has_arrived_is_handed_over_at_once() -> None:
-    """Bytewax may ask again only much later; so nothing is left for the next time."""
+def test_all_arrived_messages_are_handed_over_at_once() -> None:
+    """Bytewax may poll again much later, so nothing may be left for the next poll."""
     queue = source.queue("at-once")
     publish(queue, 5000)
     memory = with_prefetch(5000, pipeline("at-once")).source.memory
@@ -64,8 +64,8 @@ def test_all_that_has_arrived_is_handed_over_at_once() -> None:
 
 
 @pytest.mark.parametrize("aggregate", [{}, {"by": "n", "reduce": {"n": {"sum": "n"}}}])
-def test_a_window_that_comes_again_has_its_time_again(aggregate: dict[str, Any]) -> None:
-    """Only that can end it: the broker hands over fewer messages than its count, and no others."""
+def test_a_redelivered_window_starts_its_time_again(aggregate: dict[str, Any]) -> None:
+    """Only time completes it: the broker delivers fewer messages than its count, and no others."""
     name = f"again-{len(aggregate)}"
     queue, store, cuts = source.queue(name), sink.store(name), [3, 2, 1]
     store.go_down()  # so that none is settled before the connection has been lost three times
@@ -94,12 +94,12 @@ NOT_STORED: dict[str, tuple[dict[str, Any], bytes]] = {
     "late-dropped": ({"remember": 1000, "late": "drop"}, b'{"k":"a","last":true}'),
     "command": ({}, b'{"k":"no"}'),
 }
-"""What the spec says then, and the body."""
+"""The `aggregate` of the spec, and the body."""
 
 
 @pytest.mark.parametrize("what", NOT_STORED)
-def test_what_is_not_stored_makes_room_too(what: str) -> None:
-    """Else a few of them would be all that the broker hands over, and nothing would follow."""
+def test_messages_that_are_not_stored_make_room_too(what: str) -> None:
+    """Otherwise the broker would deliver a few of them and nothing more."""
     aggregate, body = NOT_STORED[what]
     queue, store = source.queue(what), sink.store(what)
     store.refuse(b"poison", "it is poison")
@@ -123,8 +123,8 @@ def test_what_is_not_stored_makes_room_too(what: str) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_sums_are_whole_on_several_workers_and_over_lost_connections(workers: int) -> None:
-    """A key's messages meet, wherever they come in; and what comes again is counted once."""
+def test_sums_are_exact_on_several_workers_and_over_lost_connections(workers: int) -> None:
+    """Messages of a key meet, from any worker, and redelivered ones count once."""
     name, cuts = f"sums-{workers}", [1500, 1000, 500]
     queue, store = source.queue(name), sink.store(name)
     expected: dict[int, int] = defaultdict(int)
@@ -149,8 +149,8 @@ def test_sums_are_whole_on_several_workers_and_over_lost_connections(workers: in
     assert {one["each"] for one in summaries} == {40}
 
 
-def test_a_restart_ends_no_group() -> None:
-    """What was open is neither parked nor written as a part: it comes again, and goes on."""
+def test_a_restart_completes_no_group() -> None:
+    """Open messages are neither parked nor written as a part: the group goes on."""
     spec = pipeline(
         "restart",
         by="order",
@@ -164,13 +164,13 @@ def test_a_restart_ends_no_group() -> None:
     ]
     comes_in[3:3] = [{"at": "10:00:03.5", "killed": "kill -9"}]
 
-    [told] = played(spec, comes_in, until="10:10:00").told
+    [summary] = played(spec, comes_in, until="10:10:00").told
 
-    assert (told["at"], told["_source"]["lines"]) == ("10:00:04", [1, 2, 3, 4])
+    assert (summary["at"], summary["_source"]["lines"]) == ("10:00:04", [1, 2, 3, 4])
 
 
-def test_sessions_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many there were; all that is left are the names of some of the last messages."""
+def test_ended_sessions_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there were; only the ids of some of the last messages are left."""
     monkeypatch.setattr(remembered, "RECOGNISED", 100)
     shard = Shard(Rules(idle=1.0, recognise=True))
 
@@ -194,8 +194,8 @@ def test_sessions_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch)
     assert grown < 10 * 1500, "that is ten bytes for each session"
 
 
-def test_bytewax_may_be_told_to_recover(tmp_path: Path) -> None:
-    """Who runs the job with `-r` gets no more and no less: only the broker remembers."""
+def test_recovery_of_bytewax_may_be_switched_on(tmp_path: Path) -> None:
+    """A job with `-r` does the same as without: only the broker remembers."""
     init_db_dir(tmp_path, 1)  # type: ignore[no-untyped-call]
     queue, store = source.queue("recover"), sink.store("recover")
     spec = pipeline("recover", window={"count": 100, "time": "20m"}, on_stop="requeue")

@@ -1,4 +1,4 @@
-"""The whole ring on Bytewax, with the memory connector: one worker, three, and two processes."""
+"""The whole flow on Bytewax, with the memory connector: one worker, three, and two processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.flows.memory_job import pipeline, publish, run
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_message_is_stored_and_settled_once(workers: int) -> None:
-    """By its own consumer, whichever worker that is on."""
+    """By its own consumer, on any worker."""
     name = f"settled-{workers}"
     queue, store = source.queue(name), sink.store(name)
     publish(queue, 2050)
@@ -29,7 +29,7 @@ def test_every_message_is_stored_and_settled_once(workers: int) -> None:
 
 
 def test_windows_are_exact() -> None:
-    """Full ones by count; the tail by time."""
+    """Full ones by count, the last one by time."""
     queue = source.queue("exact")
     publish(queue, 250)
 
@@ -51,8 +51,8 @@ def test_a_poison_document_and_an_unreadable_body_are_parked_alone() -> None:
     assert len(store.documents) == 2
 
 
-def test_a_drain_writes_what_is_open() -> None:
-    """Although neither its count nor its time has come."""
+def test_a_drain_writes_open_windows() -> None:
+    """Although neither count nor time has completed them."""
     queue = source.queue("open")
     publish(queue, 130)
     spec = pipeline("open", window={"count": 100, "time": "20m"})
@@ -63,7 +63,7 @@ def test_a_drain_writes_what_is_open() -> None:
     assert len(queue.acknowledged) == 130
 
 
-def test_a_drain_gives_back_what_is_open_where_the_spec_says_so() -> None:
+def test_a_drain_requeues_open_messages_if_the_spec_says_so() -> None:
     queue = source.queue("given-back")
     publish(queue, 130)
     spec = pipeline("given-back", window={"count": 100, "time": "20m"}, on_stop="requeue")
@@ -74,8 +74,8 @@ def test_a_drain_gives_back_what_is_open_where_the_spec_says_so() -> None:
     assert len(queue.waiting) == 30
 
 
-def test_a_store_that_is_down_holds_back_and_loses_nothing() -> None:
-    """No more is taken in than `prefetch`, and everything is stored when it is back."""
+def test_while_a_store_is_down_messages_wait_and_none_is_lost() -> None:
+    """The job holds at most `prefetch` messages, and stores all when the store is back."""
     queue, store = source.queue("down"), sink.store("down")
     store.go_down()
     publish(queue, 1500)
@@ -91,7 +91,7 @@ def test_a_store_that_is_down_holds_back_and_loses_nothing() -> None:
 
 
 def test_two_processes_end_together() -> None:
-    """A drain of one of them goes round the ring to the consumers of the other."""
+    """The drain of one process reaches the consumers of the other."""
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
     both = [
         subprocess.Popen(
@@ -105,7 +105,7 @@ def test_two_processes_end_together() -> None:
         for process in range(2)
     ]
 
-    # A process that waits for the other one to start says so, on lines of its own.
+    # A process that waits for the other one to start logs it, on lines of its own.
     last = [process.communicate(timeout=60)[0].splitlines()[-1:] for process in both]
 
     assert [process.returncode for process in both] == [0, 0]

@@ -1,4 +1,4 @@
-"""The generated reference and schema are there, up to date and right."""
+"""The generated reference and schema exist, are up to date, and are valid."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def errors(spec: Any) -> list[str]:
 
 
 def test_the_generated_files_are_up_to_date() -> None:
-    """If not: `python -m flows.reference --write`."""
+    """To update them: `python -m flows.reference --write`."""
     assert stale() == []
 
 
@@ -55,7 +55,7 @@ def test_every_key_is_in_the_reference() -> None:
             assert f"| `{key}` |" in text
 
 
-def test_a_mapping_with_names_of_ones_own_has_a_section_for_what_is_behind_them() -> None:
+def test_a_mapping_with_names_of_the_user_has_a_section_for_its_values() -> None:
     text = reference()
 
     assert "## `aggregate.reduce.<name>`" in text
@@ -80,11 +80,11 @@ def test_defaults_are_written_with_their_units() -> None:
     assert "| `consumers` | `auto` or 1 to 1000 | `auto` |" in text
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
 
 
-def test_an_editor_finds_the_schema_and_nothing_wrong_in_the_pipeline() -> None:
+def test_an_editor_finds_the_schema_and_no_error_in_the_pipeline() -> None:
     text = (TOP / "pipeline.yaml").read_text()
 
     assert text.startswith("# yaml-language-server: $schema=flows/pipeline.schema.json\n")
@@ -103,7 +103,7 @@ def spec() -> dict[str, Any]:
     }
 
 
-def test_an_editor_lets_substitution_stand_anywhere(spec: dict[str, Any]) -> None:
+def test_an_editor_accepts_substitution_everywhere(spec: dict[str, Any]) -> None:
     spec["version"] = spec["name"] = spec["drain_timeout"] = "${A}"
     spec["metrics"] = {"port": "${PORT:-9100}", "host": "${A}"}
     spec["source"]["rabbitmq"] |= {
@@ -132,7 +132,7 @@ def test_an_editor_lets_substitution_stand_anywhere(spec: dict[str, Any]) -> Non
     assert errors(spec) == []
 
 
-def test_an_editor_marks_what_is_wrong(spec: dict[str, Any]) -> None:
+def test_an_editor_marks_mistakes(spec: dict[str, Any]) -> None:
     spec["source"]["rabbitmq"] |= {"prefetch": 0, "prefech": 1, "declare": "active"}
     spec["aggregate"] = {
         "by": [],
@@ -159,7 +159,7 @@ def test_an_editor_marks_what_is_wrong(spec: dict[str, Any]) -> None:
     ]
 
 
-def test_an_editor_finds_nothing_wrong_in_a_whole_aggregate(spec: dict[str, Any]) -> None:
+def test_an_editor_finds_no_error_in_a_complete_aggregate(spec: dict[str, Any]) -> None:
     spec["aggregate"] = yaml.safe_load(WHOLE)
 
     assert errors(spec) == []

@@ -1,4 +1,4 @@
-"""Aligned windows after a restart: what is late for a window of the process before is not lost."""
+"""Aligned windows after a restart: messages that are late for earlier windows are not lost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def play(**aggregate: Any) -> Play:
 
 
 def send(some: Play, at: str, *numbers: int, of: str = "10:00:30") -> None:
-    """Messages that tell the time `of`, at the time of day `at`."""
+    """Send messages with the event time `of`, at the time of day `at`."""
     some.happen(
         [
             {
@@ -55,7 +55,7 @@ def restart(some: Play, at: str) -> None:
 
 
 def written_and_restarted() -> Play:
-    """A process has written the window of 1 and 2, and another one knows nothing of it."""
+    """A process has written the window of 1 and 2, and a new process knows nothing of it."""
     some = play()
     send(some, "10:00:30", 1, 2)
     send(some, "10:01:01", 3, of="10:01:01")
@@ -64,10 +64,10 @@ def written_and_restarted() -> Play:
     return some
 
 
-def come_again(some: Play, *numbers: int, of: str = "10:00:30") -> None:
-    """They were delivered to the process before, which has not acknowledged them.
+def redeliver(some: Play, *numbers: int, of: str = "10:00:30") -> None:
+    """The earlier process received them, and did not acknowledge them.
 
-    They arrive with what is sent next.
+    They arrive with the next messages that are sent.
     """
     for n in numbers:
         body = {"host": "a", "n": n, "at": f"2026-01-02T{of}Z"}
@@ -81,7 +81,7 @@ def come_again(some: Play, *numbers: int, of: str = "10:00:30") -> None:
 
 
 def documents(some: Play) -> dict[str | None, tuple[int | None, list[int]]]:
-    """Members by fingerprint, and numbers, by `_id`, as they were written last."""
+    """Members by fingerprint and numbers, by `_id`, as they were written last."""
     return {
         event["_id"]: (
             count_in(event["_source"].get("fingerprint")),
@@ -93,7 +93,7 @@ def documents(some: Play) -> dict[str | None, tuple[int | None, list[int]]]:
 
 
 def parked(some: Play) -> list[tuple[list[int], str]]:
-    """Numbers in what is parked, and the reason."""
+    """The numbers in parked messages, and the reason."""
     return [
         (event["parked"]["numbers"], event["reason"]) for event in some.told if "parked" in event
     ]
@@ -106,8 +106,8 @@ def ambiguous(members: int) -> str:
     )
 
 
-def test_a_window_is_named_and_counted_although_the_process_is_new() -> None:
-    """It was not written before: so it is the whole."""
+def test_a_window_has_its_id_and_fingerprint_although_the_process_is_new() -> None:
+    """It was not written before, so it is the whole window."""
     some = play()
     send(some, "10:00:30", 1, 2)
     send(some, "10:01:01", 3, of="10:01:01")
@@ -116,8 +116,8 @@ def test_a_window_is_named_and_counted_although_the_process_is_new() -> None:
 
 
 @pytest.mark.parametrize("late", [[4], [4, 5], [4, 5, 6, 7]])
-def test_what_is_late_after_a_restart_is_written_apart(late: list[int]) -> None:
-    """Be it less than there was, or more: neither is lost, nor takes the other's place."""
+def test_a_late_message_after_a_restart_is_written_as_a_part(late: list[int]) -> None:
+    """Fewer or more than before: no document is lost or replaced."""
     some = written_and_restarted()
     send(some, "10:05:01", *late)
     send(some, "10:05:02", 10, of="10:05:02")
@@ -130,10 +130,10 @@ def test_what_is_late_after_a_restart_is_written_apart(late: list[int]) -> None:
 
 
 @pytest.mark.parametrize("late", [[4], [4, 5], [4, 5, 6, 7]])
-def test_what_was_late_and_delivered_before_is_parked(late: list[int]) -> None:
-    """The process before has died with it: perhaps it had counted it, and that is unknown."""
+def test_a_late_message_that_was_delivered_before_is_parked(late: list[int]) -> None:
+    """It is unknown whether the earlier process had counted it."""
     some = written_and_restarted()
-    come_again(some, *late)
+    redeliver(some, *late)
     send(some, "10:05:02", 10, of="10:05:02")
 
     assert documents(some)[WHOLE] == (2, [1, 2])
@@ -141,8 +141,8 @@ def test_what_was_late_and_delivered_before_is_parked(late: list[int]) -> None:
 
 
 @pytest.mark.parametrize("late", ["park", "amend", "new"])
-def test_a_window_that_is_not_the_first_one_heard_of_was_written_before_too(late: str) -> None:
-    """What the first message tells may be earlier than what the process before has written."""
+def test_a_window_that_is_not_the_first_may_be_written_before_too(late: str) -> None:
+    """The first event time may be earlier than those of windows that the earlier process wrote."""
     some = play(late=late)
     send(some, "10:00:30", 1)
     send(some, "10:01:30", 2, of="10:01:30")
@@ -163,7 +163,7 @@ def test_a_window_that_is_not_the_first_one_heard_of_was_written_before_too(late
     assert found['"a"@2026-01-02T10:02:00.000Z'] == (1, [3])
 
 
-def test_what_is_late_for_that_amends_its_own_part() -> None:
+def test_a_late_message_for_a_part_amends_the_part() -> None:
     some = play(late="amend")
     send(some, "10:00:30", 1, 2)
     send(some, "10:01:01", 3, of="10:01:01")
@@ -180,13 +180,13 @@ def test_what_is_late_for_that_amends_its_own_part() -> None:
     assert found[apart] == (3, [4, 5, 6])
 
 
-def test_what_amends_a_window_in_doubt_is_parked_with_it() -> None:
-    """It cannot be told apart any more from what may be counted already."""
+def test_an_amendment_of_an_ambiguous_window_is_parked() -> None:
+    """It cannot be separated any more from members that may be counted already."""
     some = play(late="amend")
     send(some, "10:00:30", 1, 2)
     send(some, "10:02:01", 9, of="10:02:01")
     restart(some, "10:05:00")
-    come_again(some, 4)
+    redeliver(some, 4)
     send(some, "10:05:02", 10, of="10:05:02")
     send(some, "10:05:03", 5)
 
@@ -194,12 +194,12 @@ def test_what_amends_a_window_in_doubt_is_parked_with_it() -> None:
     assert parked(some) == [([4], ambiguous(2)), ([4, 5], ambiguous(2))]
 
 
-def test_a_window_that_comes_again_whole_is_recognised_in_whatever_order() -> None:
-    """It was stored, and the broker has never heard of it: it is the same document."""
+def test_a_window_that_is_redelivered_as_a_whole_is_recognised() -> None:
+    """It was stored but not acknowledged, so it is the same document, in any order."""
     some = play()
     send(some, "10:00:30", 1, 2, 3)
-    restart(some, "10:05:00")  # the clock has ended the window
-    come_again(some, 3, 1, 2)
+    restart(some, "10:05:00")  # the clock has closed the window
+    redeliver(some, 3, 1, 2)
     send(some, "10:05:02", 9, of="10:02:01")
 
     assert [id for id in documents(some) if id and id.startswith(WHOLE)] == [WHOLE]
@@ -207,24 +207,24 @@ def test_a_window_that_comes_again_whole_is_recognised_in_whatever_order() -> No
     assert parked(some) == []
 
 
-def test_a_part_that_comes_again_after_a_crash_is_parked_although_it_is_stored() -> None:
-    """For all that is known it may be what came late: better parked in vain than lost."""
+def test_a_part_of_a_window_that_is_redelivered_after_a_crash_is_parked() -> None:
+    """It may contain late messages: parking a stored message is better than losing one."""
     some = play()
     send(some, "10:00:30", 1, 2, 3)
-    restart(some, "10:05:00")  # the clock has ended the window
-    come_again(some, 2, 3)
+    restart(some, "10:05:00")  # the clock has closed the window
+    redeliver(some, 2, 3)
     send(some, "10:05:02", 9, of="10:02:01")
 
     assert documents(some)[WHOLE] == (3, [1, 2, 3])
     assert parked(some) == [([2, 3], ambiguous(3))]
 
 
-def test_where_new_ones_meet_those_that_come_again_all_are_parked() -> None:
-    """There is no summary of either alone; and nothing is counted twice."""
+def test_new_messages_in_a_group_with_redelivered_ones_are_parked_too() -> None:
+    """There is no summary of either alone, and nothing is counted twice."""
     some = play()
     send(some, "10:00:30", 1, 2, 3)
     restart(some, "10:05:00")
-    come_again(some, 3)
+    redeliver(some, 3)
     send(some, "10:05:01", 4)
     send(some, "10:05:02", 9, of="10:02:01")
 

@@ -1,4 +1,4 @@
-"""What `load` makes of a file, and what it says of a wrong one."""
+"""What `load` makes of a file, and its errors for a wrong one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pipeline(text: str, folder: Path, **environment: str) -> Pipeline:
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=[case["about"] for case in BROKEN])
-def test_every_problem_is_told_at_its_place_with_its_remedy(
+def test_every_problem_is_reported_at_its_place_with_its_remedy(
     case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -48,12 +48,12 @@ def test_every_problem_is_told_at_its_place_with_its_remedy(
 
 
 def test_no_problem_shows_a_secret() -> None:
-    """All secrets of the broken specs have these letters in them."""
+    """All secrets of the broken specs contain these letters."""
     assert not [case for case in BROKEN if "secret" in "".join(case["problems"])]
     assert not [case for case in BROKEN if "cret" in "".join(case["problems"])]
 
 
-def test_the_pipeline_of_this_project_is_right_with_nothing_set() -> None:
+def test_the_pipeline_of_this_project_is_valid_without_variables() -> None:
     spec = load(TOP / "pipeline.yaml", {})
 
     assert isinstance(spec.source.chosen, RabbitMQSource)
@@ -75,7 +75,7 @@ def test_what_is_omitted_has_its_default(tmp_path: Path) -> None:
     assert (spec.dead_letter, spec.metrics) == (None, None)
 
 
-def test_a_substituted_number_is_a_number_where_one_is_wanted_and_text_where_text_is(
+def test_a_substituted_value_has_the_type_that_its_key_needs(
     tmp_path: Path,
 ) -> None:
     text = """
@@ -113,8 +113,8 @@ def test_a_substituted_number_is_a_number_where_one_is_wanted_and_text_where_tex
     assert elasticsearch.api_key.get_secret_value() == "2500"
 
 
-def test_what_stays_empty_counts_as_omitted(tmp_path: Path) -> None:
-    """So a credential can be left to the environment, and the environment can have none."""
+def test_an_empty_value_counts_as_omitted(tmp_path: Path) -> None:
+    """So a variable of the environment may supply a credential, or none."""
     text = IN_MEMORY.replace(
         "sink: {memory: {}}",
         "sink:\n  elasticsearch:\n    url: http://h\n    index: a\n    api_key: ${KEY:-}",
@@ -181,7 +181,7 @@ def test_a_pipeline_shows_no_secret_when_it_is_printed(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_allowed_but_unwise_is_a_warning(
+def test_a_risky_setting_is_a_warning(
     source: str, window: str, expected: list[str], tmp_path: Path
 ) -> None:
     text = IN_MEMORY.replace("memory: {}", source, 1).replace("{time: 1s}", window)
@@ -207,7 +207,7 @@ def test_parking_on_another_broker_may_use_the_same_name(tmp_path: Path) -> None
     assert spec.dead_letter
 
 
-def test_a_file_that_is_not_there_is_a_problem_of_the_spec(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_problem_of_the_spec(tmp_path: Path) -> None:
     path = tmp_path / "nowhere.yaml"
     with pytest.raises(SpecError) as caught:
         load(path)
@@ -218,7 +218,7 @@ def test_a_file_that_is_not_there_is_a_problem_of_the_spec(tmp_path: Path) -> No
     ]
 
 
-def test_where_a_file_was_looked_for_is_told(
+def test_the_place_of_a_missing_file_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -228,7 +228,7 @@ def test_where_a_file_was_looked_for_is_told(
     assert f"; it was looked for as {tmp_path}/nowhere.yaml; " in caught.value.problems[0]
 
 
-def test_a_file_is_text_in_utf_8_with_or_without_its_mark(tmp_path: Path) -> None:
+def test_a_file_is_utf_8_with_or_without_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + IN_MEMORY.encode())
     load(path)
@@ -240,7 +240,7 @@ def test_a_file_is_text_in_utf_8_with_or_without_its_mark(tmp_path: Path) -> Non
     assert caught.value.problems == [f"{path}:2:1: is not text in UTF-8"]
 
 
-def test_a_spec_is_checked_without_the_libraries_of_any_service() -> None:
+def test_a_spec_is_checked_without_the_libraries_of_services() -> None:
     code = "import flows.spec, sys; print({'pika', 'elasticsearch', 'bytewax'} & set(sys.modules))"
 
     assert python("-c", code).stdout == "set()\n"

@@ -1,7 +1,7 @@
-"""A job in memory for two processes: each has 500 messages of its own; only one is told to drain.
+"""A job in memory for two processes: each has 500 messages, and only one is told to drain.
 
-Which process aggregates and stores a consumer's messages is Bytewax's choice; where they are
-acknowledged is not.
+Bytewax chooses the process that aggregates and stores a consumer's messages; its own process
+acknowledges them.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 import pika
 import pytest
 
-from tests.flows.cli.command import TOP, Told, hopper, json_of
+from tests.flows.cli.command import TOP, CommandResult, hopper, json_of
 from tests.live.indices import Index
 from tests.live.job import JobProcess
 from tests.live.pipeline import spec
@@ -68,7 +68,7 @@ class Desk:
             )
             self.rig.channel.basic_publish("", self.rig.parking, b"%d" % number, properties)
 
-    def __call__(self, command: str, *arguments: str) -> Told:
+    def __call__(self, command: str, *arguments: str) -> CommandResult:
         return hopper("dead-letters", command, *arguments, folder=self.folder)
 
     def json(self, command: str, *arguments: str) -> Any:

@@ -1,4 +1,4 @@
-"""Silence that is our own fault is no silence; and what keeps a consumer waiting is said."""
+"""A full consumer is not idle, and its cause and remedy are reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAY_GROW = FULL._replace(may_grow=True)
 
 
 class StalledJob:
-    """One consumer and one shard; windows go by event time, if nothing else is said."""
+    """One consumer and one shard; windows go by event time by default."""
 
     def __init__(self, **options: Any) -> None:
         self.accounts = Accounts()
@@ -40,7 +40,7 @@ class StalledJob:
         self.sink.note(open=with_sink)
 
     def reject(self, messages: int) -> None:
-        """So many of those that it holds are rejected, and not parked."""
+        """So many of its messages are rejected, and not parked yet."""
         self.consumer.counts = self.consumer.counts._replace(rejected=messages)
 
     def check(self, now: float, load: Load = FULL) -> bool:
@@ -59,9 +59,7 @@ class StalledJob:
 
 
 @pytest.mark.parametrize(("in_groups", "with_sink"), [(10, 0), (0, 10), (5, 5), (0, 0)])
-def test_a_full_consumer_is_never_silent_whatever_the_sink_does(
-    in_groups: int, with_sink: int
-) -> None:
+def test_a_full_consumer_is_never_idle_with_any_sink(in_groups: int, with_sink: int) -> None:
     job = StalledJob()
     job.hold(in_groups, with_sink)
 
@@ -70,7 +68,7 @@ def test_a_full_consumer_is_never_silent_whatever_the_sink_does(
     assert all(job.check(now) for now in (3600.5, 3601.0, 3700.0))
 
 
-def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
+def test_a_consumer_that_may_hold_more_can_be_idle() -> None:
     job = StalledJob()
     job.sink.note(entered=5, left=0, open=5)
 
@@ -78,23 +76,23 @@ def test_a_consumer_that_may_hold_more_could_have_received_it() -> None:
     assert not any(job.check(now, load) for now in (0.0, 5.0, 3600.0))
 
 
-def test_without_a_connection_nothing_can_be_heard() -> None:
+def test_without_a_connection_a_consumer_is_not_idle() -> None:
     job = StalledJob()
     job.consumer.take([Lost(ORIGIN)])
 
     assert job.check(0.0, Load())
 
 
-def test_where_event_time_does_not_count_silence_does_not_either() -> None:
+def test_without_event_time_no_consumer_is_idle() -> None:
     assert not StalledJob(idle_after=None).check(0.0)
 
 
 @pytest.mark.parametrize(("in_groups", "with_sink"), [(10, 0), (4, 6), (0, 10), (0, 0)])
 @pytest.mark.parametrize("ends_by_clock", [False, True])
-def test_a_full_consumer_grows_while_dataflow_and_sink_have_nothing_else_to_do(
+def test_a_full_consumer_grows_while_dataflow_and_sink_wait(
     in_groups: int, with_sink: int, ends_by_clock: bool
 ) -> None:
-    """Independent of what holds its messages: memory is the bound."""
+    """Independent of what holds its messages: `memory` is the bound."""
     job = StalledJob(ends_by_clock=ends_by_clock)
     job.hold(in_groups, with_sink)
 
@@ -103,7 +101,7 @@ def test_a_full_consumer_grows_while_dataflow_and_sink_have_nothing_else_to_do(
     assert job.pass_time(0.75, MAY_GROW._replace(is_full=False)).grown == 4
 
 
-def test_it_does_not_grow_while_the_sink_has_more_than_it_can_do() -> None:
+def test_it_does_not_grow_while_the_sink_has_a_backlog() -> None:
     job = StalledJob()
     job.sink_state = SinkState(has_backlog=True)
 
@@ -111,7 +109,7 @@ def test_it_does_not_grow_while_the_sink_has_more_than_it_can_do() -> None:
 
 
 @pytest.mark.parametrize(("in_groups", "with_sink"), [(0, 10), (4, 6), (9, 1)])
-def test_nor_while_the_sink_says_nothing(in_groups: int, with_sink: int) -> None:
+def test_it_does_not_grow_while_the_sink_does_not_answer(in_groups: int, with_sink: int) -> None:
     job = StalledJob()
     job.hold(in_groups, with_sink)
     job.pass_time(0.75, MAY_GROW)
@@ -124,7 +122,7 @@ def test_nor_while_the_sink_says_nothing(in_groups: int, with_sink: int) -> None
 
 
 def test_a_consumer_whose_messages_are_settled_is_not_blocked() -> None:
-    """It is full then because more comes than the sink can take."""
+    """It is full because more messages arrive than the sink can store."""
     job = StalledJob()
     job.hold(10, 0)
     for second in range(20):
@@ -145,7 +143,7 @@ def test_it_does_not_grow_while_rejected_messages_wait_to_be_dead_lettered() -> 
     assert not job.blocked(6.0).is_stuck
 
 
-def test_where_the_clock_ends_groups_waiting_ends_by_itself() -> None:
+def test_groups_that_the_clock_completes_do_not_block_for_ever() -> None:
     job = StalledJob(ends_by_clock=True)
     job.hold(10, 0)
 
@@ -154,7 +152,7 @@ def test_where_the_clock_ends_groups_waiting_ends_by_itself() -> None:
     assert "to hold more meanwhile, raise source.rabbitmq.prefetch" in str(job.blocked(6.0))
 
 
-def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
+def test_a_consumer_that_cannot_grow_is_stuck_and_has_a_remedy() -> None:
     job = StalledJob(is_given=True)
     job.hold(10, 0)
     job.pass_time(6.0)
@@ -171,7 +169,7 @@ def test_what_cannot_grow_is_stuck_and_says_what_helps() -> None:
     )
 
 
-def test_memory_that_is_full_is_what_to_raise() -> None:
+def test_the_remedy_for_full_memory_is_more_memory() -> None:
     job = StalledJob(is_given=True)
     job.hold(10, 0)
     job.pass_time(6.0, FULL._replace(bytes=MEMORY - 100))
@@ -181,7 +179,7 @@ def test_memory_that_is_full_is_what_to_raise() -> None:
     ) in str(job.blocked(6.0))
 
 
-def test_a_group_without_clock_is_told_of_one() -> None:
+def test_the_remedy_for_a_group_without_a_clock_is_a_clock() -> None:
     job = StalledJob(idle_after=None)
     job.settling.awaiting_outcome = 65_535
     job.hold(65_535, 0)
@@ -193,8 +191,8 @@ def test_a_group_without_clock_is_told_of_one() -> None:
     )
 
 
-def test_what_is_settled_one_by_one_is_blocked_all_the_same() -> None:
-    """Nine of ten of what it may hold stay where they are."""
+def test_a_consumer_with_a_few_settled_messages_is_still_blocked() -> None:
+    """Nine of ten of its messages stay unacknowledged."""
     job = StalledJob()
     job.hold(95, 0)
     load = Load(held=95, prefetch=100)
@@ -205,7 +203,7 @@ def test_what_is_settled_one_by_one_is_blocked_all_the_same() -> None:
     assert job.blocked(8.0).seconds == 8.0
 
 
-def test_the_prefetch_of_all_is_counted() -> None:
+def test_the_prefetches_of_all_consumers_are_added() -> None:
     job = StalledJob()
     job.check(0.0)
     job.backpressure.check("queue/001", job.accounts.open("queue/001", SettlingStub()), FULL, 0.0)
@@ -213,13 +211,13 @@ def test_the_prefetch_of_all_is_counted() -> None:
     assert job.backpressure.prefetch == 20
 
 
-def test_it_is_said_at_once_each_minute_and_when_it_is_over() -> None:
+def test_it_is_logged_at_once_each_minute_and_at_its_end() -> None:
     reminders = Reminders()
     blocked = Blocked("queue/000", 5.0, 10, 10, 1, 2, "sink", False, "wait")
 
-    said = [reminders.lines([blocked], now) for now in (100.0, 101.0, 159.0, 160.0, 161.0)]
+    logged = [reminders.lines([blocked], now) for now in (100.0, 101.0, 159.0, 160.0, 161.0)]
 
-    assert [len(lines) for lines in said] == [1, 0, 0, 1, 0]
+    assert [len(lines) for lines in logged] == [1, 0, 0, 1, 0]
     assert reminders.lines([], 162.0) == ["queue/000 is no longer full"]
     assert reminders.lines([], 163.0) == []
     assert len(reminders.lines([blocked], 164.0)) == 1

@@ -1,4 +1,4 @@
-"""What each place counts, of each message once."""
+"""Each place counts each message once."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def rejected(*others: int) -> Rejected:
     return Rejected(Message(1, False, b"", b"", b"{}"), Rejection("bad"), others)
 
 
-def test_each_message_is_in_one_column() -> None:
-    """A rejected one may stand for others; a lost connection gives back what has no outcome."""
+def test_each_message_is_counted_under_one_outcome() -> None:
+    """A rejected one may stand for others; a lost connection requeues what has no outcome."""
     account = ConsumerAccount(SettlingStub())
     account.take([Opened(ORIGIN), arrived(20)])
     account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5)], dropped=[6]))
@@ -45,8 +45,8 @@ def test_each_message_is_in_one_column() -> None:
     assert account.counts.waiting == 0
 
 
-def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
-    """Of six that are rejected, one was never read; three are parked, one is given back."""
+def test_the_counts_of_the_consumer_are_added() -> None:
+    """Of six rejected messages, one was never read, three are parked, and one is requeued."""
     settling = SettlingStub(counts=ConsumerCounts(unread=1, parked=3, requeued=1))
     account = ConsumerAccount(settling)
     account.take([Opened(ORIGIN), arrived(20)])
@@ -60,7 +60,7 @@ def test_what_the_consumer_itself_counts_is_in_the_same_columns() -> None:
     assert account.messages.requeued == 1 + 12
 
 
-def test_everything_is_counted_that_leaves_a_shard() -> None:
+def test_everything_that_leaves_a_shard_is_counted() -> None:
     one, part = member(1), PartOutcome(9, 0, 2)
     group = Group(1, None, [one, one], "count", 0, 1)
     outcomes = Outcomes(ORIGIN, [1, 2], [rejected(3)], dropped=[5], parts=[part])

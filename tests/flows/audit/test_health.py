@@ -1,4 +1,4 @@
-"""What `/livez`, `/readyz` and `/health` say, and when."""
+"""The answers of `/livez`, `/readyz` and `/health`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOON = 1796040000.0
 
 
 class Stopped(memory_source.MemoryQueueSource):
-    """A source whose consumers may stop for good."""
+    """A source whose consumers may stop."""
 
     def __init__(self) -> None:
         super().__init__(MemorySource(name="health"), workers=1)
@@ -53,7 +53,7 @@ class Stopped(memory_source.MemoryQueueSource):
 
 
 class WatchedJob:
-    """A process that is looked at each second."""
+    """A process that is checked each second."""
 
     def __init__(self, *, alone: bool = True) -> None:
         self.accounts = Accounts(alone=alone)
@@ -76,7 +76,7 @@ class WatchedJob:
         self.logged: list[str] = []
 
     def _blocked(self, now: float) -> list[Blocked]:
-        """Each for as long as it says, and since."""
+        """The blocked consumers, each for so long."""
         return [one._replace(seconds=one.seconds + now) for one in self.blocked]
 
     def open(self) -> ConsumerAccount:
@@ -98,14 +98,14 @@ class WatchedJob:
             self.logged += self.health.check(self.now, NOON + self.now)
 
     def reasons(self) -> list[str]:
-        well, told = self.health.health()
-        assert well == told["healthy"] == (not told["reasons"])
-        return causes(told["reasons"])
+        healthy, page = self.health.health()
+        assert healthy == page["healthy"] == (not page["reasons"])
+        return causes(page["reasons"])
 
     def unready(self) -> list[str]:
-        well, told = self.health.ready()
-        assert well == told["ready"] == (not told["reasons"])
-        return causes(told["reasons"])
+        healthy, page = self.health.ready()
+        assert healthy == page["ready"] == (not page["reasons"])
+        return causes(page["reasons"])
 
     def warnings(self) -> list[str]:
         return causes(self.health.health()[1]["warnings"])
@@ -115,7 +115,7 @@ def causes(symptoms: list[dict[str, Any]]) -> list[str]:
     return [symptom["cause"] for symptom in symptoms]
 
 
-def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
+def test_a_job_is_not_ready_before_its_consumers_are() -> None:
     watched = WatchedJob()
     watched.pass_time(1)
     assert watched.unready() == ["no consumer has started"]
@@ -130,8 +130,8 @@ def test_a_job_that_starts_is_not_ready_before_its_consumers_are() -> None:
     assert watched.reasons() == []
 
 
-def test_a_lost_connection_is_forgiven_for_a_while() -> None:
-    """But it is not ready meanwhile."""
+def test_a_lost_connection_is_tolerated_for_a_while() -> None:
+    """But meanwhile the job is not ready."""
     watched = WatchedJob()
     watched.connect()
     watched.pass_time(100)
@@ -148,8 +148,8 @@ def test_a_lost_connection_is_forgiven_for_a_while() -> None:
     assert watched.reasons() == watched.unready() == []
 
 
-def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
-    """More documents are no answer; and one that has nothing to answer is well."""
+def test_a_sink_that_does_not_answer_is_tolerated_for_a_while() -> None:
+    """More documents are no answer; a sink without documents is healthy."""
     watched = WatchedJob()
     watched.connect()
     watched.pass_time(100)
@@ -169,15 +169,15 @@ def test_a_sink_that_answers_nothing_is_forgiven_for_a_while() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "page"),
     [
         (SinkState(True, "429 busy"), "stored nothing for 30 s, 5 documents wait: 429 busy"),
         (SinkState(True, "401 wrong"), "stored nothing for 30 s, 5 documents wait: 401 wrong"),
         (SinkState(False, "reset"), "not answered for 30 s, 5 documents wait: reset"),
     ],
 )
-def test_a_sink_that_refuses_is_told_from_one_that_is_silent(state: SinkState, told: str) -> None:
-    """With what it says: at once among the numbers, and later as a reason."""
+def test_a_refusing_sink_differs_from_a_silent_one(state: SinkState, page: str) -> None:
+    """Its refusal is shown at once among the numbers, and later as a cause."""
     watched = WatchedJob()
     watched.connect()
     watched.submit(5)
@@ -188,10 +188,10 @@ def test_a_sink_that_refuses_is_told_from_one_that_is_silent(state: SinkState, t
 
     watched.pass_time(30)
 
-    assert watched.reasons() == [f"the sink has {told}"]
+    assert watched.reasons() == [f"the sink has {page}"]
 
 
-def test_a_dataflow_that_hangs_is_told() -> None:
+def test_a_dataflow_that_hangs_is_reported() -> None:
     """A drain may hang: it waits for the sink's last answers, and ends by itself."""
     watched = WatchedJob()
     watched.connect()
@@ -207,7 +207,7 @@ def test_a_dataflow_that_hangs_is_told() -> None:
     assert watched.unready() == ["draining: SIGTERM"]
 
 
-def test_who_reads_nothing_any_more_is_ill_at_once() -> None:
+def test_a_stopped_consumer_is_unhealthy_at_once() -> None:
     watched = WatchedJob()
     watched.connect()
     watched.source.reasons = ["q/0: too many messages are rejected"]
@@ -216,7 +216,7 @@ def test_who_reads_nothing_any_more_is_ill_at_once() -> None:
     assert watched.reasons() == watched.unready() == ["q/0: too many messages are rejected"]
 
 
-def test_books_that_do_not_add_up_are_told_and_logged_once() -> None:
+def test_an_accounting_mismatch_is_reported_and_logged_once() -> None:
     watched = WatchedJob()
     watched.connect()
     watched.sink.note(entered=5, open=4)
@@ -229,21 +229,21 @@ def test_books_that_do_not_add_up_are_told_and_logged_once() -> None:
     assert len(watched.logged) == 1
 
 
-def test_the_numbers_are_told() -> None:
+def test_the_numbers_are_shown() -> None:
     watched = WatchedJob()
     watched.accounts.of_groups().note(entered=3, open=3, groups=2)
     watched.connect()
 
-    _, told = watched.health.health()
+    _, page = watched.health.health()
 
-    assert told["connected"] == {"q/0": True}
-    assert told["draining"] is None
-    assert told["messages"]["waiting"] == 0
-    assert told["open"] == {"groups": 2, "in_groups": 3, "with_sink": 0}
+    assert page["connected"] == {"q/0": True}
+    assert page["draining"] is None
+    assert page["messages"]["waiting"] == 0
+    assert page["open"] == {"groups": 2, "in_groups": 3, "with_sink": 0}
 
 
-def test_why_a_consumer_is_not_connected_is_told() -> None:
-    """What the broker said last, at once by `/readyz`, and by `/health` when it lasts."""
+def test_the_last_error_of_the_broker_is_shown() -> None:
+    """At once in `/readyz`, and in `/health` when it lasts."""
     watched = WatchedJob()
     watched.open()
     watched.source.causes = {"q/0": "broker:5672: ACCESS_REFUSED (403)"}
@@ -256,8 +256,8 @@ def test_why_a_consumer_is_not_connected_is_told() -> None:
     ]
 
 
-def test_a_cluster_that_is_not_complete_is_forgiven_for_a_while() -> None:
-    """It is not ready, and says who is missing; later it is not healthy: nothing flows."""
+def test_an_incomplete_cluster_is_tolerated_for_a_while() -> None:
+    """It is not ready, and names the missing processes; later it is not healthy."""
     watched = WatchedJob(alone=False)
     watched.missing = ["b:2101", "c:2101"]
 
@@ -292,10 +292,10 @@ def blocked(held_by: HeldBy, seconds: float, *, is_stuck: bool = False) -> Block
 
 
 @pytest.mark.parametrize(("held_by", "is_stuck"), [("open_groups", True), ("dead_letter", False)])
-def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_while(
+def test_a_stuck_consumer_is_a_warning_at_once_and_unhealthy_after_a_while(
     held_by: HeldBy, is_stuck: bool
 ) -> None:
-    """And is well again as soon as something arrives."""
+    """And it is healthy again as soon as a message arrives."""
     watched = WatchedJob()
     watched.connect()
     watched.blocked = [blocked(held_by, 0.0, is_stuck=is_stuck)]
@@ -316,7 +316,7 @@ def test_a_consumer_that_waits_for_itself_is_told_at_once_and_is_ill_after_a_whi
 
 
 @pytest.mark.parametrize("held_by", ["open_groups", "sink"])
-def test_one_that_waits_for_the_clock_or_for_the_sink_is_not(held_by: HeldBy) -> None:
+def test_a_consumer_that_waits_for_the_clock_or_the_sink_stays_healthy(held_by: HeldBy) -> None:
     watched = WatchedJob()
     watched.connect()
     watched.blocked = [blocked(held_by, 0.0)]
@@ -365,9 +365,9 @@ def test_only_a_dataflow_that_stands_still_asks_for_a_restart() -> None:
     watched.turns = False
     watched.pass_time(31)
 
-    is_live, told = watched.health.live()
+    is_live, page = watched.health.live()
     assert not is_live
-    assert causes(told["reasons"]) == ["the dataflow has not polled q/0 for 31 s"]
+    assert causes(page["reasons"]) == ["the dataflow has not polled q/0 for 31 s"]
 
 
 def test_the_last_error_of_each_side_stays_after_it_is_over() -> None:

@@ -1,4 +1,4 @@
-"""What a process has received adds up at every moment; one message that is missing shows."""
+"""The counts of a process add up at every moment; one missing message is found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORIGIN = Origin("q/0", 1)
 
 
 class CountedRing:
-    """A process as its accounts see it: messages are counted here as they go round."""
+    """A process as its accounts see it: the steps count messages here."""
 
     def __init__(self, *, alone: bool = True) -> None:
         self.accounts = Accounts(alone=alone)
@@ -88,7 +88,7 @@ MOVES = st.lists(
 
 
 def play(ring: CountedRing, moves: list[tuple[str, int]]) -> None:
-    """What is between two steps stays there but for a moment: here that lasts as long as it may."""
+    """Play these moves; between two steps messages stay as long as they may."""
     for name, count in moves:
         getattr(ring, name)(count)
         for _ in range(2):
@@ -96,8 +96,8 @@ def play(ring: CountedRing, moves: list[tuple[str, int]]) -> None:
 
 
 @given(MOVES)
-def test_what_adds_up_is_no_matter(moves: list[tuple[str, int]]) -> None:
-    """Wherever messages are, and however long they stay in a group or with the sink."""
+def test_counts_that_add_up_raise_no_alarm(moves: list[tuple[str, int]]) -> None:
+    """Wherever messages are, and however long they stay in a group or in the sink."""
     ring = CountedRing()
     play(ring, moves)
     ring.finish()
@@ -119,10 +119,10 @@ def make_up(ring: CountedRing) -> None:
 
 
 @given(MOVES, st.sampled_from([drop_from_group, drop_from_sink, make_up]), MOVES)
-def test_a_place_that_loses_a_message_is_found_whatever_goes_on(
+def test_a_place_that_loses_a_message_is_found(
     before: list[tuple[str, int]], defect: Any, after: list[tuple[str, int]]
 ) -> None:
-    """At the second look: with one message too few, or too many."""
+    """At the second check: one message is missing, or there is one too many."""
     ring = CountedRing()
     play(ring, before)
     defect(ring)
@@ -136,8 +136,8 @@ def test_a_place_that_loses_a_message_is_found_whatever_goes_on(
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_what_is_lost_between_two_steps_is_found_when_all_stands_still(alone: bool) -> None:
-    """In a cluster that is unknown: it may have gone to another process."""
+def test_a_message_lost_between_two_steps_is_found_when_nothing_moves(alone: bool) -> None:
+    """Not in a cluster: the message may have gone to another process."""
     ring = CountedRing(alone=alone)
     ring.receive(5)
     ring.between_in -= 1
@@ -146,11 +146,13 @@ def test_what_is_lost_between_two_steps_is_found_when_all_stands_still(alone: bo
     assert ring.checks(STILL) == []
     found = ring.checks(1)
 
-    told = ["between the steps: of 5 messages that entered, 4 have left, 0 are redelivered after "]
-    assert [text[: len(told[0])] for text in found] == (told if alone else [])
+    mismatch = [
+        "between the steps: of 5 messages that entered, 4 have left, 0 are redelivered after "
+    ]
+    assert [text[: len(mismatch[0])] for text in found] == (mismatch if alone else [])
 
 
-def test_who_stores_twice_is_found() -> None:
+def test_a_message_that_is_stored_twice_is_found() -> None:
     ring = CountedRing()
     ring.receive(2)
     ring.finish()
@@ -162,7 +164,7 @@ def test_who_stores_twice_is_found() -> None:
     assert text.startswith("q/0 has 1 outcomes without a message")
 
 
-def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() -> None:
+def test_an_acknowledgement_without_an_outcome_is_found_when_nothing_moves() -> None:
     ring = CountedRing()
     ring.receive(2)
     ring.group(2)
@@ -172,8 +174,8 @@ def test_an_acknowledgement_without_an_outcome_is_found_when_all_stands_still() 
     assert ring.checks(1) == ["q/0 has 1 messages without outcome, but the flow has 2"]
 
 
-def test_a_drain_may_stand_still() -> None:
-    """`write` waits for its last answers, and everything behind it waits for `write`."""
+def test_nothing_may_move_during_a_drain() -> None:
+    """`write` waits for its last answers, and all later steps wait for `write`."""
     ring = CountedRing()
     ring.receive(2)
 

@@ -1,4 +1,4 @@
-"""A job with groups by key is told when others read its queue."""
+"""A job with groups by key warns when other jobs consume its queue."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from flows.audit.sharing import split_by_others
 _names = itertools.count()
 
 
-def test_others_that_read_the_queue_are_a_warning_until_they_are_gone() -> None:
+def test_other_consumers_of_the_queue_are_a_warning_while_they_are_there() -> None:
     name = f"sharing-{next(_names)}"
-    ours, theirs = (
+    own, other = (
         MemoryQueueSource(MemorySource(name=name, consumers=2), workers=1) for _ in range(2)
     )
-    for source in (ours, theirs):
+    for source in (own, other):
         for each in source.consumers():
             source.consumer(each).start()
 
-    [warning] = split_by_others(ours)
+    [warning] = split_by_others(own)
     assert warning.startswith("aggregate.by: the queue has 2 consumers of other jobs, so ")
 
-    for each in theirs.consumers():
-        theirs.consumer(each).close()
-    assert list(split_by_others(ours)) == []
+    for each in other.consumers():
+        other.consumer(each).close()
+    assert list(split_by_others(own)) == []

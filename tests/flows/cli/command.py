@@ -1,4 +1,4 @@
-"""The command as its users call it: what it prints, and its exit code."""
+"""Runs the command as users do, and returns its output and exit code."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from flows.cli.main import run
 TOP = Path(__file__).parents[3]
 
 
-class Told(NamedTuple):
-    """What a command has said."""
+class CommandResult(NamedTuple):
+    """The output of a command, and its exit code."""
 
     code: int
     out: str
@@ -31,10 +31,10 @@ def hopper(
     folder: Path | None = None,
     stdin: str | bytes = "",
     environment: dict[str, str] | None = None,
-) -> Told:
-    """Run a command in this process, with streams of its own; `environment` is added to ours.
+) -> CommandResult:
+    """Run a command in this process, with its own streams; `environment` is added to ours.
 
-    Of ours, the environment has no pipeline.
+    Our own environment names no pipeline.
     """
     env = {"HOPPER_PIPELINE": None, **(environment or {})}
     with (
@@ -43,13 +43,13 @@ def hopper(
     ):
         code = run([*arguments])
         sys.stderr.flush()
-        return Told(code, out.getvalue().decode(), err.getvalue().decode())
+        return CommandResult(code, out.getvalue().decode(), err.getvalue().decode())
 
 
 def hopper_process(
     *arguments: str, folder: Path | None = None, environment: dict[str, str] | None = None
-) -> Told:
-    """Run it as users do, in a process, which becomes the job where it is `hopper run`."""
+) -> CommandResult:
+    """Run it in a process of its own, which becomes the job after `hopper run`."""
     plain = {name: value for name, value in os.environ.items() if name != "HOPPER_PIPELINE"}
     done = subprocess.run(
         [sys.executable, "-m", "flows", *arguments],
@@ -59,12 +59,12 @@ def hopper_process(
         capture_output=True,
         check=False,
     )
-    return Told(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def json_of(told: Told, *command: str) -> Any:
-    """What was told as JSON, which has the shape that `hopper schema` tells."""
-    result = json.loads(told.out)
+def json_of(called: CommandResult, *command: str) -> Any:
+    """Its output as JSON, checked against the shape that `hopper schema` prints."""
+    result = json.loads(called.out)
     schema = json.loads(hopper("schema", *command).out)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(result, schema)

@@ -1,4 +1,4 @@
-"""What all commands have in common: help, errors, exit codes, colours."""
+"""All commands share help, errors, exit codes and colours."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.flows.cli.command import TOP, hopper, json_of
 
 
 def test_the_commands_are_listed_with_what_they_do() -> None:
-    told = hopper("--help")
+    result = hopper("--help")
 
-    assert told.code == 0
+    assert result.code == 0
     for name in COMMANDS:
-        assert f"\n  {name} " in told.out
-    assert "HOPPER_PIPELINE" in told.out
+        assert f"\n  {name} " in result.out
+    assert "HOPPER_PIPELINE" in result.out
 
 
 OF_DEAD_LETTERS = [f"dead-letters {name}" for name in ("discard", "list", "replay", "show")]
@@ -33,12 +33,12 @@ OF_DEAD_LETTERS = [f"dead-letters {name}" for name in ("discard", "list", "repla
     "name", [name for name in (*COMMANDS, *OF_DEAD_LETTERS) if name != "dead-letters"]
 )
 def test_each_help_has_an_example_and_the_exit_codes(name: str) -> None:
-    told = hopper(*name.split(), "--help")
+    result = hopper(*name.split(), "--help")
 
-    assert (told.code, told.err) == (0, "")
-    assert f"Usage: hopper {name} " in told.out
-    assert f"\nExamples:\n  hopper {name}" in told.out
-    assert "\nExit codes:\n  0 " in told.out
+    assert (result.code, result.err) == (0, "")
+    assert f"Usage: hopper {name} " in result.out
+    assert f"\nExamples:\n  hopper {name}" in result.out
+    assert "\nExit codes:\n  0 " in result.out
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,17 @@ def test_each_help_has_an_example_and_the_exit_codes(name: str) -> None:
         (["run", "a.yaml", "b.yaml"], "Got unexpected extra argument (b.yaml)"),
     ],
 )
-def test_a_wrong_call_is_one_sentence_and_exit_code_2(arguments: list[str], words: str) -> None:
-    told = hopper(*arguments)
+def test_a_wrong_call_gives_one_sentence_and_exit_code_2(arguments: list[str], words: str) -> None:
+    result = hopper(*arguments)
 
-    assert (told.code, told.out) == (2, "")
-    assert words in told.err
-    assert "Traceback" not in told.err
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert "Traceback" not in result.err
 
 
 def test_the_commands_for_dead_letters_are_listed() -> None:
-    told = hopper("dead-letters", "--help").out
-    assert [f"dead-letters {name}" for name in re.findall(r"(?m)^  (\w+)  +[A-Z]", told)] == (
+    result = hopper("dead-letters", "--help").out
+    assert [f"dead-letters {name}" for name in re.findall(r"(?m)^  (\w+)  +[A-Z]", result)] == (
         OF_DEAD_LETTERS
     )
 
@@ -79,14 +79,14 @@ def test_the_version_is_that_of_the_package() -> None:
     assert json_of(hopper("version", "--json"), "version")["hopper"] == VERSION
 
 
-def test_the_schema_is_that_of_the_file_for_editors() -> None:
+def test_the_schema_is_the_one_for_editors() -> None:
     assert json.loads(hopper("schema").out) == json.loads(
         (TOP / "flows/pipeline.schema.json").read_text()
     )
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> str:
-    """What a command shows on a terminal, colours and all."""
+    """The output of a command on a terminal, with colours."""
     ours, theirs = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "flows", *arguments],
@@ -109,8 +109,8 @@ def test_there_are_colours_on_a_terminal_only() -> None:
     assert "\x1b[" not in hopper("check").out
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
-    """As `head` does."""
+def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
+    """Like `head`."""
     done = subprocess.run(
         f"{sys.executable} -m flows schema | head -1",
         shell=True,

@@ -17,14 +17,14 @@ def test_the_options_are_those_of_bytewax() -> None:
     """All of them, and no others."""
     help_text = subprocess.check_output([sys.executable, "-m", "bytewax.run", "--help"], text=True)
     parser = bytewax.run._create_arg_parser()  # type: ignore[no-untyped-call]
-    theirs = {text for action in parser._actions for text in action.option_strings}
+    of_bytewax = {text for action in parser._actions for text in action.option_strings}
 
-    ours = {*OPTIONS, *(long for long, _, _ in OPTIONS.values())}
-    assert theirs - {"-h", "--help"} <= ours
-    assert all(option in help_text for option in ours)
+    of_hopper = {*OPTIONS, *(long for long, _, _ in OPTIONS.values())}
+    assert of_bytewax - {"-h", "--help"} <= of_hopper
+    assert all(option in help_text for option in of_hopper)
 
 
-def test_what_is_given_is_passed_on() -> None:
+def test_options_are_passed_on() -> None:
     assert arguments({}) == ["-m", "bytewax.run", "flows.pipeline"]
     assert arguments({"process_id": "1", "addresses": "a:1;b:2", "workers_per_process": None}) == [
         *("-m", "bytewax.run", "flows.pipeline"),
@@ -41,13 +41,13 @@ def test_what_is_given_is_passed_on() -> None:
         ([], {}, "pipeline.yaml"),
     ],
 )
-def test_the_job_runs_the_file_that_is_named(
+def test_the_job_runs_the_given_file(
     tmp_path: Path, given: list[str], environment: dict[str, str], name: str
 ) -> None:
-    """Told by what it says about it."""
+    """The error about the file shows which one it is."""
     (tmp_path / name).write_text("version: 2\n")
 
-    told = hopper_process("run", *given, folder=tmp_path, environment=environment)
+    result = hopper_process("run", *given, folder=tmp_path, environment=environment)
 
-    assert told.code == 2
-    assert told.err.startswith(f"{name}:1:")
+    assert result.code == 2
+    assert result.err.startswith(f"{name}:1:")

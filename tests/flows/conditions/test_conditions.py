@@ -1,4 +1,4 @@
-"""Conditions: what they look at, when they hold, and what is refused at load."""
+"""Conditions: which fields they read, when they hold, and which are refused at load."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_condition_holds(text: str, document: dict[str, Any]) -> None:
         ("message.x.filter(vv, has(vv.a)).size() == 1", {"x": [{"a": 1}, {}]}),
     ],
 )
-def test_what_calls_functions_is_evaluated_too(text: str, document: dict[str, Any]) -> None:
+def test_function_calls_are_evaluated(text: str, document: dict[str, Any]) -> None:
     assert holds(text, document) is True
 
 
@@ -166,7 +166,7 @@ def test_what_calls_functions_is_evaluated_too(text: str, document: dict[str, An
         "message.x ? true : true",
     ],
 )
-def test_a_field_that_is_not_there_makes_it_false(text: str) -> None:
+def test_a_missing_field_makes_a_condition_false(text: str) -> None:
     assert holds(text) is not True
 
 
@@ -181,7 +181,7 @@ def test_a_field_that_is_not_there_makes_it_false(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("document", [{}, {"x": None}, {"x": 3}, {"x": {"y": 1}}, {"x": 2**80}])
-def test_a_function_that_does_not_take_a_field_makes_it_false(
+def test_a_field_of_a_wrong_type_makes_a_condition_false(
     text: str, document: dict[str, Any]
 ) -> None:
     assert holds(text, document) is not True
@@ -199,14 +199,14 @@ def test_a_function_that_does_not_take_a_field_makes_it_false(
         ("!(message.x == 1 && false)", True),
     ],
 )
-def test_an_error_does_not_matter_where_the_other_side_decides(text: str, answer: bool) -> None:
+def test_an_error_does_not_matter_if_the_other_side_decides(text: str, answer: bool) -> None:
     """By CEL's own rules."""
     assert holds(text, {"n": 1}) is answer
 
 
 @pytest.mark.parametrize("value", [None, True, "3", "a", [3], {"n": 3}])
 @pytest.mark.parametrize("sign", ["<", "<=", ">", ">="])
-def test_only_what_is_of_one_kind_has_an_order(value: object, sign: str) -> None:
+def test_only_values_of_one_kind_have_an_order(value: object, sign: str) -> None:
     assert holds(f"message.n {sign} 3", {"n": value}) is None
     assert holds(f"!(message.n {sign} 3)", {"n": value}) is None
 
@@ -227,8 +227,8 @@ def test_only_what_is_of_one_kind_has_an_order(value: object, sign: str) -> None
         "message.flag + 1 > 0",
     ],
 )
-def test_what_has_no_number_as_its_result_is_false(text: str) -> None:
-    """Beyond 64 bits too, as everywhere in CEL."""
+def test_a_result_that_is_no_number_makes_a_condition_false(text: str) -> None:
+    """Beyond 64 bits too, as in CEL."""
     document = {"n": 2**63 - 1, "f": 1.7e308, "list": [1], "text": "1", "flag": True}
 
     assert holds(text, document) is None
@@ -246,8 +246,8 @@ def test_what_has_no_number_as_its_result_is_false(text: str) -> None:
         'timestamp("9999-12-31T23:59:59Z") + duration(message.d) > timestamp(message.at)',
     ],
 )
-def test_what_a_function_has_no_result_for_is_false(text: str) -> None:
-    """A message cannot use up all memory either."""
+def test_a_function_without_a_result_makes_a_condition_false(text: str) -> None:
+    """Nor can a message use up all memory."""
     document = {
         **{"s": "x" * 5000, "l": ["x"] * 5000, "n": -1, "f": 0.5},
         **{"d": "1s", "at": "2026-05-05T00:00:00Z"},
@@ -256,7 +256,7 @@ def test_what_a_function_has_no_result_for_is_false(text: str) -> None:
     assert holds(text, document) is None
 
 
-def test_the_value_of_a_list_is_typed() -> None:
+def test_the_items_of_a_list_keep_their_types() -> None:
     assert holds("message.a == [1]", {"a": [True]}) is False
     assert holds("message.a in [1, 2]", {"a": True}) is False
     assert holds("message.a == 1", {"a": True}) is False
@@ -264,7 +264,7 @@ def test_the_value_of_a_list_is_typed() -> None:
 
 
 @pytest.mark.parametrize("items", [[{}], [{"q": "x"}], [{"q": 1}, {}]])
-def test_an_item_that_errs_is_an_error_when_none_decides(items: list[Any]) -> None:
+def test_an_item_with_an_error_is_an_error_if_no_other_decides(items: list[Any]) -> None:
     assert holds("message.items.exists(i, i.q > 3)", {"items": items}) is None
     assert holds("!message.items.exists(i, i.q > 3)", {"items": items}) is None
     assert holds("message.items.exists_one(i, i.q > 0)", {"items": items}) is None
@@ -272,7 +272,7 @@ def test_an_item_that_errs_is_an_error_when_none_decides(items: list[Any]) -> No
     assert holds("message.items.all(i, i.q > 0)", {"items": [*items, {"q": 0}]}) is False
 
 
-def test_what_is_nested_deeper_than_the_stack_is_not_equal_and_no_error() -> None:
+def test_values_nested_deeper_than_the_stack_are_unequal() -> None:
     deep: Any = 1
     for _ in range(5000):
         deep = [deep]
@@ -280,8 +280,8 @@ def test_what_is_nested_deeper_than_the_stack_is_not_equal_and_no_error() -> Non
     assert holds("message.a == message.b", {"a": deep, "b": [deep]}) is False
 
 
-def test_it_says_what_it_looks_at() -> None:
-    """And each thing once, spelled as elsewhere in a spec."""
+def test_a_condition_lists_the_fields_it_reads() -> None:
+    """Each field once, spelled like elsewhere in a spec."""
     text = '''message.a.b == 1 || message.a.b == 2 || header["x-1"] == 2
               || message["c.d"].e || queue == "q"'''
     found = condition(text, allow_group=False)
@@ -304,17 +304,17 @@ def test_it_says_what_it_looks_at() -> None:
         ("true", []),
     ],
 )
-def test_it_looks_at_nothing_else(text: str, paths: list[str]) -> None:
+def test_a_condition_reads_no_other_fields(text: str, paths: list[str]) -> None:
     assert condition(text, allow_group=False).paths == tuple(parse(path) for path in paths)
 
 
-def test_the_whole_document_is_looked_at_only_when_it_is_meant() -> None:
+def test_the_whole_document_is_read_only_if_a_condition_needs_it() -> None:
     assert condition('"a" in message', allow_group=False).paths == (DOCUMENT,)
     assert condition("message.exists(name, name == 'a')", allow_group=False).paths == (DOCUMENT,)
 
 
-def test_values_may_be_laid_out_otherwise() -> None:
-    """One tuple for all that a plan looks at."""
+def test_values_may_be_at_other_positions() -> None:
+    """One tuple has all values that a plan reads."""
     found = condition("message.b > 1 && message.items.exists(i, i == message.b)", allow_group=False)
     test = found.bind([parse(path) for path in ("z", "items", "y", "b")])
 
@@ -341,11 +341,11 @@ GROUP = GroupSoFar('["a",1]', count=3, bytes=2048, age=1.5, results=[100, 7.5])
         'group.avg("amount") > message.n && group.avg("amount") >= 100',
     ],
 )
-def test_until_looks_at_the_group_so_far(text: str) -> None:
+def test_until_reads_the_group_so_far(text: str) -> None:
     assert holds_of(text, GROUP) is True
 
 
-def test_it_says_which_running_values_it_wants() -> None:
+def test_a_condition_lists_the_running_values_it_needs() -> None:
     """Each once, in the order of `GroupSoFar.results`."""
     text = 'group.sum("a") > 1 && group.max("/b.c/0") > 2 && group.sum("a") < group.min("header.x")'
     found = condition(text, allow_group=True)
@@ -355,14 +355,14 @@ def test_it_says_which_running_values_it_wants() -> None:
     assert ask(found, {}, GroupSoFar(None, 1, 2, 0.0, [2, 3, 5])) is True
 
 
-def test_running_values_are_handed_to_functions_too() -> None:
+def test_running_values_are_passed_to_functions() -> None:
     text = 'string(group.key) == "a" && int(group.max("n")) == 4 && group.count > 1'
 
     assert holds_of(text, GroupSoFar('"a"', 2, 9, 0.0, [4])) is True
 
 
 @pytest.mark.parametrize(("key", "value"), [('"a"', '"a"'), ("1", "1"), ("true", "true")])
-def test_the_key_is_its_value_and_not_its_json(key: str, value: str) -> None:
+def test_the_key_is_a_value_and_no_json_text(key: str, value: str) -> None:
     assert holds_of(f"group.key == {value}", GroupSoFar(key, 1, 2, 0.0)) is True
 
 
@@ -370,12 +370,12 @@ def test_without_by_the_key_is_null() -> None:
     assert holds_of("group.key == null", GroupSoFar(None, 1, 2, 0.0)) is True
 
 
-def test_a_running_value_of_nothing_makes_it_false() -> None:
+def test_a_running_value_without_numbers_makes_a_condition_false() -> None:
     assert holds_of('group.sum("a") > 0', GroupSoFar(None, 1, 2, 0.0, [None])) is None
     assert holds_of('group.sum("a") > 0', GroupSoFar(None, 1, 2, 0.0, [10**40])) is True
 
 
-def test_a_function_of_ones_own_sees_everything() -> None:
+def test_a_user_function_gets_all_values() -> None:
     found = condition(f"{OWN}:of_everything", allow_group=True)
 
     group = GroupSoFar(None, 2, 9, 0.0)
@@ -384,7 +384,7 @@ def test_a_function_of_ones_own_sees_everything() -> None:
     assert found.group == ()
 
 
-def test_a_function_of_ones_own_may_be_laid_out_otherwise() -> None:
+def test_a_user_function_may_get_values_from_other_positions() -> None:
     found = condition(f"{OWN}:is_end", allow_group=False)
     paths = [parse("a"), *reversed(found.paths)]
 
@@ -392,7 +392,7 @@ def test_a_function_of_ones_own_may_be_laid_out_otherwise() -> None:
     assert found.bind(paths)(values, None) is True
 
 
-def test_it_is_called_once_at_load() -> None:
+def test_a_user_function_is_called_once_at_load() -> None:
     own_functions.CALLS.clear()
     condition(f"{OWN}:counts_its_calls", allow_group=True)
 
@@ -400,8 +400,8 @@ def test_it_is_called_once_at_load() -> None:
     assert (view.message, view.header, view.group.count) == ({}, {}, 1)
 
 
-def test_what_it_raises_at_run_time_is_told() -> None:
-    """The message is parked with that reason; the condition is not just false."""
+def test_an_exception_at_run_time_is_the_reason_of_the_rejection() -> None:
+    """The message is parked with it; the condition is not just false."""
     found = condition(f"{OWN}:needs_a_field", allow_group=False)
 
     assert ask(found, {"total": 101}) is True
@@ -409,14 +409,14 @@ def test_what_it_raises_at_run_time_is_told() -> None:
         ask(found, {})
 
 
-def test_what_is_neither_true_nor_false_at_run_time_is_told(
+def test_a_result_that_is_no_boolean_is_the_reason_of_the_rejection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = condition(f"{OWN}:is_end", allow_group=False)
     monkeypatch.setattr(own_functions, "bool", lambda _: 1, raising=False)
 
-    told = "it returned 1, which is neither True nor False"
-    with pytest.raises(user_functions.Failed, match=told):
+    reason = "it returned 1, which is neither True nor False"
+    with pytest.raises(user_functions.Failed, match=reason):
         ask(found, {})
 
 

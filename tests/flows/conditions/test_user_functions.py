@@ -1,4 +1,4 @@
-"""Functions of the user's own: found by name, and kept from doing harm."""
+"""User functions: found by name, and called safely."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def raises(error: BaseException) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("text", ["rules:is_end", "my.rules:is_end", "rules:Rules.is_end"])
-def test_a_name_of_a_function_is_told_from_an_expression(text: str) -> None:
+def test_a_function_name_differs_from_an_expression(text: str) -> None:
     assert user_functions.names_function(text)
 
 
 @pytest.mark.parametrize(
     "text", ["rules", "rules:", ":f", "a ? b : c", "a?b:c", "rules:f()", "{a:b}", "1:2", "a.:b"]
 )
-def test_an_expression_is_no_name_of_a_function(text: str) -> None:
+def test_an_expression_is_no_function_name(text: str) -> None:
     assert not user_functions.names_function(text)
 
 
-def test_it_is_imported() -> None:
+def test_a_function_is_imported() -> None:
     assert user_functions.load("tests.flows.own_functions:is_end") is own_functions.is_end
     found = user_functions.load("tests.flows.own_functions:OwnRules.is_end")
     assert found is own_functions.OwnRules.is_end
 
 
-def test_it_is_found_in_the_working_directory(tmp_path: Path) -> None:
+def test_a_function_is_found_in_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "my_rules.py").write_text("def yes(view): return True\n")
     code = (
         "import os, sys; from flows.conditions import user_functions; os.chdir(sys.argv[1]);"
@@ -65,12 +65,12 @@ def test_it_is_found_in_the_working_directory(tmp_path: Path) -> None:
         ("sys:no", "there is no no in sys"),
     ],
 )
-def test_what_is_not_there_is_told_at_load(text: str, problem: str) -> None:
+def test_a_missing_function_is_reported_at_load(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         user_functions.load(text)
 
 
-def test_a_module_that_cannot_be_run_is_told_at_load(
+def test_a_module_that_cannot_be_imported_is_reported_at_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "broken_rules.py").write_text("raise OSError('no disk')\n")
@@ -80,7 +80,7 @@ def test_a_module_that_cannot_be_run_is_told_at_load(
         user_functions.load("broken_rules:f")
 
 
-def test_the_answer_comes_back() -> None:
+def test_the_result_is_returned() -> None:
     assert user_functions.call(max, 1, 2) == 2
 
 
@@ -88,7 +88,7 @@ def test_the_answer_comes_back() -> None:
     "error",
     [KeyError("total"), ZeroDivisionError(), RecursionError("deep"), MemoryError(), SystemExit(3)],
 )
-def test_whatever_it_raises_is_one_failure(error: BaseException) -> None:
+def test_every_exception_is_one_kind_of_failure(error: BaseException) -> None:
     with pytest.raises(user_functions.Failed, match=type(error).__name__) as failed:
         user_functions.call(raises(error))
 
@@ -105,12 +105,12 @@ def test_the_reason_is_one_short_line_that_names_the_function() -> None:
     assert len(reason) < 400
 
 
-def test_whoever_stops_the_process_is_not_stopped() -> None:
+def test_an_exit_is_not_caught() -> None:
     with pytest.raises(KeyboardInterrupt):
         user_functions.call(raises(KeyboardInterrupt()))
 
 
-def test_a_first_call_gives_the_answer() -> None:
+def test_the_first_call_returns_a_result() -> None:
     assert user_functions.probe(len, []) == (0,)
 
 
@@ -125,7 +125,7 @@ def test_a_first_call_gives_the_answer() -> None:
         UnboundLocalError("what a loop over nothing would have set"),
     ],
 )
-def test_a_first_call_may_fail_of_emptiness(error: Exception) -> None:
+def test_the_first_call_may_fail_because_the_message_is_empty(error: Exception) -> None:
     assert user_functions.probe(raises(error), {}) is None
 
 
@@ -139,7 +139,7 @@ def test_a_first_call_may_fail_of_emptiness(error: Exception) -> None:
         (raises(NotImplementedError("later")), "later"),
     ],
 )
-def test_what_no_message_can_be_the_reason_for_is_told_at_load(
+def test_an_error_that_no_message_can_cause_is_reported_at_load(
     function: Callable[..., Any], problem: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):

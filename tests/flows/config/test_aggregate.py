@@ -1,4 +1,4 @@
-"""What is said of a wrong `aggregate`, and what a right one holds."""
+"""Valid and wrong forms of `aggregate`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(path: Path) -> Any:
     return read
 
 
-def test_everything_that_can_be_said(read: Any) -> None:
+def test_all_keys(read: Any) -> None:
     spec: AggregateSpec = read(WHOLE)
 
     assert (spec.by, spec.order, spec.window.size) == (
@@ -78,7 +78,7 @@ reduce: {mean: {avg: value}}
     assert (spec.late, spec.amend_for) == ("amend", 7200.0)
 
 
-def test_what_is_omitted(read: Any) -> None:
+def test_the_defaults(read: Any) -> None:
     spec: AggregateSpec = read("window: {count: 1}")
 
     assert (spec.by, spec.missing_key, spec.order, spec.reduce) == (None, "park", None, None)
@@ -98,17 +98,15 @@ def test_what_is_omitted(read: Any) -> None:
         ("incomplete: park", "write"),
     ],
 )
-def test_a_stop_leaves_groups_by_key_to_the_broker(
-    read: Any, aggregate: str, expected: str
-) -> None:
-    """Unless it is told: a part of a group would be taken for a whole one."""
+def test_by_default_a_stop_requeues_groups_by_key(read: Any, aggregate: str, expected: str) -> None:
+    """Otherwise a part of a group would be taken for a whole one."""
     spec: AggregateSpec = read(f"{aggregate}\nwindow: {{count: 3, time: 1s}}")
 
     assert spec.on_stop == expected
 
 
-def test_defaults_may_be_written_down(read: Any) -> None:
-    """Also where they mean nothing."""
+def test_defaults_may_be_written(read: Any) -> None:
+    """Also where they have no effect."""
     read(
         "missing_key: park\nlate: park\nremember: 0\namend_for: 1h\nmax_groups: 1000000\n"
         "summary: {}\nwindow: {tumbling: {every: 1m, lateness: 0, idle_after: 30s, ahead: 1m}}"
@@ -126,7 +124,7 @@ def test_a_list_of_one_path_is_a_list(read: Any, by: Any) -> None:
 @pytest.mark.parametrize(
     ("yaml", "value"), [("none", "none"), ("''", ""), ("0", 0), ("1.5", 1.5), ("true", True)]
 )
-def test_the_key_of_messages_without_one_has_a_type(read: Any, yaml: str, value: Any) -> None:
+def test_the_default_key_has_a_type(read: Any, yaml: str, value: Any) -> None:
     spec: AggregateSpec = read(f"by: a\nmissing_key: {{default: {yaml}}}\nwindow: {{time: 1s}}")
 
     assert isinstance(spec.missing_key, MissingKey)
@@ -134,7 +132,7 @@ def test_the_key_of_messages_without_one_has_a_type(read: Any, yaml: str, value:
     assert type(spec.missing_key.default) is type(value)
 
 
-def test_on_and_off_yes_and_no_are_text_wherever_they_stand(read: Any) -> None:
+def test_on_off_yes_and_no_are_texts(read: Any) -> None:
     spec: AggregateSpec = read(
         "by: [on, y]\nmissing_key: {default: no}\nwindow: {time: 1s, size: yes}\n"
         "reduce: {on: {sum: off}, yes: count, no: {first: n}}"
@@ -149,7 +147,7 @@ def test_on_and_off_yes_and_no_are_text_wherever_they_stand(read: Any) -> None:
     assert spec.reduce["on"].path == "off"
 
 
-def test_a_function_of_ones_own_is_found_in_the_working_directory(read: Any) -> None:
+def test_a_user_function_is_found_in_the_working_directory(read: Any) -> None:
     Path("orders_of_mine.py").write_text("def merge(documents): return {}\n")
 
     assert read("window: {time: 1s}\nreduce: orders_of_mine:merge").reduce == "orders_of_mine:merge"
@@ -296,7 +294,7 @@ WRONG: list[tuple[str, str]] = [
         )
         for value in ("null", "[1]", ".inf", ".nan")
     ),
-    # What is late, and what is incomplete
+    # Late messages and incomplete groups
     (
         f"by: a\nremember: 5\n{IN_TUMBLING}",
         "7:13: aggregate.remember: cannot be with window.tumbling, where windows are closed, "
@@ -333,7 +331,7 @@ WRONG: list[tuple[str, str]] = [
         "time or idle ends is incomplete; add a rule that completes groups: last, size or count",
     ),
     (f"on_stop: drop\n{WINDOW}", "6:12: aggregate.on_stop: must be write, requeue or park"),
-    # What a group becomes
+    # The document of a group
     (f"{WINDOW}\nreduce: {{}}", "7:11: aggregate.reduce: must not be empty"),
     (
         f"{WINDOW}\nreduce: [n]",
@@ -422,7 +420,7 @@ WRONG: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("aggregate", "problem"), WRONG, ids=[each for each, _ in WRONG])
-def test_what_cannot_work_is_refused_at_its_place(path: Path, aggregate: str, problem: str) -> None:
+def test_a_mistake_is_refused_at_its_place(path: Path, aggregate: str, problem: str) -> None:
     path.write_text(pipeline(aggregate), encoding="utf-8")
 
     with pytest.raises(SpecError) as caught:
@@ -431,8 +429,8 @@ def test_what_cannot_work_is_refused_at_its_place(path: Path, aggregate: str, pr
     assert caught.value.problems == [f"pipeline.yaml:{problem}"]
 
 
-def test_what_comes_from_outside_is_not_quoted(path: Path) -> None:
-    """It may be a secret that was put in the wrong place."""
+def test_a_value_from_outside_is_not_quoted(path: Path) -> None:
+    """It may be a secret in the wrong place."""
     path.write_text(
         pipeline(
             "by: ${A}\norder: ${A}\nwindow: {last: '${A}', first: '${B}', until: '${A}'}\n"
@@ -476,7 +474,7 @@ def test_what_comes_from_outside_is_not_quoted(path: Path) -> None:
         ("window: {tumbling: {every: 1m, event_time: a}, time: 10m}", []),
     ],
 )
-def test_what_is_unwise_is_a_warning(path: Path, aggregate: str, expected: list[str]) -> None:
+def test_a_risky_setting_is_a_warning(path: Path, aggregate: str, expected: list[str]) -> None:
     path.write_text(pipeline(aggregate), encoding="utf-8")
 
     assert warnings(load(path, {})) == expected

@@ -1,4 +1,4 @@
-"""Whether source, windows and sink fit together."""
+"""Source, windows and sink must work together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WITHOUT_REASON = (
 
 
 def taken_back(least: str, timeout: str = "2m") -> str:
-    """What is said of a window that is too long for a consumer timeout of a minute."""
+    """The warning about a window that is too long for a consumer timeout of a minute."""
     return (
         "must stay well under the broker's consumer timeout (1m), after which it takes the "
         f"messages back: write less than {least}, or raise the timeout on the broker and here, "
@@ -43,8 +43,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "pipeline.yaml"
 
 
-def told(path: Path, aggregate: str, source: str, sink: str = "memory: {}") -> list[str]:
-    """Problems, without the file's name; or warnings."""
+def found_problems(path: Path, aggregate: str, source: str, sink: str = "memory: {}") -> list[str]:
+    """The problems without the file's name; or the warnings."""
     path.write_text(pipeline(aggregate, source, sink), encoding="utf-8")
     try:
         return warnings(load(path, {}))
@@ -114,10 +114,10 @@ def told(path: Path, aggregate: str, source: str, sink: str = "memory: {}") -> l
         ),
     ],
 )
-def test_groups_end_although_their_last_message_never_comes(
+def test_groups_complete_although_their_last_message_never_arrives(
     path: Path, source: str, aggregate: str, expected: list[str]
 ) -> None:
-    assert told(path, aggregate, f"memory: {{prefetch: 4000, {source}}}") == expected
+    assert found_problems(path, aggregate, f"memory: {{prefetch: 4000, {source}}}") == expected
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_groups_end_although_their_last_message_never_comes(
 def test_a_group_has_no_more_messages_than_consumers_hold(
     path: Path, source: str, aggregate: str, expected: str
 ) -> None:
-    """Of all consumers where there are keys, else of one."""
-    assert told(path, aggregate, f"memory: {{prefetch: 4000, {source}}}") == [expected]
+    """With keys, than all consumers hold; without keys, than one holds."""
+    assert found_problems(path, aggregate, f"memory: {{prefetch: 4000, {source}}}") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -224,15 +224,15 @@ def test_a_group_has_no_more_messages_than_consumers_hold(
         ),
     ],
 )
-def test_windows_end_before_the_broker_takes_their_messages_back(
+def test_windows_complete_before_the_consumer_timeout(
     path: Path, window: str, expected: list[str]
 ) -> None:
-    """By any rule that ends them first."""
-    assert told(path, f"window: {window}", SOON) == expected
+    """By any rule that completes them first."""
+    assert found_problems(path, f"window: {window}", SOON) == expected
 
 
-def test_a_queue_in_memory_takes_nothing_back(path: Path) -> None:
-    assert told(path, "window: {tumbling: {every: 1d}}", "memory: {}") == []
+def test_a_queue_in_memory_has_no_consumer_timeout(path: Path) -> None:
+    assert found_problems(path, "window: {tumbling: {every: 1d}}", "memory: {}") == []
 
 
 ALIGNED = "by: a\nwindow: {tumbling: {every: 1m}}\nreduce: {t: {first: a}}"
@@ -276,12 +276,12 @@ NOT_USED = "is for documents of messages: summaries do not use it"
         ("window: {time: 1s}", "'{tenant}', id: {field: a}, action: update", []),
     ],
 )
-def test_a_summary_is_something_that_the_sink_can_store(
+def test_the_sink_can_store_a_summary(
     path: Path, aggregate: str, sink: str, expected: list[str]
 ) -> None:
     elasticsearch = f"elasticsearch: {{url: 'http://elasticsearch:9200', index: {sink}}}"
 
-    assert told(path, aggregate, "memory: {}", elasticsearch) == expected
+    assert found_problems(path, aggregate, "memory: {}", elasticsearch) == expected
 
 
 IN_INDEX = "4:65: sink.elasticsearch.index: cannot contain the name of the queue ({queue}): "
@@ -315,22 +315,22 @@ IN_INDEX = "4:65: sink.elasticsearch.index: cannot contain the name of the queue
         ),
     ],
 )
-def test_a_queue_names_an_index_if_its_name_may_stand_there(
+def test_the_name_of_a_queue_must_fit_an_index_template(
     path: Path, queue: str, index: str, expected: list[str]
 ) -> None:
     """Otherwise no message would be stored: the queue is the same for all of them."""
     elasticsearch = f"elasticsearch: {{url: 'http://elasticsearch:9200', index: '{index}'}}"
     source = f"memory: {{name: '{queue}'}}"
 
-    assert told(path, "window: {time: 1s}", source, elasticsearch) == expected
+    assert found_problems(path, "window: {time: 1s}", source, elasticsearch) == expected
 
 
 @pytest.mark.parametrize("source", ["memory: {", "rabbitmq: {url: amqp://h, queue: q, "])
 def test_only_the_body_of_a_bulk_request_names_indices(path: Path, source: str) -> None:
     kind = source.partition(":")[0]
-    told_of = told(path, "window: {time: 1s}", f"{source}indices: 'events-*'}}")
+    of_queue = found_problems(path, "window: {time: 1s}", f"{source}indices: 'events-*'}}")
 
-    assert [line.partition(": ")[2] for line in told_of] == [
+    assert [line.partition(": ")[2] for line in of_queue] == [
         f"source.{kind}.indices: needs format: es_bulk"
     ]
     path.write_text(
@@ -347,7 +347,7 @@ EVENT_TIME = "{tumbling: {every: 1m, event_time: at, lateness: 10s}}"
 def test_a_given_prefetch_may_be_too_small_for_windows_by_event_time(
     path: Path, source: str
 ) -> None:
-    found = told(path, f"window: {EVENT_TIME}", source)
+    found = found_problems(path, f"window: {EVENT_TIME}", source)
 
     assert (
         f"source.{source.partition(':')[0]}.prefetch: is an upper limit: when a consumer holds 200 "
@@ -356,8 +356,8 @@ def test_a_given_prefetch_may_be_too_small_for_windows_by_event_time(
     ) in found
 
 
-def test_a_window_of_more_bytes_than_memory_is_never_full(path: Path) -> None:
-    found = told(path, "window: {bytes: 5MiB, time: 1s}", "memory: {memory: 1MiB}")
+def test_a_window_of_more_bytes_than_memory_never_completes(path: Path) -> None:
+    found = found_problems(path, "window: {bytes: 5MiB, time: 1s}", "memory: {memory: 1MiB}")
 
     assert found == [
         "aggregate.window.bytes: is never reached: a process holds at most 1MiB of messages; "
@@ -365,8 +365,8 @@ def test_a_window_of_more_bytes_than_memory_is_never_full(path: Path) -> None:
     ]
 
 
-def test_more_than_a_prefetch_can_be_is_not_asked_for(path: Path) -> None:
-    assert told(path, "window: {count: 70000}", "memory: {}") == [
+def test_no_remedy_asks_for_more_than_the_largest_prefetch(path: Path) -> None:
+    assert found_problems(path, "window: {count: 70000}", "memory: {}") == [
         "6:19: aggregate.window.count: is more than a consumer holds: add a time, lower it to 65535"
     ]
 
@@ -380,7 +380,7 @@ def test_more_than_a_prefetch_can_be_is_not_asked_for(path: Path) -> None:
         ("memory: {prefetch: 200}", "{tumbling: {every: 1m}}"),
     ],
 )
-def test_one_that_grows_that_is_large_or_that_the_clock_relieves_is_not(
+def test_a_prefetch_that_grows_or_is_large_enough_gives_no_warning(
     path: Path, source: str, window: str
 ) -> None:
-    assert told(path, f"window: {window}", source) == []
+    assert found_problems(path, f"window: {window}", source) == []

@@ -22,7 +22,7 @@ def test_lines_are_variables() -> None:
 
 
 @pytest.mark.parametrize("line", ["secret", "A = secret", "1A=secret", "export =secret"])
-def test_a_line_that_is_none_is_told_without_what_is_in_it(line: str) -> None:
+def test_an_invalid_line_is_reported_without_its_content(line: str) -> None:
     with pytest.raises(ValueError, match=r"^2: must be KEY=VALUE") as caught:
         parse(f"A=1\n{line}\n")
 

@@ -1,4 +1,4 @@
-"""What stands for a `${…}` without a value, and what is said of a file that has some."""
+"""Placeholders for `${…}` without a value, and reports about files that have some."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ dead_letter:
 """
 
 
-def told(text: str) -> list[str]:
+def problems(text: str) -> list[str]:
     examined = examine_file(Pipeline, text.encode(), {})
     return [f"{path_text(one.path)}: {one.text}" for one in examined.problems]
 
 
 def with_value(path: str, value: str) -> str:
-    """The whole file, with a value at a path."""
+    """The whole file, with this value at a path."""
     whole = yaml.safe_load(WHOLE)
     *above, key = path.split(".")
     mapping = whole
@@ -57,44 +57,44 @@ def with_value(path: str, value: str) -> str:
     ],
 )
 def test_a_value_of_any_type_may_be_missing(path: str) -> None:
-    assert told(with_value(path, "${NOT_SET}")) == []
+    assert problems(with_value(path, "${NOT_SET}")) == []
 
 
 @pytest.mark.parametrize(
     "value", ["orders-${NOT_SET}", "${A}-${B}", "${file:/nowhere/at.all}", "${A}${B}"]
 )
 def test_a_part_of_a_value_may_be_missing(value: str) -> None:
-    assert told(with_value("sink.elasticsearch.index", value)) == []
+    assert problems(with_value("sink.elasticsearch.index", value)) == []
 
 
 def test_two_variables_are_two_values() -> None:
-    """So that a queue is not taken for the one of its dead letters."""
+    """So a queue is not taken for the queue of its dead letters."""
     text = with_value("source.rabbitmq.queue", "${QUEUE}")
-    assert told(text.replace("parked", "${PARKED}")) == []
+    assert problems(text.replace("parked", "${PARKED}")) == []
 
 
-def test_a_key_that_there_is_not_is_told_all_the_same() -> None:
+def test_an_unknown_key_is_reported_in_any_case() -> None:
     text = with_value("source.rabbitmq.prefech", "${NOT_SET}")
-    assert told(text) == ["source.rabbitmq.prefech: unknown key; did you mean `prefetch`?"]
+    assert problems(text) == ["source.rabbitmq.prefech: unknown key; did you mean `prefetch`?"]
 
 
-def test_a_value_in_quotes_is_a_text() -> None:
-    """And so it is for the job: no number, and no mapping."""
+def test_a_quoted_value_is_a_text() -> None:
+    """For the job too: it is no number, and no mapping."""
     text = with_value("aggregate.window.count", "${NOT_SET}").replace("${NOT_SET}", '"${NOT_SET}"')
-    assert told(text) == ["aggregate.window.count: must be a whole number"]
+    assert problems(text) == ["aggregate.window.count: must be a whole number"]
 
-    told_of_mapping = told(with_value("dead_letter.rabbitmq", "${NOT_SET}"))
-    assert "must be a mapping: a key and a value on each line" in told_of_mapping[-1]
+    of_mapping = problems(with_value("dead_letter.rabbitmq", "${NOT_SET}"))
+    assert "must be a mapping: a key and a value on each line" in of_mapping[-1]
 
 
-def test_what_is_missing_is_named_once_and_in_order() -> None:
+def test_missing_variables_are_named_once_and_in_order() -> None:
     text = with_value("source.rabbitmq.url", "amqp://${B}:${A}@${B}").replace("parked", "${A}")
     assert examine_file(Pipeline, text.encode(), {}).names == ["A", "B"]
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=[case["about"] for case in BROKEN])
-def test_problems_are_those_that_the_job_tells(case: dict[str, Any]) -> None:
-    """But for those of variables and files without a value."""
+def test_problems_are_those_of_the_job(case: dict[str, Any]) -> None:
+    """Except those about variables and files without a value."""
     examined = examine_file(Pipeline, case["spec"].encode(), case.get("environment", {}))
     found = [line("", one).removeprefix(":") for one in examined.problems]
     wanted = case["problems"]

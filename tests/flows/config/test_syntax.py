@@ -1,4 +1,4 @@
-"""What is wrong with the syntax of a file is told at the line of its cause, in plain words."""
+"""A mistake in the syntax of a file is explained at its line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEEDS = "the {} that opens here needs its {}"
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "told"),
+    ("text", "place", "explanation"),
     [
         ("a:\n  url: x\n    queue: q\n  b: 1\n", (3, 5), VALUE.format(2)),
         ("version: 1\n name: a\n", (2, 2), VALUE.format(1)),
@@ -57,12 +57,14 @@ NEEDS = "the {} that opens here needs its {}"
         ("a: {b: ${X}}\n", (1, 9), "quote ${…}"),
     ],
 )
-def test_a_mistake_is_told_where_it_is(text: str, place: tuple[int, int], told: str) -> None:
+def test_a_mistake_is_reported_at_its_place(
+    text: str, place: tuple[int, int], explanation: str
+) -> None:
     [problem] = read(text, {}).problems
 
     assert problem.place == place
     assert problem.text.startswith("not YAML: ")
-    assert told in problem.text
+    assert explanation in problem.text
 
 
 def test_a_value_with_braces_needs_quotes() -> None:
@@ -76,7 +78,7 @@ def test_a_value_with_braces_needs_quotes() -> None:
         st.sampled_from(["a: ", "b", "- ", "{", "}", "[", "]", '"', "'", "\n", "\n  ", ": ", "\t"])
     )
 )
-def test_every_text_is_read_or_told_where_it_cannot_be(pieces: list[str]) -> None:
+def test_every_text_is_read_or_refused_with_a_place(pieces: list[str]) -> None:
     text = "".join(pieces)
     lines = text.split("\n")
     for problem in read(text, {}).problems:

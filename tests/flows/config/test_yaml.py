@@ -54,7 +54,7 @@ from flows.config.yaml import Place, read
         (">\n  folded\n  text", "folded text"),
     ],
 )
-def test_scalars_are_what_yaml_1_2_says(text: str, value: Any) -> None:
+def test_scalars_have_the_types_of_yaml_1_2(text: str, value: Any) -> None:
     document = read(f"key: {text}", {})
 
     assert document.problems == []
@@ -62,12 +62,12 @@ def test_scalars_are_what_yaml_1_2_says(text: str, value: Any) -> None:
     assert type(document.value["key"]) is type(value)
 
 
-def test_a_nan_is_one() -> None:
+def test_a_nan_is_not_a_number() -> None:
     assert math.isnan(read(".nan", {}).value)
 
 
 @pytest.mark.parametrize("key", ["on", "yes", "true", "null", "1", "1.5", "~", "<", "'on'"])
-def test_keys_are_text_whatever_they_look_like(key: str) -> None:
+def test_keys_are_texts(key: str) -> None:
     assert read(f"{key}: 1", {}).value == {key.strip("'"): 1}
 
 
@@ -93,7 +93,7 @@ def test_an_alias_is_the_value_of_its_anchor() -> None:
     assert read("a: &x {b: [1]}\nc: *x", {}).value == {"a": {"b": [1]}, "c": {"b": [1]}}
 
 
-def test_what_a_mapping_says_itself_is_stronger_than_what_it_merges() -> None:
+def test_a_mapping_overrides_what_it_merges() -> None:
     text = """
     one: &one {a: 1, b: 1, c: 1}
     two: &two {<<: *one, b: 2}
@@ -114,7 +114,7 @@ def test_only_mappings_are_merged() -> None:
     assert document.value == {"a": {"b": 2}}
 
 
-def test_a_substituted_plain_scalar_gets_the_type_of_what_it_became() -> None:
+def test_a_substituted_plain_scalar_gets_the_type_of_its_value() -> None:
     text = 'a: ${N}\nb: "${N}"\nc: ${T}\nd: ${N}${N}\ne: ${E}\nf: ${M:-2.5}'
     document = read(text, {"N": "12", "T": "true", "E": ""})
 
@@ -124,7 +124,7 @@ def test_a_substituted_plain_scalar_gets_the_type_of_what_it_became() -> None:
 
 @given(st.text(alphabet="a{}[]:#&*!|>'\"%@`,? \n\\-"))
 def test_a_value_never_becomes_syntax(value: str) -> None:
-    """One hundred values made of YAML's own characters."""
+    """One hundred values made of characters of YAML's syntax."""
     document = read("a: x${V}\nb: 'x${V}'", {"V": value})
 
     assert document.problems == []
@@ -174,7 +174,7 @@ def test_substitution(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["", " NAME", "NAME ", "NAME-x", "NAME:?x", "a.b", "1", "x:y"])
-def test_what_is_none_of_the_forms_is_refused_without_being_quoted(content: str) -> None:
+def test_an_invalid_substitution_is_refused_without_quoting_it(content: str) -> None:
     with pytest.raises(ValueError, match=r"^write \$\{NAME\}, \$\{NAME:-default\} or"):
         substitute(f"${{{content}}}", {})
 
@@ -185,7 +185,7 @@ def test_a_variable_that_is_not_set_is_named() -> None:
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_file_loses_its_final_newline_and_nothing_else(end: str, tmp_path: Path) -> None:
+def test_a_file_loses_only_its_final_newline(end: str, tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.write_bytes(f" two\nlines {end}".encode())
 
@@ -203,5 +203,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["5$", "'^a$'", "$type", "$$NAME", "a.$oid", "$5"])
-def test_a_dollar_that_names_no_variable_stands_for_itself(text: str) -> None:
+def test_a_dollar_without_a_variable_stands_for_itself(text: str) -> None:
     assert read(f"a: {text}", {}).value == {"a": text.strip("'").replace("$$", "$")}

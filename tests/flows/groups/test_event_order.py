@@ -1,4 +1,4 @@
-"""Groups by event time: the same however messages arrive, and those that their times make."""
+"""Groups by event time do not depend on how messages arrive."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.flows.cases import BEGIN, Life
+from tests.flows.cases import BEGIN, CaseRun
 
 IDLE = 10
 
@@ -16,7 +16,7 @@ IDLE = 10
 def live(
     messages: list[tuple[str, int]], gaps: list[bool], lateness: int, reduced: bool, **more: Any
 ) -> list[dict[str, Any]]:
-    """What leaves of messages that arrive in batches: with a gap, the next one arrives later."""
+    """The groups of messages that arrive in batches; a gap starts the next batch."""
     steps, now = [], 100_000
     for (key, at), gap in zip(messages, gaps, strict=True):
         now += gap
@@ -30,7 +30,7 @@ def live(
     case = {"aggregate": aggregate, "steps": steps, "until": "101s"}
     return sorted(
         [{name: one.get(name) for name in ("key", "by", "members", "window", "parked", "document")}
-         for one in Life(case).events],
+         for one in CaseRun(case).events],
         key=str,
     )  # fmt: skip
 
@@ -39,7 +39,7 @@ MESSAGES = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 60)), min_si
 
 
 @given(MESSAGES, st.data(), st.sampled_from([0, 3, 20]), st.booleans())
-def test_what_leaves_does_not_depend_on_what_arrives_together(
+def test_groups_do_not_depend_on_which_messages_arrive_together(
     messages: list[tuple[str, int]], data: st.DataObject, lateness: int, reduced: bool
 ) -> None:
     gaps = st.lists(st.booleans(), min_size=len(messages), max_size=len(messages))
@@ -50,7 +50,7 @@ def test_what_leaves_does_not_depend_on_what_arrives_together(
 
 
 @given(MESSAGES, st.booleans())
-def test_sessions_are_those_of_the_times_where_none_comes_later_than_lateness(
+def test_without_late_messages_sessions_are_those_of_the_event_times(
     messages: list[tuple[str, int]], reduced: bool
 ) -> None:
     left = live(messages, [True] * len(messages), lateness=60, reduced=reduced)

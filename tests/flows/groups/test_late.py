@@ -1,7 +1,7 @@
-"""What becomes of a late message does not depend on which shard its key is on.
+"""The outcome of a late message does not depend on the shard of its key.
 
-Messages go through the steps as on Bytewax: a shard is looked at when something comes for it, and
-at its timer, which only one with open groups has.
+Messages go through the steps as on Bytewax: a shard runs when a message arrives for it, and at its
+timer, which it has only while it has open groups.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LateJob:
         self._simulation = Simulation(spec)
 
     def tell(self, now: float, consumer: int, key: str, ts: float) -> list[ShardOutput]:
-        """A message comes; return what leaves for it, of any shard."""
+        """Deliver a message, and return what leaves any shard."""
         simulation = self._simulation
         simulation.pass_to(now)
         before = len(simulation.events)
@@ -49,7 +49,7 @@ class LateJob:
 
 
 def became(left: list[ShardOutput], key: str) -> str:
-    """Of the one message of that key."""
+    """The outcome of the one message of that key."""
     for one in left:
         if isinstance(one, Group) and one.completed_by == "late" and one.key == json.dumps(key):
             return "amended"
@@ -59,8 +59,8 @@ def became(left: list[ShardOutput], key: str) -> str:
 
 
 @pytest.mark.parametrize("key", "abcdefgh")
-def test_a_window_that_was_not_over_when_time_became_known_is_amended(key: str) -> None:
-    """Consumer 1 is never heard of until then; so time is known once both are idle."""
+def test_a_window_that_was_open_when_the_watermark_began_is_amended(key: str) -> None:
+    """Consumer 1 delivers nothing until then, so there is a watermark once both are idle."""
     job = LateJob()
     job.tell(0.0, 0, "a", 0.0)
     job.tell(20.0, 1, "a", 20.5)
@@ -69,8 +69,8 @@ def test_a_window_that_was_not_over_when_time_became_known_is_amended(key: str) 
 
 
 @pytest.mark.parametrize("key", "abcdefgh")
-def test_one_that_was_over_before_is_parked(key: str) -> None:
-    """Another process may have written it, with more in it than is known here."""
+def test_a_window_that_was_over_before_is_not_amended(key: str) -> None:
+    """Another process may have written it, with members that this process does not know."""
     job = LateJob()
     job.tell(0.0, 0, "a", 12.0)
     job.tell(20.0, 1, "a", 30.5)
@@ -81,7 +81,7 @@ def test_one_that_was_over_before_is_parked(key: str) -> None:
 
 @pytest.mark.parametrize(("now", "expected"), [(39.0, "amended"), (41.0, "late")])
 @pytest.mark.parametrize("key", "abcdefgh")
-def test_it_is_amended_for_as_long_from_the_moment_at_which_the_clock_closed_it(
+def test_a_window_is_amended_for_amend_for_after_the_clock_closed_it(
     key: str, now: float, expected: str
 ) -> None:
     """The window from 0 to 5 is closed at 10: five seconds after both are idle."""
@@ -92,7 +92,7 @@ def test_it_is_amended_for_as_long_from_the_moment_at_which_the_clock_closed_it(
 
 
 @pytest.mark.parametrize("key", "abcdefgh")
-def test_what_is_late_is_late_on_every_shard(key: str) -> None:
+def test_a_late_message_is_late_on_every_shard(key: str) -> None:
     job = LateJob(late="park")
     job.tell(0.0, 0, "a", 0.0)
     job.tell(20.0, 1, "a", 20.5)

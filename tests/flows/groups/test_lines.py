@@ -1,4 +1,4 @@
-"""Groups by a moment of theirs: the earliest is at hand, and what has left does not pile up."""
+"""Queues of groups by time: the earliest comes first, and entries of left groups go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def group(at: float) -> HeldGroup:
     return HeldGroup(Rules(), None, None, at)
 
 
-def test_the_earliest_comes_first_and_what_has_left_is_skipped() -> None:
+def test_the_earliest_group_comes_first_and_left_ones_are_skipped() -> None:
     line, groups = Line("opened_at"), [group(1.0), group(2.0), group(3.0)]
     for place, one in enumerate(groups):
         line.append(one, one.opened_at, place + 1)
@@ -25,7 +25,7 @@ def test_the_earliest_comes_first_and_what_has_left_is_skipped() -> None:
     assert line.first() is None
 
 
-def test_who_moves_on_stands_where_it_was_put_last() -> None:
+def test_a_group_that_moves_is_at_its_last_place() -> None:
     line, moving, other = Line("last_at"), group(1.0), group(2.0)
     line.append(moving, 1.0, 1)
     line.append(other, 2.0, 2)
@@ -38,8 +38,8 @@ def test_who_moves_on_stands_where_it_was_put_last() -> None:
     assert line.first() == (3.0, moving)
 
 
-def test_its_length_stays_in_proportion_to_the_groups_that_are_open() -> None:
-    """Though one that stays stands in front of all that have left since."""
+def test_the_length_stays_in_proportion_to_the_open_groups() -> None:
+    """Also if one open group stands before all that have left since."""
     line, stays = Line("opened_at"), group(0.0)
     line.append(stays, 0.0, 1)
     for number in range(10 * TIDY_AFTER):

@@ -1,4 +1,4 @@
-"""The order of members: any values there are, and always the same."""
+"""The order of members is the same for any values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sorted_values(*values: Any) -> list[Any]:
     return [one.values[0] for one in in_order(members, 0)]
 
 
-def test_numbers_then_texts_then_the_rest_then_nothing() -> None:
+def test_numbers_come_first_then_texts_then_other_values_then_nothing() -> None:
     assert sorted_values(ABSENT, True, "10", None, 10, "9", 9.5, 9, [1]) == [
         *(9, 9.5, 10),
         *("10", "9"),
@@ -37,8 +37,8 @@ def test_numbers_then_texts_then_the_rest_then_nothing() -> None:
     ]
 
 
-def test_what_is_no_number_is_not_among_the_numbers() -> None:
-    """NaN is above and below nothing: beside it, no order would hold. True is no 1."""
+def test_nan_and_booleans_are_not_among_the_numbers() -> None:
+    """NaN is neither above nor below a number, so it would break the order; true is not 1."""
     assert sorted_values(3, float("nan"), 1, True, 2)[:3] == [1, 2, 3]
 
 
@@ -47,7 +47,7 @@ def test_large_numbers_are_exact() -> None:
 
 
 @given(st.lists(VALUES, max_size=6))
-def test_no_value_breaks_it_and_equal_ones_stay_as_they_came(values: list[Any]) -> None:
+def test_any_values_can_be_sorted_and_equal_ones_keep_their_order(values: list[Any]) -> None:
     members = [member(tag, values=(value,)) for tag, value in enumerate(values)]
 
     once = in_order(members, 0)

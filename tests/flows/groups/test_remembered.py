@@ -1,11 +1,11 @@
-"""What is remembered of groups that have left, and for how long."""
+"""What a shard remembers of groups that have left, and for how long."""
 
 from __future__ import annotations
 
 from flows.groups.remembered import RECOGNISED, ClosedKeys, Recognised
 
 
-def test_a_message_is_found_where_it_left() -> None:
+def test_a_message_is_found_in_the_group_in_which_it_left() -> None:
     recognised = Recognised()
     recognised.left(["a", "b"], 7)
     recognised.left(["c", None, ("m", 0)], 9)
@@ -19,7 +19,7 @@ def test_a_message_is_found_where_it_left() -> None:
     ]
 
 
-def test_what_left_since_it_was_asked_is_found_too() -> None:
+def test_a_message_that_left_after_the_last_look_up_is_found() -> None:
     recognised = Recognised()
     assert recognised.find("a") is None
 
@@ -28,7 +28,7 @@ def test_what_left_since_it_was_asked_is_found_too() -> None:
     assert recognised.find("a") == (1, 0)
 
 
-def test_a_name_that_left_twice_is_where_it_left_last() -> None:
+def test_a_message_that_left_twice_is_found_where_it_left_last() -> None:
     recognised = Recognised()
     recognised.left(["a"], 1)
     recognised.left(["a"], 2)
@@ -36,7 +36,7 @@ def test_a_name_that_left_twice_is_where_it_left_last() -> None:
     assert recognised.find("a") == (2, 0)
 
 
-def test_names_are_forgotten_but_not_before_many_others_came() -> None:
+def test_messages_are_forgotten_only_after_many_others() -> None:
     recognised = Recognised()
     recognised.left(["first"], 1)
     for number in range(2 * RECOGNISED // 1000):
@@ -49,7 +49,7 @@ def test_names_are_forgotten_but_not_before_many_others_came() -> None:
 
 
 def test_the_key_that_was_completed_longest_ago_is_forgotten() -> None:
-    """Completed again counts as completed now."""
+    """A key that completes again counts as completed now."""
     closed = ClosedKeys(2)
     for key in ("a", "b", "a", "c"):
         closed.close(key)

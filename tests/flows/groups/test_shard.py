@@ -1,4 +1,4 @@
-"""Windows without keys: every rule by itself, and all of them against a naive model."""
+"""Windows without keys: each rule, and all rules compared with a naive model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.flows.members import FIRST, SECOND, THIRD, groups, member, members, s
 
 
 def sliced(**rules: Any) -> Shard:
-    """A shard that does not look at single messages."""
+    """A shard that does not check single messages."""
     made = Rules(plain=True, **rules)
     assert made.sliced
     return Shard(made)
 
 
 def test_a_window_has_exactly_count_messages() -> None:
-    """However many arrive at once, each group has `count`, and the rest stays open."""
+    """However many arrive together, each group has `count`, and the rest stays open."""
     shard = sliced(count=3)
 
     out = shard.add(members(1, 8), now=0.0)
@@ -30,7 +30,7 @@ def test_a_window_has_exactly_count_messages() -> None:
     assert shape(shard.stop(0.0)) == [("stop", [7, 8])]
 
 
-def test_the_message_that_crosses_the_limit_of_bytes_is_in() -> None:
+def test_the_message_that_exceeds_the_limit_of_bytes_is_in_the_group() -> None:
     shard = sliced(bytes=25)
 
     out = shard.add(members(1, 4, size=10), now=0.0)
@@ -38,7 +38,7 @@ def test_the_message_that_crosses_the_limit_of_bytes_is_in() -> None:
     assert shape(out) == [("bytes", [1, 2, 3])]
 
 
-def test_a_limit_of_bytes_that_is_just_reached_completes() -> None:
+def test_reaching_the_limit_of_bytes_completes_a_group() -> None:
     shard = sliced(bytes=20)
 
     assert shape(shard.add(members(1, 2, size=10), now=0.0)) == [("bytes", [1, 2])]
@@ -50,14 +50,14 @@ def test_one_message_larger_than_the_limit_is_a_group_of_its_own() -> None:
     assert shape(shard.add([member(1, length=100)], now=0.0)) == [("bytes", [1])]
 
 
-def test_count_is_named_when_the_same_message_also_crosses_bytes() -> None:
+def test_count_is_named_when_the_same_message_also_exceeds_bytes() -> None:
     shard = sliced(count=2, bytes=20)
 
     assert shape(shard.add(members(1, 2, size=10), now=0.0)) == [("count", [1, 2])]
 
 
 def test_age_runs_from_the_first_message() -> None:
-    """Later messages do not put it off."""
+    """Later messages do not extend it."""
     shard = sliced(time=1.0)
     shard.add([member(1)], now=5.0)
     shard.add([member(2)], now=5.9)
@@ -69,7 +69,7 @@ def test_age_runs_from_the_first_message() -> None:
 
 
 def test_a_message_at_exactly_the_end_belongs_to_the_next_group() -> None:
-    """Even when the timer has not been asked yet."""
+    """Even if the timer has not fired yet."""
     shard = sliced(time=1.0)
     shard.add([member(1)], now=0.0)
 
@@ -77,7 +77,7 @@ def test_a_message_at_exactly_the_end_belongs_to_the_next_group() -> None:
     assert shard.due_at == 2.0
 
 
-def test_what_is_left_after_a_full_window_has_an_age_of_its_own() -> None:
+def test_the_rest_after_a_full_window_has_its_own_age() -> None:
     shard = sliced(count=2, time=1.0)
     shard.add([member(1)], now=0.0)
 
@@ -86,8 +86,8 @@ def test_what_is_left_after_a_full_window_has_an_age_of_its_own() -> None:
     assert shard.due_at == 1.7
 
 
-def test_a_lost_connection_takes_its_messages_with_it() -> None:
-    """Also from the counting: what is redelivered fills the same window again."""
+def test_a_lost_connection_removes_its_messages() -> None:
+    """They no longer count: the redelivered messages fill the same window again."""
     shard = sliced(count=3, bytes=1000, time=1.0)
     shard.add([member(1), member(2)], now=0.0)
 
@@ -107,7 +107,7 @@ def test_messages_of_other_connections_stay() -> None:
     assert [m.origin for m in groups(shard.stop(0.0))[0].members] == [SECOND]
 
 
-def test_nothing_open_nothing_completed() -> None:
+def test_without_open_groups_nothing_completes() -> None:
     shard = sliced(count=3, time=1.0)
 
     assert shard.stop(0.0) == []
@@ -115,7 +115,7 @@ def test_nothing_open_nothing_completed() -> None:
 
 
 def naive(rules: Rules, arrivals: list[tuple[float, list[int]]]) -> list[tuple[str, list[int]]]:
-    """One message at a time, and every rule in words; messages are named 1, 2, 3 …."""
+    """One message at a time, every rule in plain code; messages are named 1, 2, 3 …."""
     groups: list[tuple[str, list[int]]] = []
     open_: list[tuple[int, int]] = []
     opened_at, name = 0.0, 0
@@ -151,7 +151,7 @@ def naive(rules: Rules, arrivals: list[tuple[float, list[int]]]) -> list[tuple[s
 def test_windows_are_those_of_the_naive_model(
     rules: Rules, steps: list[tuple[float, list[int]]]
 ) -> None:
-    """However the messages are cut into batches, and whether they are looked at singly or not."""
+    """For any batches, and whether or not messages are checked one by one."""
     now, name, arrivals = 0.0, 0, []
     shard = Shard(rules)
     out: list[ShardOutput] = []

@@ -1,4 +1,4 @@
-"""Groups by key: against a naive model, and what each of them costs."""
+"""Groups by key, compared with a naive model, and their cost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Until(NamedTuple):
 
 
 class Naive:
-    """Every rule in words, one message at a time, all groups searched each time."""
+    """Every rule in plain code, one message at a time, with a search through all groups."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -128,7 +128,7 @@ class Naive:
 def test_groups_are_those_of_the_naive_model(
     rules: Rules, steps: list[tuple[float, list[tuple[str, int, int | None]]]]
 ) -> None:
-    """However messages are cut into batches, and whether or not timers go off in between."""
+    """For any batches, and whether or not timers fire in between."""
     now, tag = 0.0, 0
     shard, model, out = Shard(rules), Naive(rules), list[ShardOutput]()
     for pause, messages in steps:
@@ -141,14 +141,14 @@ def test_groups_are_those_of_the_naive_model(
             model.add(batch[-1], now)
         out += shard.add(batch, now)
 
-    # The model asks by the moment, the shard by the moment and then by what ended.
+    # At one moment, the model and the shard complete due groups in different orders.
     assert sorted(keyed_shape(out)) == sorted(model.out)
     assert shard.open_groups == len(model.open)
     assert shard.open_members == sum(len(group["tags"]) for group in model.open.values())
 
 
-def test_a_message_whose_condition_fails_is_rejected_and_the_group_goes_on() -> None:
-    """A function of the user's own may raise: that message is no part of anything."""
+def test_a_message_whose_condition_fails_is_rejected_and_the_group_stays_open() -> None:
+    """A user function may raise: that message belongs to no group."""
 
     def test(values: Any, group: GroupSoFar) -> bool:
         if values == ("bad",):
@@ -167,18 +167,18 @@ def test_a_message_whose_condition_fails_is_rejected_and_the_group_goes_on() -> 
     ]
 
 
-def test_what_a_condition_is_told_has_the_newest_message_in_it() -> None:
-    told: list[GroupSoFar] = []
-    shard = Shard(Rules(until=Until(lambda _, group: told.append(group)), until_tally=SUM))
+def test_a_condition_on_the_group_includes_the_newest_message() -> None:
+    seen: list[GroupSoFar] = []
+    shard = Shard(Rules(until=Until(lambda _, group: seen.append(group)), until_tally=SUM))
 
     shard.add([member(1, '"a"', values=(5,), length=10)], 1.0)
     shard.add([member(2, '"a"', values=(7,), length=20)], 4.0)
 
-    assert told == [GroupSoFar('"a"', 1, 10, 0.0, (5,)), GroupSoFar('"a"', 2, 30, 3.0, (12,))]
+    assert seen == [GroupSoFar('"a"', 1, 10, 0.0, (5,)), GroupSoFar('"a"', 2, 30, 3.0, (12,))]
 
 
-def test_a_long_key_is_not_told_whole() -> None:
-    """A reason travels in a header."""
+def test_a_long_key_is_cut_in_a_reason() -> None:
+    """A reason is sent in a header."""
     shard = Shard(Rules(time=1.0, incomplete="park"))
     shard.add([member(1, '"' + "k" * 5000 + '"')], 0.0)
 
@@ -187,8 +187,8 @@ def test_a_long_key_is_not_told_whole() -> None:
     assert reason == 'incomplete: time, key "' + "k" * 199
 
 
-def test_parts_of_a_message_are_told_apart() -> None:
-    """They have their message's name in common; each is recognised by its number, too."""
+def test_documents_of_a_split_message_are_distinguished() -> None:
+    """They have the id of their message in common; each is recognised by its number, too."""
     rules = Rules(count=3, recognise=True)
     shard = Shard(rules)
     first = [member(1, '"a"', message_id="m", part=(n, 2)) for n in range(2)]
@@ -210,8 +210,8 @@ def test_parts_of_a_message_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("hold", [True, False])
-def test_parts_are_settled_as_parts(hold: bool) -> None:
-    """Also when nothing is left of them but a summary, or nothing at all."""
+def test_documents_of_a_split_message_are_settled_separately(hold: bool) -> None:
+    """Also if only a summary of them is left, or nothing."""
     rules = Rules(count=2, time=1.0, tally=SUM, hold=hold, incomplete="drop", recognise=True)
     shard = Shard(rules)
     whole, part = member(1, '"a"', values=(1,)), member(2, '"a"', values=(2,), part=(0, 3))
@@ -231,8 +231,8 @@ def test_parts_are_settled_as_parts(hold: bool) -> None:
     ]
 
 
-def test_what_goes_home_goes_together() -> None:
-    """One value for each origin, since what crosses from process to process is a batch."""
+def test_outcomes_leave_a_shard_together() -> None:
+    """One value for each origin, since a batch travels between processes."""
     shard = Shard(Rules(time=1.0, incomplete="park"))
     for tag in range(1, 50):
         origin = ORIGIN if tag % 2 else SECOND
@@ -245,7 +245,7 @@ def test_what_goes_home_goes_together() -> None:
 
 
 def opened(count: int, rules: Rules) -> Shard:
-    """A shard with so many groups of one message; half of what was opened has left again."""
+    """A shard with so many groups of one message; half of the opened groups have left."""
     shard = Shard(rules)
     for start in range(0, 2 * count, 100):
         tags = range(start + 1, start + 101)
@@ -256,7 +256,7 @@ def opened(count: int, rules: Rules) -> Shard:
 
 
 def seconds_of(shard: Shard, now: float) -> float:
-    """What an activation costs: the least of several."""
+    """The cost of an activation: the minimum of several."""
     seconds = []
     for number in range(200):
         begin = time.perf_counter()
@@ -278,7 +278,7 @@ def seconds_of(shard: Shard, now: float) -> float:
     ids=["time", "idle", "arrival", "event"],
 )
 def test_an_activation_costs_the_same_however_many_groups_are_open(rules: dict[str, Any]) -> None:
-    """A search through all groups would cost fifty times as much."""
+    """A search through all groups would take fifty times as long."""
     few, many = opened(100, Rules(**rules)), opened(5_000, Rules(**rules))
 
     assert seconds_of(many, 10.0) < 10 * seconds_of(few, 10.0)
@@ -286,7 +286,7 @@ def test_an_activation_costs_the_same_however_many_groups_are_open(rules: dict[s
 
 @pytest.mark.parametrize("reduced", [False, True])
 def test_a_group_of_one_message_takes_a_kilobyte_at_most(reduced: bool) -> None:
-    """With its message of 235 bytes, a name and a key."""
+    """With its message of 235 bytes, an id and a key."""
     functions = {name: Function(name, name) for name in ("first", "list", "sum", "max")}
     paths = {name: place for place, name in enumerate(functions)}
     tally = Tally(functions, paths) if reduced else None

@@ -1,4 +1,4 @@
-"""Any interleaving of messages, timers, redeliveries and lost connections: one place for each."""
+"""Messages, timers, redeliveries and lost connections in any order: one place for each message."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Delivery = tuple[Origin, int]
 
 
 class WorldBroker:
-    """Delivers messages, never hears an acknowledgement, and loses connections.
+    """Delivers messages, never receives an acknowledgement, and loses connections.
 
-    The shard hears of a lost connection when it likes, but before the next one's messages.
+    The shard may receive a lost connection late, but before the messages of the next one.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -44,19 +44,19 @@ class WorldBroker:
         self.untold: list[Origin] = []
         self.messages: list[dict[str, Any]] = []
         self.held: dict[Delivery, int] = {}
-        """Which message each delivery is, while its connection lasts."""
+        """The message of each delivery, while its connection lasts."""
         self.waiting: list[int] = []
         self.delivered: dict[Delivery, int] = {}
         self.purged: set[Delivery] = set()
         self.left: Counter[Delivery] = Counter()
         self.counted: Counter[int] = Counter()
-        """How often each message was a member of what left."""
+        """How often each message was a member of a group that left."""
         self.written: dict[tuple[str | None, float], list[int]] = {}
         self.positions: dict[tuple[int, int], int] = {}
         self.by_event = bool(rules.tumbling and rules.tumbling.by_event)
         self.has_progress = False
         self.closed: set[tuple[str | None, float]] = set()
-        """Windows that were written by the watermark: idleness alone closes none."""
+        """Windows that the watermark closed: idleness alone closes none."""
 
     def publish(self, consumer: int, **fields: Any) -> None:
         self.messages.append(fields)
@@ -87,7 +87,9 @@ class WorldBroker:
         self.take(self.shard.complete_due(self.now))
 
     def hear(self, consumer: int, at: float) -> None:
-        self.take(self.shard.complete_due(self.now))  # what idleness has flushed until now
+        self.take(
+            self.shard.complete_due(self.now)
+        )  # windows that idleness has completed until now
         self.has_progress = True
         self.take(self.shard.note_progress(Progress(f"q/{consumer}", at), self.now))
 
@@ -116,7 +118,7 @@ class WorldBroker:
     def check(self) -> None:
         assert set(self.left.values()) <= {1}, "a message left twice"
         assert not self.purged & set(self.left), "a purged message left"
-        # A message is no member twice; only where it went home can it have come again as another.
+        # No message is a member twice, unless it was settled and then published again.
         assert set(self.counted.values()) <= {1}
         open_ = set(self.delivered) - set(self.left) - self.purged
         duplicates = len(open_) - self.shard.open_members
@@ -222,7 +224,7 @@ MARKS = [0, 0, 0, 0, FIRST, LAST, FIRST | LAST, ALONE]
 
 
 class Dice:
-    """Choices that a number makes: far cheaper to draw than each of them by itself."""
+    """Choices that one number determines: far cheaper to draw than each choice by itself."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -232,10 +234,10 @@ class Dice:
         return choices[place]
 
 
-@settings(max_examples=100)  # a world has many corners
+@settings(max_examples=100)  # many combinations to try
 @given(rules=rules(), moves=st.lists(st.integers(0, 2**32), min_size=30, max_size=60))
 def test_each_message_has_exactly_one_place(rules: Rules, moves: list[int]) -> None:
-    """In one group, or parked, or dropped, or open; or gone with its connection, to come again."""
+    """In a group, parked, dropped, open, or gone with its connection until it is redelivered."""
     broker = WorldBroker(rules)
     for number in moves:
         dice = Dice(number)

@@ -1,4 +1,4 @@
-"""How far event time has come: what is said, what is silent, and when it will have come further."""
+"""The watermark: event times, idle partitions, and when it will reach a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flows.groups.watermark import Watermark
 
 
-def test_the_smallest_of_the_largest_times_counts() -> None:
+def test_the_watermark_is_the_smallest_of_the_largest_times() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
     stream.note_progress("a", 100.0, now=0.0)
     stream.note_progress("b", 70.0, now=0.0)
@@ -19,7 +19,7 @@ def test_the_smallest_of_the_largest_times_counts() -> None:
     assert stream.at(2.0) == 70.0
 
 
-def test_a_partition_that_was_never_heard_of_holds_back_until_it_is_idle() -> None:
+def test_a_partition_without_messages_holds_the_watermark_back_until_it_is_idle() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
     stream.note_progress("a", 100.0, now=5.0)
 
@@ -28,7 +28,7 @@ def test_a_partition_that_was_never_heard_of_holds_back_until_it_is_idle() -> No
     assert stream.at(35.0) == 101.0
 
 
-def test_a_silent_partition_is_left_out() -> None:
+def test_an_idle_partition_does_not_hold_the_watermark_back() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
     stream.note_progress("b", 50.0, now=0.0)
     stream.note_progress("a", 100.0, now=20.0)
@@ -37,7 +37,7 @@ def test_a_silent_partition_is_left_out() -> None:
     assert stream.at(30.0) == 100.0
 
 
-def test_on_a_silent_stream_the_clock_moves_it_from_the_largest_time() -> None:
+def test_when_all_are_idle_the_clock_advances_it_from_the_largest_time() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
     stream.note_progress("a", 100.0, now=0.0)
     stream.note_progress("b", 50.0, now=10.0)
@@ -56,7 +56,7 @@ def test_it_never_goes_back() -> None:
     assert stream.at(61.0) == stream.at(62.0) == 131.0
 
 
-def test_nothing_heard_nothing_reached() -> None:
+def test_without_messages_there_is_no_watermark() -> None:
     stream = Watermark(["a"], idle_after=30.0)
 
     assert stream.at(100.0) == -inf
@@ -65,7 +65,7 @@ def test_nothing_heard_nothing_reached() -> None:
 
 
 @given(
-    heard=st.lists(
+    arrivals=st.lists(
         st.tuples(
             st.sampled_from("abc"), st.integers(0, 60), st.sampled_from([0, 1, 4, 9, 10, 11, 25])
         ),
@@ -73,12 +73,12 @@ def test_nothing_heard_nothing_reached() -> None:
     ),
     wanted=st.integers(0, 100),
 )
-def test_what_it_says_it_will_reach_it_reaches_then_and_not_before(
-    heard: list[tuple[str, int, int]], wanted: int
+def test_it_reaches_a_time_at_the_predicted_moment(
+    arrivals: list[tuple[str, int, int]], wanted: int
 ) -> None:
-    """If nothing is heard any more."""
+    """If no further message arrives."""
     stream, now = Watermark("abc", idle_after=10.0), 0
-    for partition, at, pause in heard:
+    for partition, at, pause in arrivals:
         now += pause
         stream.note_progress(partition, at, now)
     come_to = stream.at(now)
@@ -93,16 +93,16 @@ def test_what_it_says_it_will_reach_it_reaches_then_and_not_before(
 
 
 @given(
-    told=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60)), min_size=1, max_size=8),
+    times=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60)), min_size=1, max_size=8),
     kept_for=st.integers(1, 200),
 )
-def test_who_is_kept_waiting_holds_time_back_and_who_is_idle_does_not(
-    told: list[tuple[int, int]], kept_for: int
+def test_a_full_consumer_holds_it_back_and_an_idle_one_does_not(
+    times: list[tuple[int, int]], kept_for: int
 ) -> None:
-    """A full consumer, `a`, has told some times; `b` tells what it likes, and then falls silent."""
+    """A full consumer `a` has delivered some times; `b` delivers more, and then becomes idle."""
     stream, now = Watermark("ab", idle_after=10.0), 0
-    largest = max(at for at, _ in told)
-    for at, of_other in told:
+    largest = max(at for at, _ in times)
+    for at, of_other in times:
         stream.note_progress("a", at, now)
         stream.note_progress("b", of_other, now)
 

@@ -1,4 +1,4 @@
-"""Progress is told where a window closes, and the window closes where it is told."""
+"""A shard receives the watermark at the message at which it closes a window."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def member(at: float | None) -> Member:
     every=st.sampled_from([0.1, 0.3, 0.7, 1.0, 1.1]),
     lateness=st.sampled_from([0.0, 0.1, 0.2, 0.7]),
 )
-def test_between_two_messages_wherever_a_window_closes(
+def test_progress_is_reported_between_two_messages_where_a_window_closes(
     times: list[float], every: float, lateness: float
 ) -> None:
-    """Also where a tenth is no number that a computer has."""
+    """Also where a tenth has no exact binary number."""
     tumbling = Tumbling(every, by_event=True, lateness=lateness, ahead=1e9)
     windows = Windows(tumbling, Rules(tumbling=tumbling, partitions=["q/000"]))
-    told = dict(WatermarkGenerator(tumbling).of("q/000", [member(at) for at in times], START))
+    progress = dict(WatermarkGenerator(tumbling).of("q/000", [member(at) for at in times], START))
 
     for position in range(1, len(times) + 1):
-        if position in told:
-            windows.note_progress(told[position], START)
+        if position in progress:
+            windows.note_progress(progress[position], START)
             windows.advance(START)
         assert windows.closed_below == tumbling.closed_below(max(times[:position]))
 
 
-def test_a_time_far_ahead_moves_nothing() -> None:
+def test_a_time_too_far_ahead_does_not_move_the_watermark() -> None:
     course = WatermarkGenerator(Tumbling(1.0, by_event=True, ahead=60.0))
 
     assert [*course.of("q/000", [member(START + 61), member(None)], START)] == []
@@ -50,7 +50,7 @@ def test_a_time_far_ahead_moves_nothing() -> None:
     ]
 
 
-def test_times_far_ahead_are_counted() -> None:
+def test_times_too_far_ahead_are_counted() -> None:
     course = WatermarkGenerator(Tumbling(1.0, by_event=True, ahead=60.0))
     times = [START + 61, None, START, START + 3600]
 

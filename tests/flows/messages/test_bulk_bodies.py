@@ -1,4 +1,4 @@
-"""What an action line may ask for, what it may not, and where it may reach."""
+"""Bulk bodies: which actions, documents and indices are allowed."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ BODY = lines(
 )
 
 
-def test_a_body_is_cut_where_its_actions_begin() -> None:
+def test_a_body_is_split_at_its_actions() -> None:
     """Only a deletion has no document on the next line."""
     assert [len(piece.splitlines()) for piece in cut(BODY)] == [2, 1, 2, 2]
 
 
-def test_what_is_joined_again_is_the_body() -> None:
-    """And a part of it is a body as well, which a person can publish again."""
+def test_the_joined_parts_are_the_body() -> None:
+    """A part of it is a body too, which can be published again."""
     pieces = cut(BODY)
     assert join(pieces) == BODY
     assert cut(join(pieces[1:3])) == pieces[1:3]
@@ -55,8 +55,8 @@ def test_each_document_has_its_action_index_and_id() -> None:
     ]
 
 
-def test_the_last_newline_may_be_missing_and_blank_lines_do_not_count() -> None:
-    """Nor does a carriage return."""
+def test_the_last_newline_may_be_missing_and_blank_lines_are_ignored() -> None:
+    """Carriage returns too."""
     body = b'\n{"index":{}}\r\n{"n":1}\r\n\r\n{"delete":{"_id":"1"}}'
     assert [read(piece) for piece in cut(body)] == [
         Document(b'{"n":1}', action="index"),
@@ -64,7 +64,7 @@ def test_the_last_newline_may_be_missing_and_blank_lines_do_not_count() -> None:
     ]
 
 
-def test_no_lines_are_no_documents() -> None:
+def test_a_body_without_lines_has_no_documents() -> None:
     assert cut(b"") == cut(b"\n \n") == []
 
 
@@ -82,7 +82,7 @@ def test_no_lines_are_no_documents() -> None:
     ],
 )
 def test_a_line_that_is_no_action_makes_the_whole_body_unreadable(body: bytes, reason: str) -> None:
-    """It is unknown which of the lines that follow are actions. The line is named."""
+    """It is unknown which of the following lines are actions. The reason names the line."""
     with pytest.raises(Unreadable) as caught:
         cut(body)
     assert str(caught.value).startswith(reason)
@@ -97,8 +97,8 @@ def test_a_line_that_is_no_action_makes_the_whole_body_unreadable(body: bytes, r
         ('{"index":{"routing":"a"}}', Document(b'{"n":1}', action="index", routing="a")),
     ],
 )
-def test_what_an_action_may_say(action: str, document: Document) -> None:
-    """Numbers are text, as in Elasticsearch; types are gone."""
+def test_the_allowed_options_of_an_action(action: str, document: Document) -> None:
+    """Numbers are texts, as in Elasticsearch; document types no longer exist."""
     assert read(lines(action, '{"n":1}')) == document
 
 
@@ -115,14 +115,14 @@ def test_what_an_action_may_say(action: str, document: Document) -> None:
         '{"index":{"_id":"\\ud800"}}',
     ],
 )
-def test_what_cannot_be_done_is_refused(action: str) -> None:
-    """To leave it out would store something else than was asked for."""
+def test_an_unsupported_option_is_refused(action: str) -> None:
+    """Ignoring it would store something else than the sender asked for."""
     with pytest.raises(Unreadable, match="unknown action: "):
         read(lines(action, '{"n":1}'))
 
 
 def test_a_reason_is_one_short_line() -> None:
-    """With anything in what the reason names."""
+    """Also with any content in the names that it quotes."""
     field = "x\\n" * 1000
     for piece in (f'{{"index":{{"{field}":1}}}}', f'{{"{field}":1}}'):
         with pytest.raises(Unreadable) as caught:
@@ -132,14 +132,14 @@ def test_a_reason_is_one_short_line() -> None:
 
 
 @pytest.mark.parametrize("action", ["update", "delete"])
-def test_what_changes_a_document_names_it(action: str) -> None:
+def test_a_change_of_a_document_needs_its_id(action: str) -> None:
     for id in ("", '"_id":""', '"_id":null'):
         with pytest.raises(Unreadable, match="the action has no _id"):
             read(lines(f'{{"{action}":{{{id}}}}}', '{"doc":{}}'))
 
 
 def test_an_id_that_is_too_long_is_refused() -> None:
-    """Elasticsearch would refuse the whole request with it."""
+    """Elasticsearch would refuse the whole request."""
     longest = "é" * 256
     assert read(lines(f'{{"index":{{"_id":"{longest}"}}}}', "{}")).id == longest
     with pytest.raises(Unreadable, match="long_id"):
@@ -147,7 +147,7 @@ def test_an_id_that_is_too_long_is_refused() -> None:
 
 
 def test_an_update_is_its_document() -> None:
-    """As the documents of other formats are when the spec says `update`; a script is none."""
+    """As with other formats when the spec says `update`; a script is not supported."""
     update = '{"update":{"_id":"1","retry_on_conflict":3}}'
     assert read(lines(update, '{"doc": {"n": 1.0}}')).source == b'{"n": 1.0}'
     assert read(lines(update, '{"doc":{},"doc_as_upsert":true}')).action == "upsert"
@@ -158,7 +158,7 @@ def test_an_update_is_its_document() -> None:
 
 
 @pytest.mark.parametrize("source", ["", "[1]", "null", '{"n":', '{"n":1}{"n":2}'])
-def test_a_document_that_is_none_is_refused(source: str) -> None:
+def test_an_invalid_document_is_refused(source: str) -> None:
     with pytest.raises(Unreadable, match="not a JSON object"):
         read(lines('{"index":{}}', source))
 
@@ -171,34 +171,34 @@ def test_a_document_may_name_an_index_that_the_spec_allows(index: str) -> None:
 @pytest.mark.parametrize(
     "index", ["events", "audit2", "my-audit", "users", ".security", "", "EVENTS-1", "events-1\\n"]
 )
-def test_it_may_name_no_other(index: str) -> None:
-    """Not by a part of a name, either: a publisher must not reach every index."""
+def test_a_document_may_not_name_another_index(index: str) -> None:
+    """Not by a part of a name either: a publisher must not reach every index."""
     with pytest.raises(Unreadable, match="the spec does not allow this index"):
         read(to(index))
 
 
 @pytest.mark.parametrize("index", ["events-a,users", "events-a/_doc", "events-*", "events-A"])
-def test_it_names_one_index_and_not_several(index: str) -> None:
-    """What is no name is refused by Elasticsearch's rules, also where a pattern allows it."""
+def test_a_document_names_one_index_and_not_several(index: str) -> None:
+    """An invalid name is refused by Elasticsearch's rules, even if a pattern allows it."""
     with pytest.raises(Unreadable, match="the name of an index"):
         read(to(index))
 
 
-def test_a_star_does_not_stand_for_what_is_elasticsearchs_own() -> None:
-    """Only a pattern that begins with a dot means such an index."""
+def test_a_star_does_not_include_system_indices() -> None:
+    """Only a pattern that begins with a dot includes such an index."""
     named = to(".kibana")
     with pytest.raises(Unreadable, match="the spec does not allow this index"):
         document_reader(ADDRESSING, ["*"])(named)
     assert document_reader(ADDRESSING, [".kib*"])(named).index == ".kibana"
 
 
-def test_without_indices_a_document_may_name_none() -> None:
+def test_without_indices_in_the_spec_a_document_may_name_none() -> None:
     with pytest.raises(Unreadable, match="the spec does not allow this index"):
         document_reader(ADDRESSING, [])(to("events"))
 
 
-def test_where_it_makes_no_difference_any_index_may_be_named() -> None:
-    """Documents go where the spec says."""
+def test_if_the_spec_decides_the_index_any_name_is_accepted() -> None:
+    """Documents go to the index of the spec."""
     assert document_reader(ADDRESSING, None)(to(".X")).index is None
 
 
@@ -215,8 +215,8 @@ PIECES = st.one_of(
 
 
 @given(st.lists(PIECES, max_size=12).map(b"".join))
-def test_nothing_but_unreadable_is_raised(body: bytes) -> None:
-    """For any body; and of what can be cut, each piece can be cut out."""
+def test_only_unreadable_is_raised(body: bytes) -> None:
+    """For any body; and each part of a splittable body can be taken out."""
     with contextlib.suppress(Unreadable):
         for piece in cut(body):
             assert cut(join([piece])) == [piece.rstrip()]

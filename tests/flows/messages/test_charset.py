@@ -1,4 +1,4 @@
-"""Text in any charset becomes the same text in UTF-8, and can be made what it was."""
+"""Text in any charset is converted to UTF-8 and back."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_a_content_type_may_name_a_charset(content_type: str | None, codec: str 
         "undefined",
     ],
 )
-def test_a_charset_that_is_none_of_text_is_refused_by_its_name(name: str) -> None:
+def test_an_unknown_charset_is_refused_by_its_name(name: str) -> None:
     with pytest.raises(Unreadable, match=f"^charset '{name}' of the content type is not known$"):
         charset_of(f"text/plain; charset={name}")
 
 
-def test_names_that_senders_make_up_are_not_kept() -> None:
-    """Python keeps each name that it was asked for."""
+def test_invented_names_of_charsets_are_not_cached() -> None:
+    """Python caches each name that it looks up."""
     kept = len(encodings._cache)
     for number in range(100):
         assert codec_of(f"x-{number}") is None
@@ -75,7 +75,7 @@ def test_names_that_senders_make_up_are_not_kept() -> None:
 
 
 @given(st.sampled_from(CODECS), st.text(st.characters(exclude_characters="\ufeff"), max_size=20))
-def test_any_text_in_any_charset_comes_out_as_itself(codec: str, text: str) -> None:
+def test_any_text_in_any_charset_is_converted(codec: str, text: str) -> None:
     try:
         body = text.encode(codec)
     except UnicodeEncodeError:
@@ -85,8 +85,8 @@ def test_any_text_in_any_charset_comes_out_as_itself(codec: str, text: str) -> N
 
 
 @given(st.sampled_from(CODECS), st.binary(max_size=20))
-def test_what_is_read_can_be_written_again(codec: str, body: bytes) -> None:
-    """In the same charset, or in UTF-8 with its mark; and no bytes are an error."""
+def test_converted_text_can_be_converted_back(codec: str, body: bytes) -> None:
+    """To the same charset, or to UTF-8 with its byte order mark; no bytes raise an error."""
     with contextlib.suppress(Unreadable):
         text = to_utf_8(body, codec)
         again = from_utf_8(text, codec)
@@ -99,7 +99,7 @@ def test_what_is_read_can_be_written_again(codec: str, body: bytes) -> None:
 @pytest.mark.parametrize("codec", ["utf_16", "utf_32"])
 @pytest.mark.parametrize("order", ["le", "be"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_the_order_of_bytes_is_that_of_the_mark_or_of_the_first_character(
+def test_the_byte_order_is_that_of_the_mark_or_of_the_first_character(
     codec: str, order: str, mark: str
 ) -> None:
     body = f'{mark}{{"a":"\u20ac"}}'.encode(f"{codec}_{order}")
@@ -115,7 +115,7 @@ def test_the_order_of_bytes_is_that_of_the_mark_or_of_the_first_character(
         (b"a\xff\xff", "shift_jis", "position 1"),
     ],
 )
-def test_what_is_no_text_in_its_charset_is_refused_with_the_place(
+def test_bytes_that_the_charset_does_not_have_are_refused_with_their_position(
     body: bytes, codec: str, place: str
 ) -> None:
     with pytest.raises(Unreadable, match=f"^not text in {codec.replace('_', '-')}: .*{place}"):

@@ -1,4 +1,4 @@
-"""What is packed is unpacked, never to more than it may, and nothing else gets through."""
+"""Bodies are decompressed within limits, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def test_codings_are_undone_from_the_last_to_the_first(
         *("latin1", "ISO-8859-1", "us-ascii", "windows-1252", "utf-16"),
     ],
 )
-def test_a_body_without_a_coding_is_handed_on_as_it_came(content_encoding: str | None) -> None:
-    """However large it is, and if a client says nothing but its charset there."""
+def test_a_body_without_a_coding_is_passed_on_unchanged(content_encoding: str | None) -> None:
+    """However large it is, and if the header contains only a charset."""
     assert unpack(BODY, content_encoding, 1) is BODY
 
 
@@ -97,7 +97,7 @@ def test_an_unknown_coding_is_refused_by_its_name(content_encoding: str) -> None
         (None, None),
     ],
 )
-def test_a_charset_may_stand_among_the_codings(
+def test_a_charset_may_be_among_the_codings(
     content_encoding: str | None, codec: str | None
 ) -> None:
     assert charset_in(content_encoding) == codec
@@ -106,7 +106,7 @@ def test_a_charset_may_stand_among_the_codings(
 @pytest.mark.parametrize(
     ("compression", "packed"),
     [
-        ("application/x-gzip", zlib.compress(BODY)),  # which is what kombu means by it
+        ("application/x-gzip", zlib.compress(BODY)),  # which is its meaning in kombu
         ("application/x-gzip", gzipped(BODY)),
         ("zlib", zlib.compress(BODY)),
         ("application/x-bz2", bz2.compress(BODY)),
@@ -116,10 +116,10 @@ def test_a_charset_may_stand_among_the_codings(
         ("Application/X-Zstd", zstd.compress(BODY)),
         (None, BODY),
         ("none", BODY),
-        ("fast", BODY),  # which is not of kombu
+        ("fast", BODY),  # which kombu does not have
     ],
 )
-def test_the_header_compression_means_what_kombu_means(
+def test_the_header_compression_has_the_meaning_of_kombu(
     compression: str | None, packed: bytes
 ) -> None:
     done = codings("utf-8", compression)
@@ -128,18 +128,18 @@ def test_the_header_compression_means_what_kombu_means(
     assert encoding.unpack(encoding.pack(BODY, done), done, MOST) == BODY
 
 
-def test_what_kombu_has_and_is_not_known_here_is_refused_by_its_name() -> None:
+def test_other_codings_of_kombu_are_refused_by_their_names() -> None:
     with pytest.raises(Unreadable, match=r"^compression 'application/x-brotli': known are "):
         codings(None, "application/x-brotli")
 
 
-def test_the_header_comes_last() -> None:
+def test_the_header_compression_is_undone_last() -> None:
     assert codings("deflate", "application/x-bz2") == ("deflate", "bzip2")
 
 
 @pytest.mark.parametrize("compression", ["application/x-gzip", "bzip2", "xz"])
 @given(st.binary(max_size=60), st.data())
-def test_what_kombu_packs_raises_nothing_but_unreadable(
+def test_kombu_codings_raise_only_unreadable(
     compression: str, noise: bytes, data: st.DataObject
 ) -> None:
     done = codings(None, compression)
@@ -151,7 +151,7 @@ def test_what_kombu_packs_raises_nothing_but_unreadable(
 
 
 @pytest.mark.parametrize("compression", ["application/x-gzip", "bzip2", "xz"])
-def test_a_bomb_of_kombus_is_refused_before_it_has_unpacked(compression: str) -> None:
+def test_a_decompression_bomb_in_kombus_header_is_refused(compression: str) -> None:
     done = codings(None, compression)
     bomb = encoding.pack(bytes(3_000_000), done)
 
@@ -159,8 +159,8 @@ def test_a_bomb_of_kombus_is_refused_before_it_has_unpacked(compression: str) ->
         encoding.unpack(bomb, done, 1_000_000)
 
 
-def test_no_body_takes_gigabytes_to_unpack() -> None:
-    """The header of LZMA says, in its second to fifth byte, how large its dictionary is."""
+def test_no_body_takes_gigabytes_of_memory() -> None:
+    """The second to fifth byte of an LZMA header tell the size of its dictionary."""
     modest = lzma.compress(BODY, format=lzma.FORMAT_ALONE)
     assert encoding.unpack(modest, ("xz",), MOST) == BODY
     greedy = modest[:1] + (2**30).to_bytes(4, "little") + modest[5:]
@@ -169,14 +169,14 @@ def test_no_body_takes_gigabytes_to_unpack() -> None:
 
 
 def test_too_many_codings_are_refused() -> None:
-    """Each may cost as much work as one."""
+    """Each may take as much time as one."""
     names = ",".join(["gzip"] * (MAX_CODINGS + 1))
     with pytest.raises(Unreadable, match="at most 4 of them are undone"):
         unpack(BODY, names, MOST)
 
 
-def test_streams_end_to_end_are_one_body() -> None:
-    """As `cat` makes them; a skippable frame of zstd has nothing in it."""
+def test_concatenated_streams_are_one_body() -> None:
+    """As `cat` makes them; a skippable frame of zstd is empty."""
     skippable = b"\x50\x2a\x4d\x18\x02\x00\x00\x00ab"
     assert unpack(gzipped(b"one ") + gzipped(b"two"), "gzip", MOST) == b"one two"
     packed = zstd.compress(b"one ") + skippable + zstd.compress(b"two")
@@ -184,15 +184,15 @@ def test_streams_end_to_end_are_one_body() -> None:
 
 
 def test_streams_longer_than_a_chunk_are_one_body() -> None:
-    """Wherever a chunk ends, within a stream or between two."""
+    """At any end of a chunk, within a stream or between two."""
     bodies = [bytes(range(256)) * 600, b"x" * 10, bytes(range(255, -1, -1)) * 900]
     for name in ("gzip", "zstd"):
         stored = [gzipped(b, 0) if name == "gzip" else zstd.compress(b, -100) for b in bodies]
         assert unpack(b"".join(stored), name, 10**6) == b"".join(bodies)
 
 
-def test_more_streams_than_anybody_needs_are_refused() -> None:
-    """Else a body of empty ones would cost seconds."""
+def test_too_many_concatenated_streams_are_refused() -> None:
+    """Otherwise a body of empty streams would take seconds."""
     assert unpack(gzipped(b"") * MAX_STREAMS, "gzip", MOST) == b""
     with pytest.raises(Unreadable, match="more bytes follow the end"):
         unpack(gzipped(b"") * (MAX_STREAMS + 1), "gzip", MOST)
@@ -206,8 +206,8 @@ PACKED = {
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_a_body_that_is_cut_off_is_refused(name: str) -> None:
-    """Wherever it is: even if all of it can be unpacked, and only its end is not there."""
+def test_a_truncated_body_is_refused(name: str) -> None:
+    """At any position, even if all of its content can be decompressed."""
     packed = PACKED[name]
     for end in range(len(packed)):
         with pytest.raises(Unreadable, match=f"^not {name}: "):
@@ -216,28 +216,28 @@ def test_a_body_that_is_cut_off_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("garbage", [b"\0", b"x", b"\n", b"garbage that is long"])
-def test_a_body_with_something_behind_its_end_is_refused(name: str, garbage: bytes) -> None:
+def test_a_body_with_bytes_after_its_end_is_refused(name: str, garbage: bytes) -> None:
     with pytest.raises(Unreadable, match=f"^not {name}: "):
         unpack(PACKED[name] + garbage, name, MOST)
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_a_body_that_is_not_packed_so_is_refused(name: str) -> None:
+def test_a_body_that_does_not_have_the_coding_is_refused(name: str) -> None:
     for body in (b"", BODY, bz2.compress(BODY), PACKED["gzip" if name == "zstd" else "zstd"]):
         with pytest.raises(Unreadable, match=f"^not {name}: "):
             unpack(body, name, MOST)
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_a_body_may_unpack_to_just_as_much_as_is_allowed(name: str) -> None:
+def test_a_body_may_have_exactly_the_allowed_size(name: str) -> None:
     assert unpack(PACKED[name], name, len(BODY)) == BODY
     with pytest.raises(Unreadable, match="unpacks to more than max_message"):
         unpack(PACKED[name], name, len(BODY) - 1)
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_a_bomb_is_refused_before_it_has_unpacked(name: str) -> None:
-    """Ten megabytes of zeros take no time, and no memory beyond what is allowed."""
+def test_a_decompression_bomb_is_refused_early(name: str) -> None:
+    """Ten megabytes of zeros take no time, and no memory beyond the limit."""
     bomb = pack(bytes(10_000_000), name)
     tracemalloc.start()
     started = time.thread_time()
@@ -262,14 +262,14 @@ def test_the_limit_holds_for_each_coding_and_for_all_streams_together() -> None:
     st.binary(max_size=300),
     st.lists(st.sampled_from(["gzip", "deflate", "zstd", "identity"]), max_size=MAX_CODINGS),
 )
-def test_what_is_packed_again_unpacks_to_the_same(body: bytes, names: list[str]) -> None:
+def test_compressed_bodies_decompress_to_the_same(body: bytes, names: list[str]) -> None:
     content_encoding = ", ".join(names)
     assert unpack(pack(body, content_encoding), content_encoding, MOST) == body
 
 
 @given(st.binary(max_size=60), st.sampled_from(["gzip", "deflate", "zstd"]), st.data())
-def test_nothing_but_unreadable_is_raised(noise: bytes, name: str, data: st.DataObject) -> None:
-    """For any body: noise, or a packed one with a part of it changed."""
+def test_only_unreadable_is_raised(noise: bytes, name: str, data: st.DataObject) -> None:
+    """For any body: noise, or a compressed one with a changed part."""
     packed = pack(noise, name)
     at = data.draw(st.integers(0, len(packed)))
     for body in (noise, packed[:at] + noise + packed[at + len(noise) :]):
@@ -281,11 +281,11 @@ def test_nothing_but_unreadable_is_raised(noise: bytes, name: str, data: st.Data
 
 
 @given(st.text(max_size=30))
-def test_any_name_of_a_coding_is_known_or_refused(content_encoding: str) -> None:
+def test_every_name_of_a_coding_is_known_or_refused(content_encoding: str) -> None:
     with contextlib.suppress(Unreadable):
         codings(content_encoding)
 
 
-def test_zstd_is_loaded_by_who_needs_it() -> None:
+def test_zstd_is_imported_only_if_it_is_used() -> None:
     code = "import sys, flows.messages.encoding; assert 'backports.zstd' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

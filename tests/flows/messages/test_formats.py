@@ -1,4 +1,4 @@
-"""What becomes of a body: as it came, printed on one line, wrapped as text, or refused."""
+"""A body is passed on unchanged, printed on one line, wrapped as text, or refused."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from flows.messages.formats import (
 NOW = 1767225600.5
 
 
-def test_a_json_object_on_one_line_is_handed_on_as_it_came() -> None:
-    """The very object: nothing is copied, and no digit or blank changes."""
+def test_a_json_object_on_one_line_is_passed_on_unchanged() -> None:
+    """The same object: nothing is copied, and no digit or blank changes."""
     body = b' {"a": 1.0, "b": 12345678901234567890123, "c": "\xc3\xa9"} '
 
     assert read_json(body, NOW) is body
@@ -61,8 +61,8 @@ def test_a_json_object_on_several_lines_is_put_on_one() -> None:
         b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
-def test_what_is_no_json_object_is_refused(body: bytes) -> None:
-    """For any body: it is told apart here, and cannot break a bulk request."""
+def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
+    """Any such body is recognised here, and cannot break a bulk request."""
     with pytest.raises(Unreadable, match="not a JSON object"):
         read_json(body, NOW)
 
@@ -74,7 +74,7 @@ def test_text_becomes_a_document_with_the_time_of_arrival() -> None:
     }
 
 
-def test_text_may_hold_anything_that_is_utf_8() -> None:
+def test_text_may_contain_any_characters_of_utf_8() -> None:
     """Quotes, newlines and zeros are escaped, not lost."""
     text = 'a "quoted"\nline \\ \x00 é'
 
@@ -99,7 +99,7 @@ def test_a_messagepack_map_is_printed_as_json() -> None:
     "body",
     [b"", b"\x93\x01\x02\x03", b"\x81\x01\x02", b"\x81\xa1\xff\x01", b"\x81\xa1a\xd4\x01\x02"],
 )
-def test_what_is_no_messagepack_map_is_refused(body: bytes) -> None:
+def test_a_body_that_is_no_messagepack_map_is_refused(body: bytes) -> None:
     with pytest.raises(Unreadable, match="not a MessagePack map"):
         read_msgpack(body, NOW)
 
@@ -142,13 +142,13 @@ def test_the_fields_of_a_document_are_its_values() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[1]", b'{"a":"\xff"}', b'{"\xff":1}', b'{"a":' * 100_000, b'{"a":1e400}']
 )
-def test_fields_that_cannot_be_told_are_refused(body: bytes) -> None:
-    """A number that is too large for a float is JSON, and yet no value."""
+def test_fields_without_a_value_are_refused(body: bytes) -> None:
+    """A number too large for a float is valid JSON, but has no value."""
     with pytest.raises(Unreadable, match="not a JSON object"):
         decode(body)
 
 
-def test_only_the_fields_that_are_asked_for_are_built() -> None:
+def test_only_the_requested_fields_are_built() -> None:
     body = b'{"a":1,"b":{"a":2},"c":"\xc3\xa9","a":3,"":4,"x-y":[5]}'
     assert decoder(["a", "", "x-y", "z"])(body) == {"a": 3, "": 4, "x-y": [5]}
     assert decoder([])(body) == {}
@@ -158,14 +158,14 @@ def test_only_the_fields_that_are_asked_for_are_built() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[1]", b'{"a":"\xff"}', b'{"\xff":1}', b'{"a":' * 100_000, b'{"a":1}}']
 )
-def test_what_is_not_asked_for_is_checked_all_the_same(body: bytes) -> None:
-    """But a number that is too large for a float may stand there, as in any document."""
+def test_other_fields_are_checked_too(body: bytes) -> None:
+    """But a number too large for a float is allowed there, as in any document."""
     with pytest.raises(Unreadable, match="not a JSON object"):
         decoder(["z"])(body)
     assert decoder(["z"])(b'{"a":1e400,"z":1}') == {"z": 1}
 
 
-def test_a_body_of_endless_lines_is_refused_before_they_are_many_values() -> None:
+def test_a_body_of_many_lines_is_refused_before_it_takes_much_memory() -> None:
     assert lines_of(b"1\n2\n") == [b"1", b"2"]
     with pytest.raises(Unreadable, match="more than 200000 lines"):
         lines_of(b"\n" * (2 * MAX_DOCUMENTS + 1))
@@ -191,15 +191,15 @@ BODIES = st.one_of(
 
 
 @given(BODIES)
-def test_nothing_but_unreadable_is_raised(body: bytes) -> None:
-    """And what is read is a JSON object on one line."""
+def test_only_unreadable_is_raised(body: bytes) -> None:
+    """A body that is read is a JSON object on one line."""
     for read in (read_json, read_text, read_msgpack):
         try:
             document = read(body, NOW)
         except Unreadable:
             continue
         assert b"\n" not in document
-        with contextlib.suppress(RecursionError):  # Python's own reading gives up sooner
+        with contextlib.suppress(RecursionError):  # Python's own parser gives up sooner
             assert isinstance(json.loads(document), dict)
     with contextlib.suppress(Unreadable):
         assert isinstance(decode(body), dict)

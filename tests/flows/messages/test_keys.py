@@ -1,4 +1,4 @@
-"""Keys: which messages belong together."""
+"""Keys decide which messages belong together."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def test_an_empty_text_is_a_key() -> None:
 
 
 @pytest.mark.parametrize("document", [{}, {"k": None}, {"k": float("nan")}, {"k": float("inf")}])
-def test_null_absent_and_what_is_no_number_are_missing(document: dict[str, Any]) -> None:
+def test_null_absent_values_and_nan_are_missing_keys(document: dict[str, Any]) -> None:
     assert key(document, "k") is ABSENT
     assert key(document, "k", default="none") == '"none"'
 
 
-def test_what_is_no_number_inside_a_key_is_null_as_json_has_it() -> None:
+def test_nan_inside_a_key_is_null_as_in_json() -> None:
     assert key({"k": [float("nan"), 1]}, "k") == key({"k": [None, 1]}, "k")
 
 
@@ -101,25 +101,25 @@ def test_the_default_fills_the_part() -> None:
     assert key({"a": 1}, "a", "b", default="none") == '[1,"none"]'
 
 
-def test_the_default_is_the_same_key_as_a_real_one_of_that_text() -> None:
+def test_the_default_is_the_same_key_as_this_text_in_a_message() -> None:
     assert key({}, "k", default="none") == key({"k": "none"}, "k", default="none")
 
 
-def test_parts_never_run_together() -> None:
+def test_parts_of_a_key_never_run_together() -> None:
     assert key({"a": "x", "b": "y,z"}, "a", "b") != key({"a": "x,y", "b": "z"}, "a", "b")
     assert key({"a": 'x","y', "b": "z"}, "a", "b") != key({"a": "x", "b": 'y","z'}, "a", "b")
     assert key({"a": "", "b": "x"}, "a", "b") != key({"a": "x", "b": ""}, "a", "b")
 
 
-def test_a_key_comes_from_anywhere_in_the_message() -> None:
+def test_a_key_may_come_from_any_part_of_the_message() -> None:
     assert key({"a": 1}, "a", "header.x", "queue") == '[1,"h","tasks"]'
 
 
-def test_an_envelope_that_nobody_asks_for_is_no_key() -> None:
+def test_an_envelope_that_no_path_names_is_no_key() -> None:
     assert key({}, "property.message_id") is ABSENT
 
 
-def test_what_is_nested_too_deeply_is_missing() -> None:
+def test_a_value_that_is_nested_too_deeply_is_missing() -> None:
     """It must not end the job."""
     deep: Any = 1
     for _ in range(20_000):
@@ -139,7 +139,7 @@ def test_a_key_is_json_of_its_value(value: Any) -> None:
 
 
 @given(JSON, JSON)
-def test_two_values_are_one_key_when_they_are_equal_and_of_one_type(one: Any, other: Any) -> None:
+def test_two_values_are_one_key_if_they_are_equal_and_of_one_type(one: Any, other: Any) -> None:
     def typed(value: Any) -> Any:
         if isinstance(value, dict):
             return {name: typed(inner) for name, inner in value.items()}
@@ -155,12 +155,12 @@ def test_two_values_are_one_key_when_they_are_equal_and_of_one_type(one: Any, ot
 
 
 @given(st.text(), st.integers(1, 4096))
-def test_a_shard_is_one_of_those_that_there_are(text: str, shards: int) -> None:
+def test_every_key_has_one_of_the_shards(text: str, shards: int) -> None:
     assert 0 <= shard_of(text, shards) < shards
 
 
 def test_every_process_finds_the_same_shard() -> None:
-    """Python's own hash of a text is another one in each process."""
+    """Python's own hash of a text differs between processes."""
     code = "from flows.messages.keys import shard_of; print(shard_of('\"order-1\"', 64))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

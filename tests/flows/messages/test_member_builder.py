@@ -1,4 +1,4 @@
-"""What a document becomes, and which ones become nothing."""
+"""Documents that become members, and documents that become none."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DELETION = Document(b"{}", "events", "7", "delete")
 
 
 @pytest.mark.parametrize("summarised", [False, True])
-def test_a_deletion_is_done_but_never_counted(summarised: bool) -> None:
-    """To acknowledge what was neither done nor refused would be to lose it."""
+def test_a_deletion_is_executed_but_not_counted(summarised: bool) -> None:
+    """Acknowledging it without executing or refusing it would lose it."""
     builder = MemberBuilder(None if summarised else ElasticsearchAddressing(Address()), None)
 
     member = builder.part(ENVELOPE, Message(1, False, b"", b"", b"..."), DELETION, (0, 1))

@@ -1,4 +1,4 @@
-"""What a body holds: one document as before, or many, of which each is read by itself."""
+"""A body is one document or several, each of which is read by itself."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def documents(*sources: bytes) -> list[Document]:
 
 
 @pytest.mark.parametrize("format", ["json", "auto"])
-def test_a_json_object_is_one_document_as_it_came(format: Format) -> None:
+def test_a_json_object_is_one_unchanged_document(format: Format) -> None:
     body = b'{"a": [1, {"b": 2}]}'
     assert reading(format).read(body, NOW) is body
 
 
 @pytest.mark.parametrize("format", ["json", "auto"])
 def test_a_json_array_is_its_objects(format: Format) -> None:
-    """Each as it came, on one line."""
+    """Each unchanged, on one line."""
     body = b' [ {"a": 1.0},\n{"b":\n"\xc3\xa9,[{"}\r\n,{}]\n'
     assert reading(format).read(body, NOW) == documents(
         b'{"a": 1.0}', '{"b":"é,[{"}'.encode(), b"{}"
@@ -58,7 +58,7 @@ def test_a_json_array_is_its_objects(format: Format) -> None:
     ("format", "content_type"), [("ndjson", None), ("auto", NDJSON), ("ndjson", "text/plain")]
 )
 def test_ndjson_is_its_lines(format: Format, content_type: str | None) -> None:
-    """With a newline at the end or without; blank lines hold nothing."""
+    """With a newline at the end or without; blank lines are ignored."""
     body = b'{"a": 1}\n\n{"b":2}\r\n  \n{"c":3}'
     expected = documents(b'{"a": 1}', b'{"b":2}', b'{"c":3}')
     assert reading(format, content_type).read(body, NOW) == expected
@@ -73,8 +73,8 @@ def test_a_bulk_body_is_its_actions() -> None:
     ]
 
 
-def test_a_bulk_body_is_one_only_where_the_spec_says_so() -> None:
-    """No content type of a sender's makes documents name their index."""
+def test_a_bulk_body_needs_the_format_of_the_spec() -> None:
+    """No content type of a sender lets documents name their index."""
     body = b'{"index":{"_index":"i"}}\n{"a":1}\n'
     assert reading("auto", NDJSON).read(body, NOW) == documents(*body.splitlines())
 
@@ -82,12 +82,12 @@ def test_a_bulk_body_is_one_only_where_the_spec_says_so() -> None:
 @pytest.mark.parametrize(
     ("format", "body"), [("json", b'[{"a":1}]'), ("auto", b'[{"a":1}]'), ("ndjson", b'{"a":1}\n')]
 )
-def test_one_document_is_one_however_it_came(format: Format, body: bytes) -> None:
+def test_a_body_of_one_document_is_one_in_every_format(format: Format, body: bytes) -> None:
     """So its message is settled like any other."""
     assert reading(format).read(body, NOW) == b'{"a":1}'
 
 
-def test_one_document_of_which_something_is_said_is_a_list_of_one() -> None:
+def test_one_document_with_options_is_a_list_of_one() -> None:
     pieces = reading("es_bulk").read(b'{"index":{}}\n{"a":1}', NOW)
     assert pieces == [Document(b'{"a":1}', action="index")]
 
@@ -101,7 +101,7 @@ def test_one_document_of_which_something_is_said_is_a_list_of_one() -> None:
         ("ndjson", b'{"a":1}\n[{}]\n{"b":2}', "not a JSON object: Expected `object`, got `array`"),
     ],
 )
-def test_one_that_cannot_be_read_hurts_only_itself(
+def test_an_unreadable_document_does_not_affect_others(
     format: Format, body: bytes, reason: str
 ) -> None:
     pieces = reading(format).read(body, NOW)
@@ -123,7 +123,7 @@ def test_one_that_cannot_be_read_hurts_only_itself(
         ("es_bulk", b'{"index":{}}\n{"a":1}\n{"a":2}\n{"b":3}\n', "line 3: no action: "),
     ],
 )
-def test_a_body_that_cannot_be_taken_apart_is_refused_whole(
+def test_a_body_that_cannot_be_split_is_refused_whole(
     format: Format, body: bytes, reason: str
 ) -> None:
     with pytest.raises(Unreadable, match=f"^{reason}"):
@@ -134,8 +134,8 @@ def test_a_body_that_cannot_be_taken_apart_is_refused_whole(
     ("format", "body"),
     [("json", b"[]"), ("json", b" [ ] "), ("ndjson", b""), ("ndjson", b"\n\n"), ("es_bulk", b"\n")],
 )
-def test_no_document_is_nothing_that_could_be_stored(format: Format, body: bytes) -> None:
-    """So it is not acknowledged as if something had been."""
+def test_a_body_without_documents_is_refused(format: Format, body: bytes) -> None:
+    """Otherwise it would be acknowledged, although nothing was stored."""
     with pytest.raises(Unreadable, match=r"^empty: the body has no document$"):
         reading(format).read(body, NOW)
 
@@ -148,20 +148,20 @@ def test_no_document_is_nothing_that_could_be_stored(format: Format, body: bytes
         ("es_bulk", b'{"index":{}}\n1\n{"index":{}}\n2\n'),
     ],
 )
-def test_when_no_document_can_be_read_the_message_cannot(format: Format, body: bytes) -> None:
+def test_a_message_without_a_readable_document_is_unreadable(format: Format, body: bytes) -> None:
     with pytest.raises(Unreadable, match=r"^document 1 of 2: not a JSON object: "):
         reading(format).read(body, NOW)
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"[]", b"[oops", b"{oops}", b"Hello World!", b""])
-def test_without_a_content_type_what_holds_no_object_is_text(body: bytes) -> None:
+def test_without_a_content_type_an_array_without_objects_is_text(body: bytes) -> None:
     document = reading("auto").read(body, NOW)
     assert isinstance(document, bytes)
     assert json.loads(document)["message"] == body.decode()
 
 
-def test_too_many_documents_are_refused_before_they_are_many_values() -> None:
-    """The shortest ones would take two hundred times the memory of their body."""
+def test_too_many_documents_are_refused_before_they_take_much_memory() -> None:
+    """The shortest documents would take two hundred times the memory of their body."""
     bodies: dict[Format, bytes] = {
         "json": b"[" + b"{}," * MAX_DOCUMENTS + b"{}]",
         "ndjson": b"{}\n" * (MAX_DOCUMENTS + 1),
@@ -178,7 +178,7 @@ def test_many_commas_are_not_many_documents() -> None:
 
 
 @pytest.mark.parametrize("content_encoding", ["gzip", "deflate, zstd", "utf-8, gzip"])
-def test_a_body_is_unpacked_first(content_encoding: str) -> None:
+def test_a_body_is_decompressed_first(content_encoding: str) -> None:
     how, done = reading("json", None, content_encoding), codings(content_encoding)
 
     assert how.read(pack(b'{"a":1}', done), NOW) == b'{"a":1}'
@@ -187,7 +187,7 @@ def test_a_body_is_unpacked_first(content_encoding: str) -> None:
 
 
 @pytest.mark.parametrize("content_encoding", ["gzip", None])
-def test_a_body_that_unpacks_to_too_much_is_refused(content_encoding: str | None) -> None:
+def test_a_body_that_decompresses_to_too_much_is_refused(content_encoding: str | None) -> None:
     properties = Properties(content_encoding=content_encoding)
     how = Splitter("text", max_message=100, names=ADDRESSING).reading(properties)
     assert how.read(gzip.compress(b"x" * 100), NOW)
@@ -198,7 +198,7 @@ def test_a_body_that_unpacks_to_too_much_is_refused(content_encoding: str | None
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(format: Format) -> None:
-    """Packed or not: so much of any kind is parked."""
+    """Compressed or not: any body of that size is parked."""
     for body in (b'{"a":"' + b"x" * 92 + b'"}', b"[" * 100, b"x" * 100):
         how = Splitter(format, max_message=100, names=ADDRESSING).reading(Properties())
         with contextlib.suppress(Unreadable):
@@ -210,7 +210,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_parsed(format: Format)
                 read(body + b" ", NOW)
 
 
-def test_a_body_counts_in_its_own_charset_and_in_utf_8() -> None:
+def test_the_size_counts_in_its_charset_and_in_utf_8() -> None:
     splitter = Splitter("text", max_message=100, names=ADDRESSING)
     latin = splitter.reading(Properties(content_type="text/plain; charset=latin1"))
     assert latin.read("é".encode("latin1") * 50, NOW)
@@ -247,7 +247,7 @@ def test_an_array_of_objects_and_other_values_is_refused_whole(
 
 
 @pytest.mark.parametrize("body", [b"[1,2]", b'["a"]', b"[[{}]]"])
-def test_so_is_an_array_without_objects_where_it_is_said_to_be_json(body: bytes) -> None:
+def test_an_array_without_objects_is_refused_if_the_content_type_is_json(body: bytes) -> None:
     for how in (reading("json"), reading("auto", "application/json")):
         with pytest.raises(Unreadable, match=r"^not an array of objects: number 1 of its"):
             how.read(body, NOW)
@@ -258,8 +258,8 @@ def test_an_unknown_coding_is_refused_before_a_body_is_read() -> None:
         reading("json", None, "br")
 
 
-def test_properties_alike_are_read_alike() -> None:
-    """What they say is worked out once."""
+def test_equal_properties_are_analysed_once() -> None:
+    """The result is cached."""
     splitter = Splitter("auto", MOST, ADDRESSING)
     first = splitter.reading(Properties(content_type=NDJSON, message_id="1"))
     assert splitter.reading(Properties(content_type=NDJSON, message_id="2")) is first
@@ -278,20 +278,20 @@ def test_properties_alike_are_read_alike() -> None:
         ("auto", b"hi", {"message": "hi", "@timestamp": "2026-01-01T00:00:00.500Z"}),
     ],
 )
-def test_the_fields_come_with_the_document(
+def test_the_fields_are_returned_with_the_document(
     format: Format, body: bytes, expected: dict[str, object]
 ) -> None:
     how = reading(format)
     assert how.read_fields(body, NOW) == (how.read(body, NOW), expected)
 
 
-def test_several_documents_come_without_their_fields() -> None:
+def test_several_documents_are_returned_without_their_fields() -> None:
     body = b'[{"a":1},{"b":2}]'
     assert reading("json").read_fields(body, NOW) == documents(b'{"a":1}', b'{"b":2}')
 
 
-def test_a_document_whose_fields_cannot_be_told_is_refused_with_them_only() -> None:
-    """For who does not look into it, it is a JSON object."""
+def test_a_document_without_values_for_its_fields_is_refused_only_if_they_are_needed() -> None:
+    """Without fields, it is a JSON object like others."""
     body = b'{"a":1e400}'
     assert reading("json").read(body, NOW) is body
     formats: list[Format] = ["json", "auto"]
@@ -313,17 +313,17 @@ def test_a_document_whose_fields_cannot_be_told_is_refused_with_them_only() -> N
         ),
     ],
 )
-def test_some_of_the_documents_make_a_body_like_the_whole(
+def test_some_of_the_documents_make_a_body_of_the_same_form(
     format: Format, body: bytes, expected: bytes
 ) -> None:
-    """As they came, those too that cannot be read; and packed as the whole was."""
+    """Unchanged, unreadable ones included; and compressed like the whole body."""
     assert reading(format).only(body, [1, 2]) == expected
     packed = reading(format, None, "gzip").only(gzip.compress(body), [1, 2])
     assert gzip.decompress(packed) == expected
 
 
-def test_parts_are_named_after_their_message() -> None:
-    """Each differently, always the same, and never too long for an `_id`."""
+def test_the_ids_of_documents_are_derived_from_their_message() -> None:
+    """Each is different, always the same, and never too long for an `_id`."""
     assert name_of_part("order-7", 0, b"{}", MAX_ID_BYTES).startswith("order-7#0#")
     for name in ("order-7", "é" * (MAX_ID_BYTES // 2)):
         names, same_names = (
@@ -335,8 +335,8 @@ def test_parts_are_named_after_their_message() -> None:
         assert names == same_names
 
 
-def test_what_is_published_again_of_a_message_is_not_named_like_what_was_stored() -> None:
-    """What was parked of it has the message's name, and begins at the first position."""
+def test_documents_published_again_have_other_ids_than_the_stored_ones() -> None:
+    """The parked part has the id of the message, and begins at the first position."""
     body = b'[{"stored":1},{"parked":2},{"parked":3}]'
     sources = [b'{"stored":1}', b'{"parked":2}', b'{"parked":3}']
     again = reading("json").read(reading("json").only(body, [1, 2]), NOW)
@@ -357,10 +357,10 @@ SEVERAL: dict[Format, bytes] = {"json": b",", "ndjson": b"\n"}
     st.lists(st.sampled_from(OBJECTS), min_size=2, max_size=9),
     st.data(),
 )
-def test_what_is_cut_out_is_what_was_put_in(
+def test_a_document_that_is_taken_out_is_the_original(
     format: Format, elements: list[bytes], data: st.DataObject
 ) -> None:
-    """Documents that can be read and such that cannot keep their places."""
+    """Readable and unreadable documents keep their positions."""
     body = SEVERAL[format].join(elements)
     if format == "json":
         body = b"[" + body + b"]"
@@ -384,10 +384,10 @@ BODIES = st.one_of(
 
 
 @given(st.sampled_from(FORMATS), st.sampled_from([None, "gzip", "zstd"]), BODIES)
-def test_nothing_but_unreadable_is_raised(
+def test_only_unreadable_is_raised(
     format: Format, content_encoding: str | None, body: bytes
 ) -> None:
-    """And each result is a JSON object on one line, or says why it is none."""
+    """Each result is a JSON object on one line, or a reason."""
     how = reading(format, None, content_encoding)
     with contextlib.suppress(Unreadable):
         check(how, body, how.read(body, NOW))
@@ -402,7 +402,7 @@ def check(how: Reading, body: bytes, found: bytes | Pieces) -> None:
     assert sources
     for source in sources:
         assert b"\n" not in source
-        with contextlib.suppress(RecursionError):  # Python's own reading gives up sooner
+        with contextlib.suppress(RecursionError):  # Python's own parser gives up sooner
             assert isinstance(json.loads(source), dict)
     if isinstance(found, list):
         assert how.read(how.only(body, range(len(found))), NOW) == found

@@ -1,4 +1,4 @@
-"""Bodies that are packed, marked or in another charset are read as what they are."""
+"""Compressed bodies, byte order marks and charsets are recognised."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reading(
 
 
 def sources(how: Reading, body: bytes) -> list[bytes]:
-    """Of the documents, which are read alike with their fields and without."""
+    """The documents of a body, which are the same with their fields and without."""
     found = how.read(body, NOW)
     with_fields = how.read_fields(body, NOW)
     assert (with_fields if isinstance(with_fields, list) else with_fields[0]) == found
@@ -93,7 +93,7 @@ def test_a_mark_before_text_is_no_part_of_it(codec: str, content_type: str | Non
     assert message(how, "\ufeffHello €".encode(codec)) == "Hello €"
 
 
-def test_lines_of_files_that_were_put_together_may_each_have_a_mark() -> None:
+def test_lines_of_concatenated_files_may_each_have_a_mark() -> None:
     body = codecs.BOM_UTF8.join([b"", b'{"a":1}\n', b'{"b":2}'])
 
     assert sources(reading("ndjson"), body) == [b'{"a":1}', b'{"b":2}']
@@ -108,7 +108,7 @@ def test_a_body_of_many_marks_is_refused() -> None:
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-15", "windows-1252", "utf-16", "UTF-16LE", "cp850"])
-def test_the_charset_of_the_content_type_is_obeyed(charset: str) -> None:
+def test_the_charset_of_the_content_type_is_used(charset: str) -> None:
     text = OBJECT.replace("€", "") if charset == "cp850" else OBJECT
     for how in (
         reading("auto", f"application/json; charset={charset}"),
@@ -125,7 +125,7 @@ CHARSETS = ["latin1", "windows-1252", "utf-16", "utf-32", "koi8-r", "shift_jis",
 
 
 @given(st.sampled_from(CHARSETS), st.text(st.characters(exclude_characters="\ufeff"), max_size=20))
-def test_any_text_comes_out_as_itself(charset: str, text: str) -> None:
+def test_any_text_is_converted(charset: str, text: str) -> None:
     try:
         body = text.encode(charset)
     except UnicodeEncodeError:
@@ -156,7 +156,7 @@ def test_a_mark_outranks_a_charset() -> None:
     assert sources(how, f"\ufeff{OBJECT}".encode("utf-16-be")) == [OBJECT.encode()]
 
 
-def test_what_is_no_text_in_its_charset_is_refused_with_the_place() -> None:
+def test_bytes_that_the_charset_does_not_have_are_refused_with_their_position() -> None:
     how = reading("auto", "application/json; charset=windows-1252")
     for read in (how.read, how.read_fields):
         with pytest.raises(Unreadable, match=r"^not text in cp1252: .* in position 6"):
@@ -175,13 +175,13 @@ def test_messagepack_has_no_charset() -> None:
         assert sources(how, body) == ['{"a":"é"}'.encode()]
 
 
-# Packed, and nothing says so.
+# Compressed without a header.
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zstd.compress])
 @pytest.mark.parametrize("content_type", ["application/json", None, "text/plain", "a/b"])
-def test_a_packed_body_is_recognised(pack: object, content_type: str | None) -> None:
-    """As those of GELF are."""
+def test_a_compressed_body_is_recognised(pack: object, content_type: str | None) -> None:
+    """Such as those of GELF."""
     assert callable(pack)
     how = reading("auto", content_type)
 
@@ -193,12 +193,12 @@ def test_a_packed_body_is_recognised(pack: object, content_type: str | None) -> 
 
 
 @pytest.mark.parametrize(("format", "body"), SEVERAL)
-def test_a_packed_body_of_several_documents_is_recognised(format: Format, body: str) -> None:
+def test_a_compressed_body_of_several_documents_is_recognised(format: Format, body: str) -> None:
     assert sources(reading(format), gzip.compress(body.encode())) == SOURCES
     assert sources(reading(format), zlib.compress(body.encode())) == SOURCES
 
 
-def test_so_are_a_packed_messagepack_and_text_in_a_charset() -> None:
+def test_compressed_messagepack_and_text_in_a_charset_are_recognised() -> None:
     packed = gzip.compress(msgspec.msgpack.encode({"a": 1}))
     assert sources(reading("msgpack"), packed) == [b'{"a":1}']
     latin = reading("auto", "text/plain; charset=latin1")
@@ -206,19 +206,19 @@ def test_so_are_a_packed_messagepack_and_text_in_a_charset() -> None:
 
 
 @pytest.mark.parametrize("text", ["x^2 = y", "x\x01", "(\xb5/", "\x1f"])
-def test_a_text_that_begins_alike_is_a_text(text: str) -> None:
+def test_a_text_that_begins_like_a_compressed_body_is_a_text(text: str) -> None:
     assert message(reading("auto"), text.encode()) == text
     with pytest.raises(Unreadable, match="not a JSON object: JSON is malformed"):
         reading("json").read(text.encode(), NOW)
 
 
-def test_what_is_recognised_and_broken_is_refused() -> None:
+def test_a_recognised_but_broken_body_is_refused() -> None:
     for format, reason in (("json", "not gzip: cut off"), ("auto", "not gzip: cut off")):
         with pytest.raises(Unreadable, match=f"^{reason}"):
             reading(format).read(gzip.compress(OBJECT.encode())[:-1], NOW)  # type: ignore[arg-type]
 
 
-def test_what_is_recognised_is_not_unpacked_to_more_than_it_may() -> None:
+def test_a_recognised_body_is_decompressed_within_the_limit() -> None:
     for pack in (gzip.compress, zlib.compress, zstd.compress):
         with pytest.raises(TooLarge, match="unpacks to more than max_message"):
             reading("auto", most=1000).read(pack(bytes(1001)), NOW)
@@ -236,7 +236,7 @@ def test_what_is_recognised_is_not_unpacked_to_more_than_it_may() -> None:
         ("application/zstd", zstd.compress),
     ],
 )
-def test_the_header_of_kombu_is_obeyed(compression: str, pack: object) -> None:
+def test_the_header_of_kombu_is_used(compression: str, pack: object) -> None:
     assert callable(pack)
     how = reading("auto", "application/json", "utf-8", {"compression": compression})
 
@@ -244,7 +244,7 @@ def test_the_header_of_kombu_is_obeyed(compression: str, pack: object) -> None:
 
 
 @pytest.mark.parametrize("compression", ["fast", "lz4", "none", "", 3, None, ["gzip"], "x" * 10**6])
-def test_a_header_of_that_name_that_says_something_else_changes_nothing(
+def test_a_header_of_that_name_with_another_meaning_changes_nothing(
     compression: object,
 ) -> None:
     how = reading("auto", "application/json", None, {"compression": compression})
@@ -260,7 +260,7 @@ def test_the_reason_names_it_when_the_body_cannot_be_read(format: Format) -> Non
             read(b"\x04\x22\x4d\x18\xff", NOW)
 
 
-# Parked in part.
+# Bodies that are parked in part.
 
 
 @pytest.mark.parametrize(("format", "body"), SEVERAL)
@@ -278,7 +278,7 @@ def test_the_reason_names_it_when_the_body_cannot_be_read(format: Format) -> Non
         ("a/b", "latin9", "application/x-bz2", lambda b: bz2.compress(b.decode().encode("latin9"))),
     ],
 )
-def test_what_is_parked_of_a_message_is_read_like_the_whole(
+def test_the_parked_part_of_a_message_is_read_like_the_whole(
     format: Format,
     body: str,
     content_type: str,
@@ -303,7 +303,7 @@ def test_what_is_parked_of_a_message_is_read_like_the_whole(
     st.sampled_from([b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, b"\x1f\x8b\x08", b"x\x9c"]),
     st.binary(max_size=40),
 )
-def test_nothing_but_unreadable_is_raised(
+def test_only_unreadable_is_raised(
     format: Format,
     content_type: str | None,
     content_encoding: str | None,

@@ -1,4 +1,4 @@
-"""Who may write which document of a window: each line of the table at the head of the module."""
+"""Who may write which document of a window: each line of the table in the module."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def late(**details: Any) -> Group:
     return window()._replace(number=2, identities=["c"], of_window=amendment)
 
 
-def documents(told: str = MINE, id: str = "id") -> Documents:
-    return Documents([b"{}"], ["index"], [id], claims=[Claim("fingerprint", told)])
+def documents(fingerprint: str = MINE, id: str = "id") -> Documents:
+    return Documents([b"{}"], ["index"], [id], claims=[Claim("fingerprint", fingerprint)])
 
 
 def meets(there: str | None) -> Answer:
@@ -49,21 +49,23 @@ def reason(answer: Group | Answer) -> str:
     return rejection.reason
 
 
-def written(group: Group, answer: Answer, told: str = MINE, *, amends: bool = True) -> Claims:
+def written(
+    group: Group, answer: Answer, fingerprint: str = MINE, *, amends: bool = True
+) -> Claims:
     claims = Claims(amends=amends)
     claims.sent(group)
-    claims.answered(group, documents(told), answer)
+    claims.answered(group, documents(fingerprint), answer)
     return claims
 
 
-def test_what_is_stored_where_nothing_was_is_ours_to_amend() -> None:
+def test_a_stored_document_without_a_former_one_can_be_amended() -> None:
     claims = written(window(), STORED)
 
     assert claims.prepared(late()) == late(replaces=wrote(MINE))
 
 
-def test_the_same_members_are_as_good_as_stored_and_ours() -> None:
-    """As they stand there, they may have come to a former process another way."""
+def test_a_document_of_the_same_members_counts_as_stored() -> None:
+    """Another process may have received the members as redelivered."""
     there = fingerprint(2, "a b", ["b"])
     claims = Claims()
 
@@ -71,7 +73,7 @@ def test_the_same_members_are_as_good_as_stored_and_ours() -> None:
     assert claims.prepared(late()) == late(replaces=wrote(there))
 
 
-def test_new_members_that_meet_others_are_written_as_a_part() -> None:
+def test_new_members_that_meet_another_document_are_written_as_a_part() -> None:
     assert Claims().answered(window(), documents(), meets(OTHERS)) == window(beside=OTHERS)
 
 
@@ -79,44 +81,44 @@ def test_new_members_that_meet_others_are_written_as_a_part() -> None:
     ("redelivered", "there"),
     [(["a"], OTHERS), ([], SECOND_HAND), ([], None), ([], "no fingerprint")],
 )
-def test_members_that_may_be_there_already_are_parked(
+def test_members_that_the_document_may_count_are_parked(
     redelivered: list[str], there: str | None
 ) -> None:
     claims = Claims()
     claims.sent(window())
 
-    told = reason(claims.answered(window(redelivered=redelivered), documents(), meets(there)))
+    why = reason(claims.answered(window(redelivered=redelivered), documents(), meets(there)))
 
     many = "3" if there in (OTHERS, SECOND_HAND) else "an unknown number of"
-    assert told == (
+    assert why == (
         f"ambiguous_window: its window is already written, with {many} messages, "
         'and it may be one of them, key "k"'
     )
     assert claims.busy(late()) is None
     doubt = claims.prepared(late())
     assert isinstance(doubt, Rejection), "what comes late is in the same sum"
-    assert doubt.reason == told
+    assert doubt.reason == why
 
 
-def test_a_part_is_ours_to_amend() -> None:
+def test_a_part_can_be_amended() -> None:
     for answer in (STORED, meets(MINE)):
         claims = written(window(beside=OTHERS), answer)
         assert claims.prepared(late()) == late(replaces=wrote(MINE, beside=OTHERS))
 
 
-def test_what_has_come_to_the_document_beside_it_is_not_added_to_a_part() -> None:
-    """Its connection was lost here, and it was given to the process that wrote the document."""
+def test_a_member_that_the_other_document_counts_is_not_added_to_a_part() -> None:
+    """Its connection was lost here, and the broker redelivered it to the other process."""
     claims = written(window(beside=fingerprint(1, "c", ["c"])), STORED)
 
     assert isinstance(claims.prepared(late()), Rejection)
     assert isinstance(claims.prepared(late()._replace(identities=["d"])), Rejection)
 
 
-def test_a_part_that_meets_others_is_parked() -> None:
+def test_a_part_that_meets_another_document_is_parked() -> None:
     assert reason(Claims().answered(window(beside=OTHERS), documents(), meets(OTHERS)))
 
 
-def test_what_amends_takes_the_place_of_what_was_written_last() -> None:
+def test_an_amendment_replaces_the_last_written_document() -> None:
     claims = written(window(), STORED)
     amended = fingerprint(3, "a b c", [])
     first = claims.prepared(late())
@@ -127,8 +129,8 @@ def test_what_amends_takes_the_place_of_what_was_written_last() -> None:
     assert claims.prepared(late()) == late(replaces=wrote(amended))
 
 
-def test_what_amends_and_meets_others_is_parked_and_nothing_is_written_apart() -> None:
-    """What it was added to is counted there: with it, it would be counted twice."""
+def test_an_amendment_that_meets_another_document_is_parked() -> None:
+    """A part with the former members would count them twice."""
     claims = written(window(), STORED)
     amending = late(replaces=wrote(MINE))
 
@@ -136,19 +138,19 @@ def test_what_amends_and_meets_others_is_parked_and_nothing_is_written_apart() -
     assert isinstance(claims.prepared(late()), Rejection)
 
 
-def test_what_amends_a_window_that_was_never_written_claims_it() -> None:
+def test_an_amendment_of_an_unwritten_window_claims_it() -> None:
     first = late()._replace(of_window=FirstRevision(is_late=True))
     assert Claims().prepared(first) == first
 
 
-def test_what_amends_a_window_of_which_nothing_is_known_is_parked() -> None:
-    """It was rejected, or forgotten: what it was added to may be counted, or not."""
+def test_an_amendment_of_an_unknown_window_is_parked() -> None:
+    """The window was rejected or forgotten: the former members may be counted, or not."""
     claims = written(window(), Answer([], [(0, Rejection("bad"))]))
 
     assert isinstance(claims.prepared(late()), Rejection)
 
 
-def test_one_at_a_time_of_a_window_is_with_the_sink() -> None:
+def test_the_sink_has_one_group_of_a_window_at_a_time() -> None:
     claims = Claims()
     claims.sent(window())
     assert claims.busy(late()) == 1
@@ -162,7 +164,7 @@ def test_one_at_a_time_of_a_window_is_with_the_sink() -> None:
     assert claims.busy(late()) is None
 
 
-def test_what_is_withdrawn_may_be_stored_or_not() -> None:
+def test_a_withdrawn_group_may_be_stored_or_not() -> None:
     claims = Claims()
     claims.sent(window())
 
@@ -172,7 +174,7 @@ def test_what_is_withdrawn_may_be_stored_or_not() -> None:
     assert isinstance(claims.prepared(late()), Rejection)
 
 
-def test_nothing_is_kept_of_a_window_that_is_not_amended() -> None:
+def test_without_amendments_nothing_is_remembered_of_a_window() -> None:
     claims = written(window(), STORED, amends=False)
 
     assert isinstance(claims.prepared(late()), Rejection)

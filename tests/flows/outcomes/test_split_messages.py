@@ -1,4 +1,4 @@
-"""The outcomes of documents are one outcome of their message: once, when all of them are there."""
+"""The outcomes of the documents of a message become one outcome, when all are known."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def message(tag: int, body: bytes = b"0123456789") -> Message:
 
 
 def only(message: Message, positions: Sequence[int]) -> Message:
-    """Bodies of one byte a document."""
+    """Bodies of one byte for each document."""
     return replace(message, body=bytes(message.body[at] for at in positions))
 
 
@@ -53,8 +53,8 @@ def unsplit(message: Message, positions: Sequence[int]) -> Message:
 NOTHING = Outcomes(ORIGIN, [], [], [])
 
 
-def test_outcomes_of_whole_messages_are_handed_on_as_they_came() -> None:
-    """The very object: it costs nothing."""
+def test_outcomes_of_whole_messages_are_passed_on_unchanged() -> None:
+    """The same object: it costs nothing."""
     whole = Outcomes(ORIGIN, [1], [Rejected(message(2), Rejection("bad"))], [3])
     assert SplitMessages(only).take(whole) is whole
 
@@ -69,7 +69,7 @@ def test_a_message_is_stored_when_all_its_documents_are() -> None:
     assert len(gathered) == 0
 
 
-def test_outcomes_of_whole_messages_beside_parts_go_on() -> None:
+def test_outcomes_of_whole_messages_beside_documents_are_passed_on() -> None:
     beside = Rejected(message(2), Rejection("bad"))
 
     taken = SplitMessages(only).take(Outcomes(ORIGIN, [1], [beside], [3], [stored(4, 0, 1)]))
@@ -77,8 +77,8 @@ def test_outcomes_of_whole_messages_beside_parts_go_on() -> None:
     assert taken == Outcomes(ORIGIN, [1, 4], [beside], [3])
 
 
-def test_only_the_rejected_documents_travel_in_the_message() -> None:
-    """With the first one's reason; whose sink's answer it is, is told too."""
+def test_only_the_rejected_documents_are_parked() -> None:
+    """With the reason of the first one, and the status and address of the sink's answer."""
     gathered = SplitMessages(only)
     gathered.take(outcomes(stored(7, 0, 4), rejected(7, 3, 4, "worse")))
 
@@ -89,7 +89,7 @@ def test_only_the_rejected_documents_travel_in_the_message() -> None:
     assert taken == Outcomes(ORIGIN, [], [Rejected(message(7, b"13"), rejection)], [])
 
 
-def test_a_message_whose_documents_are_all_rejected_travels_as_it_came() -> None:
+def test_a_message_whose_documents_are_all_rejected_is_parked_unchanged() -> None:
     taken = SplitMessages(unsplit).take(outcomes(rejected(7, 1, 2, "b"), rejected(7, 0, 2, "a")))
 
     [settled_now] = taken.rejected
@@ -104,7 +104,7 @@ def test_a_message_whose_documents_are_all_rejected_travels_as_it_came() -> None
         ([stored(7, 1, 2)], Outcomes(ORIGIN, [7], [], [])),
     ],
 )
-def test_a_dropped_document_is_done_with(others: list[PartOutcome], expected: Outcomes) -> None:
+def test_a_dropped_document_has_an_outcome(others: list[PartOutcome], expected: Outcomes) -> None:
     """The message was dropped if nothing of it was stored."""
     assert SplitMessages(only).take(outcomes(dropped(7, 0, 2), *others)) == expected
 
@@ -114,34 +114,40 @@ def test_a_dropped_document_does_not_hide_a_rejected_one() -> None:
     assert [settled_now.message.body for settled_now in taken.rejected] == [b"1"]
 
 
-def summed(tag: int, position: int, count: int, summary: bytes) -> PartOutcome:
+def summary_rejected(tag: int, position: int, count: int, summary: bytes) -> PartOutcome:
     rejection = Rejected(Message(tag, False, b"", b"", summary), Rejection("bad"))
     return PartOutcome(tag, position, count, rejection, summary=True)
 
 
-def test_a_rejected_summary_is_what_is_left_of_documents() -> None:
-    """There is nothing to cut, for it holds no documents; however many of them were in it."""
+def test_a_rejected_summary_is_parked_in_place_of_documents() -> None:
+    """Nothing is cut out, since it contains no documents; however many documents it counts."""
     gathered = SplitMessages(unsplit)
-    taken = gathered.take(outcomes(summed(7, 0, 3, b"{}"), stored(7, 1, 3), summed(7, 2, 3, b"{}")))
+    taken = gathered.take(
+        outcomes(
+            summary_rejected(7, 0, 3, b"{}"), stored(7, 1, 3), summary_rejected(7, 2, 3, b"{}")
+        )
+    )
     assert [settled_now.message.body for settled_now in taken.rejected] == [b"{}"]
 
 
-def test_several_rejected_summaries_travel_together() -> None:
-    """None of them is lost: as a JSON array, which can be published again."""
+def test_several_rejected_summaries_are_parked_together() -> None:
+    """None of them is lost: they form a JSON array, which can be published again."""
     gathered = SplitMessages(unsplit)
-    taken = gathered.take(outcomes(summed(7, 1, 2, b'{"b":2}'), summed(7, 0, 2, b'{"a":1}')))
+    taken = gathered.take(
+        outcomes(summary_rejected(7, 1, 2, b'{"b":2}'), summary_rejected(7, 0, 2, b'{"a":1}'))
+    )
     assert [settled_now.message.body for settled_now in taken.rejected] == [b'[{"a":1},{"b":2}]']
 
 
-def test_documents_themselves_travel_if_they_are_there() -> None:
-    """One of a message could not be read, and the summary that another was in was rejected."""
-    three = [rejected(7, 2, 3), summed(7, 0, 3, b"{}"), stored(7, 1, 3)]
+def test_documents_are_parked_instead_of_a_summary_if_they_are_known() -> None:
+    """One document was unreadable, and the summary that counts the other was rejected."""
+    three = [rejected(7, 2, 3), summary_rejected(7, 0, 3, b"{}"), stored(7, 1, 3)]
     for order in (three, three[::-1]):
         taken = SplitMessages(only).take(outcomes(*order))
         assert [settled_now.message.body for settled_now in taken.rejected] == [b"02"]
 
 
-def test_an_outcome_that_comes_twice_counts_once() -> None:
+def test_a_repeated_outcome_counts_once() -> None:
     """Before the message has its outcome, and after."""
     gathered = SplitMessages(only)
     assert gathered.take(outcomes(stored(7, 0, 2), stored(7, 0, 2))) == NOTHING
@@ -152,7 +158,7 @@ def test_an_outcome_that_comes_twice_counts_once() -> None:
 
 
 class Gathered:
-    """The outcomes of a consumer, as the `acknowledge` step takes them."""
+    """The outcomes that the `acknowledge` step receives for a consumer."""
 
     def __init__(self) -> None:
         self.current, self.parts = CurrentOrigin("queue/000"), SplitMessages(only)
@@ -169,8 +175,8 @@ class Gathered:
         return NOTHING if self.current.is_stale(outcomes.origin) else self.parts.take(outcomes)
 
 
-def test_what_a_lost_connection_delivered_is_forgotten() -> None:
-    """Its outcomes change nothing any more, and the same tag means another message now."""
+def test_documents_of_a_lost_connection_are_forgotten() -> None:
+    """Their outcomes change nothing any more, and their tags mean other messages now."""
     gathered = Gathered()
     gathered.take(outcomes(stored(7, 0, 2)))
 
@@ -183,8 +189,8 @@ def test_what_a_lost_connection_delivered_is_forgotten() -> None:
     assert len(gathered) == 0
 
 
-def test_outcomes_of_a_newer_connection_tell_that_the_older_one_is_lost() -> None:
-    """Even without a word of it; and one that is forgotten late takes nothing of the new."""
+def test_an_outcome_of_a_newer_connection_shows_that_the_older_one_is_lost() -> None:
+    """Also if `Lost` comes late; it then removes nothing of the new connection."""
     gathered = Gathered()
     gathered.take(outcomes(stored(7, 0, 2)))
     gathered.take(outcomes(stored(7, 1, 2), origin=gathered.reconnect()))
@@ -194,7 +200,7 @@ def test_outcomes_of_a_newer_connection_tell_that_the_older_one_is_lost() -> Non
     assert len(gathered) == 1
 
 
-def test_what_is_remembered_of_finished_messages_is_bounded(
+def test_the_memory_of_finished_messages_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The oldest ones are forgotten first."""
@@ -216,7 +222,7 @@ MESSAGES = st.lists(st.lists(KINDS, min_size=1, max_size=4), min_size=1, max_siz
 def test_every_message_is_settled_exactly_once(
     messages: list[list[type]], data: st.DataObject
 ) -> None:
-    """Any order of its documents' outcomes, some of them twice; lost connections in between."""
+    """Any order of its documents' outcomes, some repeated, with lost connections in between."""
     gathered, origin = Gathered(), ORIGIN
     for generation in range(1, data.draw(st.integers(1, 3)) + 1):
         arrived = [
@@ -248,7 +254,7 @@ def test_every_message_is_settled_exactly_once(
 
 
 def tags(settled_now: Outcomes, messages: list[list[type]]) -> Counter[int]:
-    """What is settled, each as it must be."""
+    """The tags that are settled, each with the correct outcome."""
     for tag in settled_now.stored:
         assert stored in messages[tag - 1]
         assert rejected not in messages[tag - 1]

@@ -1,4 +1,4 @@
-"""How many messages wait for an answer of the sink; what a lost connection withdraws of them."""
+"""How many messages wait for an answer of the sink, and which a lost connection withdraws."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def of_members(*tags: int) -> Group:
 
 
 def of_a_summary(*tags: int) -> Group:
-    """One of its members has no name: so it has none either, and its messages come as strangers."""
+    """A summary of members of which one has no id, so the summary has none either."""
     return Group(
         1,
         '"k"',
@@ -37,7 +37,7 @@ def submitted(group: Group, withdraw: Callable[[], None] = lambda: None) -> Subm
     return submissions
 
 
-def test_members_wait_one_by_one() -> None:
+def test_members_wait_separately() -> None:
     submissions = submitted(of_members(1, 2, 3))
     assert submissions.members == 3
 
@@ -49,7 +49,7 @@ def test_members_wait_one_by_one() -> None:
     assert submissions.members == 0
 
 
-def test_those_of_a_summary_wait_together_and_a_twin_with_them() -> None:
+def test_members_of_a_summary_wait_together_with_their_duplicates() -> None:
     submissions = submitted(of_a_summary(1, 2))
     assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 1, 0)) == []
     assert submissions.members == 3
@@ -60,8 +60,8 @@ def test_those_of_a_summary_wait_together_and_a_twin_with_them() -> None:
     assert submissions.members == 0
 
 
-def test_a_twin_of_another_connection_is_not_withdrawn_with_its_first_copy() -> None:
-    """The broker would not deliver it again: it would wait for an outcome for ever."""
+def test_a_duplicate_of_another_connection_is_not_withdrawn_with_its_first_copy() -> None:
+    """The broker would not redeliver it, so it would wait for an outcome for ever."""
     withdrawn: list[bool] = []
     submissions = submitted(of_a_summary(1, 2), lambda: withdrawn.append(True))
     submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 1, 0))
@@ -73,7 +73,7 @@ def test_a_twin_of_another_connection_is_not_withdrawn_with_its_first_copy() -> 
     assert {one.origin: list(one.stored) for one in out} == {FIRST: [1, 2], SECOND: [9]}
 
 
-def test_a_summary_that_has_no_place_is_parked_in_place_of_its_messages() -> None:
+def test_a_summary_without_an_index_is_parked_instead_of_its_messages() -> None:
     """Nothing else is left of them, and they are acknowledged then."""
     unwritten = Unwritten(Rejection("no_index: no tenant"), b'{"total":5}')
 
@@ -84,7 +84,7 @@ def test_a_summary_that_has_no_place_is_parked_in_place_of_its_messages() -> Non
     assert parked.message.body == b'{"total":5}'
 
 
-def test_a_twin_of_what_waits_for_a_claim_waits_with_it() -> None:
+def test_a_duplicate_of_a_member_that_waits_for_a_claim_waits_too() -> None:
     """It is not stored: it has not even been sent."""
     submissions = Submissions()
     window = of_a_summary(1, 2)._replace(of_window=FirstRevision())

@@ -1,4 +1,4 @@
-"""A process that waits for the others of its cluster says so, and can be ended."""
+"""A process that waits for the others of its cluster logs it, and can be ended."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from flows.process import cluster_startup
 cluster_startup.EVERY = 0.1
 runpy.run_module("bytewax.run", run_name="__main__", alter_sys=True)
 """
-"""`python -m bytewax.run`, that tells more often what it waits for."""
+"""`python -m bytewax.run`, which logs more often what it waits for."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_ends_at_once_while_it_waits(tmp_path: Path, number: signal.Signals) -> None:
-    """Bytewax hears no signals before all are there."""
+    """Bytewax handles no signals before all processes are connected."""
     (tmp_path / "pipeline.yaml").write_text(SPEC)
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
     process = subprocess.Popen(
@@ -45,8 +45,8 @@ def test_it_ends_at_once_while_it_waits(tmp_path: Path, number: signal.Signals) 
     )
     with process:
         assert process.stderr is not None
-        told = f"waiting for the other processes of the cluster: {addresses.split(';')[1]}"
-        assert any(told in line for line in iter(process.stderr.readline, ""))
+        waiting = f"waiting for the other processes of the cluster: {addresses.split(';')[1]}"
+        assert any(waiting in line for line in iter(process.stderr.readline, ""))
         process.send_signal(number)
         assert process.wait(timeout=10) == 128 + number
 
@@ -75,10 +75,10 @@ HOSTS = {"a": ["10.0.0.1"], "b": ["10.0.0.2"], "c": ["10.0.0.3"], "localhost": [
         ("a:1;b:1", 0, [Connection(1, "10.9.9.9", 40000)], []),
     ],
 )
-def test_the_processes_that_are_missing_are_named(
+def test_missing_processes_are_named(
     addresses: str, index: int, connections: list[Connection], expected: list[str]
 ) -> None:
-    """By their connections with us; one that comes from an unknown address counts too."""
+    """By their TCP connections; a connection from an unknown address counts too."""
     found = missing(addresses.split(";"), index, connections, lambda host: HOSTS.get(host, ()))
 
     assert found == expected

@@ -1,4 +1,4 @@
-"""What Prometheus is shown of a job's accounts."""
+"""The metrics that show a job's accounts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.flows.memory_job import make_job, pipeline
 ORIGIN = Origin("shown/000", 1)
 
 
-def test_what_the_parts_of_a_job_count_is_shown() -> None:
-    """Values that a function cannot use, event times that are too far ahead, who is connected."""
+def test_counts_of_the_parts_of_a_job_are_exported() -> None:
+    """Skipped values, event times too far ahead, connected consumers."""
     window = {"tumbling": {"every": "1s", "event_time": "t"}}
     reduce = {"total": {"sum": "n"}}
     job = make_job(pipeline("shown", by="k", window=window, reduce=reduce))
@@ -26,9 +26,9 @@ def test_what_the_parts_of_a_job_count_is_shown() -> None:
     partition.next_batch()
     bodies = [b'{"k":1,"n":"no number","t":10}'] * 3 + [b'{"k":1,"n":1,"t":4e9}'] * 9
     messages = [Message(tag, False, b"", b"\x90", body) for tag, body in enumerate(bodies, 1)]
-    for _, told in job.correlate()([Arrived(ORIGIN, messages)]):
-        if isinstance(told, Members):
-            job.aggregate().on_batch([told])
+    for _, routed in job.correlate()([Arrived(ORIGIN, messages)]):
+        if isinstance(routed, Members):
+            job.aggregate().on_batch([routed])
 
     assert shown("hopper_skipped_values_total") == 3
     assert shown("hopper_ahead_total") == 9

@@ -1,4 +1,4 @@
-"""The first lines of a run say which job it is, and show no secret."""
+"""The first lines of the log describe the job, and show no secret."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ sink: {memory: {name: out}}
 """
 
 
-def test_they_tell_file_ends_window_and_bounds(tmp_path: Path) -> None:
+def test_they_name_file_source_sink_window_and_limits(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text(WHOLE, encoding="utf-8")
     first, second = introduction(load(path, {}), str(path), consumers=3)
@@ -42,7 +42,7 @@ def test_they_tell_file_ends_window_and_bounds(tmp_path: Path) -> None:
     )
 
 
-def test_they_tell_of_memory_too(tmp_path: Path) -> None:
+def test_they_describe_memory_connectors_too(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.yaml"
     path.write_text(SMALL, encoding="utf-8")
     first, second = introduction(load(path, {}), str(path), consumers=1)

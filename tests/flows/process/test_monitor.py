@@ -1,4 +1,4 @@
-"""What the monitor says each second, and how often."""
+"""What the monitor logs each second, and how often."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def watched(ahead: Callable[[], int] = lambda: 0) -> tuple[Accounts, Monitor]:
     return accounts, Monitor(Health(accounts, source, stop, patience=30), source, stop, ahead)
 
 
-def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mismatch_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """Accounts that do not add up, once."""
     accounts, watch = watched()
     accounts.of_sink().note(entered=2, open=1)
@@ -34,8 +34,8 @@ def test_each_second_the_watch_tells_what_is_new(caplog: pytest.LogCaptureFixtur
     assert "sink of a shard: of 2 messages that entered, 0 have left" in text
 
 
-def test_the_watch_reminds_seldom_of_clocks_that_go_wrong(caplog: pytest.LogCaptureFixture) -> None:
-    """Whose windows do not end by them: the reason would stay unknown."""
+def test_event_times_too_far_ahead_are_logged_seldom(caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise nothing explains why their windows stay open."""
     counts = {0: 0, 1: 4, 2: 5, 61: 9, 62: 9}
     ahead = iter(counts.values())
     _, watch = watched(lambda: next(ahead))

@@ -1,4 +1,4 @@
-"""A job in a simulation does what the real one does; faults come when they are ordered."""
+"""A simulated job does what the real one does, and faults happen when they are scheduled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def publish(some: Simulation, *numbers: int) -> None:
 
 
 def stored(some: Simulation) -> list[tuple[float, int]]:
-    """Numbers, and when they were stored."""
+    """The numbers, and the time at which each was stored."""
     return [(at, n) for at, what, n in happened(some) if isinstance(what, Stored)]
 
 
@@ -59,7 +59,7 @@ def happened(some: Simulation) -> Iterator[tuple[float, Stored | Settled, int]]:
             yield round(at, 3), what, json.loads(what.body)["n"]
 
 
-def test_a_day_takes_no_time() -> None:
+def test_a_day_takes_milliseconds() -> None:
     some = simulation(aggregate={"window": {"time": "1s"}})
     began = time.monotonic()
     for hour in range(24):
@@ -71,7 +71,7 @@ def test_a_day_takes_no_time() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_what_leaves_is_told_and_what_completed_it() -> None:
+def test_groups_are_recorded_with_the_rule_that_completed_them() -> None:
     some = simulation()
     publish(some, 1, 2, 3, 4)
     some.pass_to(60.0)
@@ -84,11 +84,11 @@ def test_what_leaves_is_told_and_what_completed_it() -> None:
     ] == [(0.0, "count", 3), (60.0, "time", 1)]
 
 
-def test_a_document_that_is_throttled_is_sent_again() -> None:
+def test_a_throttled_document_is_retried() -> None:
     """And no message is acknowledged before its own document is stored."""
     some = simulation()
     some.store.answer(OrderedAnswer(429, item=3))
-    some.store.answer(OrderedAnswer(429, item=1))  # of the request with what is sent again
+    some.store.answer(OrderedAnswer(429, item=1))  # of the request with the retried document
     publish(some, 1, 2, 3)
     some.pass_to(5.0)
 
@@ -96,7 +96,7 @@ def test_a_document_that_is_throttled_is_sent_again() -> None:
     assert stored(some) == [(0.0, 1), (0.0, 2), (0.3, 3)]
 
 
-def test_a_document_that_is_refused_is_parked() -> None:
+def test_a_refused_document_is_parked() -> None:
     some = simulation()
     some.store.answer(OrderedAnswer(400, item=2))
     publish(some, 1, 2, 3)
@@ -108,7 +108,7 @@ def test_a_document_that_is_refused_is_parked() -> None:
 
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_request_that_is_too_large_is_halved(status: int) -> None:
-    """Down to the document that is refused."""
+    """Down to the refused document."""
     some = simulation()
     some.store.answer(OrderedAnswer(status, times=2))  # of all three, and of the first one
     publish(some, 1, 2, 3)
@@ -118,7 +118,7 @@ def test_a_request_that_is_too_large_is_halved(status: int) -> None:
     assert sorted(n for _, n in acknowledged(some)) == [2, 3]
 
 
-def test_a_request_that_fails_as_a_whole_is_sent_again_as_it_is() -> None:
+def test_a_request_that_fails_as_a_whole_is_retried_unchanged() -> None:
     some = simulation()
     some.store.answer(OrderedAnswer(503, times=2))
     publish(some, 1, 2, 3)
@@ -143,8 +143,8 @@ def test_a_store_that_is_down_is_waited_for() -> None:
     assert acknowledged(some) == [(10.0, 1), (10.0, 2), (10.0, 3)]
 
 
-def test_a_fault_comes_at_the_moment_that_is_ordered() -> None:
-    """Here a crash between two messages: what was open is delivered again, and stored once."""
+def test_a_fault_happens_at_the_scheduled_moment() -> None:
+    """Here a crash between two messages: the open one is redelivered, and stored once."""
     some = simulation()
     some.at(5.0, some.crash)
     some.at(7.0, some.restart)
@@ -159,21 +159,21 @@ def test_a_fault_comes_at_the_moment_that_is_ordered() -> None:
     assert acknowledged(some) == [(7.0, 1), (7.0, 2), (7.0, 3)]
 
 
-def test_a_lost_connection_gives_back_what_is_open() -> None:
+def test_a_lost_connection_requeues_open_messages() -> None:
     some = simulation()
     publish(some, 1, 2)
     some.pass_to(50.0)
     some.cut()
     some.run()
     some.pass_to(100.0)
-    assert stored(some) == []  # it is as old as its redelivery
+    assert stored(some) == []  # its age begins at its redelivery
 
     some.pass_to(110.0)
 
     assert acknowledged(some) == [(110.0, 1), (110.0, 2)]
 
 
-def test_a_signal_completes_what_is_open() -> None:
+def test_a_signal_completes_open_groups() -> None:
     some = simulation()
     publish(some, 1, 2)
     some.complete()
@@ -183,7 +183,7 @@ def test_a_signal_completes_what_is_open() -> None:
     assert not some.ended
 
 
-def test_a_drain_writes_what_is_open_and_ends() -> None:
+def test_a_drain_writes_open_windows_and_ends() -> None:
     some = simulation()
     publish(some, 1, 2)
     some.drain()
@@ -195,8 +195,8 @@ def test_a_drain_writes_what_is_open_and_ends() -> None:
     assert [delivery.redelivered for delivery in some.queue.waiting] == [False]
 
 
-def test_a_drain_waits_for_the_store_but_not_for_ever() -> None:
-    """What is not written in time goes back to the broker."""
+def test_a_drain_waits_for_the_store_for_a_limited_time() -> None:
+    """Messages that are not stored in time are requeued."""
     some = simulation(drain_timeout="20s")
     some.go_down(3600.0)
     publish(some, 1, 2)
@@ -212,8 +212,8 @@ def test_a_drain_waits_for_the_store_but_not_for_ever() -> None:
     assert acknowledged(some) == []
 
 
-def test_messages_are_read_and_addressed_as_by_the_services_of_the_spec() -> None:
-    """So that a pipeline is tried as it is."""
+def test_messages_are_read_and_addressed_as_in_the_spec() -> None:
+    """So a dry run tests the pipeline as it is."""
     some = Simulation(
         Pipeline.model_validate(
             {

@@ -1,4 +1,4 @@
-"""What the step hands to a consumer, and what it keeps from it."""
+"""Which outcomes the step passes to a consumer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from connectors.message import Lost, Message, Outcomes, PartOutcome, Rejected, R
 from tests.flows.memory_job import make_job, pipeline
 
 
-def test_whole_messages_and_documents_of_a_lost_connection_are_counted_and_not_settled() -> None:
-    """Whether the loss is heard of yet or not: the broker redelivers them."""
+def test_outcomes_of_a_lost_connection_are_counted_and_not_settled() -> None:
+    """Before and after the loss is known: the broker redelivers the messages."""
     job = make_job(pipeline("stale"))
     source = job.deliveries().build_part("source", "stale/000", None)
     step = job.acknowledge().build_part("acknowledge", "stale/000", None)

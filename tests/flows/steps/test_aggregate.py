@@ -1,4 +1,4 @@
-"""What the step counts; what it decides, it is told."""
+"""The counts of the step; a `Shard` decides."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-def test_a_message_that_came_again_is_held_and_leaves_with_its_copy() -> None:
-    """It counts in the accounts, and is recognised when it leaves."""
+def test_a_redelivered_message_is_held_and_leaves_with_its_first_copy() -> None:
+    """It counts in the accounts, and as deduplicated when it leaves."""
     before = counted("hopper_deduplicated_total")
     step = Step(count=2)
     step.take(member(1, '"a"', message_id="one"))
@@ -50,7 +50,7 @@ def test_a_message_that_came_again_is_held_and_leaves_with_its_copy() -> None:
     assert counted("hopper_deduplicated_total") == before + 1
 
 
-def test_what_a_lost_connection_takes_along_is_forgotten() -> None:
+def test_members_of_a_lost_connection_are_forgotten() -> None:
     """But the duplicate of such a message takes its place."""
     step = Step(count=5)
     step.take(member(1, '"a"', message_id="one"), member(2, '"b"', message_id="two"))
@@ -64,7 +64,7 @@ def test_what_a_lost_connection_takes_along_is_forgotten() -> None:
 @pytest.mark.parametrize(
     ("late", "became"), [("park", "parked"), ("drop", "dropped"), ("new",) * 2]
 )
-def test_what_becomes_of_late_messages_is_counted(late: str, became: str) -> None:
+def test_outcomes_of_late_messages_are_counted(late: str, became: str) -> None:
     before = counted("hopper_late_total", became=became)
     step = Step(count=2, remember=10, late=late)
     step.take(member(1, '"a"', message_id="one"), member(2, '"a"', message_id="two"))
@@ -75,8 +75,8 @@ def test_what_becomes_of_late_messages_is_counted(late: str, became: str) -> Non
     assert step.account.counts.difference == 0
 
 
-def test_all_groups_that_a_signal_completes_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """On any shards."""
+def test_groups_that_a_signal_completes_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """For all shards together."""
     caplog.set_level(logging.INFO)
     accounts = Accounts()
     accounts.of_groups().note(open=5, groups=5)

@@ -1,4 +1,4 @@
-"""The fingerprint of a window's document: the same for the very same members, and for no others."""
+"""The fingerprint of a window's document: equal only for the same members."""
 
 from __future__ import annotations
 
@@ -26,47 +26,49 @@ def of(names: list[str], redelivered: list[str] | None = None) -> str:
 
 
 @given(NAMES)
-def test_it_tells_how_many_members_there_are(names: list[str]) -> None:
+def test_it_contains_the_number_of_members(names: list[str]) -> None:
     assert count_in(of(names)) == len(names)
     assert count_in(of(names, names)) == len(names)
 
 
 @pytest.mark.parametrize("text", [None, "", "abc", "x:y", "3", "1:2:3:4"])
-def test_what_is_none_tells_nothing_and_may_be_about_anybody(text: str | None) -> None:
+def test_an_invalid_fingerprint_may_include_any_member(text: str | None) -> None:
     assert count_in(text) is None
     assert may_share(text or "", ["a"])
 
 
 @given(NAMES, st.randoms())
-def test_the_same_members_make_the_same_in_whatever_order(names: list[str], chance: object) -> None:
+def test_the_same_members_in_any_order_have_the_same_fingerprint(
+    names: list[str], chance: object
+) -> None:
     again = [*names]
     chance.shuffle(again)  # type: ignore[attr-defined]
 
     assert of(again) == of(names)
-    assert same_members(of(again, again), of(names)), "however they came"
+    assert same_members(of(again, again), of(names)), "in any order of delivery"
     assert not same_members(of([*names, "late one"]), of(names))
 
 
-def test_members_that_are_new_to_no_other_process_are_not_shared() -> None:
+def test_members_that_no_other_process_received_are_not_listed() -> None:
     assert not may_share(of(["a", "b"]), ["c", "d"])
 
 
-def test_members_that_came_second_are_listed() -> None:
+def test_redelivered_members_are_listed() -> None:
     text = of(["a", "b", "c"], ["b"])
 
     assert may_share(text, ["x", "b"])
     assert not may_share(text, ["x", "a"])
-    assert may_share(text, ["x", None]), "who has no name may be anybody"
+    assert may_share(text, ["x", None]), "a member without an id may be any member"
 
 
-def test_of_many_that_came_second_any_may_be_meant() -> None:
+def test_with_many_redelivered_members_any_may_be_included() -> None:
     names = [f"m{n}" for n in range(MAX_LISTED + 1)]
 
     assert not may_share(of(names, names[:-1]), ["x"])
     assert may_share(of(names, names), ["x"])
 
 
-def test_parts_of_messages_are_members_of_their_own() -> None:
+def test_documents_of_split_messages_are_separate_members() -> None:
     redelivered: list[Hashable] = [("m", 1)]
     text = fingerprint(1, combined_id(redelivered) or "", redelivered)
 
@@ -74,7 +76,7 @@ def test_parts_of_messages_are_members_of_their_own() -> None:
     assert not may_share(text, [("m", 2)])
 
 
-def test_what_grows_has_another_one_and_lists_the_same() -> None:
+def test_a_larger_group_has_another_fingerprint_with_the_same_list() -> None:
     before = of(["a", "b"], ["b"])
 
     after = grown(before, 3, "c")

@@ -1,4 +1,4 @@
-"""What members come to, function by function; and that it is no matter which state holds whom."""
+"""Each function of `reduce`, with the members in any number of states."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {"quantile": {"q": 0.5}, "concat": {"separa
 
 
 def reduced(name: str, values: Sequence[Any], **options: Any) -> Any:
-    """What one function makes of these values, one for each member."""
+    """The result of one function for these values, one for each member."""
     tally = Tally({"it": Function(name, "field", **(options or OPTIONS.get(name, {})))})
     state = tally.start()
     for number, value in enumerate(values):
@@ -62,7 +62,7 @@ def skipped(name: str, values: Sequence[Any]) -> int:
         ("concat", ["a", ABSENT, None, "b"], "a, b"),
     ],
 )
-def test_what_is_absent_is_passed_over_and_null_where_it_is_no_value(
+def test_absent_values_are_skipped_and_null_too_unless_it_is_a_value(
     name: str, values: list[Any], expected: object
 ) -> None:
     assert reduced(name, values) == expected
@@ -70,7 +70,7 @@ def test_what_is_absent_is_passed_over_and_null_where_it_is_no_value(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_to_reduce_is_null_and_for_counts_and_lists_none(name: str) -> None:
+def test_without_values_the_result_is_null_or_zero_or_an_empty_list(name: str) -> None:
     nothing: dict[str, object] = {"count": 0, "count_distinct": 0, "list": [], "distinct": []}
 
     assert reduced(name, []) == nothing.get(name)
@@ -94,14 +94,14 @@ NO_NUMBERS = ["many", "", "1_0", "0x1", "+1", "nan", "1e999", "\ud800", True, Fa
 
 @pytest.mark.parametrize("name", NUMERIC)
 @pytest.mark.parametrize("value", [*NO_NUMBERS, float("nan"), float("inf"), float("-inf"), b"1"])
-def test_what_is_no_number_is_passed_over_and_counted(name: str, value: object) -> None:
+def test_a_value_that_is_no_number_is_skipped_and_counted(name: str, value: object) -> None:
     assert reduced(name, [value, 7, value]) == 7
     assert skipped(name, [value, 7, value]) == 2
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_a_text_that_is_a_number_counts_as_one(name: str) -> None:
-    """As it does for Elasticsearch."""
+def test_a_text_that_contains_a_number_is_a_number(name: str) -> None:
+    """As in Elasticsearch."""
     assert reduced(name, ["7"]) == 7
     assert reduced(name, [" -1.5e1 "]) == -15
     assert skipped(name, ["7", "-1.5e1"]) == 0
@@ -116,17 +116,17 @@ def test_integers_stay_integers_however_large() -> None:
     assert repr(reduced("sum", [str(big)])) == str(big)
 
 
-def test_with_a_float_among_them_a_sum_is_a_float() -> None:
+def test_a_sum_with_a_float_is_a_float() -> None:
     assert repr(reduced("sum", [1, 2.0])) == "3.0"
 
 
-def test_averages_and_quantiles_are_floats_always() -> None:
-    """Else the first one would make an integer field of it in Elasticsearch, for all others."""
+def test_averages_and_quantiles_are_always_floats() -> None:
+    """Otherwise the first document could make an integer field of it in Elasticsearch."""
     assert repr(reduced("avg", [1, 3])) == "2.0"
     assert repr(reduced("quantile", [1, 3, 5])) == "3.0"
 
 
-def test_rounding_does_not_add_up() -> None:
+def test_rounding_errors_do_not_add_up() -> None:
     assert reduced("sum", [0.1] * 10) == 1.0
     assert reduced("sum", [1e16, 1.0, 1.0, -1e16]) == 2.0
     assert reduced("sum", [19.99, 0.01] * 10_000) == math.fsum([19.99, 0.01] * 10_000)
@@ -143,12 +143,12 @@ def test_rounding_does_not_add_up() -> None:
         ("avg", [1e308, 1e308]),
     ],
 )
-def test_what_a_float_cannot_hold_is_null(name: str, values: list[Any]) -> None:
-    """JSON has no infinity; and a wrong number would be worse than none."""
+def test_a_result_too_large_for_a_float_is_null(name: str, values: list[Any]) -> None:
+    """JSON has no infinity, and a wrong number would be worse than null."""
     assert reduced(name, values) is None
 
 
-def test_distinct_values_are_so_as_json() -> None:
+def test_values_are_distinct_by_their_json() -> None:
     values = [1, 1.0, True, "1", {"a": 1, "b": [2]}, {"b": [2.0], "a": 1}, [1], [True], [], {}]
     expected = [1, True, "1", {"a": 1, "b": [2]}, [1], [True], [], {}]
 
@@ -157,7 +157,7 @@ def test_distinct_values_are_so_as_json() -> None:
 
 
 @pytest.mark.parametrize("name", ["distinct", "count_distinct"])
-def test_what_has_no_end_is_no_value_to_tell_apart(name: str) -> None:
+def test_a_self_referencing_value_is_skipped(name: str) -> None:
     """Nesting must not exhaust the stack."""
     deep: list[Any] = []
     for _ in range(100_000):
@@ -181,13 +181,13 @@ def test_merging_is_deep_and_the_last_one_wins() -> None:
     }
 
 
-def test_what_is_no_object_cannot_be_merged_and_is_counted() -> None:
+def test_a_value_that_is_no_object_cannot_be_merged_and_is_counted() -> None:
     assert reduced("merge", [5, {"a": 1}, [1], "x"]) == {"a": 1}
     assert skipped("merge", [5, {"a": 1}, [1], "x"]) == 3
 
 
-def test_below_a_depth_objects_are_not_merged_but_replaced() -> None:
-    """Elasticsearch takes no deeper ones; and nesting must not exhaust the stack."""
+def test_objects_below_a_depth_are_replaced_instead_of_merged() -> None:
+    """Elasticsearch accepts no deeper ones, and nesting must not exhaust the stack."""
 
     def nested(depth: int, inner: object) -> Any:
         for _ in range(depth):
@@ -201,8 +201,8 @@ def test_below_a_depth_objects_are_not_merged_but_replaced() -> None:
     assert reduced("merge", [nested(100_000, {}), {"b": 1}])["b"] == 1
 
 
-def test_what_merge_gives_is_not_what_it_was_given() -> None:
-    """A member's own value is never changed."""
+def test_merge_does_not_change_its_inputs() -> None:
+    """The value of a member never changes."""
     value = {"a": {"b": 1}}
     tally = Tally({"it": Function("merge", "field")})
     state = tally.start()
@@ -228,7 +228,7 @@ def test_concat_writes_numbers_and_booleans_as_json_does() -> None:
     ("q", "expected"), [(0, 1), (0.01, 1), (0.07, 7), (0.5, 50), (0.99, 99), (0.991, 100), (1, 100)]
 )
 def test_a_quantile_of_few_numbers_is_one_of_them(q: float, expected: int) -> None:
-    """The least one that the share q of all of them does not exceed."""
+    """The smallest that the share q of all numbers does not exceed."""
     numbers = list(range(1, 101))
     random.Random(q).shuffle(numbers)
 
@@ -244,8 +244,8 @@ def test_a_quantile_of_many_numbers_is_close_to_one_of_them(q: float) -> None:
     assert reduced("quantile", numbers, q=q) == pytest.approx(exact, rel=quantile.MAX_ERROR)
 
 
-def test_where_the_sketch_takes_over_nothing_jumps() -> None:
-    """The same rank: one more number makes a difference of an error, no more."""
+def test_the_result_does_not_jump_where_the_sketch_takes_over() -> None:
+    """One more number changes the result by the error of the sketch at most."""
     numbers = [1.0] * 64 + [1000.0] * 64
 
     assert reduced("quantile", numbers, q=0.5) == 1.0
@@ -253,7 +253,7 @@ def test_where_the_sketch_takes_over_nothing_jumps() -> None:
     assert reduced("quantile", [0.5, *numbers, 2000.0], q=0.51) == pytest.approx(1000.0, rel=0.01)
 
 
-def test_a_quantile_survives_the_ends_of_what_a_float_holds() -> None:
+def test_a_quantile_works_at_the_limits_of_floats() -> None:
     numbers = [1.7e308, -1.7e308, 5e-324, 0.0] * 100
 
     assert reduced("quantile", numbers, q=0.5) == 0.0
@@ -261,7 +261,7 @@ def test_a_quantile_survives_the_ends_of_what_a_float_holds() -> None:
     assert skipped("quantile", [10**400]) == 1
 
 
-def test_few_distinct_values_are_counted_exactly_and_many_closely() -> None:
+def test_few_distinct_values_are_counted_exactly_and_many_approximately() -> None:
     few = [f"user-{number % distinct.MAX_EXACT}" for number in range(2 * distinct.MAX_EXACT)]
     many = [f"user-{number}" for number in range(50_000)]
 
@@ -270,7 +270,7 @@ def test_few_distinct_values_are_counted_exactly_and_many_closely() -> None:
 
 
 def test_sketches_do_not_grow() -> None:
-    """A window of a million messages fits."""
+    """So a window of a million messages fits into memory."""
     tally = Tally({"n": Function("count_distinct", "x"), "p": Function("quantile", "x", 0.99)})
     state = tally.start()
     tracemalloc.start()
@@ -321,7 +321,7 @@ def merged(values: Sequence[Any]) -> Any:
 
 
 def spelled(value: Any) -> str:
-    """JSON in one spelling, for values as small as those of these tests."""
+    """JSON in one spelling, for the values of these tests."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, list):
@@ -361,14 +361,14 @@ MODEL: dict[str, Callable[[list[Any]], Any]] = {
     "merge": merged,
     "concat": lambda values: ", ".join(texts(values)) if texts(values) else None,
 }
-"""What each function is, said in the plainest way, of the values that are not absent."""
+"""A plain definition of each function, for the values that are not absent."""
 
 
 @given(st.lists(st.tuples(VALUES, st.integers(0, 2)), max_size=12), st.randoms())
-def test_results_are_the_same_however_members_are_spread_over_states(
+def test_results_do_not_depend_on_how_members_are_spread_over_states(
     members: list[tuple[Any, int]], dice: random.Random
 ) -> None:
-    """In any order states are given, or members come to a state; and again and again."""
+    """In any order of states and of members; and when they are asked for repeatedly."""
     tally = Tally(ALL, {"x": 1, "y": 0})
     states = [tally.start() for _ in range(3)]
     for number, (value, state) in dice.sample(list(enumerate(members)), len(members)):
@@ -418,8 +418,8 @@ def test_many_distinct_values_do_not_depend_on_the_states() -> None:
 # The whole.
 
 
-def test_a_tally_looks_where_it_is_told_to() -> None:
-    """One tuple of values is for all who look at members, each value in it once."""
+def test_a_reducer_reads_its_values_at_the_given_positions() -> None:
+    """All readers of members share one tuple of values, each value once."""
     functions = {
         "total": Function("sum", "amount"),
         "most": Function("max", "amount"),
@@ -444,7 +444,7 @@ def test_a_tally_looks_where_it_is_told_to() -> None:
         (Function("quantile", "x", q=float("nan")), "quantile needs q, a number from 0 to 1"),
     ],
 )
-def test_what_cannot_be_is_refused_at_once(function: Function, remedy: str) -> None:
+def test_an_impossible_reduction_is_refused_at_once(function: Function, remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         Tally({"it": function})
 
@@ -472,7 +472,7 @@ def test_a_state_is_small() -> None:
     assert size / len(states) < 400
 
 
-def test_the_package_of_sketches_is_imported_by_who_asks_for_one() -> None:
+def test_the_sketch_library_is_imported_only_if_it_is_used() -> None:
     code = (
         "import sys\n"
         "from flows.summaries.reducers import Function, Tally\n"

@@ -1,4 +1,4 @@
-"""What a reduced group is in the sink: its fields, and which document it is."""
+"""The document of a reduced group: its fields, its index and its `_id`."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class FieldNames:
     fingerprint: str | None = "fingerprint"
 
 
-class Nowhere:
-    """Turns everything away."""
+class NoAddress:
+    """Rejects every document."""
 
     max_id_bytes = MAX_ID_BYTES
 
@@ -61,7 +61,7 @@ class Nowhere:
         raise AssertionError("a summary has its own name")
 
     def problem_of_index(self, name: str) -> None:
-        """Any name will do."""
+        """Accepts any name."""
 
     def index_of(
         self, document: Mapping[str, Any], properties: Properties, now: float
@@ -105,7 +105,7 @@ def fields(group: Group, names: FieldNames | None = None) -> dict[str, Any]:
 # The document.
 
 
-def test_a_summary_says_what_the_group_was() -> None:
+def test_a_summary_describes_the_group() -> None:
     assert summarised(group(values={"total": 5, "order.lines": [1, None]})).document == (
         b'{"key":"a","window_start":"2026-01-02T03:04:01.250Z",'
         b'"window_end":"2026-01-02T03:04:05.000Z","count":2,"completed_by":"count",'
@@ -124,15 +124,15 @@ def test_a_summary_says_what_the_group_was() -> None:
         (str(2**70), 2**70),
     ],
 )
-def test_the_key_has_its_own_kind(key: str, value: object) -> None:
+def test_the_key_keeps_its_type(key: str, value: object) -> None:
     assert fields(group(key))["key"] == value
 
 
-def test_without_a_key_there_is_no_field_for_it() -> None:
+def test_without_a_key_the_summary_has_no_key_field() -> None:
     assert "key" not in fields(group(None))
 
 
-def test_the_fields_have_the_names_that_the_spec_gives_them() -> None:
+def test_the_fields_have_the_names_of_the_spec() -> None:
     names = FieldNames(key="order", start="from", end=None, count=None, completed_by="why")
 
     assert fields(group(values={"total": 5}), names) == {
@@ -143,7 +143,7 @@ def test_the_fields_have_the_names_that_the_spec_gives_them() -> None:
     }
 
 
-def test_large_integers_are_written_to_the_last_digit_and_infinity_never() -> None:
+def test_large_integers_keep_all_digits_and_infinity_is_null() -> None:
     document = summarised(group(values={"n": 3**60, "x": [float("inf"), float("nan")]})).document
 
     assert f'"n":{3**60},"x":[null,null]'.encode() in document
@@ -154,14 +154,14 @@ def test_large_integers_are_written_to_the_last_digit_and_infinity_never() -> No
     [{"a": "\ud800"}, {"\ud800": 1}, {"a": object()}, {"a": {(1, 2): 3}}],
     ids=["half a character", "in a name", "no value", "no name"],
 )
-def test_what_json_cannot_say_is_a_rejection(values: dict[str, Any]) -> None:
+def test_a_summary_that_json_cannot_express_is_rejected(values: dict[str, Any]) -> None:
     made = Summaries(FieldNames(), ADDRESSING).summarise(group(values=values))
 
     assert isinstance(made, Unwritten)
     assert made.rejection.reason.startswith("no_summary: ")
 
 
-def test_what_json_cannot_say_is_parked_as_far_as_it_can_be_said() -> None:
+def test_a_rejected_summary_is_parked_as_far_as_json_can_express_it() -> None:
     """Nothing else is left of the messages."""
     made = Summaries(FieldNames(), ADDRESSING).summarise(
         window(start=1e15, values={"half": "\ud800", "total": 5})
@@ -179,7 +179,7 @@ def test_what_json_cannot_say_is_parked_as_far_as_it_can_be_said() -> None:
 
 
 @pytest.mark.parametrize("start", [1e15, float("nan"), float("inf"), -1e15])
-def test_a_time_that_no_calendar_has_is_a_rejection(start: float) -> None:
+def test_a_time_outside_the_calendar_is_rejected(start: float) -> None:
     made = Summaries(FieldNames(), ADDRESSING).summarise(window(start=start))
 
     assert isinstance(made, Unwritten)
@@ -189,11 +189,11 @@ def test_a_time_that_no_calendar_has_is_a_rejection(start: float) -> None:
 # Where it goes.
 
 
-def test_one_index_for_all_is_the_sinks_own() -> None:
+def test_one_index_for_all_is_that_of_the_sink() -> None:
     assert summarised(group()).index is None
 
 
-def test_an_index_is_made_of_the_summarys_fields_and_the_end_of_the_window() -> None:
+def test_an_index_may_contain_fields_of_the_summary_and_the_end_of_the_window() -> None:
     addressing = ElasticsearchAddressing(Address("sums-{key}-{users.first}-{@timestamp:%Y-%m-%d}"))
     made = Summaries(FieldNames(), addressing).summarise(
         group(values={"users": {"first": "ada"}}, end=MINUTE + 86400)
@@ -203,7 +203,7 @@ def test_an_index_is_made_of_the_summarys_fields_and_the_end_of_the_window() -> 
     assert made.index == "sums-a-ada-2026-01-03"
 
 
-def test_an_index_is_made_of_the_start_of_the_window_where_the_template_says_so() -> None:
+def test_an_index_may_contain_the_start_of_the_window() -> None:
     """`@timestamp` is its end, which is in another year for the last window of a year."""
     new_year = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
     last = group(start=new_year - 60, end=new_year)
@@ -216,8 +216,8 @@ def test_an_index_is_made_of_the_start_of_the_window_where_the_template_says_so(
         assert made.index == f"sums-{year}"
 
 
-def test_an_index_that_cannot_be_told_is_a_rejection() -> None:
-    made = Summaries(FieldNames(), Nowhere()).summarise(group())
+def test_a_summary_without_an_index_is_rejected() -> None:
+    made = Summaries(FieldNames(), NoAddress()).summarise(group())
 
     assert isinstance(made, Unwritten)
     assert made.rejection == Rejection(f'no_index: at {MINUTE + 5}, key "a"')
@@ -227,7 +227,7 @@ def test_an_index_that_cannot_be_told_is_a_rejection() -> None:
 # Which document it is.
 
 
-def test_the_whole_of_a_window_is_its_key_and_its_start_and_claims_them() -> None:
+def test_a_whole_window_has_the_id_of_key_and_start_and_claims_it() -> None:
     made = summarised(window(count=3))
 
     assert made.id == '"a"@2026-01-02T03:04:00.000Z'
@@ -235,14 +235,14 @@ def test_the_whole_of_a_window_is_its_key_and_its_start_and_claims_them() -> Non
     assert json.loads(made.document)["fingerprint"] == made.claim.fingerprint
 
 
-def test_without_a_field_for_the_fingerprint_it_claims_its_place_all_the_same() -> None:
+def test_without_a_fingerprint_field_it_claims_its_id_too() -> None:
     made = summarised(window(count=3), FieldNames(fingerprint=None))
 
     assert made.claim == Claim(None, fingerprint(3, "first", []))
     assert "fingerprint" not in json.loads(made.document)
 
 
-def test_members_without_names_have_a_fingerprint_that_nothing_else_has() -> None:
+def test_members_without_ids_have_a_unique_fingerprint() -> None:
     made = [Summaries(FieldNames(), ADDRESSING).summarise(window(name=None)) for _ in range(2)]
 
     one, other = (each.claim for each in made if isinstance(each, Summarised))
@@ -251,7 +251,7 @@ def test_members_without_names_have_a_fingerprint_that_nothing_else_has() -> Non
     assert one.fingerprint != other.fingerprint
 
 
-def test_what_is_written_again_for_latecomers_takes_the_place_of_what_was_written() -> None:
+def test_an_amendment_replaces_the_former_document() -> None:
     there = Written(fingerprint=fingerprint(3, "first", []), index="index", id="id")
     amendment = Amendment(replaces=there)
     late = window(count=4, completed_by="late", of_window=amendment)
@@ -262,7 +262,7 @@ def test_what_is_written_again_for_latecomers_takes_the_place_of_what_was_writte
     assert amended.claim == Claim("fingerprint", grew, replaces=there.fingerprint)
 
 
-def test_a_part_of_a_window_has_a_name_of_its_own() -> None:
+def test_a_part_of_a_window_has_an_id_of_its_own() -> None:
     part = window(of_window=FirstRevision(beside="3:a"))
 
     assert summarised(part).id == '"a"@2026-01-02T03:04:00.000Z#first'
@@ -272,8 +272,8 @@ def test_a_part_of_a_window_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("completed_by", ["late", "stop", "room", "count", "forced", "last"])
-def test_less_than_the_whole_of_a_window_is_another_document(completed_by: str) -> None:
-    """It would be taken for the whole, and one of them lost: both have members of their own."""
+def test_an_incomplete_window_is_another_document(completed_by: str) -> None:
+    """With the same `_id` it would replace a document with other members."""
     made = summarised(window(completed_by=completed_by))
 
     assert (made.id, made.claim) == ('"a"@2026-01-02T03:04:00.000Z#first', None)
@@ -294,7 +294,7 @@ def test_a_new_connection_of_a_consumer_has_the_same_windows() -> None:
     assert ids == {'"q/000"@2026-01-02T03:04:00.000Z'}
 
 
-def test_the_consumer_is_known_where_all_members_are_parts_of_messages() -> None:
+def test_the_consumer_is_known_if_all_members_are_documents_of_split_messages() -> None:
     parts = Summary(
         values={},
         tags={},
@@ -308,14 +308,14 @@ def test_the_consumer_is_known_where_all_members_are_parts_of_messages() -> None
     )
 
 
-def test_any_other_group_is_its_key_and_its_first_member() -> None:
+def test_any_other_group_has_the_id_of_its_key_and_its_members() -> None:
     made = summarised(group())
 
     assert (made.id, made.claim) == ('"a"#first', None)
     assert summarised(group(None)).id == "#first"
 
 
-def test_without_a_name_the_sink_makes_one_up() -> None:
+def test_without_ids_the_sink_makes_the_id() -> None:
     assert summarised(group(name=None)).id is None
     assert summarised(group(name="")).id is None
 
@@ -327,7 +327,7 @@ STARTS = st.integers(0, 10_000).map(lambda n: MINUTE + n / 1000)
 
 @given(st.lists(st.tuples(KEYS.map(canonical), STARTS, NAMES), min_size=2))
 def test_different_groups_are_different_documents(those: list[tuple[str, float, str]]) -> None:
-    """For any keys and names of members."""
+    """For any keys and ids of members."""
     ids: dict[object, str | None] = {}
     for key, start, name in those:
         ids[key, start] = summarised(window(key, start=start, name=name)).id
@@ -341,7 +341,7 @@ def test_different_groups_are_different_documents(those: list[tuple[str, float, 
 
 @given(st.lists(st.tuples(NAMES, STARTS, NAMES), min_size=2))
 def test_different_windows_without_keys_are_too(those: list[tuple[str, float, str]]) -> None:
-    """With any names of consumers."""
+    """For any names of consumers."""
     ids: dict[object, str | None] = {}
     for consumer, start, name in those:
         origin = Origin(consumer, 1)
@@ -354,14 +354,14 @@ def test_different_windows_without_keys_are_too(those: list[tuple[str, float, st
 
 
 @given(st.lists(st.text("ab@#~", min_size=600, max_size=602), min_size=2, unique=True))
-def test_long_names_are_short_and_differ_all_the_same(keys: list[str]) -> None:
+def test_long_ids_are_shortened_and_stay_different(keys: list[str]) -> None:
     ids = [summarised(window(canonical(key))).id or "" for key in keys]
 
     assert len(set(ids)) == len(keys)
     assert all(len(id.encode()) <= MAX_ID_BYTES for id in ids)
 
 
-def test_a_name_of_just_the_length_stays_readable() -> None:
+def test_an_id_of_exactly_the_limit_stays_readable() -> None:
     room = MAX_ID_BYTES - len('""@2026-01-02T03:04:00.000Z')
 
     assert summarised(window(canonical("k" * room))).id == (
@@ -392,7 +392,7 @@ def merge_order(documents: list[dict[str, Any]]) -> Any:
     return {"lines": [document["line"] for document in documents], "n": len(documents)}
 
 
-def test_a_function_of_ones_own_gets_the_documents_in_order_and_gives_the_fields() -> None:
+def test_a_user_function_gets_the_documents_in_order_and_returns_the_fields() -> None:
     summaries = Summaries(FieldNames(), ADDRESSING, merge_order)
     made = summaries.summarise(own_group({"line": 2}, {"line": 1}))
 
@@ -410,8 +410,8 @@ def test_a_function_of_ones_own_gets_the_documents_in_order_and_gives_the_fields
     assert made.claim is None
 
 
-def test_a_group_of_other_members_has_another_name() -> None:
-    """One of them may be delivered again after a crash, and meet others than before."""
+def test_a_group_of_other_members_has_another_id() -> None:
+    """A member may be redelivered after a crash, and meet other messages than before."""
     summaries = Summaries(FieldNames(), ADDRESSING, merge_order)
     made = [
         summaries.summarise(own_group(*({"line": n} for n in range(count)))) for count in (1, 2, 3)
@@ -422,7 +422,7 @@ def test_a_group_of_other_members_has_another_name() -> None:
     assert len(set(names)) == 3
 
 
-def test_its_windows_are_named_and_counted_like_any_others() -> None:
+def test_windows_of_a_user_function_have_the_same_ids_and_fingerprints() -> None:
     made = Summaries(FieldNames(), ADDRESSING, merge_order).summarise(
         own_group(
             {"line": 2},
@@ -449,14 +449,14 @@ def test_its_windows_are_named_and_counted_like_any_others() -> None:
         ({"a": "\ud800"}, "no_summary: "),
     ],
 )
-def test_what_it_must_not_return_is_a_rejection(returned: object, reason: str) -> None:
+def test_an_invalid_result_is_rejected(returned: object, reason: str) -> None:
     made = Summaries(FieldNames(), ADDRESSING, lambda documents: returned).summarise(own_group({}))
 
     assert isinstance(made, Unwritten)
     assert made.rejection.reason.startswith(reason)
 
 
-def test_what_it_raises_is_a_rejection() -> None:
+def test_an_exception_is_a_rejection() -> None:
     made = Summaries(FieldNames(), ADDRESSING, merge_order).summarise(own_group({}))
 
     assert made == Unwritten(Rejection("reduce_failed: merge_order: KeyError: 'line', key \"a\""))
@@ -470,7 +470,7 @@ def test_a_document_that_cannot_be_read_whole_is_a_rejection(document: bytes) ->
     assert made.rejection.reason.startswith("no_summary: ")
 
 
-def test_what_returns_itself_is_a_rejection() -> None:
+def test_a_self_referencing_result_is_rejected() -> None:
     endless: dict[str, Any] = {}
     endless["endless"] = endless
 

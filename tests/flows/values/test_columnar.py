@@ -1,4 +1,4 @@
-"""Members come out of a pickle as they went in."""
+"""Pickled members are unpickled unchanged."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def members(draw: Any) -> Member:
 
 
 @given(st.lists(members(), min_size=1, max_size=5))
-def test_members_cross_whole(batch: list[Member]) -> None:
+def test_members_are_unpickled_unchanged(batch: list[Member]) -> None:
     """Values keep their types, although 1, 1.0 and true are equal."""
     crossed = pickle.loads(pickle.dumps(Members(batch)))
 
@@ -46,8 +46,8 @@ def test_members_cross_whole(batch: list[Member]) -> None:
     assert type(crossed) is Members
 
 
-def test_a_body_crosses_once() -> None:
-    """Where the document is the body as it came."""
+def test_a_body_is_pickled_once() -> None:
+    """If the document is the unchanged body."""
     body = b'{"text":"%s"}' % (b"x" * 1000)
     member = Member(ORIGIN, Message(1, False, b"", b"", body), body, None, None)
     other = replace(member, message=replace(member.message, tag=2))

@@ -1,4 +1,4 @@
-"""Places in a message: how they are written, and what is found there."""
+"""Paths in a message: how they are written, and which value each finds."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def test_a_path_leads_into_the_envelope(path: str, value: object) -> None:
     assert get(path) == value
 
 
-def test_null_is_something() -> None:
-    """It is there, unlike what is absent."""
+def test_null_is_a_value() -> None:
+    """It is there, unlike an absent value."""
     assert get("a.b", {"a": {"b": None}}) is None
     assert get("a", {"a": None}) is None
 
@@ -102,11 +102,11 @@ def test_null_is_something() -> None:
         ("property.message_id", {}),
     ],
 )
-def test_where_nothing_is_absent_is_found(path: str, document: dict[str, Any]) -> None:
+def test_an_absent_value_is_found_nowhere(path: str, document: dict[str, Any]) -> None:
     assert get(path, document) is ABSENT
 
 
-def test_without_headers_no_header_is_there() -> None:
+def test_without_headers_no_header_is_found() -> None:
     assert parse("header.x").getter()({}, Properties(), "tasks") is ABSENT
     assert HEADERS.getter()({}, Properties(), "tasks") == {}
 
@@ -124,15 +124,15 @@ def test_without_headers_no_header_is_there() -> None:
         ([b"x", 1], ["x", 1]),
     ],
 )
-def test_headers_have_values_that_json_has(header: object, value: object) -> None:
-    """What comes after need not know what AMQP has beyond that."""
+def test_headers_have_the_types_of_json(header: object, value: object) -> None:
+    """Later steps need not know the other types of AMQP."""
     properties = Properties(headers={"x": header})
 
     assert parse("header.x").getter()({}, properties, "") == value
     assert HEADERS.getter()({}, properties, "") == {"x": value}
 
 
-def test_the_whole_of_it() -> None:
+def test_a_path_may_be_the_whole_document() -> None:
     assert get(DOCUMENT, {"a": 1}) == {"a": 1}
     assert get(ENVELOPE) is PROPERTIES
     assert get(HEADERS) == PROPERTIES.headers
@@ -151,11 +151,11 @@ def test_the_whole_of_it() -> None:
         ("queue", "route"),
     ],
 )
-def test_it_says_what_must_be_decoded(path: str, needs: str) -> None:
+def test_a_path_tells_which_parts_must_be_decoded(path: str, needs: str) -> None:
     assert parse(path).needs == needs
 
 
-def test_several_are_read_at_once() -> None:
+def test_several_paths_are_read_at_once() -> None:
     paths = [parse("a"), parse("queue"), parse("b")]
 
     assert reader(paths)({"b": 2}, PROPERTIES, "tasks") == (ABSENT, "tasks", 2)
@@ -167,9 +167,7 @@ def test_several_are_read_at_once() -> None:
 @pytest.mark.parametrize(
     "document", [{"a": "x"}, {"a": {"b": "x"}}, {"a": {"b": {"c": "x"}}}, {"a.b": "x"}, {"a": 1}]
 )
-def test_fields_are_found_where_names_of_indices_find_them(
-    path: str, document: dict[str, Any]
-) -> None:
+def test_a_field_is_found_like_in_index_templates(path: str, document: dict[str, Any]) -> None:
     found = get(path, document)
 
     assert (str(found) if isinstance(found, (str, int)) else None) == lookup(document, path)
@@ -197,21 +195,21 @@ def test_fields_are_found_where_names_of_indices_find_them(
         ("/a~", "/a.b/0"),
     ],
 )
-def test_what_is_no_path_says_what_helps(path: str, remedy: str) -> None:
+def test_an_invalid_path_is_refused_with_a_remedy(path: str, remedy: str) -> None:
     with pytest.raises(ValueError, match=re.escape(remedy)):
         parse(path)
 
 
-def test_fields_that_are_there_or_not_are_read_together() -> None:
-    """All there, some, none: each value is what its own getter finds."""
+def test_present_and_absent_fields_are_read_together() -> None:
+    """All, some or none present: each value is what its own getter finds."""
     read = reader([parse(text) for text in ("a", "/b", "c")])
     assert read({"c": 3, "a": 1, "b": None}, PROPERTIES, "tasks") == (1, None, 3)
     assert read({"b": 2}, PROPERTIES, "tasks") == (ABSENT, 2, ABSENT)
     assert read({}, PROPERTIES, "tasks") == (ABSENT, ABSENT, ABSENT)
 
 
-def test_what_a_path_needs_of_a_document_is_known() -> None:
-    """Where it begins, and the field that has the whole of it as its name."""
+def test_a_path_tells_which_fields_of_a_document_it_needs() -> None:
+    """Its first name, and the field that has the whole path as its name."""
     assert fields_of([]) == frozenset()
     assert fields_of([parse("header.x"), parse("queue")]) == frozenset()
     found = fields_of([parse("a.b"), parse("/c.d/0"), parse("body.queue")])
@@ -227,7 +225,7 @@ DOCUMENTS = st.recursive(
 
 
 @given(st.dictionaries(NAMES, DOCUMENTS), st.sampled_from(["a", "a.b", "b.a.b", "/a.b/0", "/a/b"]))
-def test_a_path_finds_the_same_when_nothing_else_is_read(
+def test_a_path_finds_the_same_when_no_other_field_is_read(
     document: dict[str, Any], text: str
 ) -> None:
     path = parse(text)

@@ -1,4 +1,4 @@
-"""Dead letters, made up."""
+"""Makes dead letters for tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 def letter(
     reason: str, age: float, headers: Mapping[str, object] | None = None, body: bytes = b"{}"
 ) -> DeadLetter:
-    """Rejected so many seconds ago."""
-    ours = {
+    """A message that was rejected so many seconds ago."""
+    added = {
         "x-hopper-reason": reason,
         "x-hopper-time": (NOW - timedelta(seconds=age)).isoformat(),
         **(headers or {}),
     }
-    properties = b"".join(pika.BasicProperties(headers=ours, message_id="a").encode())
+    properties = b"".join(pika.BasicProperties(headers=added, message_id="a").encode())
     return read(Message(1, False, encode_route("", "parked"), properties, body))

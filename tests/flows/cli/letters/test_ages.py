@@ -1,4 +1,4 @@
-"""Ages as people say them."""
+"""Ages for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The language of conditions: what is refused at load, with the place and what helps."""
+"""Conditions that are refused at load, with the place and the remedy."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ from flows.conditions.conditions import condition
         (" && ".join(["message.a == 1"] * 2000), None, "nested too deeply"),
     ],
 )
-def test_what_can_never_hold_is_refused_with_the_place_and_what_helps(
+def test_a_condition_that_can_never_hold_is_refused(
     text: str, place: tuple[int, int] | None, remedy: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(remedy)) as refused:
@@ -145,7 +145,7 @@ def test_what_can_never_hold_is_refused_with_the_place_and_what_helps(
         ('group.sum("a")', (1, 7), "a number is not true or false"),
     ],
 )
-def test_what_is_wrong_about_the_group_is_refused_too(
+def test_a_mistake_about_the_group_is_refused_too(
     text: str, place: tuple[int, int], remedy: str
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(remedy)) as refused:
@@ -167,7 +167,7 @@ def test_what_is_wrong_about_the_group_is_refused_too(
         ("message.a == 18446744073709551616u", 14, "beyond 64 bits"),
     ],
 )
-def test_a_constant_that_is_none_is_refused_at_load(text: str, column: int, problem: str) -> None:
+def test_an_invalid_constant_is_refused_at_load(text: str, column: int, problem: str) -> None:
     with pytest.raises(ValueError, match=problem) as refused:
         condition(text, allow_group=False)
 
@@ -175,10 +175,12 @@ def test_a_constant_that_is_none_is_refused_at_load(text: str, column: int, prob
 
 
 def test_without_re2_matches_is_refused_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what to install, or to write."""
+    """The error says what to install, or what to write instead."""
     monkeypatch.setitem(sys.modules, "re2", None)
     patterns.compile.cache_clear()
 
-    with pytest.raises(ValueError, match=re.escape("line 1, column 19: matches needs RE2")) as told:
+    with pytest.raises(
+        ValueError, match=re.escape("line 1, column 19: matches needs RE2")
+    ) as refused:
         condition('message.a.matches("a")', allow_group=False)
-    assert "pip install google-re2" in str(told.value)
+    assert "pip install google-re2" in str(refused.value)

@@ -1,6 +1,6 @@
-"""Conditions, held against CEL's reference implementation with the whole document.
+"""Conditions compared with CEL's reference implementation.
 
-Where both differ on purpose is told in docs/aggregate.md, under "Conditions".
+docs/aggregate.md lists the intended differences, under "Conditions".
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def compiled(text: str) -> Any:
 
 
 def cel_value(text: str, document: dict[str, Any]) -> Any:
-    """What CEL makes of it when it gets the whole document; `ERROR`: it is none."""
+    """The result of CEL with the whole document; `ERROR`: it has none."""
     try:
         value = compiled(text).eval(data={"message": document})
     except RuntimeError:
@@ -123,23 +123,23 @@ def by_us(text: str, document: dict[str, Any]) -> bool | None:
 
 
 def assert_alike(text: str, document: dict[str, Any]) -> None:
-    """Both have the same result, and what is an error, or no number, to CEL has none here."""
-    with suppress(RuntimeError):  # nested too deeply for CEL
+    """Both have the same result; an error, or no number, in CEL is no result here."""
+    with suppress(RuntimeError):  # too deeply nested for CEL
         compiled(text)
         compare_results(text, document)
 
 
 def compare_results(text: str, document: dict[str, Any]) -> None:
-    theirs = cel_value(text, document)
-    if isinstance(theirs, float) and not math.isfinite(theirs):
-        theirs = ERROR
+    expected = cel_value(text, document)
+    if isinstance(expected, float) and not math.isfinite(expected):
+        expected = ERROR
     whole = f"({text}) == message.result"
     try:
-        ours = by_us(whole, {**document, "result": theirs})
-    except Wrong:  # a constant that is an error is refused at load, though it may not matter
+        holds = by_us(whole, {**document, "result": expected})
+    except Wrong:  # a constant that is an error is refused at load, even if it does not matter
         Checker(whole, group=False).check(parse(whole))
         return
-    assert ours is (None if theirs is ERROR else True), (text, document, theirs)
+    assert holds is (None if expected is ERROR else True), (text, document, expected)
 
 
 @given(PLAIN, DOCUMENTS)
@@ -147,15 +147,13 @@ def compare_results(text: str, document: dict[str, Any]) -> None:
 @example("message.a != 1", {"a": True})
 @example("message.a == 0", {"a": False})
 @example("message.a == 0", {"a": -0.0})
-def test_a_plain_comparison_is_what_cel_makes_of_it(text: str, document: dict[str, Any]) -> None:
-    """Of all kinds of values, absent ones included."""
+def test_a_plain_comparison_gives_the_result_of_cel(text: str, document: dict[str, Any]) -> None:
+    """With values of all kinds, and absent ones."""
     assert by_us(text, document) is by_cel(text, document)
 
 
 @given(EXPRESSIONS, DOCUMENTS)
-def test_whatever_combines_comparisons_is_what_cel_makes_of_it(
-    text: str, document: dict[str, Any]
-) -> None:
+def test_combined_comparisons_give_the_result_of_cel(text: str, document: dict[str, Any]) -> None:
     assert by_us(text, document) is by_cel(text, document)
 
 
@@ -164,14 +162,14 @@ def test_whatever_combines_comparisons_is_what_cel_makes_of_it(
     st.sampled_from(["i > 1", "i == message.b", "i.x == 1", "!(i < 2)", 'i in ["a", 1]']),
     DOCUMENTS,
 )
-def test_lists_are_gone_through_as_cel_does_or_further(
+def test_macros_over_lists_give_the_result_of_cel(
     macro: str, body: str, document: dict[str, Any]
 ) -> None:
     """An implementation may stop at an error, where CEL's definition lets a later item decide."""
     text = f"message.a.{macro}(i, {body})"
-    answer, theirs = by_us(text, document), by_cel(text, document)
+    answer, expected = by_us(text, document), by_cel(text, document)
 
-    assert theirs is None or answer is theirs
+    assert expected is None or answer is expected
 
 
 INTEGERS_OF_64_BITS = st.integers(-(2**63), 2**63 - 1)
@@ -184,8 +182,8 @@ INTEGERS_OF_64_BITS = st.integers(-(2**63), 2**63 - 1)
 @example("/", (-(2**63), -1))
 @example("%", (-7, 3))
 @example("/", (7, -2))
-def test_arithmetic_is_that_of_cel(sign: str, numbers: tuple[float, float]) -> None:
-    """But for what CEL has none of, remainders of floats, and what has no number as its result."""
+def test_arithmetic_gives_the_result_of_cel(sign: str, numbers: tuple[float, float]) -> None:
+    """Except remainders of floats, which CEL does not have, and results that are no numbers."""
     document = dict(zip("ab", numbers, strict=True))
     if isinstance(numbers[1], float) and (sign == "%" or numbers[1] == 0):
         return
@@ -224,8 +222,8 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, min_size=1, max_size=7).map(" ".join))
-def test_what_cel_can_read_is_read_here(text: str) -> None:
-    """But for names with a dot before them, which mean names of packages; CEL has them, we not."""
+def test_every_text_that_cel_parses_is_parsed_here(text: str) -> None:
+    """Except names with a dot before them, which are names of packages in CEL."""
     try:
         compiled(text)
     except RuntimeError:
@@ -239,13 +237,13 @@ def test_what_cel_can_read_is_read_here(text: str) -> None:
 
 
 @given(st.lists(PIECES | st.just("message.a"), max_size=9).map("".join))
-def test_no_text_is_an_error_but_that_it_is_wrong(text: str) -> None:
+def test_every_text_is_parsed_or_refused(text: str) -> None:
     with suppress(ValueError):
         condition(text, allow_group=True)
 
 
 @given(st.text(), st.sampled_from(["startsWith", "contains", "matches"]), VALUES)
-def test_no_value_is_an_error_at_run_time(text: str, function: str, value: object) -> None:
+def test_no_value_raises_an_error_at_run_time(text: str, function: str, value: object) -> None:
     document = {"a": value, "b": text}
 
     assert by_us(f"message.a.{function}(message.b)", document) in (True, False, None)
@@ -271,7 +269,7 @@ def test_no_value_is_an_error_at_run_time(text: str, function: str, value: objec
         *(r"b'\x00\xff\377'", "b'ä'", r"br'\x'", "0xFFFFFFFFFFFFFFFFu"),
     ],
 )
-def test_a_literal_means_what_it_means_to_cel(text: str) -> None:
+def test_a_literal_has_the_value_of_cel(text: str) -> None:
     literal, end = tokens(text)
     assert end.kind == "end"
     assert literal.value == cel_value(text, {})
@@ -287,11 +285,11 @@ def test_a_literal_means_what_it_means_to_cel(text: str) -> None:
     ],
 )
 def test_a_substring_may_end_with_the_text(text: str, result: str) -> None:
-    """As the definition has it; CEL's reference implementation takes the last one for an error."""
+    """By CEL's definition; its reference implementation takes the last one for an error."""
     assert by_us(f"{text} == '{result}'", {}) is True
 
 
-def test_a_backslash_ends_a_raw_literal_as_the_definition_has_it() -> None:
+def test_a_backslash_ends_a_raw_literal_by_the_definition() -> None:
     """CEL's reference implementation takes it for the beginning of an escape."""
     assert tokens(r"r'a\'")[0].value == "a\\"
 
@@ -337,7 +335,7 @@ FULL: dict[str, Any] = {
     "zones": ["UTC", "Europe/Berlin", "America/St_Johns", "+05:45", "-08:00", "No/Where"],
     "patterns": ["^a", "[A-Z]b+", "(a|,)*$", "(", "\\pL", ""],
 }
-"""What may be wrong is in a field: a constant that is wrong is refused at load."""
+"""A possible error is in a field: a wrong constant is refused at load."""
 
 
 def item_of(name: str) -> st.SearchStrategy[str]:
@@ -349,7 +347,7 @@ def calls(form: str, *kinds: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 def any_of(*forms: tuple[str, str]) -> st.SearchStrategy[str]:
-    """Expressions, by how they are written and the kinds of what is in them."""
+    """Expressions, by their form and the kinds of their operands."""
     return st.one_of(
         *(calls(form, *(KINDS[kind] for kind in kinds.split())) for form, kinds in forms)
     )
@@ -480,8 +478,8 @@ KINDS = {
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(NUMBER, TEXT, TEXTS_OF_MANY, TRUTH))
-def test_functions_make_of_values_what_cel_makes_of_them(text: str) -> None:
-    """Those that CEL defines, and those of its strings extension."""
+def test_functions_give_the_result_of_cel(text: str) -> None:
+    """The functions of CEL, and those of its strings extension."""
     assert_alike(text, FULL)
 
 
@@ -524,7 +522,7 @@ def test_functions_make_of_values_what_cel_makes_of_them(text: str) -> None:
         *("(N > 0 ? W : 'x').size()", "[W, 'b'] == ['a', 'b']", "{'a': W} == {'a': 'a'}"),
     ],
 )
-def test_a_function_makes_of_each_value_what_cel_makes_of_it(form: str) -> None:
+def test_each_function_gives_the_result_of_cel_for_each_value(form: str) -> None:
     """W is each word, N a number, M a moment, F a far one, D a duration, Z a zone, P a pattern."""
     used = {letter: FULL[name] for letter, name in LETTERS.items() if letter in CAPITALS(form)}
     text = re.sub(r"\b([WNMFDZP])\b", r"message.\1", form)
