@@ -1,1 +1,1 @@
-"""Measures the job beside other ways to do it: `python -m bench`. How, is in `README.md`."""
+"""Measures the job beside other programs: `python -m bench`. `README.md` describes how."""

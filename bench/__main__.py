@@ -1,6 +1,6 @@
-"""`python -m bench`: scenarios in rounds, in which every contender has its turn; the aggregator.
+"""`python -m bench`: runs the scenarios in rounds, each with every contender.
 
-Reports go to the standard output as Markdown, progress goes to the standard error.
+Reports go to the standard output as Markdown, progress to the standard error.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ QUEUE = "hopper.bench"
 AGGREGATE, LATENCY, THROTTLED = "aggregate", "latency", "throttled"
 
 THROTTLED_DOCUMENTS, THROTTLED_SECONDS = 20_000, 6.0
-"""What we want where a fifth of all documents is throttled; Redpanda Connect takes as long."""
+"""The goal where a fifth of all documents is throttled; Redpanda Connect takes as long."""
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run the measurements of the command line."""
     options = _options()
     contenders = [ACKNOWLEDGES, HOPPER, BY_HAND]
     if options.ids:
@@ -60,12 +60,12 @@ def measure(
     rabbitmq: str,
     sink: BenchSink,
 ) -> None:
-    """Measure one scenario, and print what came out."""
+    """Measure one scenario, and print its table."""
     rounds: dict[Contender, list[Measurement]] = {contender: [] for contender in contenders}
     queue = BenchQueue(rabbitmq, QUEUE, scenario.queue_arguments)
     with sink:
         for number in range(options.rounds):
-            # Each is the first one once, so that none always follows the same other one.
+            # The first contender changes, so that none always follows the same one.
             first = number % len(contenders)
             for contender in [*contenders[first:], *contenders[:first]]:
                 sink.clear()
@@ -97,7 +97,7 @@ def measure_throttled(rabbitmq: str) -> None:
         rate = run(HOPPER, queue, THROTTLED_DOCUMENTS, environment).rate
     queue.delete()
     print("### A fifth of the documents of each request is throttled\n")
-    print("| documents | seconds | wanted | reached |\n|--:|--:|--:|---|")
+    print("| documents | seconds | goal | reached |\n|--:|--:|--:|---|")
     seconds = THROTTLED_DOCUMENTS / rate
     reached = "yes" if seconds <= THROTTLED_SECONDS else "no"
     print(f"| {THROTTLED_DOCUMENTS:,} | {seconds:.1f} | {THROTTLED_SECONDS:g} | {reached} |\n")
@@ -108,7 +108,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")
-    parser.add_argument("--seconds", type=int, default=10, help="that each latency is looked at")
+    parser.add_argument("--seconds", type=int, default=10, help="of each latency measurement")
     parser.add_argument("--only", choices=names, nargs="+", default=names)
     parser.add_argument(
         "--ids", action="store_true", help="measure Hopper on messages with a message_id too"
@@ -118,7 +118,9 @@ def _options() -> argparse.Namespace:
     )
     options = parser.parse_args()
     if options.messages < 1000 or options.messages % 1000:
-        parser.error("--messages: a multiple of 1000, or the last window waits for its time")
+        parser.error(
+            "--messages: must be a multiple of 1000, or the last window waits for its time"
+        )
     return options
 
 

@@ -1,6 +1,7 @@
-"""The bound on any job: our own reader, with nothing behind it but acknowledgements.
+"""The bound on any job: our own reader, which only acknowledges.
 
-It takes what has arrived, says at once that it is stored, and looks again a millisecond later.
+It takes the messages that have arrived, reports them as stored at once, and polls again a
+millisecond later.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from connectors.rabbitmq.spec import RabbitMQSource
 from flows.steps.source import BUSY
 
 PREFETCH = 20_000
-"""Messages: more do not make it faster."""
+"""Messages: a larger one is not faster."""
 
 
 def main() -> None:

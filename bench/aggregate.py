@@ -1,7 +1,6 @@
-"""What keys and summaries cost beside a stream without them, and what crosses between processes.
+"""The cost of keys and summaries compared with a stream without them, and of pickling members.
 
-All of them take their turn in each round. What disturbs them only adds, so that the least that
-each has taken in any round is told.
+All jobs run in each round. Disturbances only add time, so the report has the minimum of each job.
 """
 
 from __future__ import annotations
@@ -20,30 +19,29 @@ from flows.process.start import CYCLES_AFTER
 from flows.values.columnar import Members
 
 MESSAGES, KEYS, MEMBERS = 50_000, 200, 50
-"""Groups are full after so many members, which share what a group costs by itself. So 5000 messages
-are open at a time, as many as without `by` when groups of 1000 leave and four of them are written:
-what is open is bounded by the prefetch, and the more it is, the less of it is in the processor's
-cache."""
+"""Groups complete after so many members, which share the cost of a group. So 5000 messages are
+open at a time, as many as without `by` when groups of 1000 complete and four of them are being
+written. The prefetch bounds open messages; the more there are, the fewer are in the cache."""
 FEW, MANY = 100, 1_000_000
 """Open groups."""
 PROTOCOL = 4
-"""Of pickle: what Bytewax takes."""
+"""The version of pickle that Bytewax uses."""
 
 WINDOW = f"window: {{count: {MEMBERS}, time: 10m}}"
 BY = "by: customer, max_groups: 9000000"
 REDUCE = "reduce: {total: {sum: total}, most: {max: items}, note: {last: note}, n: count}"
-"""Four fields: of a float, an integer, a text, and of nothing."""
+"""Four fields: of a float, of an integer, of a text, and a count."""
 
 
 class AggregateJob(NamedTuple):
-    """What is measured."""
+    """A job that is measured."""
 
     title: str
     aggregate: str
     alone: bool = False
-    """Each message has a key of its own, and is the first one of its group."""
+    """Each message has its own key, and so opens a group."""
     stored_in: str = "bench"
-    """Index, or a template of one."""
+    """An index, or an index template."""
 
 
 PLAIN = AggregateJob("without `by`, groups of 1000", "{window: {count: 1000, time: 10m}}")
@@ -63,7 +61,7 @@ JOBS = (
 
 
 class AggregateTarget(NamedTuple):
-    """What is wanted, in the unit of the text."""
+    """A goal, in the unit of its text."""
 
     text: str
     most: float
@@ -71,7 +69,7 @@ class AggregateTarget(NamedTuple):
 
 
 def report(rounds: int) -> Iterator[str]:
-    """Measure, and tell it as Markdown."""
+    """Measure, and report in Markdown."""
     gc.set_threshold(CYCLES_AFTER)
     several = [*arrivals(MESSAGES, KEYS)]
     alone = [*arrivals(MESSAGES, MESSAGES)]
@@ -91,16 +89,16 @@ def report(rounds: int) -> Iterator[str]:
             AggregateTarget(
                 "`by`: at most 2 µs on top of reading", 2, _more(costs, KEYED) - reading
             ),
-            AggregateTarget("and beside an index by a field", 2, _more(costs, KEYED, FIELD)),
+            AggregateTarget("`by`: beside index by field", 2, _more(costs, KEYED, FIELD)),
             AggregateTarget(
                 "`reduce`: at most 4 µs on top of reading", 4, _more(costs, REDUCED) - reading
             ),
-            AggregateTarget("and beside an index by a field", 4, _more(costs, REDUCED, FIELD)),
+            AggregateTarget("`reduce`: beside index by field", 4, _more(costs, REDUCED, FIELD)),
             AggregateTarget("to send a message: at most 1 µs", 1, sends[KEYED][0]),
             AggregateTarget("to receive a message: at most 1 µs", 1, sends[KEYED][1]),
             AggregateTarget("a million groups of one message: at most 1024 bytes each", 1024,
                    max(many.bytes_each for _, many in opened.values())),
-            AggregateTarget("an activation: as much with a million of them (at most 1.25)", 1.25,
+            AggregateTarget("an activation of a million groups, to that of few: 1.25", 1.25,
                    max(many.activation / few.activation for few, many in opened.values())),
         ]
     )  # fmt: skip
@@ -109,8 +107,8 @@ def report(rounds: int) -> Iterator[str]:
 def _rounds(
     rounds: int, several: Sequence[Arrived], alone: Sequence[Arrived]
 ) -> dict[AggregateJob, list[Cost]]:
-    """What each job took in each round."""
-    # Those with groups of several go on in the next round where they are: with as many groups open.
+    """The cost of each job in each round."""
+    # Jobs with groups of several members keep their open groups from round to round.
     measured = {job: BenchSteps(job.aggregate, job.stored_in) for job in JOBS if not job.alone}
     for steps in measured.values():
         steps.run(several)
@@ -133,7 +131,7 @@ def _more(costs: dict[AggregateJob, Cost], job: AggregateJob, than: AggregateJob
 
 
 def _reading(arrived: Sequence[Arrived]) -> float:
-    """What it takes more to read all fields of a document than to check that it is one."""
+    """The µs that reading all fields of a document takes more than checking that it is one."""
     bodies = [message.body for event in arrived for message in event.messages]
     fields = _timed(lambda: [None for body in bodies if not decode(body)])
     check = _timed(lambda: [None for body in bodies if not read_json(body, 0.0)])
@@ -141,7 +139,7 @@ def _reading(arrived: Sequence[Arrived]) -> float:
 
 
 def _crossing(job: AggregateJob, arrived: Sequence[Arrived]) -> tuple[float, float]:
-    """What it takes to send a message to another process, and to receive it there."""
+    """The µs to send a message to another process, and to receive it there."""
     steps = BenchSteps(job.aggregate)
     items = [item for event in arrived[:40] for item in steps.correlated(event)]
     count = sum(len(item[1]) for item in items if isinstance(item[1], Members))
@@ -152,7 +150,7 @@ def _crossing(job: AggregateJob, arrived: Sequence[Arrived]) -> tuple[float, flo
 
 
 def _timed(call: Callable[[], Any], times: int = 25) -> float:
-    """The least µs of CPU of so many calls."""
+    """The minimum CPU of so many calls, in µs."""
     spent = []
     for _ in range(times):
         began = time.process_time()
@@ -170,7 +168,7 @@ def _costs(costs: dict[AggregateJob, Cost], reading: float) -> Iterator[str]:
         rest = "" if job == PLAIN else f"{more:.2f} | {more - reading:.2f}"
         yield f"| {job.title} | {steps} | {rest or ' | '} |"
     yield ""
-    yield f"To read all fields of a document takes {reading:.2f} µs more than to check it."
+    yield f"Reading all fields of a document takes {reading:.2f} µs more than checking it."
     yield ""
 
 
@@ -197,7 +195,7 @@ def _opened(opened: dict[AggregateJob, tuple[open_groups.Open, open_groups.Open]
 
 
 def _targets(targets: Sequence[AggregateTarget]) -> Iterator[str]:
-    yield "| target | is | reached |"
+    yield "| Goal | Result | Reached |"
     yield "|---|--:|---|"
     for text, most, value in targets:
         yield f"| {text} | {value:.2f} | {'yes' if value <= most else 'no'} |"

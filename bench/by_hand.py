@@ -1,6 +1,6 @@
-"""The script that people write: a thousand messages or a second, `helpers.bulk`, one ack.
+"""A typical script: `helpers.bulk` for 1000 messages or after a second, one acknowledgement.
 
-It has no more guarantees than such scripts have, and ends when it is killed.
+It has no more guarantees than such scripts have, and runs until it is killed.
 """
 
 from __future__ import annotations

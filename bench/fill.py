@@ -1,6 +1,6 @@
-"""Fills a queue as fast as the broker takes it: the frames of all messages are made beforehand.
+"""Fills a queue as fast as the broker accepts messages, with frames that are made beforehand.
 
-Publishing through pika would take twice as long, and the queue is filled anew for each run.
+Publishing through pika would take twice as long, and each run fills the queue again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BLOCK = 2000
 def publishings(queue: str, count: int, ids: bool) -> list[bytes]:
     """All messages as frames on channel 1, `BLOCK` of them together.
 
-    They are persistent JSON objects of about 235 bytes, no two alike; `ids`: each has a
+    They are persistent JSON objects of about 235 bytes, all different; `ids`: each has a
     message_id, a UUID.
     """
     one_by_one = [publishing(queue, body, message_id) for body, message_id in messages(count, ids)]
@@ -47,7 +47,7 @@ def publishing(queue: str, body: bytes, message_id: str | None = None) -> bytes:
 
 
 def messages(count: int, ids: bool) -> Iterator[tuple[bytes, str | None]]:
-    """Bodies, and message_ids: the same ones for the same `count`."""
+    """Bodies and message_ids, which are the same for the same `count`."""
     draw = random.Random(count)
     for number in range(count):
         order = {
@@ -72,7 +72,7 @@ _NOTES = (
 
 
 class Publisher:
-    """A connection that writes frames, and reads confirmations."""
+    """A connection that writes frames and reads confirmations."""
 
     def __init__(self, url: str) -> None:
         """Connect, over plain TCP, and open channel 1 with confirmations."""
@@ -80,9 +80,9 @@ class Publisher:
         self._socket = socket.create_connection((parameters.host, parameters.port))
         self._buffer = b""
         self._confirmed_below = 1
-        """All tags below this are confirmed."""
+        """All tags below this one are confirmed."""
         self._confirmed_later: set[int] = set()
-        """Tags from there on that are confirmed one by one."""
+        """Higher tags that are confirmed one by one."""
         self._socket.sendall(frame.ProtocolHeader().marshal())
         start = self._receive()
         mechanism, response = parameters.credentials.response_for(start)
@@ -108,7 +108,7 @@ class Publisher:
         self.wait(confirmed + count)
 
     def write(self, block: bytes) -> None:
-        """Write frames, and read what the broker has confirmed meanwhile."""
+        """Write frames, and read the confirmations that have arrived."""
         self._socket.sendall(block)
         while select.select([self._socket], [], [], 0)[0]:
             self._confirm()
@@ -141,7 +141,7 @@ class Publisher:
         self._socket.sendall(frame.Method(channel, method).marshal())
 
     def _receive(self) -> Any:
-        """Return the next method of the broker, wait for it if need be."""
+        """Wait for the next method of the broker, and return it."""
         while True:
             consumed, received = frame.decode_frame(self._buffer)
             if received is not None:

@@ -1,8 +1,8 @@
-"""How late a document is: from publishing its message to Elasticsearch's receipt of it.
+"""The latency of documents: from publishing a message to Elasticsearch's receipt of its document.
 
-Messages are published at an even rate, each with the moment at which that is done, to the job as
-it is without being tuned. The stub takes a while for each answer, and notes how old each document
-is that it receives; all clocks are the one of this machine.
+Messages are published at an even rate, each with its time of publishing, to a job with default
+settings. The stub delays each answer, and records the age of each document that it receives, by
+the clock of this machine.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from bench.watch import cpu_seconds
 RATE = 1000
 """Messages a second."""
 WARM_UP = 2 * RATE
-"""Messages of which nothing is told: connections and threads are made for them."""
+"""The first messages do not count: the job opens connections and starts threads for them."""
 
 
 class Delay(NamedTuple):
-    """What makes a document late."""
+    """A window and a sink, which delay a document."""
 
     window: str
     """Its `time`."""
     answer_seconds: float
-    """What Elasticsearch takes for an answer."""
+    """The time until Elasticsearch answers."""
     limit: float
-    """Seconds that the p99 is to be below."""
+    """The goal: the largest p99, in seconds."""
 
 
 DELAYS = (
@@ -45,7 +45,7 @@ DELAYS = (
 
 
 class Lateness(NamedTuple):
-    """What was measured."""
+    """The result of a measurement."""
 
     seconds: Sequence[float]
     """The age of each document, in order."""
@@ -53,15 +53,15 @@ class Lateness(NamedTuple):
     """Of the job, for each message."""
 
     def percentile(self, percent: float) -> float:
-        """So many of a hundred documents are no older, in seconds."""
+        """The age that so many percent of the documents do not exceed, in seconds."""
         return self.seconds[math.ceil(len(self.seconds) * percent / 100) - 1]
 
 
 def report(rabbitmq: str, seconds: int) -> Iterator[str]:
-    """Measure each delay, and tell a table of it."""
+    """Measure each delay, and return a table in Markdown."""
     yield f"### From publishing to Elasticsearch's receipt, {RATE} messages a second"
     yield ""
-    yield "| `time` | answers take | p50 | p99 | wanted | reached | µs CPU a message |"
+    yield "| `time` | answers take | p50 | p99 | goal | reached | µs CPU a message |"
     yield "|---|--:|--:|--:|--:|---|--:|"
     for delay in DELAYS:
         measured = measure(rabbitmq, delay, seconds * RATE)
@@ -75,10 +75,10 @@ def report(rabbitmq: str, seconds: int) -> Iterator[str]:
 
 
 def measure(rabbitmq: str, delay: Delay, messages: int) -> Lateness:
-    """Run the job, and publish so many messages to it, and some before these.
+    """Run the job, and publish so many messages to it, after the warm-up.
 
     Raises:
-        AssertionError: the job has ended, or lost some; the message ends with what it has printed.
+        AssertionError: the job has ended or lost messages; the text ends with the job's output.
     """
     queue = BenchQueue(rabbitmq, "hopper.latency", {})
     try:

@@ -1,6 +1,6 @@
-"""What open groups cost: their memory, and what an activation takes while so many are open.
+"""The cost of open groups: their memory, and the time of an activation while they are open.
 
-Each number of groups has a process of its own: memory that was used before hides what is used now.
+Each number of groups has a process of its own: memory that was used before would hide the result.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ ACTIVATIONS = 2000
 
 
 class Open(NamedTuple):
-    """What so many open groups of one message cost."""
+    """The cost of many open groups of one message."""
 
     bytes_each: float
-    """Member, message, body, key and group: everything that stays."""
+    """Member, message, body, key and group: all that stays in memory."""
     activation: float
-    """µs of CPU: one message for a group that is open, a look for what is due, and when the next
-    look is due."""
+    """µs of CPU to add a message to an open group, to complete due groups, and to find when the
+    next one is due."""
 
 
 def measure(aggregate: str, groups: int, *, ids: bool = False) -> Open:
-    """Open so many groups, in a process of their own."""
+    """Open so many groups in a new process, and measure them."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(_measure, aggregate, groups, ids).result()
 

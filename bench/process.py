@@ -1,4 +1,4 @@
-"""The process of a contender: starts it, waits for it, ends it, and shows what it printed."""
+"""Starts the process of a contender, waits for it, ends it, and shows its output."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def running(
     """Start Python with these arguments, and kill the process at the end of the block.
 
     Raises:
-        AssertionError: the block has raised it; its message begins with `name`, and ends with what
-            the process printed.
+        AssertionError: the block has raised it; its text begins with `name`, and ends with the
+            output of the process.
     """
     with TemporaryFile("w+") as printed:
         process = subprocess.Popen(

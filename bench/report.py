@@ -1,4 +1,4 @@
-"""What has been measured, as Markdown."""
+"""The results in Markdown."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from bench.run import Contender, Measurement
 from bench.scenarios import ACKNOWLEDGES, BY_HAND, BenchResult, Results, Scenario
 
 pairs = partial(zip, strict=True)
-"""What was measured in the same round."""
+"""The measurements of the same round, together."""
 
 
 def medians(rounds: Mapping[Contender, Sequence[Measurement]]) -> Results:
-    """The median of each figure by itself."""
+    """The medians of all figures."""
     bounds, by_hand = rounds[ACKNOWLEDGES], rounds[BY_HAND]
     return {
         contender: BenchResult(
@@ -32,7 +32,7 @@ def medians(rounds: Mapping[Contender, Sequence[Measurement]]) -> Results:
 
 
 def table(scenario: Scenario, results: Results, remark: str) -> Iterator[str]:
-    """Lines: who did how well, and which targets are reached."""
+    """Lines: the figures of each contender, and which goals are reached."""
     yield f"### {scenario.title}"
     yield ""
     yield "| | messages/s | of the bound | µs CPU a message | of the script by hand | MiB |"
@@ -46,7 +46,7 @@ def table(scenario: Scenario, results: Results, remark: str) -> Iterator[str]:
     yield ""
     yield remark
     yield ""
-    yield "| target | is | reached |"
+    yield "| Goal | Result | Reached |"
     yield "|---|--:|---|"
     for target in scenario.targets:
         reached = "yes" if target.reached(results) else "no"

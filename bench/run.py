@@ -1,9 +1,8 @@
-"""One run: a queue is filled, a contender empties it, and what that took is measured.
+"""One run: fills a queue, lets a contender empty it, and measures the time, CPU and memory.
 
-The clock runs from the moment when the first message has left the queue to the moment when the
-last acknowledgement has left the contender: nothing was sent after it, and when the contender has
-ended there is nothing in the queue. Its start, and its end after that moment, are not counted;
-neither in time nor in CPU.
+The time runs from the moment when the first message has left the queue to the moment when the
+contender has sent its last acknowledgement: it sends nothing afterwards, and the queue is empty
+after its end. Neither time nor CPU include the start of the contender and its end.
 """
 
 from __future__ import annotations
@@ -22,29 +21,29 @@ from bench.watch import WatchedProcess
 MAX_RUN_SECONDS = 300
 
 LOOK_EVERY = 0.002
-"""Seconds between two looks at the queue before the first message: the error of the beginning."""
+"""Seconds between two polls of the queue before the first message: the error of the start."""
 SAMPLE_EVERY = 0.02
-"""Seconds between two looks afterwards. A look asks the queue for its length, as `queue.declare`
-does; fifty of them in a second are no burden for it."""
+"""Seconds between two polls afterwards. A poll is a passive `queue.declare`; fifty of them a second
+are no load for the broker."""
 SILENCE = 1.0
-"""Seconds. Who has sent nothing for so long has no acknowledgements left to send: the job gathers
-them for 5 ms, and a bulk of a thousand documents takes 20 to 100 ms."""
+"""Seconds. A contender that is silent for so long has no acknowledgements left: the job collects
+them for 5 ms, and a bulk request of a thousand documents takes 20 to 100 ms."""
 
 
 class Contender(NamedTuple):
-    """A way to do the job."""
+    """A program that empties the queue."""
 
     name: str
     arguments: tuple[str, ...]
     """For the Python interpreter."""
     ids: bool = False
-    """Its messages have a message_id."""
+    """Its messages have a `message_id`."""
     pipeline: str = "bench/pipeline.yaml"
-    """Of a job."""
+    """The spec, for a job of Hopper."""
 
 
 class Measurement(NamedTuple):
-    """What one run took."""
+    """The figures of one run."""
 
     rate: float
     """Messages a second."""
@@ -60,10 +59,10 @@ class Measurement(NamedTuple):
 
 
 class BenchQueue:
-    """The queue that is filled and emptied."""
+    """The queue that a run fills and empties."""
 
     def __init__(self, url: str, name: str, arguments: Mapping[str, Any]) -> None:
-        """Make it anew."""
+        """Delete the queue, and declare it again."""
         self.name, self._url = name, url
         self.port: int = pika.URLParameters(url).port
         self._connection = pika.BlockingConnection(pika.URLParameters(url))
@@ -72,7 +71,7 @@ class BenchQueue:
         self._channel.queue_declare(name, durable=True, arguments=dict(arguments))
 
     def fill(self, messages: int, ids: bool) -> None:
-        """Publish so many messages, and wait until the broker has confirmed all of them."""
+        """Publish so many messages, and wait until the broker has confirmed them all."""
         with Publisher(self._url) as publisher:
             publisher.publish(publishings(self.name, messages, ids), messages)
 
@@ -83,13 +82,13 @@ class BenchQueue:
         return count
 
     def consumers(self) -> int:
-        """How many consume it."""
+        """The number of its consumers."""
         answer = self._channel.queue_declare(self.name, passive=True)
         count: int = answer.method.consumer_count
         return count
 
     def delete(self) -> None:
-        """Remove it, and where the job would have parked messages."""
+        """Delete it, and its dead-letter queue."""
         self._channel.queue_delete(self.name)
         self._channel.queue_delete(f"{self.name}.parked")
         self._connection.close()
@@ -101,7 +100,7 @@ def run(
     """Fill the queue and let the contender empty it.
 
     Raises:
-        AssertionError: it did not, or not in time; the message ends with what it has printed.
+        AssertionError: it did not, or not in time; the text ends with its output.
     """
     queue.fill(messages, contender.ids)
     variables = {"BENCH_QUEUE": queue.name} | environment

@@ -1,4 +1,4 @@
-"""What is measured: three ways from a queue into Elasticsearch, who goes them, and what we want."""
+"""The scenarios: a queue, a sink, the contenders, and the goals of Hopper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BY_HAND = Contender("script by hand", ("-m", "bench.by_hand"))
 
 
 class BenchResult(NamedTuple):
-    """The medians of all rounds, each by itself."""
+    """The medians over all rounds."""
 
     rate: float
     """Messages a second."""
@@ -23,17 +23,17 @@ class BenchResult(NamedTuple):
     """For each message."""
     memory_bytes: float
     rate_of_bound: float
-    """Of the rate that who only acknowledges has in the same round: machines change their speed
-    from one minute to the next."""
+    """The ratio to the rate of the contender that only acknowledges, in the same round: machines
+    change their speed from minute to minute."""
     cpu_of_hand: float
-    """Of the CPU that the script by hand takes in the same round."""
+    """The ratio to the CPU of the script by hand, in the same round."""
 
 
 Results = Mapping[Contender, BenchResult]
 
 
 class BenchTarget(NamedTuple):
-    """What Hopper is to reach."""
+    """A goal of Hopper."""
 
     text: str
     limit: float
@@ -42,7 +42,7 @@ class BenchTarget(NamedTuple):
     value: Callable[[Results], float]
 
     def reached(self, results: Results) -> bool:
-        """Whether it is."""
+        """Whether these results reach it."""
         value = self.value(results)
         return value >= self.limit if self.at_least else value <= self.limit
 
@@ -59,13 +59,13 @@ class Scenario(NamedTuple):
 
 
 HAND_MICROSECONDS = 26
-"""What the script by hand took of CPU for a message, on the machine for which limits were set."""
+"""The CPU of the script by hand for a message, on the machine for which the goals were set."""
 
 
 def _cpu(limit: float) -> BenchTarget:
     return BenchTarget(
         f"at most {limit:g} µs of CPU a message where the script by hand takes "
-        f"{HAND_MICROSECONDS}: so much of it",
+        f"{HAND_MICROSECONDS}: this ratio to it",
         limit / HAND_MICROSECONDS,
         False,
         lambda results: results[HOPPER].cpu_of_hand,
@@ -100,8 +100,8 @@ SCENARIOS = (
         False,
         (
             BenchTarget(
-                "at least 100,000 messages a second, where the consumer that only acknowledges "
-                "has 200,000; else half of what it has",
+                "at least 100,000 messages a second, if the consumer that only acknowledges has "
+                "200,000; otherwise half of its rate",
                 0.5,
                 True,
                 lambda results: results[HOPPER].rate / min(200_000, results[ACKNOWLEDGES].rate),

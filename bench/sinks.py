@@ -1,4 +1,4 @@
-"""Where the documents go: a stub that only answers, or the real Elasticsearch, warmed up."""
+"""The sinks: a stub that only answers, or a real Elasticsearch that is warmed up."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bench.watch import cpu_seconds
 INDEX = "hopper-bench"
 
 WARM_UP = 200_000
-"""Documents after which Java has compiled what it needs; before, everything takes twice as long."""
+"""Documents after which Java has compiled its hot code; before, they take twice as long."""
 
 
 class BenchSink(Protocol):
-    """Open, while its `with` block lasts."""
+    """A sink that is open within its `with` block."""
 
     url: str
 
@@ -39,14 +39,14 @@ class BenchSink(Protocol):
         """Forget all documents."""
 
     def remark(self, documents: int) -> str:
-        """What to know of it, after so many documents."""
+        """A remark on the sink for the report, after so many documents."""
 
 
 class StubSink:
     """See `stub.py`."""
 
     def __init__(self, seconds: float = 0.0, throttled: float = 0.0) -> None:
-        """`seconds`: what each answer takes; `throttled`: the share of documents refused by it."""
+        """`seconds`: delay of each answer; `throttled`: the share of throttled documents."""
         self.url, self._options = "", (str(seconds), str(throttled))
 
     def __enter__(self) -> Self:
@@ -74,7 +74,7 @@ class StubSink:
         return f"The stub used {1e6 * used / documents:.1f} µs of CPU a document."
 
     def ages(self) -> list[float]:
-        """How old each document was when it arrived, by its field `sent`."""
+        """The age of each document at its arrival, by its field `sent`."""
         with urllib.request.urlopen(f"{self.url}/ages") as answer:
             ages: list[float] = json.load(answer)
         return ages

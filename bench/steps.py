@@ -1,7 +1,7 @@
-"""The steps between the two ends of the flow, as simulated: without Bytewax, brokers or threads.
+"""Runs the steps between source and sink without Bytewax, brokers or threads.
 
-Messages are made beforehand, and the sink stores everything at once, and nothing: so what a call
-takes is CPU of our own steps alone.
+Messages are made beforehand, and the sink answers at once that all documents are stored: so the
+measured CPU is that of our own steps.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from flows.steps.routing import ForShard, is_for_shard
 from flows.values.stop import Stop
 
 TOGETHER = 500
-"""Messages that arrive at once: what comes in 10 ms at 50,000 a second."""
+"""Messages that arrive together: those of 10 ms, at 50,000 a second."""
 ORIGIN = Origin("hopper.bench/000", 1)
 
 
@@ -54,9 +54,9 @@ class Cost(NamedTuple):
 
 
 def arrivals(count: int, keys: int, *, ids: bool = False) -> Iterator[Arrived]:
-    """So many messages of about 235 bytes, whose field `customer` has so many values.
+    """So many messages of about 235 bytes, with so many different values of `customer`.
 
-    As many values as messages: no two have the same one.
+    With as many values as messages, each message has its own value.
     """
     draw, route = random.Random(keys), encode_route("", "hopper.bench")
     together: list[Message] = []
@@ -73,7 +73,7 @@ def arrivals(count: int, keys: int, *, ids: bool = False) -> Iterator[Arrived]:
 
 
 class BenchSteps:
-    """The steps of a job whose `aggregate`, and whose index, are these."""
+    """The steps of a job with this `aggregate` and this index."""
 
     def __init__(self, aggregate: str, index: str = "bench") -> None:
         spec = _spec(aggregate, index)
@@ -84,11 +84,11 @@ class BenchSteps:
         self._steps = SimulatedSteps(self.job)
 
     def correlated(self, arrived: Arrived) -> list[tuple[str, ForShard | Lost]]:
-        """What is told to the shards of messages that arrived together."""
+        """The values that `correlate` sends to the shards for these messages."""
         return list(filter(is_for_shard, self._steps.correlate([arrived])))
 
     def run(self, arrived: Sequence[Arrived]) -> Cost:
-        """Let messages go round."""
+        """Run all steps on these messages, and return the cost."""
         clock, spent, count = time.process_time, [0.0, 0.0, 0.0], 0
         aggregates, writes = self._steps.aggregates, self._steps.writes
         for prepared in arrived:
@@ -116,9 +116,9 @@ class BenchSteps:
 
 
 def _received(arrived: Arrived) -> Arrived:
-    """The same messages as if the reader had just cut them out of what it read.
+    """Copies of the messages, as if the reader had just received them.
 
-    Their memory is that of messages that have left, and as near to the processor as in a job.
+    They reuse the memory of earlier messages, which is in the processor's cache as in a job.
     """
     messages = [
         replace(one, properties=bytes(memoryview(one.properties)), body=bytes(memoryview(one.body)))
@@ -142,7 +142,7 @@ def _spec(aggregate: str, index: str) -> Pipeline:
 
 
 class _Source(MemoryQueueSource):
-    """A consumer in memory, whose messages are told as RabbitMQ's."""
+    """A consumer in memory, whose messages have the envelopes of RabbitMQ."""
 
     def __init__(self, spec: RabbitMQSource) -> None:
         memory = MemorySource(name=spec.queue, consumers=1)

@@ -1,10 +1,10 @@
-"""An Elasticsearch that stores nothing: it counts the documents of a `_bulk`, and says yes to all.
+"""An Elasticsearch that stores nothing: it answers each bulk request as if all were stored.
 
-It answers as much as the real one would, item by item, and prepares each answer once. Its cost is
-shared by all that is measured, and told with the results.
+Its answers are as long as those of the real one, with an item for each document, and are prepared
+once. All contenders share its cost, which the report shows.
 
-`python -m bench.stub 0.005 0.2` takes 5 ms for each answer, and throttles a fifth of all documents
-(429); `GET /ages` tells how old each document was, by its field `sent`, when the request arrived.
+`python -m bench.stub 0.005 0.2` delays each answer by 5 ms, and throttles a fifth of all documents
+(429); `GET /ages` returns the age of each document at its arrival, by its field `sent`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ITEM = {
     "_primary_term": 1,
     "status": 201,
 }
-"""What Elasticsearch 9 says of a document that it has stored."""
+"""The item of Elasticsearch 9 for a stored document."""
 
 
 BUSY = {
@@ -37,16 +37,16 @@ BUSY = {
     "status": 429,
     "error": {"type": "es_rejected_execution_exception", "reason": "rejected execution"},
 }
-"""What it says of one that it has no room for now."""
+"""Its item for a throttled document."""
 
 
 class Stub(StreamRequestHandler):
-    """Serves one connection, as long as it lasts."""
+    """Serves one connection until it ends."""
 
     seconds = 0.0
-    """What each answer to a bulk request takes."""
+    """The delay of each answer to a bulk request."""
     throttled = 0.0
-    """The share of documents that it refuses, each by chance."""
+    """The share of throttled documents, chosen at random."""
     ages: ClassVar[list[float]] = []
 
     def handle(self) -> None:
@@ -61,7 +61,7 @@ class Stub(StreamRequestHandler):
                 self.wfile.write(_http(HTTPStatus.OK, self.ages))
                 continue
             self.ages.extend(now - float(sent) for sent in _SENT(body))
-            # A document is two lines: what to do with it, and its source.
+            # A document is two lines: its action, and its source.
             documents = body.count(b"\n") // 2
             if self.seconds and documents:
                 time.sleep(self.seconds)
@@ -83,7 +83,7 @@ def answer(documents: int, short: bool) -> bytes:
 
 
 def partial(documents: int, throttled: float) -> bytes:
-    """The answer to a request of which a share is too much."""
+    """The answer to a request of which a share is throttled."""
     items = [{"index": BUSY if random.random() < throttled else ITEM} for _ in range(documents)]
     return _http(HTTPStatus.OK, {"took": 1, "errors": True, "items": items})
 
