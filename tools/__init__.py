@@ -1,1 +1,1 @@
-"""Local services, the demo, and what makes the environment: no part of the program."""
+"""Local services, the demo, and the virtual environment: no part of the program."""

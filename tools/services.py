@@ -1,8 +1,8 @@
-"""The RabbitMQ and the Elasticsearch that demo, tests and trials share; how, is in `local/`.
+"""The RabbitMQ and the Elasticsearch that demo, tests and benchmarks share; `local/` runs them.
 
-    python tools/services.py start     have both answer, and print where, for a shell to `eval`
-    python tools/services.py stop      end those that were started, and forget what they hold
-    python tools/services.py status    say what runs
+    python tools/services.py start     start both, and print their URLs for a shell to `eval`
+    python tools/services.py stop      stop both, and delete their data
+    python tools/services.py status    show which of them run
 
 A service whose URL is in the environment (`RABBITMQ_URL`, `ELASTICSEARCH_URL`) is not started.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# A script sees only what lies beside it; this one belongs to a package.
+# A script finds only modules of its own folder; this one belongs to a package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.local.elasticsearch import ElasticsearchServer
@@ -30,20 +30,20 @@ SERVERS: dict[str, Callable[[], Server]] = {
     "RABBITMQ_URL": RabbitMQServer,
     "ELASTICSEARCH_URL": ElasticsearchServer,
 }
-"""What is started where the variable of that name does not say where one is."""
+"""The server to start if the variable of that name is not set."""
 
 
 def url(variable: str) -> str:
-    """Where the service of that variable is; starts it when the variable is not set.
+    """The URL of a service; starts the service if its variable is not set.
 
     Raises:
-        CannotStart: it cannot be had on this machine.
+        CannotStart: this machine cannot run it.
     """
     return os.environ.get(variable) or SERVERS[variable]().start().url
 
 
 def start() -> None:
-    """Start what the environment does not name, all at once; print `export NAME=url` for each."""
+    """Start the services without a variable, all at once; print `export NAME=url` for each."""
     missing = [variable for variable in SERVERS if not os.environ.get(variable)]
     with ThreadPoolExecutor() as pool:
         for variable, where in zip(missing, pool.map(url, missing), strict=True):
@@ -51,17 +51,17 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End both, and delete their data."""
+    """Stop both, and delete their data."""
     for server in SERVERS.values():
         server().remove()
 
 
 def status() -> None:
-    """Print a line for each."""
+    """Print a line for each service."""
     for variable, server in SERVERS.items():
         one = server()
         if os.environ.get(variable):
-            print(f"{one.kind}: {variable} names another")  # with its password, so not shown
+            print(f"{one.kind}: {variable} names another")  # not the URL, which may have a password
         elif one.pid is None:
             print(f"{one.kind}: not running")
         else:
@@ -82,7 +82,7 @@ or start both with Docker (docker compose -f tools/compose.yaml up --wait) and n
 
 
 def main() -> None:
-    """Run the command that is named on the command line."""
+    """Run the command of the command line."""
     commands = {command.__name__: command for command in (start, stop, status)}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -1,4 +1,4 @@
-"""`make demo` keeps its word."""
+"""`make demo` on real services."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def environment(rabbitmq_url: str, elasticsearch_url: str, tmp_path: Path) -> di
 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        # Tests that run in the background may have been told to ignore Ctrl-C.
+        # Tests that run in the background may inherit that Ctrl-C is ignored.
         ["env", "--default-signal=INT", sys.executable, "-m", "tools.demo", *arguments],
         cwd=ROOT,
         env=environment,
@@ -40,14 +40,14 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
 
 
 def test_every_event_of_the_demo_arrives(environment: dict[str, str], tmp_path: Path) -> None:
-    """It says so itself, with the numbers of Elasticsearch, and leaves no file behind."""
+    """The demo says so, with the numbers of Elasticsearch, and leaves no file behind."""
     demo = start(environment, "--events", "3000", "--seconds", "4")
 
     output, _ = demo.communicate(timeout=60)
 
     assert demo.returncode == 0, output
     assert "Elasticsearch has 2,995 documents" in output
-    assert "has left with exit code 0" in output
+    assert "has ended with exit code 0" in output
     assert "3,000 published, 2,995 stored + 5 parked: nothing is lost" in output
     lines = output.splitlines()
     shown = "\n".join(line for line in lines if not re.search(" (WARNING|ERROR) ", line))
@@ -57,10 +57,10 @@ def test_every_event_of_the_demo_arrives(environment: dict[str, str], tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
-def test_the_demo_does_not_begin_beside_another(
+def test_the_demo_does_not_start_beside_another(
     environment: dict[str, str], rabbitmq_url: str
 ) -> None:
-    """Its sums would be wrong; and no queue in use is deleted."""
+    """Its sums would be wrong; and it deletes no queue in use."""
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         channel = connection.channel()
         channel.queue_declare("hopper-demo", durable=True)

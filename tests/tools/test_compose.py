@@ -1,4 +1,4 @@
-"""The services for Docker are the same two, as close to the world as the local ones."""
+"""The services for Docker are the same two, on the same ports of loopback."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_elasticsearch_is_the_version_that_runs_without_docker() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_it_is_seen_on_loopback_only(name: str) -> None:
-    """Both let everybody in, so no other machine may reach them."""
+def test_it_listens_on_loopback_only(name: str) -> None:
+    """Both accept every client, so no other machine may reach them."""
     for port in SERVICES[name]["ports"]:
         address, outside, inside = port.split(":")
         assert address == "127.0.0.1"
@@ -42,16 +42,16 @@ def test_it_is_seen_on_loopback_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
-def test_it_tells_when_it_is_ready(name: str) -> None:
-    """So that `up --wait` means something, with room for a slow first start."""
+def test_it_has_a_health_check(name: str) -> None:
+    """So that `up --wait` works, with time for a slow first start."""
     check = SERVICES[name]["healthcheck"]
 
     assert check["test"][0] in {"CMD", "CMD-SHELL"}
     assert int(check["interval"].removesuffix("s")) * check["retries"] >= 120
 
 
-def test_the_advice_names_its_ports() -> None:
-    """What a user is told to export is what the file publishes."""
+def test_the_advice_has_its_ports() -> None:
+    """The exported URLs are those that the file publishes."""
     for service, port in [("rabbitmq", "127.0.0.1:5672"), ("elasticsearch", "127.0.0.1:9200")]:
         assert any(each.startswith(port) for each in SERVICES[service]["ports"])
         assert port in ADVICE

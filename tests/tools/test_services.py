@@ -1,4 +1,4 @@
-"""Starting services decides rightly, without a service being started."""
+"""Which services are started, and the advice if they cannot start; no service is started here."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def test_a_named_service_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None
     assert services.url("RABBITMQ_URL") == "amqp://elsewhere"
 
 
-def test_nothing_is_exported_that_the_environment_has(
+def test_variables_of_the_environment_are_not_exported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may hold a password, and the shell has it already."""
+    """They may contain a password, and the shell has them already."""
     for variable in services.SERVERS:
         monkeypatch.setenv(variable, "amqp://user:password@elsewhere")
 
@@ -34,8 +34,8 @@ def test_nothing_is_exported_that_the_environment_has(
     assert "password" not in capsys.readouterr().out
 
 
-def test_what_cannot_start_is_told_with_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No traceback: what is missing, the two variables, the file for Docker; exit code 1."""
+def test_a_failed_start_prints_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No traceback: the missing thing, the two variables, the file for Docker; exit code 1."""
     monkeypatch.setattr(services, "SERVERS", {"RABBITMQ_URL": refuse})
     monkeypatch.delenv("RABBITMQ_URL", raising=False)
     monkeypatch.setattr(sys, "argv", ["services.py", "start"])
@@ -43,6 +43,6 @@ def test_what_cannot_start_is_told_with_the_ways_out(monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit) as end:
         services.main()
 
-    told = str(end.value.code)  # a text is printed, and the exit code is 1
+    printed = str(end.value.code)  # sys.exit prints a text, and the exit code is 1
     wanted = ["there is no rabbitmq-server", "RABBITMQ_URL", "ELASTICSEARCH_URL", "compose.yaml"]
-    assert [words for words in wanted if words not in told] == []
+    assert [words for words in wanted if words not in printed] == []

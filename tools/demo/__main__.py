@@ -2,9 +2,9 @@
 
     python -m tools.demo
 
-Starts a RabbitMQ and an Elasticsearch where `RABBITMQ_URL` and `ELASTICSEARCH_URL` name none,
+Starts a RabbitMQ and an Elasticsearch if `RABBITMQ_URL` and `ELASTICSEARCH_URL` are not set,
 publishes events, runs `python -m bytewax.run flows.pipeline` on them, and asks Elasticsearch what
-arrived. The exit code is 0 when each event is either stored or parked.
+arrived. The exit code is 0 if each event is either stored or parked.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ from tools.local.ports import free_ports
 
 SPEC = Path("tools/demo/pipeline.yaml")
 NAME = "hopper-demo"
-"""Of the queue and of the index, as `SPEC` has them."""
+"""The name of the queue and of the index in `SPEC`."""
 
 SCHEMES = {"RABBITMQ_URL": ("amqp", "amqps"), "ELASTICSEARCH_URL": ("http", "https")}
-"""What the URLs of the services may begin with."""
+"""The schemes that the URLs of the services may have."""
 
 MAX_SECONDS = 90
-"""From the first event on; it takes less than twenty where nothing is in the way."""
+"""From the first event on; without problems the demo takes less than twenty."""
 
 PUBLISH_EVERY = 0.05
-"""Seconds in which events gather before they are published together."""
+"""Seconds of events that are published together."""
 LOOK_EVERY = 0.5
-"""Seconds between two looks at the job."""
+"""Seconds between two reads of the job's metrics."""
 
 EXIT_INTERRUPTED = 130
-"""As a shell says it of what Ctrl-C has ended."""
+"""The exit code of shells for a program that Ctrl-C has ended."""
 
 
 def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
-    """Show all of it; return whether each event is either stored or parked.
+    """Run the demo; return whether each event is either stored or parked.
 
     Raises:
-        Trouble: something has kept it from its end.
+        DemoTrouble: the demo cannot go on.
     """
     index = DemoIndex(urls["ELASTICSEARCH_URL"], NAME)
     [port] = free_ports(1)
@@ -70,21 +70,21 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
             last = watch(broker, job, day, port)
             print("\nEach event is stored or parked. The job is told to stop (SIGTERM), drains,")
             job.drain()
-            print("and has left with exit code 0.")
+            print("and has ended with exit code 0.")
         parked = broker.take_parked()
 
     index.refresh()
     stored = index.count()
     tell(report.arrived(stored, index.first("order"), index.bulks()))
-    tell(report.gathered(last))
-    tell(report.put_aside(parked))
+    tell(report.windows(last))
+    tell(report.parked_messages(parked))
     tell(report.conclusion(events, stored, len(parked)))
     print(f"Look further: {index.search_command}")
     return events == stored + len(parked)
 
 
 def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.ShopEvent], port: int) -> Counters:
-    """Publish each event when it is due, and show the job at work until it is done with all."""
+    """Publish each event when it is due, and show progress until all events have an outcome."""
     began_at = look_at = time.monotonic()
     published, seen = 0, Counters()
     with ProgressLine(sys.stdout) as progress:
@@ -105,7 +105,7 @@ def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.ShopEvent], port:
                 if now - began_at > MAX_SECONDS:
                     raise DemoTrouble(
                         f"After {MAX_SECONDS} s only {seen.settled:,} of {len(day):,} events are "
-                        f"stored or parked. What the job says is in {job.log}."
+                        f"stored or parked. The log of the job is {job.log}."
                     )
             broker.wait(PUBLISH_EVERY)
 
@@ -132,19 +132,19 @@ def main() -> int:
     except DemoTrouble as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
-        print("\nStopped early. The job has left.")
+        print("\nStopped early. The job has ended.")
         return EXIT_INTERRUPTED
 
 
 def _set_up() -> None:
-    # The end of the demo is the end of its job.
+    # SIGTERM ends the demo like Ctrl-C, so that its job ends too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # What is shown is of now, in a pipe as well; and a terminal may know fewer characters than
-    # Elasticsearch does.
+    # Lines appear at once, in a pipe too; and a terminal may not have all characters of
+    # Elasticsearch.
     assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(line_buffering=True, errors="replace")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    # It reports at length what we say in one sentence.
+    # pika logs at length what we print in one sentence.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 

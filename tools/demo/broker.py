@@ -1,6 +1,6 @@
-"""RabbitMQ as the demo needs it: fills the queue as a shop would, and looks at what was parked.
+"""RabbitMQ for the demo: publishes the events of the shop, and reads the parked messages.
 
-It is not a part of the job, and does not share its code: the job gets messages from strangers.
+It shares no code with the job, like other publishers.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class DemoBroker:
     """A connection to RabbitMQ, and the two queues of the demo on it."""
 
     def __init__(self, url: str, queue: str) -> None:
-        """Connect, and begin with an empty queue and nothing parked.
+        """Connect, and delete all messages of the queue and all parked ones.
 
         Raises:
-            Trouble: the queue has a consumer already; or RabbitMQ cannot be reached, which
-                may be so for every method.
+            DemoTrouble: the queue has a consumer already; or RabbitMQ cannot be reached, which
+                every method may raise.
         """
         self._place = without_password(url)
         self._queue, self._parking = queue, f"{queue}.parked"
@@ -61,9 +61,9 @@ class DemoBroker:
                 self._connection.close()
 
     def publish(self, events: Sequence[ShopEvent]) -> None:
-        """Return when all of them are in the queue, and on disk.
+        """Publish the events, and return when all of them are in the queue, and on disk.
 
-        A transaction says so once for many messages; it would take a confirm for each of them.
+        A transaction confirms many messages at once; publisher confirms would be one for each.
         """
         if not events:
             return
@@ -86,7 +86,7 @@ class DemoBroker:
             self._connection.sleep(seconds)
 
     def take_parked(self) -> list[Parked]:
-        """Take all parked messages out of their queue, once the job has made it."""
+        """Take all parked messages out of their queue, which the job has declared."""
         parked: list[Parked] = []
         with self._translated():
             while True:
@@ -105,5 +105,5 @@ class DemoBroker:
         try:
             yield
         except (AMQPError, OSError) as error:
-            # Some of pika's errors say nothing, but hold another one that does.
+            # Some of pika's errors have no text, but contain another error that has one.
             raise DemoTrouble(f"RabbitMQ at {self._place}: {str(error) or repr(error)}") from error

@@ -1,4 +1,4 @@
-"""What the job has counted so far, from its endpoint for Prometheus."""
+"""The counters of the job, from its metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 TIMEOUT_SECONDS = 5
-"""It answers within milliseconds; only a machine in trouble needs more."""
+"""The job answers within milliseconds; only an overloaded machine needs more."""
 
 
 class Counters(NamedTuple):
-    """A look at the job."""
+    """The counters at one moment."""
 
     received: int = 0
     stored: int = 0
     parked: int = 0
     open: int = 0
-    """Messages that have been received, and are neither stored nor parked yet."""
+    """Received messages that are neither stored nor parked yet."""
     bulks: int = 0
     bulks_by_size: Sequence[tuple[str, int]] = ()
-    """How many bulk requests had how many documents (`101 to 500`), smallest first."""
+    """The number of bulk requests by their documents (`101 to 500`), smallest first."""
     windows: Sequence[tuple[str, int]] = ()
-    """How many windows were completed by which rule."""
+    """The number of windows by the rule that completed them."""
 
     @property
     def settled(self) -> int:
-        """Messages of which nothing more is to be expected."""
+        """Messages that have their outcome."""
         return self.stored + self.parked
 
 
 def look(port: int) -> Counters | None:
-    """Ask a job on this machine; `None`: it does not answer, or not yet."""
+    """Read the counters of a job on this machine; `None`: it does not answer, or not yet."""
     url = f"http://127.0.0.1:{port}/metrics"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
@@ -66,7 +66,7 @@ def read(text: str) -> Counters:
 
 
 def _by_size(samples: Sequence[Sample]) -> Iterator[tuple[str, int]]:
-    """Each bucket by itself: Prometheus has all the smaller ones in it as well."""
+    """Each bucket alone: a bucket of Prometheus includes all smaller ones."""
     buckets = [
         (float(sample.labels["le"]), int(sample.value))
         for sample in samples

@@ -1,6 +1,6 @@
-"""Elasticsearch as the demo needs it: makes the index, and asks afterwards what is in it.
+"""Elasticsearch for the demo: creates the index, and reads it afterwards.
 
-It shares nothing with the job: what arrived is to be seen with other eyes than the writer's.
+It shares no code with the job, so it checks the job independently.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from connectors.url import without_password
 from tools.demo.trouble import DemoTrouble
 
 TIMEOUT_SECONDS = 30
-"""What Elasticsearch itself gives to the making of an index."""
+"""The time that Elasticsearch itself allows for creating an index."""
 
 
 class BulkCounts(NamedTuple):
-    """What Elasticsearch has counted of the bulk requests to an index."""
+    """The bulk requests to an index, as Elasticsearch counts them."""
 
     requests: int
     size_bytes: int
-    """Of all of them together."""
+    """The size of all of them together."""
 
 
 class DemoIndex:
@@ -38,24 +38,24 @@ class DemoIndex:
         self._url = place.geturl().rstrip("/")
         self._name = name
         self.search_command = f"curl '{self._url}/{name}/_search?pretty'"
-        """For people who want to look further."""
+        """A command to look at more documents."""
         if parts.username:
             self.search_command = (
                 f"curl --user {parts.username} '{self._url}/{name}/_search?pretty'"
             )
 
     def make_anew(self, mapping: dict[str, Any]) -> None:
-        """Make it, empty, also where one was.
+        """Create it empty, also if it exists.
 
         Raises:
-            Trouble: Elasticsearch cannot be reached, or refuses; as with every method.
+            DemoTrouble: Elasticsearch cannot be reached, or refuses; as with every method.
         """
         self._ask("DELETE", "?ignore_unavailable=true")
-        # Without replicas a cluster of one node is as healthy as it can be.
+        # Without replicas a cluster of one node is healthy.
         self._ask("PUT", "", {"mappings": mapping, "settings": {"number_of_replicas": 0}})
 
     def refresh(self) -> None:
-        """Let everything that is stored be found."""
+        """Make all stored documents visible to searches."""
         self._ask("POST", "/_refresh")
 
     def count(self) -> int:
@@ -64,14 +64,14 @@ class DemoIndex:
         return count
 
     def first(self, kind: str) -> dict[str, Any]:
-        """Return the oldest document of a type, or an empty one when there is none."""
+        """Return the oldest document of a type, or an empty one if there is none."""
         query = {"size": 1, "query": {"term": {"type": kind}}, "sort": ["@timestamp"]}
         hits = self._ask("POST", "/_search", query)["hits"]["hits"]
         source: dict[str, Any] = hits[0]["_source"] if hits else {}
         return source
 
     def bulks(self) -> BulkCounts:
-        """Return what Elasticsearch has counted since the index was made."""
+        """Return the counts since the index was created."""
         bulk = self._ask("GET", "/_stats/bulk")["_all"]["primaries"]["bulk"]
         return BulkCounts(bulk["total_operations"], bulk["total_size_in_bytes"])
 

@@ -1,4 +1,4 @@
-"""The job as its users run it: a process of its own, whose log goes to a file."""
+"""The job as users run it: a process of its own, whose log goes to a file."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from types import TracebackType
 from tools.demo.trouble import DemoTrouble
 
 ROOT = Path(__file__).resolve().parents[2]
-"""Where `flows` and `connectors` lie."""
+"""The folder of `flows` and `connectors`."""
 
 COMMAND = ["-m", "bytewax.run", "flows.pipeline"]
-"""What Python is told."""
+"""The arguments of Python."""
 
 MAX_DRAIN_SECONDS = 40
-"""More than the job gives itself, which is 30 s unless its spec says otherwise."""
+"""More than `drain_timeout` of the job, which is 30 s by default."""
 
 MAX_LEAVE_SECONDS = 5
-"""For a job that is not waited for any more: a drain with nothing in its way takes a second."""
+"""After an error the demo waits no longer; a drain without problems takes a second."""
 
 
 class DemoJob:
-    """One process; leaving the `with` block ends it, if it still runs."""
+    """One process; the end of the `with` block ends it, if it still runs."""
 
     def __init__(self, spec: Path, environment: dict[str, str]) -> None:
         """Describe it; `with` starts it. `environment` is added to ours."""
@@ -37,7 +37,7 @@ class DemoJob:
         file, name = tempfile.mkstemp(prefix="hopper-demo-", suffix=".log")
         self._file = os.fdopen(file, "wb")
         self.log = Path(name)
-        """What it says; stays when there is trouble, and is removed when there is none."""
+        """Its log, which is kept only after an error."""
         self._process = subprocess.Popen(
             [sys.executable, *COMMAND],
             cwd=ROOT,
@@ -45,8 +45,8 @@ class DemoJob:
             stdin=subprocess.DEVNULL,
             stdout=self._file,
             stderr=self._file,
-            # Else Ctrl-C would reach it as well, and our own signal would be its second one, which
-            # ends it without a drain.
+            # Otherwise Ctrl-C would reach the job too, and our own signal would be the second one,
+            # which ends it without a drain.
             start_new_session=True,
         )
         return self
@@ -68,22 +68,22 @@ class DemoJob:
                 self.log.unlink()
 
     def drain(self) -> None:
-        """Send SIGTERM, and wait until it has left with exit code 0.
+        """Send SIGTERM, and wait until it has ended with exit code 0.
 
         Raises:
-            Trouble: it has not; with the end of its log.
+            DemoTrouble: it has not; with the end of its log.
         """
         code = self._end(MAX_DRAIN_SECONDS)
         if code is None:
-            raise self._trouble(f"The job has not left within {MAX_DRAIN_SECONDS} s")
+            raise self._trouble(f"The job has not ended within {MAX_DRAIN_SECONDS} s")
         if code != 0:
-            raise self._trouble(f"The job has left with exit code {code}")
+            raise self._trouble(f"The job has ended with exit code {code}")
 
     def check(self) -> None:
-        """See that it runs.
+        """Check that it runs.
 
         Raises:
-            Trouble: it does not; with the end of its log.
+            DemoTrouble: it does not; with the end of its log.
         """
         code = self._process.poll()
         if code is not None:
@@ -100,7 +100,7 @@ class DemoJob:
         return [line for line in lines if " WARNING " in line or " ERROR " in line]
 
     def _end(self, seconds_max: float) -> int | None:
-        """Let it drain; the exit code, or nothing if that takes too long."""
+        """Drain it; return the exit code, or `None` if that takes too long."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:

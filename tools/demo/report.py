@@ -1,4 +1,4 @@
-"""What the demo says before and after: it only puts into words what it is given."""
+"""The texts that the demo prints before and after; pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tools.demo.counters import Counters
 from tools.demo.index import BulkCounts
 
 WIDTH = 80
-"""Columns that are filled, as far as it can be had: every terminal has them."""
+"""Columns of the output: every terminal has them."""
 
 MAX_REASON_LINES = 3
-"""The parked message has all of its reason; the beginning is enough to see what is meant."""
+"""Only the beginning of a reason is shown; the parked message has all of it."""
 
 
 def introduction(events: int, seconds: float, places: Mapping[str, str]) -> Iterator[str]:
-    """Tell what is going to happen, and where."""
+    """Describe what the demo does, and on which services."""
     yield ""
     yield f"A web shop's day in {seconds:g} seconds: {events:,} orders, payments and page views."
     yield ""
@@ -30,7 +30,7 @@ def introduction(events: int, seconds: float, places: Mapping[str, str]) -> Iter
 
 
 def arrived(stored: int, sample: Mapping[str, Any], bulks: BulkCounts) -> Iterator[str]:
-    """Tell what Elasticsearch has."""
+    """Describe the content of Elasticsearch."""
     yield ""
     yield f"Elasticsearch has {stored:,} documents. The first order:"
     yield ""
@@ -40,8 +40,8 @@ def arrived(stored: int, sample: Mapping[str, Any], bulks: BulkCounts) -> Iterat
     yield f"It counts {bulks.requests:,} bulk requests, of {average:,.0f} KiB on average."
 
 
-def gathered(counters: Counters) -> Iterator[str]:
-    """Tell how messages were gathered, as two tables side by side."""
+def windows(counters: Counters) -> Iterator[str]:
+    """Show the sizes of bulk requests and the completed windows, as two tables side by side."""
     yield ""
     left = _table("documents", "bulks", counters.bulks_by_size)
     most_first = sorted(counters.windows, key=lambda row: -row[1])
@@ -51,8 +51,8 @@ def gathered(counters: Counters) -> Iterator[str]:
         yield f"  {one:<{width}}      {other}".rstrip()
 
 
-def put_aside(parked: Sequence[Parked]) -> Iterator[str]:
-    """Tell what could not be stored, and why."""
+def parked_messages(parked: Sequence[Parked]) -> Iterator[str]:
+    """List the parked messages with their reasons."""
     yield ""
     yield f"{len(parked)} messages could not be stored, and were parked with the reason:"
     yield ""
@@ -68,7 +68,7 @@ def put_aside(parked: Sequence[Parked]) -> Iterator[str]:
 
 
 def conclusion(published: int, stored: int, parked: int) -> Iterator[str]:
-    """Tell whether everything is there."""
+    """Say whether all events are stored or parked."""
     yield ""
     sum_ = f"{published:,} published, {stored:,} stored + {parked:,} parked"
     if published == stored + parked:
@@ -78,7 +78,7 @@ def conclusion(published: int, stored: int, parked: int) -> Iterator[str]:
 
 
 def _json(value: Any) -> str:
-    """Print JSON with everything on one line that fits on one."""
+    """Format JSON, with each value on one line if it fits."""
     line = json.dumps(value)
     if len(line) < WIDTH - 20 or not isinstance(value, (dict, list)):
         return line

@@ -1,6 +1,6 @@
-"""A day of a web shop in a few seconds: what happens there, when, and how the index stores it.
+"""A day of a web shop in a few seconds: its events with their times, and the mapping of the index.
 
-Pure, and random from a seed: the same arguments give the same events. It publishes nothing.
+Pure, and random from a seed: the same arguments give the same events.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from random import Random
 from typing import Any, NamedTuple
 
 DAY = [(0.15, 0.005), (0.50, 0.98), (0.35, 0.015)]
-"""Share of the time, share of the events: a quiet morning, the rush of a sale, a quiet evening."""
+"""Shares of the time and of the events: a quiet morning, the rush of a sale, a quiet evening."""
 
 BROKEN = 5
-"""Events of a day that cannot be stored; every other one is not even JSON."""
+"""Events of a day that cannot be stored; every second one is not even JSON."""
 
 MAPPING: dict[str, Any] = {
     "properties": {
@@ -47,7 +47,7 @@ MAPPING: dict[str, Any] = {
         "browser": {"properties": {"name": {"type": "keyword"}, "mobile": {"type": "boolean"}}},
     }
 }
-"""Of the index: what is a number here must be one in every event."""
+"""The mapping of the index: a number here must be a number in every event."""
 
 PRICES = {"kettle": 39.9, "teapot": 24.5, "cup": 6.2, "saucer": 4.8, "tea-strainer": 3.5}
 COUNTRIES = ["AT", "CH", "DE", "ES", "FR", "GB", "IT", "JP", "PT", "US"]
@@ -55,10 +55,10 @@ BROWSERS = ["Chrome", "Edge", "Firefox", "Safari"]
 
 
 class ShopEvent(NamedTuple):
-    """Something that happened in the shop."""
+    """An event in the shop."""
 
     due_at: float
-    """Seconds from the beginning of the stream to the moment it is published."""
+    """Seconds from the beginning of the stream until it is published."""
     id: str
     type: str
     body: bytes
@@ -100,7 +100,7 @@ def _break(order: dict[str, Any], number: int) -> bytes:
 
 
 class _Shop:
-    """Makes up what its customers do."""
+    """Generates the actions of customers."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -108,7 +108,7 @@ class _Shop:
         self._unpaid: list[dict[str, Any]] = []
 
     def anything(self) -> dict[str, Any]:
-        """Most customers look around, some order, and most of those pay."""
+        """Most customers view pages, some order, and most of those pay."""
         chance = self._random.random()
         if chance < 0.70:
             return self._page_view()

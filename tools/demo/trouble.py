@@ -1,4 +1,4 @@
-"""What keeps the demo from going on."""
+"""The error that ends the demo."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """RabbitMQ and Elasticsearch on this machine, without containers; the standard library only.
 
-    RabbitMQ().start().url          the shared one: reused when it runs, left running
-    with Elasticsearch("name"):     a private one: empty, for the caller alone, removed at the end
+    RabbitMQServer().start().url          the shared server: reused if it runs, and left running
+    with ElasticsearchServer("name"):     a private one: empty, for the caller alone, then removed
 
-Linux only. Nothing here touches a server that something else started.
+Linux only. Servers that other programs have started are not touched.
 """

@@ -1,4 +1,4 @@
-"""Commands that have to succeed; servers are not started here, for they do not return."""
+"""Runs commands that must succeed and return; servers are started elsewhere."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from tools.local.folders import CannotStart
 
 MAX_WORDS = 3000
-"""Characters of a command's output that a message carries: about a screen, from its end."""
+"""The last characters of a command's output that an error shows: about a screen."""
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
-    """Run a command that asks nothing; `environment` is added to ours.
+    """Run a command without input; `environment` is added to ours.
 
     Raises:
-        CannotStart: it failed; the message has the end of what it printed.
+        CannotStart: it failed; the message ends with its output.
     """
     done = subprocess.run(
         command,

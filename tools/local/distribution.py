@@ -1,8 +1,8 @@
-"""The files of Elasticsearch: fetched from Maven Central once, checked, unpacked, completed.
+"""The files of Elasticsearch: downloaded once from Maven Central, checked, unpacked and completed.
 
-Elastic publishes the real server there with fewer modules than in its own packages; a plugin of
-ours, in `plugin/`, stands in for those that writing needs. The files are under the licences of
-Elastic (AGPL-3.0, SSPL or Elastic License 2.0): fetched by each machine, never passed on.
+Elastic publishes the real server there with fewer modules than in its own packages; our plugin in
+`plugin/` replaces those that writing needs. The files have the licences of Elastic (AGPL-3.0, SSPL
+or Elastic License 2.0): each machine downloads them, and they are not distributed.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ SHA256 = {
     "9.5.0": "db0e275fd790f723eca7bcde96069fd6fed304ad23afdb70c8c09553dd9e8b1b",
     "8.19.21": "215d5f3dbf0609a149f6218a9e47b6ae2df34ebbff3c5754e35f15a5e5393c8a",
 }
-"""The versions that can be had, each with the checksum of its archive."""
+"""The available versions, each with the checksum of its archive."""
 PLUGIN = sorted(Path(__file__).with_name("plugin").glob("*.java"))
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
 """Pinned, so that Maven does not look for the newest; Maven 3 itself names this one."""
 
 
 def fetch(version: str, java: Path) -> Path:
-    """The home of that version of Elasticsearch; the first call on a machine downloads 130 MB.
+    """The home folder of that version; the first call on a machine downloads 130 MB.
 
     Raises:
-        CannotStart: Maven is missing or cannot fetch it, or what it fetched is something else.
+        CannotStart: Maven is missing or cannot download it, or the checksum is wrong.
     """
     if version not in SHA256:
         raise CannotStart(f"Elasticsearch {version} is not among {', '.join(SHA256)}")
-    # A changed plugin makes another home: the old one may be in use by a running server.
+    # A changed plugin needs another home: a running server may use the old one.
     plugin = hashlib.sha256(b"".join(source.read_bytes() for source in PLUGIN)).hexdigest()
     home = root_folder() / f"elasticsearch-{version}-{plugin[:8]}"
     with locked(root_folder() / "elasticsearch.lock"):
@@ -98,9 +98,9 @@ def _add_plugin(home: Path, version: str, java: Path) -> None:
 
 
 def source_for(version: str, source: str) -> str:
-    """Empty the lines of a source of the plugin that are only for another major version.
+    """Empty the lines of a source file that are only for another major version.
 
-    They are not removed, so that the compiler's line numbers stay true.
+    They are not removed, so that the line numbers of the compiler stay correct.
     """
     major = version.partition(".")[0]
     return re.sub(rf"^.*// only (?!{major}$)\d+$", "", source, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A single-node Elasticsearch of our own, on loopback; where its files come from is elsewhere."""
+"""A single-node Elasticsearch on loopback; `distribution.py` supplies its files."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 
 VERSION = "9.5.0"
 VERSION_FOR_OLD_JAVA = "8.19.21"
-"""Debian 12 offers Java 17 only, and this is the last line of versions that runs on it."""
+"""Debian 12 has only Java 17, and 8.19 is the last line of versions that runs on it."""
 
 
 UNPRIVILEGED = 65534
-"""Number of the account that owns no files, on every Linux."""
+"""The number of the account that owns no files, on every Linux."""
 
 
 class ElasticsearchServer(Server):
-    """One node, on loopback, that a nearly full disk does not keep from writing."""
+    """One node on loopback, which also writes to a nearly full disk."""
 
     kind = "elasticsearch"
-    account = pwd.getpwuid(UNPRIVILEGED).pw_name  # it refuses to run as root
+    account = pwd.getpwuid(UNPRIVILEGED).pw_name  # Elasticsearch refuses to run as root
     ports_needed = 2
 
     def __init__(
@@ -51,22 +51,22 @@ class ElasticsearchServer(Server):
 
         Args:
             name: a private one, for the caller alone; without a name it is the shared one.
-            version: one of `distribution.SHA256`; without, the newest for which there is a Java.
+            version: one of `distribution.SHA256`; without it, the newest for which there is a Java.
             heap: memory for Java, as in its option `-Xmx`.
             settings: of `elasticsearch.yml`, for example `{"thread_pool.write.queue_size": "2"}`.
-            password: of the user `elastic`; without, everybody may do everything.
-            fast: up two seconds sooner, and slower from then on: for tests, not to measure.
+            password: of the user `elastic`; without it, every client may do everything.
+            fast: starts two seconds sooner, and is slower afterwards: for tests, not to measure.
         """
         options = {"version": version, "heap": heap, "settings": dict(settings or {})}
         super().__init__(name, {**options, "password": password, "fast": fast})
 
     @property
     def url(self) -> str:
-        """Where it is reached; the password is not part of it."""
+        """The URL, without the password."""
         return f"http://127.0.0.1:{self.ports[0]}"
 
     def answers(self) -> bool:
-        """Tell whether it has elected itself and opened its indices."""
+        """Whether the node has elected itself and opened its indices."""
         try:
             health = self._get("/_cluster/health?wait_for_status=yellow&timeout=5s")
         except (OSError, CannotStart):
@@ -119,13 +119,13 @@ class ElasticsearchServer(Server):
         lines = (f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
         (configuration / "elasticsearch.yml").write_text("".join(lines))
         heap = self.options["heap"]
-        # Memory that is not touched yet costs nothing; the collector's log is not needed.
+        # Untouched memory costs nothing; the log of the garbage collector is not needed.
         options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-AlwaysPreTouch", "-Xlog:disable"]
         if self.options["fast"]:
             options.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
         if self.options["password"]:
-            # It would make the index of its users to copy its roles there, after it has begun to
-            # answer, and say 503 to each request until then; or for ever, if a user came meanwhile.
+            # Otherwise it copies its roles to the index of its users after it has begun to answer,
+            # and answers 503 to each request until then; or for ever, if a user logs in meanwhile.
             options.append("-Des.queryable_built_in_roles_enabled=false")
         (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(options))
 
@@ -136,7 +136,7 @@ class ElasticsearchServer(Server):
             "HOME": str(self.folder),
             "ES_JAVA_HOME": str(java),
             "ES_PATH_CONF": str(self.folder / "config"),
-            "ES_TMPDIR": str(self.folder / "tmp"),  # its path marks the process as this server
+            "ES_TMPDIR": str(self.folder / "tmp"),  # this path identifies the process
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1",  # the launcher lives for seconds only
         }
 

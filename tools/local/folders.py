@@ -1,4 +1,4 @@
-"""Where local servers keep their files, and which account owns them; starts nothing."""
+"""The folders of local servers, their owners, and locks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 
 
 class CannotStart(Exception):
-    """A local server cannot be had on this machine; the message names what is missing."""
+    """This machine cannot run a local server; the message names what is missing."""
 
 
 def root_folder() -> Path:
-    """Everything local servers need, shared by all clones of one user, and made when missing.
+    """The folder of all local servers, shared by all clones of one user; made if it is missing.
 
     `HOPPER_LOCAL`, or else `/var/cache/hopper` for root (whose servers run as other accounts, and
     those cannot look into its home), or else `hopper` in the user's cache folder.
@@ -41,7 +41,7 @@ def root_folder() -> Path:
 
 
 def run_as(account: str) -> dict[str, Any]:
-    """Arguments for `subprocess` that run a command as `account`, when we are root."""
+    """Arguments for `subprocess` that run a command as `account`, if we are root."""
     if os.geteuid() != 0:
         return {}
     entry = pwd.getpwnam(account)
@@ -49,10 +49,10 @@ def run_as(account: str) -> dict[str, Any]:
 
 
 def give(folder: Path, account: str) -> None:
-    """Make `account` the owner of a folder and all that is in it, when we are root.
+    """Make `account` the owner of a folder and its content, if we are root.
 
     Raises:
-        CannotStart: the account could not reach the folder all the same.
+        CannotStart: the account cannot reach the folder.
     """
     if os.geteuid() != 0:
         return
@@ -67,7 +67,7 @@ def give(folder: Path, account: str) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep every other process out of the same block, waiting for it first."""
+    """Let one process at a time run the block."""
     file = take_lock(path, wait=True)
     try:
         yield
@@ -76,7 +76,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def take_lock(path: Path, *, wait: bool) -> int:
-    """Lock a file until the returned descriptor is closed, or this process ends, however it ends.
+    """Lock a file until the returned descriptor is closed, or this process ends in any way.
 
     Raises:
         BlockingIOError: another holds the lock, and `wait` is false.

@@ -1,4 +1,4 @@
-"""Which Java a version of Elasticsearch can run on, and where one is; installs one where it may."""
+"""Finds a Java that a version of Elasticsearch can run on, or installs one if it may."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find_or_install_java(oldest: int) -> Path:
 
 
 def find_java(oldest: int) -> Path | None:
-    """The home of a JDK (with a compiler) of that version or newer, that is on this machine."""
+    """The home of an installed JDK (with a compiler) of that version or newer."""
     named = [os.environ.get("ES_JAVA_HOME"), os.environ.get("JAVA_HOME")]
     homes = [Path(home) for home in named if home]
     compiler = shutil.which("javac")

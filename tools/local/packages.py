@@ -1,4 +1,4 @@
-"""Packages of Debian and Ubuntu, installed where we may; nothing else is installed anywhere."""
+"""Installs packages of Debian and Ubuntu, if we are root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.local.folders import CannotStart, locked, root_folder
 log = logging.getLogger(__name__)
 
 POLICY = Path("/usr/sbin/policy-rc.d")
-"""Debian's own switch: packages ask it whether they may start their services."""
+"""Debian's policy program: packages ask it whether they may start their services."""
 
 
 def install(package: str) -> None:
@@ -45,7 +45,7 @@ def offered(pattern: str) -> list[str]:
 
 @contextmanager
 def _services_left_alone() -> Iterator[None]:
-    """Without this, the package of a server would start it for the whole network to see."""
+    """Without this, the package of a server would start it, open to the whole network."""
     if POLICY.exists():
         yield
         return
@@ -58,6 +58,6 @@ def _services_left_alone() -> Iterator[None]:
 
 
 def _apt_get(*arguments: str) -> None:
-    # Two minutes for another installation that runs at the moment, usually the system's own.
+    # Wait two minutes for another running installation, usually one of the system.
     options = ["--quiet", "-o", "DPkg::Lock::Timeout=120"]
     run(["apt-get", *options, *arguments], {"DEBIAN_FRONTEND": "noninteractive"})

@@ -7,18 +7,18 @@ import socket
 from itertools import islice
 
 PORTS = range(15000, 32768)
-"""Above most servers, and below those that Linux gives to outgoing connections: a client that
-tries again and again to reach a stopped server may be given, from among those, the very port that
-it calls; then it is connected to itself, and the server cannot come back."""
+"""Above the ports of most servers, and below those that Linux gives to outgoing connections: a
+client that repeatedly connects to a stopped server could get the port of that server as its own.
+Then the client is connected to itself, and the server cannot start again."""
 
 
 def free_ports(number: int) -> list[int]:
-    """As many different ports that nothing listens on."""
+    """So many different free ports."""
     return list(islice(filter(is_free, random.sample(PORTS, 1000)), number))
 
 
 def is_free(port: int) -> bool:
-    """Nothing listens on that port of loopback."""
+    """Whether no program listens on that port of loopback."""
     with socket.socket() as probe:
         # Without this, connections that a server has just closed would count as the server.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""Processes that were started long ago, by another process of ours; knows nothing of servers."""
+"""Finds and ends processes that another process of ours has started."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 def find(pid_file: Path, mark: str) -> int | None:
     """Find the process that a file names, if it is still the one with that mark.
 
-    The number alone proves nothing, because another process may have been given it since; so the
-    mark has to be in its command line too.
+    The number alone is not enough, because another process may have it now; so the command line
+    must contain the mark too.
     """
     try:
         pid = int(pid_file.read_text())
@@ -23,9 +23,9 @@ def find(pid_file: Path, mark: str) -> int | None:
 
 
 def has_ended(pid_file: Path) -> bool:
-    """Tell whether the process that a file names is gone; not when the file names none yet.
+    """Whether the process that a file names has ended; false if the file names none yet.
 
-    `find` cannot tell: while a process goes over to another program, it has no command line.
+    `find` does not know it: during `exec` a process has no command line.
     """
     try:
         pid = int(pid_file.read_text())
@@ -35,7 +35,7 @@ def has_ended(pid_file: Path) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
     except FileNotFoundError:
         return True
-    return state in "ZX"  # dead, but its parent has not been told yet
+    return state in "ZX"  # a zombie: its parent has not waited for it yet
 
 
 def end(pid: int, how: signal.Signals, patience: float) -> None:

@@ -1,7 +1,7 @@
-"""A RabbitMQ node of our own, from the package of Debian or Ubuntu; knows no other node.
+"""A RabbitMQ node from the package of Debian or Ubuntu, separate from other nodes.
 
-It has a node name, a cookie, data and even a port mapper (`epmd`) of its own, so it neither sees
-nor can be seen by a RabbitMQ that is already on the machine. All of it listens on loopback only.
+It has its own node name, cookie, data and port mapper (`epmd`), so another RabbitMQ on the machine
+and this one do not see each other. It listens on loopback only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tools.local.ports import is_free
 from tools.local.server import MAX_STOP_SECONDS, POLL_SECONDS, Server
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
-"""Where the package keeps the programs themselves: those on the path insist on being root."""
+"""The programs of the package: those on the path require root."""
 
 
 class RabbitMQServer(Server):
@@ -43,11 +43,11 @@ class RabbitMQServer(Server):
 
     @property
     def url(self) -> str:
-        """Where it is reached, with user and password."""
+        """The URL, with user and password."""
         return f"amqp://guest:guest@127.0.0.1:{self.ports[0]}/"
 
     def answers(self) -> bool:
-        """Tell whether it greets who speaks AMQP 0-9-1: a node opens its listener last of all."""
+        """Whether it answers an AMQP 0.9.1 client: a node opens its listener last."""
         try:
             with socket.create_connection(("127.0.0.1", self.ports[0]), timeout=5) as link:
                 link.sendall(b"AMQP\x00\x00\x09\x01")
@@ -80,8 +80,8 @@ class RabbitMQServer(Server):
         (self.folder / "rabbitmq.conf").write_text("".join(lines))
         (self.folder / "enabled_plugins").write_text("[].\n")
         give(self.folder, self.account)
-        # Not with its own `-detached`, which hides what it says when it cannot start. The last
-        # argument means nothing to Erlang: it marks the process as this node.
+        # Not with `-detached`, which hides the error of a failed start. Erlang ignores the last
+        # argument, which identifies the process.
         node = [str(PROGRAMS / "rabbitmq-server"), "-noinput", "-hopper", self.mark]
         environment = {**self._environment(), "RABBITMQ_ALLOW_INPUT": "true"}
         self._run(["sh", "-c", '"$@" & echo $! >pid', "sh", *node], environment)
@@ -89,10 +89,10 @@ class RabbitMQServer(Server):
     def _end(self, how: signal.Signals) -> None:
         super()._end(how)
         if PROGRAMS.exists() and self._recorded() is not None:
-            # The port mapper refuses while a node is registered, and that is how it should be.
+            # The port mapper refuses to end while a node is registered, as it should.
             environment = self._environment()
             deadline = time.monotonic() + MAX_STOP_SECONDS
-            # It ends a moment after it has said so, and until then its port would seem taken.
+            # It ends a moment after its answer, and until then its port seems taken.
             while not is_free(self.ports[2]) and time.monotonic() < deadline:
                 subprocess.run(["epmd", "-kill"], env=environment, check=False, capture_output=True)
                 time.sleep(POLL_SECONDS)
@@ -110,12 +110,12 @@ class RabbitMQServer(Server):
             "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
             "RABBITMQ_CTL_ERL_ARGS": loopback,
-            # Nothing of /etc/rabbitmq, which belongs to another node.
+            # No file of /etc/rabbitmq, which belongs to another node.
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "environment"),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder),
-            "RABBITMQ_LOGS": "-",  # what it prints is its log
+            "RABBITMQ_LOGS": "-",  # log to the output
         }

@@ -1,4 +1,4 @@
-"""What every local server can do; what makes it RabbitMQ or Elasticsearch is its subclass."""
+"""The base class of local servers; RabbitMQ and Elasticsearch are subclasses."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ log = logging.getLogger(__name__)
 ServerT = TypeVar("ServerT", bound="Server")
 
 MAX_START_SECONDS = 120
-"""Ten times what the slower of the two takes on two cores."""
+"""Ten times the start of the slower of both on two cores."""
 MAX_STOP_SECONDS = 30
-"""After this a server that was asked to end is killed; both need one to five seconds."""
+"""Then a server that does not end is killed; both need one to five seconds."""
 POLL_SECONDS = 0.1
 
 
 class Server(ABC):
-    """A server of ours, known by its folder; it outlives the process that started it.
+    """A local server, identified by its folder; it outlives the process that started it.
 
-    Without a name it is the shared one of its kind: each caller finds it running, and it is
-    left running. With a name it is private to this process: it begins empty, on ports of its
-    own, and its maker calls `remove`, which the end of a `with` statement does. One that
-    was forgotten, because its process was killed, is removed when the name is used again.
+    Without a name it is the shared one of its kind: each caller finds it running, and leaves it
+    running. With a name it is private to this process: it begins empty, on its own ports, and the
+    process calls `remove`, which the end of a `with` statement does. If the process was killed,
+    the server is removed when the name is used again.
     """
 
     kind: ClassVar[str]
-    """Name of the service, also the beginning of the folder's name."""
+    """The name of the service, with which the folder's name begins."""
     account: ClassVar[str]
-    """Who it runs as, when we are root."""
+    """The account that it runs as, if we are root."""
     ports_needed: ClassVar[int]
 
     def __init__(self, name: str | None, options: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ class Server(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where it is reached; stays the same when it is stopped or killed and started again."""
+        """The URL, which stays the same when the server is stopped or killed and started again."""
 
     @property
     def ports(self) -> list[int]:
@@ -88,16 +88,16 @@ class Server(ABC):
 
     @property
     def mark(self) -> str:
-        """What its process has in its command line, and no other has."""
-        return f"{self.folder}/"  # the slash tells it from others that begin with the same name
+        """A text in the command line of its process, and of no other."""
+        return f"{self.folder}/"  # the slash excludes longer names
 
     def start(self: ServerT) -> ServerT:
-        """Start it on the data it left, unless it runs, and wait until it answers.
+        """Start it on its former data, unless it runs, and wait until it answers.
 
         A server that was started with other options is replaced, together with its data.
 
         Raises:
-            CannotStart: it cannot be had here, or did not come up; the message says why.
+            CannotStart: this machine cannot run it, or it did not start; the message says why.
         """
         with self._exclusively():
             recorded = self._recorded()
@@ -113,11 +113,11 @@ class Server(ABC):
         return self
 
     def stop(self) -> None:
-        """End it in order, as an operator does; its data stays. Not running is fine."""
+        """Stop it with SIGTERM, if it runs; its data stays."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it as a power cut does (`kill -9`); its data stays as it happens to be."""
+        """Kill it (`kill -9`), as a power cut does; its data stays as it is."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
@@ -146,14 +146,14 @@ class Server(ABC):
 
     @abstractmethod
     def answers(self) -> bool:
-        """Tell whether it takes requests by now."""
+        """Whether it accepts requests."""
 
     @abstractmethod
     def _launch(self) -> None:
-        """Let it run in the background, with its mark in its command line, and write `pid`."""
+        """Start it in the background, with its mark in its command line, and write `pid`."""
 
     def _run(self, command: list[str | Path], environment: dict[str, str]) -> None:
-        """Run a command as the server's account, apart from our terminal, until it returns."""
+        """Run a command as the server's account, in a session of its own, until it returns."""
         log.info("%s starts, with its files in %s", self.kind, self.folder)
         try:
             with (self.folder / "server.log").open("w") as file:
@@ -204,7 +204,7 @@ class Server(ABC):
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
-        """Let one process at a time start or remove the shared server; a private one is ours."""
+        """Let one process at a time start or remove the shared server; others need no lock."""
         with nullcontext() if self._claim is not None else locked(self._lock):
             yield
 

@@ -1,4 +1,4 @@
-"""What the demo reads of the metrics."""
+"""The counters that the demo reads from the metrics."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from tools.demo import counters
 from tools.demo.counters import Counters
 
 
-def test_counters_are_read_from_what_prometheus_is_told() -> None:
-    """Each bucket by itself, though Prometheus adds the smaller ones to it."""
+def test_counters_are_read_from_the_format_of_prometheus() -> None:
+    """Each bucket alone, although Prometheus adds the smaller ones to it."""
     text = """
 # TYPE hopper_received_total counter
 hopper_received_total 1510.0

@@ -1,4 +1,4 @@
-"""The line that shows the demo at work."""
+"""The line that shows the progress of the demo."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_on_a_terminal_progress_is_one_line() -> None:
     assert "rate   100/s" in last
 
 
-def test_elsewhere_it_is_a_line_a_second_and_the_last_one() -> None:
+def test_elsewhere_progress_is_a_line_a_second_and_the_last_one() -> None:
     out = io.StringIO()
 
     with ProgressLine(out) as progress:
@@ -39,7 +39,7 @@ def test_elsewhere_it_is_a_line_a_second_and_the_last_one() -> None:
     assert "\r" not in out.getvalue()
 
 
-def test_what_is_said_meanwhile_stands_above_the_line() -> None:
+def test_warnings_are_printed_above_the_line() -> None:
     out = Terminal()
 
     with ProgressLine(out) as progress:

@@ -18,7 +18,7 @@ def readable(body: bytes) -> bool:
     return True
 
 
-def test_a_day_has_as_many_events_as_one_asks_for_in_order_and_in_time() -> None:
+def test_a_day_has_the_given_number_of_events_in_order_and_in_time() -> None:
     day = list(shop.day(2000, 10, MORNING))
 
     assert len({event.id for event in day}) == 2000
@@ -31,7 +31,7 @@ def test_each_day_is_the_same() -> None:
 
 
 def test_five_events_of_a_day_cannot_be_stored() -> None:
-    """Three have a text where the index wants a number, two are not JSON."""
+    """Three have a text where the index expects a number, two are not JSON."""
     bodies = [event.body for event in shop.day(2000, 10, MORNING)]
 
     unreadable = [body for body in bodies if not readable(body)]

@@ -1,4 +1,4 @@
-"""What is fetched is pinned, and the plugin fits its version."""
+"""The downloaded version is pinned, and the plugin fits it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tools.local.distribution import PLUGIN, fetch, source_for
 from tools.local.folders import CannotStart
 
 
-def test_a_version_without_a_checksum_is_not_fetched(tmp_path: Path) -> None:
+def test_a_version_without_a_checksum_is_not_downloaded(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match=r"7\.17\.0 is not among 9\.5\.0"):
         fetch("7.17.0", tmp_path)
 
 
 @pytest.mark.parametrize(("version", "other"), [("9.5.0", 8), ("8.19.21", 9)])
 def test_the_plugin_is_compiled_for_one_major_version(version: str, other: int) -> None:
-    """Lines that are for the other are empty, and all others stay where they were."""
+    """Lines for the other version are empty, and all others keep their numbers."""
     source = "\n".join(file.read_text() for file in PLUGIN)
     written = source.splitlines()
     compiled = source_for(version, source).splitlines()

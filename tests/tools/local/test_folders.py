@@ -1,4 +1,4 @@
-"""Local servers keep their files where their accounts can reach them."""
+"""The files of local servers are in folders that the servers' accounts can read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.local.folders import CannotStart, root_folder, take_lock
         (0, {"HOPPER_LOCAL": "/elsewhere"}, "/elsewhere"),
     ],
 )
-def test_files_are_where_the_servers_account_can_reach_them(
+def test_files_are_where_the_servers_account_can_read_them(
     user: int, environment: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
@@ -29,7 +29,7 @@ def test_files_are_where_the_servers_account_can_reach_them(
     assert str(root_folder()) == folder
 
 
-def test_a_folder_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOPPER_LOCAL", "/proc/hopper")
 
     with pytest.raises(CannotStart, match="set HOPPER_LOCAL"):

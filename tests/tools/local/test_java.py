@@ -1,4 +1,4 @@
-"""A Java is found that fits."""
+"""The search for a suitable Java."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def _java(folder: Path, version: str, *, compiler: bool = True) -> Path:
     return folder
 
 
-def test_java_tells_its_version(tmp_path: Path) -> None:
+def test_the_version_of_java_is_read(tmp_path: Path) -> None:
     assert java_version(_java(tmp_path / "java", "21.0.4")) == 21
     assert java_version(tmp_path / "nothing") == 0
 
 
-def test_a_java_that_is_named_is_taken_if_it_fits(
+def test_a_configured_java_is_used_if_it_fits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """New enough, and with a compiler; 99 keeps those of this machine out."""
+    """New enough, and with a compiler; version 99 excludes those of this machine."""
     monkeypatch.setenv("ES_JAVA_HOME", str(_java(tmp_path / "old", "98.0.1")))
     monkeypatch.setenv("JAVA_HOME", str(_java(tmp_path / "new", "99.0.1")))
     assert find_java(99) == tmp_path / "new"

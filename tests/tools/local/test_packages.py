@@ -1,4 +1,4 @@
-"""A package that is missing is installed, or named."""
+"""A missing package is installed, or named."""
 
 from __future__ import annotations
 

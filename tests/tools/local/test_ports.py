@@ -19,6 +19,6 @@ def test_a_port_that_is_listened_on_is_not_free() -> None:
         assert not is_free(listener.getsockname()[1])
 
 
-def test_ports_lie_below_those_of_outgoing_connections() -> None:
-    """Linux begins these at 32768; a client must never be given a stopped server's port."""
+def test_ports_are_below_those_of_outgoing_connections() -> None:
+    """Linux begins these at 32768; a client must never get the port of a stopped server."""
     assert PORTS.stop <= 32768

@@ -1,4 +1,4 @@
-"""A process is known by more than its number, and is gone when its number says nothing any more."""
+"""A process is identified by more than its number, which another process may get later."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_it_is_found_by_its_number_and_its_mark(tmp_path: Path) -> None:
         child.kill()
 
 
-def test_a_dead_one_has_ended_before_its_parent_asks(tmp_path: Path) -> None:
-    """In a container this may never be asked."""
+def test_a_zombie_has_ended_before_its_parent_waits_for_it(tmp_path: Path) -> None:
+    """In a container the parent may never do so."""
     file = tmp_path / "pid"
     assert not process.has_ended(file), "nothing is written yet"
     with subprocess.Popen(["sleep", "60"]) as child:
@@ -40,7 +40,7 @@ def test_a_dead_one_has_ended_before_its_parent_asks(tmp_path: Path) -> None:
     assert process.has_ended(file)
 
 
-def test_ending_waits_until_it_is_gone() -> None:
+def test_ending_waits_until_the_process_is_gone() -> None:
     command = "import signal, time; signal.signal(2, lambda *_: exit(time.sleep(0.2))); print(1)"
     python = [sys.executable, "-u", "-c", f"{command}; time.sleep(60)"]
     with subprocess.Popen(python, stdout=subprocess.PIPE) as child:
@@ -52,7 +52,7 @@ def test_ending_waits_until_it_is_gone() -> None:
         assert child.poll() == 0
 
 
-def test_one_that_does_not_obey_is_killed_when_patience_ends() -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_a_while() -> None:
     with subprocess.Popen(DEAF, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
@@ -64,7 +64,7 @@ def test_one_that_does_not_obey_is_killed_when_patience_ends() -> None:
         assert time.monotonic() - before < 30
 
 
-def test_ending_one_that_is_gone_is_nothing() -> None:
+def test_ending_a_process_that_is_gone_does_nothing() -> None:
     with subprocess.Popen(["true"]) as child:
         child.wait()
 

@@ -1,4 +1,4 @@
-"""What every local server promises, shown on one that starts in a moment."""
+"""The behaviour of all local servers, with one that starts at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ while True:
 
 
 class Listener(Server):
-    """Listens, and keeps what is put into its folder."""
+    """Listens on a port, and keeps the files in its folder."""
 
     kind = "listener"
     account = pwd.getpwuid(os.geteuid()).pw_name
@@ -64,8 +64,8 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     Listener().remove()
 
 
-def test_starting_again_finds_the_shared_one() -> None:
-    """One process, one URL, however often and from wherever it is started."""
+def test_starting_again_finds_the_shared_server() -> None:
+    """One process and one URL, for any number of starts from any place."""
     first = Listener().start()
 
     second = Listener().start()
@@ -73,14 +73,14 @@ def test_starting_again_finds_the_shared_one() -> None:
     assert (first.pid, first.url) == (second.pid, second.url)
 
 
-def test_leaving_a_with_block_leaves_the_shared_one_running() -> None:
+def test_leaving_a_with_block_leaves_the_shared_server_running() -> None:
     with Listener():
         pass
 
     assert Listener().answers()
 
 
-def test_a_private_one_begins_empty_and_is_removed() -> None:
+def test_a_private_server_begins_empty_and_is_removed() -> None:
     with Listener("own") as one:
         (one.folder / "document").touch()
         pid = one.pid
@@ -91,7 +91,7 @@ def test_a_private_one_begins_empty_and_is_removed() -> None:
         assert not (another.folder / "document").exists()
 
 
-def test_private_ones_of_one_name_do_not_meet() -> None:
+def test_private_servers_of_one_name_are_separate() -> None:
     """Two runs of the same test, at the same time, from two clones."""
     with Listener("own") as one, Listener("own") as other:
         assert one.url != other.url
@@ -99,11 +99,11 @@ def test_private_ones_of_one_name_do_not_meet() -> None:
         assert one.answers()
 
 
-def test_a_forgotten_private_one_is_removed_when_its_name_is_used_again() -> None:
+def test_a_forgotten_private_server_is_removed_when_its_name_is_used_again() -> None:
     forgotten = Listener("own").start()
     pid = forgotten.pid
     assert forgotten._claim is not None
-    os.close(forgotten._claim)  # as the end of its process does
+    os.close(forgotten._claim)  # like the end of its process
 
     with Listener("own") as again:
         assert again.folder == forgotten.folder
@@ -127,8 +127,8 @@ def test_data_and_url_outlive_the_process(end: Any) -> None:
         assert (one.folder / "document").exists()
 
 
-def test_another_process_with_the_same_number_is_left_alone() -> None:
-    """What the file says may be long ago."""
+def test_another_process_with_the_same_number_is_not_touched() -> None:
+    """The recorded number may be old."""
     one = Listener().start()
     one.stop()
     with subprocess.Popen(["sleep", "60"]) as innocent:
@@ -152,7 +152,7 @@ def test_other_options_replace_the_server_and_its_data() -> None:
     other.kill()
 
 
-def test_one_that_does_not_listen_to_reason_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_STOP_SECONDS", 0.2)
     with Listener("own", how="deaf") as one:
         one.stop()
@@ -160,12 +160,12 @@ def test_one_that_does_not_listen_to_reason_is_killed(monkeypatch: pytest.Monkey
         assert one.pid is None
 
 
-def test_one_that_ends_while_it_starts_tells_why() -> None:
+def test_a_server_that_ends_during_its_start_reports_why() -> None:
     with pytest.raises(CannotStart, match="the disk is on fire"), Listener("own", how="broken"):
         pass
 
 
-def test_one_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_START_SECONDS", 1)
     monkeypatch.setattr(Listener, "answers", lambda _: False)
     one = Listener("own")
