@@ -1,1 +1,1 @@
-"""Breaks everything around the job on purpose, by a seed, and then counts what is where."""
+"""Chaos tests: faults of everything around the job at the same time, chosen by a seed."""

@@ -29,7 +29,7 @@ from tests.chaos.world import ChaosWorld
 
 
 def plans(options: argparse.Namespace, done: list[RunResult]) -> Iterator[RunPlan]:
-    """All shapes with all kinds of jobs by turns, but for those that are given."""
+    """All shapes with all kinds of jobs in turn, or those of the options."""
     jobs = [
         (shape, aggregate)
         for aggregate in ([options.aggregate] if options.aggregate else AGGREGATES)
@@ -63,7 +63,9 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=0, help="and there were that many")
     parser.add_argument("--records", type=Path, help="file of runs: those in it count, too")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers and jobs are ended too
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # so that servers and jobs are ended too
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also when it runs in the background
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"logs: {folder}")

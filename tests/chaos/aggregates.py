@@ -1,4 +1,4 @@
-"""The kinds of jobs that are tried: what they make of messages, and what may be said of it then."""
+"""The kinds of jobs: their `aggregate`, and what must hold for their documents."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class JobKind(NamedTuple):
     exact: bool = True
     """No message is ever in two documents."""
     prefetch: int | None = 4000
-    """`None`: the spec says no number, so that it may grow."""
+    """`None`: the spec gives no number, so the prefetch may grow."""
     ends_by_clock: bool = True
-    """What is open leaves in the end, when no message comes any more."""
+    """The clock completes all open groups, when no more messages arrive."""
 
 
 _REDUCE = """
@@ -26,22 +26,22 @@ _REDUCE = """
     lowest: {min: n}
     numbers: {list: n}
 """
-"""Each summary tells whom it has counted, so that each message can be looked for."""
+"""Each summary lists the numbers of its messages, so that the checker finds each message."""
 
 AGGREGATES = {
     "documents": JobKind("  window: {count: 200, bytes: 100KiB, time: 300ms}"),
     "keyed": JobKind("  by: key\n  window: {count: 20, time: 500ms}", keyed=True),
-    # A group that was stored, and not acknowledged when all broke, meets others the next time.
+    # Messages of a group that was stored but not acknowledged may meet others the next time.
     "reduce": JobKind(
         f"  by: key\n  window: {{count: 20, time: 500ms}}{_REDUCE}",
         keyed=True,
         reduced=True,
         exact=False,
     ),
-    # Whole windows have the same name each time.
+    # A whole window always has the same `_id`.
     "windows": JobKind(
         "  by: key\n  on_stop: requeue\n"
-        # Shorter than many a fault lasts: who is kept from reading on is not idle.
+        # Shorter than many faults: a consumer that a fault stops is not idle.
         "  window: {tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 10s}}"
         f"{_REDUCE}",
         keyed=True,
@@ -50,7 +50,7 @@ AGGREGATES = {
         prefetch=20_000,
         ends_by_clock=False,
     ),
-    # Each window has more messages than a consumer holds at first, which must not close it early.
+    # Each window has more messages than the first prefetch, which must not close it early.
     "large windows": JobKind(
         "  by: key\n  on_stop: requeue\n"
         "  window: {tumbling: {every: 2s, event_time: at, lateness: 1s, idle_after: 10s}}"

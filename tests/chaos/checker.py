@@ -1,6 +1,6 @@
-"""What is where in the end: reads the index and what is parked, and compares with what was sent.
+"""Reads the index and the parked messages, and compares them with the published messages.
 
-Reading is one thing, comparing (`compare`) another, and that is pure.
+`compare`, which compares, is pure.
 """
 
 from __future__ import annotations
@@ -15,45 +15,46 @@ from tests.chaos.messages import MessageMaker, amount
 from tests.chaos.world import ChaosWorld
 
 REPAIRED = ("cluster_block_exception",)
-"""Reasons that are true for a while only: who was parked for one may have been stored before, and
-have come again since its acknowledgement was lost; or be stored afterwards, since the confirmation
-of its copy was."""
+"""Reasons that are temporary: a message that was parked for one may have been stored before, and
+redelivered because its acknowledgement was lost; or it is stored later, because the confirmation
+of its copy was lost."""
 FAILED = ("fail_processor_exception",)
-"""Likewise, of messages at which the ingest processor fails."""
+"""The same for messages at which the ingest processor fails."""
 LATE = ("late",)
 AMBIGUOUS = ("ambiguous_window",)
-"""Who came again to a window that was written before may be parked although it is counted there."""
+"""A redelivered message for a window that is already written may be parked although it is
+counted."""
 PAGE = 5000
-"""Numbers that are asked for at once: the store hands over twice as many documents at the most."""
+"""Numbers in one search: Elasticsearch returns twice as many documents at most."""
 SHOWN = 10
 
 
 class RunVerdict(NamedTuple):
-    """What became of the messages of a run."""
+    """The outcomes of the messages of a run."""
 
     published: int
     lost: list[int]
     """Neither stored nor parked."""
     twice: list[int]
-    """In more than one document, though there is no reason for it."""
+    """In more than one document, without an allowed reason."""
     counted_again: int
-    """In more than one summary, as may be where windows are not aligned, or where the producer
-    itself has published twice."""
+    """In more than one summary, which is allowed where windows are not aligned, or where the
+    producer has published twice."""
     parked: int
     parked_again: int
-    """Copies of what is parked already."""
+    """Additional copies of parked messages."""
     parked_though_stored: int
-    """For a reason that was true for a while only."""
+    """Parked for a temporary reason, and stored."""
     late: int
-    """Parked since they came too late for their window."""
+    """Parked as late for their window."""
     wrong: list[str]
-    """What else should not be."""
-    doubtful: int = 0
-    """Parked since it was unknown whether their window had counted them."""
+    """Other violations."""
+    ambiguous: int = 0
+    """Parked because their window may already count them."""
 
     @property
     def good(self) -> bool:
-        """Nothing is lost, nothing twice, nothing where it should not be."""
+        """No message is lost or stored twice, and none has a wrong outcome."""
         return not (self.lost or self.twice or self.wrong)
 
 
@@ -70,7 +71,7 @@ def compare(
     lost = [n for n in range(published) if n not in times and n not in parked]
     again = [n for n, count in times.items() if count > 1]
     twice = [n for n in again if aggregate.exact and n not in republished]
-    both, late, doubtful = 0, 0, 0
+    both, late, ambiguous = 0, 0, 0
     for number, reasons in parked.items():
         expected = messages.rejected(number)
         temporary = (*REPAIRED, *LATE, *AMBIGUOUS) if aggregate.reduced else REPAIRED
@@ -79,7 +80,7 @@ def compare(
         if not all(reason.startswith((*expected, *temporary)) for reason in reasons):
             wrong.append(f"{number} is parked: {reasons[0]}")
         late += any(reason.startswith(LATE) for reason in reasons)
-        doubtful += any(reason.startswith(AMBIGUOUS) for reason in reasons)
+        ambiguous += any(reason.startswith(AMBIGUOUS) for reason in reasons)
         both += number in times
     wrong += [f"{n} is stored" for n in times if messages.rejected(n)]
     wrong += [f"{n} was never published" for n in {*times, *parked} if not 0 <= n < published]
@@ -93,13 +94,13 @@ def compare(
         parked_again=copies - len(parked),
         parked_though_stored=both,
         late=late,
-        doubtful=doubtful,
+        ambiguous=ambiguous,
         wrong=wrong,
     )
 
 
 def stored_numbers(world: ChaosWorld, published: int, aggregate: JobKind) -> Iterator[int | str]:
-    """Each number, as often as it is stored; and in words what is wrong with a summary."""
+    """Each number, as often as it is stored; and a text for each summary that is wrong."""
     world.ask("POST", f"/{world.index}/_refresh")
     field = "lowest" if aggregate.reduced else "n"
     for start in range(0, published, PAGE):
@@ -123,7 +124,7 @@ def _wrong_with(summary: dict[str, Any]) -> Iterator[str]:
 
 
 def parked_reasons(world: ChaosWorld) -> dict[int, list[str]]:
-    """The reasons for each number, taken out of their queue."""
+    """The reasons for each number; takes the messages out of their queue."""
     found: dict[int, list[str]] = {}
 
     def take(channel: Any) -> None:
@@ -132,7 +133,7 @@ def parked_reasons(world: ChaosWorld) -> dict[int, list[str]]:
         if left:
             for _, properties, body in channel.consume(parking, auto_ack=True):
                 reason = properties.headers.get("x-hopper-reason", "without a reason")
-                # A summary is parked in place of its members, which are not kept.
+                # A parked summary stands for its members, which are not kept.
                 name = properties.message_id
                 for number in json.loads(body)["numbers"] if name is None else [int(name)]:
                     found.setdefault(number, []).append(reason)
@@ -151,7 +152,7 @@ def check(
     republished: Collection[int],
     aggregate: JobKind,
 ) -> RunVerdict:
-    """Read everything, and compare."""
+    """Read the index and the parked messages, and compare."""
     numbers, wrong = list[int](), list[str]()
     for found in stored_numbers(world, published, aggregate):
         if isinstance(found, str):

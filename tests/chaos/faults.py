@@ -1,6 +1,7 @@
-"""How each kind of fault is made, and repaired again; each function returns when it is over.
+"""Causes and repairs each kind of fault; each function returns when the fault is over.
 
-They return how often it has really happened, once if they return nothing: only that is counted.
+A function returns how often the fault has really happened, or nothing for once: only that is
+counted.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from tests.chaos.world import CONSUMER_TIMEOUT, ChaosWorld
 from tests.live.forwarder import Forwarder
 
 EMPTY_WITHIN = 30.0
-"""Seconds for the job to settle all of a queue that is to be deleted."""
+"""Seconds for the job to settle all messages of a queue that is to be deleted."""
 CONNECTED_WITHIN = 20.0
-"""Seconds for the job to have a connection, again, with a server that just starts."""
+"""Seconds for the job to reconnect, also to a server that is starting."""
 DELETIONS = 3
 """In a row: it takes long until a queue is empty for the first time."""
 BETWEEN_DELETIONS = 1.0
-"""Seconds in which something is published."""
-OUTWAIT = 2.5
-"""Times the broker's patience: the job may have to begin anew in between."""
+"""Seconds in which the producer publishes."""
+TIMEOUT_FACTOR = 2.5
+"""A multiple of the consumer timeout: the job may have to start again in between."""
 FAILING = "fails-now-and-then"
 FAILING_PROCESSORS = [
     {
@@ -40,13 +41,13 @@ FAILING_PROCESSORS = [
     },
     {"remove": {"field": DOOMED}},
 ]
-"""Fails where the field is there, and no object."""
+"""Fails where the field exists and is no object."""
 TIMED_OUT = "(PRECONDITION_FAILED|requeued all messages before)"
-"""In the log of the job, by whichever of the two was first."""
+"""In the log of the job: either the broker or the job was first."""
 
 
-class Victims(NamedTuple):
-    """Whom it may hit."""
+class FaultTargets(NamedTuple):
+    """The targets of faults."""
 
     world: ChaosWorld
     producer: Producer
@@ -54,36 +55,36 @@ class Victims(NamedTuple):
     aggregate: JobKind
 
 
-def make(fault: ScheduledFault, victims: Victims) -> int:
-    """Let it happen, and repair it; return how often it has happened."""
-    times = _FAULTS[fault.kind](fault, victims)
+def make(fault: ScheduledFault, targets: FaultTargets) -> int:
+    """Cause the fault, and repair it; return how often it has happened."""
+    times = _FAULTS[fault.kind](fault, targets)
     return 1 if times is None else int(times)
 
 
-def _kill(fault: ScheduledFault, victims: Victims) -> None:
-    victims.supervisor.kill(fault.draw)
+def _kill(fault: ScheduledFault, targets: FaultTargets) -> None:
+    targets.supervisor.kill(fault.draw)
 
 
-def _terminate(fault: ScheduledFault, victims: Victims) -> None:
-    victims.supervisor.terminate(fault.draw)
+def _terminate(fault: ScheduledFault, targets: FaultTargets) -> None:
+    targets.supervisor.terminate(fault.draw)
 
 
-def _restart_broker(_fault: ScheduledFault, victims: Victims) -> None:
-    victims.world.broker.restart()
-    victims.world.look_often()
+def _restart_broker(_fault: ScheduledFault, targets: FaultTargets) -> None:
+    targets.world.broker.restart()
+    targets.world.look_often()
 
 
-def _restart_store(_fault: ScheduledFault, victims: Victims) -> None:
-    victims.world.store.restart()
+def _restart_store(_fault: ScheduledFault, targets: FaultTargets) -> None:
+    targets.world.store.restart()
 
 
-def _kill_store(_fault: ScheduledFault, victims: Victims) -> None:
-    victims.world.store.kill()
-    victims.world.store.start()
+def _kill_store(_fault: ScheduledFault, targets: FaultTargets) -> None:
+    targets.world.store.kill()
+    targets.world.store.start()
 
 
 def _cut(front: Forwarder, fault: ScheduledFault) -> bool:
-    """One time in two, new connections fail too, for a while."""
+    """One time in two, new connections fail too for a while."""
     happened = _once_connected(front.cut)
     if fault.draw < 0.5:
         front.refuse(True)
@@ -104,7 +105,7 @@ def _swallow(front: Forwarder, _fault: ScheduledFault) -> bool:
 
 
 def _once_connected(hit: Callable[[], int]) -> bool:
-    """Hit all connections, as soon as there is one: servers may be away."""
+    """Hit all connections as soon as there is one: servers may be down."""
     deadline = time.monotonic() + CONNECTED_WITHIN
     while not hit():
         if time.monotonic() > deadline:
@@ -113,50 +114,50 @@ def _once_connected(hit: Callable[[], int]) -> bool:
     return True
 
 
-def _starve_broker(fault: ScheduledFault, victims: Victims) -> None:
-    """It takes no messages, neither from the producer nor to be parked."""
-    victims.world.broker.ctl("set_vm_memory_high_watermark", "0.00001")
+def _starve_broker(fault: ScheduledFault, targets: FaultTargets) -> None:
+    """The broker accepts no messages, neither from the producer nor to be parked."""
+    targets.world.broker.ctl("set_vm_memory_high_watermark", "0.00001")
     time.sleep(fault.lasts)
-    victims.world.broker.ctl("set_vm_memory_high_watermark", "0.4")
+    targets.world.broker.ctl("set_vm_memory_high_watermark", "0.4")
 
 
-def _delete_queue(_fault: ScheduledFault, victims: Victims) -> int:
-    """When there is nothing in it: what there is would be lost by the operator's own hand."""
-    world = victims.world
+def _delete_queue(_fault: ScheduledFault, targets: FaultTargets) -> int:
+    """Only when the queue is empty: otherwise the operator would lose its messages."""
+    world = targets.world
 
     def delete(channel: Any) -> None:
         channel.queue_delete(world.queue)
         channel.queue_declare(world.queue, durable=True)
 
     for number in range(DELETIONS):
-        with victims.producer.quiet():
-            if settle(world, victims.supervisor, victims.aggregate, EMPTY_WITHIN):
+        with targets.producer.quiet():
+            if settle(world, targets.supervisor, targets.aggregate, EMPTY_WITHIN):
                 return number
             world.at_broker(delete)
         time.sleep(BETWEEN_DELETIONS)
     return DELETIONS
 
 
-def _many_requests(fault: ScheduledFault, victims: Victims) -> bool:
-    victims.world.ask("GET", "/")
-    return overload(victims.world.store.url, MANY, fault.lasts)[0] > 0
+def _many_requests(fault: ScheduledFault, targets: FaultTargets) -> bool:
+    targets.world.ask("GET", "/")
+    return overload(targets.world.store.url, MANY, fault.lasts)[0] > 0
 
 
-def _large_requests(fault: ScheduledFault, victims: Victims) -> bool:
-    victims.world.ask("GET", "/")
-    return overload(victims.world.store.url, LARGE, fault.lasts)[1] > 0
+def _large_requests(fault: ScheduledFault, targets: FaultTargets) -> bool:
+    targets.world.ask("GET", "/")
+    return overload(targets.world.store.url, LARGE, fault.lasts)[1] > 0
 
 
-def _block(setting: str, fault: ScheduledFault, victims: Victims) -> None:
-    world, path = victims.world, f"/{victims.world.index}/_settings"
+def _block(setting: str, fault: ScheduledFault, targets: FaultTargets) -> None:
+    world, path = targets.world, f"/{targets.world.index}/_settings"
     world.ask("PUT", path, {setting: True})
     time.sleep(fault.lasts)
     world.ask("PUT", path, {setting: None})
 
 
-def _fail_processor(fault: ScheduledFault, victims: Victims) -> bool:
+def _fail_processor(fault: ScheduledFault, targets: FaultTargets) -> bool:
     """An ingest processor fails for some documents, with status 500."""
-    world, path = victims.world, f"/{victims.world.index}/_settings"
+    world, path = targets.world, f"/{targets.world.index}/_settings"
     world.ask("PUT", f"/_ingest/pipeline/{FAILING}", {"processors": FAILING_PROCESSORS})
     before = _failed(world)
     world.ask("PUT", path, {"index.default_pipeline": FAILING})
@@ -167,30 +168,30 @@ def _fail_processor(fault: ScheduledFault, victims: Victims) -> bool:
 
 
 def _failed(world: ChaosWorld) -> int:
-    """Documents at which the processor has failed, since the store was started."""
+    """Documents at which the processor has failed since Elasticsearch was started."""
     nodes = world.ask("GET", "/_nodes/stats/ingest")["nodes"].values()
     pipelines = [node["ingest"]["pipelines"] for node in nodes]
     return sum(each[FAILING]["failed"] for each in pipelines if FAILING in each)
 
 
-def _send_large(_fault: ScheduledFault, victims: Victims) -> None:
-    victims.producer.send_large(3)
+def _send_large(_fault: ScheduledFault, targets: FaultTargets) -> None:
+    targets.producer.send_large(3)
 
 
-def _send_marked(_fault: ScheduledFault, victims: Victims) -> None:
-    victims.producer.send_marked(3)
+def _send_marked(_fault: ScheduledFault, targets: FaultTargets) -> None:
+    targets.producer.send_marked(3)
 
 
-def _outwait(_fault: ScheduledFault, victims: Victims) -> bool:
-    """The store is away until the broker has lost its patience with who does not acknowledge.
+def _exceed_consumer_timeout(_fault: ScheduledFault, targets: FaultTargets) -> bool:
+    """Make Elasticsearch unavailable until the consumer timeout of the broker.
 
-    Or the job, since it knows the broker. When it was killed meanwhile, there was no process to
-    wait for.
+    Or until the job requeues before it, since it may know the timeout. If the job was killed
+    meanwhile, no process was waiting.
     """
-    front, before = victims.world.store_front, victims.supervisor.said(TIMED_OUT)
+    front, before = targets.world.store_front, targets.supervisor.count_in_logs(TIMED_OUT)
     front.refuse(True)
-    deadline = time.monotonic() + OUTWAIT * CONSUMER_TIMEOUT
-    while not (happened := victims.supervisor.said(TIMED_OUT) > before):
+    deadline = time.monotonic() + TIMEOUT_FACTOR * CONSUMER_TIMEOUT
+    while not (happened := targets.supervisor.count_in_logs(TIMED_OUT) > before):
         front.cut()
         if time.monotonic() > deadline:
             break
@@ -199,7 +200,7 @@ def _outwait(_fault: ScheduledFault, victims: Victims) -> bool:
     return happened
 
 
-_FAULTS: dict[str, Callable[[ScheduledFault, Victims], int | None]] = {
+_FAULTS: dict[str, Callable[[ScheduledFault, FaultTargets], int | None]] = {
     "kill -9": _kill,
     "SIGTERM": _terminate,
     "broker restarted": _restart_broker,
@@ -220,5 +221,5 @@ _FAULTS: dict[str, Callable[[ScheduledFault, Victims], int | None]] = {
     "larger than a request": _send_large,
     "processor fails": _fail_processor,
     "refused by a proxy": _send_marked,
-    "consumer timeout": _outwait,
+    "consumer timeout": _exceed_consumer_timeout,
 }

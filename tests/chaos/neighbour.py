@@ -1,4 +1,4 @@
-"""Others who write to the same store, and more than it can take: until it says so to them too."""
+"""Other clients of the same Elasticsearch, which overload it until it answers 429."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 import urllib3
 
 MANY, LARGE = (16, 20, 100), (8, 1, 240_000)
-"""Threads, documents of a request, bytes of a document. Many requests fill the queue of those who
-write: then items are refused. Large ones fill the memory for them: then whole requests are."""
+"""Threads, documents of a request, bytes of a document. Many requests fill the write queue: then
+items are refused. Large ones fill the memory for indexing: then whole requests are refused."""
 
 
 def overload(url: str, how: tuple[int, int, int], seconds: float) -> tuple[int, int]:
@@ -32,7 +32,7 @@ def overload(url: str, how: tuple[int, int, int], seconds: float) -> tuple[int, 
                     headers={"content-type": "application/x-ndjson"},
                     retries=False,
                 )
-            except urllib3.exceptions.HTTPError:  # the store is restarted meanwhile
+            except urllib3.exceptions.HTTPError:  # Elasticsearch is being restarted
                 time.sleep(0.1)
                 continue
             if answer.status == 429:

@@ -12,7 +12,7 @@ from tests.chaos.schedule import KINDS, rarest
 
 
 class Goal(NamedTuple):
-    """What there has to be before it is enough, in all runs together."""
+    """What all runs together must reach."""
 
     times: int
     """Of each kind of fault."""
@@ -20,28 +20,28 @@ class Goal(NamedTuple):
 
 
 def faults(done: Sequence[RunResult]) -> Counter[str]:
-    """How often each kind has come."""
+    """How often each kind of fault has happened."""
     return sum((result.faults for result in done), Counter[str]())
 
 
 def published(done: Sequence[RunResult]) -> int:
-    """How many messages there were."""
+    """The number of messages."""
     return sum(result.verdict.published for result in done)
 
 
 def by_turns(
     first: RunPlan, jobs: Sequence[tuple[str, str]], skipped: int = 0
 ) -> Iterator[RunPlan]:
-    """All shapes with all kinds of jobs, over and over; each run has a seed of its own."""
+    """All shapes with all kinds of jobs, repeatedly; each run has a seed of its own."""
     for number in count(skipped):
         shape, aggregate = jobs[number % len(jobs)]
         yield first._replace(seed=first.seed + number, shape=shape, aggregate=aggregate)
 
 
 def until(goal: Goal, plans: Iterator[RunPlan], done: Sequence[RunResult]) -> Iterator[RunPlan]:
-    """Go on with plans until it is reached; what has come often enough makes room for the rest.
+    """Continue with plans until the goal is reached, without the faults that happened often enough.
 
-    `done` is what there is by then: it grows from one plan to the next.
+    `done` has the results so far: it grows from one plan to the next.
     """
     for plan in plans:
         so_far = faults(done)

@@ -1,4 +1,4 @@
-"""Publishes numbered messages until it is told to stop; each is published until it is confirmed."""
+"""Publishes numbered messages until it is stopped, each until the broker confirms it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.fill import Publisher
 from tests.chaos.messages import MessageMaker
 
 BLOCKS = 5
-"""Writes a second; each is confirmed before the next."""
+"""Writes a second; each is confirmed before the next one."""
 
 
 class Producer(threading.Thread):
-    """Goes on through restarts of the broker: what was not confirmed is published again."""
+    """Publishes through restarts of the broker: unconfirmed messages are published again."""
 
     def __init__(self, url: str, queue: str, messages: MessageMaker, rate: int) -> None:
         super().__init__(daemon=True)
@@ -29,7 +29,7 @@ class Producer(threading.Thread):
         self._stopping = threading.Event()
         self._large = self._marked = 0
         self.held_back = False
-        """There is enough in the queue."""
+        """There are enough messages in the queue."""
         self.published = 0
         """All numbers below this are confirmed."""
         self.republished: set[int] = set()
@@ -44,21 +44,21 @@ class Producer(threading.Thread):
             self._stopping.wait(max(0.0, begun + 1 / BLOCKS - time.monotonic()))
 
     def send_large(self, count: int) -> None:
-        """Let the next ones be larger than a request may be."""
+        """Make the next messages larger than a request may be."""
         self._large += count
 
     def send_marked(self, count: int) -> None:
-        """Let the next ones be such as a proxy refuses."""
+        """Mark the next messages, so that a proxy refuses them."""
         self._marked += count
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Nothing is published, and nothing is unconfirmed, in this block."""
+        """Within this block nothing is published, and nothing is unconfirmed."""
         with self._busy:
             yield
 
     def stop(self) -> None:
-        """After the block that is under way."""
+        """Stop after the current block."""
         self._stopping.set()
         self.join()
         if self._publisher is not None:
@@ -75,13 +75,18 @@ class Producer(threading.Thread):
             self._messages.mark(number)
         method = frame.Method(1, spec.Basic.Publish(routing_key=self._queue)).marshal()
         while True:
-            at = int(time.time() * 1000)  # what is published late is not late for its window
+            at = int(
+                time.time() * 1000
+            )  # so a message that is published late is not late for its window
             block = b"".join(self._frames(method, number, at) for number in numbers)
             try:
                 if self._publisher is None:
                     self._publisher = Publisher(self._url)
                 self._publisher.publish([block], len(numbers))
-            except (OSError, AssertionError):  # it asserts that the broker goes on confirming
+            except (
+                OSError,
+                AssertionError,
+            ):  # the publisher asserts that the broker goes on confirming
                 self._publisher = None
                 self.republished.update(numbers)
                 time.sleep(0.2)
@@ -101,4 +106,4 @@ class Producer(threading.Thread):
 
 
 FRAME_BYTES = 100_000
-"""Less than the frame size that brokers offer, 128 KiB."""
+"""Less than the frame size of brokers, 128 KiB."""

@@ -1,4 +1,4 @@
-"""What runs came to, kept in a file, a line of JSON for each, to be added up later."""
+"""The results of runs in a file, one line of JSON each, so that they can be added up later."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.chaos.run import RunPlan, RunResult
 
 
 def keep(result: RunResult, path: Path) -> None:
-    """Add it to the file."""
+    """Append it to the file."""
     verdict = result.verdict._asdict()
-    told = {**result._asdict(), "plan": result.plan._asdict(), "verdict": verdict}
+    record = {**result._asdict(), "plan": result.plan._asdict(), "verdict": verdict}
     with path.open("a") as file:
-        file.write(f"{json.dumps(told)}\n")
+        file.write(f"{json.dumps(record)}\n")
 
 
 def read(path: Path) -> list[RunResult]:
-    """All that was added; nothing when there is no such file yet."""
+    """All results in the file; none if it does not exist."""
     if not path.exists():
         return []
     return [_result(**json.loads(line)) for line in path.read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""What is printed: a line for each run, what is wrong with it, and the totals."""
+"""The printed report: lines for each run with its errors, and the totals."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.chaos.run import RunPlan, RunResult
 from tests.chaos.schedule import KINDS
 
 SHOWN = 10
-"""Numbers and sentences of each sort."""
+"""The largest number of examples of each kind."""
 
 
 def command(plan: RunPlan) -> str:
-    """What runs it once more."""
+    """The command that repeats a run."""
     only = [] if plan.kinds == KINDS else [f"--only {shlex.quote(kind)}" for kind in plan.kinds]
     return " ".join(
         [
@@ -26,7 +26,7 @@ def command(plan: RunPlan) -> str:
 
 
 def lines(result: RunResult) -> Iterable[str]:
-    """What a run came to."""
+    """The result of a run."""
     verdict, plan = result.verdict, result.plan
     yield (
         f"seed {plan.seed} {plan.shape} {plan.aggregate}: {result.faults.total()} faults, "
@@ -40,7 +40,7 @@ def lines(result: RunResult) -> Iterable[str]:
         "parked again": verdict.parked_again,
         "parked though stored": verdict.parked_though_stored,
         "late": verdict.late,
-        "ambiguous": verdict.doubtful,
+        "ambiguous": verdict.ambiguous,
     }
     yield f"    {', '.join(f'{what}: {count:,}' for what, count in asides.items() if count)}"
     yield from (f"    strange: {what}" for what in result.strange[:SHOWN])
@@ -58,7 +58,7 @@ def lines(result: RunResult) -> Iterable[str]:
 
 
 def totals(results: Sequence[RunResult]) -> Iterable[str]:
-    """What all runs came to."""
+    """The totals of all runs."""
     counts = faults(results)
     for kind in KINDS:
         yield f"{counts[kind]:6} {kind}"

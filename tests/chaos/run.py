@@ -1,4 +1,4 @@
-"""One run: everything starts, breaks for a while, is left in peace, drains, and is compared."""
+"""One run: starts everything, causes faults, waits, drains, and checks the outcomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tests.chaos.aggregates import AGGREGATES, SPEC
 from tests.chaos.checker import RunVerdict, check
-from tests.chaos.faults import Victims, make
+from tests.chaos.faults import FaultTargets, make
 from tests.chaos.messages import MessageMaker
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import KINDS, LANES, QUIET, schedule
@@ -24,13 +24,13 @@ from tests.chaos.world import ChaosWorld
 from tests.waiting import until
 
 SETTLED_WITHIN = 180.0
-"""Seconds of peace that the job has for what is left in the queue."""
+"""Seconds without faults for the job to settle the rest of the queue."""
 CONSUMER_TIMEOUTS = ("8s", "30m")
-"""By the seed: the job knows of the broker's consumer timeout, or it does not."""
+"""By the seed: the spec has the broker's consumer timeout, or it does not."""
 
 
 class RunPlan(NamedTuple):
-    """What a run is; all of it can be told on a command line."""
+    """The parameters of a run, which the command line can give."""
 
     seed: int
     seconds: float
@@ -41,31 +41,31 @@ class RunPlan(NamedTuple):
 
 
 class RunResult(NamedTuple):
-    """What came of it."""
+    """The result of a run."""
 
     plan: RunPlan
     faults: Counter[str]
     verdict: RunVerdict
     longest: float
-    """Seconds without a new document, though messages waited."""
+    """Seconds without a new document, while messages waited."""
     lives: int
     stops: int
-    """How often a consumer has stopped, since too many messages were rejected."""
+    """How often a consumer has stopped at the limit on rejections."""
     left: int
-    """Messages that were still in the queue when there was no more patience."""
+    """Messages that were still in the queue after the last wait."""
     codes: list[int]
     """Exit codes of the last drain."""
     strange: list[str]
-    """Ends of the job without a cause, faults that could not be made."""
+    """Ends of the job without a cause, and faults that could not be caused."""
 
     @property
     def good(self) -> bool:
-        """The promise was kept."""
+        """Whether the guarantee was kept."""
         return self.verdict.good and not self.left and not any(self.codes)
 
 
 def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
-    """Run it; the job's log and spec are left in `folder`."""
+    """Run a plan; the job's log and spec stay in `folder`."""
     aggregate = AGGREGATES[plan.aggregate]
     world.begin()
     messages = MessageMaker(plan.seed, aggregate.keyed, aggregate.reduced)
@@ -76,7 +76,7 @@ def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
         thread.start()
     try:
         until(lambda: watch.documents, 60)
-        faults, strange = _break(plan, Victims(world, producer, supervisor, aggregate), folder)
+        faults, strange = _break(plan, FaultTargets(world, producer, supervisor, aggregate), folder)
         world.unblock()
         producer.stop()
         left = settle(world, supervisor, aggregate, SETTLED_WITHIN)
@@ -110,8 +110,8 @@ def _spec(world: ChaosWorld, plan: RunPlan, folder: Path) -> Path:
     return path
 
 
-def _break(plan: RunPlan, victims: Victims, folder: Path) -> tuple[Counter[str], list[str]]:
-    """All lanes at once, until the time is over."""
+def _break(plan: RunPlan, targets: FaultTargets, folder: Path) -> tuple[Counter[str], list[str]]:
+    """Run all lanes at once, until the time is over."""
     deadline = time.monotonic() + plan.seconds
     truce, faults, strange = Truce(), Counter[str](), list[str]()
 
@@ -122,7 +122,7 @@ def _break(plan: RunPlan, victims: Victims, folder: Path) -> tuple[Counter[str],
                 if time.monotonic() >= deadline:
                     return
                 begun, at = time.monotonic(), time.strftime("%H:%M:%S")
-                times = make(fault, victims)
+                times = make(fault, targets)
             faults[fault.kind] += times
             with (folder / "faults.log").open("a") as log:
                 took = f"{time.monotonic() - begun:.1f} s"
@@ -133,7 +133,7 @@ def _break(plan: RunPlan, victims: Victims, folder: Path) -> tuple[Counter[str],
 
 
 def _together(tasks: list[Callable[[], None]], strange: list[str]) -> None:
-    """Do all at once; a fault that cannot be made is a fault of ours, and told."""
+    """Run all tasks at once; an error in causing a fault is recorded as strange."""
 
     def guarded(task: Callable[[], None]) -> None:
         try:

@@ -1,7 +1,7 @@
-"""What breaks, in which order and for how long: the same seed, the same faults.
+"""The faults of a seed, in their order, with their durations.
 
-Pure. Several lanes go on at the same time, so that faults meet: what is done to the job, to the
-broker, to the store, and to the connections with each; and what the store refuses.
+Pure. Several lanes run at the same time, so that faults coincide: faults of the job, of the broker,
+of Elasticsearch, of the connections to both, and refusals by Elasticsearch.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ QUIET: dict[str, tuple[str, ...]] = {
     "queue deleted": tuple(LANES),
     "consumer timeout": ("job", "broker", "way to the broker"),
 }
-"""Lanes in which nothing goes on meanwhile: a queue is emptied first, and messages that go back
-for another reason are not old enough to be taken."""
+"""Lanes in which no fault may happen meanwhile: a queue is emptied before it is deleted, and a
+message that another fault requeues never gets old enough for the consumer timeout."""
 PAUSES = {
     "job": (4.0, 9.0),
     "broker": (3.0, 7.0),
@@ -52,22 +52,22 @@ PAUSES = {
     "what the store refuses": (0.3, 1.5),
     "way to the store": (0.5, 2.5),
 }
-"""Seconds between two faults of a lane. It takes the job two to start, and some more to have as
-much in its hands as it may; and it gets on only while the store is there."""
+"""Seconds between two faults of a lane. The job needs two seconds to start, and some more to
+fill its prefetch; and it makes progress only while Elasticsearch is available."""
 LASTS = (0.5, 2.0)
-"""Seconds that a fault lasts which does not end by itself."""
+"""The duration in seconds of a fault that does not end by itself."""
 
 
 class ScheduledFault(NamedTuple):
-    """One thing that breaks."""
+    """One fault."""
 
     kind: str
     after: float
-    """Seconds since the fault before it in its lane was over."""
+    """Seconds after the end of the previous fault of its lane."""
     lasts: float
-    """Seconds."""
+    """Its duration in seconds."""
     draw: float
-    """From 0 to 1: which one, where there are several."""
+    """From 0 to 1: selects the target, if there are several."""
 
 
 def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[ScheduledFault]:
@@ -83,7 +83,7 @@ def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[S
 
 
 def rarest(faults: Mapping[str, int], times: int) -> tuple[str, ...]:
-    """The kinds that have come less often; but all of a lane that has none, so that it goes on."""
+    """The kinds that have happened less often; all kinds of a lane without such a kind."""
     lanes = (
         [kind for kind in lane if faults.get(kind, 0) < times] or lane for lane in LANES.values()
     )

@@ -1,4 +1,4 @@
-"""Waits until the job has settled all that is in its queue."""
+"""Waits until the job has settled all messages of its queue."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.chaos.world import ChaosWorld
 
 
 def settle(world: ChaosWorld, supervisor: Jobs, aggregate: JobKind, within: float) -> int:
-    """Return what is left in the queue when it took longer than so many seconds.
+    """Wait, and return the number of messages that are left after so many seconds.
 
-    There must be no publisher meanwhile.
+    No producer may publish meanwhile.
     """
     deadline = time.monotonic() + within
     while True:

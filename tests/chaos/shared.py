@@ -1,4 +1,4 @@
-"""Two jobs on one queue, as two replicas or a rolling update have; neither knows the other."""
+"""Two jobs on one queue, like two replicas or a rolling update; neither knows the other."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ OVERLAP = 10.0
 
 
 class Jobs(Protocol):
-    """What runs on the queue: a `Supervisor`, or one of these."""
+    """The interface of the jobs on the queue: a `Supervisor`, or several of them."""
 
     @property
     def strange(self) -> list[str]:
-        """Ends without a cause, and such as took too long."""
+        """Ends without a cause, and ends that took too long."""
 
     @property
     def lives(self) -> int:
@@ -31,7 +31,7 @@ class Jobs(Protocol):
 
     def complete(self) -> None: ...
 
-    def said(self, pattern: str) -> int: ...
+    def count_in_logs(self, pattern: str) -> int: ...
 
     def stops(self) -> int: ...
 
@@ -40,8 +40,8 @@ class Jobs(Protocol):
     def abandon(self) -> None: ...
 
 
-class Several:
-    """Jobs that are looked after one by one, each with a folder of its own."""
+class SeveralJobs:
+    """Several supervised jobs, each with a folder of its own."""
 
     def __init__(self, spec: Path) -> None:
         self._spec = spec
@@ -59,28 +59,28 @@ class Several:
         return [what for one in self._all for what in one.strange]
 
     def kill(self, draw: float) -> None:
-        """One of them."""
+        """Kill one of the jobs."""
         self._drawn(draw).kill(draw)
 
     def complete(self) -> None:
-        """All of them."""
+        """Complete the groups of all jobs."""
         for one in self._running:
             one.complete()
 
-    def said(self, pattern: str) -> int:
-        """In all logs."""
-        return sum(one.said(pattern) for one in self._all)
+    def count_in_logs(self, pattern: str) -> int:
+        """Count in all logs."""
+        return sum(one.count_in_logs(pattern) for one in self._all)
 
     def stops(self) -> int:
-        """Of all of them."""
+        """The stops of all jobs."""
         return sum(one.stops() for one in self._all)
 
     def finish(self) -> list[int]:
-        """Drain all that run, one after the other."""
+        """Drain all running jobs, one after the other."""
         return [code for one in self._running for code in one.finish()]
 
     def abandon(self) -> None:
-        """Kill all that run."""
+        """Kill all running jobs."""
         for one in self._running:
             one.abandon()
 
@@ -99,32 +99,32 @@ class Several:
         return one
 
 
-class Independent(Several):
-    """Two jobs all the time."""
+class Independent(SeveralJobs):
+    """Two jobs at all times."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start both."""
         for _ in range(2):
             self._begin()
 
     def terminate(self, draw: float) -> None:
-        """SIGTERM to one of them, which is started again."""
+        """Send SIGTERM to one of them, which is started again."""
         self._drawn(draw).terminate(draw)
 
 
-class Rolling(Several):
-    """One job, that overlaps its successor whenever it is to end."""
+class Rolling(SeveralJobs):
+    """One job, which overlaps its successor whenever it ends."""
 
     def __init__(self, spec: Path) -> None:
         super().__init__(spec)
         self._abandoned = threading.Event()
 
     def start(self) -> None:
-        """Begin."""
+        """Start the first job."""
         self._begin()
 
     def terminate(self, _draw: float) -> None:
-        """Start the successor; SIGTERM to the one before, after a while."""
+        """Start the successor, and send SIGTERM to the previous job after a while."""
         [old] = self._running
         self._begin()
         if not self._abandoned.wait(OVERLAP):
@@ -132,13 +132,13 @@ class Rolling(Several):
             self._running.remove(old)
 
     def abandon(self) -> None:
-        """Kill all that run."""
+        """Kill all running jobs."""
         self._abandoned.set()
         super().abandon()
 
 
 def jobs(spec: Path, shape: str) -> Jobs:
-    """What runs in a shape."""
+    """The jobs of a shape."""
     if shape == "independent":
         return Independent(spec)
     return Rolling(spec) if shape == "rolling" else Supervisor(spec, shape)

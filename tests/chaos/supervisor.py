@@ -15,16 +15,16 @@ SHAPES = ("one", "threads", "cluster", "independent", "rolling")
 """One process, one with two workers, two processes; and two jobs, see `shared.py`."""
 STOPPED = "reads nothing for .* then a message as a probe"
 AWAY = "RabbitMQ, after 5 tries"
-"""It ends when the broker does not answer as it starts."""
+"""The job ends if the broker does not answer at its start."""
 BLOCKED = "is blocked for writing by index.blocks"
-"""Or when the index takes nothing."""
+"""Or if the index is blocked for writing then."""
 ENDS_WITHIN = 30.0
 """Seconds: when one process of a cluster has ended, so do the others."""
 DRAINED, NOT_DRAINED = 0, 3
 
 
 class Supervisor(threading.Thread):
-    """Looks after the processes of one job, until it is finished."""
+    """Supervises the processes of one job, until it is finished."""
 
     def __init__(self, spec: Path, shape: str) -> None:
         super().__init__(daemon=True)
@@ -33,11 +33,11 @@ class Supervisor(threading.Thread):
         self._finished = threading.Event()
         self._open = ExitStack()
         self._jobs: list[JobProcess] = []
-        self._told = False  # they were ended on purpose
+        self._ended_on_purpose = False
         self.lives = 0
         """How often the job was started."""
         self.strange: list[str] = []
-        """Ends without a cause, and such as took too long."""
+        """Ends without a cause, and ends that took too long."""
 
     def run(self) -> None:
         self._start()
@@ -46,32 +46,32 @@ class Supervisor(threading.Thread):
                 self._look()
 
     def kill(self, draw: float) -> None:
-        """`kill -9` of one process."""
+        """Kill one process with `kill -9`."""
         with self._lock:
-            self._told = True
+            self._ended_on_purpose = True
             self._jobs[int(draw * len(self._jobs))].process.kill()
 
     def terminate(self, draw: float) -> None:
-        """SIGTERM to one process; all of them drain."""
+        """Send SIGTERM to one process; all of them drain."""
         with self._lock:
-            self._told = True
+            self._ended_on_purpose = True
             self._jobs[int(draw * len(self._jobs))].process.send_signal(signal.SIGTERM)
 
     def complete(self) -> None:
-        """SIGUSR1 to all that take it: what is open leaves now."""
+        """Send SIGUSR1 to all consuming processes: their open groups complete."""
         with self._lock:
             for job in self._jobs:
                 if job.process.poll() is None and "consuming" in job.log:
                     job.process.send_signal(signal.SIGUSR1)
 
-    def said(self, pattern: str) -> int:
-        """How often it is in the log, of all lives."""
+    def count_in_logs(self, pattern: str) -> int:
+        """How often a pattern is in the logs of all starts."""
         logs = self._spec.parent.glob("*-?.log")
         return sum(len(re.findall(pattern, log.read_text())) for log in logs)
 
     def stops(self) -> int:
-        """How often a consumer has stopped, since too many messages were rejected."""
-        return self.said(STOPPED)
+        """How often a consumer has stopped at the limit on rejections."""
+        return self.count_in_logs(STOPPED)
 
     def finish(self) -> list[int]:
         """Drain the job for good; return the exit codes."""
@@ -86,7 +86,7 @@ class Supervisor(threading.Thread):
         return self._end_all()
 
     def retire(self) -> None:
-        """Drain the job for good, also while services are broken: it may not succeed."""
+        """Drain the job for good, also while services are down: the drain may fail."""
         self._finished.set()
         self.join()
         for job in self._jobs:
@@ -95,7 +95,7 @@ class Supervisor(threading.Thread):
         self._end_all()
 
     def abandon(self) -> None:
-        """Kill what still runs."""
+        """Kill all running processes."""
         self._finished.set()
         self.join()
         self._open.close()
@@ -107,7 +107,7 @@ class Supervisor(threading.Thread):
         elif self._shape == "cluster":
             addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
             arguments = [("-a", addresses, "-i", number) for number in "01"]
-        self._open, self._told = ExitStack(), False
+        self._open, self._ended_on_purpose = ExitStack(), False
         self.lives += 1
         self._jobs = [
             self._open.enter_context(
@@ -122,9 +122,9 @@ class Supervisor(threading.Thread):
             self._start()
 
     def _end_all(self) -> list[int]:
-        """Wait until all have ended, and judge how."""
+        """Wait until all have ended, and record unexpected ends."""
         for job in self._jobs:
-            # Who still waits for others to begin with does not hear that they are gone.
+            # A process that still waits for others at its start does not notice that they are gone.
             if job.process.poll() is None and "consuming" not in job.log:
                 job.process.kill()
         deadline = time.monotonic() + ENDS_WITHIN
@@ -134,8 +134,8 @@ class Supervisor(threading.Thread):
                 break
             time.sleep(0.05)
         codes = [job.process.poll() for job in self._jobs]
-        self._open.close()  # kills who is left
+        self._open.close()  # kills the remaining ones
         away = any(AWAY in job.log or BLOCKED in job.log for job in self._jobs)
-        if not (self._told or away or self._finished.is_set()):
+        if not (self._ended_on_purpose or away or self._finished.is_set()):
             self.strange.append(f"life {self.lives}: ended by itself, {codes}")
         return [-1 if code is None else code for code in codes]

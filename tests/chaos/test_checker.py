@@ -1,4 +1,4 @@
-"""The checker sees what is not as it should be; no servers."""
+"""The checker finds wrong outcomes; no servers are needed."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ def judge(
     return compare(MESSAGES, PUBLISHED, republished, AGGREGATES[aggregate], stored, parked)
 
 
-def test_all_is_well_when_each_is_where_it_belongs() -> None:
+def test_correct_outcomes_are_accepted() -> None:
     assert len(REJECTED) > 10
     assert judge(STORED, REJECTED).good
 
 
-def test_what_is_nowhere_is_lost() -> None:
+def test_a_message_that_is_nowhere_is_lost() -> None:
     assert judge(STORED[1:], REJECTED).lost == STORED[:1]
     poison = next(iter(REJECTED))
     assert judge(STORED, {n: r for n, r in REJECTED.items() if n != poison}).lost == [poison]
 
 
-def test_what_is_in_two_documents_is_twice() -> None:
+def test_a_message_in_two_documents_is_stored_twice() -> None:
     verdict = judge([*STORED, *HEALTHY], REJECTED)
     assert (verdict.twice, verdict.good) == (HEALTHY, False)
 
 
-def test_where_windows_are_not_aligned_a_message_may_be_counted_again() -> None:
+def test_without_aligned_windows_a_message_may_be_counted_again() -> None:
     verdict = judge([*STORED, *HEALTHY], REJECTED, "reduce")
     assert (verdict.twice, verdict.counted_again, verdict.good) == ([], 3, True)
 
 
-def test_who_publishes_twice_is_counted_twice() -> None:
+def test_a_message_that_was_published_twice_may_be_counted_twice() -> None:
     verdict = judge([*STORED, *HEALTHY], REJECTED, "windows", republished=tuple(HEALTHY))
     assert (verdict.twice, verdict.counted_again, verdict.good) == ([], 3, True)
 
 
-def test_nobody_is_parked_for_a_wrong_reason() -> None:
+def test_a_wrong_reason_is_found() -> None:
     assert not judge(STORED[1:], {**REJECTED, STORED[0]: ["unreadable: no"]}).good
     assert not judge([*STORED, min(REJECTED)], REJECTED).good
     assert not judge([*STORED, PUBLISHED], REJECTED).good
 
 
-def test_of_what_a_proxy_refuses_exactly_that_is_parked() -> None:
+def test_exactly_the_refused_messages_must_be_parked() -> None:
     messages = MessageMaker(seed=1, keyed=False, reduced=False)
     messages.mark(HEALTHY[0])
     refused = {HEALTHY[0]: ["refused: alone in a request"]}
@@ -74,14 +74,14 @@ def test_of_what_a_proxy_refuses_exactly_that_is_parked() -> None:
     assert not good([STORED[0], *STORED[2:]], others)
 
 
-def test_who_came_while_the_index_was_closed_may_be_parked_and_stored() -> None:
+def test_a_message_for_a_closed_index_may_be_parked_and_stored() -> None:
     reasons = ["cluster_block_exception: closed for a while"] * 2
     verdict = judge(STORED, {**REJECTED, STORED[0]: reasons})
     assert verdict.good
     assert (verdict.parked_though_stored, verdict.parked_again) == (1, 1)
 
 
-def test_who_came_while_a_processor_failed_may_be_parked_and_stored() -> None:
+def test_a_message_for_a_failing_processor_may_be_parked_and_stored() -> None:
     doomed = next(n for n in STORED if MESSAGES.may_fail(n))
     sound = next(n for n in STORED if not MESSAGES.may_fail(n))
     reasons = ["fail_processor_exception: a processor fails"]
@@ -92,7 +92,7 @@ def test_who_came_while_a_processor_failed_may_be_parked_and_stored() -> None:
 
 
 @pytest.mark.parametrize("lane", LANES)
-def test_the_same_seed_breaks_the_same_things(lane: str) -> None:
+def test_the_same_seed_gives_the_same_faults(lane: str) -> None:
     first = list(islice(schedule(7, lane), 40))
 
     assert first == list(islice(schedule(7, lane), 40))

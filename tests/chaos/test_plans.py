@@ -1,4 +1,4 @@
-"""Which run comes next, and what is kept of those that were; no servers."""
+"""Which run comes next, and how results are recorded; no servers are needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST = RunPlan(7, 40.0, *JOBS[0], rate=1000)
 
 
 def result(published: int, faults: dict[str, int], plan: RunPlan = FIRST) -> RunResult:
-    """Of a run that was as it should be."""
+    """The result of a run without errors."""
     messages = MessageMaker(plan.seed, keyed=False, reduced=False)
     stored = [n for n in range(published) if not messages.rejected(n)]
     parked = {n: messages.rejected(n) for n in range(published) if messages.rejected(n)}
@@ -30,12 +30,12 @@ def result(published: int, faults: dict[str, int], plan: RunPlan = FIRST) -> Run
 def test_jobs_take_turns_and_each_run_has_a_seed_of_its_own() -> None:
     plans = islice(by_turns(FIRST, JOBS, skipped=1), 3)
 
-    told = [(plan.seed, plan.shape, plan.aggregate) for plan in plans]
+    planned = [(plan.seed, plan.shape, plan.aggregate) for plan in plans]
 
-    assert told == [(8, *JOBS[1]), (9, *JOBS[0]), (10, *JOBS[1])]
+    assert planned == [(8, *JOBS[1]), (9, *JOBS[0]), (10, *JOBS[1])]
 
 
-def test_runs_go_on_until_each_kind_and_enough_messages_have_come() -> None:
+def test_runs_continue_until_each_kind_and_enough_messages_are_reached() -> None:
     done: list[RunResult] = []
     plans = until(Goal(times=3, messages=2000), by_turns(FIRST, JOBS), done)
 
@@ -47,7 +47,7 @@ def test_runs_go_on_until_each_kind_and_enough_messages_have_come() -> None:
     assert next(plans, None) is None
 
 
-def test_what_came_often_enough_makes_room_for_the_rest_of_its_lane() -> None:
+def test_faults_that_happened_often_enough_are_left_out() -> None:
     done = [result(10, dict.fromkeys(("kill -9", *LANES["store"]), 50))]
 
     kinds = next(until(Goal(times=50, messages=0), by_turns(FIRST, JOBS), done)).kinds
@@ -56,7 +56,7 @@ def test_what_came_often_enough_makes_room_for_the_rest_of_its_lane() -> None:
     assert [kind for kind in kinds if kind in LANES["store"]] == [*LANES["store"]]
 
 
-def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+def test_recorded_results_are_read(tmp_path: Path) -> None:
     path = tmp_path / "records"
     assert read(path) == []
     runs = [result(1000, {"kill -9": 2}), result(0, {})]

@@ -1,4 +1,4 @@
-"""Lanes go on together, and one after the other where a fault needs quiet."""
+"""Faults of several lanes happen at once, except those that need quiet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def truce() -> Truce:
 
 
 def beside(lane: str, truce: Truce, *quiet: str) -> tuple[threading.Event, Callable[[], None]]:
-    """A fault in a thread of its own: whether it goes on, and what ends it."""
+    """A fault in its own thread: an event that is set while it lasts, and a function to end it."""
     goes_on, over = threading.Event(), threading.Event()
 
     def fault() -> None:
@@ -35,12 +35,12 @@ def beside(lane: str, truce: Truce, *quiet: str) -> tuple[threading.Event, Calla
     return goes_on, end
 
 
-def test_faults_of_several_lanes_go_on_together(truce: Truce) -> None:
+def test_faults_of_several_lanes_happen_at_once(truce: Truce) -> None:
     with truce.breaking("job"), truce.breaking("store"):
         pass
 
 
-def test_who_needs_quiet_waits_for_others_and_keeps_them_from_beginning(truce: Truce) -> None:
+def test_a_fault_that_needs_quiet_waits_for_others_and_delays_them(truce: Truce) -> None:
     _, end_restart = beside("store", truce)
     deletes, end_deletion = beside("broker", truce, "store", "job", "broker")
     assert not deletes.wait(0.05)
@@ -59,7 +59,7 @@ def test_lanes_that_need_not_be_quiet_go_on(truce: Truce) -> None:
         pass
 
 
-def test_two_that_need_quiet_do_not_wait_for_each_other(truce: Truce) -> None:
+def test_two_faults_that_need_quiet_do_not_block_each_other(truce: Truce) -> None:
     _, end_restart = beside("store", truce)
     faults = [beside(lane, truce, "store", "broker", "way") for lane in ("broker", "way")]
     end_restart()

@@ -1,4 +1,4 @@
-"""Some faults need others to be over, and to begin only when they are over themselves."""
+"""Lets faults happen at once, except those that need others to be over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Truce:
-    """Between the lanes; there is one at a time, so that two never wait for each other."""
+    """Between the lanes; one fault at a time may need quiet, so two never block each other."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -17,7 +17,7 @@ class Truce:
 
     @contextmanager
     def breaking(self, lane: str, quiet: Collection[str] = ()) -> Iterator[None]:
-        """A fault of a lane goes on in this block, and none in the lanes that are to be quiet."""
+        """A fault of a lane lasts for this block; none happens in the lanes that must be quiet."""
         with self._changed:
             self._changed.wait_for(lambda: lane not in self._quiet and not (quiet and self._quiet))
             if quiet:

@@ -1,4 +1,4 @@
-"""Watches, while all breaks, whether the job gets on; and keeps the queue from growing too long."""
+"""Watches whether the job makes progress during faults, and limits the length of the queue."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.chaos.producer import Producer
 from tests.chaos.world import HTTP, ChaosWorld
 
 MAX_WAITING = 60_000
-"""Messages in the queue: what the job does in five seconds or so, when it is let."""
+"""Messages in the queue: about five seconds of work for the job."""
 
 
 class ProgressWatch(threading.Thread):
-    """Looks twice a second."""
+    """Checks twice a second."""
 
     def __init__(self, world: ChaosWorld, producer: Producer) -> None:
         super().__init__(daemon=True)
@@ -25,10 +25,10 @@ class ProgressWatch(threading.Thread):
         self._stopping = threading.Event()
         self._moved_at = time.monotonic()
         self.documents = 0
-        """That a reader finds."""
+        """The number of documents that a reader finds."""
         self._idle = False
         self.longest = 0.0
-        """Seconds without a new document, though messages waited."""
+        """Seconds without a new document, while messages waited."""
 
     def run(self) -> None:
         while not self._stopping.wait(0.5):
@@ -40,7 +40,7 @@ class ProgressWatch(threading.Thread):
                 self._producer.held_back = waiting > MAX_WAITING
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._stopping.set()
         self.join()
 

@@ -1,4 +1,4 @@
-"""The servers, private ones, a forwarder before each, and the queue and index of one run."""
+"""The private servers with a forwarder before each, and the queue and the index of one run."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ STORE = {
     "indexing_pressure.memory.limit": "1mb",
     "http.max_content_length": "256kb",
 }
-"""Little of everything, so that it can be overloaded."""
+"""Small limits, so that it can be overloaded."""
 MAX_ASK_SECONDS = 120
-"""More than the store takes to start while all else breaks."""
+"""More than Elasticsearch needs to start during all other faults."""
 HTTP = urllib3.PoolManager(timeout=10)
 
 
 class ChaosWorld:
-    """A broker and a store, for one run after the other."""
+    """A broker and an Elasticsearch, for one run after the other."""
 
     def __init__(self) -> None:
         self.broker = RabbitMQServer("chaos", settings=BROKER)
@@ -65,7 +65,7 @@ class ChaosWorld:
 
     @property
     def broker_url(self) -> str:
-        """Through the forwarder."""
+        """The URL through the forwarder."""
         return f"amqp://guest:guest@127.0.0.1:{self.broker_front.port}/"
 
     @property
@@ -74,23 +74,23 @@ class ChaosWorld:
         return f"http://127.0.0.1:{self.store_front.port}"
 
     def begin(self) -> None:
-        """A queue and an index for the next run."""
+        """Make a queue and an index for the next run."""
         self.queue = self.index = f"chaos-{uuid.uuid4()}"
         self.at_broker(lambda channel: channel.queue_declare(self.queue, durable=True))
         self.ask("PUT", f"/{self.index}", {"mappings": MAPPING})
 
     def end(self) -> None:
-        """Forget them."""
+        """Delete both."""
         for queue in (self.queue, f"{self.queue}.parked"):
             self.at_broker(lambda channel, queue=queue: channel.queue_delete(queue))  # type: ignore[misc]
         self.ask("DELETE", f"/{self.index}")
 
     def look_often(self) -> None:
-        """Let the broker look each second who does not acknowledge; else it does each minute."""
+        """Let the broker check the consumer timeout each second, instead of each minute."""
         self.broker.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 1000).")
 
     def held(self) -> int:
-        """Messages of the queue, unacknowledged ones included."""
+        """Messages of the queue, including unacknowledged ones."""
         for line in self.broker.ctl("list_queues", "name", "messages").splitlines():
             name, _, count = line.partition("\t")
             if name == self.queue:
@@ -104,31 +104,31 @@ class ChaosWorld:
         return count
 
     def at_broker(self, ask: Callable[[Any], T]) -> T:
-        """Ask the broker itself, past the forwarder."""
+        """Ask the broker directly, without the forwarder."""
         with pika.BlockingConnection(pika.URLParameters(self.broker.url)) as connection:
             return ask(connection.channel())
 
     def unblock(self) -> None:
-        """Let the index take everything.
+        """Remove all write blocks of the index.
 
-        A store that is killed while it is asked for a block may obey after the block was repaired.
+        If Elasticsearch is killed while it removes a block, the block stays.
         """
         names = ("blocks.write", "blocks.read_only_allow_delete", "default_pipeline")
         settings = {f"index.{name}": None for name in names}
         self.ask("PUT", f"/{self.index}/_settings", settings)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask the store itself, past the forwarder, again and again until it has done it."""
+        """Ask Elasticsearch directly, without the forwarder."""
         deadline = time.monotonic() + MAX_ASK_SECONDS
         while True:
             try:
                 answer = HTTP.request(method, self.store.url + path, json=body, retries=False)
                 if answer.status < 300:
                     return json.loads(answer.data)
-                said = f"{answer.status} {answer.data!r}"
+                answered = f"{answer.status} {answer.data!r}"
             except urllib3.exceptions.HTTPError as error:
-                said = f"{error}"
-            assert time.monotonic() < deadline, f"{method} {path}: {said}"
+                answered = f"{error}"
+            assert time.monotonic() < deadline, f"{method} {path}: {answered}"
             time.sleep(0.2)
 
 
