@@ -1,4 +1,4 @@
-"""How hard Hypothesis tries, and which files are not read."""
+"""Settings of Hypothesis, and which files pytest leaves out."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if sys.dont_write_bytecode:
-    # Without it each worker compiles all tests anew: half of the time until the first one runs.
+    # Without it each worker compiles all tests anew, half of the time until the first one runs.
     sys.dont_write_bytecode = False
     sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
 
 settings.register_profile(
-    # What `make fuzz` takes: many inputs, none of which a run before has found.
+    # For `make fuzz`: many inputs that no earlier run has found.
     "fuzz",
     max_examples=10_000,
     deadline=None,
@@ -23,12 +23,12 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 if "CI" not in os.environ:
-    # A fifth of Hypothesis' own 100, so that a run is short: each one draws others at random.
+    # A fifth of Hypothesis' default of 100, so that a run is short: each run draws others.
     settings.register_profile("home", max_examples=20, deadline=None)
     settings.load_profile("home")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Where no live test is wanted, their files are not read: without bytecode that takes 2 s."""
+    """Leave out live tests that are not wanted: reading them without bytecode takes 2 s."""
     unwanted = config.option.markexpr == "not live"
     return True if unwanted and collection_path == Path(__file__).parent / "live" else None

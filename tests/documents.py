@@ -1,4 +1,4 @@
-"""The README files and other documents, taken apart: what tests look at. It judges nothing."""
+"""Reads the README files and other documents, for the tests that check them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def files() -> list[Path]:
-    """Every file of the repository, those too that are about to be added."""
+    """Every file of the repository, including new ones that are not ignored."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
     return [path for name in names if (path := ROOT / name).is_file()]
@@ -31,7 +31,7 @@ DELIVERY, DEAD_LETTERS, OPERATIONS = (
 
 
 class Block(NamedTuple):
-    """What stands between two fences."""
+    """The text between two fences."""
 
     path: Path
     line: int
@@ -43,12 +43,12 @@ class Block(NamedTuple):
 
     @property
     def is_test(self) -> bool:
-        """It is for pytest."""
+        """Whether pytest can run it."""
         return "def test_" in self.text or "class Test" in self.text
 
     @property
     def needs_services(self) -> bool:
-        """It is a program that talks to a server, or starts one."""
+        """Whether the program connects to a server, or starts one."""
         return any(word in self.text for word in ("RABBITMQ_URL", "tools.local", "tests.live"))
 
 
@@ -63,17 +63,17 @@ def blocks(*languages: str, path: Path | None = None) -> list[Block]:
 
 
 def prose(path: Path) -> str:
-    """The text of a README, without its blocks."""
+    """The text of a document, without its blocks."""
     return _FENCED.sub("", path.read_text(encoding="utf-8"))
 
 
 def code(path: Path) -> list[str]:
-    """What is marked as code in the prose of a README."""
+    """The inline code in a document's prose."""
     return re.findall(r"`([^`\n]+)`", prose(path))
 
 
 def table(path: Path, first_head: str) -> list[list[str]]:
-    """The rows of the table whose first column has this head; each a list of its cells."""
+    """The rows of the table whose first column has this head, each as a list of cells."""
     _, _, rest = path.read_text(encoding="utf-8").partition(f"\n| {first_head} |")
     rows = re.match(r".*\n\|[-|]+\n((?:\|.*\n)*)", rest)
     assert rows, f"{path}: no table of {first_head}"
@@ -81,7 +81,7 @@ def table(path: Path, first_head: str) -> list[list[str]]:
 
 
 def commands(script: str) -> Iterator[list[str]]:
-    """The words of each simple command of a script, without what is put into its environment."""
+    """The words of each simple command of a script, without its environment variables."""
     for line in script.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
@@ -109,6 +109,6 @@ def _blocks(path: Path) -> Iterator[Block]:
 
 
 [WHOLE, *_] = [block for block in blocks("yaml") if block.path == README]
-"""The pipeline to begin with; what is not a whole pipeline is a part of it."""
+"""The first pipeline of the README; other parts of pipelines are completed by it."""
 
 ENVIRONMENT = {"RABBITMQ_URL": "amqp://localhost/", "ELASTICSEARCH_URL": "http://localhost:9200"}

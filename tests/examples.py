@@ -1,7 +1,7 @@
-"""The examples of a document, and how they are played: the real steps, by a clock of their own.
+"""The examples of a document, played by the real steps, with a simulated clock.
 
-An example is a part of `pipeline.yaml`, what comes in, and what comes out: three blocks, one after
-the other. What comes in and goes out is JSON, value after value, each with the time of day.
+An example has three blocks: a part of `pipeline.yaml`, the input and the output. Input and output
+are JSON values, each with the time of day.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from flows.spec import Pipeline
 from tests.documents import Block
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
-"""When all examples happen."""
+"""The day of all examples."""
 PROPERTIES = ("correlation_id", "content_type")
-"""What of a message's properties an example may say by name; its id is its `message_id`."""
+"""Properties of a message that an example may name; its id is its `message_id`."""
 _PRINT = "fingerprint"
-"""A field of summaries that an example leaves out, unless it is about it."""
+"""A field of summaries that an example may omit."""
 
 Event = dict[str, Any]
 
@@ -44,18 +44,18 @@ class Example(NamedTuple):
 
 
 def examples(blocks: list[Block]) -> Iterator[Example]:
-    """The examples among the blocks of a page, each named after the heading it stands below."""
+    """The examples among the blocks of a page, each named after its heading."""
     spec = module = None
-    told: list[Block] = []
+    below: list[Block] = []
     for block in blocks:
         if block.language == "yaml":
-            spec, told = block, []
+            spec, below = block, []
         elif block.language == "python":
             module = block
         elif block.language == "json" and spec is not None:
-            told.append(block)
-            if len(told) == 2:
-                yield Example(_title(block), spec, module, *told)
+            below.append(block)
+            if len(below) == 2:
+                yield Example(_title(block), spec, module, *below)
                 spec = module = None
 
 
@@ -76,20 +76,20 @@ def values(block: Block) -> list[Event]:
 
 
 class Play:
-    """A pipeline that is simulated, and what has come out of it so far."""
+    """A simulated pipeline, and its output so far."""
 
     def __init__(self, spec: Pipeline) -> None:
         self.simulation = Simulation(spec, now=DAY.timestamp())
         self.queue = self.simulation.queue
 
     @property
-    def told(self) -> list[Event]:
+    def outcomes(self) -> list[Event]:
         """What came out: documents as they were written, and messages that became none."""
-        told = [_came_out(event) for event in self.simulation.events]
-        return [event for event in told if event is not None]
+        outcomes = [_came_out(event) for event in self.simulation.events]
+        return [event for event in outcomes if event is not None]
 
     def happen(self, together: list[Event]) -> None:
-        """What happens at one time."""
+        """Play what happens at one time."""
         self.pass_to(seconds(together[0]["at"]))
         for event in together:
             if "signal" in event:
@@ -106,7 +106,7 @@ class Play:
         self.simulation.run()
 
     def pass_to(self, at: float) -> None:
-        """Let time go by, and timers go off in time."""
+        """Let time pass, and fire timers in time."""
         self.simulation.pass_to(at)
 
 
@@ -120,12 +120,12 @@ def _came_out(event: SimulatedEvent) -> Event | None:
     if isinstance(what, Left) or what.how == "stored" or is_command(what.properties):
         return None
     if what.how == "dropped":
-        return {"at": text, "dropped": _told(what.body)}
-    return {"at": text, "parked": _told(what.body), "reason": what.reason}
+        return {"at": text, "dropped": _content(what.body)}
+    return {"at": text, "parked": _content(what.body), "reason": what.reason}
 
 
 def played(spec: Pipeline, comes_in: list[Event], until: str) -> Play:
-    """Let all of that happen; what happens at one time happens together."""
+    """Play all input; events of one time happen together."""
     play = Play(spec)
     together: list[Event] = []
     for event in comes_in:
@@ -155,25 +155,25 @@ def _properties(event: Event) -> Properties:
     return Properties(message_id=event.get("id"), headers=event.get("headers"), **named)
 
 
-def _told(body: bytes) -> Any:
+def _content(body: bytes) -> Any:
     lines = [json.loads(line) for line in body.splitlines()]
     return lines[0] if len(lines) == 1 else {"lines": lines}
 
 
 def shown(event: Event, like: Event) -> str:
-    """An event as the page has it; where a document goes only if that one tells it too.
+    """An event as the page shows it; index, id and version only if the page has them too.
 
-    Likewise its fingerprint.
+    The same holds for its fingerprint.
     """
-    told = {
+    kept = {
         name: value
         for name, value in event.items()
         if value is not None and (name in like or name not in ("_index", "_id", "_version"))
     }
     for name in ("_source", "parked"):
-        if isinstance(told.get(name), dict) and _PRINT not in like.get(name, {}):
-            told[name] = {field: value for field, value in told[name].items() if field != _PRINT}
-    text = json.dumps(told)
+        if isinstance(kept.get(name), dict) and _PRINT not in like.get(name, {}):
+            kept[name] = {field: value for field, value in kept[name].items() if field != _PRINT}
+    text = json.dumps(kept)
     if len(text) <= 100:
         return text
     text = re.sub(r', (?="_source"|"reason")', ",\n ", text)

@@ -1,6 +1,6 @@
-"""The picture of groups over time: what some windows make of the messages of one key.
+"""The picture of groups over time: what several windows make of the messages of one key.
 
-Each row is a window, as `pipeline.yaml` has it; what becomes of the messages under it is played.
+Each row is a window, as in `pipeline.yaml`; the row is the result of a simulation.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from flows.spec import Pipeline
 from tests.examples import played
 
 MESSAGES = {0: "start", 1: None, 3: None, 4: "end", 12: "start", 13: None, 18: "end"}
-"""By seconds: what the message that comes then says of its `type`."""
+"""The `type` of the message at each second."""
 SECONDS = 22
-"""Until then time goes on."""
+"""The last second of the time line."""
 LABEL = 33
-"""Characters before the time line, on which a second has two."""
+"""Characters before the time line, on which a second takes two."""
 _numbers = itertools.count()
 
 
@@ -42,7 +42,7 @@ def _row(window: str) -> str:
     line = [" "] * (2 * SECONDS)
     groups = _groups(yaml.safe_load(window))
     for members, left_at, at_a_message in groups:
-        # What a message completes leaves right after it, and all else right before the next one.
+        # The end follows the message that completes the group, or else precedes the next message.
         end = 2 * left_at + (1 if at_a_message else -1)
         line[2 * members[0] : end] = "─" * (end - 2 * members[0])
         line[end] = "┤"
@@ -56,7 +56,7 @@ def _row(window: str) -> str:
 
 
 def _groups(window: dict[str, Any]) -> list[tuple[list[int], int, bool]]:
-    """When the members came, when the group left, and whether its last member completed it."""
+    """When the members and the end came, and whether the last member completed the group."""
     name = f"picture-{next(_numbers)}"
     spec = Pipeline.model_validate(
         {
@@ -68,14 +68,14 @@ def _groups(window: dict[str, Any]) -> list[tuple[list[int], int, bool]]:
         }
     )
     comes_in = [{"at": _time(at), "body": {"at": at, "type": of}} for at, of in MESSAGES.items()]
-    told = played(spec, comes_in, _time(SECONDS)).told
+    outcomes = played(spec, comes_in, _time(SECONDS)).outcomes
     return [
         (
             event["_source"]["members"],
             round(_second(event["at"])),
             event["_source"]["completed_by"] in ("count", "last", "until"),
         )
-        for event in told
+        for event in outcomes
     ]
 
 

@@ -62,7 +62,7 @@ PIPELINES = [block for block in blocks("yaml") if block not in CASES]
 
 
 @pytest.mark.parametrize("block", PIPELINES, ids=str)
-def test_a_pipeline_is_right_or_what_is_wrong_with_it_stands_below(
+def test_a_pipeline_is_valid_or_its_errors_are_below(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -73,16 +73,16 @@ def test_a_pipeline_is_right_or_what_is_wrong_with_it_stands_below(
 
     try:
         load(path, ENVIRONMENT)
-        told = ""
+        printed = ""
     except SpecError as error:
-        told = f"{error}\n"
+        printed = f"{error}\n"
 
     below = [each for each in blocks() if each.path == block.path and each.line > block.line][:1]
-    assert told == "".join(each.text for each in below if each.language == "text")
+    assert printed == "".join(each.text for each in below if each.language == "text")
 
 
 def merged(whole: Any, part: str) -> Any:
-    """A whole pipeline, with what a part of one says otherwise."""
+    """A whole pipeline, changed by a part of one."""
 
     def merge(old: Any, new: Any) -> Any:
         if not isinstance(old, dict) or not isinstance(new, dict):
@@ -93,8 +93,8 @@ def merged(whole: Any, part: str) -> Any:
 
 
 @pytest.mark.parametrize("block", CASES, ids=str)
-def test_what_a_case_may_have_is_had_by_some_case(block: Block) -> None:
-    """Each key that is shown, of the case, its steps and what is expected."""
+def test_each_key_of_a_case_is_used_by_some_case(block: Block) -> None:
+    """Each key of the case, its steps and its expected outcomes."""
     assert keys(yaml.safe_load(block.text)) <= keys([case for _, case in cases()])
 
 
@@ -103,7 +103,7 @@ def keys(cases: list[dict[str, Any]]) -> set[str]:
     return {key for part in parts for key in part}
 
 
-def test_each_text_is_what_is_said_of_the_yaml_above_it() -> None:
+def test_each_text_block_follows_the_yaml_it_is_about() -> None:
     every = blocks()
     for above, block in itertools.pairwise(every):
         if block.language == "text":
@@ -120,7 +120,7 @@ def test_a_program_runs(block: Block) -> None:
 
 for _block in PROGRAMS:
     if _block.is_test:
-        # What it defines is a test of this module from here on, and pytest finds it.
+        # The block defines a test of this module, which pytest finds.
         exec(compile(_block.text, str(_block), "exec"), globals())
 
 
@@ -128,7 +128,7 @@ for _block in PROGRAMS:
 
 
 def inline_commands() -> list[list[str]]:
-    """Those that stand in a sentence."""
+    """Commands within a sentence."""
     lines = [line for path in READMES for line in code(path)]
     return [
         words
@@ -142,7 +142,7 @@ WORDS = [words for block in blocks("sh") for words in commands(block.text)] + in
 
 
 @pytest.mark.parametrize("words", sorted({tuple(words) for words in WORDS}), ids=" ".join)
-def test_a_command_can_be_given(words: tuple[str, ...]) -> None:
+def test_a_command_is_valid(words: tuple[str, ...]) -> None:
     """Its program, its options and the files that it names exist."""
     program, *arguments = words
     if program == "make":
@@ -160,7 +160,7 @@ def test_a_command_can_be_given(words: tuple[str, ...]) -> None:
 
 
 def check_hopper(arguments: list[str]) -> None:
-    """A command, and options that are in its help."""
+    """A command, and options from its help."""
     command: Any = group
     context = click.Context(group)
     while isinstance(command, click.Group):
@@ -170,7 +170,7 @@ def check_hopper(arguments: list[str]) -> None:
 
 
 def check_python(arguments: list[str]) -> None:
-    """A module or a script; what it knows is in its help or in its source."""
+    """A module or a script, with options from its help or its source."""
     if arguments[0] == "-m":
         _, module, *rest = arguments
         command: tuple[str, ...] = ("-m", module)
@@ -193,7 +193,9 @@ def check_python(arguments: list[str]) -> None:
 @cache
 def help_of(*command: str) -> str:
     command = (sys.executable, *command, "--help")
-    plain = os.environ | {"PYTEST_ADDOPTS": "--noconftest"}  # our own adds no option, but a second
+    plain = os.environ | {
+        "PYTEST_ADDOPTS": "--noconftest"
+    }  # our conftest adds no option, but takes another second
     done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True)
     return done.stdout
 
@@ -206,14 +208,14 @@ def help_of(*command: str) -> str:
         ({}, 'flows.pipeline:flow("orders.yaml")'),
     ],
 )
-def test_the_file_that_is_named_is_the_one_that_is_run(
+def test_the_named_file_is_the_one_that_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     environment: dict[str, str],
     flow: str,
 ) -> None:
-    """Of the working directory; told by what is said about it."""
+    """In the working directory; the error about the file shows which one it is."""
     right = environment.get("HOPPER_PIPELINE") or ("orders" in flow and "orders.yaml")
     (tmp_path / (right or "pipeline.yaml")).write_text("version: 2\n")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The page on groups: each example does what stands below it, and the picture shows it."""
+"""The page on groups: each example has the shown output, and the picture is correct."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.picture import drawn
 BLOCKS = blocks(path=PAGE)
 EXAMPLES = list(examples(BLOCKS))
 MODULE = "my_rules"
-"""What the page calls a module of the reader's own."""
+"""The name of the reader's own module in the page."""
 _names = itertools.count()
 
 
@@ -37,21 +37,21 @@ def write_module(example: Example, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_an_example_does_what_is_told(example: Example, tmp_path: Path) -> None:
-    """Exactly that, when it is told, and nothing is left over; `_id`s only where they are shown."""
+def test_an_example_has_the_shown_output(example: Example, tmp_path: Path) -> None:
+    """Exactly this output, at these times; `_id`s only where they are shown."""
     write_module(example, tmp_path)
     expected = values(example.goes_out)
 
     play = played(in_memory(example), values(example.comes_in), expected[-1]["at"])
 
-    told = [shown(event, like) for event, like in zip(play.told, expected, strict=False)]
-    assert told == [shown(event, event) for event in expected]
-    assert len(play.told) == len(expected)
+    found = [shown(event, like) for event, like in zip(play.outcomes, expected, strict=False)]
+    assert found == [shown(event, event) for event in expected]
+    assert len(play.outcomes) == len(expected)
     assert play.queue.unacknowledged == 0
 
 
 def restarts() -> Iterator[tuple[Example, int]]:
-    """Each example, and each place among what comes in before anything comes out."""
+    """Each example, and each place in its input before the first output."""
     for example in EXAMPLES:
         comes_in, out = values(example.comes_in), values(example.goes_out)[0]["at"]
         for at in range(1, len(comes_in)):
@@ -60,12 +60,12 @@ def restarts() -> Iterator[tuple[Example, int]]:
 
 
 @pytest.mark.parametrize(("example", "at"), [*restarts()], ids=str)
-def test_an_example_comes_to_the_same_through_a_restart(
+def test_an_example_has_the_same_output_with_a_restart(
     example: Example, at: int, tmp_path: Path
 ) -> None:
-    """SIGTERM in the middle and a new process: the same documents, and the same is parked.
+    """SIGTERM in the middle, and a new process: the same documents and parked messages.
 
-    Only the clock tells that there was another process: `time` and `idle` run anew.
+    Only the clock shows that there was another process: `time` and `idle` start again.
     """
     write_module(example, tmp_path)
     spec, comes_in = in_memory(example), values(example.comes_in)
@@ -80,20 +80,20 @@ def test_an_example_comes_to_the_same_through_a_restart(
 
 
 def without_clock(play: Play, by_event_time: bool) -> list[str]:
-    """What came out of it, in some order, but for the times of arrival.
+    """The output in a fixed order, without the times of arrival.
 
-    A fingerprint tells who had a message in hand before: it is left out too.
+    A fingerprint lists redelivered messages, so it is left out too.
     """
-    told = []
-    for event in play.told:
+    found = []
+    for event in play.outcomes:
         source = event.get("_source", {})
         left_out = ["fingerprint", *(() if by_event_time else ("window_start", "window_end"))]
         document = {name: value for name, value in source.items() if name not in left_out}
         rest = {name: value for name, value in event.items() if name not in ("at", "_source")}
         if isinstance(rest.get("parked"), dict):
             rest["parked"] = {n: v for n, v in rest["parked"].items() if n != "fingerprint"}
-        told.append(json.dumps([rest, document], sort_keys=True))
-    return sorted(told)
+        found.append(json.dumps([rest, document], sort_keys=True))
+    return sorted(found)
 
 
 def in_memory(example: Example) -> Pipeline:
@@ -113,7 +113,7 @@ def in_memory(example: Example) -> Pipeline:
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=str)
-def test_a_pipeline_is_right_and_nothing_is_to_be_said_of_it(block: Block, tmp_path: Path) -> None:
+def test_a_pipeline_is_valid_without_warnings(block: Block, tmp_path: Path) -> None:
     """On RabbitMQ and Elasticsearch too, in the pipeline of the README."""
     for example in EXAMPLES:
         if example.spec == block:
@@ -122,12 +122,12 @@ def test_a_pipeline_is_right_and_nothing_is_to_be_said_of_it(block: Block, tmp_p
     for connector, keys in part.get("source", {}).items():
         whole["source"][connector] |= keys
     if "reduce" in part.get("aggregate", {}):
-        # Documents of the README's orders have an id and a date of their own; summaries have not.
+        # The README's orders have an id and a date; summaries have none.
         whole["sink"]["elasticsearch"] |= {"id": "auto", "index": "summaries"}
     text = ""
     if "aggregate" in part:
         del whole["aggregate"]
-        text = block.text[block.text.index("aggregate:") :]  # as it is written
+        text = block.text[block.text.index("aggregate:") :]  # as written
     path = tmp_path / "pipeline.yaml"
     path.write_text(yaml.safe_dump(whole) + text)
 
@@ -135,7 +135,7 @@ def test_a_pipeline_is_right_and_nothing_is_to_be_said_of_it(block: Block, tmp_p
 
 
 def test_each_block_belongs_to_an_example() -> None:
-    """But for the picture, a query, and parts of a pipeline that change no document."""
+    """Except the picture, a query, and parts of a pipeline that change no document."""
     used = {block for example in EXAMPLES for block in example[1:]}
     left = [block for block in BLOCKS if block not in used]
     assert [block.language for block in left] == ["", "json", "yaml"]

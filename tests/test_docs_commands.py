@@ -1,4 +1,4 @@
-"""The page about the commands says what their `--help` says."""
+"""The page about the commands is the output of `--help`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.documents import DEAD_LETTERS, ROOT, table
 COMMANDS = ROOT / "docs" / "commands.md"
 
 
-def test_the_page_is_what_help_says() -> None:
-    """Else: python -m flows.reference --write."""
+def test_the_page_is_the_output_of_help() -> None:
+    """To update it: python -m flows.reference --write."""
     assert page() in COMMANDS.read_text()
 
 
-def test_the_exit_codes_of_commands_are_all_told_in_their_words() -> None:
+def test_all_exit_codes_of_commands_are_listed() -> None:
     source = (ROOT / "flows/cli/exit_codes.py").read_text()
     codes = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
 
-    told = table(COMMANDS, "Exit code")
+    rows = table(COMMANDS, "Exit code")
 
-    assert {code for code, _ in told} == codes
-    assert all(f'"""{text}"""' in source for _, text in told)
+    assert {code for code, _ in rows} == codes
+    assert all(f'"""{text}"""' in source for _, text in rows)
 
 
 def test_the_numbers_are_those_of_the_code() -> None:

@@ -1,4 +1,4 @@
-"""What the documents name exists, and the numbers that they tell are those of the code."""
+"""The names in documents exist, and their numbers are those of the code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SHOWN = {
     for block in blocks("yaml")
     if block.text.startswith("version")
 }
-"""Pipelines that a README shows, as files of the reader."""
+"""Pipelines that a document shows, as files of the reader."""
 
 
 def name(path: Path) -> str:
@@ -66,7 +66,7 @@ def test_each_link_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_each_path_exists(path: Path) -> None:
-    """From the top folder, or from the one of the document."""
+    """From the top folder, or from the folder of the document."""
     for word in code(path):
         if re.fullmatch(r"[\w.-]+/[\w./-]*|[\w-]+\.(py|yaml|sh|java)", word) and word not in SHOWN:
             in_a_folder = [*path.parent.glob(f"*/{word}")] if "/" not in word else []
@@ -86,7 +86,7 @@ def test_a_map_has_every_file(folder: str) -> None:
             assert {one.as_posix() for one in (inside, *inside.parents)} & named, name(path)
 
 
-def test_each_connector_has_the_files_that_are_told() -> None:
+def test_each_connector_has_the_named_files() -> None:
     """And no others."""
     connectors = ROOT / "connectors"
     named = set(code(connectors / "README.md"))
@@ -106,7 +106,7 @@ def test_each_metric_and_each_variable_exists() -> None:
             assert f'"{variable}"' in sources or f"${{{variable}" in sources, variable
 
 
-def test_what_one_sees_of_a_fault_is_in_the_source() -> None:
+def test_the_signs_of_each_fault_are_in_the_source() -> None:
     """Metrics, and words of the log."""
     sources = "".join(
         path.read_text() for path in files() if path.suffix == ".py" and "tests" not in path.parts
@@ -156,45 +156,49 @@ SHOWN_BY = {
         "test_a_killed_process_brings_the_others_down_and_nothing_is_lost"
     ),
 }
-"""The beginning of each row of the table of faults, and the test that holds it."""
+"""The beginning of each row of the table of faults, and the test that checks it."""
 
 
 def test_each_fault_has_its_test() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    told = [row[0] for row in table(DELIVERY, "What happens")]
+    documented = [row[0] for row in table(DELIVERY, "What happens")]
 
-    assert len(told) == len(SHOWN_BY)
-    for fault, (beginning, test) in zip(told, SHOWN_BY.items(), strict=True):
+    assert len(documented) == len(SHOWN_BY)
+    for fault, (beginning, test) in zip(documented, SHOWN_BY.items(), strict=True):
         assert fault.startswith(beginning)
         assert f"def {test}(" in tests, test
 
 
-def test_the_headers_of_a_parked_message_are_all_told() -> None:
+def test_all_headers_of_a_parked_message_are_documented() -> None:
     source = Path(dead_letter_headers.__file__).read_text()
 
-    told = {
+    documented = {
         header for row in table(DEAD_LETTERS, "Header") for header in re.findall("`(.+?)`", row[0])
     }
 
-    assert told == set(re.findall(r'"(x-hopper-[a-z-]+)"', source))
+    assert documented == set(re.findall(r'"(x-hopper-[a-z-]+)"', source))
 
 
-def test_the_reasons_of_ours_are_all_told() -> None:
-    """Each the word with which it begins."""
+def test_all_reasons_of_hopper_are_documented() -> None:
+    """Each by its first word."""
     sources = "".join(
         path.read_text() for path in files() if path.suffix == ".py" and "tests" not in path.parts
     )
 
-    told = {word for row in table(DEAD_LETTERS, "Reason") for word in re.findall("`(.+?)`", row[0])}
+    documented = {
+        word for row in table(DEAD_LETTERS, "Reason") for word in re.findall("`(.+?)`", row[0])
+    }
 
-    assert told == set(re.findall(r'(?:Rejection\(\s*|reason = |_REASON = )f?"(\w+): ', sources))
+    assert documented == set(
+        re.findall(r'(?:Rejection\(\s*|reason = |_REASON = )f?"(\w+): ', sources)
+    )
 
 
-def test_the_exit_codes_are_all_told() -> None:
-    told = [row[0] for row in table(OPERATIONS, "Exit code")]
+def test_all_exit_codes_are_documented() -> None:
+    documented = [row[0] for row in table(OPERATIONS, "Exit code")]
 
     codes = [0, stop.EXIT_UNAVAILABLE, start.EXIT_SPEC, stop.EXIT_NOT_DRAINED]
-    assert told == [*map(str, codes), "128 + n"]
+    assert documented == [*map(str, codes), "128 + n"]
 
 
 @pytest.mark.parametrize(
@@ -220,13 +224,13 @@ def test_a_number_is_that_of_the_code(sentence: str, number: float, is_so: float
     assert number == is_so
 
 
-def test_the_versions_are_those_that_are_tested() -> None:
-    told = {row[0]: row[1] for row in table(OPERATIONS, "Runs on")}
+def test_the_documented_versions_are_the_tested_ones() -> None:
+    documented = {row[0]: row[1] for row in table(OPERATIONS, "Runs on")}
 
     least, below = re.findall(r"3\.(\d+)", requirement())
     pythons = ", ".join(f"3.{minor}" for minor in range(int(least), int(below)))
-    assert told["Python"].startswith(f"{pythons}:")
-    assert f"{VERSION_FOR_OLD_JAVA} and {VERSION}" in told["Elasticsearch"]
+    assert documented["Python"].startswith(f"{pythons}:")
+    assert f"{VERSION_FOR_OLD_JAVA} and {VERSION}" in documented["Elasticsearch"]
 
 
 def requirement() -> str:
@@ -239,7 +243,7 @@ def requirement() -> str:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 def test_a_line_is_a_sentence(path: Path) -> None:
-    """So that a change shows what has changed; what is generated is as it is."""
+    """So a change shows what has changed; generated parts are exempt."""
     written = re.sub(r"(?s)<!-- (\w+) -->.*?<!-- /\1 -->", "", prose(path))
     for line in written.splitlines():
         if not line.startswith("|"):
@@ -250,7 +254,7 @@ FORBIDDEN = re.compile(
     r"/work/|/root/|\.\./shared|\bBRIEF\b|\bissues? #?\d|(?<![\w&/])#\d+\b|\bgithub issue\b",
     re.IGNORECASE,
 )
-"""Numbers of a tracker, and places on one machine: neither means anything to a reader."""
+"""Numbers of a tracker, and paths of one machine: neither means anything to a reader."""
 
 
 def test_the_project_speaks_of_itself_alone() -> None:
@@ -275,7 +279,7 @@ HOSTS = {
     "repo1.maven.org",
     "repo.maven.apache.org",
 }
-"""Of the world; all others are made up, and have no dot."""
+"""Public hosts; all others are invented, and have no dot."""
 
 
 def test_no_url_names_a_host_of_an_installation() -> None:
@@ -288,5 +292,5 @@ def test_no_url_names_a_host_of_an_installation() -> None:
     assert found == []
 
 
-def test_the_readme_is_for_five_minutes() -> None:
+def test_the_readme_is_short() -> None:
     assert README.read_text().count("\n") <= 160

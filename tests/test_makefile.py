@@ -1,4 +1,4 @@
-"""`make` alone says what can be done."""
+"""`make` alone lists its targets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LIST = ["make", "--no-print-directory"]  # which one make within another prints otherwise
+LIST = ["make", "--no-print-directory"]  # make prints that itself when it runs within another make
 
 
 def test_every_target_is_listed_with_a_line_of_help() -> None:
@@ -22,7 +22,7 @@ def test_every_target_is_listed_with_a_line_of_help() -> None:
     assert all(line.split("\t")[1] for line in listed)
 
 
-def test_continuous_integration_runs_what_anybody_runs() -> None:
+def test_continuous_integration_runs_the_targets_of_developers() -> None:
     commands = (ROOT / ".ci" / "run").read_text().splitlines()
 
     assert commands[-1] == "exec make test"

@@ -1,4 +1,4 @@
-"""What an install gets: the lock fits pyproject.toml, and the version is in one place."""
+"""The lock file fits pyproject.toml, and the version is in one place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOCKED = {
 
 @pytest.mark.parametrize("text", REQUIREMENTS)
 def test_the_lock_has_each_dependency_within_its_range(text: str) -> None:
-    """After a change of pyproject.toml: make lock."""
+    """After a change of pyproject.toml, run make lock."""
     requirement = Requirement(text)
     pinned = LOCKED[canonicalize_name(requirement.name)]
 
@@ -34,7 +34,7 @@ def test_the_lock_has_each_dependency_within_its_range(text: str) -> None:
 
 
 def test_only_bytewax_is_pinned_exactly() -> None:
-    """So that an install beside other packages works."""
+    """So that Hopper can be installed beside other packages."""
     exact = [text for text in REQUIREMENTS if "==" in str(Requirement(text).specifier)]
 
     assert exact == ["bytewax==0.21.1"]
@@ -55,5 +55,5 @@ def test_the_version_is_in_one_place() -> None:
 
 
 @pytest.mark.parametrize("package", ["flows", "connectors"])
-def test_types_are_for_other_packages_too(package: str) -> None:
+def test_types_are_exported(package: str) -> None:
     assert (ROOT / package / "py.typed").exists()

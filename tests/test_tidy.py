@@ -1,4 +1,4 @@
-"""What of the architecture can be seen in the source: who imports whom, and how long things get."""
+"""The rules of the architecture that the source shows: imports, and lengths."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ONLY_IN = {
     "msgspec": ("flows/", "connectors/"),
     "click": ("flows/cli/",),
 }
-"""Who may import what: the beginning of the paths."""
+"""The modules that may import a package, by the beginning of their paths."""
 
 WAITING = {"time", "threading", "socket", "select", "queue", "asyncio", "subprocess", "random"}
 
@@ -49,7 +49,7 @@ def name(path: Path) -> str:
 
 @cache
 def nodes(path: Path) -> list[ast.AST]:
-    """Everything in a file, the module first."""
+    """All nodes of a file, the module first."""
     return list(ast.walk(ast.parse(path.read_text())))
 
 
@@ -67,21 +67,21 @@ def imports(path: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def test_each_package_is_known_only_where_it_belongs() -> None:
-    """A change of one of them then is a change of one place."""
-    strangers = [
+def test_each_package_is_imported_only_where_it_belongs() -> None:
+    """So a change of the package affects one place."""
+    found = [
         f"{name(path)} imports {package}"
         for path in SOURCES
         for package, places in ONLY_IN.items()
         if package in {imported.partition(".")[0] for imported in imports(path)}
         and not name(path).startswith(places or "nowhere")
     ]
-    assert strangers == []
+    assert found == []
 
 
 def test_no_connector_knows_another() -> None:
     connectors = {p.name for p in (ROOT / "connectors").iterdir() if (p / "__init__.py").exists()}
-    strangers = [
+    found = [
         f"{name(path)} imports {imported}"
         for path in SOURCES
         for imported in imports(path)
@@ -90,7 +90,7 @@ def test_no_connector_knows_another() -> None:
         and imported.startswith(f"connectors.{other}")
         and not name(path).startswith(f"connectors/{other}/")
     ]
-    assert strangers == []
+    assert found == []
 
 
 KNOWS_CONNECTORS = (
@@ -101,12 +101,12 @@ KNOWS_CONNECTORS = (
     "flows/simulation/",
     "flows/spec.py",
 )
-"""What of the flows may name a connector: what reads a spec, and what makes a source or a sink."""
+"""The modules of flows/ that may name a connector: they read a spec, or make a source or a sink."""
 
 
 def test_the_flow_knows_no_connector() -> None:
-    """Only its interface: another sink needs no change of the flow."""
-    strangers = [
+    """They know only the interface: another sink needs no change of the flow."""
+    found = [
         f"{name(path)} imports {imported}"
         for path in SOURCES
         for imported in imports(path)
@@ -114,11 +114,11 @@ def test_the_flow_knows_no_connector() -> None:
         and re.match(r"connectors\.(rabbitmq|elasticsearch|memory)\b", imported)
         and not name(path).startswith(KNOWS_CONNECTORS)
     ]
-    assert strangers == []
+    assert found == []
 
 
 def room(module: str) -> str:
-    """The folder of `flows/` that a module is in, or the module where it is in none."""
+    """The folder of `flows/` that a module is in, or the module itself."""
     return module.split(".")[1]
 
 
@@ -135,29 +135,29 @@ def test_folders_do_not_import_each_other_in_circles() -> None:
 
 def test_the_job_never_imports_the_command() -> None:
     """Neither the command nor its library: the job starts as fast as before."""
-    strangers = [
+    found = [
         f"{name(path)} imports {imported}"
         for path in SOURCES
         for imported in imports(path)
         if imported.startswith("flows.cli")
         and not name(path).startswith(("flows/cli/", "flows/__main__.py", "flows/reference.py"))
     ]
-    assert strangers == []
+    assert found == []
 
     code = "import flows.pipeline, sys; print({'click', 'flows.cli'} & set(sys.modules))"
-    told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
-    assert told == "set()\n"
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert printed == "set()\n"
 
 
 def is_pure(path: Path) -> bool:
-    """Whether a module says so: it decides, gets the time as an argument, and waits for nothing."""
+    """Whether its docstring says so: it decides, gets the time as an argument, and never waits."""
     module = nodes(path)[0]
     assert isinstance(module, ast.Module)
     return re.search(r"\bpure\b", (ast.get_docstring(module) or "").lower()) is not None
 
 
-def test_what_says_that_it_is_pure_does_not_wait() -> None:
-    """And takes no time but the one it is given."""
+def test_a_pure_module_does_not_wait() -> None:
+    """It uses no time but its argument."""
     pure = [path for path in SOURCES if is_pure(path)]
 
     assert len(pure) > 70
@@ -166,8 +166,8 @@ def test_what_says_that_it_is_pure_does_not_wait() -> None:
         assert not waiting, name(path)
 
 
-def test_importing_does_nothing_but_define() -> None:
-    """No thread, no connection, no file: a fresh interpreter is none the worse for it."""
+def test_importing_only_defines() -> None:
+    """It starts no thread, opens no connection and reads no file."""
     modules = [name(p)[:-3].replace("/", ".") for p in SOURCES if p.name != "__main__.py"]
     code = (
         "import sys, threading, socket\n"
@@ -179,8 +179,8 @@ def test_importing_does_nothing_but_define() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, check=True)
 
 
-def test_things_fit_on_a_screen() -> None:
-    """Functions and modules; and each module says what it is for."""
+def test_functions_and_modules_are_short() -> None:
+    """And each module says what it is for."""
     for path in SOURCES:
         [module, *below] = nodes(path)
         assert isinstance(module, ast.Module)
@@ -189,14 +189,14 @@ def test_things_fit_on_a_screen() -> None:
         for node in below:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno:
                 length = node.end_lineno - node.lineno + 1
-                told = f"{name(path)}: {node.name} has {length} lines"
-                assert length <= MAX_LINES_OF_A_FUNCTION, told
+                printed = f"{name(path)}: {node.name} has {length} lines"
+                assert length <= MAX_LINES_OF_A_FUNCTION, printed
 
 
-def test_nothing_is_swallowed() -> None:
-    """A crash is a safe answer; an error that is never told is not.
+def test_no_exception_is_swallowed() -> None:
+    """A crash is safe; an error without a report is not.
 
-    What a user's own function raises is told of the one message that it was called for.
+    An exception of a user function is reported with the message that it was called for.
     """
     for path in SOURCES:
         users = name(path) == "flows/conditions/user_functions.py"
@@ -207,7 +207,7 @@ def test_nothing_is_swallowed() -> None:
                 assert caught not in ("everything", *everything), f"{name(path)}:{node.lineno}"
 
 
-def test_nothing_is_left_for_later() -> None:
+def test_no_work_is_left_for_later() -> None:
     for path in SOURCES:
         assert not re.findall(r"\b(TODO|FIXME|XXX|HACK)\b", path.read_text()), name(path)
 
@@ -223,11 +223,11 @@ CROSS_CUTTING = {
     "flows/test_restart.py": "whole jobs, after the end of another",
     "tools/test_compose.py": "compose.yaml is no module",
 }
-"""Tests of no single module, each with what it is about."""
+"""Tests that belong to no single module, each with its subject."""
 
 
 def test_tests_mirror_the_modules() -> None:
-    """So that the tests of a module are found by its path."""
+    """So the tests of a module are found by its path."""
     tests = ROOT / "tests"
     about_no_module = {
         path.relative_to(tests).as_posix()
@@ -238,8 +238,8 @@ def test_tests_mirror_the_modules() -> None:
     assert about_no_module == set(CROSS_CUTTING)
 
 
-def test_nothing_is_imported_from_a_test() -> None:
-    """What several tests need stands in a module of its own."""
+def test_no_test_imports_from_a_test() -> None:
+    """Code that several tests need is in a module of its own."""
     found = [
         f"{name(path)}: {line}"
         for path in sorted((ROOT / "tests").rglob("*.py"))
@@ -248,8 +248,8 @@ def test_nothing_is_imported_from_a_test() -> None:
     assert found == []
 
 
-def test_no_two_classes_have_one_name() -> None:
-    """In any folder: a name that is searched for is found once."""
+def test_each_class_name_is_used_once() -> None:
+    """In all folders: a search for a name finds one class."""
     classes: defaultdict[str, list[str]] = defaultdict(list)
     for folder in ("flows", "connectors", "tools", "bench", "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -263,7 +263,7 @@ SPEAKS_OF_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "tests/test_tidy.p
 
 
 def test_prose_names_its_subject() -> None:
-    """CONTRIBUTING tells the rule; these five words hide who does what."""
+    """CONTRIBUTING has the rule; these five words hide who does what."""
     found = [
         f"{name(path)}:{number}: {line.strip()}"
         for path in files()
@@ -279,7 +279,7 @@ RULE_SINCE = "2026-11-28T08:15:00Z"
 
 
 def test_subjects_of_commits_are_short() -> None:
-    """So that a list of them is readable at a glance."""
+    """So a list of them is readable at a glance."""
     command = ["git", "log", "--no-merges", f"--since={RULE_SINCE}", "--format=%s"]
     subjects = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()
     assert [subject for subject in subjects if len(subject) > MAX_SUBJECT] == []

@@ -1,4 +1,4 @@
-"""Waiting for a condition, not for a time."""
+"""Waits for a condition, not for a fixed time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
-    """Ask again and again until the answer is true; return it."""
+    """Call `condition` until its result is true, and return the result."""
     deadline = time.monotonic() + timeout
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"not within {timeout} s"

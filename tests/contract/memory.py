@@ -1,4 +1,4 @@
-"""Rigs of the memory connector, for the contracts: the shortest that there are."""
+"""Rigs of the memory connector for the contract tests: the shortest rigs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every sink promises. A connector subclasses `SinkContract` and gives it a `rig`."""
+"""The contract of every sink. A connector subclasses `SinkContract` and gives it a `rig`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tests.waiting import until
 
 
 class SinkRig(Protocol):
-    """An empty store, and what a test does to it behind the connector's back."""
+    """An empty store, and what a test does to it without the connector."""
 
     def sink(self) -> Sink: ...
 
     def stored(self) -> list[dict[str, Any]]:
-        """All documents that a reader would find."""
+        """All documents that a reader finds."""
 
     def poison(self) -> bytes:
-        """A document that the store will refuse."""
+        """Return a document that the store will refuse."""
 
     def change(self, id: str, source: bytes) -> None:
-        """Have another writer put a document there."""
+        """Write a document like another writer."""
 
     def go_down(self) -> None: ...
 
@@ -31,7 +31,7 @@ class SinkRig(Protocol):
 
 
 class Answers:
-    """Collects what a sink says of one submission."""
+    """Collects the answers to one submission."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Answer] = queue.Queue()
@@ -43,7 +43,7 @@ class Answers:
         self._queue.put(answer)
 
     def take(self) -> int:
-        """Take in what has been said; how many positions have been named so far."""
+        """Receive the answers so far, and return the number of positions that they name."""
         while not self._queue.empty():
             answer = self._queue.get()
             self.stored += answer.stored
@@ -76,7 +76,7 @@ class SinkContract:
         assert sorted(document["n"] for document in rig.stored()) == list(range(1000))
 
     def test_one_answer_for_each_document(self, rig: SinkRig) -> None:
-        """Each submission hears of its own positions, each once."""
+        """Each submission gets answers for its own positions, each once."""
         sink, answers = rig.sink(), [Answers() for _ in range(20)]
         for n, each in enumerate(answers):
             sink.submit(documents(n + 1), each)
@@ -100,7 +100,7 @@ class SinkContract:
         assert len(rig.stored()) == 999
 
     def test_the_same_id_twice_is_one_document(self, rig: SinkRig) -> None:
-        """Both times it is stored: a message that was delivered twice is settled twice."""
+        """It counts as stored both times: a redelivered message is settled again."""
         sink = rig.sink()
         for _ in range(2):
             answers = Answers()
@@ -111,13 +111,13 @@ class SinkContract:
         assert len(rig.stored()) == 10
 
     def test_an_older_version_does_not_replace_a_newer_one(self, rig: SinkRig) -> None:
-        """It is stored all the same: what it says is known already."""
+        """It counts as stored: the newer version is there already."""
         sink = rig.sink()
         for n, version in ((1, 7), (2, 6), (3, 7)):
             submit(sink, Documents([b'{"n":%d}' % n], None, ["a"], versions=[version]))
             assert [document["n"] for document in rig.stored()] == [3 if n == 3 else 1]
 
-    def test_what_is_created_second_counts_as_stored(self, rig: SinkRig) -> None:
+    def test_a_document_that_is_created_twice_counts_as_stored(self, rig: SinkRig) -> None:
         sink, ids = rig.sink(), list[str | None](["a", "b"])
         for n in (1, 2):
             sources = [b'{"n":%d}' % n] * 2
@@ -125,8 +125,8 @@ class SinkContract:
 
         assert [document["n"] for document in rig.stored()] == [1, 1]
 
-    def test_who_claims_an_id_never_replaces_another_document(self, rig: SinkRig) -> None:
-        """It is told what is there, of each document by itself; nothing else is touched."""
+    def test_a_claim_never_replaces_another_document(self, rig: SinkRig) -> None:
+        """It gets the fingerprint of each existing document; no other document changes."""
         sink = rig.sink()
         assert claim(sink, a="one") == (["a"], {})
 
@@ -141,8 +141,8 @@ class SinkContract:
 
         assert len(rig.stored()) == 1
 
-    def test_who_has_written_a_document_may_replace_it(self, rig: SinkRig) -> None:
-        """As often as it tells what it has written; and it may be told twice."""
+    def test_a_writer_may_replace_its_own_document(self, rig: SinkRig) -> None:
+        """As often as it names the fingerprint that it has written; also if it repeats itself."""
         sink = rig.sink()
         claim(sink, a="one")
         for replaces, fingerprint in (("one", "two"), ("one", "two"), ("two", "three")):
@@ -151,8 +151,8 @@ class SinkContract:
         assert claim(sink, "one", a="four") == ([], {"a": "three"})
         assert [document["f"] for document in rig.stored()] == ["three"]
 
-    def test_what_another_writer_has_changed_is_not_replaced(self, rig: SinkRig) -> None:
-        """Nor is a document without a fingerprint; one that was deleted is written anew."""
+    def test_a_document_that_another_writer_has_changed_is_not_replaced(self, rig: SinkRig) -> None:
+        """Nor is a document without a fingerprint; a deleted one is written again."""
         sink = rig.sink()
         claim(sink, a="one")
         rig.change("a", b'{"f":"other"}')
@@ -164,7 +164,7 @@ class SinkContract:
         )
         assert sorted(document.get("f", "") for document in rig.stored()) == ["", "other", "two"]
 
-    def test_a_claim_without_a_field_recognises_nothing(self, rig: SinkRig) -> None:
+    def test_a_claim_without_a_fingerprint_field_recognises_nothing(self, rig: SinkRig) -> None:
         sink = rig.sink()
 
         assert claim(sink, field=None, a="one") == (["a"], {})
@@ -176,7 +176,7 @@ class SinkContract:
         assert claim(sink, field="a.f", a="one") == (["a"], {})
         assert claim(sink, field="a.f", a="two") == ([], {"a": "one"})
 
-    def test_each_document_may_say_what_is_done_with_it(self, rig: SinkRig) -> None:
+    def test_each_document_may_have_its_own_action(self, rig: SinkRig) -> None:
         sink = rig.sink()
         sources = [b'{"n":%d,"o":{"a":1}}' % n for n in range(4)]
         submit(sink, Documents(sources, None, [*"abcd"]))
@@ -200,9 +200,7 @@ class SinkContract:
             {"n": 15},
         ]
 
-    def test_what_is_not_there_is_as_good_as_deleted_but_cannot_be_updated(
-        self, rig: SinkRig
-    ) -> None:
+    def test_a_missing_document_counts_as_deleted_but_cannot_be_updated(self, rig: SinkRig) -> None:
         answers = Answers()
         actions: list[str | None] = ["delete", "update"]
 
@@ -216,7 +214,7 @@ class SinkContract:
         assert rig.stored() == []
 
     def test_a_store_that_is_down_is_waited_for(self, rig: SinkRig) -> None:
-        """Nothing is answered while it is, and everything afterwards."""
+        """No document is answered while it is down, and all of them afterwards."""
         sink, answers = rig.sink(), Answers()
         rig.go_down()
         sink.submit(documents(10), answers)
@@ -228,8 +226,8 @@ class SinkContract:
 
         assert len(rig.stored()) == 10
 
-    def test_it_tells_whether_it_takes_documents(self, rig: SinkRig) -> None:
-        """And what it says if it does not."""
+    def test_state_tells_whether_the_sink_takes_documents(self, rig: SinkRig) -> None:
+        """And its refusal, if it does not."""
         sink, answers = rig.sink(), Answers()
         assert sink.state() == SinkState(answers=True, refusal=None)
         rig.go_down()
@@ -242,8 +240,8 @@ class SinkContract:
 
         until(lambda: sink.state() == SinkState(answers=True, refusal=None))
 
-    def test_what_is_withdrawn_is_not_heard_of_again(self, rig: SinkRig) -> None:
-        """And what has not been sent never is."""
+    def test_withdrawn_documents_get_no_answer(self, rig: SinkRig) -> None:
+        """Those that have not been sent are never sent."""
         sink, withdrawn, kept = rig.sink(), Answers(), Answers()
         rig.go_down()
         withdraw = sink.submit(documents(10), withdrawn)
@@ -257,7 +255,7 @@ class SinkContract:
 
 
 def submit(sink: Sink, documents: Documents) -> None:
-    """Have all of them stored."""
+    """Submit these documents, and expect that all are stored."""
     answers = Answers()
     sink.submit(documents, answers)
     sink.flush()
@@ -268,7 +266,7 @@ def submit(sink: Sink, documents: Documents) -> None:
 def claim(
     sink: Sink, replaces: str | None = None, field: str | None = "f", **fingerprints: str
 ) -> tuple[list[str], dict[str, str | None]]:
-    """Claim ids for documents of these fingerprints: which were stored, and what is there."""
+    """Claim ids for documents with these fingerprints: which are stored, and which others exist."""
     ids = [*fingerprints]
     answers = Answers()
     sink.submit(

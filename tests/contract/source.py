@@ -1,4 +1,4 @@
-"""What every source promises. A connector subclasses `SourceContract` and gives it a `rig`."""
+"""The contract of every source. A connector subclasses `SourceContract` and gives it a `rig`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.waiting import until
 
 
 class SourceRig(Protocol):
-    """An empty queue, and what a test does to it behind the connector's back."""
+    """An empty queue, and what a test does to it without the connector."""
 
     def source(
         self, consumers: int = 1, prefetch: int | None = 100, memory: int = DEFAULT_MEMORY
     ) -> Source:
-        """`None`: the spec says no number."""
+        """`None`: the spec gives no number."""
 
     def publish(self, *bodies: bytes) -> None: ...
 
@@ -26,14 +26,14 @@ class SourceRig(Protocol):
         """Messages in the queue that no consumer holds."""
 
     def parked(self) -> list[tuple[bytes, str]]:
-        """Body and reason of what is parked."""
+        """Body and reason of each parked message."""
 
     def cut(self) -> None:
         """Break all connections."""
 
 
 class Taking:
-    """A consumer, and what it has handed over."""
+    """A consumer, and the messages that it has handed over."""
 
     def __init__(self, consumer: Consumer) -> None:
         self.consumer = consumer
@@ -41,7 +41,7 @@ class Taking:
         consumer.start()
 
     def wait_for_more(self, than: int) -> None:
-        """Take until more messages have arrived than so many."""
+        """Take until more messages than `than` have arrived."""
         until(lambda: self.take() is not None and len(self.messages()) > than)
 
     def take(self) -> list[Opened | Arrived | Lost]:
@@ -84,7 +84,7 @@ class SourceContract:
         taking.consumer.close()
 
     def test_opened_comes_first(self, rig: SourceRig) -> None:
-        """And tells the origin of all that follows."""
+        """With the origin of all following messages."""
         rig.publish(b"1")
         taking = self.taking(rig)
 
@@ -96,20 +96,20 @@ class SourceContract:
     def test_consumers_of_other_jobs_are_counted(self, rig: SourceRig) -> None:
         """But not those of the job itself."""
         source, other = rig.source(consumers=2), rig.source()
-        ours = [source.consumer(name) for name in source.consumers()]
-        theirs = other.consumer(other.consumers()[0])
-        for consumer in ours:
+        own = [source.consumer(name) for name in source.consumers()]
+        other_job = other.consumer(other.consumers()[0])
+        for consumer in own:
             consumer.start()
         assert source.other_consumers() == 0
 
-        theirs.start()
+        other_job.start()
 
         until(lambda: source.other_consumers() == 1 and other.other_consumers() == 2)
-        for consumer in (*ours, theirs):
+        for consumer in (*own, other_job):
             consumer.close()
 
     def test_taking_never_waits(self, rig: SourceRig) -> None:
-        """An empty queue answers at once with nothing."""
+        """An empty queue returns an empty list at once."""
         taking = self.taking(rig)
         until(taking.take)
 
@@ -121,7 +121,7 @@ class SourceContract:
         taking.consumer.close()
 
     def test_never_holds_more_than_prefetch(self, rig: SourceRig) -> None:
-        """Room is made by settling, one for one."""
+        """Each settled message makes room for one."""
         rig.publish(*bodies(30))
         taking = self.taking(rig, prefetch=10)
         first = taking.wait_for(10)
@@ -135,8 +135,8 @@ class SourceContract:
         assert len(taking.messages()) == 14
         taking.consumer.close()
 
-    def test_what_is_parked_makes_room_too(self, rig: SourceRig) -> None:
-        """Else a few bad messages would be all that a consumer ever holds."""
+    def test_parked_messages_make_room_too(self, rig: SourceRig) -> None:
+        """Otherwise a few bad messages would fill the prefetch for ever."""
         rig.publish(*bodies(50))
         taking = self.taking(rig, prefetch=10)
 
@@ -148,8 +148,8 @@ class SourceContract:
         taking.consumer.close()
         assert rig.left() == 0
 
-    def test_what_is_settled_does_not_come_back_and_all_else_does(self, rig: SourceRig) -> None:
-        """In any order, and with holes."""
+    def test_settled_messages_are_not_redelivered_and_all_others_are(self, rig: SourceRig) -> None:
+        """In any order, and with gaps."""
         rig.publish(*bodies(10))
         taking = self.taking(rig)
         messages = taking.wait_for(10)
@@ -176,12 +176,14 @@ class SourceContract:
         until(lambda: rig.left() == 1)
 
     def test_a_cut_connection_comes_back_as_a_new_generation(self, rig: SourceRig) -> None:
-        """`Lost` names the old one, and what it delivered and was not settled comes again."""
+        """`Lost` names the old one; its unsettled messages are redelivered."""
         rig.publish(*bodies(7))
         taking = self.taking(rig, prefetch=5)
         old = taking.wait_for(5)
         taking.store(old[:2])
-        taking.wait_for(7)  # the broker has heard that two are stored, since it hands over two more
+        taking.wait_for(
+            7
+        )  # the broker has received two acknowledgements, since it delivers two more
 
         rig.cut()
         until(lambda: any(isinstance(event, Lost) for event in taking.take()))
@@ -209,8 +211,8 @@ class SourceContract:
 
         until(lambda: rig.left() == 3)
 
-    def test_dropped_messages_are_gone_for_good(self, rig: SourceRig) -> None:
-        """They are acknowledged like stored ones, beside them and by themselves, and not parked."""
+    def test_dropped_messages_are_acknowledged(self, rig: SourceRig) -> None:
+        """Like stored ones, beside them and alone, and not parked."""
         rig.publish(*bodies(6))
         taking = self.taking(rig)
         messages = taking.wait_for(6)
@@ -225,7 +227,7 @@ class SourceContract:
         assert rig.parked() == []
 
     def test_rejected_messages_are_parked_with_their_reason(self, rig: SourceRig) -> None:
-        """And only they; then they are gone from the queue."""
+        """Only they are parked; then they are gone from the queue."""
         rig.publish(*bodies(5))
         taking = self.taking(rig)
         messages = taking.wait_for(5)
@@ -241,7 +243,7 @@ class SourceContract:
         until(lambda: rig.left() == 0)
 
     def test_a_parked_message_may_stand_for_others(self, rig: SourceRig) -> None:
-        """One is parked that came from nowhere, a summary, and with it all of them are settled."""
+        """A summary is parked, a message from no queue, and settles all messages that it counts."""
         rig.publish(*bodies(5))
         taking = self.taking(rig)
         messages = taking.wait_for(5)
@@ -256,8 +258,8 @@ class SourceContract:
         taking.consumer.close()
         until(lambda: rig.left() == 1)
 
-    def test_closing_waits_for_what_was_handed_in(self, rig: SourceRig) -> None:
-        """When `close` returns, the broker knows every outcome, and has the rest back."""
+    def test_closing_waits_for_the_outcomes_handed_in(self, rig: SourceRig) -> None:
+        """When `close` returns, the broker has every outcome, and the rest is requeued."""
         rig.publish(*bodies(50))
         taking = self.taking(rig)
         messages = taking.wait_for(50)
@@ -271,7 +273,7 @@ class SourceContract:
         assert rig.parked() == [(b"20", "bad")]
 
     def test_a_drained_consumer_receives_nothing_more(self, rig: SourceRig) -> None:
-        """It still settles what it has."""
+        """It still settles its messages."""
         rig.publish(*bodies(3))
         taking = self.taking(rig)
         messages = taking.wait_for(3)
@@ -288,7 +290,7 @@ class SourceContract:
         assert rig.left() == 1
 
     def test_each_message_goes_to_one_consumer(self, rig: SourceRig) -> None:
-        """Of several on one queue; each settles its own."""
+        """With several consumers on one queue; each settles its own messages."""
         rig.publish(*bodies(200))
         source = rig.source(consumers=2, prefetch=20)
         both = [Taking(source.consumer(name)) for name in source.consumers()]
@@ -309,8 +311,8 @@ class SourceContract:
             taking.consumer.close()
         assert rig.left() == 0
 
-    def test_it_tells_when_it_is_full(self, rig: SourceRig) -> None:
-        """Then nothing arrives until something is settled, and a given number stays."""
+    def test_a_full_consumer_reports_it(self, rig: SourceRig) -> None:
+        """Nothing arrives until a message is settled, and a given prefetch stays."""
         rig.publish(*bodies(30))
         taking = self.taking(rig, prefetch=10)
         messages = taking.wait_for(10)
@@ -330,8 +332,8 @@ class SourceContract:
         assert not taking.consumer.load.is_full
         taking.consumer.close()
 
-    def test_it_grows_where_no_number_is_given(self, rig: SourceRig) -> None:
-        """In order, and nothing is delivered twice; what it holds can be settled as before."""
+    def test_the_prefetch_grows_if_no_number_is_given(self, rig: SourceRig) -> None:
+        """In order, without redelivery; held messages can be settled as before."""
         rig.publish(*bodies(4100))
         source = rig.source(prefetch=None)
         taking = Taking(source.consumer(source.consumers()[0]))
@@ -358,7 +360,7 @@ class SourceContract:
         assert rig.left() == 0
 
     def test_it_holds_no_more_than_its_memory(self, rig: SourceRig) -> None:
-        """Of messages that become larger than all before; then it goes on as they are settled."""
+        """With messages that become larger; it continues as they are settled."""
         small, large = [b"%d" % n for n in range(500)], [b"%030000d" % n for n in range(200)]
         rig.publish(*small, *large)
         source = rig.source(prefetch=None, memory=1024**2)

@@ -1,4 +1,4 @@
-"""The memory connector keeps the contracts: what other tests rely on does not lie."""
+"""The memory connector keeps the contracts, so that other tests can rely on it."""
 
 from __future__ import annotations
 

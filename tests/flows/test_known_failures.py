@@ -164,7 +164,7 @@ def test_a_restart_completes_no_group() -> None:
     ]
     comes_in[3:3] = [{"at": "10:00:03.5", "killed": "kill -9"}]
 
-    [summary] = played(spec, comes_in, until="10:10:00").told
+    [summary] = played(spec, comes_in, until="10:10:00").outcomes
 
     assert (summary["at"], summary["_source"]["lines"]) == ("10:00:04", [1, 2, 3, 4])
 

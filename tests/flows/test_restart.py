@@ -87,7 +87,7 @@ def documents(some: Play) -> dict[str | None, tuple[int | None, list[int]]]:
             count_in(event["_source"].get("fingerprint")),
             event["_source"]["numbers"],
         )
-        for event in some.told
+        for event in some.outcomes
         if "_id" in event
     }
 
@@ -95,7 +95,9 @@ def documents(some: Play) -> dict[str | None, tuple[int | None, list[int]]]:
 def parked(some: Play) -> list[tuple[list[int], str]]:
     """The numbers in parked messages, and the reason."""
     return [
-        (event["parked"]["numbers"], event["reason"]) for event in some.told if "parked" in event
+        (event["parked"]["numbers"], event["reason"])
+        for event in some.outcomes
+        if "parked" in event
     ]
 
 
@@ -157,7 +159,7 @@ def test_a_window_that_is_not_the_first_may_be_written_before_too(late: str) -> 
 
     found = documents(some)
     everywhere = [n for _, numbers in found.values() for n in numbers]
-    lateness = [event["parked"]["n"] for event in some.told if "parked" in event]
+    lateness = [event["parked"]["n"] for event in some.outcomes if "parked" in event]
     assert sorted(everywhere + lateness) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert found['"a"@2026-01-02T10:01:00.000Z'] == (1, [2])
     assert found['"a"@2026-01-02T10:02:00.000Z'] == (1, [3])

@@ -1,4 +1,4 @@
-"""Certificates for tests, made with the program `openssl`, and valid from now on for two days."""
+"""Makes certificates with the program `openssl`, valid from now on for two days."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 class Authority:
-    """A CA of our own; all its files are readable by every account, as test data may be."""
+    """A CA of our own; its files are readable by every account, since they are test data."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
@@ -22,7 +22,7 @@ class Authority:
         )
 
     def issue(self, name: str, common_name: str, days: int = 2) -> tuple[Path, Path]:
-        """Certificate and key of who has that name; with 0 days it has expired."""
+        """Make certificate and key for a name; with 0 days the certificate has expired."""
         base = self._folder / name
         certificate, key = base.with_suffix(".pem"), base.with_suffix(".key")
         request, extensions = base.with_suffix(".csr"), base.with_suffix(".ext")

@@ -1,4 +1,4 @@
-"""What a job in a test works on: services, and a queue and an index of its own."""
+"""The services of live tests, and a queue and an index for each test."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tools.local.folders import CannotStart
 
 @pytest.fixture(scope="session")
 def rabbitmq_url() -> str:
-    """A RabbitMQ to be shared: only queues of one's own are one's own."""
+    """A shared RabbitMQ: a test uses only its own queues."""
     return _url("RABBITMQ_URL")
 
 
 @pytest.fixture(scope="session")
 def elasticsearch_url() -> str:
-    """An Elasticsearch to be shared: only indices of one's own are one's own."""
+    """A shared Elasticsearch: a test uses only its own indices."""
     return _url("ELASTICSEARCH_URL")
 
 
 @pytest.fixture
 def queue(rabbitmq_url: str) -> Iterator[str]:
-    """A name for a queue; it, and the one for what is parked from it, are deleted afterwards."""
+    """The name of a queue; it and its dead-letter queue are deleted afterwards."""
     name = f"test-{uuid.uuid4()}"
     yield name
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
@@ -43,7 +43,7 @@ def queue(rabbitmq_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def index(elasticsearch_url: str) -> Iterator[str]:
-    """A name for an index; it, and those whose names begin with it, are deleted afterwards."""
+    """The name of an index; it and indices whose names begin with it are deleted afterwards."""
     name = f"test-{uuid.uuid4()}"
     yield name
     with elasticsearch.Elasticsearch(elasticsearch_url) as client:
@@ -63,13 +63,13 @@ def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
 
 @pytest.fixture
 def events(elasticsearch_url: str, index: str) -> Index:
-    """An index that is not there yet."""
+    """An index that does not exist yet."""
     return Index(elasticsearch_url, index)
 
 
 @pytest.fixture
 def forwarder(elasticsearch_url: str) -> Iterator[Forwarder]:
-    """Before Elasticsearch."""
+    """A forwarder before Elasticsearch."""
     parts = urlsplit(elasticsearch_url)
     assert parts.hostname
     assert parts.port
@@ -78,7 +78,7 @@ def forwarder(elasticsearch_url: str) -> Iterator[Forwarder]:
 
 
 def _url(variable: str) -> str:
-    """Be quiet about a missing service at home, where it is known, and loud where it counts."""
+    """Skip the test if a service is missing, but fail in CI."""
     try:
         return services.url(variable)
     except CannotStart as error:

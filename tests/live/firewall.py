@@ -1,4 +1,4 @@
-"""What may stand before Elasticsearch: it refuses requests with a certain text in them."""
+"""A firewall before Elasticsearch: it refuses requests that contain a certain text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.live.http_proxy import HttpProxy, Page
 
 
 class Firewall(HttpProxy):
-    """Passes on what it does not refuse, and counts both."""
+    """Passes on all other requests, and counts both kinds."""
 
     def __init__(self, url: str, text: bytes, page: Page) -> None:
         """Answer each request to `url` that has the text in its body by the page."""

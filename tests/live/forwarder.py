@@ -1,4 +1,4 @@
-"""A TCP forwarder on loopback, to break what a test wants broken between two programs."""
+"""A TCP forwarder on loopback, which breaks the connection of two programs for a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Forwarder:
-    """Listens on a port of its own and passes everything on; `cut` breaks what is connected."""
+    """Listens on its own port and passes all bytes on; `cut` breaks the connections."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
@@ -27,14 +27,14 @@ class Forwarder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A thread that waits in accept() is not woken by close() alone.
+        # close() alone does not wake a thread that waits in accept().
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
 
     def cut(self) -> int:
-        """Break all connections, both ways; new ones are accepted. Return how many there were."""
+        """Break all connections in both directions; new ones are accepted. Return their number."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
@@ -42,23 +42,23 @@ class Forwarder:
         return len(pairs)
 
     def swallow(self) -> int:
-        """Let all bytes of the connections vanish, and their ends; new ones are as before.
+        """Discard all bytes of the connections, and their ends; new ones work.
 
-        As when a cable is pulled, or a router forgets them: neither side hears of it. Return how
-        many there were of which bytes were still passed on.
+        This is like a pulled cable, or a router that forgets them: neither side notices it. Return
+        the number of connections that still passed bytes on.
         """
         with self._lock:
-            heard = [pair for pair in self._pairs if not pair.swallowing]
-            for pair in heard:
+            open_pairs = [pair for pair in self._pairs if not pair.swallowing]
+            for pair in open_pairs:
                 pair.swallowing = True
-            return len(heard)
+            return len(open_pairs)
 
     def slow(self, delay: float) -> None:
         """Wait that many seconds before each piece of at most 64 KiB is passed on."""
         self._delay = delay
 
     def refuse(self, refusing: bool) -> None:
-        """Close new connections as soon as they are made, or no longer."""
+        """Close new connections at once, or no longer."""
         self._refusing = refusing
 
     def _accept(self) -> None:
@@ -97,7 +97,7 @@ class Forwarder:
             pair.break_()
 
     def _forget(self, pair: _Pair) -> bool:
-        """Count it no more; tell whether that is new, and so one of its ends may still be read."""
+        """Stop counting the pair; return whether it was counted, so an end may still be read."""
         with self._lock:
             known = pair in self._pairs
             if known:
@@ -106,7 +106,7 @@ class Forwarder:
 
 
 class _Pair:
-    """The two connections of which one is made, as seen from both ends."""
+    """The two sockets of a forwarded connection."""
 
     def __init__(self, near: socket.socket, far: socket.socket) -> None:
         self._sides = near, far

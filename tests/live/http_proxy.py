@@ -1,4 +1,4 @@
-"""An HTTP proxy before Elasticsearch, on loopback, while a test needs it."""
+"""An HTTP proxy before Elasticsearch, on loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSED_ON = ("content-type", "accept", "authorization")
 
 
 class Page(NamedTuple):
-    """How it answers; status 0: not at all, it resets the connection."""
+    """An answer of the proxy; status 0: it resets the connection instead."""
 
     status: int
     content_type: str = "text/html"
@@ -26,7 +26,7 @@ RESET = Page(0)
 
 
 class HttpProxy:
-    """Passes on each request to `url` within a `with` block, on a free port of its own."""
+    """Passes on each request to `url` within a `with` block, on its own free port."""
 
     def __init__(self, url: str) -> None:
         proxy, target = self, url.rstrip("/")
@@ -34,7 +34,7 @@ class HttpProxy:
 
         class ProxyHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Else the body waits until the client has acknowledged the headers: 40 ms, each time.
+            # Without this the body waits 40 ms each time until the client acknowledges the headers.
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
@@ -43,7 +43,7 @@ class HttpProxy:
                     body = self.rfile.read(size)
                 except ConnectionError:
                     body = b""
-                if len(body) < size:  # the client is gone: a part of a request is none
+                if len(body) < size:  # the client has gone: the request is incomplete
                     self.close_connection = True
                     return
                 page = proxy.instead(body)
@@ -75,12 +75,12 @@ class HttpProxy:
                         self._say(page)
                     else:
                         self._reset()
-                except ConnectionError:  # the client is gone
+                except ConnectionError:  # the client has gone
                     self.close_connection = True
 
             def _reset(self) -> None:
                 self.close_connection = True
-                # Closed with this, the other side gets a reset.
+                # Closing the socket with this option sends a reset.
                 self.connection.setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                 )
@@ -102,10 +102,10 @@ class HttpProxy:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def instead(self, body: bytes) -> Page | None:
-        """The page to answer a request by, which is not passed on then."""
+        """The page that answers a request instead of Elasticsearch."""
 
     def answers(self, path: str, body: bytes) -> bool:
-        """Whether the client hears what became of a request that was passed on."""
+        """Whether the client receives the answer to a request that was passed on."""
         return True
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""An index of a real Elasticsearch, as its readers see it; and who was asked for what."""
+"""An index of a real Elasticsearch as readers see it, and a proxy that counts bulk requests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Index:
         self.url, self.name = url, name
 
     def create(self, properties: dict[str, Any], *, dynamic: bool = True) -> None:
-        """With a mapping, so that some documents do not fit; not `dynamic`: others always do."""
+        """Create it with a mapping for some documents; if not `dynamic`, all others fit."""
         self._ask("PUT", "", {"mappings": {"properties": properties, "dynamic": dynamic}})
 
     def count(self) -> int:
-        """Documents that a reader finds now."""
+        """The number of documents that a reader finds now."""
         return len(self.documents())
 
     def documents(self) -> list[dict[str, Any]]:
-        """All of them, up to 10,000; none as long as the index is not there."""
+        """All documents, up to 10,000; none while the index does not exist."""
         if self._ask("POST", "/_refresh").get("status") == 404:
             return []
         answer = self._ask("GET", "/_search?size=10000")
@@ -33,7 +33,7 @@ class Index:
         return hits
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What the server says, once the index is not just being made: then it says 503."""
+        """The answer of the server, after the index is created: until then it answers 503."""
         answer = until(lambda: self._answer(method, path, body))
         assert answer is not None
         assert answer.status in (200, 404), answer.data
@@ -48,11 +48,11 @@ class Index:
         return None if answer.status == 503 else answer
 
     def search(self, query: dict[str, Any]) -> dict[str, Any]:
-        """What Elasticsearch answers."""
+        """The answer of Elasticsearch."""
         return self._ask("POST", "/_search", query)
 
     def total(self, field: str) -> tuple[int, int]:
-        """How many documents have a field, and the sum of it."""
+        """The number of documents with a field, and the sum of the field."""
         if self._ask("POST", "/_refresh").get("status") == 404:
             return 0, 0
         stats = {"aggs": {"stats": {"stats": {"field": field}}}}
@@ -65,18 +65,18 @@ class Index:
 
 
 _HTTP = urllib3.PoolManager()
-"""Plain HTTP, since the client speaks to servers of its own version only."""
+"""Plain HTTP, since the client supports only servers of its own version."""
 
 
 class Watcher(HttpProxy):
     """Counts the documents of each bulk request."""
 
     def __init__(self, url: str, forgets: int = 0) -> None:
-        """Of so many bulk requests, the first ones, the answer does not come back."""
+        """The first `forgets` bulk requests get no answer."""
         super().__init__(url)
         self._forgets = forgets
         self.bulks: list[int] = []
-        """Documents in each bulk request, in order of the answers."""
+        """The number of documents in each bulk request, in the order of the answers."""
 
     def answers(self, path: str, body: bytes) -> bool:
         if "_bulk" not in path or not body.strip():

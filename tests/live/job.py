@@ -1,4 +1,4 @@
-"""The job as its users run it: a process on a `pipeline.yaml`."""
+"""The job as users run it: a process on a `pipeline.yaml`."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ DEFAULTS = {
 
 
 def spec_file(folder: Path, **values: str) -> Path:
-    """Write a `pipeline.yaml`; what is not given is as in `DEFAULTS`."""
+    """Write a `pipeline.yaml`, with `DEFAULTS` for what is not given."""
     path = folder / "pipeline.yaml"
     path.write_text(SPEC.format(**(DEFAULTS | values)))
     return path
 
 
 class JobProcess:
-    """One process, or one of a cluster; leaving the `with` block ends it, if it has not ended."""
+    """A process, or one of a cluster; the end of the `with` block kills it if it still runs."""
 
     def __init__(self, spec: Path, *arguments: str, name: str = "job") -> None:
         self._log = spec.parent / f"{name}.log"
@@ -83,7 +83,7 @@ class JobProcess:
         until(lambda: text in self.log, timeout)
 
     def drain(self, timeout: float = 40) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM, and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
 

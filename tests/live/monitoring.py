@@ -1,4 +1,4 @@
-"""A job that may be asked how it is, and what it answers."""
+"""A job with metrics and health, and its pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.waiting import until
 
 
 def watched(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
-    """A job that is impatient, and may be asked how it is."""
+    """A job with short times until it is unhealthy, and with a metrics port."""
     path = spec(folder, rig, events, **values)
     metrics = f"{{port: {free_ports(1)[0]}, unhealthy_after: 1s}}"
     path.write_text(f"{path.read_text()}metrics: {metrics}\n")
@@ -45,16 +45,16 @@ def counted(job: JobProcess, name: str) -> int:
     return int(float(value))
 
 
-def causes(told: Any) -> str:
+def causes(content: Any) -> str:
     """The causes of all reasons of a page."""
-    return " ".join(reason["cause"] for reason in told["reasons"])
+    return " ".join(reason["cause"] for reason in content["reasons"])
 
 
 def wait_for(job: JobProcess, page: str, status: int, reason: str = "") -> Any:
-    """What the page tells when it says so; a look takes place each second."""
+    """Wait for a status and a cause, and return the page; the job checks itself once a second."""
 
     def answers() -> Any:
-        code, told = ask(job, page)
-        return told if code == status and reason in causes(told) else None
+        code, content = ask(job, page)
+        return content if code == status and reason in causes(content) else None
 
     return until(answers, timeout=30)

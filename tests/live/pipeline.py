@@ -14,7 +14,7 @@ from tests.live.queues import RabbitMQRig
 
 
 def publish(rig: RabbitMQRig, count: int, start: int = 0) -> None:
-    """Numbered messages, each with an id."""
+    """Publish numbered messages, each with an id."""
     for number in range(start, start + count):
         rig.publish(
             b'{"n":%d}' % number,
@@ -23,7 +23,7 @@ def publish(rig: RabbitMQRig, count: int, start: int = 0) -> None:
 
 
 def spec(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:
-    """The job of a test."""
+    """The spec of a test's job."""
     return spec_file(
         folder,
         **{

@@ -1,4 +1,4 @@
-"""A queue on a real broker, reached through a forwarder, and what a test does to it."""
+"""A queue on a real broker, reached through a forwarder, for live tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RabbitMQRig:
         self._parked: list[tuple[bytes, pika.BasicProperties]] = []
 
     def reconnect(self) -> None:
-        """Connect, past the forwarder; after a restart of the broker, anew."""
+        """Connect without the forwarder; also after a restart of the broker."""
         if self.connection is not None:
             with suppress(pika.exceptions.AMQPError):
                 self.connection.close()
@@ -54,7 +54,7 @@ class RabbitMQRig:
         return RabbitMQ(self.spec(consumers=consumers, **given), dead_letter, workers=1)
 
     def publish(self, *bodies: bytes, properties: pika.BasicProperties | None = None) -> None:
-        # Many are not confirmed one by one: a quorum queue takes milliseconds for each.
+        # Many messages are not confirmed one by one: a quorum queue takes milliseconds for each.
         channel = self.channel if len(bodies) < 1000 else self.connection.channel()
         for body in bodies:
             channel.basic_publish("", self.queue, body, properties)
@@ -65,7 +65,7 @@ class RabbitMQRig:
         return count
 
     def parked(self) -> list[tuple[bytes, str]]:
-        """Takes them out of their queue, once that is there."""
+        """Take the parked messages out of their queue, if it exists."""
         return [(body, p.headers["x-hopper-reason"]) for body, p in self.parked_whole()]
 
     def parked_whole(self) -> list[tuple[bytes, pika.BasicProperties]]:
@@ -93,7 +93,7 @@ class RabbitMQRig:
 
 @contextmanager
 def rabbitmq_rig(url: str, **arguments: Any) -> Iterator[RabbitMQRig]:
-    """A queue of its own, durable, with these arguments; deleted afterwards."""
+    """A durable queue with these arguments, deleted afterwards."""
     parts = urlsplit(url)
     assert parts.hostname
     with Forwarder(parts.hostname, parts.port or 5672) as forwarder:

@@ -1,4 +1,4 @@
-"""What is in a cluster of Elasticsearch, of any version."""
+"""The content of an Elasticsearch cluster of any version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PASSWORD = "of-tests"
 
 
 class StoreClient:
-    """What is in a cluster, asked in plain JSON, which every version speaks."""
+    """Reads a cluster with plain JSON, which every version supports."""
 
     def __init__(self, url: str, **headers: str) -> None:
         self.url, self._headers = url, {"content-type": "application/json", **headers}
@@ -29,7 +29,7 @@ class StoreClient:
         return found
 
     def documents(self, index: str) -> list[dict[str, Any]]:
-        """What a reader finds, up to 10,000."""
+        """The documents that a reader finds, up to 10,000."""
         self.ask("POST", f"/{index}/_refresh?ignore_unavailable=true")
         answer = self.ask("GET", f"/{index}/_search?size=10000&ignore_unavailable=true")
         return [hit["_source"] for hit in answer["hits"]["hits"]]

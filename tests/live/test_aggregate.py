@@ -1,4 +1,4 @@
-"""Groups by key, from end to end: what Elasticsearch has is what the messages come to."""
+"""Groups by key from end to end: the documents in Elasticsearch have the sums of the messages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def send(rig: RabbitMQRig, name: str, document: dict[str, Any], **properties: An
 
 
 def summaries(events: Index) -> list[dict[str, Any]]:
-    """By key."""
+    """Summaries by key."""
     found = [document["_source"] for document in events.documents()]
     return sorted(found, key=lambda summary: json.dumps(summary["key"]))
 
@@ -47,10 +47,10 @@ ORDERS = """
 """
 
 
-def test_orders_leave_with_their_last_message(
+def test_orders_complete_with_their_last_message(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """With anything in between; and one that is incomplete leaves at the end."""
+    """With any messages in between; an incomplete order is written at the end."""
     path = spec(
         tmp_path,
         rig,
@@ -83,12 +83,12 @@ def test_orders_leave_with_their_last_message(
 
 
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
-def test_a_stop_in_the_middle_of_an_order_splits_nothing(
+def test_a_stop_in_the_middle_of_an_order_splits_no_order(
     rabbitmq_url: str, events: Index, tmp_path: Path, queue_type: str
 ) -> None:
-    """Its lines go back to the head of the queue, and the next process makes the whole of it.
+    """Its lines go back to the head of the queue, and the next process makes the whole order.
 
-    Those of the second order, which come while no process is there, stay behind them.
+    Lines of the second order, published while no process runs, stay behind them.
     """
     aggregate = (
         "  by: order\n  incomplete: park\n"
@@ -122,7 +122,7 @@ def test_a_stop_in_the_middle_of_an_order_splits_nothing(
     assert (found["items"], found["total"], found["last"]) == (["pen", "pad"], 7, "end")
 
 
-def test_documents_of_a_key_leave_together_as_they_are(
+def test_documents_of_a_key_are_written_together_unchanged(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     path = spec(tmp_path, rig, events, window="{count: 3, time: 10m}", aggregate="  by: user")
@@ -140,10 +140,10 @@ def test_documents_of_a_key_leave_together_as_they_are(
     assert rig.left() == 0
 
 
-def test_windows_by_event_time_close_when_time_has_passed(
+def test_windows_by_event_time_close_by_the_watermark(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """By what messages say, not by when they come; what is late for a closed one is parked."""
+    """By event time, not by arrival; a message that is late for a closed window is parked."""
     window = "{tumbling: {every: 1m, event_time: at, lateness: 10s, ahead: 100000d}}"
     path = spec(
         tmp_path, rig, events, window=window, aggregate="  by: host\n  reduce: {load: {max: load}}"
@@ -166,10 +166,10 @@ def test_windows_by_event_time_close_when_time_has_passed(
     assert rig.left() == 0
 
 
-def test_what_was_late_and_in_hand_at_a_crash_is_neither_lost_nor_in_the_place_of_others(
+def test_late_messages_held_at_a_crash_are_neither_lost_nor_replace_others(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """The next process finds the window written, and cannot know whether these were in it."""
+    """The next process finds the window written, and cannot know whether it counts them."""
 
     def tell(time_of_day: str, *numbers: int) -> None:
         for n in numbers:
@@ -205,10 +205,10 @@ def test_what_was_late_and_in_hand_at_a_crash_is_neither_lost_nor_in_the_place_o
     assert rig.left() == 0
 
 
-def test_what_waits_while_elasticsearch_is_away_is_not_late_then(
+def test_messages_that_wait_for_elasticsearch_do_not_become_late(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """The consumer is silent for longer than `idle_after`, but only since it is full."""
+    """The consumer is silent for longer than `idle_after`, but only because it is full."""
     window = "{tumbling: {every: 1s, event_time: at, lateness: 1s, idle_after: 2s, ahead: 100000d}}"
     for n in range(3000):
         send(rig, f"m{n}", {"n": n, "key": n % 3, "at": 1767348000 + n / 100})
@@ -241,7 +241,7 @@ def test_what_waits_while_elasticsearch_is_away_is_not_late_then(
 def test_a_command_or_a_signal_completes_groups(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Of one key, of all keys, of the process; and the command is gone."""
+    """Of one key, of all keys, of the process; and the command is acknowledged."""
     path = spec(tmp_path, rig, events, window="{time: 10m}", aggregate=ORDERS)
     for key in "abc":
         send(rig, key, {"order": key, "amount": 1})
@@ -261,7 +261,7 @@ def test_a_command_or_a_signal_completes_groups(
         send(rig, "d", {"order": "d", "amount": 1})
 
         def signalled() -> bool:
-            """Again and again: the message may be on its way when the first one comes."""
+            """Repeatedly: the message may be on its way at the first signal."""
             job.process.send_signal(signal.SIGUSR1)
             return events.count() == 4
 
@@ -273,10 +273,10 @@ def test_a_command_or_a_signal_completes_groups(
     assert rig.parked() == []
 
 
-def test_a_message_of_many_documents_is_settled_when_all_of_them_are(
+def test_a_split_message_is_settled_when_all_its_documents_have_an_outcome(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """The one that is rejected is parked, alone."""
+    """Only the rejected document is parked."""
     events.create({"n": {"type": "integer"}})
     path = spec(tmp_path, rig, events)
     rig.publish(b'[{"n": 0}, {"n": "many"}, {"n": 2}]')
@@ -304,14 +304,14 @@ SUMS = """
 def test_a_hundred_thousand_keys_on_two_processes(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Thousands are open at once; a key's messages meet, whichever process they come to."""
+    """Thousands are open at once; messages of a key meet, from any process."""
     events.create({"total": {"type": "long"}, "key": {"type": "integer"}})
     path = spec(
         tmp_path,
         rig,
         events,
-        # For each acknowledgement out of order the broker searches all that a channel has not
-        # acknowledged: many consumers that hold little are faster than few that hold much.
+        # For each acknowledgement out of order the broker searches all unacknowledged messages of
+        # the channel: many consumers that hold little are faster than few that hold much.
         consumers="8",
         prefetch="2000",
         window="{count: 2, time: 10m}",

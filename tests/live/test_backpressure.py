@@ -1,4 +1,4 @@
-"""Windows with more messages than a consumer may hold: right sums, and what holds them is said."""
+"""Windows with more messages than a consumer may hold: exact sums, and a reported cause."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SUMS = "  by: k\n  reduce: {total: {sum: n}}"
 
 
 def publish(rig: RabbitMQRig, each: int) -> None:
-    """So many messages a minute, for `MINUTES`."""
+    """Publish so many messages a minute, for `MINUTES`."""
     bodies = [
         json.dumps(
             {"k": n % 3, "n": n, "ts": START + n // each * 60 + round(n % each * 60 / each, 3)}
@@ -68,9 +68,9 @@ def test_sums_are_right_of_windows_larger_than_the_prefetch(
     consumers: int,
     slow: bool,
 ) -> None:
-    """The full consumers are not silent for longer than `idle_after`, but wait: nothing is late.
+    """The full consumers are not idle for longer than `idle_after`: no message is late.
 
-    A slow sink is one that takes longer than `idle_after` to answer.
+    A slow sink takes longer than `idle_after` to answer.
     """
     each = EACH * consumers
     publish(rig, each)
@@ -79,7 +79,7 @@ def test_sums_are_right_of_windows_larger_than_the_prefetch(
     values |= {"elasticsearch": sink, "on_stop": "requeue"}
     path = without_prefetch(spec(tmp_path, rig, events, **values))
     if slow:
-        forwarder.slow(0.4)  # each way
+        forwarder.slow(0.4)  # in each direction
     with JobProcess(path) as job:
         until(lambda: sums(events) == expected(each) and rig.left() == 0, timeout=60)
         assert "while the prefetch of" in job.log
@@ -94,22 +94,22 @@ def test_sums_are_right_of_windows_larger_than_the_prefetch(
     [(WINDOWS, "window.tumbling.every shorter"), ("{count: 1000}", "add aggregate.window.time")],
     ids=["event-time", "keys"],
 )
-def test_what_holds_all_of_a_given_prefetch_is_said(
+def test_the_cause_of_a_full_given_prefetch_is_reported(
     rig: RabbitMQRig, events: Index, tmp_path: Path, window: str, remedy: str
 ) -> None:
-    """Within seconds, with what helps; and no window is closed early."""
+    """Within seconds, with the remedy; and no window is closed early."""
     publish(rig, 500)
     aggregate = "  by: n" if "count" in window else SUMS
     values = {"window": window, "aggregate": aggregate, "prefetch": "200", "on_stop": "requeue"}
     with JobProcess(watched(tmp_path, rig, events, **values)) as job:
-        told = wait_for(job, "/health", 503, "has been full for")
+        content = wait_for(job, "/health", 503, "has been full for")
 
-        [reason] = [reason["cause"] for reason in told["reasons"]]
+        [reason] = [reason["cause"] for reason in content["reasons"]]
         assert "are in open groups, which wait for room; only messages that cannot" in reason
         assert "raise source.rabbitmq.prefetch" in reason
         assert remedy in reason
         job.wait_for_log("are in open groups")
-        # One more than it says: what the first consumer, after the start, has left.
+        # One more than the prefetch: the message of the first consumer, after the start.
         assert counted(job, "hopper_prefetch") == counted(job, "hopper_open_members") == 201
         assert counted(job, 'hopper_blocked_consumers{held_by="open_groups"}') == 1
         assert job.drain() == 0

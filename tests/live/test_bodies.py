@@ -1,4 +1,4 @@
-"""Bodies and envelopes as other tools send them, from end to end."""
+"""Bodies and envelopes of other tools, from end to end."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ PARKED: list[tuple[bytes, dict[str, Any], str]] = [
 ]
 
 
-def test_bodies_of_other_tools_are_read_as_what_they_are_or_parked_whole(
+def test_bodies_of_other_tools_are_read_or_parked_whole(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     for body, properties in STORED:
@@ -90,10 +90,10 @@ def test_bodies_of_other_tools_are_read_as_what_they_are_or_parked_whole(
     assert rig.left() == 0
 
 
-def test_an_index_has_the_date_of_the_envelope_and_of_headers(
+def test_an_index_may_have_the_date_of_the_envelope_or_of_a_header(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """In any unit of the sender."""
+    """In any unit that the sender uses."""
     sent = 1_769_902_200  # 2026-01-31T23:30:00Z
     headers = {"sent": datetime(2025, 6, 1, tzinfo=UTC), "rate": Decimal("1.5"), "test": True}
     for unit in (1, 10**3, 10**6, 10**9):

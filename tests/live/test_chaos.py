@@ -1,4 +1,4 @@
-"""A short piece of `make chaos`: much breaks at once, and nothing is lost or twice."""
+"""A short run of `make chaos`: many faults at once, and no message is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def world() -> Iterator[ChaosWorld]:
 
 
 @pytest.mark.parametrize(("shape", "aggregate"), [("threads", "documents"), ("one", "windows")])
-def test_nothing_is_lost_or_twice_whatever_breaks(
+def test_no_message_is_lost_or_stored_twice_with_all_faults(
     world: ChaosWorld, tmp_path: Path, shape: str, aggregate: str
 ) -> None:
-    """With the seed that it prints, it can be done once more, and for longer."""
+    """The seed that it prints repeats it, also for longer."""
     quick = tuple(kind for kind in KINDS if kind not in SLOW)
 
     result = run(world, RunPlan(3, 10.0, shape, aggregate, rate=1000, kinds=quick), tmp_path)

@@ -39,8 +39,8 @@ dead_letter: {{rabbitmq: {{routing_key: {queue}.parked}}}}
 """
 
 
-class Desk:
-    """A pipeline, its queue of dead letters, and what an operator does to it."""
+class DeadLetterRig:
+    """A pipeline, its queue of dead letters, and the command of the operator."""
 
     def __init__(self, rig: RabbitMQRig, folder: Path, kind: str) -> None:
         self.rig, self.folder, self.kind = rig, folder, kind
@@ -48,11 +48,11 @@ class Desk:
         rig.channel.queue_declare(rig.parking, durable=True, arguments={"x-queue-type": kind})
 
     def dead_letters(self, count: int, **headers: Any) -> None:
-        """Every second one unreadable; each an hour older than the one behind it."""
+        """Publish them: every second one unreadable, each an hour older than the next one."""
         for number in range(count):
             reason = f"{PARSING}{number}'" if number % 2 else UNREADABLE
             time = datetime.now(UTC) - timedelta(hours=count - number)
-            ours = {
+            added = {
                 "x-hopper-reason": reason,
                 "x-hopper-queue": self.rig.queue,
                 "x-hopper-exchange": "",
@@ -64,7 +64,7 @@ class Desk:
                 **headers,
             }
             properties = pika.BasicProperties(
-                headers=ours, message_id=f"id-{number}", delivery_mode=2, priority=1
+                headers=added, message_id=f"id-{number}", delivery_mode=2, priority=1
             )
             self.rig.channel.basic_publish("", self.rig.parking, b"%d" % number, properties)
 
@@ -75,7 +75,7 @@ class Desk:
         return json_of(self(command, "--json", *arguments), "dead-letters", command)
 
     def in_queue(self, queue: str) -> list[tuple[bytes, pika.BasicProperties]]:
-        """Takes all out."""
+        """Take all messages out of a queue."""
         found: list[tuple[bytes, pika.BasicProperties]] = []
         while True:
             method, properties, body = self.rig.channel.basic_get(queue, auto_ack=True)
@@ -88,22 +88,24 @@ class Desk:
 
 
 @pytest.fixture(params=["classic", "quorum"])
-def desk(request: pytest.FixtureRequest, rabbitmq_url: str, tmp_path: Path) -> Iterator[Desk]:
+def letters(
+    request: pytest.FixtureRequest, rabbitmq_url: str, tmp_path: Path
+) -> Iterator[DeadLetterRig]:
     with rabbitmq_rig(rabbitmq_url) as rig:
-        yield Desk(rig, tmp_path, request.param)
+        yield DeadLetterRig(rig, tmp_path, request.param)
 
 
 @pytest.fixture
-def stream(rabbitmq_url: str, tmp_path: Path) -> Iterator[Desk]:
+def stream(rabbitmq_url: str, tmp_path: Path) -> Iterator[DeadLetterRig]:
     with rabbitmq_rig(rabbitmq_url) as rig:
-        yield Desk(rig, tmp_path, "stream")
+        yield DeadLetterRig(rig, tmp_path, "stream")
 
 
-def test_a_list_groups_by_kind_and_leaves_all_in_order(desk: Desk) -> None:
-    """No secret of Elasticsearch is needed for it."""
-    desk.dead_letters(6)
+def test_a_list_groups_by_kind_and_leaves_all_in_order(letters: DeadLetterRig) -> None:
+    """It needs no secret of Elasticsearch."""
+    letters.dead_letters(6)
 
-    listed = desk.json("list")
+    listed = letters.json("list")
 
     assert [(one["kind"], one["count"], one["indices"]) for one in listed["kinds"]] == [
         (UNREADABLE, 3, ["orders-0"]),
@@ -114,62 +116,62 @@ def test_a_list_groups_by_kind_and_leaves_all_in_order(desk: Desk) -> None:
         ),
     ]
     assert (listed["there"], listed["looked_at"]) == (6, 6)
-    told = desk("list", "--older-than", "4h")
-    assert told.code == 0
-    assert f"queue {desk.rig.parking}: 3 dead letters\n" in told.out
-    assert desk.bodies(desk.rig.parking) == [0, 1, 2, 3, 4, 5]
+    result = letters("list", "--older-than", "4h")
+    assert result.code == 0
+    assert f"queue {letters.rig.parking}: 3 dead letters\n" in result.out
+    assert letters.bodies(letters.rig.parking) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_look_at_a_few_leaves_the_others_untouched(desk: Desk) -> None:
+def test_looking_at_a_few_leaves_the_others_untouched(letters: DeadLetterRig) -> None:
     """A quorum queue without a delivery limit puts those few behind the others."""
-    desk.dead_letters(6)
+    letters.dead_letters(6)
 
-    limited = desk("list", "--limit", "2")
+    limited = letters("list", "--limit", "2")
 
     assert "looked at 2 of 6 messages: --limit looks at more" in limited.out
-    left = [desk.rig.channel.basic_get(desk.rig.parking, auto_ack=True) for _ in range(6)]
-    behind = desk.kind == "quorum"
+    left = [letters.rig.channel.basic_get(letters.rig.parking, auto_ack=True) for _ in range(6)]
+    behind = letters.kind == "quorum"
     assert [int(body) for _, _, body in left] == ([2, 3, 4, 5, 0, 1] if behind else [*range(6)])
     assert [int(body) for method, _, body in left if method.redelivered] == [0, 1]
 
 
-def test_messages_are_shown_and_stay(desk: Desk) -> None:
-    desk.dead_letters(4)
+def test_messages_are_shown_and_stay(letters: DeadLetterRig) -> None:
+    letters.dead_letters(4)
 
-    shown = desk.json("show", "--kind", "document_parsing", "--limit", "1")["letters"]
+    shown = letters.json("show", "--kind", "document_parsing", "--limit", "1")["letters"]
 
     [letter] = shown
     assert (letter["body"], letter["reason"]) == ("1", f"{PARSING}1'")
     assert letter["headers"] == {"tenant": "a"}
     assert letter["properties"]["message_id"] == "id-1"
-    text = desk("show", "--limit", "1").out
+    text = letters("show", "--limit", "1").out
     assert f"1  {UNREADABLE}\n" in text
-    assert f'from queue {desk.rig.queue}, published to exchange ""' in text
-    assert sorted(desk.bodies(desk.rig.parking)) == [0, 1, 2, 3]
+    assert f'from queue {letters.rig.queue}, published to exchange ""' in text
+    assert sorted(letters.bodies(letters.rig.parking)) == [0, 1, 2, 3]
 
 
-def test_a_replay_sends_messages_as_they_were(desk: Desk) -> None:
-    """In their order, without our headers, but for a mark that counts."""
-    desk.dead_letters(4)
+def test_a_replay_publishes_the_original_messages(letters: DeadLetterRig) -> None:
+    """In their order, without our headers, except one that counts."""
+    letters.dead_letters(4)
 
-    dry = desk("replay", "--dry-run")
-    assert f"queue {desk.rig.parking}: would replay 4 of 4 dead letters\n" in dry.out
-    assert desk.json("list")["there"] == 4
+    dry = letters("replay", "--dry-run")
+    assert f"queue {letters.rig.parking}: would replay 4 of 4 dead letters\n" in dry.out
+    assert letters.json("list")["there"] == 4
 
-    told = desk("replay")
-    assert (told.code, told.err) == (0, "")
-    assert told.out.splitlines() == [
-        f"queue {desk.rig.parking}: replayed 4 of 4 dead letters",
-        f"       4  sent to queue {desk.rig.queue}",
+    result = letters("replay")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        f"queue {letters.rig.parking}: replayed 4 of 4 dead letters",
+        f"       4  sent to queue {letters.rig.queue}",
     ]
-    replayed = desk.in_queue(desk.rig.queue)
+    replayed = letters.in_queue(letters.rig.queue)
     assert [int(body) for body, _ in replayed] == [0, 1, 2, 3]
     for number, (_, properties) in enumerate(replayed):
         assert properties.message_id == f"id-{number}"
         assert (properties.delivery_mode, properties.priority) == (2, 1)
         assert properties.headers.pop("x-hopper-number") == number + 1
         assert properties.headers == {"tenant": "a", "x-hopper-replays": 1}
-    assert desk.bodies(desk.rig.parking) == []
+    assert letters.bodies(letters.rig.parking) == []
 
 
 @pytest.mark.parametrize(
@@ -185,63 +187,63 @@ def test_a_replay_sends_messages_as_they_were(desk: Desk) -> None:
     ],
     ids=lambda words: " ".join(words) if words and isinstance(words[0], str) else None,
 )
-def test_only_what_is_meant_is_replayed(
+def test_only_selected_messages_are_replayed(
     rabbitmq_url: str, tmp_path: Path, selection: list[str], replayed: list[int]
 ) -> None:
     with rabbitmq_rig(rabbitmq_url) as rig:
-        desk = Desk(rig, tmp_path, "classic")
-        desk.dead_letters(6)
+        letters = DeadLetterRig(rig, tmp_path, "classic")
+        letters.dead_letters(6)
 
-        assert desk("replay", *selection).code == 0
+        assert letters("replay", *selection).code == 0
 
-        assert desk.bodies(rig.queue) == replayed
-        assert desk.bodies(rig.parking) == [n for n in range(6) if n not in replayed]
-
-
-def test_what_no_queue_takes_stays(desk: Desk) -> None:
-    """Its neighbours do not; and it can be sent straight to its queue."""
-    desk.dead_letters(1, **{"x-hopper-routing-key": "nowhere"})
-    desk.dead_letters(2)
-
-    told = desk("replay")
-    assert told.code == 3
-    assert "       1  stay: no queue takes it\n" in told.out
-    assert desk.json("list")["there"] == 1
-
-    assert desk("replay", "--to-queue").code == 0
-    assert desk.bodies(desk.rig.queue) == [0, 1, 0]
+        assert letters.bodies(rig.queue) == replayed
+        assert letters.bodies(rig.parking) == [n for n in range(6) if n not in replayed]
 
 
-def test_an_exchange_that_is_gone_ends_the_replay_and_loses_nothing(desk: Desk) -> None:
-    desk.dead_letters(2, **{"x-hopper-exchange": "nowhere"})
+def test_a_message_that_no_queue_takes_stays(letters: DeadLetterRig) -> None:
+    """Other messages are replayed; and it can be sent directly to its queue."""
+    letters.dead_letters(1, **{"x-hopper-routing-key": "nowhere"})
+    letters.dead_letters(2)
 
-    told = desk("replay")
+    result = letters("replay")
+    assert result.code == 3
+    assert "       1  stay: no queue takes it\n" in result.out
+    assert letters.json("list")["there"] == 1
 
-    assert told.code == 1
-    assert "create the exchange, or replay straight to the queue: --to-queue" in told.err
-    assert desk.bodies(desk.rig.parking) == [0, 1]
+    assert letters("replay", "--to-queue").code == 0
+    assert letters.bodies(letters.rig.queue) == [0, 1, 0]
 
 
-def test_what_was_rejected_again_is_not_replayed_again(desk: Desk) -> None:
-    """Unless it is asked for."""
-    desk.dead_letters(1, **{"x-hopper-replays": 1})
-    desk.dead_letters(1)
+def test_a_missing_exchange_ends_the_replay_and_loses_nothing(letters: DeadLetterRig) -> None:
+    letters.dead_letters(2, **{"x-hopper-exchange": "nowhere"})
 
-    told = desk("replay")
-    assert told.code == 3
-    assert "stay: replayed before and rejected again (--max-replays 1)" in told.out
-    [(_, properties)] = desk.in_queue(desk.rig.queue)
+    result = letters("replay")
+
+    assert result.code == 1
+    assert "create the exchange, or replay straight to the queue: --to-queue" in result.err
+    assert letters.bodies(letters.rig.parking) == [0, 1]
+
+
+def test_a_message_that_was_rejected_again_is_not_replayed_again(letters: DeadLetterRig) -> None:
+    """Unless the option asks for it."""
+    letters.dead_letters(1, **{"x-hopper-replays": 1})
+    letters.dead_letters(1)
+
+    result = letters("replay")
+    assert result.code == 3
+    assert "stay: replayed before and rejected again (--max-replays 1)" in result.out
+    [(_, properties)] = letters.in_queue(letters.rig.queue)
     assert properties.headers["x-hopper-replays"] == 1
 
-    assert desk("replay", "--max-replays", "2").code == 0
-    [(_, properties)] = desk.in_queue(desk.rig.queue)
+    assert letters("replay", "--max-replays", "2").code == 0
+    [(_, properties)] = letters.in_queue(letters.rig.queue)
     assert properties.headers["x-hopper-replays"] == 2
 
 
-def test_a_replay_ends_although_a_job_rejects_all_of_it_again(
+def test_a_replay_ends_although_a_job_rejects_all_messages_again(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """With a real job on the queue, that has no better mapping than before."""
+    """With a real job on the queue, whose mapping is still wrong."""
     events.create({"n": {"type": "integer"}})
     rig.channel.queue_declare(rig.parking, durable=True)
     path = spec(tmp_path, rig, events)
@@ -249,8 +251,8 @@ def test_a_replay_ends_although_a_job_rejects_all_of_it_again(
     with JobProcess(path) as job:
         rig.publish(*bad)
         until(lambda: parked(rig) == 20)
-        told = hopper("dead-letters", "replay", folder=tmp_path)
-        assert "replayed 20 of 20 dead letters" in told.out
+        result = hopper("dead-letters", "replay", folder=tmp_path)
+        assert "replayed 20 of 20 dead letters" in result.out
         until(lambda: parked(rig) == 20 and rig.left() == 0)
         again = hopper("dead-letters", "replay", folder=tmp_path)
         assert again.code == 3
@@ -266,63 +268,67 @@ def parked(rig: RabbitMQRig) -> int:
     return count
 
 
-def test_a_replay_that_is_killed_loses_nothing(desk: Desk) -> None:
-    """At any moment; it repeats no more than what was in flight.
+def test_a_replay_that_is_killed_loses_nothing(letters: DeadLetterRig) -> None:
+    """At any moment; it repeats no more than the messages in flight.
 
-    Of a quorum queue, also what RabbitMQ has acknowledged to itself and not applied: it forgets
-    that with the channel. Up to 100 more each time is generous: 97 were seen in three kills.
+    Of a quorum queue, also messages whose acknowledgements RabbitMQ has received but not applied:
+    it forgets these with the channel. Up to 100 more each time is generous: 97 were seen in three
+    kills.
     """
-    desk.dead_letters(3000)
+    letters.dead_letters(3000)
     for _ in range(3):
-        kill_in_the_middle(desk)
+        kill_in_the_middle(letters)
     replayed: list[int] = []
 
     def all_replayed() -> bool:
-        """What a killed one held comes back only when the broker notices that it is gone."""
-        assert desk("replay", "--to-queue").code == 0
-        replayed.extend(desk.bodies(desk.rig.queue))
+        """The broker redelivers messages of a killed replay when it notices its end."""
+        assert letters("replay", "--to-queue").code == 0
+        replayed.extend(letters.bodies(letters.rig.queue))
         return set(replayed) == set(range(3000))
 
     until(all_replayed)
-    assert parked(desk.rig) == 0
-    repeated = 3 * {"classic": 100, "quorum": 200}[desk.kind]
+    assert parked(letters.rig) == 0
+    repeated = 3 * {"classic": 100, "quorum": 200}[letters.kind]
     assert len(replayed) <= 3000 + repeated
 
 
-def kill_in_the_middle(desk: Desk) -> None:
+def kill_in_the_middle(letters: DeadLetterRig) -> None:
     command = [sys.executable, "-m", "flows", "dead-letters", "replay", "--to-queue"]
-    replay = subprocess.Popen(command, cwd=desk.folder, env={"PYTHONPATH": str(TOP)})
-    sent = desk.rig.left()
-    until(lambda: desk.rig.left() > sent or replay.poll() is not None)
+    replay = subprocess.Popen(command, cwd=letters.folder, env={"PYTHONPATH": str(TOP)})
+    sent = letters.rig.left()
+    until(lambda: letters.rig.left() > sent or replay.poll() is not None)
     replay.send_signal(signal.SIGKILL)
     replay.wait()
 
 
-def test_what_is_discarded_is_kept_in_a_file_first(desk: Desk) -> None:
-    desk.dead_letters(5)
+def test_discarded_messages_are_kept_in_a_file_first(letters: DeadLetterRig) -> None:
+    letters.dead_letters(5)
 
-    asked = desk("discard")
-    assert asked.code == 2
-    assert "there is no terminal to ask on: --yes discards without asking" in asked.err
-    told = desk("discard", "--yes", "--kind", "unreadable", "--to", "gone.ndjson")
+    unconfirmed = letters("discard")
+    assert unconfirmed.code == 2
+    assert "there is no terminal to ask on: --yes discards without asking" in unconfirmed.err
+    result = letters("discard", "--yes", "--kind", "unreadable", "--to", "gone.ndjson")
 
-    assert told.out == f"queue {desk.rig.parking}: discarded 3 dead letters, kept in gone.ndjson\n"
-    lines = (desk.folder / "gone.ndjson").read_text().splitlines()
+    assert (
+        result.out
+        == f"queue {letters.rig.parking}: discarded 3 dead letters, kept in gone.ndjson\n"
+    )
+    lines = (letters.folder / "gone.ndjson").read_text().splitlines()
     assert [json.loads(line)["body"] for line in lines] == ["0", "2", "4"]
-    nowhere = desk("discard", "--yes", "--to", "no/such/folder")
+    nowhere = letters("discard", "--yes", "--to", "no/such/folder")
     assert nowhere.code == 2
     assert "--to no/such/folder: cannot be written: No such file or directory" in nowhere.err
-    assert desk.bodies(desk.rig.parking) == [1, 3]
+    assert letters.bodies(letters.rig.parking) == [1, 3]
 
 
-def test_a_stream_keeps_what_is_looked_at_and_replayed(stream: Desk) -> None:
+def test_a_stream_keeps_its_messages_after_a_look_and_a_replay(stream: DeadLetterRig) -> None:
     stream.dead_letters(4)
 
     listed = stream.json("list")
     assert (listed["there"], listed["looked_at"]) == (None, 4)
-    told = stream("replay", "--kind", "unreadable")
-    assert told.code == 0
-    assert "is a stream, which keeps what is replayed" in told.err
+    result = stream("replay", "--kind", "unreadable")
+    assert result.code == 0
+    assert "is a stream, which keeps what is replayed" in result.err
     assert stream.bodies(stream.rig.queue) == [0, 2]
     kept = stream("discard", "--yes")
     assert kept.code == 1
@@ -330,57 +336,59 @@ def test_a_stream_keeps_what_is_looked_at_and_replayed(stream: Desk) -> None:
     assert stream.json("list")["looked_at"] == 4
 
 
-def test_dead_letters_of_a_stream_are_no_stream(desk: Desk) -> None:
-    """Their headers tell of the stream that they came from."""
-    desk.dead_letters(2, **{"x-stream-offset": 7})
+def test_dead_letters_of_a_stream_may_be_in_a_queue(letters: DeadLetterRig) -> None:
+    """Their headers name the stream that they came from."""
+    letters.dead_letters(2, **{"x-stream-offset": 7})
 
-    assert desk("replay").code == 0
+    assert letters("replay").code == 0
 
-    headers = [properties.headers for _, properties in desk.in_queue(desk.rig.queue)]
+    headers = [properties.headers for _, properties in letters.in_queue(letters.rig.queue)]
     assert ["x-stream-offset" in one for one in headers] == [False, False]
-    assert desk.bodies(desk.rig.parking) == []
+    assert letters.bodies(letters.rig.parking) == []
 
 
-def test_dead_letters_may_be_on_a_broker_of_their_own(desk: Desk) -> None:
+def test_dead_letters_may_be_on_another_broker(letters: DeadLetterRig) -> None:
     """The replay goes to the broker of the source."""
-    desk.dead_letters(2)
-    path = desk.folder / "pipeline.yaml"
+    letters.dead_letters(2)
+    path = letters.folder / "pipeline.yaml"
     text = path.read_text()
-    own = f'{{url: "{desk.rig.direct_url}", routing_key: '
+    own = f'{{url: "{letters.rig.direct_url}", routing_key: '
     path.write_text(text.replace("{routing_key: ", own))
 
-    assert desk("replay").code == 0
+    assert letters("replay").code == 0
 
-    assert desk.bodies(desk.rig.queue) == [0, 1]
+    assert letters.bodies(letters.rig.queue) == [0, 1]
 
 
-def test_what_cannot_be_done_is_a_sentence(desk: Desk) -> None:
-    empty = desk("list")
-    assert (empty.code, empty.out) == (0, f"queue {desk.rig.parking}: no dead letters\n")
-    desk.dead_letters(2)
+def test_an_impossible_command_gives_one_sentence(letters: DeadLetterRig) -> None:
+    empty = letters("list")
+    assert (empty.code, empty.out) == (0, f"queue {letters.rig.parking}: no dead letters\n")
+    letters.dead_letters(2)
 
-    unknown = desk("replay", "--reason", "nothing like it")
+    unknown = letters("replay", "--reason", "nothing like it")
     assert unknown.code == 2
     assert "no dead letter has such a reason; the kinds of reasons are:" in unknown.err
     assert UNREADABLE in unknown.err
-    assert "must be a number and a unit" in desk("list", "--older-than", "old").err
-    assert "no such" in desk("list", "--queue", "no such").err.lower()
-    assert desk("show", "--limit", "0").code == 2
-    assert desk("list", "nowhere.yaml").code == 2
-    for told in (desk("list", "--queue", "no such"), desk("list", "nowhere.yaml")):
-        assert "Traceback" not in told.err
+    assert "must be a number and a unit" in letters("list", "--older-than", "old").err
+    assert "no such" in letters("list", "--queue", "no such").err.lower()
+    assert letters("show", "--limit", "0").code == 2
+    assert letters("list", "nowhere.yaml").code == 2
+    for result in (letters("list", "--queue", "no such"), letters("list", "nowhere.yaml")):
+        assert "Traceback" not in result.err
 
-    path = desk.folder / "pipeline.yaml"
+    path = letters.folder / "pipeline.yaml"
     text = path.read_text()
     path.write_text(text.replace("{routing_key: ", "{exchange: dead, routing_key: "))
-    told = desk("list")
-    assert told.code == 2
-    assert "they go to the exchange dead; name the queue with --queue" in " ".join(told.err.split())
-    assert desk("list", "--queue", desk.rig.parking).code == 0
-    path.write_text(text.replace(desk.rig.url, "${BROKER}"))
-    assert "source.rabbitmq.url: BROKER has no value: set it" in desk("list").err
-    path.write_text(text.replace(desk.rig.url, "amqp://guest:s3cret@127.0.0.1:1/"))
-    told = desk("list")
-    assert (told.code, told.out) == (1, "")
-    assert "Connection refused" in told.err
-    assert "s3cret" not in told.err
+    result = letters("list")
+    assert result.code == 2
+    assert "they go to the exchange dead; name the queue with --queue" in " ".join(
+        result.err.split()
+    )
+    assert letters("list", "--queue", letters.rig.parking).code == 0
+    path.write_text(text.replace(letters.rig.url, "${BROKER}"))
+    assert "source.rabbitmq.url: BROKER has no value: set it" in letters("list").err
+    path.write_text(text.replace(letters.rig.url, "amqp://guest:s3cret@127.0.0.1:1/"))
+    result = letters("list")
+    assert (result.code, result.out) == (1, "")
+    assert "Connection refused" in result.err
+    assert "s3cret" not in result.err

@@ -1,4 +1,4 @@
-"""`pipeline.yaml` as it is takes what the producer of RabbitMQ's own tutorial sends, as it is."""
+"""The unchanged `pipeline.yaml` takes the messages of the producer in RabbitMQ's tutorial."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
-    """With a `task_queue` of its own: its name is a part of what is tested."""
+    """With a `task_queue`, since the tutorial uses this name."""
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         channel = connection.channel()
         queue = channel.queue_declare("task_queue", durable=True).method
@@ -39,14 +39,14 @@ def channel(rabbitmq_url: str) -> Iterator[BlockingChannel]:
 
 
 class Greetings:
-    """The documents of this test among all those in the index `events`, and no others."""
+    """The documents of this test in the index `events`, and no others."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/events"
         self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def found(self) -> list[dict[str, Any]]:
-        """As a reader finds them now."""
+        """The documents that a reader finds now."""
         self._post("/_refresh?ignore_unavailable=true")
         query = {"size": 100, "query": {"range": {"@timestamp": {"gte": self._since}}}}
         try:
@@ -54,7 +54,7 @@ class Greetings:
         except HTTPError as error:
             if error.code != 503:
                 raise
-            return []  # an index that is just being made cannot be searched yet
+            return []  # an index that is being created cannot be searched yet
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
@@ -85,7 +85,7 @@ def test_forty_greetings_become_forty_documents(
     elasticsearch_url: str,
     tmp_path: Path,
 ) -> None:
-    """Persistent, to the default exchange, with no content type; the queue is empty afterwards."""
+    """Persistent, to the default exchange, without a content type; the queue is then empty."""
     for _ in range(40):
         channel.basic_publish(
             exchange="",

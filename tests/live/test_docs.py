@@ -1,4 +1,4 @@
-"""The blocks of the README files that need services, on services."""
+"""The blocks of documents that need services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHERS = [block for block in PROGRAMS if not block.is_test]
 
 for _block in PROGRAMS:
     if _block.is_test:
-        # What it defines is a test of this module from here on, and pytest finds it.
+        # The block defines a test of this module, which pytest finds.
         exec(compile(_block.text, str(_block), "exec"), globals())
 
 
@@ -26,7 +26,7 @@ def test_a_program_runs(block: Block) -> None:
 
 
 def test_a_delivery_limit_counts_lost_connections(rig: RabbitMQRig) -> None:
-    """The README warns of it; a dead letter exchange of the queue keeps the message."""
+    """`docs/delivery.md` warns of it; a dead-letter exchange of the queue keeps the message."""
     limited = {
         "x-queue-type": "quorum",
         "x-delivery-limit": 2,

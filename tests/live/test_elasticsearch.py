@@ -1,4 +1,4 @@
-"""The sink on real clusters of two major versions: its contract, and what they really refuse."""
+"""The sink on real clusters of two major versions: its contract, and their real refusals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VERSIONS = [
 
 
 class RequestObserver:
-    """Remembers what was answered."""
+    """Records the answers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ def name() -> str:
 
 
 class ElasticsearchRig:
-    """A sink that reaches its cluster over a forwarder, which can be cut."""
+    """A sink that reaches its cluster through a forwarder, which can be cut."""
 
     def __init__(self, url: str, index: str, forwarder: Forwarder) -> None:
         self._store, self._index, self._forwarder = StoreClient(url), index, forwarder
@@ -115,7 +115,7 @@ def rig_at(url: str, index: str) -> Iterator[ElasticsearchRig]:
 
 
 class TestContract(SinkContract):
-    """On the cluster that is there."""
+    """On the shared cluster."""
 
     @pytest.fixture
     def rig(self, elasticsearch_url: str, name: str) -> Iterator[ElasticsearchRig]:
@@ -124,7 +124,7 @@ class TestContract(SinkContract):
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def narrow(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A cluster that has little of everything."""
+    """A cluster with small limits."""
     settings = {
         "http.max_content_length": "128kb",
         "indexing_pressure.memory.limit": "256kb",
@@ -136,7 +136,7 @@ def narrow(request: pytest.FixtureRequest) -> Iterator[str]:
         yield server.url
 
 
-class TestContractWhereEverythingIsNarrow(SinkContract):
+class TestContractWithSmallLimits(SinkContract):
     """On both versions."""
 
     @pytest.fixture
@@ -145,11 +145,11 @@ class TestContractWhereEverythingIsNarrow(SinkContract):
 
 
 MANY = Bulk(max_bytes=2048)
-"""Small documents are not enough to share a request: there are many requests at once."""
+"""Many requests at once: small documents are not enough to share one."""
 
 
-def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -> None:
-    """Sixteen who write to a queue of two, with memory for two: 429 for documents and requests."""
+def test_throttled_documents_are_stored_in_the_end(narrow: str, name: str) -> None:
+    """Sixteen writers, a queue of two, memory for two: 429 for documents and requests."""
     store, observer = StoreClient(narrow), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=MANY)
@@ -167,10 +167,10 @@ def test_what_is_really_throttled_is_stored_in_the_end(narrow: str, name: str) -
 
 
 @pytest.mark.parametrize("action", ["index", "update"])
-def test_what_is_throttled_overtakes_nothing(
+def test_throttled_documents_overtake_nothing(
     narrow: str, name: str, action: Literal["index", "update"]
 ) -> None:
-    """Of many windows for the same documents, the last one of each is what remains."""
+    """Of many windows for the same documents, the last one of each remains."""
     store, observer = StoreClient(narrow), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(
@@ -199,8 +199,8 @@ def test_what_is_throttled_overtakes_nothing(
     assert found == sorted([*range(last, last + 50)] * 2)
 
 
-def test_what_there_is_never_memory_for_is_halved(narrow: str, name: str) -> None:
-    """Small documents take up several times their size."""
+def test_a_request_that_never_fits_into_memory_is_halved(narrow: str, name: str) -> None:
+    """Small documents take several times their size."""
     sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
 
     sink.submit(documents(5000), answers)
@@ -210,8 +210,8 @@ def test_what_there_is_never_memory_for_is_halved(narrow: str, name: str) -> Non
     assert StoreClient(narrow).numbers(name) == [*range(5000)]
 
 
-def test_one_document_that_there_is_never_memory_for_is_rejected(narrow: str, name: str) -> None:
-    """Elasticsearch says 429, as if it were a matter of time; its neighbours are stored.
+def test_one_document_that_never_fits_into_memory_is_rejected(narrow: str, name: str) -> None:
+    """Elasticsearch answers 429, as if waiting helped; the other documents are stored.
 
     Since version 9 it counts a document several times; before, a request of that size fits.
     """
@@ -227,7 +227,7 @@ def test_one_document_that_there_is_never_memory_for_is_rejected(narrow: str, na
     assert all("_bytes=" in reason for reason in answers.rejected.values())
 
 
-def test_what_is_too_large_is_halved(narrow: str, name: str) -> None:
+def test_a_request_that_is_too_large_for_the_cluster_is_halved(narrow: str, name: str) -> None:
     padding = "x" * 1000
     sources = [json.dumps({"n": n, "padding": padding}).encode() for n in range(500)]
     sources[123] = json.dumps({"n": 123, "padding": "x" * 200_000}).encode()
@@ -242,8 +242,8 @@ def test_what_is_too_large_is_halved(narrow: str, name: str) -> None:
     assert StoreClient(narrow).numbers(name) == [n for n in range(500) if n != 123]
 
 
-def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
-    """So that nothing has to be sent in vain first."""
+def test_the_cluster_reports_its_limit(narrow: str, name: str) -> None:
+    """So no request is refused for its size first."""
     observer, padding = RequestObserver(), "x" * 1000
     sink = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name), observer)
     answers = Answers()
@@ -258,7 +258,7 @@ def test_the_cluster_says_how_much_it_takes(narrow: str, name: str) -> None:
     assert StoreClient(narrow).numbers(name) == [*range(500)]
 
 
-def test_one_node_down_of_several_is_left_out(
+def test_one_node_of_several_that_is_down_is_skipped(
     elasticsearch_url: str, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     observer = RequestObserver()
@@ -294,7 +294,7 @@ def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, 
 
 
 def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> None:
-    """It is JSON, and Elasticsearch quotes it in its answer."""
+    """It is valid JSON, and Elasticsearch quotes it in its answer."""
     StoreClient(narrow).ask(
         "PUT", f"/{name}", {"mappings": {"properties": {"n": {"type": "long"}}}}
     )
@@ -310,7 +310,9 @@ def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> N
     assert StoreClient(narrow).numbers(name) == [*range(10)]
 
 
-def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) -> None:
+def test_a_document_that_is_created_twice_counts_twice_and_exists_once(
+    narrow: str, name: str
+) -> None:
     spec = ElasticsearchSink(url=(narrow,), index=name, action="create")
     sink = Elasticsearch(spec)
     for _ in range(2):
@@ -324,7 +326,7 @@ def test_created_twice_is_stored_twice_and_there_once(narrow: str, name: str) ->
     assert StoreClient(narrow).numbers(name) == [*range(10)]
 
 
-def test_documents_go_where_they_say(narrow: str, name: str) -> None:
+def test_documents_go_to_the_index_they_name(narrow: str, name: str) -> None:
     spec = ElasticsearchSink(url=(narrow,), index=name + "-{tenant}")
     sink, answers = Elasticsearch(spec), Answers()
     sources = documents(4).sources
@@ -342,7 +344,7 @@ def test_documents_go_where_they_say(narrow: str, name: str) -> None:
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def secured(request: pytest.FixtureRequest) -> Iterator[StoreClient]:
-    """A cluster that asks who one is."""
+    """A cluster with security."""
     server = local.ElasticsearchServer("secured", version=request.param, password=PASSWORD)
     with server.start():
         yield StoreClient(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
@@ -359,7 +361,7 @@ def key(secured: StoreClient, index: str, *privileges: str) -> SecretStr:
     "credentials",
     [{}, {"api_key": SecretStr("bm8tc3VjaDprZXk=")}, {"basic_auth": SecretStr("elastic:no")}],
 )
-def test_who_is_not_let_in_learns_it_at_the_start(
+def test_a_refused_login_is_reported_at_the_start(
     secured: StoreClient, name: str, credentials: dict[str, Any]
 ) -> None:
     sink = Elasticsearch(ElasticsearchSink(url=(secured.url,), index=name, **credentials))
@@ -371,7 +373,7 @@ def test_who_is_not_let_in_learns_it_at_the_start(
 @pytest.mark.parametrize(
     ("action", "privilege"), [("create", "read"), ("index", "create_doc"), ("index", "none")]
 )
-def test_and_so_does_who_may_not_write(
+def test_a_missing_privilege_is_reported_at_the_start(
     secured: StoreClient, name: str, action: Literal["create", "index"], privilege: str
 ) -> None:
     api_key = key(secured, name, privilege)
@@ -401,9 +403,7 @@ def test_a_key_that_may_only_write_is_enough(
     assert secured.numbers(name) == [*range(10)]
 
 
-def test_an_index_that_is_forbidden_rejects_only_its_documents(
-    secured: StoreClient, name: str
-) -> None:
+def test_a_forbidden_index_rejects_only_its_documents(secured: StoreClient, name: str) -> None:
     api_key = key(secured, f"{name}-a", "index", "auto_configure")
     spec = ElasticsearchSink(url=(secured.url,), index=name + "-{tenant}", api_key=api_key)
     sink, answers = Elasticsearch(spec), Answers()
@@ -419,8 +419,8 @@ def test_an_index_that_is_forbidden_rejects_only_its_documents(
     assert answers.rejected[1].startswith("security_exception")
 
 
-def test_a_cluster_that_is_killed_loses_nothing_that_was_said_to_be_stored(name: str) -> None:
-    """Killed with requests under way, and started again: the rest is stored then."""
+def test_a_killed_cluster_loses_no_document_reported_as_stored(name: str) -> None:
+    """Killed with requests in flight, and started again: the rest is stored then."""
     with local.ElasticsearchServer("killed").start() as server:
         sink = Elasticsearch(ElasticsearchSink(url=(server.url,), index=name))
         answers = [Answers() for _ in range(100)]

@@ -1,4 +1,4 @@
-"""What a real Elasticsearch does with each action, and with an index that is not as expected."""
+"""Each action on a real Elasticsearch, and indices with unusual settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Build = Callable[..., Elasticsearch]
 
 @pytest.fixture
 def sink(store: StoreClient) -> Iterator[Build]:
-    """Makes sinks for an index, and closes them."""
+    """Make sinks for an index, and close them."""
     made = []
 
     def make(index: str, **keys: Any) -> Elasticsearch:
@@ -42,7 +42,7 @@ def sink(store: StoreClient) -> Iterator[Build]:
 
 
 def write(some: Elasticsearch, *sources: bytes, **columns: Any) -> Answers:
-    """Answers to these documents, all there; the ids are a, b, c and so on."""
+    """The answers for these documents, complete; the ids are a, b, c and so on."""
     answers, ids = Answers(), [*"abcdefgh"[: len(sources)]]
     some.submit(Documents([*sources], None, ids)._replace(**columns), answers)
     some.flush()
@@ -56,7 +56,7 @@ def by_id(store: StoreClient, index: str) -> dict[str, Any]:
     return {hit["_id"]: hit for hit in answer["hits"]["hits"]}
 
 
-def test_an_update_is_a_part(store: StoreClient, sink: Build, index: str) -> None:
+def test_an_update_changes_a_part(store: StoreClient, sink: Build, index: str) -> None:
     write(sink(index), b'{"n":1,"o":{"x":1}}')
 
     answers = write(sink(index, action="update"), b'{"o":{"y":2}}', b'{"n":3}')
@@ -66,7 +66,7 @@ def test_an_update_is_a_part(store: StoreClient, sink: Build, index: str) -> Non
     assert by_id(store, index)["a"]["_source"] == {"n": 1, "o": {"x": 1, "y": 2}}
 
 
-def test_an_upsert_adds_what_is_not_there(store: StoreClient, sink: Build, index: str) -> None:
+def test_an_upsert_creates_a_missing_document(store: StoreClient, sink: Build, index: str) -> None:
     some = sink(index, action="update", upsert=True)
     for source in (b'{"n":1}', b'{"m":2}'):
         assert write(some, source).stored == [0]
@@ -74,7 +74,7 @@ def test_an_upsert_adds_what_is_not_there(store: StoreClient, sink: Build, index
     assert by_id(store, index)["a"]["_source"] == {"n": 1, "m": 2}
 
 
-def test_what_is_not_there_is_as_good_as_deleted(
+def test_deleting_a_missing_document_counts_as_done(
     store: StoreClient, sink: Build, index: str
 ) -> None:
     write(sink(index), b'{"n":1}')
@@ -85,7 +85,7 @@ def test_what_is_not_there_is_as_good_as_deleted(
     assert by_id(store, index) == {}
 
 
-def test_versions_decide_and_not_the_order(store: StoreClient, sink: Build, index: str) -> None:
+def test_the_version_decides_and_not_the_order(store: StoreClient, sink: Build, index: str) -> None:
     some = sink(index, version=FieldOfDocument(field="v"), id=DocumentId(field="k"))
     for version in (2, 5, 3, 1, 4):
         assert write(some, b'{"v":%d}' % version, b'{"n":0}').stored == [0]
@@ -103,7 +103,7 @@ def test_an_old_version_deletes_nothing(store: StoreClient, sink: Build, index: 
     assert [*by_id(store, index)] == ["a"]
 
 
-def test_routing_leads_to_the_shard(store: StoreClient, sink: Build, index: str) -> None:
+def test_routing_selects_the_shard(store: StoreClient, sink: Build, index: str) -> None:
     store.ask("PUT", f"/{index}", {"settings": {"number_of_shards": 3}})
     some = sink(index, routing=FieldOfDocument(field="customer"))
 
@@ -114,7 +114,9 @@ def test_routing_leads_to_the_shard(store: StoreClient, sink: Build, index: str)
     assert by_id(store, index)["a"]["_routing"] == "acme"
 
 
-def test_a_pipeline_is_gone_through(store: StoreClient, sink: Build, index: str) -> None:
+def test_an_ingest_pipeline_processes_documents(
+    store: StoreClient, sink: Build, index: str
+) -> None:
     name = f"{index}-pipeline"
     store.ask("PUT", f"/_ingest/pipeline/{name}", {"processors": [PROCESSOR]})
     try:
@@ -138,7 +140,7 @@ def test_an_alias_is_required(store: StoreClient, sink: Build, index: str) -> No
     assert "is not an alias" in answers.rejected[0]
 
 
-def test_an_index_that_is_missing_rejects(store: StoreClient, sink: Build, index: str) -> None:
+def test_a_missing_index_rejects(store: StoreClient, sink: Build, index: str) -> None:
     some = sink(index + "-{tenant}", on_missing_index="reject")
     store.ask("PUT", f"/{index}-a")
 
@@ -151,7 +153,7 @@ def test_an_index_that_is_missing_rejects(store: StoreClient, sink: Build, index
     assert store.documents(f"{index}-b") == []
 
 
-def test_or_is_waited_for(store: StoreClient, sink: Build, index: str) -> None:
+def test_a_missing_index_is_waited_for(store: StoreClient, sink: Build, index: str) -> None:
     some, answers = sink(index, on_missing_index="wait"), Answers()
     some.submit(Documents([b'{"n":1}'], None, None), answers)
     some.flush()
@@ -163,10 +165,10 @@ def test_or_is_waited_for(store: StoreClient, sink: Build, index: str) -> None:
     assert store.numbers(index) == [1]
 
 
-def test_every_name_that_is_let_through_is_one_for_elasticsearch(
+def test_every_accepted_index_name_is_one_for_elasticsearch(
     store: StoreClient, sink: Build, index: str
 ) -> None:
-    """One that it refuses as a name would be parked for another reason than it says."""
+    """A document with a name that Elasticsearch refuses would be parked with another reason."""
     some = sink(index + "{tenant}")
     tenants = [*"-_+.!$%&'()=@[]^`{};~é漢🐰"]
     template = parse_template(index + "x{tenant}")
@@ -201,7 +203,7 @@ def test_a_data_stream_takes_new_documents_only(
 
     some = sink(data_stream, action="create")
     some.check()
-    for _ in range(2):  # the second time, it is there already
+    for _ in range(2):  # the second time, it exists already
         answers = write(some, b'{"@timestamp":"2026-01-31T00:00:00Z","n":1}', b'{"n":2}')
         assert answers.stored == [0]
         assert "timestamp field [@timestamp] is missing" in answers.rejected[1]
@@ -211,7 +213,7 @@ def test_a_data_stream_takes_new_documents_only(
 def test_what_does_not_fit_may_be_in_a_failure_store(
     store: StoreClient, sink: Build, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Elasticsearch says that it is stored, and it is, with its reason, in another place."""
+    """Elasticsearch answers that it is stored: with its reason, in the failure store."""
     template = {
         "index_patterns": [f"{index}-stream"],
         "data_stream": {},
@@ -237,10 +239,10 @@ def test_what_does_not_fit_may_be_in_a_failure_store(
         store.ask("DELETE", f"/_index_template/{index}")
 
 
-def test_another_document_of_a_time_series_is_not_taken_for_a_copy(
+def test_another_document_of_a_time_series_is_no_copy(
     store: StoreClient, sink: Build, index: str
 ) -> None:
-    """Of two with the same dimensions and time, the second is parked; not if it came before."""
+    """Of two with the same dimensions and time, the second is parked, unless it was redelivered."""
     store.ask("PUT", f"/{index}", TIME_SERIES)
     some = sink(index, action="create", id="none")
     sources = [b'{"@timestamp":"2026-06-01T00:00:00Z","host":"a","n":%d}' % n for n in range(2)]

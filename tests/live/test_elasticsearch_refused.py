@@ -1,4 +1,4 @@
-"""One message that something before Elasticsearch refuses keeps no other from being stored."""
+"""A message that a proxy before Elasticsearch refuses keeps no other from being stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGES = {
     "reset": RESET,
 }
 WITHIN = 30.0
-"""Seconds; on a quiet machine it is two, and six for a reset."""
+"""Seconds; on a quiet machine it takes two, and six for a reset."""
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
@@ -58,10 +58,10 @@ def test_one_refused_message_is_parked_and_six_hundred_are_stored(
 
 
 @pytest.mark.parametrize("page", [Page(403), Page(500), Page(502), RESET])
-def test_an_outage_that_looks_the_same_parks_nothing(
+def test_an_outage_that_looks_like_a_refusal_parks_nothing(
     rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path, page: Page
 ) -> None:
-    """Everything is refused for a while, as by a proxy whose Elasticsearch is starting."""
+    """All requests are refused for a while, as by a proxy whose Elasticsearch is starting."""
     events = Index(elasticsearch_url, index)
     with Firewall(elasticsearch_url, b"nothing", page) as firewall:
         path = spec(tmp_path, rig, events, elasticsearch=firewall.url, window="{count: 10}")
@@ -80,10 +80,10 @@ def test_an_outage_that_looks_the_same_parks_nothing(
     assert rig.parked() == []
 
 
-def test_one_window_at_a_time_keeps_the_order_around_a_refused_message(
+def test_with_one_request_at_a_time_a_refused_message_changes_no_order(
     rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
 ) -> None:
-    """With `concurrency: 1` a later document of an `_id` replaces an earlier one, as it came."""
+    """With `concurrency: 1` a later document of an `_id` replaces an earlier one."""
     events = Index(elasticsearch_url, index)
     for number in range(200):
         text = b"<script>" if number == 60 else b""

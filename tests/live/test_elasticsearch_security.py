@@ -1,4 +1,4 @@
-"""Who the cluster is, and who we are: TLS, certificates, and credentials that change."""
+"""TLS, certificates, and credentials that change, of client and cluster."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ pytestmark = pytest.mark.live
 
 
 class Shielded(NamedTuple):
-    """An Elasticsearch behind TLS, and who signs what."""
+    """An Elasticsearch behind TLS, and its authorities."""
 
     target: tuple[str, int]
     authority: Authority
     folder: Path
 
     def stored(self, port: int, index: str, host: str = "localhost", **keys: Any) -> list[int]:
-        """What is stored of ten documents.
+        """Write ten documents, and return how many are stored.
 
         Raises:
-            Unavailable: the first look says so.
+            Unavailable: the check at the start failed.
         """
         keys = {"ca_certs": str(self.authority.certificate), **keys}
         sink = Elasticsearch(
@@ -68,7 +68,7 @@ def test_the_right_certificate_is_accepted(shielded: Shielded, index: str) -> No
         assert shielded.stored(port, index) == [*range(10)]
 
 
-def test_another_authority_is_not(shielded: Shielded, index: str) -> None:
+def test_another_authority_is_refused(shielded: Shielded, index: str) -> None:
     certificate, key = Authority(shielded.folder, "other").issue("server", "localhost")
     with (
         tls_front(shielded.target, certificate, key) as port,
@@ -77,8 +77,8 @@ def test_another_authority_is_not(shielded: Shielded, index: str) -> None:
         shielded.stored(port, index)
 
 
-def test_where_an_authority_is_named_no_other_is_trusted(shielded: Shielded, index: str) -> None:
-    """Not those of the system either, nor any that a library brings along."""
+def test_with_ca_certs_no_other_authority_is_trusted(shielded: Shielded, index: str) -> None:
+    """Neither those of the system, nor those of a library."""
     certificate, key = shielded.authority.issue("server", "localhost")
     with tls_front(shielded.target, certificate, key) as port:
         url, ca_certs = f"https://localhost:{port}", str(shielded.authority.certificate)
@@ -91,7 +91,7 @@ def test_where_an_authority_is_named_no_other_is_trusted(shielded: Shielded, ind
 
 
 def test_without_ca_certs_the_system_decides(shielded: Shielded, index: str) -> None:
-    """There is no way to trust everybody."""
+    """No option trusts every certificate."""
     certificate, key = shielded.authority.issue("server", "localhost")
     with (
         tls_front(shielded.target, certificate, key) as port,
@@ -101,7 +101,9 @@ def test_without_ca_certs_the_system_decides(shielded: Shielded, index: str) -> 
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_another_name_is_not_accepted(shielded: Shielded, index: str, host: str) -> None:
+def test_a_certificate_for_another_name_is_refused(
+    shielded: Shielded, index: str, host: str
+) -> None:
     certificate, key = shielded.authority.issue("server", "elsewhere")
     with (
         tls_front(shielded.target, certificate, key) as port,
@@ -110,7 +112,7 @@ def test_another_name_is_not_accepted(shielded: Shielded, index: str, host: str)
         shielded.stored(port, index, host)
 
 
-def test_an_expired_certificate_is_not_accepted(shielded: Shielded, index: str) -> None:
+def test_an_expired_certificate_is_refused(shielded: Shielded, index: str) -> None:
     certificate, key = shielded.authority.issue("server", "localhost", days=0)
     with (
         tls_front(shielded.target, certificate, key) as port,
@@ -119,10 +121,10 @@ def test_an_expired_certificate_is_not_accepted(shielded: Shielded, index: str) 
         shielded.stored(port, index)
 
 
-def test_a_certificate_shows_who_we_are(shielded: Shielded, index: str) -> None:
+def test_a_client_certificate_is_sent(shielded: Shielded, index: str) -> None:
     authority = shielded.authority
     server, client = authority.issue("server", "localhost"), authority.issue("client", "hopper")
-    stranger, stranger_key = Authority(shielded.folder, "other").issue("stranger", "hopper")
+    unknown, unknown_key = Authority(shielded.folder, "other").issue("stranger", "hopper")
     with tls_front(shielded.target, *server, clients=authority.certificate) as port:
         keys = {"client_cert": str(client[0]), "client_key": str(client[1])}
         assert shielded.stored(port, index, **keys) == [*range(10)]
@@ -131,14 +133,14 @@ def test_a_certificate_shows_who_we_are(shielded: Shielded, index: str) -> None:
             Unavailable, match=r"certificate required: the server requires .* client_cert"
         ):
             shielded.stored(port, index)
-        keys = {"client_cert": str(stranger), "client_key": str(stranger_key)}
+        keys = {"client_cert": str(unknown), "client_key": str(unknown_key)}
         with pytest.raises(Unavailable, match="does not trust the CA of client_cert"):
             shielded.stored(port, index, **keys)
 
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[StoreClient]:
-    """A cluster that asks who one is."""
+    """A cluster with security."""
     with local.ElasticsearchServer("secured", password=PASSWORD, fast=True).start() as server:
         yield StoreClient(server.url, **urllib3.make_headers(basic_auth=f"elastic:{PASSWORD}"))
 
@@ -159,10 +161,10 @@ def write(sink: Elasticsearch) -> list[int]:
     return sorted(answers.stored)
 
 
-def test_a_key_that_was_replaced_is_read_again(
+def test_a_replaced_key_is_read_again(
     secured: StoreClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The job needs no restart, and no key is in the log."""
+    """The job needs no restart, and the log has no key."""
     file = tmp_path / "key"
     keys = [new_key(secured)]
     file.write_text(keys[0])
@@ -187,10 +189,10 @@ def test_a_key_that_was_replaced_is_read_again(
     assert not any(key in caplog.text for key in keys)
 
 
-def test_and_so_is_a_password_that_was_changed_later(
+def test_a_password_that_is_changed_later_is_read_again(
     secured: StoreClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Until then everything waits, and the log says why."""
+    """Until then all documents wait, and the log says why."""
     file = tmp_path / "login"
     user = "/_security/user/changing"
     secured.ask("PUT", user, {"password": "before-it", "roles": ["superuser"]})
@@ -218,11 +220,11 @@ def test_and_so_is_a_password_that_was_changed_later(
     assert "after-it" not in caplog.text
 
 
-def test_no_secret_is_in_what_is_said(
+def test_no_secret_is_in_logs_and_errors(
     secured: StoreClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither of those who are not let in, nor of those that reach no server."""
-    said = []
+    """Neither after a refused login, nor without a server."""
+    texts = []
     keys: list[dict[str, Any]] = [
         {"api_key": "c2VjcmV0OnNlY3JldA=="},
         {"basic_auth": "elastic:secret-word"},
@@ -236,16 +238,16 @@ def test_no_secret_is_in_what_is_said(
             try:
                 sink.check()
             except Unavailable as error:
-                said.append(f"{error} {error!r} {error.__cause__!r}")
+                texts.append(f"{error} {error!r} {error.__cause__!r}")
             answers = Answers()
             sink.submit(documents(1), answers)
             sink.flush()
             caplog.clear()
             until(lambda: "has not accepted all documents" in caplog.text)
-            said.append(caplog.text)
+            texts.append(caplog.text)
             sink.close()
 
-    assert len(said) == 9
-    for text in said:
+    assert len(texts) == 9
+    for text in texts:
         assert "secret-word" not in text
         assert "c2VjcmV0OnNlY3JldA" not in text

@@ -1,4 +1,4 @@
-"""What a running job says of itself, when it is well and when it is not."""
+"""The pages of a running job, when it is healthy and when it is not."""
 
 from __future__ import annotations
 
@@ -27,17 +27,15 @@ AS_JSON = pika.BasicProperties(content_type="application/json")
 
 @pytest.fixture
 def events(elasticsearch_url: str, forwarder: Forwarder, index: str) -> Index:
-    """The job reaches it through the forwarder, and the test does so too."""
+    """The job reaches it through the forwarder, and so does the test."""
     parts = urlsplit(elasticsearch_url)
     login = parts.netloc.rpartition("@")[0]
     place = f"127.0.0.1:{forwarder.port}"
     return Index(parts._replace(netloc=f"{login}@{place}" if login else place).geturl(), index)
 
 
-def test_a_job_that_is_well_says_so_with_its_numbers(
-    rig: RabbitMQRig, events: Index, tmp_path: Path
-) -> None:
-    """All that came in is somewhere, by the numbers of the page and by those of Prometheus."""
+def test_a_healthy_job_reports_its_numbers(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """The numbers of the page and of Prometheus account for all received messages."""
     publish(rig, 250)
     rig.publish(b'{"n":250}', properties=AS_JSON)
     rig.publish(b"no JSON", properties=AS_JSON)
@@ -47,11 +45,11 @@ def test_a_job_that_is_well_says_so_with_its_numbers(
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 51)
         until(lambda: counted(job, "hopper_unacknowledged") == 51)
         until(lambda: counted(job, "hopper_parked_total") == 1)
-        status, told = ask(job, "/health")
+        status, content = ask(job, "/health")
 
         assert status == 200
-        assert told["open"] == {"groups": 1, "in_groups": 51, "with_sink": 0}
-        assert told["messages"] == {
+        assert content["open"] == {"groups": 1, "in_groups": 51, "with_sink": 0}
+        assert content["messages"] == {
             "received": 252,
             "stored": 200,
             "rejected": 1,
@@ -74,19 +72,19 @@ ENDINGS = ("received", "stored", "rejected", "parked", "discarded", "dropped", "
 
 
 def agree(job: JobProcess) -> dict[str, int]:
-    """What `/health` and `/metrics` say of all messages, which is the same."""
+    """The counts of messages in `/health` and `/metrics`, which are the same."""
 
     def same() -> dict[str, int]:
         messages = ask(job, "/health")[1]["messages"]
-        told = {name: messages[name] for name in ENDINGS}
+        content = {name: messages[name] for name in ENDINGS}
         shown = {name: counted(job, f"hopper_{name}_total") for name in ENDINGS}
-        return told if told == shown else {}
+        return content if content == shown else {}
 
     return until(same)
 
 
-def said(log: str) -> dict[str, int]:
-    """The same in the last line that counts messages; what is not told there is none."""
+def said_in(log: str) -> dict[str, int]:
+    """The same counts in the last line of the log; what is missing there is zero."""
     line = [line for line in log.splitlines() if " received, " in line][-1]
     found = {verb.replace(" ", "_"): int(n) for n, verb in re.findall(r"(\d+) ([a-z ]+)", line)}
     return {name: found.get(name, 0) for name in ENDINGS}
@@ -109,17 +107,17 @@ def test_a_lost_connection_and_a_drain_are_counted_alike_everywhere(
         until(lambda: ask(job, "/health")[1]["messages"]["received"] == 61)
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
 
-        told = agree(job)
+        content = agree(job)
         assert job.drain() == 0
 
-    assert told == dict(zip(ENDINGS, (61, 0, 1, 1, 0, 0, 30), strict=True))
-    assert said(job.log) == {**told, "requeued": 60}
+    assert content == dict(zip(ENDINGS, (61, 0, 1, 1, 0, 0, 30), strict=True))
+    assert said_in(job.log) == {**content, "requeued": 60}
 
 
 def test_a_drain_that_takes_too_long_counts_alike_everywhere(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
-    """What is left is neither requeued nor anything else: it is told beside the rest."""
+    """The rest is neither requeued nor anything else: it is counted separately."""
     with JobProcess(watched(tmp_path, rig, events, drain_timeout="1s")) as job:
         wait_for(job, "/readyz", 200)
         publish(rig, 10)
@@ -129,19 +127,19 @@ def test_a_drain_that_takes_too_long_counts_alike_everywhere(
         forwarder.cut()
         publish(rig, 30, start=10)
         until(lambda: ask(job, "/health")[1]["open"]["with_sink"] == 30)
-        told = agree(job)
+        content = agree(job)
         job.process.send_signal(signal.SIGTERM)
         assert job.process.wait(30) == 3
 
-    assert told == dict(zip(ENDINGS, (40, 10, 0, 0, 0, 0, 0), strict=True))
+    assert content == dict(zip(ENDINGS, (40, 10, 0, 0, 0, 0, 0), strict=True))
     assert "30 messages are left unacknowledged" in job.log
-    assert said(job.log) == told
+    assert said_in(job.log) == content
 
 
-def test_no_connection_to_the_broker_is_told(
+def test_a_missing_connection_to_the_broker_is_reported(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """And it is well again when the broker is back; what was requeued is counted."""
+    """The job is healthy again when the broker is back; requeued messages are counted."""
     publish(rig, 30)
     with JobProcess(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
         wait_for(job, "/readyz", 200)
@@ -152,28 +150,28 @@ def test_no_connection_to_the_broker_is_told(
         wait_for(job, "/readyz", 503, "is not connected")
         wait_for(job, "/health", 503, "has not been connected for")
         rig._forwarder.refuse(False)
-        told = wait_for(job, "/health", 200)
+        content = wait_for(job, "/health", 200)
 
         until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
-        assert told["messages"]["requeued"] == 30
+        assert content["messages"]["requeued"] == 30
         assert counted(job, "hopper_requeued_total") == 30
         assert job.drain() == 0
     assert events.numbers() == list(range(30))
     assert "accounting mismatch" not in job.log
 
 
-def test_a_sink_that_takes_nothing_is_told(
+def test_a_sink_that_stores_nothing_is_reported(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
-    """But not before there is something to take."""
+    """But not before a document waits for it."""
     with JobProcess(watched(tmp_path, rig, events)) as job:
         wait_for(job, "/readyz", 200)
         forwarder.refuse(True)
         forwarder.cut()
 
         publish(rig, 30)
-        told = wait_for(job, "/health", 503, "the sink has not answered for")
-        assert told["open"]["with_sink"] == 30
+        content = wait_for(job, "/health", 503, "the sink has not answered for")
+        assert content["open"]["with_sink"] == 30
         forwarder.refuse(False)
 
         wait_for(job, "/health", 200)
@@ -182,9 +180,7 @@ def test_a_sink_that_takes_nothing_is_told(
     assert "accounting mismatch" not in job.log
 
 
-def test_a_consumer_that_has_stopped_is_told(
-    rig: RabbitMQRig, events: Index, tmp_path: Path
-) -> None:
+def test_a_stopped_consumer_is_reported(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
     """Until a probe is stored; and the messages that were not parked are requeued."""
     rig.publish(*[b"no JSON"] * 40, properties=AS_JSON)
     path = watched(tmp_path, rig, events)
@@ -201,16 +197,16 @@ def test_a_consumer_that_has_stopped_is_told(
                 == counted(job, "hopper_parked_total") + counted(job, "hopper_requeued_total")
             )
         )
-        told = agree(job)
+        content = agree(job)
         assert job.drain() == 0
-    assert said(job.log) == told
+    assert said_in(job.log) == content
     assert "accounting mismatch" not in job.log
 
 
-def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
+def test_an_overloaded_sink_differs_from_a_silent_one(
     rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
 ) -> None:
-    """It answers, and what it says is told: at once among the numbers, later as a reason."""
+    """It answers; its answer is shown at once among the numbers, and later as a cause."""
     events = Index(elasticsearch_url, index)
     busy = Page(429, "application/json", b'{"error":{"type":"busy","reason":"later"}}')
     with Firewall(elasticsearch_url, b"{", busy) as firewall:
@@ -218,26 +214,26 @@ def test_a_sink_that_is_overloaded_is_told_from_one_that_is_silent(
         with JobProcess(path) as job:
             wait_for(job, "/readyz", 200)
             publish(rig, 30)
-            told = wait_for(job, "/health", 503, "the sink has stored nothing for")
+            content = wait_for(job, "/health", 503, "the sink has stored nothing for")
             refused = {"answers": True, "refusal": "429 busy: later", "has_backlog": True}
-            assert told["sink"] == refused
-            assert causes(told).endswith("30 documents wait: 429 busy: later")
+            assert content["sink"] == refused
+            assert causes(content).endswith("30 documents wait: 429 busy: later")
 
             firewall.text = b"nothing is refused any more"
-            told = wait_for(job, "/health", 200)
+            content = wait_for(job, "/health", 200)
             until(lambda: events.count() == 30)
             well = {"answers": True, "refusal": None, "has_backlog": False}
             until(lambda: ask(job, "/health")[1]["sink"] == well)
             assert job.drain() == 0
 
 
-def test_a_refusal_for_good_is_named(
+def test_a_permanent_refusal_is_named(
     rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
 ) -> None:
-    """As when a password was changed; it is an error in the log."""
+    """As after a changed password; it is an error in the log."""
     events = Index(elasticsearch_url, index)
-    said = b'{"error":{"type":"security_exception","reason":"wrong"},"status":401}'
-    refused = Page(401, "application/json", said)
+    said_in = b'{"error":{"type":"security_exception","reason":"wrong"},"status":401}'
+    refused = Page(401, "application/json", said_in)
     with (
         Firewall(elasticsearch_url, b"nothing", refused) as firewall,
         JobProcess(watched(tmp_path, rig, events, elasticsearch=firewall.url)) as job,
@@ -255,7 +251,7 @@ def test_a_refusal_for_good_is_named(
         assert job.drain() == 0
 
 
-def test_a_drain_makes_unready_and_not_ill(
+def test_during_a_drain_the_job_is_not_ready_but_healthy(
     rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
 ) -> None:
     with JobProcess(watched(tmp_path, rig, events)) as job:
@@ -266,19 +262,19 @@ def test_a_drain_makes_unready_and_not_ill(
         until(lambda: ask(job, "/health")[1]["open"]["with_sink"] == 30)
 
         job.process.send_signal(signal.SIGTERM)
-        told = wait_for(job, "/readyz", 503, "draining: SIGTERM")
+        content = wait_for(job, "/readyz", 503, "draining: SIGTERM")
         forwarder.refuse(False)
 
-        assert told["draining"] == "SIGTERM"
+        assert content["draining"] == "SIGTERM"
         assert job.process.wait(30) == 0
     assert events.numbers() == list(range(30))
     assert "accounting mismatch" not in job.log
 
 
-def test_a_process_of_the_cluster_that_is_missing_is_named(
+def test_a_missing_process_of_the_cluster_is_named(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Nothing flows, and that is said; when the process comes it is over."""
+    """No message flows, and the page says so, until the process starts."""
     publish(rig, 30)
     path = watched(tmp_path, rig, events)
     ports = free_ports(2)
@@ -301,8 +297,8 @@ def test_a_process_of_the_cluster_that_is_missing_is_named(
             assert second.process.wait(30) == 0
 
 
-def test_a_hangup_drains(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
-    """A terminal that is closed, or a supervisor that wants a reload: nothing is left half done."""
+def test_sighup_drains(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """As when a terminal is closed, or a supervisor asks for a reload: all work is finished."""
     publish(rig, 30)
     with JobProcess(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
         until(lambda: ask(job, "/health")[1].get("open", {}).get("in_groups") == 30)

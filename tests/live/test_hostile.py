@@ -1,4 +1,4 @@
-"""What a hostile sender may publish: each message is stored or parked, and the job goes on."""
+"""Hostile messages: each is stored or parked, and the job goes on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HEADERS: dict[str, Any] = {
 
 
 def bodies() -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Bodies, and what is said of them."""
+    """Bodies, and their expected outcomes."""
     deep = 100_000
     for body in (
         b"",
@@ -111,7 +111,7 @@ KEYED = """
 def test_every_message_is_stored_or_parked(
     rig: RabbitMQRig, events: Index, tmp_path: Path, aggregate: str
 ) -> None:
-    """And so are its neighbours; the job draws no other conclusion, and does not end."""
+    """Other messages too; the job is not affected otherwise, and does not end."""
     hostile = list(bodies())
     events.create({}, dynamic=False)
     window = "{count: 10, time: 500ms, last: 'message.a.b == 1 && message.a.matches(\"x\")'}"

@@ -1,6 +1,6 @@
-"""What is asked of a job like this one, because others have doubled something or stood still.
+"""Failures of similar systems that this job must not have: duplicates and deadlocks.
 
-On real services, where memory could not show it.
+On real services, where memory cannot show them.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def stream(elasticsearch_url: str, index: str) -> Iterator[Index]:
 
 
 @pytest.mark.parametrize("action", ["index", "create"])
-def test_what_was_stored_without_our_hearing_of_it_is_there_once(
+def test_a_document_whose_answer_was_lost_is_stored_once(
     rig: RabbitMQRig, stream: Index, tmp_path: Path, action: str
 ) -> None:
-    """It is sent again; that it is there already is no reason to park it, nor to send it on."""
+    """It is retried; that it exists already is no reason to park it, or to retry it again."""
     events = stream if action == "create" else Index(stream.url, f"{stream.name}-index")
     for number in range(500):
         rig.publish(
@@ -63,10 +63,10 @@ def test_what_was_stored_without_our_hearing_of_it_is_there_once(
     assert rig.parked() == []
 
 
-def test_a_measurement_that_meets_another_is_parked(
+def test_a_measurement_that_conflicts_with_another_is_parked(
     rig: RabbitMQRig, elasticsearch_url: str, index: str, tmp_path: Path
 ) -> None:
-    """A time series has one document of a time and its dimensions: the second is not stored."""
+    """A time series has one document for a time and its dimensions: the second is not stored."""
     StoreClient(elasticsearch_url).ask("PUT", f"/{index}", TIME_SERIES)
     events = Index(elasticsearch_url, index)
     for number in range(20):
@@ -93,7 +93,7 @@ def consumers(rig: RabbitMQRig) -> int:
 
 
 def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
-    """It would be given messages that are never handled; the new one is given them."""
+    """The broker would deliver messages to it that are never handled; the new one gets them."""
     source = rig.source()
     taking = Taking(source.consumer(source.consumers()[0]))
     rig.publish(b"1")
@@ -110,8 +110,8 @@ def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
     assert consumers(rig) == rig.left() == 0
 
 
-def test_a_dataflow_that_stands_still_loses_no_connection(rig: RabbitMQRig) -> None:
-    """Though it is busy, or waits, for longer than a connection lasts that is not looked after."""
+def test_a_dataflow_that_hangs_loses_no_connection(rig: RabbitMQRig) -> None:
+    """Though it is busy, or waits, for longer than the heartbeat allows."""
     url = f"{rig.url}?heartbeat=1"
     rig.publish(*bodies(10))
     source = RabbitMQ(rig.spec(url=url), None, workers=1)
@@ -132,18 +132,18 @@ def test_a_dataflow_that_stands_still_loses_no_connection(rig: RabbitMQRig) -> N
 
 
 def exists(rig: RabbitMQRig, queue: str) -> bool:
-    """Whether a queue is there, even if it is another connection's own."""
+    """Whether a queue exists, even if it is exclusive to another connection."""
     channel: Any = rig.connection.channel()
     try:
         channel.queue_declare(queue, passive=True)
     except pika.exceptions.ChannelClosedByBroker as error:
-        return bool(error.reply_code == 405)  # it is locked
+        return bool(error.reply_code == 405)  # it is exclusive
     channel.close()
     return True
 
 
-def test_a_queue_that_is_declared_otherwise_is_told_at_the_start(rig: RabbitMQRig) -> None:
-    """What a queue is made with, such as its delivery limit, cannot be changed; nor is it lost."""
+def test_a_queue_with_other_arguments_is_reported_at_the_start(rig: RabbitMQRig) -> None:
+    """Arguments such as the delivery limit cannot be changed; and the queue is not deleted."""
     rig.publish(b"1")
     declared = {"arguments": {"x-queue-type": "quorum", "x-delivery-limit": 50}}
 

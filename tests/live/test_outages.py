@@ -1,4 +1,4 @@
-"""The job while one of its services is away: it waits, goes on, and nothing is lost or twice."""
+"""The job while a service is down: it waits, and no message is lost or stored twice."""
 
 from __future__ import annotations
 
@@ -18,10 +18,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_elasticsearch_goes_away_for_ten_seconds(
-    rig: RabbitMQRig, tmp_path: Path, how: str
-) -> None:
-    """In the middle of the stream; it takes about that long to start again."""
+def test_elasticsearch_is_down_for_ten_seconds(rig: RabbitMQRig, tmp_path: Path, how: str) -> None:
+    """In the middle of the stream; starting again takes about that long."""
     with ElasticsearchServer("outage", fast=True) as server:
         events = Index(server.url, "outage")
         with JobProcess(spec(tmp_path, rig, events, prefetch="300")) as job:
@@ -41,7 +39,7 @@ def test_elasticsearch_goes_away_for_ten_seconds(
 
 
 def test_the_broker_is_restarted(tmp_path: Path, elasticsearch_url: str, index: str) -> None:
-    """Messages are persistent, so is the queue; the job comes back by itself."""
+    """Messages and queue are durable; the job reconnects by itself."""
     events = Index(elasticsearch_url, index)
     with RabbitMQServer("outage") as broker, rabbitmq_rig(broker.url) as rig:
         with JobProcess(spec(tmp_path, rig, events, rabbitmq=broker.url, prefetch="300")) as job:
@@ -60,7 +58,7 @@ def test_the_broker_is_restarted(tmp_path: Path, elasticsearch_url: str, index: 
 
 
 def test_elasticsearch_8(rig: RabbitMQRig, tmp_path: Path) -> None:
-    """The version before takes the same requests."""
+    """The previous major version accepts the same requests."""
     with ElasticsearchServer("version-8", version="8.19.21", fast=True) as server:
         events = Index(server.url, "events")
         publish(rig, 950)

@@ -1,4 +1,4 @@
-"""The job from end to end, on real services: nothing lost, nothing twice, windows exact."""
+"""The job from end to end on real services: no message lost or stored twice, exact windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.live
 def test_every_message_arrives_once_in_exact_windows(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """As Elasticsearch sees them: full ones by count, the tail by time.
+    """As Elasticsearch sees them: full ones by count, the last one by time.
 
     A thousand documents with ids are more than 64 KiB, so no window shares a request.
     """
@@ -39,7 +39,7 @@ def test_every_message_arrives_once_in_exact_windows(
 
 
 def test_small_windows_share_a_request(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
-    """A request for every ten documents would be a waste; they wait for company, but not long."""
+    """A request for every ten documents is expensive, so windows wait for others, not long."""
     publish(rig, 1000)
 
     with Watcher(events.url) as watcher:
@@ -83,7 +83,7 @@ def test_one_poison_document_is_parked_and_its_neighbours_are_stored(
 def test_a_body_that_cannot_be_read_is_parked(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Before Elasticsearch is asked."""
+    """Without a request to Elasticsearch."""
     json = pika.BasicProperties(content_type="application/json")
     rig.publish(b'{"n":', properties=json)
     publish(rig, 1)
@@ -101,7 +101,7 @@ def test_a_body_that_cannot_be_read_is_parked(
 def test_a_kill_in_the_middle_loses_nothing(
     rig: RabbitMQRig, events: Index, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    """And with ids nothing is there twice: the messages come again and are stored again."""
+    """And with ids no document is stored twice: redelivered messages overwrite their own."""
     publish(rig, 3000)
     path = spec(tmp_path, rig, events, prefetch="500")
 
@@ -122,8 +122,8 @@ def test_a_cut_connection_in_the_middle_loses_nothing(
 ) -> None:
     """Twice, while messages are open and being written.
 
-    The cut may come after all is stored and before it is acknowledged: those messages come again.
-    A last message, behind them in the queue, tells that they have.
+    The cut may come after all is stored and before it is acknowledged: those messages are
+    redelivered. A last message, behind them in the queue, shows that they were.
     """
     path = spec(tmp_path, rig, events, window="{count: 300, time: 300ms}", prefetch="700")
     with JobProcess(path) as job:
@@ -153,7 +153,7 @@ def test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged(
     assert rig.left() == 0
 
 
-def test_a_drain_hands_back_what_is_open_where_the_spec_says_so(
+def test_a_drain_requeues_open_messages_if_the_spec_says_so(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     publish(rig, 130)
@@ -182,7 +182,7 @@ def test_ctrl_c_drains_too(rig: RabbitMQRig, events: Index, tmp_path: Path) -> N
 def test_a_drain_that_takes_too_long_says_so(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """What is not stored by then stays with the broker; the exit code is 3."""
+    """Messages that are not stored by then stay with the broker; the exit code is 3."""
     publish(rig, 30)
     away = f"http://127.0.0.1:{free_ports(1)[0]}"
     path = spec(tmp_path, rig, events, elasticsearch=away, drain_timeout="1s")
@@ -208,10 +208,10 @@ def test_a_second_signal_ends_at_once(rig: RabbitMQRig, events: Index, tmp_path:
     until(lambda: rig.left() == 30)
 
 
-def test_two_processes_share_the_work_and_every_outcome_comes_home(
+def test_two_processes_share_the_work_and_all_messages_are_settled(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """One is told to stop, and both end."""
+    """SIGTERM to one of them ends both."""
     path = spec(tmp_path, rig, events, prefetch="200")
     addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
     with (
@@ -232,7 +232,7 @@ def test_two_processes_share_the_work_and_every_outcome_comes_home(
 def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Fail-stop: a supervisor starts them all again."""
+    """A supervisor then starts them all again."""
     path = spec(tmp_path, rig, events, prefetch="200")
     publish(rig, 3000)
     for attempt in ("killed", "again"):
@@ -259,8 +259,8 @@ def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
     assert rig.left() == 0
 
 
-def test_a_wrong_spec_is_told_without_a_traceback(tmp_path: Path) -> None:
-    """Exit code 2, and where the mistake is."""
+def test_a_wrong_spec_is_reported_without_a_traceback(tmp_path: Path) -> None:
+    """With exit code 2, and the place of the mistake."""
     path = tmp_path / "pipeline.yaml"
     path.write_text("version: 1\nname: x\nsauce: {}\n")
 
@@ -270,10 +270,10 @@ def test_a_wrong_spec_is_told_without_a_traceback(tmp_path: Path) -> None:
         assert "Traceback" not in job.log
 
 
-def test_a_broker_that_is_not_there_is_told_without_a_traceback(
+def test_a_broker_that_is_down_is_reported_without_a_traceback(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Exit code 1, after five tries, with host, port and virtual host."""
+    """With exit code 1, after five tries, with host, port and virtual host."""
     port = free_ports(1)[0]
     path = spec(tmp_path, rig, events, rabbitmq=f"amqp://guest:s3cret@127.0.0.1:{port}/")
 

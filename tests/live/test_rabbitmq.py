@@ -1,4 +1,4 @@
-"""RabbitMQ keeps the contract of a source; and what only a real broker can show."""
+"""RabbitMQ keeps the contract of a source, and behaviour that needs a real broker."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class TestRabbitMQSource(SourceContract):
     """The contract, on a classic queue and on a quorum queue."""
 
 
-def test_a_parked_message_is_whole_and_tells_what_happened(rig: RabbitMQRig) -> None:
-    """Body and properties as they were, persistent, and headers for its reader."""
+def test_a_parked_message_is_complete_and_has_its_reason(rig: RabbitMQRig) -> None:
+    """Original body and properties, persistent, and headers for its reader."""
     rig.publish(
         b"\x00poison",
         properties=pika.BasicProperties(
@@ -74,7 +74,7 @@ def test_a_parked_message_is_whole_and_tells_what_happened(rig: RabbitMQRig) -> 
 
 
 def test_a_message_that_cannot_be_parked_stays_unacknowledged(rig: RabbitMQRig) -> None:
-    """Until a queue takes it; its neighbours are not held up."""
+    """Until a queue takes it; other messages are not delayed."""
     exchange = f"{rig.queue}.exchange"
     rig.channel.exchange_declare(exchange, "fanout")
     rig.publish(b"poison", b"fine")
@@ -95,10 +95,10 @@ def test_a_message_that_cannot_be_parked_stays_unacknowledged(rig: RabbitMQRig) 
     rig.channel.exchange_delete(exchange)
 
 
-def test_an_exchange_that_is_deleted_is_waited_for(
+def test_a_deleted_exchange_is_waited_for(
     rig: RabbitMQRig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The broker closes the channel that publishes to it; the message is parked when it is back."""
+    """The broker closes the publishing channel; the message is parked when the exchange is back."""
     exchange = f"{rig.queue}.exchange"
     rig.channel.exchange_declare(exchange, "fanout")
     rig.channel.queue_declare(rig.parking, durable=True)
@@ -125,8 +125,8 @@ def test_an_exchange_that_is_deleted_is_waited_for(
     rig.channel.exchange_delete(exchange)
 
 
-def test_without_a_dead_letter_the_queue_gets_its_own(rig: RabbitMQRig) -> None:
-    """Rejected without requeue: its dead letter exchange has the message."""
+def test_without_a_dead_letter_rejected_messages_go_to_that_of_the_queue(rig: RabbitMQRig) -> None:
+    """They are rejected without requeue: its dead-letter exchange gets them."""
     rig.channel.queue_declare(rig.parking, durable=True)
     rig.channel.queue_delete(rig.queue)
     rig.channel.queue_declare(
@@ -156,7 +156,7 @@ def answer(rig: RabbitMQRig) -> Any:
 
 
 def test_a_consumer_that_the_broker_cancels_comes_back(rig: RabbitMQRig) -> None:
-    """As when a queue moves to another node; here it is deleted, and declared again."""
+    """As when a queue moves to another node; here it is deleted and declared again."""
     source = RabbitMQ(rig.spec(declare={}), None, workers=1)
     rig.channel.queue_delete(rig.queue)
     taking = Taking(source.consumer(source.consumers()[0]))
@@ -170,14 +170,14 @@ def test_a_consumer_that_the_broker_cancels_comes_back(rig: RabbitMQRig) -> None
     taking.consumer.close()
 
 
-def test_a_queue_that_is_not_there_is_named(rig: RabbitMQRig) -> None:
+def test_a_missing_queue_is_named(rig: RabbitMQRig) -> None:
     spec = rig.spec().model_copy(update={"queue": "no-such-queue"})
 
     with pytest.raises(Unavailable, match=r"no queue 'no-such-queue'"):
         RabbitMQ(spec, None, workers=1).check()
 
 
-def test_a_broker_that_is_not_there_is_named_without_the_password(rig: RabbitMQRig) -> None:
+def test_a_broker_that_is_down_is_named_without_the_password(rig: RabbitMQRig) -> None:
     """Host, port and virtual host; after five attempts."""
     spec = RabbitMQSource.model_validate(
         {"url": "amqp://someone:s3cret@127.0.0.1:1/team%2Fa", "queue": "q"}
@@ -193,7 +193,7 @@ def test_a_broker_that_is_not_there_is_named_without_the_password(rig: RabbitMQR
     assert "5 attempts" in text
 
 
-def test_a_wrong_password_is_said_to_be_one(rig: RabbitMQRig) -> None:
+def test_a_wrong_password_is_reported(rig: RabbitMQRig) -> None:
     url = urlsplit(rig.url)
     wrong = url._replace(netloc=f"guest:wr0ng@127.0.0.1:{url.port}").geturl()
     spec = RabbitMQSource.model_validate({"url": wrong, "queue": rig.queue})
@@ -204,7 +204,7 @@ def test_a_wrong_password_is_said_to_be_one(rig: RabbitMQRig) -> None:
     assert "wr0ng" not in str(error.value)
 
 
-def test_the_first_url_that_lets_us_in_is_taken(rig: RabbitMQRig) -> None:
+def test_the_first_url_that_accepts_the_login_is_used(rig: RabbitMQRig) -> None:
     spec = rig.spec(url=["amqp://guest:guest@127.0.0.1:1/", rig.url])
     rig.publish(b"1")
 

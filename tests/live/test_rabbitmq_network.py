@@ -1,4 +1,4 @@
-"""Connections that die without a word, and such as are slow."""
+"""Connections that break unnoticed, and slow ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rig(request: pytest.FixtureRequest, rabbitmq_url: str) -> Iterator[RabbitMQR
 
 
 def taking_from(rig: RabbitMQRig, prefetch: int = 1000) -> Taking:
-    """With a heartbeat each second: five seconds later than that, pika gives up."""
+    """With a heartbeat each second: pika gives up five seconds later."""
     spec = rig.spec(url=f"{rig.url}?heartbeat=1", prefetch=prefetch)
     source = RabbitMQ(spec, RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
     return Taking(source.consumer(f"{rig.queue}/000"))
@@ -33,13 +33,13 @@ def lost(taking: Taking) -> bool:
     return any(isinstance(event, Lost) for event in taking.take())
 
 
-def test_a_connection_that_died_without_a_word_is_noticed(rig: RabbitMQRig) -> None:
-    """The heartbeats do; what was acknowledged into the void comes again, and nothing else."""
+def test_a_connection_that_broke_unnoticed_is_detected(rig: RabbitMQRig) -> None:
+    """By heartbeats; messages whose acknowledgements were lost are redelivered, and no others."""
     rig.publish(*bodies(30))
     taking = taking_from(rig, prefetch=20)
     messages = taking.wait_for(20)
     taking.store(messages[:10])
-    taking.wait_for(30)  # so the broker has heard of those ten
+    taking.wait_for(30)  # so the broker has received these ten acknowledgements
 
     rig.swallow()
     taking.store(messages[10:15])
@@ -52,13 +52,13 @@ def test_a_connection_that_died_without_a_word_is_noticed(rig: RabbitMQRig) -> N
     assert rig.left() == 0
 
 
-def test_a_parked_copy_that_vanished_is_sent_again(rig: RabbitMQRig) -> None:
-    """Over the next connection; until it is confirmed, its message stays unacknowledged."""
+def test_a_lost_parked_copy_is_published_again(rig: RabbitMQRig) -> None:
+    """On the next connection; until it is confirmed, its message stays unacknowledged."""
     rig.publish(b"first", b"second", b"third")
     taking = taking_from(rig, prefetch=2)
     (origin, first), (_, second) = taking.wait_for(2)
     taking.consumer.settle(Outcomes(origin, [], [Rejected(first, Rejection("bad"))]))
-    taking.wait_for(3)  # so the broker has heard of the first
+    taking.wait_for(3)  # so the broker has received the first one
 
     rig.swallow()
     taking.consumer.settle(Outcomes(origin, [], [Rejected(second, Rejection("bad"))]))
@@ -73,8 +73,8 @@ def test_a_parked_copy_that_vanished_is_sent_again(rig: RabbitMQRig) -> None:
     assert rig.parked().count((b"second", "bad")) == 1
 
 
-def test_a_slow_connection_is_a_connection(rig: RabbitMQRig) -> None:
-    """Slower than the heartbeat is not; it loses nothing, and nothing comes twice."""
+def test_a_slow_connection_is_kept(rig: RabbitMQRig) -> None:
+    """Unless it is slower than the heartbeat; it loses nothing, and nothing is redelivered."""
     rig.slow(0.1)
     rig.publish(*(b"x" * 100_000 for _ in range(40)))
     taking = taking_from(rig)

@@ -1,4 +1,4 @@
-"""Parking against all odds: headers that fill a frame, and a broker that takes nothing."""
+"""Parking under bad conditions: headers that fill a frame, and a broker without memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rig(request: pytest.FixtureRequest, rabbitmq_url: str) -> Iterator[RabbitMQR
 
 
 class EncodedHeaders(pika.BasicProperties):  # type: ignore[misc]  # pika has no types
-    """Headers in the form that travels: pika can write neither all types nor all depths."""
+    """Headers in their encoded form: pika can write neither all types nor all depths."""
 
     def __init__(self, fields: bytes) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def reject(taking: Taking, origin: Origin, message: Message, reason: str = "bad"
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 def test_any_headers_can_be_parked(rig: RabbitMQRig, headers: bytes) -> None:
-    """The second time they are even larger: a quorum queue adds its count to them."""
+    """At the second delivery they are larger: a quorum queue adds its count to them."""
     rig.publish(b"poison", properties=EncodedHeaders(headers))
     taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
     taking.wait_for(1)
@@ -84,14 +84,14 @@ def test_any_headers_can_be_parked(rig: RabbitMQRig, headers: bytes) -> None:
 
 
 def parked(rig: RabbitMQRig) -> int:
-    """How many are there; they are left there, since pika could not read their headers."""
+    """The number of parked messages, which stay there, since pika could not read their headers."""
     answer = rig.channel.queue_declare(rig.parking, durable=True)
     count: int = answer.method.message_count
     return count
 
 
-def test_headers_that_fill_the_frame_stay_behind(rig: RabbitMQRig) -> None:
-    """Of all that belongs to the message only they do, and that is told."""
+def test_headers_that_fill_the_frame_are_left_out(rig: RabbitMQRig) -> None:
+    """Everything else of the message is kept, and a header says so."""
     rig.publish(b"poison", properties=EncodedHeaders(FULL))
     taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
     [(origin, message)] = taking.wait_for(1)
@@ -107,8 +107,8 @@ def test_headers_that_fill_the_frame_stay_behind(rig: RabbitMQRig) -> None:
 
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
-def test_any_headers_can_come_back(rig: RabbitMQRig, headers: bytes) -> None:
-    """From an exchange without a queue; once it has one, they are parked."""
+def test_any_headers_can_be_returned(rig: RabbitMQRig, headers: bytes) -> None:
+    """By an exchange without a queue; after it has one, they are parked."""
     exchange = f"{rig.queue}.exchange"
     rig.channel.exchange_declare(exchange, "fanout")
     rig.publish(b"poison", properties=EncodedHeaders(headers))
@@ -127,7 +127,7 @@ def test_any_headers_can_come_back(rig: RabbitMQRig, headers: bytes) -> None:
 
 
 def test_a_broker_short_of_memory_is_waited_for(caplog: Any) -> None:
-    """What is rejected stays unacknowledged, what is stored does not; and the job says so."""
+    """Rejected messages stay unacknowledged, stored ones do not; and the log says so."""
     with Broker("memory") as broker, rabbitmq_rig(broker.url) as rig:
         rig.publish(*(b"%d" % number for number in range(20)))
         taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
@@ -151,8 +151,8 @@ def test_a_broker_short_of_memory_is_waited_for(caplog: Any) -> None:
         assert rig.left() == 0
 
 
-def test_what_is_too_large_for_the_broker_keeps_nothing_else_from_being_parked(caplog: Any) -> None:
-    """It may be a summary, of more bytes than any message has; it stays unacknowledged."""
+def test_a_message_too_large_for_the_broker_delays_no_other(caplog: Any) -> None:
+    """For example a summary, larger than any message; it stays unacknowledged."""
     with (
         Broker("narrow", settings={"max_message_size": "100000"}) as broker,
         rabbitmq_rig(broker.url) as rig,
@@ -174,5 +174,5 @@ def test_what_is_too_large_for_the_broker_keeps_nothing_else_from_being_parked(c
         )
         assert [body for body, _ in rig.parked()] == [b"first", b"second"]
         rig.cut()
-        taking.wait_for(4)  # without its connection, it is not waited for any more
+        taking.wait_for(4)  # without its connection, the job does not wait for it any more
         taking.consumer.close()

@@ -1,4 +1,4 @@
-"""A message that kills the job, on real queues: it is parked, and its neighbours are not."""
+"""A message that kills the job is parked, and no other message, on real queues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def consumer(rig: RabbitMQRig, max_deliveries: int) -> Taking:
 
 
 def killed(rig: RabbitMQRig, taking: Taking, done: set[bytes]) -> bool:
-    """Store everything until the poison comes, or is parked and nothing is left."""
+    """Store all messages until the poison comes, or is parked and nothing is left."""
     poisoned = False
 
     def over() -> bool:
@@ -48,7 +48,7 @@ def killed(rig: RabbitMQRig, taking: Taking, done: set[bytes]) -> bool:
 
 
 def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
-    """The job dies of it as often as is allowed, and never again."""
+    """It kills the job as often as `max_deliveries` allows, and no more."""
     others = [b"%d" % number for number in range(400)]
     rig.publish(*others[:150], b"poison", *others[150:])
     done: set[bytes] = set()
@@ -68,8 +68,8 @@ def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
     assert rig.left() == 0
 
 
-def test_what_is_not_poison_is_let_in_step_by_step(rig: RabbitMQRig) -> None:
-    """After a crash: one at first, and all before long, settled or not."""
+def test_after_a_crash_other_messages_are_let_in_step_by_step(rig: RabbitMQRig) -> None:
+    """One at first, and all after a short time, settled or not."""
     rig.publish(*(b"%d" % number for number in range(300)))
     first = consumer(rig, max_deliveries=10)
     first.wait_for(300)

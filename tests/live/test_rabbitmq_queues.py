@@ -1,4 +1,4 @@
-"""Every kind of queue that RabbitMQ has, and what happens to queues behind the job's back."""
+"""Every kind of queue of RabbitMQ, and changes of queues while the job runs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ STREAM = {"x-queue-type": "stream"}
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_stream_is_read_on_where_it_was_read_to(rabbitmq_url: str, declared: bool) -> None:
-    """Nothing twice after an orderly end; the stream itself keeps all messages."""
+def test_a_stream_continues_at_its_offset(rabbitmq_url: str, declared: bool) -> None:
+    """No message twice after a drain; the stream itself keeps all messages."""
     options: dict[str, Any] = (
         {"declare": {"arguments": STREAM}}
         if declared
@@ -65,7 +65,7 @@ def test_a_stream_is_read_on_where_it_was_read_to(rabbitmq_url: str, declared: b
         assert second.bodies() == bodies(30, start=50)
 
 
-def test_what_is_not_settled_in_a_stream_comes_again(rabbitmq_url: str) -> None:
+def test_unsettled_messages_of_a_stream_are_read_again(rabbitmq_url: str) -> None:
     """After a lost connection, and after an end without an outcome; from the oldest one on."""
     with rig_with(rabbitmq_url, **STREAM) as rig:
         rig.publish(*bodies(20))
@@ -88,8 +88,8 @@ def test_what_is_not_settled_in_a_stream_comes_again(rabbitmq_url: str) -> None:
         last.consumer.close()
 
 
-def test_from_next_on_nothing_is_left_out(rabbitmq_url: str) -> None:
-    """Though nothing was settled when the job ended the first time."""
+def test_from_next_on_no_message_is_skipped(rabbitmq_url: str) -> None:
+    """Although none was settled when the job ended the first time."""
     options: dict[str, Any] = {"consume": {"arguments": {"x-stream-offset": "next"}}}
     with rig_with(rabbitmq_url, **STREAM) as rig:
         rig.publish(b"before")
@@ -129,7 +129,7 @@ def test_a_priority_queue_delivers_the_most_urgent_first(rabbitmq_url: str) -> N
 
 @pytest.mark.parametrize("kind", ["classic", "quorum"])
 def test_a_single_active_consumer_is_followed_by_the_next(rabbitmq_url: str, kind: str) -> None:
-    """The second one gets nothing until the first is gone, and then what that did not settle."""
+    """The second one gets nothing until the first has ended, and then its unsettled messages."""
     arguments = {"x-queue-type": kind, "x-single-active-consumer": True}
     options: dict[str, Any] = {"declare": {"arguments": arguments}, "prefetch": 1000}
     with rig_with(rabbitmq_url, **arguments) as rig:
@@ -153,7 +153,7 @@ def test_a_single_active_consumer_is_followed_by_the_next(rabbitmq_url: str, kin
 
 
 def test_consume_arguments_reach_the_broker(rabbitmq_url: str) -> None:
-    """The consumer of the higher priority gets all, as long as it has room."""
+    """The consumer with the higher priority gets all messages while it has room."""
     with rig_with(rabbitmq_url) as rig:
         low = taking_from(rig, prefetch=50)
         high = taking_from(rig, prefetch=50, consume={"arguments": {"x-priority": 10}})
@@ -189,8 +189,8 @@ def test_an_exclusive_consumer_waits_until_it_is_alone(rabbitmq_url: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["classic", "quorum"])
-def test_a_queue_that_is_deleted_is_made_again(rabbitmq_url: str, kind: str) -> None:
-    """What was in it is gone with it; what comes then is consumed, and old outcomes are void."""
+def test_a_deleted_queue_is_declared_again(rabbitmq_url: str, kind: str) -> None:
+    """Its messages are gone; later ones are consumed, and old outcomes are stale."""
     arguments = {"x-queue-type": kind}
     with rig_with(rabbitmq_url, **arguments) as rig:
         rig.publish(*bodies(10))
@@ -212,13 +212,13 @@ def test_a_queue_that_is_deleted_is_made_again(rabbitmq_url: str, kind: str) -> 
 def consumers_or_none(rig: RabbitMQRig) -> int | None:
     try:
         return consumers(rig)
-    except pika.exceptions.ChannelClosedByBroker:  # it is not there yet
+    except pika.exceptions.ChannelClosedByBroker:  # it does not exist yet
         rig.reconnect()
         return None
 
 
-def test_a_quorum_queues_own_limit_drops_what_comes_too_often(rabbitmq_url: str) -> None:
-    """Which is why a limit lower than `max_deliveries` is warned of; ours comes first here."""
+def test_the_delivery_limit_of_a_quorum_queue_drops_messages(rabbitmq_url: str) -> None:
+    """Therefore a limit below `max_deliveries` gives a warning; here ours comes first."""
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
     with rig_with(rabbitmq_url, **arguments) as rig:
         rig.publish(b"poison")

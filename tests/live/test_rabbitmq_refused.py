@@ -1,4 +1,4 @@
-"""What the broker refuses for good ends the job at once at the start, and is told loudly later."""
+"""Permanent refusals end the job at the start, and are logged as errors later."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def ends_at_once(path: Path) -> str:
         assert job.process.wait(30) == 1
     assert "retrying" not in job.log
     assert "Traceback" not in job.log
-    assert time.monotonic() - began < 15  # most of it is Python's start, on a machine that is busy
+    assert time.monotonic() - began < 15  # most of that time is Python's start, on a busy machine
     return job.log
 
 
 def test_a_user_without_the_permission_to_read_ends_the_job_at_once(
     broker: Broker, rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """It shows when it consumes; nothing says that it does."""
+    """Only `basic.consume` shows it."""
     permit(broker, ".*", ".*", "^$")
     publish(rig, 10)
 
@@ -73,10 +73,10 @@ def test_a_user_without_the_permission_to_read_ends_the_job_at_once(
     assert rig.left() == 10
 
 
-def test_a_permission_that_is_taken_away_later_is_waited_for(
+def test_a_permission_that_is_removed_later_is_waited_for(
     broker: Broker, rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Told as an error, and by `/health`; it goes on when it is requeued."""
+    """It is an error in the log and in `/health`; the job continues when it is granted again."""
     permit(broker, ".*", ".*", ".*")
     publish(rig, 10)
     with JobProcess(as_clerk(watched(tmp_path, rig, events), rig)) as job:
@@ -84,8 +84,8 @@ def test_a_permission_that_is_taken_away_later_is_waited_for(
         permit(broker, ".*", ".*", "^$")
         rig.cut()
 
-        told = wait_for(job, "/health", 503, "ACCESS_REFUSED")
-        assert "permission to read the queue" in causes(told)
+        content = wait_for(job, "/health", 503, "ACCESS_REFUSED")
+        assert "permission to read the queue" in causes(content)
         assert "ERROR hopper.rabbitmq" in job.log
         permit(broker, ".*", ".*", ".*")
         wait_for(job, "/health", 200)
@@ -93,7 +93,7 @@ def test_a_permission_that_is_taken_away_later_is_waited_for(
         assert job.drain() == 0
 
 
-def test_a_queue_that_is_not_there_or_different_ends_the_job_at_once(
+def test_a_missing_or_different_queue_ends_the_job_at_once(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     path = watched(tmp_path, rig, events)
@@ -141,7 +141,7 @@ def test_a_wrong_password_ends_the_job_at_once(
 def test_an_exclusive_consumer_is_waited_for(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Another one ends by itself; until then nothing says that this one consumes."""
+    """Another consumer ends by itself; until then nothing shows that this one consumes."""
     publish(rig, 10)
     with pika.BlockingConnection(pika.URLParameters(rig.direct_url)) as connection:
         channel = connection.channel()
@@ -155,10 +155,10 @@ def test_an_exclusive_consumer_is_waited_for(
             assert job.drain() == 0
 
 
-def test_what_a_drain_gives_back_keeps_its_place(
+def test_messages_that_a_drain_requeues_keep_their_place(
     broker: Broker, events: Index, tmp_path: Path
 ) -> None:
-    """Of a quorum queue: it counts one delivery, and comes before what was not delivered yet."""
+    """Of a quorum queue: it counts one delivery, and delivers them before new messages."""
     with rabbitmq_rig(broker.url, **{"x-queue-type": "quorum"}) as rig:
         publish(rig, 3)
         path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}", on_stop="requeue")

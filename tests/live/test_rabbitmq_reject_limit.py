@@ -1,4 +1,4 @@
-"""A flood of rejected messages stays in its queue, and is tried again one by one."""
+"""A flood of rejected messages stays in its queue, and probes are read one by one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reject(taking: Taking, messages: list[tuple[Origin, Message]]) -> None:
 
 
 def test_a_flood_is_not_parked(rig: RabbitMQRig, caplog: pytest.LogCaptureFixture) -> None:
-    """What the limit allows is; what is stored is acknowledged; all else goes back, and stays."""
+    """Parked up to the limit; stored ones are acknowledged; all others are requeued, and stay."""
     rig.publish(*bodies(100))
     dead_letter = RabbitMQDeadLetter.model_validate(
         {"routing_key": rig.parking, "reject_limit": {"rejected": 10, "of": 20}}
@@ -60,10 +60,10 @@ def test_a_flood_is_not_parked(rig: RabbitMQRig, caplog: pytest.LogCaptureFixtur
     assert "more messages are rejected and parked: 9 times no field in document" in caplog.text
 
 
-def test_a_consumer_that_has_stopped_goes_on_when_a_probe_is_stored(
+def test_a_stopped_consumer_continues_when_a_probe_is_stored(
     rig: RabbitMQRig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One message at a time, of which one is parked each time; then as before."""
+    """A message at a time, one of them parked each time; then as before."""
     caplog.set_level("INFO")
     rig.publish(*bodies(100))
     dead_letter = RabbitMQDeadLetter.model_validate(

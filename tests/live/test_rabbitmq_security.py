@@ -1,4 +1,4 @@
-"""Who the broker is, and who we are: TLS, certificates, and passwords that change."""
+"""TLS, certificates, and passwords that change, of client and broker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUOTED = "pass%2Fw0rd%40of%3Asomeone"
 
 
 class Secured(NamedTuple):
-    """A broker with TLS whose certificate is for `localhost`, and who may sign what."""
+    """A broker with TLS whose certificate is for `localhost`, and its authorities."""
 
     broker: Broker
     port: int
@@ -44,7 +44,7 @@ class Secured(NamedTuple):
         return f"amqps://{user}{host}:{self.port}/?{query}&auth_mechanism={mechanism}"
 
     def show(self, certificate: Path, key: Path) -> None:
-        """Let the broker show another certificate from now on."""
+        """Let the broker use another certificate from now on."""
         shutil.copy(certificate, self.folder / "shown.pem")
         shutil.copy(key, self.folder / "shown.key")
         self.broker.ctl("eval", "ssl:clear_pem_cache().")
@@ -100,7 +100,7 @@ def refusal(url: str, rig: RabbitMQRig) -> str:
 
 
 def through(url: str, rig: RabbitMQRig) -> None:
-    """Messages come this way, large ones among them, and are acknowledged."""
+    """Messages are consumed, large ones among them, and acknowledged."""
     bodies = [b"x" * size for size in (0, 10, 100_000, 1_000_000)]
     rig.publish(*bodies)
     checked = source(url, rig)
@@ -112,12 +112,12 @@ def through(url: str, rig: RabbitMQRig) -> None:
     assert rig.left() == 0
 
 
-def test_a_broker_of_a_trusted_authority_is_spoken_to(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_broker_of_a_trusted_authority_is_accepted(secured: Secured, rig: RabbitMQRig) -> None:
     through(secured.url(), rig)
 
 
-def test_a_broker_is_not_trusted_because_it_is_there(secured: Secured, rig: RabbitMQRig) -> None:
-    """By default the system's authorities are trusted; and another one of the same name is not."""
+def test_a_broker_of_an_unknown_authority_is_refused(secured: Secured, rig: RabbitMQRig) -> None:
+    """By default the system's authorities are trusted; an authority of the same name is not."""
     (secured.folder / "other").mkdir(exist_ok=True)
     other = Authority(secured.folder / "other", "authority")
     default = f"amqps://guest:guest@localhost:{secured.port}/"
@@ -128,15 +128,15 @@ def test_a_broker_is_not_trusted_because_it_is_there(secured: Secured, rig: Rabb
         assert "?ssl_options={'cafile':'/path/ca.pem'}" in text
 
 
-def test_a_broker_of_another_name_is_not_trusted(secured: Secured, rig: RabbitMQRig) -> None:
-    """Unless one says which name to expect."""
+def test_a_broker_of_another_name_is_refused(secured: Secured, rig: RabbitMQRig) -> None:
+    """Unless the URL says which name to expect."""
     url = secured.url(host="127.0.0.1")
 
     assert "write in the URL the name that the certificate has" in refusal(url, rig)
     through(secured.url(host="127.0.0.1", server_hostname="localhost"), rig)
 
 
-def test_an_expired_certificate_is_not_accepted(secured: Secured, rig: RabbitMQRig) -> None:
+def test_an_expired_certificate_is_refused(secured: Secured, rig: RabbitMQRig) -> None:
     secured.show(*secured.authority.issue("expired", "localhost", days=0))
     try:
         text = refusal(secured.url(), rig)
@@ -146,9 +146,7 @@ def test_an_expired_certificate_is_not_accepted(secured: Secured, rig: RabbitMQR
     assert "certificate has expired; renew it" in text
 
 
-def test_a_client_shows_its_certificate_and_needs_no_password(
-    secured: Secured, rig: RabbitMQRig
-) -> None:
+def test_a_client_with_a_certificate_needs_no_password(secured: Secured, rig: RabbitMQRig) -> None:
     """SASL EXTERNAL: the broker takes the name from the certificate."""
     certificate, key = secured.client
     url = secured.url(user="", auth_mechanism="external", certfile=certificate, keyfile=key)
@@ -156,28 +154,30 @@ def test_a_client_shows_its_certificate_and_needs_no_password(
     through(url, rig)
 
 
-def test_without_a_certificate_nobody_is_let_in_by_name(secured: Secured, rig: RabbitMQRig) -> None:
+def test_without_a_certificate_a_login_by_name_is_refused(
+    secured: Secured, rig: RabbitMQRig
+) -> None:
     refused = refusal(secured.url(user="", auth_mechanism="external"), rig)
 
     assert "ACCESS_REFUSED" in refused or "EXTERNAL" in refused
 
 
-def test_a_port_without_tls_is_told(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_port_without_tls_is_reported(secured: Secured, rig: RabbitMQRig) -> None:
     plain = secured.broker.ports[0]
 
     assert "does not speak TLS" in refusal(f"amqps://guest:guest@localhost:{plain}/", rig)
 
 
-def test_a_file_that_is_not_there_is_told(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_missing_file_is_reported(secured: Secured, rig: RabbitMQRig) -> None:
     text = refusal(secured.url(cafile="/no/such/file"), rig)
 
     assert "ssl_options: a certificate, a key or a CA cannot be read: No such file" in text
 
 
-def test_a_password_that_was_changed_is_read_again(
+def test_a_changed_password_is_read_again(
     secured: Secured, rig: RabbitMQRig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While the job runs: for consuming and for parking; and no password is ever shown."""
+    """While the job runs, for consuming and for parking; and no password is ever shown."""
     broker, queue = secured.broker, rig.queue
     broker.ctl("add_user", "someone", SECRET)
     broker.ctl("set_permissions", "someone", ".*", ".*", ".*")

@@ -1,4 +1,4 @@
-"""A broker that closes the channel of who does not acknowledge: it is forestalled, or outlived."""
+"""The consumer timeout of the broker: the job requeues before it, or reconnects after it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="module")
 def impatient() -> Iterator[Broker]:
-    """It waits five seconds, and looks each second (each minute, if not told)."""
+    """Waits five seconds for an acknowledgement, and checks each second, by default each minute."""
     with Broker("impatient", settings={"consumer_timeout": "5000"}) as broker:
         broker.ctl("eval", "application:set_env(rabbit, channel_tick_interval, 1000).")
         yield broker
@@ -29,7 +29,7 @@ def taking_from(rig: RabbitMQRig, **options: object) -> Taking:
 
 
 def stall_and_recover(rig: RabbitMQRig, taking: Taking) -> None:
-    """One message of ten stays open; the others are settled, and do not come again."""
+    """One message of ten stays open; the others are settled, and are not redelivered."""
     rig.publish(*bodies(10))
     messages = taking.wait_for(10)
     taking.store(messages[1:])
@@ -46,7 +46,7 @@ def stall_and_recover(rig: RabbitMQRig, taking: Taking) -> None:
 def test_what_waits_too_long_is_handed_back_in_time(
     rabbitmq_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a warning; the broker itself would have waited for half an hour."""
+    """After a warning; the broker itself would wait for half an hour."""
     with rabbitmq_rig(rabbitmq_url) as rig:
         stall_and_recover(rig, taking_from(rig, consumer_timeout="3s"))
 
@@ -54,18 +54,20 @@ def test_what_waits_too_long_is_handed_back_in_time(
     assert "requeued all messages before the consumer timeout of 3 s" in caplog.text
 
 
-def test_the_broker_is_forestalled(impatient: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    """Told a second less, since the job looks each second, as this broker does."""
+def test_the_job_requeues_before_the_broker_does(
+    impatient: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The spec has a second less, since the job checks each second, as this broker does."""
     with rabbitmq_rig(impatient.url) as rig:
         stall_and_recover(rig, taking_from(rig, consumer_timeout="4s"))
 
     assert "PRECONDITION_FAILED" not in caplog.text
 
 
-def test_a_timeout_that_the_spec_does_not_know_is_outlived(
+def test_a_timeout_that_the_spec_does_not_name_is_survived(
     impatient: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The broker closes the channel; it comes back, and nothing is lost."""
+    """The broker closes the channel; the job reconnects, and no message is lost."""
     with rabbitmq_rig(impatient.url) as rig:
         stall_and_recover(rig, taking_from(rig))
 

@@ -1,4 +1,4 @@
-"""The limit on rejections: it stops a job whose mapping refuses everything, and no other."""
+"""The limit on rejections stops a job whose mapping refuses everything, and no other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ README = "{count: 1000, time: 1s}"
 
 
 def send(rig: RabbitMQRig, bodies: Sequence[bytes]) -> None:
-    """Publish JSON, many at a time, each with an id."""
+    """Publish many JSON bodies together, each with an id."""
     method = frame.Method(1, amqp.Basic.Publish(routing_key=rig.queue)).marshal()
     frames = []
     for number, body in enumerate(bodies):
@@ -65,7 +65,7 @@ def pipeline(events: Index) -> Iterator[str]:
 def test_every_seventh_body_unreadable_is_parked_and_the_others_are_stored(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """The README's own window, and a backlog of 20,000."""
+    """With the window of the README, and a backlog of 20,000."""
     send(rig, [b"no JSON" if n % 7 == 0 else b'{"n":%d}' % n for n in range(20_000)])
     bad = len(range(0, 20_000, 7))
     with JobProcess(spec(tmp_path, rig, events, window=README)) as job:
@@ -82,7 +82,7 @@ def test_every_seventh_body_unreadable_is_parked_and_the_others_are_stored(
 def test_a_few_unreadable_bodies_in_a_long_window_are_parked(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Nothing is stored before the window is over."""
+    """Nothing is stored before the window completes."""
     send(
         rig,
         [b"no JSON" if n % 20 == 0 else b'{"k":%d,"n":%d}' % (n % 40, n) for n in range(10_400)],
@@ -108,7 +108,7 @@ def test_a_few_unreadable_bodies_in_a_long_window_are_parked(
 def test_a_burst_of_late_messages_is_parked_and_the_last_window_is_written(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """What the spec wants parked is no sign of a wrong mapping."""
+    """Rejections that the spec asks for are no sign of a wrong mapping."""
     timely = [b'{"k":"a","t":%d}' % (1000 + n // 100) for n in range(2900)]
     late = [b'{"k":"b","t":%d}' % (1 + n % 5) for n in range(600)]
     send(rig, [*timely[:2500], *late, *timely[2500:]])
@@ -133,7 +133,7 @@ def test_a_burst_of_late_messages_is_parked_and_the_last_window_is_written(
 def test_a_burst_of_unreadable_bodies_is_parked_and_the_good_ones_are_stored(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """Longer than the limit; good ones that were read with it tell that nothing else is wrong."""
+    """Longer than the limit; good messages read with it show that nothing else is wrong."""
     bad = range(1000, 1700)
     send(rig, [b"no JSON" if n in bad else b'{"n":%d}' % n for n in range(6000)])
     with JobProcess(spec(tmp_path, rig, events, window=README)) as job:
@@ -147,7 +147,7 @@ def test_a_burst_of_unreadable_bodies_is_parked_and_the_good_ones_are_stored(
 def test_what_an_ingest_processor_fails_at_is_parked_at_once(
     rig: RabbitMQRig, events: Index, tmp_path: Path, pipeline: str
 ) -> None:
-    """With status 500, for 2.6 % of 20,000: it is sent once, not twelve times."""
+    """With status 500, for 2.6 % of 20,000; each document is sent once, not twelve times."""
     doomed = range(0, 20_000, 38)
     send(rig, [b'{"n":%d%s}' % (n, b',"doomed":"x"' * (n % 38 == 0)) for n in range(20_000)])
     path = spec(tmp_path, rig, events, window=README)
@@ -166,7 +166,7 @@ def test_what_an_ingest_processor_fails_at_is_parked_at_once(
 def test_a_mapping_that_refuses_everything_stops_the_job_until_it_is_corrected(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """A few hundred are parked, then one for each probe; it goes on by itself."""
+    """A few hundred are parked, then one for each probe; the consumer continues by itself."""
     events.create({"n": {"type": "boolean"}})
     send(rig, [b'{"n":%d}' % n for n in range(20_000)])
     with JobProcess(watched(tmp_path, rig, events, window=README)) as job:
@@ -185,7 +185,7 @@ def test_a_mapping_that_refuses_everything_stops_the_job_until_it_is_corrected(
     assert events.total("n")[0] == 20_000 - parked
 
 
-def test_a_window_by_count_alone_is_probed_with_as_many_as_it_needs(
+def test_a_probe_of_a_window_by_count_alone_takes_several_messages(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     events.create({"n": {"type": "boolean"}})
@@ -198,7 +198,7 @@ def test_a_window_by_count_alone_is_probed_with_as_many_as_it_needs(
         assert job.drain() == 0
 
 
-def test_a_slow_stream_of_which_nothing_is_stored_is_told(
+def test_a_slow_stream_of_which_nothing_is_stored_stops_the_consumer(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     """Twenty messages are enough, over any time."""
@@ -206,8 +206,8 @@ def test_a_slow_stream_of_which_nothing_is_stored_is_told(
     with JobProcess(watched(tmp_path, rig, events, window="{count: 1, time: 1s}")) as job:
         wait_for(job, "/readyz", 200)
         send(rig, [b'{"n":%d}' % n for n in range(20)])
-        told = wait_for(job, "/health", 503, "too many messages are rejected")
+        content = wait_for(job, "/health", 503, "too many messages are rejected")
 
-        assert "document_parsing_exception" in json.dumps(told)
+        assert "document_parsing_exception" in json.dumps(content)
         assert left(rig, rig.parking) == 20
         assert job.drain() == 0

@@ -1,4 +1,4 @@
-"""Local services are what tests take them for: found again, private, and safe to kill."""
+"""Local services are found again, private ones are separate, and data survives a kill."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def own_rabbitmq() -> Iterator[RabbitMQServer]:
         yield server
 
 
-def test_starting_again_finds_what_runs() -> None:
+def test_starting_again_finds_the_running_services() -> None:
     """From another folder, by another process: same processes, same URLs."""
     RabbitMQServer().start()
     ElasticsearchServer().start()
@@ -53,7 +53,7 @@ def test_starting_again_finds_what_runs() -> None:
 
 
 def test_stored_documents_survive_a_kill() -> None:
-    """On the same data and the same URL; and the shared server is another."""
+    """On the same data and the same URL; the shared server is a different one."""
     with ElasticsearchServer("services", fast=True) as server:
         document = f"{server.url}/survivors/_doc/1"
         assert server.url != ElasticsearchServer().start().url
@@ -68,17 +68,17 @@ def test_stored_documents_survive_a_kill() -> None:
 
 
 def _call(method: str, url: str, body: object = None) -> dict[str, Any]:
-    """Speak plain JSON, which the client of one version does not to a server of another."""
+    """Plain JSON, since the client does not support servers of other versions."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data, headers, method=method)
     with urllib.request.urlopen(request) as answer:
-        told: dict[str, Any] = json.load(answer)
-        return told
+        reply: dict[str, Any] = json.load(answer)
+        return reply
 
 
-def test_what_the_distribution_lacks_is_stood_in_for(index: str) -> None:
-    """What a writer's client asks first, and data streams from their making to their end."""
+def test_the_plugin_replaces_missing_modules(index: str) -> None:
+    """The first requests of a writing client, and the whole life of a data stream."""
     url = ElasticsearchServer().start().url
     version = _call("GET", url)["version"]
     template = {"index_patterns": [index], "data_stream": {}, "priority": 1}
@@ -125,21 +125,21 @@ def test_a_private_node_has_its_own_settings_and_is_not_the_shared_one(
 
 
 def test_everything_listens_on_loopback_only(own_rabbitmq: RabbitMQServer) -> None:
-    """The port mapper too, and the port on which nodes would talk."""
-    ours = {f"{port:04X}" for port in own_rabbitmq.ports}
+    """The port mapper too, and the port for connections between nodes."""
+    own_ports = {f"{port:04X}" for port in own_rabbitmq.ports}
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
             address, port = line.split()[1].split(":")
-            if port in ours and line.split()[3] == "0A":  # the kernel's number for listening
+            if port in own_ports and line.split()[3] == "0A":  # the kernel's number for listening
                 found.add((port, address))
 
-    assert {port for port, _ in found} == ours
+    assert {port for port, _ in found} == own_ports
     assert {address for _, address in found} <= {"0100007F", "00000000000000000000000001000000"}
 
 
-def test_what_is_started_outlives_the_shell(tmp_path: Path) -> None:
-    """It is in no session of a terminal that may hang up."""
+def test_a_started_service_outlives_the_shell(tmp_path: Path) -> None:
+    """It belongs to no session of a terminal."""
     pid = RabbitMQServer().start().pid
     assert pid is not None
 

@@ -1,4 +1,4 @@
-"""Several jobs on one queue, with groups by key: what is acknowledged is in their parts, once."""
+"""Several jobs on one queue, with groups by key: parts count each acknowledged message once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WINDOWS = f"{{tumbling: {{every: {WINDOW}s, event_time: ts, lateness: 1s, idle_a
 
 
 def publish(rig: RabbitMQRig, numbers: range) -> None:
-    """Ten a second of event time, of all keys by turns."""
+    """Ten messages a second of event time, with all keys in turn."""
     channel = rig.connection.channel()  # without a confirmation of each
     for n in numbers:
         body = {"n": n, "key": f"k{n % KEYS}", "amount": n % 7, "ts": BEGIN + n / 10}
@@ -54,7 +54,7 @@ def path(tmp_path: Path, rig: RabbitMQRig, events: Index) -> Path:
 
 
 def parked(rig: RabbitMQRig) -> list[int]:
-    """Numbers of what is parked, in messages and in summaries."""
+    """The numbers in parked messages and summaries."""
     bodies = [json.loads(body) for body, _ in rig.parked()]
     return [n for body in bodies for n in body.get("numbers", [body.get("n")])]
 
@@ -77,7 +77,7 @@ def check(events: Index, rig: RabbitMQRig) -> None:
 def test_two_jobs_write_parts_whose_counts_add_up_to_what_was_acknowledged(
     rig: RabbitMQRig, events: Index, path: Path
 ) -> None:
-    """And the query of the page on groups sums them up by window."""
+    """And the query in docs/aggregate.md sums them by window."""
     with JobProcess(path, name="one") as one, JobProcess(path, name="other") as other:
         one.wait_for_log("consuming")
         other.wait_for_log("consuming")
@@ -101,7 +101,7 @@ def test_two_jobs_write_parts_whose_counts_add_up_to_what_was_acknowledged(
 def test_a_job_that_overlaps_its_successor_loses_nothing(
     rig: RabbitMQRig, events: Index, path: Path
 ) -> None:
-    """What the first one has not written when it stops comes to the second one."""
+    """The second job gets the messages that the first one has not written when it stops."""
     publish(rig, range(MESSAGES // 2))
     with JobProcess(path, name="old") as old:
         until(lambda: counted(events) > 0, timeout=60)

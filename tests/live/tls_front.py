@@ -1,4 +1,4 @@
-"""A TLS server on loopback that passes everything on to a server without TLS."""
+"""A TLS server on loopback that passes all bytes on to a server without TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 def tls_front(
     target: tuple[str, int], certificate: Path, key: Path, clients: Path | None = None
 ) -> Iterator[int]:
-    """Its port; `clients`: the CA that has to have signed the certificates of clients."""
+    """Return its port; `clients`: the CA of client certificates, which are then required."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     if clients is not None:
@@ -25,7 +25,7 @@ def tls_front(
         arguments = (listener, context, target)
         threading.Thread(target=_accept, args=arguments, daemon=True).start()
         yield listener.getsockname()[1]
-        # A thread that waits in accept() is not woken by close() alone.
+        # close() alone does not wake a thread that waits in accept().
         listener.shutdown(socket.SHUT_RDWR)
 
 
@@ -37,7 +37,7 @@ def _accept(listener: socket.socket, context: ssl.SSLContext, target: tuple[str,
 
 
 def _serve(client: socket.socket, context: ssl.SSLContext, target: tuple[str, int]) -> None:
-    """Until one of both hangs up, or the other side does not like our certificate."""
+    """Until one side closes, or the client does not accept our certificate."""
     with contextlib.suppress(OSError), client:
         client.settimeout(60)
         shielded = context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
@@ -54,7 +54,7 @@ def _shook_hands(client: ssl.SSLSocket) -> bool:
     try:
         client.do_handshake()
     except ssl.SSLError:
-        # Hanging up with something unread resets the connection, and the reason is lost.
+        # Closing with unread bytes resets the connection, and the reason is lost.
         client.shutdown(socket.SHUT_WR)
         while client.recv(65536):
             pass

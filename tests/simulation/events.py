@@ -1,4 +1,4 @@
-"""Events that a simulated world publishes; by its own randomness, so that a seed repeats them."""
+"""Events of a simulated world, drawn from its random generator, so a seed repeats them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A world that fails at random loses nothing, and acknowledges nothing early."""
+"""With random faults, no message is lost or acknowledged early."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.simulation.world import SEEDS, SimulatedWorld
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_message_has_exactly_one_place(seed: int) -> None:
-    """At every moment; and after a drain nothing is held, and all that left is stored or parked."""
+    """At every moment; after a drain, each is stored, parked, or left to the broker."""
     world = SimulatedWorld(seed)
     for _ in range(200):
         world.move()

@@ -1,4 +1,4 @@
-"""Aligned windows in a world that fails at random: each message is counted once, or parked."""
+"""Aligned windows with random faults: each message is counted once, or parked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.simulation.world import SEEDS, fields
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_message_is_counted_once_or_parked(seed: int) -> None:
-    """At every moment; and after a drain each is stored, parked, or left to the broker."""
+    """At every moment; after a drain each is stored, parked, or left to the broker."""
     world = WindowWorld(seed)
     for _ in range(300):
         world.move()

@@ -1,8 +1,8 @@
-"""Two jobs on one queue and one store, in a world that fails at random: each message counts once.
+"""Two jobs on one queue and one store, with random faults: each message counts once.
 
-Neither knows of the other. Each dies, is cut off without noticing it, and misses answers of the
-store to what that has stored; what one had in hand comes to the other. `HOPPER_SEED=7 pytest
-tests/simulation/test_writers.py` lives through that world alone.
+Neither knows the other. Each crashes, loses connections without noticing, and loses answers of the
+store; messages that one of them held are redelivered to the other. `HOPPER_SEED=7 pytest
+tests/simulation/test_writers.py` repeats one simulation.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Writer(WindowWorld):
         self.random.choice([self.store.go_down, self.store.go_mute])()
 
     def move(self) -> None:
-        """Little breaks, so that much is written in between."""
+        """Few faults, so that much is written in between."""
         moves = {
             self.publish: 5,
             self.deliver: 10,
@@ -68,7 +68,7 @@ class Writer(WindowWorld):
         self.random.choices(list(moves), list(moves.values()))[0]()
 
     def crash(self) -> None:
-        """Time goes on with the pair."""
+        """The clock belongs to both jobs."""
         SimulatedWorld.crash(self)
 
 
@@ -110,7 +110,7 @@ class Pair:
         )
 
     def publish(self) -> None:
-        """With a name, by which it is recognised; in some worlds a few have none."""
+        """With an id, to deduplicate it; in some worlds a few messages have none."""
         for _ in range(self.random.randint(1, 4)):
             self.published += 1
             body = event(self.random, self.published, self.writers[0].simulation.now)
@@ -123,22 +123,22 @@ class Pair:
             self.random.choice(self.writers).move()
 
     def check(self) -> None:
-        """At any moment."""
+        """The invariants at any moment."""
         one = self.writers[0]
         counted, parked = Counter(one.numbers()), one.parked_numbers()
         assert not self.all_named or set(counted.values()) <= {1}, "counted twice"
         gone = {fields(body)["n"] for body in self.queue.acknowledged}
         assert gone <= set(counted) | parked, "acknowledged before it was stored or parked"
         for document in one.store.documents:
-            told = fields(document.source)
-            assert told["count"] == len(told["numbers"]), "a document does not add up"
+            summary = fields(document.source)
+            assert summary["count"] == len(summary["numbers"]), "a document does not add up"
         for writer in self.writers:
             writer.check_accounts()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_each_message_is_in_one_document_or_parked_whoever_wrote_it(seed: int) -> None:
-    """Until both have drained; what they leave to the broker comes again."""
+def test_each_message_is_in_one_document_or_parked_for_any_writer(seed: int) -> None:
+    """Until both have drained; messages that they requeue are redelivered."""
     pair = Pair(seed)
     for _ in range(60):
         pair.move(10)
@@ -156,7 +156,7 @@ def test_each_message_is_in_one_document_or_parked_whoever_wrote_it(seed: int) -
 
 
 def test_both_jobs_write_parts_of_the_same_windows() -> None:
-    """Else these worlds would not show what they are for."""
+    """Otherwise these simulations would not test what they are for."""
     beside = 0
     for seed in range(10):
         pair = Pair(seed)

@@ -1,8 +1,8 @@
-"""Aligned windows in a world that fails at random: each message is counted once, or parked.
+"""Aligned windows with random faults: each message is counted once, or parked.
 
-Messages come late, and the process dies with them in hand: what a new one finds in the store was
-written by another. `HOPPER_SEED=7 pytest tests/simulation/test_windows.py` lives through that world
-alone.
+Messages are late, and the process crashes while it holds them: the next process finds documents of
+another writer in the store. `HOPPER_SEED=7 pytest tests/simulation/test_windows.py` repeats one
+simulation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _worlds = itertools.count()
 
 
 class WindowWorld(SimulatedWorld):
-    """Windows of two seconds by event time; a message in five is late, perhaps by many windows."""
+    """Windows of two seconds by event time; one message in five is late."""
 
     count = 0
     """Windows have no size."""
@@ -57,7 +57,7 @@ class WindowWorld(SimulatedWorld):
             self.queue.publish(body, properties=Properties(message_id=str(self.published)))
 
     def complete(self) -> None:
-        """Windows are not forced here: a part of one has no name by which it is found again."""
+        """No command completes a window: a part of a window has no id to find it again."""
 
     def crash(self) -> None:
         super().crash()
@@ -65,7 +65,7 @@ class WindowWorld(SimulatedWorld):
 
     def check(self) -> None:
         counted, parked = Counter(self.numbers()), self.parked_numbers()
-        # What is late and makes up a new group is a part of a window too.
+        # A late message that opens a new group is a part of a window too.
         again = self.crashes and self.spec.aggregate.late == "new"
         assert again or set(counted.values()) <= {1}, "counted twice"
         gone = {fields(body)["n"] for body in self.queue.acknowledged}
@@ -73,7 +73,7 @@ class WindowWorld(SimulatedWorld):
         self.check_accounts()
 
     def parked_numbers(self) -> set[int]:
-        """Of messages, and of summaries that stand for theirs."""
+        """Numbers of parked messages, and of the members of parked summaries."""
         bodies = [fields(rejected.message.body) for rejected in self.queue.parked]
         return {
             n for body in bodies for n in (body["numbers"] if "numbers" in body else [body["n"]])

@@ -1,7 +1,7 @@
-"""The real steps in a world that fails at random: nothing is lost, and nothing acknowledged early.
+"""The real steps with random faults: no message is lost or acknowledged early.
 
-A world is made from a number, its seed: the same seed is the same world, move by move.
-`HOPPER_SEED=7 pytest tests/simulation/test_messages.py` lives through that one alone.
+A world is made from a number, its seed: the same seed is the same world, step by step.
+`HOPPER_SEED=7 pytest tests/simulation/test_messages.py` repeats one simulation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ REDUCED = {"reduce": {"numbers": {"list": "n"}}, "by": "key"}
 
 
 class SimulatedWorld:
-    """A simulation whose next move is drawn; the steps have a queue before each."""
+    """A simulation whose next move is random; each step has a queue before it."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -45,7 +45,7 @@ class SimulatedWorld:
 
     @property
     def steps(self) -> SimulatedSteps:
-        """Of the process that runs."""
+        """The steps of the process that runs."""
         return self.simulation.steps
 
     def _spec(self, name: str) -> Pipeline:
@@ -72,7 +72,7 @@ class SimulatedWorld:
             }
         )
 
-    # What can happen.
+    # The moves.
 
     def publish(self) -> None:
         for _ in range(self.random.randint(1, 30)):
@@ -120,7 +120,7 @@ class SimulatedWorld:
         self.store.come_up()
 
     def crash(self) -> None:
-        """The process dies, and another one takes its place: only broker and store remember."""
+        """The process crashes, and another one takes its place: only broker and store remember."""
         self.crashes += 1
         self.simulation.crash()
         self.simulation.restart()
@@ -141,7 +141,7 @@ class SimulatedWorld:
         }
         self.random.choices(list(moves), list(moves.values()))[0]()
 
-    # How it ends.
+    # The drain.
 
     def drain(self) -> None:
         """As Bytewax does at the end of the input: each step to its end, before the next."""
@@ -165,7 +165,7 @@ class SimulatedWorld:
         for consumer in self.simulation.accounts.consumers.values():
             assert consumer.counts.waiting == 0
 
-    # What must be true, always.
+    # The invariants.
 
     def check(self) -> None:
         stored = Counter(self.numbers())
@@ -181,12 +181,12 @@ class SimulatedWorld:
         assert places + len(parked) == self.published, "a message is in no place, or in two"
 
     def check_accounts(self) -> None:
-        """They add up at every moment; what they miss is between two steps, and nowhere else."""
+        """The counts add up at every moment; only messages between two steps may be missing."""
         accounts, steps = self.simulation.accounts, self.steps
         assert accounts.check(draining=True) == []
         for name in steps.consumers:
             consumer = self.simulation.source.consumer(name)
-            if consumer.drained or not consumer._events:  # it may have to tell of a loss
+            if consumer.drained or not consumer._events:  # the step may still have to report a loss
                 assert accounts.of_consumer(name).counts.waiting == consumer.awaiting_outcome
         assert accounts.groups.groups == sum(a.shard.open_groups for a in steps.aggregates.values())
         between = sum(in_leaving(values) for values in steps.to_write.values())
@@ -199,7 +199,7 @@ class SimulatedWorld:
         assert accounts.ring.difference == between
 
     def numbers(self) -> list[int]:
-        """Of the messages that are stored, in any form."""
+        """The numbers of stored messages, in any form."""
         documents = [fields(document.source) for document in self.store.documents]
         if self.reduced:
             return [number for document in documents for number in document["numbers"]]
@@ -208,5 +208,5 @@ class SimulatedWorld:
 
 @lru_cache(10_000)
 def fields(document: bytes) -> Any:
-    """Looked at after every move, and read once."""
+    """Read after every move, and parsed once."""
     return json.loads(document)

@@ -169,14 +169,14 @@ def test_a_sink_that_does_not_answer_is_tolerated_for_a_while() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "page"),
+    ("state", "cause"),
     [
         (SinkState(True, "429 busy"), "stored nothing for 30 s, 5 documents wait: 429 busy"),
         (SinkState(True, "401 wrong"), "stored nothing for 30 s, 5 documents wait: 401 wrong"),
         (SinkState(False, "reset"), "not answered for 30 s, 5 documents wait: reset"),
     ],
 )
-def test_a_refusing_sink_differs_from_a_silent_one(state: SinkState, page: str) -> None:
+def test_a_refusing_sink_differs_from_a_silent_one(state: SinkState, cause: str) -> None:
     """Its refusal is shown at once among the numbers, and later as a cause."""
     watched = WatchedJob()
     watched.connect()
@@ -188,7 +188,7 @@ def test_a_refusing_sink_differs_from_a_silent_one(state: SinkState, page: str) 
 
     watched.pass_time(30)
 
-    assert watched.reasons() == [f"the sink has {page}"]
+    assert watched.reasons() == [f"the sink has {cause}"]
 
 
 def test_a_dataflow_that_hangs_is_reported() -> None:
