@@ -22,7 +22,7 @@ PREFETCH = 20_000
 def main() -> None:
     """Acknowledge until SIGTERM, and drain."""
     spec = RabbitMQSource(
-        url=(os.environ["RABBITMQ_URL"],), queue=os.environ["BENCH_QUEUE"], prefetch=PREFETCH
+        url=(os.environ["RABBITMQ_URL"],), queue=(os.environ["BENCH_QUEUE"],), prefetch=PREFETCH
     )
     source = RabbitMQ(spec, None, workers=1)
     consumer = source.consumer(source.consumers()[0])

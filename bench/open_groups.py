@@ -43,7 +43,7 @@ def _measure(aggregate: str, groups: int, ids: bool) -> Open:
     steps, first = BenchSteps(aggregate), Members()
     shard, before = Shard(steps.job.rules), _resident()
     for arrived in arrivals(groups, groups, ids=ids):
-        members = steps.job.reader.read(arrived, now=1.0).members
+        members = steps.job.readers[arrived.origin.consumer].read(arrived, now=1.0).members
         first = first or members
         shard.add(members, now=1.0)
     assert shard.open_groups == groups

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from bench.fill import messages
 from connectors.elasticsearch.address import ElasticsearchAddressing
+from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.memory.source import MemoryQueue, MemoryQueueSource
 from connectors.memory.spec import MemorySource
 from connectors.message import (
@@ -79,7 +80,7 @@ class BenchSteps:
         spec = _spec(aggregate, index)
         assert spec.source.rabbitmq
         assert spec.sink.elasticsearch
-        sink = _Sink(ElasticsearchAddressing(spec.sink.elasticsearch))
+        sink = _Sink(spec.sink.elasticsearch)
         self.job = Job(spec, _Source(spec.source.rabbitmq), sink, Stop())
         self._steps = SimulatedSteps(self.job)
 
@@ -146,7 +147,7 @@ class _Source(MemoryQueueSource):
 
     def __init__(self, spec: RabbitMQSource) -> None:
         memory = MemorySource(name=spec.queue, consumers=1)
-        super().__init__(memory, workers=1, messages=MemoryQueue())
+        super().__init__(memory, workers=1, queues={spec.only_queue: MemoryQueue()})
         self._rabbitmq = RabbitMQ(spec, None, workers=1)
 
     def properties(self, message: Message) -> Properties:
@@ -156,8 +157,11 @@ class _Source(MemoryQueueSource):
 class _Sink:
     """Stores at once."""
 
-    def __init__(self, addressing: ElasticsearchAddressing) -> None:
-        self.addressing = addressing
+    def __init__(self, spec: ElasticsearchSink) -> None:
+        self._spec = spec
+
+    def addressing(self, queue: str) -> ElasticsearchAddressing:
+        return ElasticsearchAddressing(self._spec, queue)
 
     def check(self) -> None: ...
 

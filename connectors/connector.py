@@ -111,7 +111,10 @@ class Source(Protocol):
     """A service that messages come from."""
 
     def consumers(self) -> list[str]:
-        """Names of all consumers of the cluster, the same in every process."""
+        """Names of all consumers of the cluster, sorted, and the same in every process."""
+
+    def queue_of(self, consumer: str) -> str:
+        """The queue that the consumer of that name consumes."""
 
     def consumer(self, name: str) -> Consumer:
         """The consumer of that name in this process; the same object each time."""
@@ -131,8 +134,8 @@ class Source(Protocol):
         The service has refused what only the first attempt could show, so the job has to end.
         """
 
-    def other_consumers(self) -> int:
-        """How many consumers of the same queue are not this job's, as was heard last.
+    def other_consumers(self) -> Mapping[str, int]:
+        """How many consumers each queue has beside this job's, as was heard last, if any.
 
         Of a job that has not begun, on all processes, too few may be told; never too many for long.
         """
@@ -191,9 +194,8 @@ class Addressing(NameRules, Protocol):
 class Sink(Protocol):
     """A service that stores documents."""
 
-    @property
-    def addressing(self) -> Addressing:
-        """Where documents go."""
+    def addressing(self, queue: str) -> Addressing:
+        """Where documents of the messages of that queue go."""
 
     def check(self) -> None:
         """Ask once whether we are let in; a service that is down is waited for later.

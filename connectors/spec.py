@@ -164,7 +164,10 @@ MAX_MESSAGE = 16 * 1024**2
 MaxMessage = Annotated[Size, Field(ge=1)]
 """Bytes that a body may have, as it came, unpacked, and in UTF-8."""
 
-_ONE_OF_SEVERAL = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+_ONE_OF_SEVERAL = BeforeValidator(
+    # A number is no text either, but that is then said of the one value, and not of a list.
+    lambda value: (value,) if isinstance(value, (str, int, float)) else value
+)
 
 T = TypeVar("T")
 OneOrMore = Annotated[

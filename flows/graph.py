@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from connectors.rabbitmq.spec import RabbitMQDeadLetter
+from connectors.memory.spec import MemorySource
+from connectors.queue_names import brief
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.units import duration_text, size_text
 from flows.config.aggregate import AggregateSpec, MissingKey
 from flows.config.window import WindowSpec
@@ -56,12 +58,19 @@ def _source(spec: Pipeline) -> list[str]:
     chosen, rabbitmq = spec.source.chosen, spec.source.rabbitmq
     where = f"at {', '.join(map(str, rabbitmq.url))}" if rabbitmq else "in memory"
     kind = "stream" if rabbitmq and rabbitmq.is_stream else "queue"
-    each = "one for each worker" if chosen.consumers == "auto" else f"{chosen.consumers}"
     return [
-        f"{kind} {chosen.queue} {where}",
-        f"consumers: {each}; in a process {size_text(chosen.memory)} of messages",
+        f"{brief(chosen.queue, kind)} {where}",
+        f"consumers: {_consumers(chosen)}; in a process {size_text(chosen.memory)} of messages",
         f"format: {chosen.format}",
     ]
+
+
+def _consumers(source: RabbitMQSource | MemorySource) -> str:
+    several = len(source.queue) > 1
+    if source.consumers == "auto":
+        each = "one for each worker"
+        return "one for each queue, more if workers are without one" if several else each
+    return f"{source.consumers} for each queue" if several else f"{source.consumers}"
 
 
 def _correlate(spec: AggregateSpec) -> list[str]:

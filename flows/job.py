@@ -13,7 +13,7 @@ from flows.audit.reconcile import Accounts
 from flows.groups.event_order import make_shard
 from flows.groups.member_values import MemberValues
 from flows.groups.rules import make_rules
-from flows.messages.read import make_reader
+from flows.messages.read import make_readers
 from flows.outcomes.documents import make_documents
 from flows.spec import Pipeline
 from flows.steps.acknowledge import Acknowledge
@@ -46,8 +46,8 @@ class Job:
         keyed = shards_of_keys(aggregate)
         self.rules = make_rules(aggregate, values, consumers, shards=max(1, len(keyed)))
         self.router = make_router(consumers, keyed, self.rules)
-        self.reader = make_reader(spec, source.properties, sink.addressing, values.paths)
-        self.documents = make_documents(aggregate, sink.addressing)
+        self.readers = make_readers(spec, source, sink.addressing, values.paths)
+        self.documents = make_documents(aggregate, sink.addressing(spec.source.chosen.queue[0]))
         self.backpressure = make_backpressure(spec, self.rules, self.accounts, sink.state)
 
     @property
@@ -66,7 +66,7 @@ class Job:
 
     def correlate(self) -> Correlate:
         """The `correlate` step."""
-        return correlate(self.reader, self.router, self.accounts, self._clock)
+        return correlate(self.readers, self.router, self.accounts, self._clock)
 
     def aggregate(self, _resumed: None = None) -> Aggregate:
         """The `aggregate` step, for one shard."""
@@ -79,4 +79,4 @@ class Job:
 
     def acknowledge(self) -> Acknowledge:
         """The `acknowledge` step."""
-        return Acknowledge(self.source, self.reader.only, self.stop, self.accounts)
+        return Acknowledge(self.source, self.readers, self.stop, self.accounts)

@@ -34,9 +34,9 @@ class SourceSpec(OneOf):
     )
 
     rabbitmq: RabbitMQSource | None = None
-    """A queue of RabbitMQ."""
+    """Queues of RabbitMQ."""
     memory: MemorySource | None = None
-    """A queue in the memory of the process, for tests and dry runs."""
+    """Queues in the memory of the process, for tests and dry runs."""
 
     @property
     def chosen(self) -> RabbitMQSource | MemorySource:
@@ -147,7 +147,7 @@ class Pipeline(Spec):
             parked
             and rabbitmq
             and not parked.exchange
-            and parked.routing_key == rabbitmq.queue
+            and parked.routing_key in rabbitmq.queue
             and parked.url in (None, rabbitmq.url)
         ):
             yield Problem(

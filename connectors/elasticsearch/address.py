@@ -67,6 +67,8 @@ class ElasticsearchAddressing:
         """`address` reads the body of the message."""
         self.needs_properties = template.needs_properties or spec.id == "auto"
         """`address` reads the properties of the message."""
+        self.needs_queue = template.needs_queue
+        """The index differs by the queue."""
 
     @property
     def max_id_bytes(self) -> int:

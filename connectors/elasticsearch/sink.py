@@ -22,22 +22,19 @@ class Elasticsearch:
         spec: ElasticsearchSink,
         observer: Observer | None = None,
         reload: ReloadSpec | None = None,
-        queue: str = "queue",
     ) -> None:
-        """Make the parts, without connecting; `queue` fills the placeholder `{queue}` of an index.
+        """Make the parts, without connecting.
 
         `reload` reads the spec again after a 401, for credentials that have changed.
         """
-        self.addressing = ElasticsearchAddressing(spec, queue)
-        """See `Sink`."""
-        self._spec = spec
+        self._spec, self._index = spec, ElasticsearchAddressing(spec).index
         self._columns = DocumentMetadata(spec)
-        self._client = Client(spec, self.addressing.index, reload)
+        self._client = Client(spec, self._index, reload)
         self._indexer = Indexer(
             self._client.send,
             read=self._client.read,
             action=spec.default_action,
-            index=self.addressing.index,
+            index=self._index,
             concurrency=spec.concurrency,
             bytes_max=spec.bulk.max_bytes,
             probe=self._client.probe,
@@ -46,9 +43,13 @@ class Elasticsearch:
             observer=observer,
         )
 
+    def addressing(self, queue: str) -> ElasticsearchAddressing:
+        """See `Sink`; `queue` fills the placeholder `{queue}` of an index."""
+        return ElasticsearchAddressing(self._spec, queue)
+
     def check(self) -> None:
         """See `Sink`."""
-        self._indexer.limit(check(self._client, self._spec, self.addressing.index))
+        self._indexer.limit(check(self._client, self._spec, self._index))
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""

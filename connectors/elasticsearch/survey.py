@@ -40,25 +40,29 @@ class Sample(msgspec.Struct, kw_only=True, frozen=True):
 
 def survey(
     spec: ElasticsearchSink,
-    queue: str,
+    queues: Sequence[str],
     sample: Sequence[tuple[int, dict[str, Any]]],
     seconds: float,
     now: float,
 ) -> list[Finding]:
     """Ask the cluster, each time for at most so many `seconds`.
 
-    `sample`: documents, each with the number of its line; `queue` and `now` fill templates.
+    `sample`: documents, each with the number of its line, as they would come from the first queue.
+    `queues` and `now` fill templates.
     """
-    addressing = ElasticsearchAddressing(spec, queue)
+    addressing, *others = [ElasticsearchAddressing(spec, queue) for queue in queues]
     client = Client(spec, addressing.index, look_seconds=seconds)
     try:
         access = _access(client)
         if not access.ok:
             return [access]
         samples, nowhere = _addressed(addressing, sample, now)
+        names = [addressing.index] if addressing.index else [one.index for one in samples]
+        for other in others if addressing.needs_queue else ():
+            names += [one.index for one in _addressed(other, sample, now)[0]]
         return [
             access,
-            *_indices(client, spec, addressing, samples),
+            *_indices(client, spec, list(dict.fromkeys(names))),
             *_pipeline(client, spec),
             *nowhere,
             *_sample(client, spec, samples),
@@ -82,16 +86,8 @@ def _access(client: Client) -> Finding:
     return Finding("Elasticsearch", True, f"{version} {where} lets us in")
 
 
-def _indices(
-    client: Client,
-    spec: ElasticsearchSink,
-    addressing: ElasticsearchAddressing,
-    samples: Sequence[Sample],
-) -> Iterator[Finding]:
+def _indices(client: Client, spec: ElasticsearchSink, names: Sequence[str]) -> Iterator[Finding]:
     """What documents are written to; of a template, as far as the sample tells."""
-    names = (
-        [addressing.index] if addressing.index else list(dict.fromkeys(s.index for s in samples))
-    )
     if not names:
         told = (
             "each document names its own: give a --sample, and those of its documents are asked for"

@@ -80,6 +80,11 @@ class Template:
             for placeholder in self.placeholders
         )
 
+    @property
+    def needs_queue(self) -> bool:
+        """The template has the name of the queue in it."""
+        return any(placeholder.root == "queue" for placeholder in self.placeholders)
+
     def render(
         self, document: Mapping[str, Any], properties: Properties, now: float
     ) -> str | Missing:

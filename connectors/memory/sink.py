@@ -39,12 +39,15 @@ class MemoryStoreSink:
         self,
         spec: MemorySink,
         documents: MemoryStore | None = None,
-        addressing: Addressing | None = None,
+        addressing: Callable[[str], Addressing] = lambda _queue: ByMessageId(),
     ) -> None:
         """`documents`: the store itself, if it is not the one of the spec's name."""
         self._store = documents if documents is not None else store(spec.name)
-        self.addressing = addressing or ByMessageId()
+        self._addressing = addressing
+
+    def addressing(self, queue: str) -> Addressing:
         """See `Sink`."""
+        return self._addressing(queue)
 
     def check(self) -> None:
         """See `Sink`; the store is always there."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from connectors.connector import Load
+from connectors.consumer_names import consumer_names
 from connectors.current_origin import CurrentOrigin
 from connectors.memory.spec import MemorySource
 from connectors.message import (
@@ -234,27 +235,31 @@ class MemoryConsumer:
 
 
 class MemoryQueueSource:
-    """A queue in memory as a source (see `connectors.connector.Source`)."""
+    """Queues in memory as a source (see `connectors.connector.Source`)."""
 
     def __init__(
-        self, spec: MemorySource, workers: int, messages: MemoryQueue | None = None
+        self, spec: MemorySource, workers: int, queues: Mapping[str, MemoryQueue] | None = None
     ) -> None:
-        """`messages`: the queue itself, if it is not the one of the spec's name."""
+        """`queues`: by their names, if they are not the ones that all of the process share."""
         self._spec = spec
-        self._queue = messages if messages is not None else queue(spec.name)
-        count = workers if spec.consumers == "auto" else spec.consumers
-        self._names = [f"{spec.name}/{number:03d}" for number in range(count)]
+        self._messages = queues or {name: queue(name) for name in spec.queue}
+        self._queues = consumer_names(spec.queue, spec.consumers_of_each(workers))
         self._consumers: dict[str, MemoryConsumer] = {}
 
     def consumers(self) -> list[str]:
         """See `Source`."""
-        return self._names
+        return [*self._queues]
+
+    def queue_of(self, consumer: str) -> str:
+        """See `Source`."""
+        return self._queues[consumer]
 
     def consumer(self, name: str) -> MemoryConsumer:
         """See `Source`."""
         if name not in self._consumers:
+            messages = self._messages[self._queues[name]]
             self._consumers[name] = MemoryConsumer(
-                name, self._queue, self._spec.prefetch_number, self._memory_of_each
+                name, messages, self._spec.prefetch_number, self._memory_of_each
             )
         return self._consumers[name]
 
@@ -277,9 +282,11 @@ class MemoryQueueSource:
         """See `Source`; it is never refused."""
         return ""
 
-    def other_consumers(self) -> int:
+    def other_consumers(self) -> dict[str, int]:
         """See `Source`."""
-        return len({*self._queue.consumers} - {*self._consumers.values()})
+        ours = {*self._consumers.values()}
+        others = {name: {*one.consumers} - ours for name, one in self._messages.items()}
+        return {name: len(those) for name, those in others.items() if those}
 
     def check(self) -> None:
         """See `Source`; there is nothing that could be missing."""

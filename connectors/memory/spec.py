@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from connectors.consumer_names import consumers_of_each
+from connectors.queue_names import QueueNames
 from connectors.spec import (
     DEFAULT_MEMORY,
     MAX_MESSAGE,
@@ -18,10 +20,10 @@ from connectors.spec import (
 class MemorySource(Spec):
     """A queue in the memory of the process."""
 
-    name: str = "memory"
-    """Name of the queue."""
+    name: QueueNames = ("memory",)
+    """Name of the queue, or names of several, as for RabbitMQ."""
     consumers: Consumers = "auto"
-    """How many consumers share the queue; `auto`: one for each Bytewax worker."""
+    """How many consumers each queue has, as for RabbitMQ."""
     memory: Memory = DEFAULT_MEMORY
     """Memory for messages that are not acknowledged, as for RabbitMQ."""
     prefetch: Prefetch = "auto"
@@ -39,9 +41,15 @@ class MemorySource(Spec):
         return None if self.prefetch == "auto" else self.prefetch
 
     @property
-    def queue(self) -> str:
-        """Name of the queue, as every source has it."""
+    def queue(self) -> tuple[str, ...]:
+        """Names of the queues, as every source has them."""
         return self.name
+
+    def consumers_of_each(self, workers: int) -> int:
+        """Return the number of consumers of each queue, by the number of the cluster's workers."""
+        if self.consumers != "auto":
+            return self.consumers
+        return consumers_of_each(len(self.name), workers)
 
 
 class MemorySink(Spec):

@@ -76,7 +76,7 @@ class RabbitMQConsumer:
             self._slow_start.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
-        self.reach, self.consumer_count = Reach(name), ConsumerCount(self._loop, spec.queue)
+        self.reach, self.consumer_count = Reach(name), ConsumerCount(self._loop, spec.only_queue)
         self._draining = self._ended = self._closing = self._pausing = False
 
     # The dataflow's thread calls these.

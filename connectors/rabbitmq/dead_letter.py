@@ -59,7 +59,12 @@ class DeadLetterPublisher:
         parked: Callable[[Origin, Rejected], None],
     ) -> None:
         """`parked` is called with each message and its origin once the broker has confirmed it."""
-        self._loop, self._queue, self._spec, self._parked = loop, source.queue, dead_letter, parked
+        self._loop, self._queue, self._spec, self._parked = (
+            loop,
+            source.only_queue,
+            dead_letter,
+            parked,
+        )
         self._link = Link(
             loop,
             dead_letter.url or source.url,

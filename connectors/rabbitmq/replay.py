@@ -5,6 +5,7 @@ Pure: it publishes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pika
@@ -31,8 +32,8 @@ class Plan(NamedTuple):
     to_queue: bool
     """Publish them to the queue alone that they were consumed from, not to their exchange, from
     which other queues may get them too."""
-    queue: str
-    """That queue, where none is recorded."""
+    queues: Sequence[str]
+    """The queues of the pipeline: where none is recorded, a message came from the only one."""
     max_replays: int
     """What was replayed so often before, and rejected again, stays."""
 
@@ -41,7 +42,9 @@ class Plan(NamedTuple):
         if letter.replays >= self.max_replays:
             return f"replayed before and rejected again (--max-replays {self.max_replays})"
         if self.to_queue:
-            return Route("", letter.queue or self.queue)
+            if letter.queue is None and len(self.queues) > 1:
+                return "from which queue it was consumed is not recorded"
+            return Route("", letter.queue or self.queues[0])
         if letter.exchange is None or letter.routing_key is None:
             return "how it was published is not recorded (--to-queue replays it)"
         return Route(letter.exchange, letter.routing_key)

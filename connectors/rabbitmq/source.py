@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pika.channel import Channel
 
+from connectors.consumer_names import consumer_names
 from connectors.message import Message, Properties
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
@@ -15,11 +17,10 @@ from connectors.rabbitmq.link import Preparation
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.rabbitmq.visit import Visit
-from connectors.rabbitmq.wire import BatchConnection
 
 
 class RabbitMQ:
-    """The consumers of one queue."""
+    """The consumers of all queues."""
 
     def __init__(
         self,
@@ -28,27 +29,32 @@ class RabbitMQ:
         workers: int,
         reload: Callable[[], Specs] | None = None,
     ) -> None:
-        """`workers`: of the whole cluster; with `consumers: auto`, each has a consumer.
+        """`workers`: of the whole cluster; with `consumers: auto`, each has a consumer at least.
 
         `reload` reads both specs again when the broker refuses the login; only their URLs are used.
         It may raise `HopperError`, and is called on any thread.
         """
         self._spec, self._dead_letter = spec, dead_letter
         self._credentials = Credentials(reload)
-        count = spec.consumer_count(workers)
-        self._names = [f"{spec.queue}/{number:03d}" for number in range(count)]
+        self._queues = consumer_names(spec.queue, spec.consumers_of_each(workers))
+        self._of_each = Counter(self._queues.values())  # our consumers in the cluster, by queue
         self._consumers: dict[str, RabbitMQConsumer] = {}
-        self._others = 0  # other consumers of the queue, by the check at the start
+        self._others: Mapping[str, int] = {}  # by queue, as the check at the start has found
 
     def consumers(self) -> list[str]:
         """See `Source`."""
-        return self._names
+        return [*self._queues]
+
+    def queue_of(self, consumer: str) -> str:
+        """See `Source`."""
+        return self._queues[consumer]
 
     def consumer(self, name: str) -> RabbitMQConsumer:
         """See `Source`."""
         if name not in self._consumers:
+            spec = self._spec.of_queue(self._queues[name])
             self._consumers[name] = RabbitMQConsumer(
-                name, self._spec, self._dead_letter, self._credentials, self._memory_of_each
+                name, spec, self._dead_letter, self._credentials, self._memory_of_each
             )
         return self._consumers[name]
 
@@ -75,12 +81,16 @@ class RabbitMQ:
         refused = [c.reach.refused for c in self._consumers.values() if c.reach.refused]
         return f"RabbitMQ, {'; '.join(refused)}" if refused else ""
 
-    def other_consumers(self) -> int:
+    def other_consumers(self) -> Mapping[str, int]:
         """See `Source`."""
         if not self._spec.can_change_prefetch:  # other consumers take none of its messages
-            return 0
-        counts = [c.consumer_count.count for c in self._consumers.values()]
-        return max(0, max(counts) - len(self._names)) if any(counts) else self._others
+            return {}
+        heard = Counter[str]()
+        for name, consumer in self._consumers.items():
+            queue = self._queues[name]
+            heard[queue] = max(heard[queue], consumer.consumer_count.count)
+        others = heard - self._of_each if any(heard.values()) else self._others
+        return {queue: count for queue, count in others.items() if count}
 
     def check(self) -> None:
         """See `Source`; it tries five times, since a broker may just be starting.
@@ -91,7 +101,7 @@ class RabbitMQ:
         self._others = _StartupCheck(self._spec.url, preparations, self._spec.queue).run()
         if self._dead_letter is not None:
             urls = self._dead_letter.url or self._spec.url
-            _StartupCheck(urls, topology.of_dead_letter(self._dead_letter), None).run()
+            _StartupCheck(urls, topology.of_dead_letter(self._dead_letter)).run()
 
     def properties(self, message: Message) -> Properties:
         """See `Source`."""
@@ -102,27 +112,29 @@ class _StartupCheck:
     """Connects once, and makes the same preparations as the consumers."""
 
     def __init__(
-        self, urls: Sequence[str], preparations: Sequence[Preparation], queue: str | None
+        self, urls: Sequence[str], preparations: Sequence[Preparation], queues: Sequence[str] = ()
     ) -> None:
-        """`queue`: count the consumers of this queue; `None`: of none."""
-        self._queue, self._consumers = queue, 0
+        """`queues`: count the consumers of these queues."""
+        self._queues, self._consumers = [*queues], dict[str, int]()
         self._visit = Visit(urls, "hopper check", preparations)
 
-    def run(self) -> int:
-        """Run the check; return how many consumers the queue has.
+    def run(self) -> Mapping[str, int]:
+        """Run the check; return how many consumers the queues have.
 
         Raises:
             Unavailable: the broker cannot be reached, or refuses.
         """
-        self._visit.make(self._connected)
+        self._visit.make(lambda _connection, channel: self._count(channel))
         return self._consumers
 
-    def _connected(self, _connection: BatchConnection, channel: Channel) -> None:
-        if self._queue is None:
+    def _count(self, channel: Channel) -> None:
+        if not self._queues:
             self._visit.done()
-        else:
-            channel.queue_declare(self._queue, passive=True, callback=self._counted)
+            return
+        queue = self._queues.pop()
 
-    def _counted(self, answer: Any) -> None:
-        self._consumers = answer.method.consumer_count
-        self._visit.done()
+        def counted(answer: Any) -> None:
+            self._consumers[queue] = answer.method.consumer_count
+            self._count(channel)
+
+        channel.queue_declare(queue, passive=True, callback=counted)

@@ -1,4 +1,4 @@
-"""The RabbitMQ part of `pipeline.yaml`: the queue to consume, and where messages are parked.
+"""The RabbitMQ part of `pipeline.yaml`: the queues to consume, and where messages are parked.
 
 It connects to no broker; the job asks the broker at its start.
 """
@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from math import inf
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from connectors.consumer_names import consumers_of_each
+from connectors.queue_names import QueueNames
 from connectors.rabbitmq.declaration import OFFSET, Consume, Declaration, Declare
 from connectors.rabbitmq.other_keys import OTHER_KEYS
-from connectors.rabbitmq.url import AmqpUrls, ShortText
+from connectors.rabbitmq.url import AmqpUrls, ShortText, short
 from connectors.spec import (
     DEFAULT_MEMORY,
+    MAX_CONSUMERS,
     MAX_MESSAGE,
     Consumers,
     Format,
@@ -28,19 +31,31 @@ from connectors.spec import (
 )
 from connectors.units import Duration
 
+QUEUE = "{queue}"
+"""Stands for the name of the queue, in another name."""
+
+
+def _short(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        short(name)
+    return names
+
 
 class RabbitMQSource(Spec):
-    """A queue to consume."""
+    """The queues to consume."""
 
     elsewhere: ClassVar = OTHER_KEYS
 
     url: AmqpUrls
     """`amqp://user:password@host:5672/virtual-host`, or `amqps://`, or a list for a cluster.
     After a lost connection the next one of the list is tried."""
-    queue: Annotated[ShortText, Field(min_length=1)]
-    """Name of the queue."""
+    queue: Annotated[QueueNames, AfterValidator(_short)]
+    """Name of the queue. Several queues are a list of names, or a pattern such as `orders.{0..7}`,
+    which stands for the names from `orders.0` to `orders.7` (`{00..07}`: from `00` to `07`); at
+    most 256. `consumers`, `prefetch`, `declare` and `consume` are for each of them."""
     consumers: Consumers = "auto"
-    """How many consumers share the queue; `auto`: one for each Bytewax worker.
+    """How many consumers each queue has; `auto`: as few as give each Bytewax worker at least one.
+    So one queue has one for each worker, and eight queues have one each for up to eight workers.
     More consumers on one classic queue do not make it faster."""
     memory: Memory = DEFAULT_MEMORY
     """Memory for messages that one process holds unacknowledged, all its consumers together; each
@@ -56,9 +71,10 @@ class RabbitMQSource(Spec):
     """How to declare the queue; `passive` or omitted: the queue must exist."""
     consume: Consume = Consume()
     """How the job subscribes to the queue."""
-    offset_queue: ShortText | None = None
-    """For a stream: name of the queue in which the job keeps its offset; the job declares it if it
-    does not exist. Omitted: the stream's name and `.offset`. Two jobs need two offset queues."""
+    offset_queue: ShortText = f"{QUEUE}.offset"
+    """For a stream: name of the queue in which the job keeps its offset; `{queue}` stands for the
+    name of the stream. The job declares the queue if it does not exist. Two jobs need two offset
+    queues, and so do two streams."""
     consumer_timeout: Annotated[Duration, Field(gt=0)] = Field(
         default_factory=lambda given: _consumer_timeout(given.get("declare"), given.get("consume"))
     )
@@ -88,6 +104,18 @@ class RabbitMQSource(Spec):
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
+        several = len(self.queue)
+        if self.consumers != "auto" and self.consumers * several > MAX_CONSUMERS:
+            yield Problem(
+                ("consumers",),
+                f"are for each of {several} queues, and a job has at most {MAX_CONSUMERS}: "
+                "lower the number",
+            )
+        if several > 1 and self.is_stream and QUEUE not in self.offset_queue:
+            yield Problem(
+                ("offset_queue",),
+                "is for one stream: write {queue} in it, which stands for the name of each stream",
+            )
         if self.consumers not in ("auto", 1) and (self.is_stream or self.consume.exclusive):
             why = (
                 "each consumer of a stream receives all of its messages"
@@ -138,16 +166,27 @@ class RabbitMQSource(Spec):
         """The offset to begin at in a stream that the job has not read yet."""
         return self.consume.arguments.get(OFFSET, "first")
 
+    def of_queue(self, name: str) -> RabbitMQSource:
+        """Return the same spec for one of the queues alone."""
+        return self.model_copy(update={"queue": (name,)})
+
+    @property
+    def only_queue(self) -> str:
+        """Name of the queue of a spec that has one."""
+        [name] = self.queue
+        return name
+
     @property
     def offsets(self) -> str:
-        """Name of the queue that keeps the offset."""
-        return self.offset_queue or f"{self.queue}.offset"
+        """Name of the queue that keeps the offset, of a spec that has one queue."""
+        return self.offset_queue.replace(QUEUE, self.only_queue)
 
-    def consumer_count(self, workers: int) -> int:
-        """Return the number of consumers of the whole cluster, by its number of workers."""
+    def consumers_of_each(self, workers: int) -> int:
+        """Return the number of consumers of each queue, by the number of the cluster's workers."""
         if self.consumers != "auto":
             return self.consumers
-        return 1 if self.is_stream or self.consume.exclusive else workers
+        is_alone = self.is_stream or self.consume.exclusive
+        return 1 if is_alone else consumers_of_each(len(self.queue), workers)
 
     @property
     def nack_keeps_position(self) -> bool:

@@ -193,7 +193,7 @@ class Subscription:
             return
         self._tag = self._connection.consume_batches(
             self._channel,
-            self._spec.queue,
+            self._spec.only_queue,
             self._on_messages,
             exclusive=self._spec.consume.exclusive,
             arguments=self._arguments,

@@ -58,22 +58,24 @@ def survey(
 
 def of_source(spec: RabbitMQSource) -> Iterator[Question]:
     """What the consumers need."""
-    queue, declare = f"queue {spec.queue}", spec.declare
+    for name in spec.queue:
+        yield from _of_queue(spec.of_queue(name))
+    if isinstance(spec.declare, Declare):
+        for exchange in dict.fromkeys(binding.exchange for binding in spec.declare.bind):
+            asks = Preparation(_passive_exchange(exchange), remedies=refusal.BIND)
+            yield Question(f"exchange {exchange}", asks, _is_there)
+
+
+def _of_queue(spec: RabbitMQSource) -> Iterator[Question]:
+    queue, declare = f"queue {spec.only_queue}", spec.declare
     makes = {refusal.NOT_FOUND: "does not exist: the job declares it at the start"}
     if_missing = makes if isinstance(declare, Declare) else NOTHING
-    yield Question(
-        queue,
-        topology.exists(spec.queue, refusal.PASSIVE_DECLARE),
-        _counts,
-        if_missing,
-    )
+    looks = topology.exists(spec.only_queue, refusal.PASSIVE_DECLARE)
+    yield Question(queue, looks, _counts, if_missing)
     if isinstance(declare, Declare):
-        asks = topology.declare(spec.queue, declare, refusal.DECLARE)
+        asks = topology.declare(spec.only_queue, declare, refusal.DECLARE)
         yield Question(f"declare of {queue}", asks, lambda _: "is as declare says", only_if=queue)
-        for binding in declare.bind:
-            exchange = Preparation(_passive_exchange(binding.exchange), remedies=refusal.BIND)
-            yield Question(f"exchange {binding.exchange}", exchange, _is_there)
-    reads = Preparation(_try_to_consume(spec.queue), remedies=refusal.CONSUME)
+    reads = Preparation(_try_to_consume(spec.only_queue), remedies=refusal.CONSUME)
     fine = {
         refusal.PRECONDITION_FAILED: "this user may read it",
         refusal.NOT_IMPLEMENTED: "may be read",

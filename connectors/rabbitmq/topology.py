@@ -14,17 +14,22 @@ from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 
 
 def of_source(spec: RabbitMQSource) -> list[Preparation]:
-    """Declare the queue and bind it; or, without a declaration, check that it exists."""
+    """Declare the queues and bind them; or, without a declaration, check that they exist."""
+    return [one for name in spec.queue for one in _of_queue(spec.of_queue(name))]
+
+
+def _of_queue(spec: RabbitMQSource) -> list[Preparation]:
+    queue = spec.only_queue
     offsets = (
         [declare(spec.offsets, Declare(arguments=ARGUMENTS), refusal.OFFSETS)]
         if spec.is_stream
         else []
     )
     if not isinstance(spec.declare, Declare):
-        return [exists(spec.queue, refusal.PASSIVE_DECLARE), *offsets]
+        return [exists(queue, refusal.PASSIVE_DECLARE), *offsets]
     return [
-        declare(spec.queue, spec.declare, refusal.DECLARE),
-        *(_bind(spec.queue, binding) for binding in spec.declare.bind),
+        declare(queue, spec.declare, refusal.DECLARE),
+        *(_bind(queue, binding) for binding in spec.declare.bind),
         *offsets,
     ]
 

@@ -59,7 +59,12 @@ def _is_mapping(text: str) -> bool:
         return False
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Check the length of a name in AMQP.
+
+    Raises:
+        ValueError: it is too long.
+    """
     if len(text.encode()) > 255:
         raise ValueError("must be at most 255 bytes long")
     return text
@@ -85,5 +90,5 @@ _SSL_OPTIONS = (
 
 AmqpUrls = OneOrMore[Annotated[str, AfterValidator(_amqp_url)]]
 
-ShortText = Annotated[str, AfterValidator(_short)]
+ShortText = Annotated[str, AfterValidator(short)]
 """A name in AMQP: at most 255 bytes."""

@@ -11,11 +11,14 @@ from connectors.connector import Source
 
 
 def split_by_others(source: Source) -> Iterator[str]:
-    """Return a warning if the queue has other consumers."""
+    """Return a warning if queues have other consumers; it names one of these queues."""
     others = source.other_consumers()
     if others:
+        queue, count = next(iter(others.items()))
+        more = f" (and {len(others) - 1} more queues)" if len(others) > 1 else ""
         yield (
-            f"aggregate.by: the queue has {others} consumer{'s' * (others > 1)} of other jobs, so "
-            "the messages of a key are split between them: each job writes its own part of a group "
-            "or window. Sum over parts, or let one job of several processes read the queue (-i, -a)"
+            f"aggregate.by: queue {queue} has {count} consumer{'s' * (count > 1)} of other jobs"
+            f"{more}, so the messages of a key are split between them: each job writes its own "
+            "part of a group or window. Sum over parts, or let one job of several processes read "
+            "the queue (-i, -a)"
         )

@@ -115,14 +115,18 @@ def _of_each(source: AnySource) -> int:
 
 def _most(source: AnySource, aggregate: AggregateSpec) -> int:
     """The largest number of messages in one group; with `consumers: auto`, for one worker."""
-    several = aggregate.by is not None and isinstance(source.consumers, int)
-    return _of_each(source) * (int(source.consumers) if several else 1)
+    return _of_each(source) * (_consumers(source) if aggregate.by is not None else 1)
+
+
+def _consumers(source: AnySource) -> int:
+    """How many consumers there are at least."""
+    return len(source.queue) * (1 if source.consumers == "auto" else source.consumers)
 
 
 def _holds(source: AnySource, most: int) -> str:
     if most == _of_each(source):
         return f"a consumer holds at most prefetch ({most}) messages"
-    return f"consumers hold at most {source.consumers} times prefetch ({most}) messages"
+    return f"consumers hold at most {_consumers(source)} times prefetch ({most}) messages"
 
 
 class _Reach(NamedTuple):

@@ -5,7 +5,7 @@ Pure. It knows the limits of Elasticsearch for summaries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.elasticsearch.template import Placeholder, parse_template
@@ -15,11 +15,19 @@ from flows.config.aggregate import AggregateSpec
 SINK = ("sink", "elasticsearch")
 
 
-def problems(queue: str, aggregate: AggregateSpec, sink: ElasticsearchSink) -> Iterator[Problem]:
-    """Find combinations that cannot work; `queue` is the name of the queue."""
-    yield from _queue_in_index(queue, sink)
+def problems(
+    queues: Sequence[str], aggregate: AggregateSpec, sink: ElasticsearchSink
+) -> Iterator[Problem]:
+    """Find combinations that cannot work; `queues` are their names."""
+    yield from _queue_in_index(queues, sink)
     if aggregate.reduce is not None:
         yield from _summaries(aggregate, sink)
+        if len(queues) > 1 and parse_template(sink.index).needs_queue:
+            yield Problem(
+                (*SINK, "index"),
+                "cannot contain {queue}: a summary may have messages of several queues; write a "
+                "field of the summary, such as {from} with reduce: {from: {first: queue}}",
+            )
 
 
 def warnings(aggregate: AggregateSpec, sink: ElasticsearchSink) -> Iterator[Problem]:
@@ -72,11 +80,13 @@ def _has(aggregate: AggregateSpec, place: Placeholder) -> bool:
     return root in {field.partition(".")[0] for field in fields}
 
 
-def _queue_in_index(queue: str, sink: ElasticsearchSink) -> Iterator[Problem]:
-    """Refuse `{queue}` in the index if no index can have the name of the queue."""
-    try:
-        parse_template(sink.index, queue)
-    except ValueError as error:
-        text = f"cannot contain the name of the queue ({{queue}}): {error}"
-        remedy = "write {queue|lower}" if "lowercase" in text else "write the index without it"
-        yield Problem((*SINK, "index"), f"{text}: {remedy}")
+def _queue_in_index(queues: Sequence[str], sink: ElasticsearchSink) -> Iterator[Problem]:
+    """Refuse `{queue}` in the index if no index can have the name of one of the queues."""
+    for queue in queues:
+        try:
+            parse_template(sink.index, queue)
+        except ValueError as error:
+            text = f"cannot contain the name of the queue ({{queue}}): {error}"
+            remedy = "write {queue|lower}" if "lowercase" in text else "write the index without it"
+            yield Problem((*SINK, "index"), f"{text}: {remedy}")
+            return

@@ -6,11 +6,11 @@ address, becomes a rejection, not an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from connectors.connector import Addressing
+from connectors.connector import Addressing, Source
 from connectors.message import (
     Arrived,
     Message,
@@ -199,15 +199,32 @@ class MessageReader:
         return self._extractor.key({} if isinstance(found, list) else found[1], envelope.properties)
 
 
-def make_reader(
+def make_readers(
+    spec: Pipeline,
+    source: Source,
+    addressing: Callable[[str], Addressing],
+    values: Sequence[Path],
+) -> Mapping[str, MessageReader]:
+    """Translate a spec to a reader for each queue; return them by the names of consumers.
+
+    `values`: the paths whose values travel with each member.
+    """
+    readers = {
+        queue: _reader(spec, source.properties, addressing(queue), values, queue)
+        for queue in spec.source.chosen.queue
+    }
+    return {name: readers[source.queue_of(name)] for name in source.consumers()}
+
+
+def _reader(
     spec: Pipeline,
     properties: Callable[[Message], Properties],
     addressing: Addressing,
     values: Sequence[Path],
+    queue: str,
 ) -> MessageReader:
-    """Translate a spec; `values`: the paths whose values travel with each member."""
     source, aggregate = spec.source.chosen, spec.aggregate
-    extraction = make_extraction_spec(aggregate, source.queue, values)
+    extraction = make_extraction_spec(aggregate, queue, values)
     extractor = Extractor(extraction) if extraction.asks else None
     builder = MemberBuilder(addressing if aggregate.reduce is None else None, extractor)
     splitter = Splitter(

@@ -174,7 +174,6 @@ def _sink(spec: Pipeline, path: str) -> Sink:
             spec.sink.elasticsearch,
             metrics.BulkMetrics(),
             lambda: _elasticsearch(path),
-            spec.source.chosen.queue,
         )
     from connectors.memory.sink import MemoryStoreSink  # noqa: PLC0415
 

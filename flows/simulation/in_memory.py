@@ -6,7 +6,9 @@ the addresses of its own sink.
 
 from __future__ import annotations
 
-from connectors.connector import Addressing
+from collections.abc import Mapping
+from functools import partial
+
 from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.memory.sink import MemoryStoreSink
 from connectors.memory.source import MemoryQueue, MemoryQueueSource
@@ -24,21 +26,20 @@ def on_memory(spec: Pipeline) -> Pipeline:
     if given is None:
         return spec
     keys = {name: getattr(given, name) for name in SHARED if name in given.model_fields_set}
-    memory = MemorySource(name=given.queue).model_copy(update=keys)
+    memory = MemorySource().model_copy(update={"name": given.queue, **keys})
     source = spec.source.model_copy(update={"rabbitmq": None, "memory": memory})
     return spec.model_copy(update={"source": source})
 
 
-def memory_source(spec: Pipeline, queue: MemoryQueue) -> MemoryQueueSource:
+def memory_source(spec: Pipeline, queues: Mapping[str, MemoryQueue]) -> MemoryQueueSource:
     """Return the source of a pipeline that is `on_memory`, for one process with one worker."""
     assert spec.source.memory is not None
-    return MemoryQueueSource(spec.source.memory, workers=1, messages=queue)
+    return MemoryQueueSource(spec.source.memory, workers=1, queues=queues)
 
 
 def memory_sink(spec: Pipeline, store: MemoryStore) -> MemoryStoreSink:
     """Return a sink in memory that addresses documents like the spec's own sink."""
     given = spec.sink.elasticsearch
-    addressing: Addressing | None = None
-    if given is not None:
-        addressing = ElasticsearchAddressing(given, spec.source.chosen.queue)
-    return MemoryStoreSink(spec.sink.memory or MemorySink(), store, addressing)
+    if given is None:
+        return MemoryStoreSink(spec.sink.memory or MemorySink(), store)
+    return MemoryStoreSink(MemorySink(), store, partial(ElasticsearchAddressing, given))

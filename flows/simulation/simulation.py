@@ -12,7 +12,7 @@ Rule 3: a process that has ended does nothing until `restart`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from math import inf
 from typing import NamedTuple
@@ -54,23 +54,32 @@ class Simulation:
         self,
         spec: Pipeline,
         now: float = 0.0,
-        queue: MemoryQueue | None = None,
+        queues: Mapping[str, MemoryQueue] | None = None,
         store: MemoryStore | None = None,
     ) -> None:
-        """`now`: in seconds since 1970; `queue` and `store` may belong to another simulation."""
+        """`now`: in seconds since 1970; `queues` and `store` may belong to another simulation."""
         self.spec, self.now = on_memory(spec), now
-        self.queue, self.store = queue or MemoryQueue(), store or MemoryStore()
+        self.queues = queues or {name: MemoryQueue() for name in self.spec.source.chosen.queue}
+        """By their names."""
+        self.store = store or MemoryStore()
         self._sink = memory_sink(spec, self.store)
         self.events: list[Event] = []
         """Everything that has happened so far, in order."""
-        self._written, self._settled = len(self.store.written), len(self.queue.settled)
+        self._written = len(self.store.written)
+        self._settled = {name: len(queue.settled) for name, queue in self.queues.items()}
         self._orders: list[tuple[float, int, Callable[[], None]]] = []
         self._ordered = 0
         self.restart()
 
+    @property
+    def queue(self) -> MemoryQueue:
+        """The queue of a pipeline that has one."""
+        [queue] = self.queues.values()
+        return queue
+
     def restart(self) -> None:
         """Start a new process: only the broker and the store keep their state."""
-        self.source = memory_source(self.spec, self.queue)
+        self.source = memory_source(self.spec, self.queues)
         self.stop, self.accounts = Stop(), Accounts()
         self.job = Job(
             self.spec, self.source, self._sink, self.stop, self.accounts, lambda: self.now
@@ -204,7 +213,9 @@ class Simulation:
 
     def _note(self) -> None:
         """Record what was stored and settled since the last call."""
-        written, settled = self.store.written, self.queue.settled
+        written = self.store.written
         self.events += [Event(self.now, one) for one in written[self._written :]]
-        self.events += [Event(self.now, one) for one in settled[self._settled :]]
-        self._written, self._settled = len(written), len(settled)
+        self._written = len(written)
+        for name, queue in self.queues.items():
+            self.events += [Event(self.now, one) for one in queue.settled[self._settled[name] :]]
+            self._settled[name] = len(queue.settled)

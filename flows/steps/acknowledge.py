@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from connectors.connector import Consumer, Source
 from connectors.message import Drain, Outcomes
 from flows.audit.counters import ConsumerAccount, in_outcomes
 from flows.audit.reconcile import Accounts
-from flows.outcomes.split_messages import Only, SplitMessages
+from flows.messages.read import MessageReader
+from flows.outcomes.split_messages import SplitMessages
 from flows.steps.raised import remembered
 from flows.steps.routing import ForConsumer
 from flows.values.stop import Stop
@@ -22,10 +25,13 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
     that, so `build_part` checks it.
     """
 
-    def __init__(self, source: Source, only: Only, stop: Stop, accounts: Accounts) -> None:
-        """For `only` see `SplitMessages`."""
-        self._source, self._only, self._stop, self._accounts = source, only, stop, accounts
+    def __init__(
+        self, source: Source, readers: Mapping[str, MessageReader], stop: Stop, accounts: Accounts
+    ) -> None:
+        """`readers`: by the names of consumers."""
+        self._source, self._readers, self._stop, self._accounts = source, readers, stop, accounts
         self._parts = source.consumers()
+        self._positions = {name: position for position, name in enumerate(self._parts)}
 
     def list_parts(self) -> list[str]:
         """The same names as `Deliveries` lists."""
@@ -33,7 +39,7 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
 
     def part_fn(self, item_key: str) -> int:
         """The consumer's own partition."""
-        return self._parts.index(item_key)
+        return self._positions[item_key]
 
     @remembered
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Acknowledge:
@@ -42,7 +48,8 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         if not consumer.started:
             raise AssertionError(f"consumer {for_part} runs in another process than its outcomes")
         account = self._accounts.of_consumer(for_part)
-        return _Acknowledge(consumer, SplitMessages(self._only), self._stop, account)
+        parts = SplitMessages(self._readers[for_part].only)
+        return _Acknowledge(consumer, parts, self._stop, account)
 
 
 class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):

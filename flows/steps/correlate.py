@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from connectors.message import Arrived, Backpressured, Drain, Lost
@@ -20,13 +20,14 @@ Correlate = Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForCon
 
 
 def correlate(
-    reader: MessageReader,
+    readers: Mapping[str, MessageReader],
     router: ShardRouter,
     accounts: Accounts,
     clock: Callable[[], float] | None = None,
 ) -> Correlate:
     """Return the `correlate` step.
 
+    `readers`: by the names of consumers, as each queue has a reader of its own.
     `clock`: returns the time of arrival, in seconds since 1970.
     """
     clock = clock or time.time
@@ -35,14 +36,14 @@ def correlate(
         with RAISED:
             for event in events:
                 if isinstance(event, Arrived):
-                    now = clock()
-                    correlated = reader.read(event, now)
+                    now, consumer = clock(), event.origin.consumer
+                    correlated = readers[consumer].read(event, now)
                     outcomes, sent = correlated.outcomes, len(correlated.members)
                     sent += in_outcomes(outcomes) if outcomes else 0
-                    accounts.of_consumer(event.origin.consumer).sent += sent
+                    accounts.of_consumer(consumer).sent += sent
                     yield from router.route(correlated, now)
                     if outcomes is not None:
-                        yield event.origin.consumer, outcomes
+                        yield consumer, outcomes
                 elif isinstance(event, Lost):
                     for shard in router.shards_of(event.origin):
                         yield shard, event
@@ -50,8 +51,8 @@ def correlate(
                     for shard in router.shards:
                         yield shard, Progress(event.consumer, -inf)
                 elif isinstance(event, Drain):
-                    for consumer in router.consumers:
-                        yield consumer, event
+                    for each in router.consumers:
+                        yield each, event
                 else:
                     yield event.origin.consumer, event
 

@@ -91,7 +91,7 @@ def test_names_of_the_user_are_no_keys_of_a_spec() -> None:
 def test_memory_needs_no_keys() -> None:
     source, sink = MemorySource(), MemorySink()
 
-    assert (source.name, source.consumers, source.prefetch) == ("memory", "auto", "auto")
+    assert (source.name, source.consumers, source.prefetch) == (("memory",), "auto", "auto")
     assert (source.format, sink.name) == ("auto", "memory")
 
 

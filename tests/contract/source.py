@@ -100,11 +100,14 @@ class SourceContract:
         other_job = other.consumer(other.consumers()[0])
         for consumer in own:
             consumer.start()
-        assert source.other_consumers() == 0
+        assert source.other_consumers() == {}
 
         other_job.start()
 
-        until(lambda: source.other_consumers() == 1 and other.other_consumers() == 2)
+        queue = source.queue_of(source.consumers()[0])
+        until(
+            lambda: source.other_consumers() == {queue: 1} and other.other_consumers() == {queue: 2}
+        )
         for consumer in (*own, other_job):
             consumer.close()
 

@@ -105,7 +105,7 @@ def test_a_substituted_value_has_the_type_that_its_key_needs(
     assert rabbitmq
     assert elasticsearch
     assert elasticsearch.api_key
-    assert (rabbitmq.queue, rabbitmq.prefetch) == ("2500", 2500)
+    assert (rabbitmq.queue, rabbitmq.prefetch) == (("2500",), 2500)
     assert rabbitmq.model_dump()["declare"]["durable"] is False
     assert rabbitmq.model_dump()["declare"]["arguments"] == {"x-max-length": 2500, "x-text": "2500"}
     assert spec.aggregate.window.time == 2.5

@@ -114,6 +114,6 @@ def test_a_job_that_overlaps_its_successor_loses_nothing(
                 timeout=60,
             )
             assert new.drain() == 0
-            assert "aggregate.by: the queue has 1 consumer of other jobs" in new.log
+            assert f"aggregate.by: queue {rig.queue} has 1 consumer of other jobs" in new.log
 
     check(events, rig)

@@ -38,7 +38,7 @@ class Writer(WindowWorld):
         return self.pair.spec
 
     def _simulation(self) -> Simulation:
-        return Simulation(self.spec, queue=self.pair.queue, store=self.pair.store)
+        return Simulation(self.spec, queues=self.pair.queues, store=self.pair.store)
 
     def publish(self) -> None:
         self.pair.publish()
@@ -82,6 +82,7 @@ class Pair:
         self.writers: list[Writer] = []
         self.spec = self._spec(f"writers-{next(_worlds)}")
         self.queue, self.store = MemoryQueue(), MemoryStore()
+        self.queues = dict.fromkeys(self.spec.source.chosen.queue, self.queue)
         self.writers = [Writer(seed, self), Writer(seed + 1000, self)]
 
     def _spec(self, name: str) -> Pipeline:

@@ -31,7 +31,7 @@ class DeadLetterPlace(NamedTuple):
     urls: tuple[str, ...]
     queue: str
     source_urls: tuple[str, ...]
-    source_queue: str
+    source_queues: tuple[str, ...]
 
 
 def _all(*decorators: Decorator) -> Decorator:

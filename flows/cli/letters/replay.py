@@ -92,15 +92,15 @@ def command(
     """Publish dead letters again, as they were: to their exchange, with their routing key.
 
     Every queue that is bound there gets them, as it did the first time; --to-queue sends them to
-    the pipeline's queue alone. Only messages that are there at the beginning are replayed, so that
-    what is rejected again is not replayed again.
+    the queue alone that they were consumed from. Only messages that are there at the beginning are
+    replayed, so that what is rejected again is not replayed again.
 
     A dead letter is removed after the broker has confirmed its copy: whenever a replay is
     interrupted, nothing is lost, and up to 100 messages may be sent twice; some more from a quorum
     queue, which applies acknowledgements later than the broker accepts them.
     """
     where, now = place(file, environment, queue), datetime.now(UTC)
-    plan = Plan(to_queue, where.source_queue, max_replays)
+    plan = Plan(to_queue, where.source_queues, max_replays)
     replay = Replay(selection, now, limit or inf, plan, where.source_urls, dry_run=dry_run)
     letters = DeadLetterQueue(where.urls, where.queue, None if selection != Selection() else limit)
     try:

@@ -26,7 +26,7 @@ def findings(node: HttpNode, *answers: Answer, sample: Any = (), **options: Any)
     node.answers = [(status, msgspec.json.encode(body)) for status, body in answers]
     spec = ElasticsearchSink(url=(node.url,), **{"index": "events", **options})
     numbered = list(enumerate(sample, start=1))
-    return [(one.subject, one.ok, one.told) for one in survey(spec, "q", numbered, 5, 0.0)]
+    return [(one.subject, one.ok, one.told) for one in survey(spec, ["q"], numbered, 5, 0.0)]
 
 
 def requested(node: HttpNode) -> list[str]:
@@ -93,7 +93,7 @@ def test_after_a_refused_login_the_survey_asks_no_more(node: HttpNode) -> None:
 def test_a_cluster_that_is_down_is_reported() -> None:
     spec = ElasticsearchSink(url=(no_server(),), index="events")
 
-    [found] = survey(spec, "q", [], 5, 0.0)
+    [found] = survey(spec, ["q"], [], 5, 0.0)
 
     assert found.ok is False
     assert "takes no documents now: the job would wait" in found.told

@@ -112,17 +112,17 @@ def test_the_count_is_kept_after_another_rejection() -> None:
 def test_a_message_is_sent_to_its_exchange_or_to_its_queue() -> None:
     recorded = letter(queue="q", exchange="orders", routing_key="eu")
 
-    assert Plan(False, "source", 1).route(recorded) == Route("orders", "eu")
-    assert Plan(True, "source", 1).route(recorded) == Route("", "q")
-    assert Plan(True, "source", 1).route(letter()) == Route("", "source")
-    assert "not recorded" in str(Plan(False, "source", 1).route(letter(queue="q")))
+    assert Plan(False, ["source"], 1).route(recorded) == Route("orders", "eu")
+    assert Plan(True, ["source"], 1).route(recorded) == Route("", "q")
+    assert Plan(True, ["source"], 1).route(letter()) == Route("", "source")
+    assert "not recorded" in str(Plan(False, ["source"], 1).route(letter(queue="q")))
 
 
 def test_a_message_that_was_replayed_too_often_is_skipped() -> None:
     twice = letter(exchange="", routing_key="q", replays=2)
 
-    assert "--max-replays 2" in str(Plan(False, "q", 2).route(twice))
-    assert Plan(False, "q", 3).route(twice) == Route("", "q")
+    assert "--max-replays 2" in str(Plan(False, ["q"], 2).route(twice))
+    assert Plan(False, ["q"], 3).route(twice) == Route("", "q")
 
 
 SOME = letter(

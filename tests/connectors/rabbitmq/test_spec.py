@@ -174,8 +174,8 @@ def test_a_queue_that_drops_messages_before_they_are_parked_gives_a_warning(
     ],
 )
 def test_a_stream_and_an_exclusive_queue_have_one_consumer(keys: dict[str, Any]) -> None:
-    assert source().consumer_count(workers=4) == 4
-    assert source(**keys).consumer_count(workers=4) == 1
+    assert source().consumers_of_each(workers=4) == 4
+    assert source(**keys).consumers_of_each(workers=4) == 1
     with pytest.raises(ValidationError, match="must be 1"):
         source(**keys, consumers=2)
 

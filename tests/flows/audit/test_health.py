@@ -38,15 +38,15 @@ class Stopped(memory_source.MemoryQueueSource):
     """A source whose consumers may stop."""
 
     def __init__(self) -> None:
-        super().__init__(MemorySource(name="health"), workers=1)
+        super().__init__(MemorySource(name=("health",)), workers=1)
         self.reasons: list[str] = []
         self.causes: dict[str, str] = {}
 
     def stopped_because(self) -> list[str]:
         return self.reasons
 
-    def other_consumers(self) -> int:
-        return 0
+    def other_consumers(self) -> dict[str, int]:
+        return {}
 
     def disconnected_because(self) -> dict[str, str]:
         return self.causes

@@ -17,7 +17,7 @@ from flows.process.stop import ProcessStop
 
 def watched(ahead: Callable[[], int] = lambda: 0) -> tuple[Accounts, Monitor]:
     accounts, stop = Accounts(), ProcessStop(3600, lambda: 0)
-    source = MemoryQueueSource(MemorySource(name="watch"), workers=1)
+    source = MemoryQueueSource(MemorySource(name=("watch",)), workers=1)
     return accounts, Monitor(Health(accounts, source, stop, patience=30), source, stop, ahead)
 
 
