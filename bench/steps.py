@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from bench.fill import messages
 from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.spec import ElasticsearchSink
-from connectors.memory.source import MemoryQueue, MemoryQueueSource
+from connectors.memory.broker import MemoryQueue
+from connectors.memory.source import MemoryQueueSource
 from connectors.memory.spec import MemorySource
 from connectors.message import (
     Answer,

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from connectors.elasticsearch.address import ElasticsearchAddressing
+from connectors.memory.broker import MemoryQueue
 from connectors.memory.sink import MemoryStoreSink
-from connectors.memory.source import MemoryQueue, MemoryQueueSource
+from connectors.memory.source import MemoryQueueSource
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.memory.store import MemoryStore
 from flows.spec import Pipeline

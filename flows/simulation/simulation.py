@@ -17,7 +17,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import NamedTuple
 
-from connectors.memory.source import MemoryQueue, Settled
+from connectors.memory.broker import MemoryQueue, Settled
 from connectors.memory.store import MemoryStore, Stored
 from connectors.message import Lost
 from flows.audit.reconcile import Accounts

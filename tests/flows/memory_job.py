@@ -9,6 +9,7 @@ from typing import Any
 from bytewax.testing import cluster_main, run_main
 
 from connectors.memory import sink, source
+from connectors.memory.broker import MemoryQueue
 from connectors.message import Properties
 from flows.job import Job
 from flows.pipeline import build_flow
@@ -63,6 +64,6 @@ def run_job(job: Job, done: Callable[[], bool], workers: int = 1, **options: Any
     watch.result()
 
 
-def publish(queue: source.MemoryQueue, count: int) -> None:
+def publish(queue: MemoryQueue, count: int) -> None:
     for number in range(count):
         queue.publish(b'{"n":%d}' % number, properties=Properties(message_id=str(number)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.memory import sink, source
+from connectors.memory.broker import MemoryQueue
 from connectors.memory.store import MemoryStore
 from connectors.message import Properties
 from flows.audit import backpressure
@@ -39,7 +40,7 @@ def spec(name: str, consumers: int = 1, **keys: Any) -> Pipeline:
     )
 
 
-def publish(queue: source.MemoryQueue, each: int) -> None:
+def publish(queue: MemoryQueue, each: int) -> None:
     for number in range(MINUTES * each):
         at = START + number // each * 60 + number % each * 60 / each
         body = b'{"k":%d,"ts":%.3f,"n":%d}' % (number % 3, at, number)

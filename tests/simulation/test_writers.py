@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from connectors.memory.source import MemoryQueue
+from connectors.memory.broker import MemoryQueue
 from connectors.memory.store import MemoryStore
 from connectors.message import Properties
 from flows.simulation.simulation import Simulation

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.memory.source import Settled
+from connectors.memory.broker import Settled
 from connectors.memory.store import OrderedAnswer, Stored
 from connectors.message import Properties
 from flows.simulation.simulation import Left, Simulation

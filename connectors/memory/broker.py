@@ -1,0 +1,235 @@
+"""A broker in memory that keeps RabbitMQ's promises: prefetch, redelivery, tags that die.
+
+Everything happens within the calls; there is no thread. Faults are methods of `MemoryQueue`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from connectors.connector import Load
+from connectors.current_origin import CurrentOrigin
+from connectors.message import (
+    Arrived,
+    ConsumerCounts,
+    Lost,
+    Message,
+    Opened,
+    Origin,
+    Outcomes,
+    Properties,
+    Rejected,
+)
+from connectors.prefetch import MESSAGE_OVERHEAD, AdaptivePrefetch, Held
+
+_PLAIN = Properties()
+
+
+class Delivery(NamedTuple):
+    """A message in the queue."""
+
+    body: bytes
+    properties: Properties = _PLAIN
+    redelivered: bool = False
+
+
+class Settled(NamedTuple):
+    """What became of a message, for good."""
+
+    how: Literal["stored", "dropped", "parked"]
+    body: bytes
+    """Of a summary that is parked: the summary."""
+    properties: Properties
+    reason: str | None = None
+    """Why it is parked."""
+
+
+class MemoryQueue:
+    """One queue; `acknowledged` and `parked` tell what became of its messages."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.waiting: deque[Delivery] = deque()
+        self.acknowledged: list[bytes] = []
+        self.parked: list[Rejected] = []
+        self.settled: list[Settled] = []
+        """Both of them, in order."""
+        self.consumers: list[MemoryConsumer] = []
+
+    def publish(
+        self, *bodies: bytes, properties: Properties = _PLAIN, redelivered: bool = False
+    ) -> None:
+        """Put messages at the end of the queue; `redelivered`: others have had them before."""
+        with self.lock:
+            self.waiting.extend(Delivery(body, properties, redelivered) for body in bodies)
+
+    def cut(self) -> None:
+        """Break the connections of all consumers; they come back at once."""
+        with self.lock:
+            for consumer in self.consumers:
+                consumer.lose()
+                consumer.connect()
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages that consumers hold."""
+        with self.lock:
+            return sum(consumer.unacknowledged for consumer in self.consumers)
+
+
+class MemoryConsumer:
+    """One subscription to a `MemoryQueue` (see `connectors.connector.Consumer`)."""
+
+    def __init__(
+        self, name: str, queue: MemoryQueue, number: int | None, memory: Callable[[], int]
+    ) -> None:
+        """`number`: the largest prefetch, if the spec sets one; `memory`: bytes for messages."""
+        self._name, self._queue = name, queue
+        self._adaptive = AdaptivePrefetch(number, memory)
+        self._prefetch = self._adaptive.wanted
+        self._current = CurrentOrigin(name)
+        self._held: dict[int, Delivery] = {}
+        self._held_bytes = 0
+        self._last_tag = 0
+        self._events: list[Opened | Arrived | Lost] = []
+        self._draining = self._connected = False
+        self.counts = ConsumerCounts()
+        """See `Consumer`."""
+
+    def start(self) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            self._queue.consumers.append(self)
+            self.connect()
+
+    def take(self) -> list[Opened | Arrived | Lost]:
+        """See `Consumer`."""
+        with self._queue.lock:
+            events, self._events = self._events, []
+            messages = []
+            while self._may_receive():
+                delivery = self._queue.waiting.popleft()
+                self._last_tag += 1
+                tag, properties = self._last_tag, _encode(delivery.properties)
+                self._held[tag] = delivery
+                self._held_bytes += len(delivery.body) + MESSAGE_OVERHEAD
+                messages.append(Message(tag, delivery.redelivered, b"", properties, delivery.body))
+            return [*events, Arrived(self._current.latest, messages)] if messages else events
+
+    def settle(self, outcomes: Outcomes) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if self._current.is_stale(outcomes.origin):
+                return
+            for tag in outcomes.stored:
+                self._acknowledge(tag, "stored")
+            for tag in outcomes.dropped:
+                self._acknowledge(tag, "dropped")
+            for rejected in outcomes.rejected:
+                delivery = self._pop(rejected.message.tag)
+                if delivery is not None:
+                    self._queue.parked.append(rejected)
+                    reason, properties = rejected.rejection.reason, delivery.properties
+                    settled = Settled("parked", rejected.message.body, properties, reason)
+                    self._queue.settled.append(settled)
+                    parked = self.counts.parked + 1 + len(rejected.others)
+                    self.counts = ConsumerCounts(parked=parked)
+                for tag in rejected.others:
+                    self._pop(tag)
+
+    def _acknowledge(self, tag: int, how: Literal["stored", "dropped"]) -> None:
+        delivery = self._pop(tag)
+        if delivery is not None:
+            self._queue.acknowledged.append(delivery.body)
+            self._queue.settled.append(Settled(how, delivery.body, delivery.properties))
+
+    def is_stale(self, origin: Origin) -> bool:
+        """See `Consumer`."""
+        return self._current.is_stale(origin)
+
+    def grow(self) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if self.load.is_full:
+                self._prefetch += self._adaptive.step(
+                    self._prefetch, Held(len(self._held), self._held_bytes)
+                )
+
+    def drain(self) -> None:
+        """See `Consumer`."""
+        self._draining = True
+
+    @property
+    def started(self) -> bool:
+        """See `Consumer`."""
+        return self._current.latest.generation > 0
+
+    @property
+    def drained(self) -> bool:
+        """See `Consumer`."""
+        return self._draining and not self._events
+
+    @property
+    def unacknowledged(self) -> int:
+        """See `Consumer`."""
+        return len(self._held)
+
+    @property
+    def load(self) -> Load:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if not self._connected:
+                return Load()
+            held, prefetch = Held(len(self._held), self._held_bytes), self._prefetch
+            may_read = self._adaptive.may_read(held, reads=True)
+            return Load(
+                *(held.messages, prefetch, held.messages >= prefetch or not may_read),
+                may_grow=may_read and self._adaptive.step(prefetch, held) > 0,
+                bytes=held.bytes,
+                memory=self._adaptive.memory,
+            )
+
+    @property
+    def awaiting_outcome(self) -> int:
+        """See `Consumer`; what has an outcome is settled at once."""
+        return len(self._held)
+
+    def close(self) -> None:
+        """See `Consumer`."""
+        with self._queue.lock:
+            if self in self._queue.consumers:
+                self._queue.consumers.remove(self)
+                self.lose()
+
+    def connect(self) -> None:
+        """Begin a new generation."""
+        self._last_tag, self._connected = 0, True
+        self._events.append(Opened(self._current.open()))
+
+    def lose(self) -> None:
+        """Give everything back to the queue, as a broker does when a connection breaks."""
+        self._queue.waiting.extendleft(
+            delivery._replace(redelivered=True) for delivery in reversed(self._held.values())
+        )
+        self._held, self._held_bytes, self._connected = {}, 0, False
+        self._events.append(Lost(self._current.lose()))
+
+    def _pop(self, tag: int) -> Delivery | None:
+        delivery = self._held.pop(tag, None)
+        if delivery is not None:
+            self._held_bytes -= len(delivery.body) + MESSAGE_OVERHEAD
+        return delivery
+
+    def _may_receive(self) -> bool:
+        if not self._connected or self._draining or not self._queue.waiting:
+            return False
+        held = Held(len(self._held), self._held_bytes)
+        return held.messages < self._prefetch and self._adaptive.may_read(held, reads=True)
+
+
+_encode = msgspec.msgpack.Encoder().encode
