@@ -97,7 +97,7 @@ QueueNames = Annotated[
 """Names of queues, each once; written as one name, a list of names, or patterns."""
 
 
-def brief(names: Sequence[str], kind: str = "queue") -> str:
+def named(names: Sequence[str], kind: str = "queue") -> str:
     """Return names of queues for a line of text: all of a few, or the first and the last one."""
     if len(names) == 1:
         return f"{kind} {names[0]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from connectors.memory.spec import MemorySource
-from connectors.queue_names import brief
+from connectors.queue_names import named
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.units import duration_text, size_text
 from flows.config.aggregate import AggregateSpec, MissingKey
@@ -59,7 +59,7 @@ def _source(spec: Pipeline) -> list[str]:
     where = f"at {', '.join(map(str, rabbitmq.url))}" if rabbitmq else "in memory"
     kind = "stream" if rabbitmq and rabbitmq.is_stream else "queue"
     return [
-        f"{brief(chosen.queue, kind)} {where}",
+        f"{named(chosen.queue, kind)} {where}",
         f"consumers: {_consumers(chosen)}; in a process {size_text(chosen.memory)} of messages",
         f"format: {chosen.format}",
     ]

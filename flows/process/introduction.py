@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from connectors.queue_names import brief
+from connectors.queue_names import named
 from connectors.units import duration_text, size_text
 from flows.config.window import WindowSpec
 from flows.spec import Pipeline
@@ -29,7 +29,7 @@ def introduction(spec: Pipeline, path: str, consumers: int) -> list[str]:
 def _source(spec: Pipeline) -> str:
     rabbitmq = spec.source.rabbitmq
     where = f" at {', '.join(map(str, rabbitmq.url))}" if rabbitmq is not None else " in memory"
-    return f"{brief(spec.source.chosen.queue)}{where}"
+    return f"{named(spec.source.chosen.queue)}{where}"
 
 
 def _sink(spec: Pipeline) -> str:

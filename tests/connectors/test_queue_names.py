@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from connectors.queue_names import MAX_QUEUES, QueueNames, brief, expand
+from connectors.queue_names import MAX_QUEUES, QueueNames, expand, named
 
 NAMES: TypeAdapter[tuple[str, ...]] = TypeAdapter(QueueNames)
 
@@ -79,6 +79,6 @@ def test_what_cannot_be_the_queues_of_a_job_is_refused(value: Any, told: str) ->
 
 
 def test_a_line_of_text_has_all_of_a_few_names_and_two_of_many() -> None:
-    assert brief(["orders"]) == "queue orders"
-    assert brief(["a", "b"]) == "queues a, b"
-    assert brief(expand("o-{0..7}"), "stream") == "8 streams, o-0 to o-7,"
+    assert named(["orders"]) == "queue orders"
+    assert named(["a", "b"]) == "queues a, b"
+    assert named(expand("o-{0..7}"), "stream") == "8 streams, o-0 to o-7,"
