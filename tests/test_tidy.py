@@ -213,14 +213,14 @@ def test_no_work_is_left_for_later() -> None:
 
 
 CROSS_CUTTING = {
-    "connectors/rabbitmq/test_fuzz.py": "broken bytes, for all that reads some",
-    "flows/conditions/cel/test_conformance.py": "the language, held against CEL's reference",
+    "connectors/rabbitmq/test_fuzz.py": "broken bytes, for every parser of external bytes",
+    "flows/conditions/cel/test_conformance.py": "the language, compared with CEL's reference",
     "flows/groups/test_shard_by_key.py": "a shard with keys; without them it is test_shard.py",
-    "flows/groups/test_shard_interleavings.py": "a shard, in any order of what comes",
-    "flows/test_cases.py": "whole jobs, as tests/cases/ tells them",
+    "flows/groups/test_shard_interleavings.py": "a shard, with events in any order",
+    "flows/test_cases.py": "whole jobs, as in tests/cases/",
     "flows/test_full_windows.py": "whole jobs, with windows larger than the prefetch",
-    "flows/test_known_failures.py": "whole jobs, where others like this one have failed",
-    "flows/test_restart.py": "whole jobs, after the end of another",
+    "flows/test_known_failures.py": "whole jobs, where similar systems have failed",
+    "flows/test_restart.py": "whole jobs, after a restart",
     "tools/test_compose.py": "compose.yaml is no module",
 }
 """Tests that belong to no single module, each with its subject."""

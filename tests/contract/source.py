@@ -32,7 +32,7 @@ class SourceRig(Protocol):
         """Break all connections."""
 
 
-class Taking:
+class Receiver:
     """A consumer, and the messages that it has handed over."""
 
     def __init__(self, consumer: Consumer) -> None:
@@ -70,28 +70,28 @@ def bodies(count: int, start: int = 0) -> list[bytes]:
 class SourceContract:
     """Subclasses define the fixture `rig`."""
 
-    def taking(self, rig: SourceRig, **options: int) -> Taking:
+    def receiver(self, rig: SourceRig, **options: int) -> Receiver:
         source = rig.source(**options)
-        return Taking(source.consumer(source.consumers()[0]))
+        return Receiver(source.consumer(source.consumers()[0]))
 
     def test_delivers_each_message_in_order(self, rig: SourceRig) -> None:
         rig.publish(*bodies(250))
-        taking = self.taking(rig, prefetch=1000)
+        receiver = self.receiver(rig, prefetch=1000)
 
-        taking.wait_for(250)
+        receiver.wait_for(250)
 
-        assert taking.bodies() == bodies(250)
-        taking.consumer.close()
+        assert receiver.bodies() == bodies(250)
+        receiver.consumer.close()
 
     def test_opened_comes_first(self, rig: SourceRig) -> None:
         """With the origin of all following messages."""
         rig.publish(b"1")
-        taking = self.taking(rig)
+        receiver = self.receiver(rig)
 
-        [(origin, _)] = taking.wait_for(1)
+        [(origin, _)] = receiver.wait_for(1)
 
-        assert taking.events[0] == Opened(origin)
-        taking.consumer.close()
+        assert receiver.events[0] == Opened(origin)
+        receiver.consumer.close()
 
     def test_consumers_of_other_jobs_are_counted(self, rig: SourceRig) -> None:
         """But not those of the job itself."""
@@ -113,54 +113,54 @@ class SourceContract:
 
     def test_taking_never_waits(self, rig: SourceRig) -> None:
         """An empty queue returns an empty list at once."""
-        taking = self.taking(rig)
-        until(taking.take)
+        receiver = self.receiver(rig)
+        until(receiver.take)
 
         before = time.monotonic()
-        events = taking.consumer.take()
+        events = receiver.consumer.take()
 
         assert events == []
         assert time.monotonic() - before < 0.1
-        taking.consumer.close()
+        receiver.consumer.close()
 
     def test_never_holds_more_than_prefetch(self, rig: SourceRig) -> None:
         """Each settled message makes room for one."""
         rig.publish(*bodies(30))
-        taking = self.taking(rig, prefetch=10)
-        first = taking.wait_for(10)
+        receiver = self.receiver(rig, prefetch=10)
+        first = receiver.wait_for(10)
         until(lambda: rig.left() == 20)
-        assert len(taking.messages()) == 10
+        assert len(receiver.messages()) == 10
 
-        taking.store(first[:4])
+        receiver.store(first[:4])
 
-        taking.wait_for(14)
+        receiver.wait_for(14)
         until(lambda: rig.left() == 16)
-        assert len(taking.messages()) == 14
-        taking.consumer.close()
+        assert len(receiver.messages()) == 14
+        receiver.consumer.close()
 
     def test_parked_messages_make_room_too(self, rig: SourceRig) -> None:
         """Otherwise a few bad messages would fill the prefetch for ever."""
         rig.publish(*bodies(50))
-        taking = self.taking(rig, prefetch=10)
+        receiver = self.receiver(rig, prefetch=10)
 
         for number in range(50):
-            origin, bad = taking.wait_for(number + 1)[number]
-            taking.consumer.settle(Outcomes(origin, [], [Rejected(bad, Rejection("bad"))]))
+            origin, bad = receiver.wait_for(number + 1)[number]
+            receiver.consumer.settle(Outcomes(origin, [], [Rejected(bad, Rejection("bad"))]))
 
         until(lambda: len(rig.parked()) == 50)
-        taking.consumer.close()
+        receiver.consumer.close()
         assert rig.left() == 0
 
     def test_settled_messages_are_not_redelivered_and_all_others_are(self, rig: SourceRig) -> None:
         """In any order, and with gaps."""
         rig.publish(*bodies(10))
-        taking = self.taking(rig)
-        messages = taking.wait_for(10)
-        taking.store([messages[position] for position in (9, 0, 1, 5)])
-        taking.consumer.close()
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(10)
+        receiver.store([messages[position] for position in (9, 0, 1, 5)])
+        receiver.consumer.close()
         until(lambda: rig.left() == 6)
 
-        again = self.taking(rig)
+        again = self.receiver(rig)
         again.wait_for(6)
 
         assert sorted(again.bodies()) == [b"2", b"3", b"4", b"6", b"7", b"8"]
@@ -169,62 +169,62 @@ class SourceContract:
 
     def test_settling_twice_is_settling_once(self, rig: SourceRig) -> None:
         rig.publish(*bodies(3))
-        taking = self.taking(rig)
-        messages = taking.wait_for(3)
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(3)
 
-        taking.store(messages[:2])
-        taking.store(messages[:2])
-        taking.consumer.close()
+        receiver.store(messages[:2])
+        receiver.store(messages[:2])
+        receiver.consumer.close()
 
         until(lambda: rig.left() == 1)
 
     def test_a_cut_connection_comes_back_as_a_new_generation(self, rig: SourceRig) -> None:
         """`Lost` names the old one; its unsettled messages are redelivered."""
         rig.publish(*bodies(7))
-        taking = self.taking(rig, prefetch=5)
-        old = taking.wait_for(5)
-        taking.store(old[:2])
-        taking.wait_for(
+        receiver = self.receiver(rig, prefetch=5)
+        old = receiver.wait_for(5)
+        receiver.store(old[:2])
+        receiver.wait_for(
             7
         )  # the broker has received two acknowledgements, since it delivers two more
 
         rig.cut()
-        until(lambda: any(isinstance(event, Lost) for event in taking.take()))
-        taking.wait_for(12)
+        until(lambda: any(isinstance(event, Lost) for event in receiver.take()))
+        receiver.wait_for(12)
 
-        new = taking.messages()[7:]
+        new = receiver.messages()[7:]
         assert sorted(message.body for _, message in new) == bodies(5, start=2)
         assert {origin.generation for origin, _ in new} == {old[0][0].generation + 1}
-        assert taking.consumer.is_stale(old[0][0])
-        assert not taking.consumer.is_stale(new[0][0])
-        taking.store(new)
-        taking.consumer.close()
+        assert receiver.consumer.is_stale(old[0][0])
+        assert not receiver.consumer.is_stale(new[0][0])
+        receiver.store(new)
+        receiver.consumer.close()
         until(lambda: rig.left() == 0)
 
     def test_outcomes_of_an_older_connection_are_ignored(self, rig: SourceRig) -> None:
         """Their tags mean other messages now."""
         rig.publish(*bodies(3))
-        taking = self.taking(rig)
-        old = taking.wait_for(3)
+        receiver = self.receiver(rig)
+        old = receiver.wait_for(3)
         rig.cut()
-        taking.wait_for(6)
+        receiver.wait_for(6)
 
-        taking.store(old)
-        taking.consumer.close()
+        receiver.store(old)
+        receiver.consumer.close()
 
         until(lambda: rig.left() == 3)
 
     def test_dropped_messages_are_acknowledged(self, rig: SourceRig) -> None:
         """Like stored ones, beside them and alone, and not parked."""
         rig.publish(*bodies(6))
-        taking = self.taking(rig)
-        messages = taking.wait_for(6)
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(6)
         origin, tags = messages[0][0], [message.tag for _, message in messages]
 
-        taking.consumer.settle(Outcomes(origin, tags[:2], [], dropped=tags[2:4]))
-        taking.consumer.settle(Outcomes(origin, [], [], dropped=tags[4:5]))
-        taking.consumer.settle(Outcomes(origin, [], [], dropped=tags[4:5]))
-        taking.consumer.close()
+        receiver.consumer.settle(Outcomes(origin, tags[:2], [], dropped=tags[2:4]))
+        receiver.consumer.settle(Outcomes(origin, [], [], dropped=tags[4:5]))
+        receiver.consumer.settle(Outcomes(origin, [], [], dropped=tags[4:5]))
+        receiver.consumer.close()
 
         until(lambda: rig.left() == 1)
         assert rig.parked() == []
@@ -232,45 +232,45 @@ class SourceContract:
     def test_rejected_messages_are_parked_with_their_reason(self, rig: SourceRig) -> None:
         """Only they are parked; then they are gone from the queue."""
         rig.publish(*bodies(5))
-        taking = self.taking(rig)
-        messages = taking.wait_for(5)
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(5)
         origin, poison = messages[2]
 
-        taking.consumer.settle(
+        receiver.consumer.settle(
             Outcomes(origin, [], [Rejected(poison, Rejection("no such field", 400))])
         )
 
         assert until(rig.parked) == [(b"2", "no such field")]
-        taking.store([messages[position] for position in (0, 1, 3, 4)])
-        taking.consumer.close()
+        receiver.store([messages[position] for position in (0, 1, 3, 4)])
+        receiver.consumer.close()
         until(lambda: rig.left() == 0)
 
     def test_a_parked_message_may_stand_for_others(self, rig: SourceRig) -> None:
         """A summary is parked, a message from no queue, and settles all messages that it counts."""
         rig.publish(*bodies(5))
-        taking = self.taking(rig)
-        messages = taking.wait_for(5)
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(5)
         origin, tags = messages[0][0], [message.tag for _, message in messages]
         summary = Message(tags[0], False, b"", b"", b'{"n":4}')
 
-        taking.consumer.settle(
+        receiver.consumer.settle(
             Outcomes(origin, [], [Rejected(summary, Rejection("bad"), others=tags[1:4])])
         )
 
         assert until(rig.parked) == [(b'{"n":4}', "bad")]
-        taking.consumer.close()
+        receiver.consumer.close()
         until(lambda: rig.left() == 1)
 
     def test_closing_waits_for_the_outcomes_handed_in(self, rig: SourceRig) -> None:
         """When `close` returns, the broker has every outcome, and the rest is requeued."""
         rig.publish(*bodies(50))
-        taking = self.taking(rig)
-        messages = taking.wait_for(50)
-        taking.store(messages[:20])
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(50)
+        receiver.store(messages[:20])
         origin, poison = messages[20]
-        taking.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
+        receiver.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
 
-        taking.consumer.close()
+        receiver.consumer.close()
 
         assert rig.left() == 29
         assert rig.parked() == [(b"20", "bad")]
@@ -278,88 +278,88 @@ class SourceContract:
     def test_a_drained_consumer_receives_nothing_more(self, rig: SourceRig) -> None:
         """It still settles its messages."""
         rig.publish(*bodies(3))
-        taking = self.taking(rig)
-        messages = taking.wait_for(3)
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(3)
 
-        taking.consumer.drain()
-        taking.consumer.drain()
-        until(lambda: taking.take() and taking.consumer.drained)
+        receiver.consumer.drain()
+        receiver.consumer.drain()
+        until(lambda: receiver.take() and receiver.consumer.drained)
         rig.publish(b"late")
 
         until(lambda: rig.left() == 1)
-        assert len(taking.messages()) == 3
-        taking.store(messages)
-        taking.consumer.close()
+        assert len(receiver.messages()) == 3
+        receiver.store(messages)
+        receiver.consumer.close()
         assert rig.left() == 1
 
     def test_each_message_goes_to_one_consumer(self, rig: SourceRig) -> None:
         """With several consumers on one queue; each settles its own messages."""
         rig.publish(*bodies(200))
         source = rig.source(consumers=2, prefetch=20)
-        both = [Taking(source.consumer(name)) for name in source.consumers()]
+        both = [Receiver(source.consumer(name)) for name in source.consumers()]
         done: list[bytes] = []
 
         def settle_all() -> bool:
-            for taking in both:
-                new = taking.messages()
-                taking.events = []
+            for receiver in both:
+                new = receiver.messages()
+                receiver.events = []
                 done.extend(message.body for _, message in new)
-                taking.store(new)
+                receiver.store(new)
             return len(done) >= 200
 
         until(settle_all)
 
         assert sorted(done) == sorted(bodies(200))
-        for taking in both:
-            taking.consumer.close()
+        for receiver in both:
+            receiver.consumer.close()
         assert rig.left() == 0
 
     def test_a_full_consumer_reports_it(self, rig: SourceRig) -> None:
         """Nothing arrives until a message is settled, and a given prefetch stays."""
         rig.publish(*bodies(30))
-        taking = self.taking(rig, prefetch=10)
-        messages = taking.wait_for(10)
-        until(lambda: taking.consumer.load[:4] == Load(10, 10, is_full=True, may_grow=False)[:4])
+        receiver = self.receiver(rig, prefetch=10)
+        messages = receiver.wait_for(10)
+        until(lambda: receiver.consumer.load[:4] == Load(10, 10, is_full=True, may_grow=False)[:4])
 
-        taking.consumer.grow()
-        taking.store(messages[:5])
-        taking.wait_for(15)
+        receiver.consumer.grow()
+        receiver.store(messages[:5])
+        receiver.wait_for(15)
         until(lambda: rig.left() == 15)
-        until(lambda: taking.consumer.load.is_full)
+        until(lambda: receiver.consumer.load.is_full)
 
-        assert len(taking.messages()) == 15
-        taking.store(taking.messages()[5:])
-        until(lambda: len(taking.messages()) == 25)
-        taking.store(taking.messages()[15:])
-        until(lambda: len(taking.messages()) == 30)
-        assert not taking.consumer.load.is_full
-        taking.consumer.close()
+        assert len(receiver.messages()) == 15
+        receiver.store(receiver.messages()[5:])
+        until(lambda: len(receiver.messages()) == 25)
+        receiver.store(receiver.messages()[15:])
+        until(lambda: len(receiver.messages()) == 30)
+        assert not receiver.consumer.load.is_full
+        receiver.consumer.close()
 
     def test_the_prefetch_grows_if_no_number_is_given(self, rig: SourceRig) -> None:
         """In order, without redelivery; held messages can be settled as before."""
         rig.publish(*bodies(4100))
         source = rig.source(prefetch=None)
-        taking = Taking(source.consumer(source.consumers()[0]))
-        taking.wait_for(FIRST_PREFETCH)
-        until(lambda: taking.consumer.load.is_full)
-        assert taking.consumer.load.may_grow
-        assert len(taking.messages()) == taking.consumer.load.prefetch < 1100
+        receiver = Receiver(source.consumer(source.consumers()[0]))
+        receiver.wait_for(FIRST_PREFETCH)
+        until(lambda: receiver.consumer.load.is_full)
+        assert receiver.consumer.load.may_grow
+        assert len(receiver.messages()) == receiver.consumer.load.prefetch < 1100
 
         def grown() -> bool:
-            taking.consumer.grow()
-            taking.take()
-            return len(taking.messages()) == 4100
+            receiver.consumer.grow()
+            receiver.take()
+            return len(receiver.messages()) == 4100
 
         until(grown)
 
-        messages = taking.messages()
+        messages = receiver.messages()
         assert [message.body for _, message in messages] == bodies(4100)
         assert not any(message.redelivered for _, message in messages)
-        load = taking.consumer.load
+        load = receiver.consumer.load
         assert (load.held, load.is_full) == (4100, False)
         assert load.prefetch >= 5 * FIRST_PREFETCH
-        taking.store(messages)
-        taking.consumer.close()
+        receiver.store(messages)
+        receiver.consumer.close()
         assert rig.left() == 0
 
     def test_it_holds_no_more_than_its_memory(self, rig: SourceRig) -> None:
@@ -367,34 +367,34 @@ class SourceContract:
         small, large = [b"%d" % n for n in range(500)], [b"%030000d" % n for n in range(200)]
         rig.publish(*small, *large)
         source = rig.source(prefetch=None, memory=1024**2)
-        taking = Taking(source.consumer(source.consumers()[0]))
-        until(lambda: taking.take() is not None and taking.consumer.load.is_full)
+        receiver = Receiver(source.consumer(source.consumers()[0]))
+        until(lambda: receiver.take() is not None and receiver.consumer.load.is_full)
 
         settled = 0
         while settled < 700:
-            taking.wait_for_more(than=settled)
-            held = taking.messages()[settled:]
+            receiver.wait_for_more(than=settled)
+            held = receiver.messages()[settled:]
             # The socket is read in pieces of 128 KiB.
             assert sum(len(message.body) + 600 for _, message in held) < 1024**2 + 160_000
-            taking.store(held)
+            receiver.store(held)
             settled += len(held)
 
-        assert {message.body for _, message in taking.messages()} == {*small, *large}
-        taking.consumer.close()
+        assert {message.body for _, message in receiver.messages()} == {*small, *large}
+        receiver.consumer.close()
         assert rig.left() == 0
 
     def test_a_message_larger_than_its_memory_passes(self, rig: SourceRig) -> None:
         rig.publish(b"first", bytes(100_000), b"last")
         source = rig.source(prefetch=None, memory=2000)
-        taking = Taking(source.consumer(source.consumers()[0]))
+        receiver = Receiver(source.consumer(source.consumers()[0]))
 
         stored = 0
         while stored < 3:
-            taking.wait_for_more(than=stored)
-            held = taking.messages()[stored:]
-            taking.store(held)
+            receiver.wait_for_more(than=stored)
+            held = receiver.messages()[stored:]
+            receiver.store(held)
             stored += len(held)
 
-        assert [len(message.body) for _, message in taking.messages()] == [5, 100_000, 4]
-        taking.consumer.close()
+        assert [len(message.body) for _, message in receiver.messages()] == [5, 100_000, 4]
+        receiver.consumer.close()
         assert rig.left() == 0

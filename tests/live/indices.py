@@ -68,13 +68,13 @@ _HTTP = urllib3.PoolManager()
 """Plain HTTP, since the client supports only servers of its own version."""
 
 
-class Watcher(HttpProxy):
+class BulkCounter(HttpProxy):
     """Counts the documents of each bulk request."""
 
-    def __init__(self, url: str, forgets: int = 0) -> None:
-        """The first `forgets` bulk requests get no answer."""
+    def __init__(self, url: str, lost_answers: int = 0) -> None:
+        """The first `lost_answers` bulk requests get no answer."""
         super().__init__(url)
-        self._forgets = forgets
+        self._lost_answers = lost_answers
         self.bulks: list[int] = []
         """The number of documents in each bulk request, in the order of the answers."""
 
@@ -82,4 +82,4 @@ class Watcher(HttpProxy):
         if "_bulk" not in path or not body.strip():
             return True
         self.bulks.append(body.count(b"\n") // 2)
-        return len(self.bulks) > self._forgets
+        return len(self.bulks) > self._lost_answers

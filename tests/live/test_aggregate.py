@@ -171,7 +171,7 @@ def test_late_messages_held_at_a_crash_are_neither_lost_nor_replace_others(
 ) -> None:
     """The next process finds the window written, and cannot know whether it counts them."""
 
-    def tell(time_of_day: str, *numbers: int) -> None:
+    def publish_at(time_of_day: str, *numbers: int) -> None:
         for n in numbers:
             send(rig, f"m{n}", {"host": "a", "n": n, "at": f"2026-01-02T{time_of_day}Z"})
 
@@ -180,17 +180,17 @@ def test_late_messages_held_at_a_crash_are_neither_lost_nor_replace_others(
     path = spec(
         tmp_path, rig, events, window=window, aggregate=aggregate, consumers="1", prefetch="1000"
     )
-    tell("10:00:30", 1, 2)
-    tell("10:02:30", 3)
+    publish_at("10:00:30", 1, 2)
+    publish_at("10:02:30", 3)
     with JobProcess(path) as job:
         until(events.documents)
         assert job.drain() == 0
-    tell("10:00:40", 4, 5)
+    publish_at("10:00:40", 4, 5)
     with JobProcess(path) as job:
         until(lambda: rig.left() == 0)
         job.kill()
     until(lambda: rig.left() == 2)
-    tell("10:04:30", 6)
+    publish_at("10:04:30", 6)
     with JobProcess(path) as job:
         [(body, properties)] = until(rig.parked_whole)
         assert job.drain() == 0

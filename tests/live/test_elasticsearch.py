@@ -123,7 +123,7 @@ class TestContract(SinkContract):
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def narrow(request: pytest.FixtureRequest) -> Iterator[str]:
+def small_limits(request: pytest.FixtureRequest) -> Iterator[str]:
     """A cluster with small limits."""
     settings = {
         "http.max_content_length": "128kb",
@@ -140,19 +140,19 @@ class TestContractWithSmallLimits(SinkContract):
     """On both versions."""
 
     @pytest.fixture
-    def rig(self, narrow: str, name: str) -> Iterator[ElasticsearchRig]:
-        yield from rig_at(narrow, name)
+    def rig(self, small_limits: str, name: str) -> Iterator[ElasticsearchRig]:
+        yield from rig_at(small_limits, name)
 
 
 MANY = Bulk(max_bytes=2048)
 """Many requests at once: small documents are not enough to share one."""
 
 
-def test_throttled_documents_are_stored_in_the_end(narrow: str, name: str) -> None:
+def test_throttled_documents_are_stored_in_the_end(small_limits: str, name: str) -> None:
     """Sixteen writers, a queue of two, memory for two: 429 for documents and requests."""
-    store, observer = StoreClient(narrow), RequestObserver()
+    store, observer = StoreClient(small_limits), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
-    spec = ElasticsearchSink(url=(narrow,), index=name, concurrency=16, bulk=MANY)
+    spec = ElasticsearchSink(url=(small_limits,), index=name, concurrency=16, bulk=MANY)
     sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(40)]
     for each in answers:
         sink.submit(documents(250), each)
@@ -168,13 +168,13 @@ def test_throttled_documents_are_stored_in_the_end(narrow: str, name: str) -> No
 
 @pytest.mark.parametrize("action", ["index", "update"])
 def test_throttled_documents_overtake_nothing(
-    narrow: str, name: str, action: Literal["index", "update"]
+    small_limits: str, name: str, action: Literal["index", "update"]
 ) -> None:
     """Of many windows for the same documents, the last one of each remains."""
-    store, observer = StoreClient(narrow), RequestObserver()
+    store, observer = StoreClient(small_limits), RequestObserver()
     store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
     spec = ElasticsearchSink(
-        url=(narrow,),
+        url=(small_limits,),
         index=name,
         action=action,
         upsert=action == "update",
@@ -199,24 +199,24 @@ def test_throttled_documents_overtake_nothing(
     assert found == sorted([*range(last, last + 50)] * 2)
 
 
-def test_a_request_that_never_fits_into_memory_is_halved(narrow: str, name: str) -> None:
+def test_a_request_that_never_fits_into_memory_is_halved(small_limits: str, name: str) -> None:
     """Small documents take several times their size."""
-    sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
+    sink, answers = Elasticsearch(ElasticsearchSink(url=(small_limits,), index=name)), Answers()
 
     sink.submit(documents(5000), answers)
     answers.wait_for(5000)
     sink.close()
 
-    assert StoreClient(narrow).numbers(name) == [*range(5000)]
+    assert StoreClient(small_limits).numbers(name) == [*range(5000)]
 
 
-def test_one_document_that_never_fits_into_memory_is_rejected(narrow: str, name: str) -> None:
+def test_one_document_that_never_fits_into_memory_is_rejected(small_limits: str, name: str) -> None:
     """Elasticsearch answers 429, as if waiting helped; the other documents are stored.
 
     Since version 9 it counts a document several times; before, a request of that size fits.
     """
-    counted = StoreClient(narrow).ask("GET", "/")["version"]["number"] >= "9"
-    sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
+    counted = StoreClient(small_limits).ask("GET", "/")["version"]["number"] >= "9"
+    sink, answers = Elasticsearch(ElasticsearchSink(url=(small_limits,), index=name)), Answers()
     sources = [b'{"n":1}', b'{"n":2,"text":"%b"}' % (b"x" * 90_000), b'{"n":3}']
 
     sink.submit(Documents(sources, None, None), answers)
@@ -227,11 +227,13 @@ def test_one_document_that_never_fits_into_memory_is_rejected(narrow: str, name:
     assert all("_bytes=" in reason for reason in answers.rejected.values())
 
 
-def test_a_request_that_is_too_large_for_the_cluster_is_halved(narrow: str, name: str) -> None:
+def test_a_request_that_is_too_large_for_the_cluster_is_halved(
+    small_limits: str, name: str
+) -> None:
     padding = "x" * 1000
     sources = [json.dumps({"n": n, "padding": padding}).encode() for n in range(500)]
     sources[123] = json.dumps({"n": 123, "padding": "x" * 200_000}).encode()
-    sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
+    sink, answers = Elasticsearch(ElasticsearchSink(url=(small_limits,), index=name)), Answers()
 
     sink.submit(Documents(sources, None, None), answers)
     answers.wait_for(500)
@@ -239,13 +241,13 @@ def test_a_request_that_is_too_large_for_the_cluster_is_halved(narrow: str, name
 
     assert list(answers.rejected) == [123]
     assert "too large" in answers.rejected[123]
-    assert StoreClient(narrow).numbers(name) == [n for n in range(500) if n != 123]
+    assert StoreClient(small_limits).numbers(name) == [n for n in range(500) if n != 123]
 
 
-def test_the_cluster_reports_its_limit(narrow: str, name: str) -> None:
+def test_the_cluster_reports_its_limit(small_limits: str, name: str) -> None:
     """So no request is refused for its size first."""
     observer, padding = RequestObserver(), "x" * 1000
-    sink = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name), observer)
+    sink = Elasticsearch(ElasticsearchSink(url=(small_limits,), index=name), observer)
     answers = Answers()
     sources = [json.dumps({"n": n, "padding": padding}).encode() for n in range(500)]
 
@@ -255,7 +257,7 @@ def test_the_cluster_reports_its_limit(narrow: str, name: str) -> None:
     sink.close()
 
     assert observer.again_by_status[413] == 0
-    assert StoreClient(narrow).numbers(name) == [*range(500)]
+    assert StoreClient(small_limits).numbers(name) == [*range(500)]
 
 
 def test_one_node_of_several_that_is_down_is_skipped(
@@ -277,10 +279,12 @@ def test_one_node_of_several_that_is_down_is_skipped(
     assert not caplog.messages
 
 
-def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, name: str) -> None:
+def test_one_document_cannot_keep_its_neighbours_from_being_stored(
+    small_limits: str, name: str
+) -> None:
     """Elasticsearch refuses the whole request for one `_id` that is too long."""
     answers = Answers()
-    sink = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name))
+    sink = Elasticsearch(ElasticsearchSink(url=(small_limits,), index=name))
     batch = documents(100, ids=True)
     assert batch.ids is not None
     batch.ids[42] = "x" * 513
@@ -290,15 +294,15 @@ def test_one_document_cannot_keep_its_neighbours_from_being_stored(narrow: str, 
     sink.close()
 
     assert list(answers.rejected) == [42]
-    assert StoreClient(narrow).numbers(name) == [n for n in range(100) if n != 42]
+    assert StoreClient(small_limits).numbers(name) == [n for n in range(100) if n != 42]
 
 
-def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> None:
+def test_half_a_character_rejects_only_its_document(small_limits: str, name: str) -> None:
     """It is valid JSON, and Elasticsearch quotes it in its answer."""
-    StoreClient(narrow).ask(
+    StoreClient(small_limits).ask(
         "PUT", f"/{name}", {"mappings": {"properties": {"n": {"type": "long"}}}}
     )
-    sink, answers = Elasticsearch(ElasticsearchSink(url=(narrow,), index=name)), Answers()
+    sink, answers = Elasticsearch(ElasticsearchSink(url=(small_limits,), index=name)), Answers()
     sources = [*documents(10).sources, rb'{"n":"\ud83d"}']
 
     sink.submit(Documents(sources, None, None), answers)
@@ -307,13 +311,13 @@ def test_half_a_character_rejects_only_its_document(narrow: str, name: str) -> N
     sink.close()
 
     assert list(answers.rejected) == [10]
-    assert StoreClient(narrow).numbers(name) == [*range(10)]
+    assert StoreClient(small_limits).numbers(name) == [*range(10)]
 
 
 def test_a_document_that_is_created_twice_counts_twice_and_exists_once(
-    narrow: str, name: str
+    small_limits: str, name: str
 ) -> None:
-    spec = ElasticsearchSink(url=(narrow,), index=name, action="create")
+    spec = ElasticsearchSink(url=(small_limits,), index=name, action="create")
     sink = Elasticsearch(spec)
     for _ in range(2):
         answers = Answers()
@@ -323,11 +327,11 @@ def test_a_document_that_is_created_twice_counts_twice_and_exists_once(
         assert sorted(answers.stored) == [*range(10)]
     sink.close()
 
-    assert StoreClient(narrow).numbers(name) == [*range(10)]
+    assert StoreClient(small_limits).numbers(name) == [*range(10)]
 
 
-def test_documents_go_to_the_index_they_name(narrow: str, name: str) -> None:
-    spec = ElasticsearchSink(url=(narrow,), index=name + "-{tenant}")
+def test_documents_go_to_the_index_they_name(small_limits: str, name: str) -> None:
+    spec = ElasticsearchSink(url=(small_limits,), index=name + "-{tenant}")
     sink, answers = Elasticsearch(spec), Answers()
     sources = documents(4).sources
     indices: list[str | None] = [f"{name}-a", f"{name}-b", f"{name}-A", f"{name}-a"]
@@ -338,7 +342,7 @@ def test_documents_go_to_the_index_they_name(narrow: str, name: str) -> None:
     sink.close()
 
     assert answers.rejected[2].startswith("invalid_index_name_exception")
-    store = StoreClient(narrow)
+    store = StoreClient(small_limits)
     assert (store.numbers(f"{name}-a"), store.numbers(f"{name}-b")) == ([0, 3], [1])
 
 

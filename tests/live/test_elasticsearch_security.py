@@ -27,7 +27,7 @@ from tools.local import elasticsearch as local
 pytestmark = pytest.mark.live
 
 
-class Shielded(NamedTuple):
+class TlsElasticsearch(NamedTuple):
     """An Elasticsearch behind TLS, and its authorities."""
 
     target: tuple[str, int]
@@ -56,32 +56,34 @@ class Shielded(NamedTuple):
 
 
 @pytest.fixture
-def shielded(elasticsearch_url: str, tmp_path: Path) -> Shielded:
+def behind_tls(elasticsearch_url: str, tmp_path: Path) -> TlsElasticsearch:
     parts = urlsplit(elasticsearch_url)
     target = str(parts.hostname), parts.port or 9200
-    return Shielded(target, Authority(tmp_path, "authority"), tmp_path)
+    return TlsElasticsearch(target, Authority(tmp_path, "authority"), tmp_path)
 
 
-def test_the_right_certificate_is_accepted(shielded: Shielded, index: str) -> None:
-    certificate, key = shielded.authority.issue("server", "localhost")
-    with tls_front(shielded.target, certificate, key) as port:
-        assert shielded.stored(port, index) == [*range(10)]
+def test_the_right_certificate_is_accepted(behind_tls: TlsElasticsearch, index: str) -> None:
+    certificate, key = behind_tls.authority.issue("server", "localhost")
+    with tls_front(behind_tls.target, certificate, key) as port:
+        assert behind_tls.stored(port, index) == [*range(10)]
 
 
-def test_another_authority_is_refused(shielded: Shielded, index: str) -> None:
-    certificate, key = Authority(shielded.folder, "other").issue("server", "localhost")
+def test_another_authority_is_refused(behind_tls: TlsElasticsearch, index: str) -> None:
+    certificate, key = Authority(behind_tls.folder, "other").issue("server", "localhost")
     with (
-        tls_front(shielded.target, certificate, key) as port,
+        tls_front(behind_tls.target, certificate, key) as port,
         pytest.raises(Unavailable, match=r"is not accepted: .*: .*name its CA in ca_certs"),
     ):
-        shielded.stored(port, index)
+        behind_tls.stored(port, index)
 
 
-def test_with_ca_certs_no_other_authority_is_trusted(shielded: Shielded, index: str) -> None:
+def test_with_ca_certs_no_other_authority_is_trusted(
+    behind_tls: TlsElasticsearch, index: str
+) -> None:
     """Neither those of the system, nor those of a library."""
-    certificate, key = shielded.authority.issue("server", "localhost")
-    with tls_front(shielded.target, certificate, key) as port:
-        url, ca_certs = f"https://localhost:{port}", str(shielded.authority.certificate)
+    certificate, key = behind_tls.authority.issue("server", "localhost")
+    with tls_front(behind_tls.target, certificate, key) as port:
+        url, ca_certs = f"https://localhost:{port}", str(behind_tls.authority.certificate)
         client = Client(ElasticsearchSink(url=(url,), index=index, ca_certs=ca_certs), index)
         assert client.exists(index) is False
         [node] = client._transport.node_pool.all()
@@ -90,52 +92,52 @@ def test_with_ca_certs_no_other_authority_is_trusted(shielded: Shielded, index: 
         client.close()
 
 
-def test_without_ca_certs_the_system_decides(shielded: Shielded, index: str) -> None:
+def test_without_ca_certs_the_system_decides(behind_tls: TlsElasticsearch, index: str) -> None:
     """No option trusts every certificate."""
-    certificate, key = shielded.authority.issue("server", "localhost")
+    certificate, key = behind_tls.authority.issue("server", "localhost")
     with (
-        tls_front(shielded.target, certificate, key) as port,
+        tls_front(behind_tls.target, certificate, key) as port,
         pytest.raises(Unavailable, match=r"is not accepted"),
     ):
-        shielded.stored(port, index, ca_certs=None)
+        behind_tls.stored(port, index, ca_certs=None)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_certificate_for_another_name_is_refused(
-    shielded: Shielded, index: str, host: str
+    behind_tls: TlsElasticsearch, index: str, host: str
 ) -> None:
-    certificate, key = shielded.authority.issue("server", "elsewhere")
+    certificate, key = behind_tls.authority.issue("server", "elsewhere")
     with (
-        tls_front(shielded.target, certificate, key) as port,
+        tls_front(behind_tls.target, certificate, key) as port,
         pytest.raises(Unavailable, match=f"{host}.*is not accepted: .*write in url the name"),
     ):
-        shielded.stored(port, index, host)
+        behind_tls.stored(port, index, host)
 
 
-def test_an_expired_certificate_is_refused(shielded: Shielded, index: str) -> None:
-    certificate, key = shielded.authority.issue("server", "localhost", days=0)
+def test_an_expired_certificate_is_refused(behind_tls: TlsElasticsearch, index: str) -> None:
+    certificate, key = behind_tls.authority.issue("server", "localhost", days=0)
     with (
-        tls_front(shielded.target, certificate, key) as port,
+        tls_front(behind_tls.target, certificate, key) as port,
         pytest.raises(Unavailable, match="has expired: renew it"),
     ):
-        shielded.stored(port, index)
+        behind_tls.stored(port, index)
 
 
-def test_a_client_certificate_is_sent(shielded: Shielded, index: str) -> None:
-    authority = shielded.authority
+def test_a_client_certificate_is_sent(behind_tls: TlsElasticsearch, index: str) -> None:
+    authority = behind_tls.authority
     server, client = authority.issue("server", "localhost"), authority.issue("client", "hopper")
-    unknown, unknown_key = Authority(shielded.folder, "other").issue("stranger", "hopper")
-    with tls_front(shielded.target, *server, clients=authority.certificate) as port:
+    unknown, unknown_key = Authority(behind_tls.folder, "other").issue("stranger", "hopper")
+    with tls_front(behind_tls.target, *server, clients=authority.certificate) as port:
         keys = {"client_cert": str(client[0]), "client_key": str(client[1])}
-        assert shielded.stored(port, index, **keys) == [*range(10)]
+        assert behind_tls.stored(port, index, **keys) == [*range(10)]
 
         with pytest.raises(
             Unavailable, match=r"certificate required: the server requires .* client_cert"
         ):
-            shielded.stored(port, index)
+            behind_tls.stored(port, index)
         keys = {"client_cert": str(unknown), "client_key": str(unknown_key)}
         with pytest.raises(Unavailable, match="does not trust the CA of client_cert"):
-            shielded.stored(port, index, **keys)
+            behind_tls.stored(port, index, **keys)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ import pytest
 
 from connectors.errors import Unavailable
 from connectors.rabbitmq.source import RabbitMQ
-from tests.contract.source import Taking, bodies
-from tests.live.indices import Index, Watcher
+from tests.contract.source import Receiver, bodies
+from tests.live.indices import BulkCounter, Index
 from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
@@ -50,7 +50,7 @@ def test_a_document_whose_answer_was_lost_is_stored_once(
             properties=pika.BasicProperties(message_id=str(number), delivery_mode=2),
         )
 
-    with Watcher(events.url, forgets=3) as watcher:
+    with BulkCounter(events.url, lost_answers=3) as watcher:
         path = spec(tmp_path, rig, events, elasticsearch=watcher.url, action=action)
         with JobProcess(path) as job:
             until(lambda: sum(watcher.bulks) >= 500 and events.count() == 500)
@@ -95,18 +95,18 @@ def consumers(rig: RabbitMQRig) -> int:
 def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
     """The broker would deliver messages to it that are never handled; the new one gets them."""
     source = rig.source()
-    taking = Taking(source.consumer(source.consumers()[0]))
+    receiver = Receiver(source.consumer(source.consumers()[0]))
     rig.publish(b"1")
-    taking.wait_for(1)
+    receiver.wait_for(1)
 
     for times in (2, 3, 4):
         rig.cut()
-        taking.wait_for(times)
+        receiver.wait_for(times)
         until(lambda: consumers(rig) == 1)
 
-    assert taking.bodies() == [b"1"] * 4
-    taking.store(taking.messages()[-1:])
-    taking.consumer.close()
+    assert receiver.bodies() == [b"1"] * 4
+    receiver.store(receiver.messages()[-1:])
+    receiver.consumer.close()
     assert consumers(rig) == rig.left() == 0
 
 
@@ -115,8 +115,8 @@ def test_a_dataflow_that_hangs_loses_no_connection(rig: RabbitMQRig) -> None:
     url = f"{rig.url}?heartbeat=1"
     rig.publish(*bodies(10))
     source = RabbitMQ(rig.spec(url=url), None, workers=1)
-    taking = Taking(source.consumer(source.consumers()[0]))
-    messages = taking.wait_for(10)
+    receiver = Receiver(source.consumer(source.consumers()[0]))
+    messages = receiver.wait_for(10)
 
     neglected = pika.BlockingConnection(pika.URLParameters(url))
     own = neglected.channel().queue_declare("", exclusive=True).method.queue
@@ -124,10 +124,10 @@ def test_a_dataflow_that_hangs_loses_no_connection(rig: RabbitMQRig) -> None:
     with suppress(pika.exceptions.AMQPError):
         neglected.close()
 
-    taking.store(messages)
-    until(lambda: taking.consumer.unacknowledged == 0)
-    assert len(taking.messages()) == 10, "the connection was lost, and they came again"
-    taking.consumer.close()
+    receiver.store(messages)
+    until(lambda: receiver.consumer.unacknowledged == 0)
+    assert len(receiver.messages()) == 10, "the connection was lost, and they were redelivered"
+    receiver.consumer.close()
     assert rig.left() == 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from tests.live.indices import Index, Watcher
+from tests.live.indices import BulkCounter, Index
 from tests.live.job import JobProcess, free_ports
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
@@ -26,7 +26,7 @@ def test_every_message_arrives_once_in_exact_windows(
     """
     publish(rig, 5050)
 
-    with Watcher(events.url) as watcher:
+    with BulkCounter(events.url) as watcher:
         window = "{count: 1000, time: 2s}"
         path = spec(tmp_path, rig, events, elasticsearch=watcher.url, window=window)
         with JobProcess(path) as job:
@@ -42,7 +42,7 @@ def test_small_windows_share_a_request(rig: RabbitMQRig, events: Index, tmp_path
     """A request for every ten documents is expensive, so windows wait for others, not long."""
     publish(rig, 1000)
 
-    with Watcher(events.url) as watcher:
+    with BulkCounter(events.url) as watcher:
         path = spec(
             tmp_path,
             rig,

@@ -13,7 +13,7 @@ from connectors.errors import Unavailable
 from connectors.message import Outcomes, Rejected, Rejection
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from tests.contract.source import SourceContract, Taking
+from tests.contract.source import Receiver, SourceContract
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
 
@@ -46,11 +46,11 @@ def test_a_parked_message_is_complete_and_has_its_reason(rig: RabbitMQRig) -> No
         ),
     )
     source = rig.source()
-    taking = Taking(source.consumer(source.consumers()[0]))
-    [(origin, message)] = taking.wait_for(1)
+    receiver = Receiver(source.consumer(source.consumers()[0]))
+    [(origin, message)] = receiver.wait_for(1)
 
     rejection = Rejection("document_parsing_exception: no", 400, "events", "m-1", 2)
-    taking.consumer.settle(Outcomes(origin, [], [Rejected(message, rejection)]))
+    receiver.consumer.settle(Outcomes(origin, [], [Rejected(message, rejection)]))
 
     [(body, properties)] = until(rig.parked_whole)
     assert body == b"\x00poison"
@@ -69,7 +69,7 @@ def test_a_parked_message_is_complete_and_has_its_reason(rig: RabbitMQRig) -> No
     assert headers["x-hopper-queue"] == rig.queue
     assert headers["x-hopper-routing-key"] == rig.queue
     assert headers["x-hopper-time"].startswith("20")
-    taking.consumer.close()
+    receiver.consumer.close()
     assert rig.left() == 0
 
 
@@ -79,18 +79,18 @@ def test_a_message_that_cannot_be_parked_stays_unacknowledged(rig: RabbitMQRig) 
     rig.channel.exchange_declare(exchange, "fanout")
     rig.publish(b"poison", b"fine")
     source = RabbitMQ(rig.spec(), RabbitMQDeadLetter(exchange=exchange), workers=1)
-    taking = Taking(source.consumer(source.consumers()[0]))
-    (origin, poison), fine = taking.wait_for(2)
+    receiver = Receiver(source.consumer(source.consumers()[0]))
+    (origin, poison), fine = receiver.wait_for(2)
 
-    taking.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
-    taking.store([fine])
-    until(lambda: taking.consumer.unacknowledged == 1)
+    receiver.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
+    receiver.store([fine])
+    until(lambda: receiver.consumer.unacknowledged == 1)
     rig.channel.queue_declare(rig.parking, durable=True)
     rig.channel.queue_bind(rig.parking, exchange)
 
     assert until(rig.parked) == [(b"poison", "bad")]
-    until(lambda: taking.consumer.unacknowledged == 0)
-    taking.consumer.close()
+    until(lambda: receiver.consumer.unacknowledged == 0)
+    receiver.consumer.close()
     assert rig.left() == 0
     rig.channel.exchange_delete(exchange)
 
@@ -105,22 +105,22 @@ def test_a_deleted_exchange_is_waited_for(
     rig.channel.queue_bind(rig.parking, exchange)
     rig.publish(*(b"poison %d" % number for number in range(10)))
     source = RabbitMQ(rig.spec(), RabbitMQDeadLetter(exchange=exchange), workers=1)
-    taking = Taking(source.consumer(source.consumers()[0]))
-    origin, first = taking.wait_for(10)[0]
-    poison = [message for _, message in taking.messages()]
+    receiver = Receiver(source.consumer(source.consumers()[0]))
+    origin, first = receiver.wait_for(10)[0]
+    poison = [message for _, message in receiver.messages()]
 
-    taking.consumer.settle(Outcomes(origin, [], [Rejected(first, Rejection("bad"))]))
-    until(lambda: taking.consumer.unacknowledged == 9)
+    receiver.consumer.settle(Outcomes(origin, [], [Rejected(first, Rejection("bad"))]))
+    until(lambda: receiver.consumer.unacknowledged == 9)
     rig.channel.exchange_delete(exchange)
     for message in poison[1:]:
-        taking.consumer.settle(Outcomes(origin, [], [Rejected(message, Rejection("bad"))]))
+        receiver.consumer.settle(Outcomes(origin, [], [Rejected(message, Rejection("bad"))]))
     until(lambda: "no exchange" in caplog.text)
     rig.channel.exchange_declare(exchange, "fanout")
     rig.channel.queue_bind(rig.parking, exchange)
 
     until(lambda: len(set(rig.parked())) == 10)
-    until(lambda: taking.consumer.unacknowledged == 0)
-    taking.consumer.close()
+    until(lambda: receiver.consumer.unacknowledged == 0)
+    receiver.consumer.close()
     assert rig.left() == 0
     rig.channel.exchange_delete(exchange)
 
@@ -136,13 +136,13 @@ def test_without_a_dead_letter_rejected_messages_go_to_that_of_the_queue(rig: Ra
     )
     rig.publish(b"fine", b"poison", b"fine")
     source = RabbitMQ(rig.spec(), None, workers=1)
-    taking = Taking(source.consumer(source.consumers()[0]))
-    messages = taking.wait_for(3)
+    receiver = Receiver(source.consumer(source.consumers()[0]))
+    messages = receiver.wait_for(3)
 
     origin, poison = messages[1]
-    taking.store([messages[0], messages[2]])
-    taking.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
-    taking.consumer.close()
+    receiver.store([messages[0], messages[2]])
+    receiver.consumer.settle(Outcomes(origin, [], [Rejected(poison, Rejection("bad"))]))
+    receiver.consumer.close()
 
     method, _, body = until(lambda: answer(rig))
     assert method
@@ -159,15 +159,15 @@ def test_a_consumer_that_the_broker_cancels_comes_back(rig: RabbitMQRig) -> None
     """As when a queue moves to another node; here it is deleted and declared again."""
     source = RabbitMQ(rig.spec(declare={}), None, workers=1)
     rig.channel.queue_delete(rig.queue)
-    taking = Taking(source.consumer(source.consumers()[0]))
-    until(taking.take)
+    receiver = Receiver(source.consumer(source.consumers()[0]))
+    until(receiver.take)
 
     rig.channel.queue_delete(rig.queue)
-    until(lambda: len(taking.take()) >= 3)
+    until(lambda: len(receiver.take()) >= 3)
     rig.publish(b"after")
 
-    assert taking.wait_for(1)[0][1].body == b"after"
-    taking.consumer.close()
+    assert receiver.wait_for(1)[0][1].body == b"after"
+    receiver.consumer.close()
 
 
 def test_a_missing_queue_is_named(rig: RabbitMQRig) -> None:
@@ -209,7 +209,7 @@ def test_the_first_url_that_accepts_the_login_is_used(rig: RabbitMQRig) -> None:
     rig.publish(b"1")
 
     RabbitMQ(spec, None, workers=1).check()
-    taking = Taking(RabbitMQ(spec, None, workers=1).consumer(f"{rig.queue}/000"))
+    receiver = Receiver(RabbitMQ(spec, None, workers=1).consumer(f"{rig.queue}/000"))
 
-    assert taking.wait_for(1)[0][1].body == b"1"
-    taking.consumer.close()
+    assert receiver.wait_for(1)[0][1].body == b"1"
+    receiver.consumer.close()

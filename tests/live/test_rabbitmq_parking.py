@@ -12,7 +12,7 @@ import pytest
 from connectors.message import Message, Origin, Outcomes, Rejected, Rejection
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter
-from tests.contract.source import Taking
+from tests.contract.source import Receiver
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
 from tools.local.rabbitmq import RabbitMQServer as Broker
@@ -63,23 +63,23 @@ HEADERS = {
 }
 
 
-def reject(taking: Taking, origin: Origin, message: Message, reason: str = "bad") -> None:
-    taking.consumer.settle(Outcomes(origin, [], [Rejected(message, Rejection(reason))]))
+def reject(receiver: Receiver, origin: Origin, message: Message, reason: str = "bad") -> None:
+    receiver.consumer.settle(Outcomes(origin, [], [Rejected(message, Rejection(reason))]))
 
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 def test_any_headers_can_be_parked(rig: RabbitMQRig, headers: bytes) -> None:
     """At the second delivery they are larger: a quorum queue adds its count to them."""
     rig.publish(b"poison", properties=EncodedHeaders(headers))
-    taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
-    taking.wait_for(1)
+    receiver = Receiver(rig.source().consumer(f"{rig.queue}/000"))
+    receiver.wait_for(1)
     rig.cut()
-    origin, message = taking.wait_for(2)[1]
+    origin, message = receiver.wait_for(2)[1]
 
-    reject(taking, origin, message)
+    reject(receiver, origin, message)
 
     until(lambda: parked(rig))
-    taking.consumer.close()
+    receiver.consumer.close()
     assert rig.left() == 0
 
 
@@ -93,17 +93,17 @@ def parked(rig: RabbitMQRig) -> int:
 def test_headers_that_fill_the_frame_are_left_out(rig: RabbitMQRig) -> None:
     """Everything else of the message is kept, and a header says so."""
     rig.publish(b"poison", properties=EncodedHeaders(FULL))
-    taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
-    [(origin, message)] = taking.wait_for(1)
+    receiver = Receiver(rig.source().consumer(f"{rig.queue}/000"))
+    [(origin, message)] = receiver.wait_for(1)
 
-    reject(taking, origin, message, "why " * 1000)
+    reject(receiver, origin, message, "why " * 1000)
 
     [(body, properties)] = until(rig.parked_whole)
     assert body == b"poison"
     assert properties.headers["x-hopper-reason"] == ("why " * 1000)[:200]
     assert properties.headers["x-hopper-left-out"] == "headers"
     assert properties.headers["x-hopper-queue"] == rig.queue
-    taking.consumer.close()
+    receiver.consumer.close()
 
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
@@ -113,15 +113,15 @@ def test_any_headers_can_be_returned(rig: RabbitMQRig, headers: bytes) -> None:
     rig.channel.exchange_declare(exchange, "fanout")
     rig.publish(b"poison", properties=EncodedHeaders(headers))
     source = RabbitMQ(rig.spec(), RabbitMQDeadLetter(exchange=exchange), workers=1)
-    taking = Taking(source.consumer(f"{rig.queue}/000"))
-    [(origin, message)] = taking.wait_for(1)
+    receiver = Receiver(source.consumer(f"{rig.queue}/000"))
+    [(origin, message)] = receiver.wait_for(1)
 
-    reject(taking, origin, message)
+    reject(receiver, origin, message)
     rig.channel.queue_declare(rig.parking, durable=True)
     rig.channel.queue_bind(rig.parking, exchange)
 
     until(lambda: parked(rig))
-    taking.consumer.close()
+    receiver.consumer.close()
     assert rig.left() == 0
     rig.channel.exchange_delete(exchange)
 
@@ -130,24 +130,24 @@ def test_a_broker_short_of_memory_is_waited_for(caplog: Any) -> None:
     """Rejected messages stay unacknowledged, stored ones do not; and the log says so."""
     with Broker("memory") as broker, rabbitmq_rig(broker.url) as rig:
         rig.publish(*(b"%d" % number for number in range(20)))
-        taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
-        messages = taking.wait_for(20)
+        receiver = Receiver(rig.source().consumer(f"{rig.queue}/000"))
+        messages = receiver.wait_for(20)
         broker.ctl("set_vm_memory_high_watermark", "absolute", "1")
 
         for origin, message in messages[:10]:
-            reject(taking, origin, message)
-        taking.store(messages[10:15])
+            reject(receiver, origin, message)
+        receiver.store(messages[10:15])
         until(lambda: "the broker blocks publishing" in caplog.text)
         for origin, message in messages[15:]:
-            reject(taking, origin, message)
-        until(lambda: taking.consumer.unacknowledged == 15)
+            reject(receiver, origin, message)
+        until(lambda: receiver.consumer.unacknowledged == 15)
         assert "low on memory" in caplog.text
         broker.ctl("set_vm_memory_high_watermark", "0.4")
 
         until(lambda: len(rig.parked()) == 15)
-        until(lambda: taking.consumer.unacknowledged == 0)
+        until(lambda: receiver.consumer.unacknowledged == 0)
         assert len(set(rig.parked())) == 15
-        taking.consumer.close()
+        receiver.consumer.close()
         assert rig.left() == 0
 
 
@@ -158,21 +158,21 @@ def test_a_message_too_large_for_the_broker_delays_no_other(caplog: Any) -> None
         rabbitmq_rig(broker.url) as rig,
     ):
         rig.publish(b"large", b"first", b"second")
-        taking = Taking(rig.source().consumer(f"{rig.queue}/000"))
-        (origin, large), (_, first), (_, second) = taking.wait_for(3)
+        receiver = Receiver(rig.source().consumer(f"{rig.queue}/000"))
+        (origin, large), (_, first), (_, second) = receiver.wait_for(3)
         summary = Message(large.tag, False, large.route, large.properties, b"x" * 100_001)
 
-        reject(taking, origin, summary)
-        reject(taking, origin, first)
+        reject(receiver, origin, summary)
+        reject(receiver, origin, first)
         until(lambda: parked(rig) == 1)
-        reject(taking, origin, second)
+        reject(receiver, origin, second)
 
-        until(lambda: taking.consumer.unacknowledged == 1)
+        until(lambda: receiver.consumer.unacknowledged == 1)
         assert (
             "the broker accepts at most 100000 bytes; the message stays unacknowledged"
             in caplog.text
         )
         assert [body for body, _ in rig.parked()] == [b"first", b"second"]
         rig.cut()
-        taking.wait_for(4)  # without its connection, the job does not wait for it any more
-        taking.consumer.close()
+        receiver.wait_for(4)  # without its connection, the job does not wait for it any more
+        receiver.consumer.close()

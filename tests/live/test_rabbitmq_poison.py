@@ -8,7 +8,7 @@ import pytest
 
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter
-from tests.contract.source import Taking
+from tests.contract.source import Receiver
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
 
@@ -21,27 +21,29 @@ def rig(rabbitmq_url: str) -> Iterator[RabbitMQRig]:
         yield rig
 
 
-def consumer(rig: RabbitMQRig, max_deliveries: int) -> Taking:
+def consumer(rig: RabbitMQRig, max_deliveries: int) -> Receiver:
     spec = rig.spec(prefetch=1000, max_deliveries=max_deliveries)
     source = RabbitMQ(spec, RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
-    return Taking(source.consumer(f"{rig.queue}/000"))
+    return Receiver(source.consumer(f"{rig.queue}/000"))
 
 
-def killed(rig: RabbitMQRig, taking: Taking, done: set[bytes]) -> bool:
+def killed(rig: RabbitMQRig, receiver: Receiver, done: set[bytes]) -> bool:
     """Store all messages until the poison comes, or is parked and nothing is left."""
     poisoned = False
 
     def over() -> bool:
         nonlocal poisoned
-        new = taking.messages()
-        taking.events = []
+        new = receiver.messages()
+        receiver.events = []
         for origin, message in new:
             if message.body == b"poison":
                 poisoned = True
                 break
             done.add(message.body)
-            taking.store([(origin, message)])
-        return poisoned or bool(rig.parked() and rig.left() == taking.consumer.unacknowledged == 0)
+            receiver.store([(origin, message)])
+        return poisoned or bool(
+            rig.parked() and rig.left() == receiver.consumer.unacknowledged == 0
+        )
 
     until(over)
     return poisoned
@@ -54,17 +56,17 @@ def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
     done: set[bytes] = set()
     deaths = 0
 
-    while killed(rig, taking := consumer(rig, max_deliveries=10), done):
+    while killed(rig, receiver := consumer(rig, max_deliveries=10), done):
         deaths += 1
         assert deaths <= 10
-        taking.consumer.close()
+        receiver.consumer.close()
 
     assert rig.parked() == [
         (b"poison", "max_deliveries: delivered 10 times before, and never acknowledged")
     ]
     assert 5 < deaths <= 10, "some deliveries are under way when the job dies"
     assert done == set(others)
-    taking.consumer.close()
+    receiver.consumer.close()
     assert rig.left() == 0
 
 
@@ -75,13 +77,13 @@ def test_after_a_crash_other_messages_are_let_in_step_by_step(rig: RabbitMQRig) 
     first.wait_for(300)
     first.consumer.close()
 
-    taking = consumer(rig, max_deliveries=10)
-    taking.wait_for(1)
-    assert taking.consumer.unacknowledged < 300
-    taking.wait_for(300)
+    receiver = consumer(rig, max_deliveries=10)
+    receiver.wait_for(1)
+    assert receiver.consumer.unacknowledged < 300
+    receiver.wait_for(300)
 
-    assert sorted(taking.bodies(), key=int) == [b"%d" % number for number in range(300)]
-    taking.store(taking.messages())
-    taking.consumer.close()
+    assert sorted(receiver.bodies(), key=int) == [b"%d" % number for number in range(300)]
+    receiver.store(receiver.messages())
+    receiver.consumer.close()
     assert rig.left() == 0
     assert rig.parked() == []

@@ -12,7 +12,7 @@ import pytest
 from connectors.message import Lost
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter
-from tests.contract.source import Taking, bodies
+from tests.contract.source import Receiver, bodies
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
 
@@ -26,9 +26,9 @@ def rig_with(url: str, **arguments: Any) -> Iterator[RabbitMQRig]:
         rig.channel.queue_delete(f"{rig.queue}.offset")
 
 
-def taking_from(rig: RabbitMQRig, **options: Any) -> Taking:
+def receiver_of(rig: RabbitMQRig, **options: Any) -> Receiver:
     source = RabbitMQ(rig.spec(**options), RabbitMQDeadLetter(routing_key=rig.parking), workers=1)
-    return Taking(source.consumer(source.consumers()[-1]))
+    return Receiver(source.consumer(source.consumers()[-1]))
 
 
 def offset(rig: RabbitMQRig) -> bytes | None:
@@ -52,12 +52,12 @@ def test_a_stream_continues_at_its_offset(rabbitmq_url: str, declared: bool) -> 
     )
     with rig_with(rabbitmq_url, **STREAM) as rig:
         rig.publish(*bodies(50))
-        first = taking_from(rig, **options)
+        first = receiver_of(rig, **options)
         first.store(first.wait_for(50))
         first.consumer.close()
         rig.publish(*bodies(30, start=50))
 
-        second = taking_from(rig, **options)
+        second = receiver_of(rig, **options)
         second.store(second.wait_for(30))
         second.consumer.close()
 
@@ -69,20 +69,20 @@ def test_unsettled_messages_of_a_stream_are_read_again(rabbitmq_url: str) -> Non
     """After a lost connection, and after an end without an outcome; from the oldest one on."""
     with rig_with(rabbitmq_url, **STREAM) as rig:
         rig.publish(*bodies(20))
-        taking = taking_from(rig, declare={"arguments": STREAM})
-        taking.store(taking.wait_for(20))
-        until(lambda: taking.consumer.unacknowledged == 0)
+        receiver = receiver_of(rig, declare={"arguments": STREAM})
+        receiver.store(receiver.wait_for(20))
+        until(lambda: receiver.consumer.unacknowledged == 0)
         until(lambda: offset(rig) == b"20")
         rig.publish(*bodies(5, start=20))
-        taking.wait_for(25)
+        receiver.wait_for(25)
 
         rig.cut()
-        again = taking.wait_for(30)[25:]
+        again = receiver.wait_for(30)[25:]
         assert [message.body for _, message in again] == bodies(5, start=20)
-        taking.store(again[1:])
-        taking.consumer.close()
+        receiver.store(again[1:])
+        receiver.consumer.close()
 
-        last = taking_from(rig, declare={"arguments": STREAM})
+        last = receiver_of(rig, declare={"arguments": STREAM})
         last.wait_for(5)
         assert last.bodies() == bodies(5, start=20)
         last.consumer.close()
@@ -93,7 +93,7 @@ def test_from_next_on_no_message_is_skipped(rabbitmq_url: str) -> None:
     options: dict[str, Any] = {"consume": {"arguments": {"x-stream-offset": "next"}}}
     with rig_with(rabbitmq_url, **STREAM) as rig:
         rig.publish(b"before")
-        first = taking_from(rig, **options)
+        first = receiver_of(rig, **options)
 
         def delivered() -> bool:
             rig.publish(b"meanwhile")
@@ -105,7 +105,7 @@ def test_from_next_on_no_message_is_skipped(rabbitmq_url: str) -> None:
         first.consumer.close()
         rig.publish(b"later")
 
-        second = taking_from(rig, **options)
+        second = receiver_of(rig, **options)
         until(lambda: b"later" in second.bodies())
 
         assert second.bodies()[: len(held)] == held == [b"meanwhile"] * len(held)
@@ -118,12 +118,12 @@ def test_a_priority_queue_delivers_the_most_urgent_first(rabbitmq_url: str) -> N
             properties = pika.BasicProperties(priority=priority)
             rig.publish(b"%d" % priority, properties=properties)
         until(lambda: rig.left() == 3)
-        taking = taking_from(rig)
+        receiver = receiver_of(rig)
 
-        taking.store(taking.wait_for(3))
+        receiver.store(receiver.wait_for(3))
 
-        assert taking.bodies() == [b"5", b"3", b"1"]
-        taking.consumer.close()
+        assert receiver.bodies() == [b"5", b"3", b"1"]
+        receiver.consumer.close()
         assert rig.left() == 0
 
 
@@ -133,11 +133,11 @@ def test_a_single_active_consumer_is_followed_by_the_next(rabbitmq_url: str, kin
     arguments = {"x-queue-type": kind, "x-single-active-consumer": True}
     options: dict[str, Any] = {"declare": {"arguments": arguments}, "prefetch": 1000}
     with rig_with(rabbitmq_url, **arguments) as rig:
-        first = taking_from(rig, **options)
+        first = receiver_of(rig, **options)
         until(first.take)
         rig.publish(*bodies(200))
         messages = first.wait_for(200)
-        second = taking_from(rig, **options)
+        second = receiver_of(rig, **options)
         until(second.take)
         rig.publish(b"200")
         first.wait_for(201)
@@ -155,8 +155,8 @@ def test_a_single_active_consumer_is_followed_by_the_next(rabbitmq_url: str, kin
 def test_consume_arguments_reach_the_broker(rabbitmq_url: str) -> None:
     """The consumer with the higher priority gets all messages while it has room."""
     with rig_with(rabbitmq_url) as rig:
-        low = taking_from(rig, prefetch=50)
-        high = taking_from(rig, prefetch=50, consume={"arguments": {"x-priority": 10}})
+        low = receiver_of(rig, prefetch=50)
+        high = receiver_of(rig, prefetch=50, consume={"arguments": {"x-priority": 10}})
         until(lambda: low.take() and high.take())
         until(lambda: consumers(rig) == 2)
         rig.publish(*bodies(20))
@@ -175,9 +175,9 @@ def consumers(rig: RabbitMQRig) -> int:
 
 def test_an_exclusive_consumer_waits_until_it_is_alone(rabbitmq_url: str) -> None:
     with rig_with(rabbitmq_url) as rig:
-        other = taking_from(rig)
+        other = receiver_of(rig)
         until(lambda: consumers(rig) == 1)
-        exclusive = taking_from(rig, consume={"exclusive": True}, prefetch=1000)
+        exclusive = receiver_of(rig, consume={"exclusive": True}, prefetch=1000)
         until(lambda: any(isinstance(event, Lost) for event in exclusive.take()))
         other.consumer.close()
         rig.publish(*bodies(200))
@@ -194,16 +194,16 @@ def test_a_deleted_queue_is_declared_again(rabbitmq_url: str, kind: str) -> None
     arguments = {"x-queue-type": kind}
     with rig_with(rabbitmq_url, **arguments) as rig:
         rig.publish(*bodies(10))
-        taking = taking_from(rig, declare={"arguments": arguments})
-        old = taking.wait_for(10)
+        receiver = receiver_of(rig, declare={"arguments": arguments})
+        old = receiver.wait_for(10)
 
         rig.channel.queue_delete(rig.queue)
-        until(lambda: any(isinstance(event, Lost) for event in taking.take()))
+        until(lambda: any(isinstance(event, Lost) for event in receiver.take()))
         until(lambda: consumers_or_none(rig) == 1)
         rig.publish(*bodies(5, start=10))
-        new = taking.wait_for(15)[10:]
-        taking.store(old + new)
-        taking.consumer.close()
+        new = receiver.wait_for(15)[10:]
+        receiver.store(old + new)
+        receiver.consumer.close()
 
         assert [message.body for _, message in new] == bodies(5, start=10)
         assert rig.left() == 0
@@ -222,14 +222,14 @@ def test_the_delivery_limit_of_a_quorum_queue_drops_messages(rabbitmq_url: str) 
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": 3}
     with rig_with(rabbitmq_url, **arguments) as rig:
         rig.publish(b"poison")
-        taking = taking_from(rig, max_deliveries=2)
+        receiver = receiver_of(rig, max_deliveries=2)
         for deliveries in (1, 2):
-            taking.wait_for(deliveries)
+            receiver.wait_for(deliveries)
             rig.cut()
 
         [(body, reason)] = until(rig.parked)
 
         assert body == b"poison"
         assert reason.startswith("max_deliveries: delivered 2 times before")
-        taking.consumer.close()
+        receiver.consumer.close()
         assert rig.left() == 0

@@ -9,7 +9,7 @@ import pytest
 from connectors.message import Lost, Message, Origin, Outcomes, Rejected, Rejection
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter
-from tests.contract.source import Taking, bodies
+from tests.contract.source import Receiver, bodies
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
 
@@ -22,10 +22,10 @@ def rig(request: pytest.FixtureRequest, rabbitmq_url: str) -> Iterator[RabbitMQR
         yield rig
 
 
-def reject(taking: Taking, messages: list[tuple[Origin, Message]]) -> None:
+def reject(receiver: Receiver, messages: list[tuple[Origin, Message]]) -> None:
     for number, (origin, message) in enumerate(messages):
         rejection = Rejection(f"no field in document '{number}'", 400, "events", str(number))
-        taking.consumer.settle(Outcomes(origin, [], [Rejected(message, rejection)]))
+        receiver.consumer.settle(Outcomes(origin, [], [Rejected(message, rejection)]))
 
 
 def test_a_flood_is_not_parked(rig: RabbitMQRig, caplog: pytest.LogCaptureFixture) -> None:
@@ -35,14 +35,14 @@ def test_a_flood_is_not_parked(rig: RabbitMQRig, caplog: pytest.LogCaptureFixtur
         {"routing_key": rig.parking, "reject_limit": {"rejected": 10, "of": 20}}
     )
     source = RabbitMQ(rig.spec(prefetch=60), dead_letter, workers=1)
-    taking = Taking(source.consumer(f"{rig.queue}/000"))
-    messages = taking.wait_for(60)
-    taking.store(messages[:5])
-    until(lambda: taking.consumer.unacknowledged >= 60 or taking.messages()[64:])
+    receiver = Receiver(source.consumer(f"{rig.queue}/000"))
+    messages = receiver.wait_for(60)
+    receiver.store(messages[:5])
+    until(lambda: receiver.consumer.unacknowledged >= 60 or receiver.messages()[64:])
     assert source.stopped_because() == []
 
-    reject(taking, messages[5:55])
-    until(lambda: any(isinstance(event, Lost) for event in taking.take()))
+    reject(receiver, messages[5:55])
+    until(lambda: any(isinstance(event, Lost) for event in receiver.take()))
 
     [why] = source.stopped_because()
     assert "for example: no field in document '10' (status 400, index events, _id 10, " in why
@@ -50,11 +50,11 @@ def test_a_flood_is_not_parked(rig: RabbitMQRig, caplog: pytest.LogCaptureFixtur
     assert caplog.text.count("a message is rejected and parked: no field in document '0'") == 1
     until(lambda: rig.left() == 100 - 5 - 10)
     assert len(rig.parked()) == 10
-    assert taking.consumer.unacknowledged == 0
+    assert receiver.consumer.unacknowledged == 0
 
-    taking.consumer.drain()
-    until(lambda: taking.take() and taking.consumer.drained)
-    taking.consumer.close()
+    receiver.consumer.drain()
+    until(lambda: receiver.take() and receiver.consumer.drained)
+    receiver.consumer.close()
     assert rig.left() == 85
     assert len(rig.parked()) == 10
     assert "more messages are rejected and parked: 9 times no field in document" in caplog.text
@@ -70,27 +70,27 @@ def test_a_stopped_consumer_continues_when_a_probe_is_stored(
         {"routing_key": rig.parking, "reject_limit": {"rejected": 10, "of": 20}}
     )
     source = RabbitMQ(rig.spec(prefetch=60), dead_letter, workers=1)
-    taking = Taking(source.consumer(f"{rig.queue}/000"))
-    reject(taking, taking.wait_for(60))
-    until(lambda: any(isinstance(event, Lost) for event in taking.take()))
+    receiver = Receiver(source.consumer(f"{rig.queue}/000"))
+    reject(receiver, receiver.wait_for(60))
+    until(lambda: any(isinstance(event, Lost) for event in receiver.take()))
 
-    [probe] = taking.wait_for(61)[60:]
+    [probe] = receiver.wait_for(61)[60:]
     assert "10" in str(probe[1].body)
-    reject(taking, [probe])
+    reject(receiver, [probe])
     until(lambda: "the probe is rejected too: reads nothing for 2 s" in caplog.text)
     until(lambda: len(rig.parked()) == 11)
     until(lambda: rig.left() == 89)
     assert source.stopped_because()
 
-    [probe] = taking.wait_for(62)[61:]
+    [probe] = receiver.wait_for(62)[61:]
     until(lambda: rig.left() == 88)
-    taking.store([probe])
+    receiver.store([probe])
     until(lambda: "the probe is stored" in caplog.text)
     assert source.stopped_because() == []
-    taking.store(taking.wait_for(62 + 60)[62:])
-    taking.store(taking.wait_for(62 + 88)[62:])
-    until(lambda: taking.consumer.unacknowledged == 0)
-    taking.consumer.close()
+    receiver.store(receiver.wait_for(62 + 60)[62:])
+    receiver.store(receiver.wait_for(62 + 88)[62:])
+    until(lambda: receiver.consumer.unacknowledged == 0)
+    receiver.consumer.close()
 
     assert rig.left() == 0
     assert len(rig.parked()) == 11

@@ -14,7 +14,7 @@ from connectors.errors import SpecError, Unavailable
 from connectors.message import Outcomes, Rejected, Rejection
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
-from tests.contract.source import Taking
+from tests.contract.source import Receiver
 from tests.live.certificates import Authority
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
@@ -28,7 +28,7 @@ SECRET = "pass/w0rd@of:someone"
 QUOTED = "pass%2Fw0rd%40of%3Asomeone"
 
 
-class Secured(NamedTuple):
+class TlsBroker(NamedTuple):
     """A broker with TLS whose certificate is for `localhost`, and its authorities."""
 
     broker: Broker
@@ -51,7 +51,7 @@ class Secured(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def secured() -> Iterator[Secured]:
+def secured() -> Iterator[TlsBroker]:
     folder = Path(tempfile.mkdtemp(dir=root_folder()))
     folder.chmod(0o755)
     authority = Authority(folder, "authority")
@@ -77,13 +77,13 @@ def secured() -> Iterator[Secured]:
             broker.ctl("eval", f'rabbit_plugins:ensure("{plugins}").')
             broker.ctl("add_user", "hopper-client", "not used")
             broker.ctl("set_permissions", "hopper-client", ".*", ".*", ".*")
-            yield Secured(broker, port, folder, authority, client)
+            yield TlsBroker(broker, port, folder, authority, client)
     finally:
         shutil.rmtree(folder)
 
 
 @pytest.fixture
-def rig(secured: Secured) -> Iterator[RabbitMQRig]:
+def rig(secured: TlsBroker) -> Iterator[RabbitMQRig]:
     with rabbitmq_rig(secured.broker.url) as rig:
         yield rig
 
@@ -105,18 +105,18 @@ def through(url: str, rig: RabbitMQRig) -> None:
     rig.publish(*bodies)
     checked = source(url, rig)
     checked.check()
-    taking = Taking(checked.consumer(f"{rig.queue}/000"))
-    taking.store(taking.wait_for(len(bodies)))
-    assert taking.bodies() == bodies
-    taking.consumer.close()
+    receiver = Receiver(checked.consumer(f"{rig.queue}/000"))
+    receiver.store(receiver.wait_for(len(bodies)))
+    assert receiver.bodies() == bodies
+    receiver.consumer.close()
     assert rig.left() == 0
 
 
-def test_a_broker_of_a_trusted_authority_is_accepted(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_broker_of_a_trusted_authority_is_accepted(secured: TlsBroker, rig: RabbitMQRig) -> None:
     through(secured.url(), rig)
 
 
-def test_a_broker_of_an_unknown_authority_is_refused(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_broker_of_an_unknown_authority_is_refused(secured: TlsBroker, rig: RabbitMQRig) -> None:
     """By default the system's authorities are trusted; an authority of the same name is not."""
     (secured.folder / "other").mkdir(exist_ok=True)
     other = Authority(secured.folder / "other", "authority")
@@ -128,7 +128,7 @@ def test_a_broker_of_an_unknown_authority_is_refused(secured: Secured, rig: Rabb
         assert "?ssl_options={'cafile':'/path/ca.pem'}" in text
 
 
-def test_a_broker_of_another_name_is_refused(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_broker_of_another_name_is_refused(secured: TlsBroker, rig: RabbitMQRig) -> None:
     """Unless the URL says which name to expect."""
     url = secured.url(host="127.0.0.1")
 
@@ -136,7 +136,7 @@ def test_a_broker_of_another_name_is_refused(secured: Secured, rig: RabbitMQRig)
     through(secured.url(host="127.0.0.1", server_hostname="localhost"), rig)
 
 
-def test_an_expired_certificate_is_refused(secured: Secured, rig: RabbitMQRig) -> None:
+def test_an_expired_certificate_is_refused(secured: TlsBroker, rig: RabbitMQRig) -> None:
     secured.show(*secured.authority.issue("expired", "localhost", days=0))
     try:
         text = refusal(secured.url(), rig)
@@ -146,7 +146,9 @@ def test_an_expired_certificate_is_refused(secured: Secured, rig: RabbitMQRig) -
     assert "certificate has expired; renew it" in text
 
 
-def test_a_client_with_a_certificate_needs_no_password(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_client_with_a_certificate_needs_no_password(
+    secured: TlsBroker, rig: RabbitMQRig
+) -> None:
     """SASL EXTERNAL: the broker takes the name from the certificate."""
     certificate, key = secured.client
     url = secured.url(user="", auth_mechanism="external", certfile=certificate, keyfile=key)
@@ -155,27 +157,27 @@ def test_a_client_with_a_certificate_needs_no_password(secured: Secured, rig: Ra
 
 
 def test_without_a_certificate_a_login_by_name_is_refused(
-    secured: Secured, rig: RabbitMQRig
+    secured: TlsBroker, rig: RabbitMQRig
 ) -> None:
     refused = refusal(secured.url(user="", auth_mechanism="external"), rig)
 
     assert "ACCESS_REFUSED" in refused or "EXTERNAL" in refused
 
 
-def test_a_port_without_tls_is_reported(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_port_without_tls_is_reported(secured: TlsBroker, rig: RabbitMQRig) -> None:
     plain = secured.broker.ports[0]
 
     assert "does not speak TLS" in refusal(f"amqps://guest:guest@localhost:{plain}/", rig)
 
 
-def test_a_missing_file_is_reported(secured: Secured, rig: RabbitMQRig) -> None:
+def test_a_missing_file_is_reported(secured: TlsBroker, rig: RabbitMQRig) -> None:
     text = refusal(secured.url(cafile="/no/such/file"), rig)
 
     assert "ssl_options: a certificate, a key or a CA cannot be read: No such file" in text
 
 
 def test_a_changed_password_is_read_again(
-    secured: Secured, rig: RabbitMQRig, caplog: pytest.LogCaptureFixture
+    secured: TlsBroker, rig: RabbitMQRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While the job runs, for consuming and for parking; and no password is ever shown."""
     broker, queue = secured.broker, rig.queue
@@ -194,20 +196,20 @@ def test_a_changed_password_is_read_again(
 
     rig.publish(b"1", b"2")
     reader = RabbitMQ(*specs(), workers=1, reload=specs)
-    taking = Taking(reader.consumer(f"{queue}/000"))
-    taking.store(taking.wait_for(2)[:1])
+    receiver = Receiver(reader.consumer(f"{queue}/000"))
+    receiver.store(receiver.wait_for(2)[:1])
     broker.ctl("change_password", "someone", "another-secret")
     passwords.clear()
     broker.ctl("close_all_user_connections", "someone", "password changed")
     until(lambda: "cannot read the credentials again" in caplog.text)
     passwords.append("another-secret")
 
-    (origin, again) = taking.wait_for(3)[-1]
+    (origin, again) = receiver.wait_for(3)[-1]
     assert again.body == b"2"
-    taking.consumer.settle(Outcomes(origin, [], [Rejected(again, Rejection("bad"))]))
+    receiver.consumer.settle(Outcomes(origin, [], [Rejected(again, Rejection("bad"))]))
 
     [(_, properties)] = until(rig.parked_whole)
-    taking.consumer.close()
+    receiver.consumer.close()
     assert rig.left() == 0
     shown = f"{caplog.text}{properties}"
     assert not [secret for secret in (SECRET, QUOTED, "another-secret") if secret in shown]

@@ -29,7 +29,7 @@ _worlds = itertools.count()
 class Writer(WindowWorld):
     """One of the jobs."""
 
-    def __init__(self, seed: int, pair: Pair) -> None:
+    def __init__(self, seed: int, pair: TwoJobs) -> None:
         self.pair = pair
         super().__init__(seed)
 
@@ -72,7 +72,7 @@ class Writer(WindowWorld):
         SimulatedWorld.crash(self)
 
 
-class Pair:
+class TwoJobs:
     """Both jobs, on the same queue and store."""
 
     def __init__(self, seed: int) -> None:
@@ -140,7 +140,7 @@ class Pair:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_message_is_in_one_document_or_parked_for_any_writer(seed: int) -> None:
     """Until both have drained; messages that they requeue are redelivered."""
-    pair = Pair(seed)
+    pair = TwoJobs(seed)
     for _ in range(60):
         pair.move(10)
         pair.check()
@@ -160,7 +160,7 @@ def test_both_jobs_write_parts_of_the_same_windows() -> None:
     """Otherwise these simulations would not test what they are for."""
     beside = 0
     for seed in range(10):
-        pair = Pair(seed)
+        pair = TwoJobs(seed)
         pair.move(600)
         beside += sum("#" in (document.id or "") for document in pair.writers[0].store.documents)
     assert beside > 30

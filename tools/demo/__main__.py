@@ -65,7 +65,7 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
 
     with DemoBroker(urls["RABBITMQ_URL"], NAME) as broker:
         index.make_anew(shop.MAPPING)
-        tell(report.introduction(events, seconds, _places(urls)))
+        print_lines(report.introduction(events, seconds, _places(urls)))
         with job:
             last = watch(broker, job, day, port)
             print("\nEach event is stored or parked. The job is told to stop (SIGTERM), drains,")
@@ -75,10 +75,10 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
 
     index.refresh()
     stored = index.count()
-    tell(report.arrived(stored, index.first("order"), index.bulks()))
-    tell(report.windows(last))
-    tell(report.parked_messages(parked))
-    tell(report.conclusion(events, stored, len(parked)))
+    print_lines(report.arrived(stored, index.first("order"), index.bulks()))
+    print_lines(report.windows(last))
+    print_lines(report.parked_messages(parked))
+    print_lines(report.conclusion(events, stored, len(parked)))
     print(f"Look further: {index.search_command}")
     return events == stored + len(parked)
 
@@ -110,7 +110,7 @@ def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.ShopEvent], port:
             broker.wait(PUBLISH_EVERY)
 
 
-def tell(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
     """Print lines."""
     for line in lines:
         print(line)

@@ -34,7 +34,7 @@ NOON = 1796040000.0
 """2026-11-30, 12:00 UTC."""
 
 
-class Stopped(memory_source.MemoryQueueSource):
+class StoppedSource(memory_source.MemoryQueueSource):
     """A source whose consumers may stop."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class WatchedJob:
 
     def __init__(self, *, alone: bool = True) -> None:
         self.accounts = Accounts(alone=alone)
-        self.stop, self.source = Stop(), Stopped()
+        self.stop, self.source = Stop(), StoppedSource()
         self.sink_state = SinkState()
         self.missing: list[str] = []
         self.blocked: list[Blocked] = []

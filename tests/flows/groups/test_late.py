@@ -37,7 +37,7 @@ class LateJob:
         )
         self._simulation = Simulation(spec)
 
-    def tell(self, now: float, consumer: int, key: str, ts: float) -> list[ShardOutput]:
+    def deliver(self, now: float, consumer: int, key: str, ts: float) -> list[ShardOutput]:
         """Deliver a message, and return what leaves any shard."""
         simulation = self._simulation
         simulation.pass_to(now)
@@ -62,21 +62,21 @@ def became(left: list[ShardOutput], key: str) -> str:
 def test_a_window_that_was_open_when_the_watermark_began_is_amended(key: str) -> None:
     """Consumer 1 delivers nothing until then, so there is a watermark once both are idle."""
     job = LateJob()
-    job.tell(0.0, 0, "a", 0.0)
-    job.tell(20.0, 1, "a", 20.5)
+    job.deliver(0.0, 0, "a", 0.0)
+    job.deliver(20.0, 1, "a", 20.5)
 
-    assert became(job.tell(21.0, 1, key, 11.0), key) == "amended"
+    assert became(job.deliver(21.0, 1, key, 11.0), key) == "amended"
 
 
 @pytest.mark.parametrize("key", "abcdefgh")
 def test_a_window_that_was_over_before_is_not_amended(key: str) -> None:
     """Another process may have written it, with members that this process does not know."""
     job = LateJob()
-    job.tell(0.0, 0, "a", 12.0)
-    job.tell(20.0, 1, "a", 30.5)
+    job.deliver(0.0, 0, "a", 12.0)
+    job.deliver(20.0, 1, "a", 30.5)
 
-    assert became(job.tell(21.0, 1, key, 6.0), key) == "late"
-    assert became(job.tell(22.0, 1, key, 11.0), key) == "amended"
+    assert became(job.deliver(21.0, 1, key, 6.0), key) == "late"
+    assert became(job.deliver(22.0, 1, key, 11.0), key) == "amended"
 
 
 @pytest.mark.parametrize(("now", "expected"), [(39.0, "amended"), (41.0, "late")])
@@ -86,16 +86,16 @@ def test_a_window_is_amended_for_amend_for_after_the_clock_closed_it(
 ) -> None:
     """The window from 0 to 5 is closed at 10: five seconds after both are idle."""
     job = LateJob(amend_for="30s")
-    job.tell(0.0, 0, "a", 0.0)
+    job.deliver(0.0, 0, "a", 0.0)
 
-    assert became(job.tell(now, 1, key, 3.0), key) == expected
+    assert became(job.deliver(now, 1, key, 3.0), key) == expected
 
 
 @pytest.mark.parametrize("key", "abcdefgh")
 def test_a_late_message_is_late_on_every_shard(key: str) -> None:
     job = LateJob(late="park")
-    job.tell(0.0, 0, "a", 0.0)
-    job.tell(20.0, 1, "a", 20.5)
+    job.deliver(0.0, 0, "a", 0.0)
+    job.deliver(20.0, 1, "a", 20.5)
 
-    assert became(job.tell(21.0, 1, key, 19.9), key) == "late"
-    assert became(job.tell(21.0, 1, key, 20.1), key) == "open"
+    assert became(job.deliver(21.0, 1, key, 19.9), key) == "late"
+    assert became(job.deliver(21.0, 1, key, 20.1), key) == "open"

@@ -35,7 +35,7 @@ class Until(NamedTuple):
     test: Any
 
 
-class Naive:
+class NaiveGroups:
     """Every rule in plain code, one message at a time, with a search through all groups."""
 
     def __init__(self, rules: Rules) -> None:
@@ -130,7 +130,7 @@ def test_groups_are_those_of_the_naive_model(
 ) -> None:
     """For any batches, and whether or not timers fire in between."""
     now, tag = 0.0, 0
-    shard, model, out = Shard(rules), Naive(rules), list[ShardOutput]()
+    shard, model, out = Shard(rules), NaiveGroups(rules), list[ShardOutput]()
     for pause, messages in steps:
         now += pause
         model.pass_time(now)

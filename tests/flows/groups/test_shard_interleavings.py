@@ -41,7 +41,7 @@ class WorldBroker:
     def __init__(self, rules: Rules) -> None:
         self.shard, self.rules, self.now = Shard(rules), rules, 0.0
         self.generations = [1, 1]
-        self.untold: list[Origin] = []
+        self.unreported: list[Origin] = []
         self.messages: list[dict[str, Any]] = []
         self.held: dict[Delivery, int] = {}
         """The message of each delivery, while its connection lasts."""
@@ -70,12 +70,12 @@ class WorldBroker:
         origin = self._origin(consumer)
         lost = [delivery for delivery in self.held if delivery[0] == origin]
         self.waiting += [self.held.pop(delivery) for delivery in lost]
-        self.untold.append(origin)
+        self.unreported.append(origin)
         self.generations[consumer] += 1
 
-    def tell(self, consumer: int) -> None:
-        for origin in [one for one in self.untold if one.consumer == f"q/{consumer}"]:
-            self.untold.remove(origin)
+    def report_loss(self, consumer: int) -> None:
+        for origin in [one for one in self.unreported if one.consumer == f"q/{consumer}"]:
+            self.unreported.remove(origin)
             self.shard.purge(origin)
             self.purged |= {
                 one for one in self.delivered if one[0] == origin and not self.left[one]
@@ -86,10 +86,8 @@ class WorldBroker:
         self.now += seconds
         self.take(self.shard.complete_due(self.now))
 
-    def hear(self, consumer: int, at: float) -> None:
-        self.take(
-            self.shard.complete_due(self.now)
-        )  # windows that idleness has completed until now
+    def advance_watermark(self, consumer: int, at: float) -> None:
+        self.take(self.shard.complete_due(self.now))  # windows that idleness has completed
         self.has_progress = True
         self.take(self.shard.note_progress(Progress(f"q/{consumer}", at), self.now))
 
@@ -129,7 +127,7 @@ class WorldBroker:
         return Origin(f"q/{consumer}", self.generations[consumer])
 
     def _deliver(self, consumer: int, numbers: list[int], *, redelivered: bool) -> None:
-        self.tell(consumer)
+        self.report_loss(consumer)
         origin, members = self._origin(consumer), list[Member]()
         for number in numbers:
             delivery = origin, len(self.delivered) + 1
@@ -257,9 +255,9 @@ def test_each_message_has_exactly_one_place(rules: Rules, moves: list[int]) -> N
         elif move == "c":
             broker.cut(consumer)
         elif move == "t":
-            broker.tell(consumer)
+            broker.report_loss(consumer)
         elif move == "h":
-            broker.hear(consumer, broker.now - dice.choose(0, 1, 2, 3, 4))
+            broker.advance_watermark(consumer, broker.now - dice.choose(0, 1, 2, 3, 4))
         elif move == "f":
             broker.force(dice.choose(None, *KEYS))
         else:

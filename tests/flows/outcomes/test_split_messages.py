@@ -157,7 +157,7 @@ def test_a_repeated_outcome_counts_once() -> None:
     assert len(gathered) == 0
 
 
-class Gathered:
+class CollectedOutcomes:
     """The outcomes that the `acknowledge` step receives for a consumer."""
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class Gathered:
 
 def test_documents_of_a_lost_connection_are_forgotten() -> None:
     """Their outcomes change nothing any more, and their tags mean other messages now."""
-    gathered = Gathered()
+    gathered = CollectedOutcomes()
     gathered.take(outcomes(stored(7, 0, 2)))
 
     gathered.current.lose()
@@ -191,7 +191,7 @@ def test_documents_of_a_lost_connection_are_forgotten() -> None:
 
 def test_an_outcome_of_a_newer_connection_shows_that_the_older_one_is_lost() -> None:
     """Also if `Lost` comes late; it then removes nothing of the new connection."""
-    gathered = Gathered()
+    gathered = CollectedOutcomes()
     gathered.take(outcomes(stored(7, 0, 2)))
     gathered.take(outcomes(stored(7, 1, 2), origin=gathered.reconnect()))
 
@@ -223,7 +223,7 @@ def test_every_message_is_settled_exactly_once(
     messages: list[list[type]], data: st.DataObject
 ) -> None:
     """Any order of its documents' outcomes, some repeated, with lost connections in between."""
-    gathered, origin = Gathered(), ORIGIN
+    gathered, origin = CollectedOutcomes(), ORIGIN
     for generation in range(1, data.draw(st.integers(1, 3)) + 1):
         arrived = [
             kind(tag, position, len(kinds))

@@ -20,7 +20,7 @@ from flows.values.stop import Stop
 from tests.flows.members import FIRST, SECOND, WITH_KEYS, member
 
 
-class Step:
+class OneShardStep:
     """The `aggregate` step of one shard."""
 
     def __init__(self, **rules: Any) -> None:
@@ -39,7 +39,7 @@ def counted(name: str, **labels: str) -> float:
 def test_a_redelivered_message_is_held_and_leaves_with_its_first_copy() -> None:
     """It counts in the accounts, and as deduplicated when it leaves."""
     before = counted("hopper_deduplicated_total")
-    step = Step(count=2)
+    step = OneShardStep(count=2)
     step.take(member(1, '"a"', message_id="one"))
     step.take(member(7, '"a"', message_id="one", origin=SECOND, redelivered=True))
     assert step.account.counts == (2, 0, 0, 2, 1)
@@ -52,7 +52,7 @@ def test_a_redelivered_message_is_held_and_leaves_with_its_first_copy() -> None:
 
 def test_members_of_a_lost_connection_are_forgotten() -> None:
     """But the duplicate of such a message takes its place."""
-    step = Step(count=5)
+    step = OneShardStep(count=5)
     step.take(member(1, '"a"', message_id="one"), member(2, '"b"', message_id="two"))
     step.take(member(7, '"a"', message_id="one", origin=SECOND, redelivered=True))
 
@@ -66,7 +66,7 @@ def test_members_of_a_lost_connection_are_forgotten() -> None:
 )
 def test_outcomes_of_late_messages_are_counted(late: str, became: str) -> None:
     before = counted("hopper_late_total", became=became)
-    step = Step(count=2, remember=10, late=late)
+    step = OneShardStep(count=2, remember=10, late=late)
     step.take(member(1, '"a"', message_id="one"), member(2, '"a"', message_id="two"))
 
     step.take(member(3, '"a"', message_id="three"))
