@@ -126,7 +126,7 @@ SHOWN_BY = {
         "test_one_refused_message_is_parked_and_six_hundred_are_stored"
     ),
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
-    "Elasticsearch lets the job not in": "test_a_refused_login_is_logged_as_an_error",
+    "The login is wrong": "test_a_refused_login_is_logged_as_an_error",
     "At the start it is clear": "test_what_would_refuse_every_document_is_found_at_the_start",
     "It answers 404": "test_who_is_refused_for_good_is_not_waited_for",
     "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",
