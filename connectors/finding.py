@@ -1,6 +1,6 @@
-"""What a look at a service finds, for a person who asks: `hopper check --connect`.
+"""The result of checking a service, for `hopper check --connect`.
 
-Pure: the values, and nothing that asks.
+Pure.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """The result of checking one thing."""
 
     subject: str
-    """What was looked at: `queue orders`."""
+    """The name of what was checked, such as `queue orders`."""
     ok: bool | None
-    """Whether the job can work with it; `None`: it cannot be known."""
-    told: str
-    """What was found, and what helps where it is not ok; without a password."""
+    """Whether the job can work with it; `None`: unknown."""
+    text: str
+    """The result, with the remedy if it is not ok; without a password."""

@@ -36,7 +36,7 @@ class _Generator(GenerateJsonSchema):
 def plain_schema() -> Node:
     """Simplify pydantic's schema: a key with several alternatives has them in one flat list.
 
-    `null` is an alternative only where it is not the default, since a key can be omitted.
+    `null` is an alternative only if it is not the default, because the user can omit the key.
     """
     root = Pipeline.model_json_schema(schema_generator=_Generator)
     for mapping in (root, *root["$defs"].values()):
@@ -62,7 +62,7 @@ def plain_schema() -> Node:
 
 
 def references(node: Node) -> Iterator[tuple[str, str]]:
-    """The names of the mappings in a value, each with the suffix of its path."""
+    """Yield the names of the mappings in a value, each with the suffix of its path."""
     if "$ref" in node:
         yield str(node["$ref"]).removeprefix("#/$defs/"), ""
     inner = {"[]": node.get("items"), ".<name>": node.get("additionalProperties")}
@@ -93,7 +93,7 @@ def _allow_substitution(node: Node) -> None:
 
 
 _ABOUT = ("description", "default", "examples")
-"""Keys of a schema that describe a value, and are no rule."""
+"""Keys of a schema that describe a value, and are not rules."""
 
 
 def _one_line(text: str) -> str:

@@ -37,7 +37,7 @@ def counted() -> str:
 
 
 def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator[str]:
-    """The table of a mapping, and those of the mappings in it."""
+    """Yield the lines of the table of a mapping, and of the mappings in it."""
     if path:
         yield f"\n## `{path}`\n\n{mapping['description']}\n"
     yield "| Key | Value | Default | |"
@@ -60,7 +60,7 @@ def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator
 
 
 def _value(node: Node) -> str:
-    """The type of a key's value, in words."""
+    """Return the type of a key's value, in words."""
     if "title" in node:
         return str(node["title"])
     words = node.get("enum", [node["const"]] if "const" in node else [])
@@ -87,7 +87,7 @@ def _code(value: Any) -> str:
 
 
 def _files() -> dict[Path, str]:
-    """The generated files and their content."""
+    """Return the generated files, with their content."""
     return {
         DOCS / "reference.md": _filled("reference", reference()),
         DOCS / "operations.md": _filled("operations", counted()),
@@ -97,7 +97,7 @@ def _files() -> dict[Path, str]:
 
 
 def _filled(name: str, text: str) -> str:
-    """A page with this text as its generated part."""
+    """Return a page with this text as its generated part."""
     page = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     before, begin, rest = page.partition("<!-- generated -->\n")
     _, end, after = rest.partition("<!-- /generated -->\n")

@@ -1,4 +1,4 @@
-"""The version of Hopper: the one place that has it."""
+"""The version of Hopper; no other file has it."""
 
 VERSION = "0.1.0"
-"""By the rules of semantic versioning."""
+"""Follows semantic versioning."""

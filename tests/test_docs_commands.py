@@ -5,7 +5,7 @@ from __future__ import annotations
 from connectors.rabbitmq.dead_letter_handlers import MAX_IN_FLIGHT
 from flows.cli import exit_codes
 from flows.cli.letters.list_kinds import SOON_DROPPED
-from flows.cli.letters.queue import MAX_LOOK
+from flows.cli.letters.queue import MAX_BROWSED
 from flows.cli.page import page
 from tests.documents import DEAD_LETTERS, ROOT, table
 
@@ -31,5 +31,5 @@ def test_the_numbers_are_those_of_the_code() -> None:
     text = DEAD_LETTERS.read_text()
     assert f"up to {MAX_IN_FLIGHT} messages in flight" in text
     assert f"`list` warns from {SOON_DROPPED} on" in text
-    assert f"no more than {MAX_LOOK} are looked at" in page()
+    assert f"browses at most {MAX_BROWSED}" in page()
     assert f"up to {MAX_IN_FLIGHT} messages may be sent twice" in page()

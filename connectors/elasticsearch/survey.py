@@ -1,7 +1,7 @@
-"""Asks a cluster for everything that the job needs of it, and stores nothing.
+"""Checks a cluster for everything that the job needs, without storing anything.
 
-The questions are those of the start of the job; they go on after what is wrong, so that all of it
-is told. A sample of documents is tried by a simulation, which Elasticsearch has since 8.12.
+It checks the same as the job does at its start, but continues after an error, so that the user sees
+all errors at once. Elasticsearch simulates storing a sample of documents, since version 8.12.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from connectors.message import Properties, Rejection
 from connectors.reject_kind import kind_of
 
 MAX_INDICES = 10
-"""Of a template, that documents of a sample name: each is asked for."""
+"""The largest number of indices to check, if the index is a template that a sample fills."""
 MAX_KINDS = 5
-"""Of reasons why documents of a sample would be rejected, that are told."""
+"""The largest number of kinds of reasons to report for the documents of a sample."""
 
 
 class Sample(msgspec.Struct, kw_only=True, frozen=True):
-    """A document that is tried."""
+    """A document to simulate, with its address."""
 
     line: int
     document: dict[str, Any]
@@ -45,7 +45,7 @@ def survey(
     seconds: float,
     now: float,
 ) -> list[Finding]:
-    """Ask the cluster, each time for at most so many `seconds`.
+    """Check the cluster; each request may take `seconds`.
 
     `sample`: documents, each with the number of its line, as they would come from the first queue.
     `queues` and `now` fill templates.
@@ -76,26 +76,24 @@ def _access(client: Client) -> Finding:
     try:
         reading = read(client.send_empty_bulk(), 0)
         if isinstance(reading, Retry):
-            told = refused_for_good(client, reading)
+            refusal = refused_for_good(client, reading)
             waits = f"{where} takes no documents now: the job would wait: {reading.reason}"
-            return Finding("Elasticsearch", False, told or waits)
+            return Finding("Elasticsearch", False, refusal or waits)
         reply = client.ask("GET", "/?filter_path=version.number")
     except Unavailable as error:
         return Finding("Elasticsearch", False, str(error))
     version = _decoded(reply.body).get("version", {}).get("number", "of an unknown version")
-    return Finding("Elasticsearch", True, f"{version} {where} lets us in")
+    return Finding("Elasticsearch", True, f"{version} {where} accepts the login")
 
 
 def _indices(client: Client, spec: ElasticsearchSink, names: Sequence[str]) -> Iterator[Finding]:
-    """What documents are written to; of a template, as far as the sample tells."""
+    """Yield the findings about the index; for a template, about the indices of the sample."""
     if not names:
-        told = (
-            "each document names its own: give a --sample, and those of its documents are asked for"
-        )
-        yield Finding(f"index {spec.index}", None, told)
+        text = "each document names its own index: give a --sample to check those of its documents"
+        yield Finding(f"index {spec.index}", None, text)
     for name in names[:MAX_INDICES]:
         target = Target(client, spec, name)
-        yield _asked(f"writing to {name}", target.check_privilege, "nothing forbids it")
+        yield _checked(f"writing to {name}", target.check_privilege, "is permitted")
         try:
             found = target.find()
             target.check_state(found)
@@ -107,10 +105,10 @@ def _indices(client: Client, spec: ElasticsearchSink, names: Sequence[str]) -> I
 def _pipeline(client: Client, spec: ElasticsearchSink) -> Iterator[Finding]:
     name = spec.pipeline
     if name is not None:
-        yield _asked(f"ingest pipeline {name}", lambda: check_pipeline(client, name), "exists")
+        yield _checked(f"ingest pipeline {name}", lambda: check_pipeline(client, name), "exists")
 
 
-def _asked(subject: str, check: Callable[[], None], fine: str) -> Finding:
+def _checked(subject: str, check: Callable[[], None], fine: str) -> Finding:
     try:
         check()
     except Unavailable as error:
@@ -121,7 +119,7 @@ def _asked(subject: str, check: Callable[[], None], fine: str) -> Finding:
 def _addressed(
     addressing: ElasticsearchAddressing, sample: Sequence[tuple[int, dict[str, Any]]], now: float
 ) -> tuple[list[Sample], list[Finding]]:
-    """Where the documents of a sample go; and what is told of those that go nowhere."""
+    """Return the documents with their addresses, and findings about those without."""
     found, nowhere = [], []
     for line, document in sample:
         body = msgspec.json.encode(document)
@@ -132,24 +130,24 @@ def _addressed(
             index, name = where
             index = index or addressing.index or ""
             found.append(Sample(line=line, document=document, index=index, id=name or f"{line}"))
-    return found, [Finding("sample", False, told) for told in nowhere[:MAX_KINDS]]
+    return found, [Finding("sample", False, text) for text in nowhere[:MAX_KINDS]]
 
 
 def _sample(
     client: Client, spec: ElasticsearchSink, samples: Sequence[Sample]
 ) -> Iterator[Finding]:
-    """Whether Elasticsearch would store the documents, by mapping and ingest pipeline."""
+    """Yield whether Elasticsearch would store the documents, by mapping and ingest pipeline."""
     if not samples:
         return
     if spec.action not in ("index", "create"):
-        yield Finding("sample", None, f"is not tried: action: {spec.action} stores no documents")
+        yield Finding("sample", None, f"not checked: action: {spec.action} stores no documents")
         return
     docs = [{"_index": s.index, "_id": s.id, "_source": s.document} for s in samples]
     pipeline = f"?pipeline={quote(spec.pipeline, safe='')}" if spec.pipeline else ""
     reply = client.ask("POST", f"/_ingest/_simulate{pipeline}", msgspec.json.encode({"docs": docs}))
     answers = _decoded(reply.body).get("docs")
     if reply.status != 200 or not isinstance(answers, list) or len(answers) != len(samples):
-        yield Finding("sample", None, f"cannot be tried: Elasticsearch says {reply.status}")
+        yield Finding("sample", None, f"cannot be checked: Elasticsearch answers {reply.status}")
         return
     kinds: dict[str, list[tuple[int, str]]] = {}
     for one, answer in zip(samples, answers, strict=True):
@@ -162,7 +160,7 @@ def _sample(
         more = f", and {len(several) - 1} more like it" if len(several) > 1 else ""
         yield Finding("sample", False, f"line {line}{more}: {reason}")
     if not kinds:
-        yield Finding("sample", True, f"all {len(samples)} documents fit, as a simulation tells")
+        yield Finding("sample", True, f"all {len(samples)} documents fit, by simulation")
 
 
 def _decoded(body: bytes) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What is done with the messages of a dead-letter queue: looked at, discarded, or replayed.
+"""Browses, discards or replays the messages of a dead-letter queue.
 
 All of it runs while `DeadLetterQueue.go_over` waits.
 """
@@ -24,21 +24,21 @@ from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
 
 MAX_IN_FLIGHT = 100
-"""Messages that are published, and for all that is known still in the dead-letter queue: an
-interrupted replay may repeat them."""
+"""The largest number of messages that are published and may still be in the dead-letter queue: an
+interrupted replay may send them twice."""
 
 
 class _Selecting:
-    """Picks the messages that are meant, and counts them."""
+    """Selects messages, and counts them."""
 
     def __init__(self, selection: Selection, now: datetime, limit: float) -> None:
         self._selection, self._now, self._limit = selection, now, limit
         self.selected = 0
         self.kinds = Counter[str]()
-        """Of all messages that were looked at."""
+        """Number of browsed messages by kind of reason."""
 
     def _select(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """No more than `limit`, and then no more are read."""
+        """Return the selected messages; stop reading when `limit` is reached."""
         found = []
         for letter in letters:
             if self.selected < self._limit:
@@ -51,8 +51,8 @@ class _Selecting:
         return found
 
 
-class Look(_Selecting):
-    """Hands over the messages that are meant, and leaves all of them where they are."""
+class Browse(_Selecting):
+    """Passes the selected messages on, and leaves all of them in the queue."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class Look(_Selecting):
         limit: float,
         show: Callable[[Sequence[DeadLetter]], None],
     ) -> None:
-        """`show` is called with no more than `limit`; what it raises ends the pass."""
+        """`show` is called with at most `limit` messages; an error that it raises ends the pass."""
         super().__init__(selection, now, limit)
         self._show = show
         self.busy = False
-        """See `Handler`; it never is."""
+        """See `Handler`; it is never busy."""
 
     def begin(self, queue: DeadLetterQueue) -> None:
         """See `Handler`."""
@@ -80,21 +80,21 @@ class Look(_Selecting):
         on_ended()
 
 
-class Discard(Look):
-    """Removes the messages that are meant, after they were handed over to be kept elsewhere."""
+class Discard(Browse):
+    """Removes the selected messages, after `show` has kept them elsewhere."""
 
     def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
         """See `Handler`."""
-        meant = self._select(queue, letters)
-        self._show(meant)
-        for letter in meant:
+        selected = self._select(queue, letters)
+        self._show(selected)
+        for letter in selected:
             queue.acknowledge(letter)
 
 
 class Replay(_Selecting):
-    """Publishes the messages that are meant, and removes each once the broker has confirmed it.
+    """Publishes the selected messages, and removes each after the broker has confirmed it.
 
-    So at any moment each message is in the dead-letter queue, or where it was sent, or in both.
+    So at any moment, each message is in the dead-letter queue, in its target, or in both.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Replay(_Selecting):
         *,
         dry_run: bool,
     ) -> None:
-        """`urls` of the broker that messages are published to; no more than `limit` are."""
+        """`urls`: of the broker to publish to; `limit`: the most messages to replay."""
         super().__init__(selection, now, limit)
         self._plan, self._urls, self._dry_run = plan, urls, dry_run
         self._queue: DeadLetterQueue | None = None
@@ -117,15 +117,15 @@ class Replay(_Selecting):
         self._unconfirmed: dict[int, DeadLetter] = {}
         self._returned: dict[int, str] = {}
         self._published = 0
-        self._removing = 0  # acknowledged, but perhaps not processed by the broker
-        self._asked = False  # whether it has processed some of them
+        self._removing = 0  # acknowledged, but the broker may not have processed them
+        self._awaits_removal = False  # waits for the broker to process some of them
         self._leaving = False
         self.replayed = 0
         """Confirmed; in a dry run: would be published."""
         self.routes = Counter[Route]()
-        """Where they were sent, those too that no queue took."""
+        """Number of published messages by route, including those that no queue takes."""
         self.left = Counter[str]()
-        """Messages that were meant and stay, by why."""
+        """Number of selected messages that stay, by the reason."""
 
     @property
     def busy(self) -> bool:
@@ -153,14 +153,14 @@ class Replay(_Selecting):
         self._queue.consume()
 
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
-        """See `LinkOwner`: what is not confirmed stays in the dead-letter queue."""
+        """See `LinkOwner`; unconfirmed messages stay in the dead-letter queue."""
         if self._leaving:
             return
         assert self._queue is not None
         assert self._link is not None
         self._leaving = True
-        told = f"{self._link.address}: {reason}{': ' if remedy else ''}{remedy}"
-        self._link.close(partial(self._queue.visit.fail, told))
+        error = f"{self._link.address}: {reason}{': ' if remedy else ''}{remedy}"
+        self._link.close(partial(self._queue.visit.fail, error))
 
     def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
         """See `Handler`."""
@@ -198,7 +198,7 @@ class Replay(_Selecting):
             self._channel.basic_publish(*route, letter.message.body, properties, mandatory=True)
 
     def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
-        """No queue takes it; the broker confirms it all the same, right after this."""
+        """Note that no queue takes a message; the broker still confirms it, right after this."""
         self._returned[properties.headers[NUMBER]] = "no queue takes it"
 
     def _on_confirm(self, frame: Any) -> None:
@@ -218,14 +218,14 @@ class Replay(_Selecting):
         self._go_on()
 
     def _on_removed(self, count: int) -> None:
-        self._asked = False
+        self._awaits_removal = False
         self._removing -= count
         self._go_on()
 
     def _go_on(self) -> None:
         assert self._queue is not None
-        if self._removing and not self._asked:
-            self._asked = True
+        if self._removing and not self._awaits_removal:
+            self._awaits_removal = True
             self._queue.after_acknowledgements(partial(self._on_removed, self._removing))
         self._publish()
         self._queue.progress()

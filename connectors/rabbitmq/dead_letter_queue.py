@@ -1,7 +1,7 @@
-"""Goes once over the messages of a dead-letter queue, and gives back what it does not take.
+"""Reads the messages of a dead-letter queue once, and requeues those that it does not remove.
 
-It consumes, since that works on every type of queue. What is neither acknowledged nor given back
-when the process ends in the middle, the broker gives back itself.
+It consumes them, because that works on every type of queue. If the process ends in the middle, the
+broker requeues all messages that are not acknowledged.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ from connectors.rabbitmq.visit import Visit
 from connectors.rabbitmq.wire import BatchConnection
 
 QUIET = 1.0
-"""Seconds without a message after which there are no more: another consumer may have some of those
-that were counted, and a stream counts none."""
+"""Seconds without a message after which the pass ends: another consumer may have some of the
+messages that the broker counted, and it does not count those of a stream."""
 PATIENCE = 30.0
-"""Seconds to wait for what was begun."""
+"""Seconds to wait for progress while the handler is busy."""
 MAX_HELD = 65535
-"""Messages that are held at a time, and are neither acknowledged nor given back: the most that
-AMQP's `basic.qos` can say. When so many stay, those behind them are not reached."""
+"""The largest number of unacknowledged messages: the maximum of AMQP's `basic.qos`. If so many stay
+in the queue, the pass does not reach those behind them."""
 MAX_HELD_OF_A_STREAM = 1000
-"""It goes on when these are acknowledged, which removes nothing."""
-LOOK_AFTER = 0.1
-"""Seconds between two looks at what only time changes."""
+"""The same for a stream: an acknowledgement lets more arrive, and removes nothing."""
+CHECK_EVERY = 0.1
+"""Seconds between two checks whether the pass is over."""
 
 FROM_THE_FIRST: Mapping[str, Any] = MappingProxyType({OFFSET: "first"})
 
 
 class Handler(Protocol):
-    """What is done with the messages; all of it on the thread that waits."""
+    """Handles the messages of a pass, on the thread that waits for its end."""
 
     def begin(self, queue: DeadLetterQueue) -> None:
         """Prepare; `queue.consume` begins the pass."""
 
     def take(self, queue: DeadLetterQueue, letters: Sequence[DeadLetter]) -> None:
-        """Look at these, in the order of the queue."""
+        """Handle messages, in the order of the queue."""
 
     @property
     def busy(self) -> bool:
-        """Something is under way that must end first."""
+        """Something is in flight, so the pass must not end yet."""
 
     def end(self, on_ended: Callable[[], None]) -> None:
-        """Leave; `on_ended` is called when that is done."""
+        """Release everything, then call `on_ended`."""
 
 
 class DeadLetterQueue:
     """One pass over a queue."""
 
     def __init__(self, urls: Sequence[str], queue: str, limit: int | None) -> None:
-        """`limit`: the most messages to read; never more than are there at the beginning."""
+        """`limit`: the most messages to read; `None`: all that are in the queue at the start."""
         there = [topology.exists(queue, refusal.BROWSE)]
         self.visit = Visit(urls, "hopper dead-letters", there)
         self._queue, self._limit = queue, limit
@@ -72,22 +72,22 @@ class DeadLetterQueue:
         self._active, self._ending = time.monotonic(), False
         self._counted_messages, self._most, self._prefetch = 0, inf, 0
         self.there: int | None = None
-        """How many messages were ready when the pass began; `None`: a stream does not tell."""
+        """Number of ready messages at the start of the pass; `None`: unknown, for a stream."""
         self.is_stream = False
-        self.looked_at = 0
-        """Messages that were read."""
+        self.browsed = 0
+        """Number of messages read."""
 
     def go_over(self, handler: Handler) -> None:
-        """Hand each message over, and wait until it is done with all of them.
+        """Pass each message to the handler, and wait until it has handled all of them.
 
         Raises:
-            Unavailable: the broker cannot be reached, or refuses, or the connection is lost.
+            Unavailable: the broker is unreachable or refuses, or the connection is lost.
         """
         self._handler = handler
         self.visit.make(self._connected)
 
     def consume(self) -> None:
-        """Begin to read; the handler is ready."""
+        """Begin to read; the handler calls it when it is ready."""
         assert self._channel is not None
         self._channel.queue_declare(self._queue, passive=True, callback=self._counted)
 
@@ -100,10 +100,10 @@ class DeadLetterQueue:
     def after_acknowledgements(self, then: Callable[[], None]) -> None:
         """Call `then` when the broker has processed all acknowledgements that were sent.
 
-        Until then, the end of this process may undo them: the broker discards what it has not read
-        from a connection that breaks. It answers the methods of a channel in their order. (A quorum
-        queue may still forget some that wait in the channel for Raft.) At the end of the pass,
-        nothing is called.
+        Until then, the end of this process may undo them: when a connection breaks, the broker
+        discards what it has not read. It answers the methods of a channel in their order, so its
+        next answer shows that it has read them. (A quorum queue may still lose some that wait for
+        Raft.) At the end of the pass, `then` is not called.
         """
         assert self._channel is not None
         if not self._ending:
@@ -113,10 +113,10 @@ class DeadLetterQueue:
         """Read no more."""
         if self._tag is not None and self._channel is not None and self._channel.is_open:
             tag, self._tag = self._tag, None
-            self._channel.basic_cancel(tag, callback=lambda _: self.look())
+            self._channel.basic_cancel(tag, callback=lambda _: self.check())
 
-    def look(self) -> None:
-        """See whether all is done; it is called again and again, and whenever something ends."""
+    def check(self) -> None:
+        """End the pass if all is done; called periodically, and whenever something ends."""
         if self._ending or self._handler is None:
             return
         idle = time.monotonic() - self._active
@@ -131,9 +131,9 @@ class DeadLetterQueue:
             )
 
     def progress(self) -> None:
-        """Something has come of what is under way."""
+        """Note that the handler has made progress."""
         self._active = time.monotonic()
-        self.look()
+        self.check()
 
     def _connected(self, connection: BatchConnection, channel: Channel) -> None:
         self._connection, self._channel = connection, channel
@@ -149,7 +149,7 @@ class DeadLetterQueue:
         self._connection.channel(on_open_callback=partial(self._opened, arguments))
 
     def _opened(self, arguments: Mapping[str, Any], channel: Channel) -> None:
-        """Try it as a stream first: all other queues refuse the argument, and deliver nothing."""
+        """Consume it as a stream first: other queues refuse the argument, and deliver nothing."""
         self._channel = channel
         channel.add_on_close_callback(partial(self._closed, arguments))
         bounds = [self._limit, None if arguments else self._counted_messages]
@@ -177,34 +177,36 @@ class DeadLetterQueue:
         self._go_on()
 
     def _go_on(self) -> None:
-        self.look()
+        self.check()
         if not self._ending:
-            self.visit.loop.call_later(LOOK_AFTER, self._go_on)
+            self.visit.loop.call_later(CHECK_EVERY, self._go_on)
 
     def _on_messages(self, messages: list[Message]) -> None:
-        """What comes beyond the limit is given back with the rest."""
+        """Pass messages on; those beyond the limit are requeued at the end."""
         assert self._handler is not None
         assert self._channel is not None
         self._active = time.monotonic()
-        wanted = messages[: int(min(self._most - self.looked_at, len(messages)))]
+        wanted = messages[: int(min(self._most - self.browsed, len(messages)))]
         if self._tag is None or not wanted:
             return
         letters = [read(message) for message in wanted]
-        # Else it would be taken for a queue that keeps what is acknowledged.
-        assert letters[0].is_of_stream or not self.is_stream, "no stream, and takes its arguments"
-        self.looked_at += len(wanted)
+        # The pass acknowledges everything in a stream: in another queue, that would lose messages.
+        assert letters[0].is_of_stream or not self.is_stream, (
+            "not a stream, but takes its arguments"
+        )
+        self.browsed += len(wanted)
         self._handler.take(self, letters)
-        if self.is_stream:  # nothing is removed by that, and more comes
+        if self.is_stream:  # removes nothing, and lets more arrive
             self._channel.basic_ack(messages[-1].tag, multiple=True)
-        if self.looked_at >= self._most:
+        if self.browsed >= self._most:
             self.stop()
-        self.look()
+        self.check()
 
     def _end(self) -> None:
-        """Give back what was not taken, in its order; then leave."""
+        """Requeue the messages that were not acknowledged, in their order; then leave."""
         assert self._channel is not None
         self._ending = True
-        if self.looked_at and not self.is_stream:
+        if self.browsed and not self.is_stream:
             self._channel.basic_nack(0, multiple=True, requeue=True)
         self._channel.close()
 
@@ -215,11 +217,11 @@ class DeadLetterQueue:
             assert self._handler is not None
             self._handler.end(self.visit.done)
         elif not isinstance(error, ChannelClosedByBroker):
-            pass  # the connection is lost, which the visit tells
+            pass  # the connection is lost, which the visit reports
         elif arguments and error.reply_code == refusal.PRECONDITION_FAILED:
             self._tag = None
             self._open({})
         else:
-            told = describe(error)
-            remedy = refusal.remedy(refusal.BROWSE, error.reply_code, told)
-            self.visit.fail(f"{self.visit.address}: {told}{': ' if remedy else ''}{remedy}")
+            reason = describe(error)
+            remedy = refusal.remedy(refusal.BROWSE, error.reply_code, reason)
+            self.visit.fail(f"{self.visit.address}: {reason}{': ' if remedy else ''}{remedy}")

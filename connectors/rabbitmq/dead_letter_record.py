@@ -1,7 +1,7 @@
-"""What a dead letter tells of itself, and which of many are meant.
+"""Reads the headers of a dead letter, and selects dead letters.
 
-Pure: the time is an argument. Headers may be missing, or be of other types, since anybody can
-publish to the queue.
+Pure: the time is an argument. Headers may be missing or of other types, because other programs can
+publish to the queue too.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from connectors.rabbitmq.properties import decode, header
 from connectors.reject_kind import kind_of
 
 NO_REASON = "no reason recorded"
-"""The kind of messages that Hopper has not dead-lettered."""
+"""The kind of messages that Hopper did not dead-letter."""
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, frozen=True):
-    """One message of the queue, and what is recorded with it."""
+    """One message of the queue, with the values of its headers."""
 
     message: Message
     properties: Properties
-    """Empty where they cannot be read."""
+    """Empty: they cannot be read."""
     reason: str
-    """Empty: none is recorded."""
+    """Empty: there is none."""
     status: int | None
     index: str | None
     id: str | None
@@ -38,14 +38,13 @@ class DeadLetter(msgspec.Struct, kw_only=True, frozen=True):
     time: datetime | None
     """When it was dead-lettered."""
     queue: str | None
-    """Where it was consumed from."""
+    """The queue that it was consumed from."""
     exchange: str | None
     routing_key: str | None
     replays: int
-    """How often it was replayed, and rejected again."""
+    """How many times it was replayed, and rejected again."""
     deliveries: int
-    """How often the dead-letter queue has handed it out and got it back; only quorum queues
-    count."""
+    """How many times the dead-letter queue has delivered it; only quorum queues count."""
 
     @property
     def kind(self) -> str:
@@ -54,11 +53,11 @@ class DeadLetter(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def is_of_stream(self) -> bool:
-        """A stream has delivered it, this time or before it was rejected."""
+        """A stream has delivered it, now or before it was rejected."""
         return OFFSET in (self.properties.headers or {})
 
     def age(self, now: datetime) -> float | None:
-        """In seconds."""
+        """Return the seconds since it was dead-lettered; `None`: unknown."""
         return None if self.time is None else (now - self.time).total_seconds()
 
 
@@ -100,20 +99,20 @@ def _time(text: str | None) -> datetime | None:
 
 
 class Selection(msgspec.Struct, kw_only=True, frozen=True):
-    """Which dead letters are meant: those to which all of it applies."""
+    """A selection of dead letters: all conditions must hold."""
 
     kinds: Sequence[str] = ()
     """Beginnings of kinds; any of them."""
     reasons: Sequence[str] = ()
     """Parts of reasons; any of them."""
     index: str | None = None
-    """With `*` for any text."""
+    """`*` matches any text."""
     older_than: float | None = None
-    """Seconds; a message whose age is not known is neither older nor newer."""
+    """In seconds; a message of unknown age is neither older nor newer."""
     newer_than: float | None = None
 
     def holds(self, letter: DeadLetter, now: datetime) -> bool:
-        """Whether a dead letter is meant."""
+        """Return whether a dead letter is selected."""
         age = letter.age(now)
         return (
             (not self.kinds or any(letter.kind.startswith(kind) for kind in self.kinds))

@@ -1,7 +1,7 @@
-"""Asks a broker for everything that the job needs of it, and changes and consumes nothing.
+"""Checks a broker for everything that the job needs, without changing or consuming anything.
 
-Where the start of the job makes a queue or a binding, this looks whether it could. It goes on after
-what is wrong, so that all of it is told.
+Where the job declares a queue or a binding at its start, this checks whether it could. It continues
+after an error, so that the user sees all errors at once.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ NOTHING: Mapping[int, str] = MappingProxyType({})
 
 
 class Question(NamedTuple):
-    """One question, on a channel of its own."""
+    """One request to the broker, on a channel of its own."""
 
     subject: str
     asks: Preparation
     yes: Callable[[Any], str]
-    """What the answer tells."""
+    """answer -> the text of the finding."""
     fine: Mapping[int, str] = NOTHING
-    """What a refusal tells that is none for the job, by its code."""
+    """The text for a refusal that is no problem for the job, by its code."""
     only_if: str | None = None
-    """The subject that must have been there."""
+    """Ask only if this subject exists."""
 
 
 def survey(
     source: RabbitMQSource, dead_letter: RabbitMQDeadLetter | None, seconds: float
 ) -> list[Finding]:
-    """Ask the broker, or both where dead letters have one of their own; each within `seconds`."""
+    """Check the broker, and that of dead letters if it is another; each within `seconds`."""
     questions = list(of_source(source))
     if dead_letter is None:
         return _Asking(source.url, questions, seconds).findings()
@@ -57,7 +57,7 @@ def survey(
 
 
 def of_source(spec: RabbitMQSource) -> Iterator[Question]:
-    """What the consumers need."""
+    """Yield the questions about what consumers need."""
     for name in spec.queue:
         yield from _of_queue(spec.of_queue(name))
     if isinstance(spec.declare, Declare):
@@ -87,7 +87,7 @@ def _of_queue(spec: RabbitMQSource) -> Iterator[Question]:
 
 
 def of_dead_letter(spec: RabbitMQDeadLetter) -> Iterator[Question]:
-    """What dead letters need; that they may be published to an exchange, only that shows."""
+    """Yield the questions about dead letters; only publishing shows if an exchange permits it."""
     [looks] = topology.of_dead_letter(spec)
     asks = looks._replace(if_missing=None)
     if spec.exchange:
@@ -100,7 +100,7 @@ def of_dead_letter(spec: RabbitMQDeadLetter) -> Iterator[Question]:
 
 
 class _Asking:
-    """The questions to one broker, one after the other."""
+    """Asks one broker its questions, one after the other."""
 
     def __init__(self, urls: Sequence[str], questions: list[Question], seconds: float) -> None:
         self._visit = Visit(urls, "hopper check", seconds=seconds)
@@ -109,7 +109,7 @@ class _Asking:
         self._connection: BatchConnection | None = None
 
     def findings(self) -> list[Finding]:
-        """Ask all of them."""
+        """Ask all questions, and return the findings."""
         try:
             self._visit.make(self._connected)
         except Unavailable as error:
@@ -120,7 +120,7 @@ class _Asking:
         self._connection = connection
         version = (connection.server_properties or {}).get("version", "of an unknown version")
         self._found.append(
-            Finding("RabbitMQ", True, f"{version} at {self._visit.address} lets us in")
+            Finding("RabbitMQ", True, f"{version} at {self._visit.address} accepts the login")
         )
         self._next()
 
@@ -150,7 +150,7 @@ class _Asking:
             elif isinstance(error, ChannelClosedByBroker):
                 self._found.append(_refused(question, error))
                 self._next()
-            # Else the whole connection is lost, which the visit tells.
+            # Otherwise the connection is lost, which the visit reports.
 
         assert self._connection is not None
         self._connection.channel(on_open_callback=opened)
@@ -160,9 +160,9 @@ def _refused(question: Question, error: ChannelClosedByBroker) -> Finding:
     code = error.reply_code
     if code in question.fine:
         return Finding(question.subject, True, question.fine[code])
-    told = describe(error)
-    helps = refusal.remedy(question.asks.remedies, code, told)
-    return Finding(question.subject, False, f"{told}: {helps or 'try again: this may pass'}")
+    reason = describe(error)
+    remedy = refusal.remedy(question.asks.remedies, code, reason)
+    return Finding(question.subject, False, f"{reason}: {remedy or 'try again: this may pass'}")
 
 
 def _is_there(_answer: object) -> str:
@@ -179,9 +179,9 @@ def _passive_exchange(name: str) -> Callable[[Channel, Done], object]:
 
 
 def _try_to_consume(queue: str) -> Callable[[Channel, Done], object]:
-    """Ask to consume with an argument that is wrong, so that the broker never does it.
+    """Ask to consume with an invalid argument, so that the broker always refuses.
 
-    It looks first whether the user may read the queue (403), then at the arguments (406).
+    The broker checks first the permission to read the queue (403), then the arguments (406).
     """
     wrong = {"x-priority": "hopper check"}
     return lambda channel, done: channel.basic_consume(
@@ -190,6 +190,6 @@ def _try_to_consume(queue: str) -> Callable[[Channel, Done], object]:
 
 
 def _publish_to_nowhere(channel: Channel, done: Done) -> None:
-    """Publish a message that no queue can take, and that the broker therefore returns."""
+    """Publish a message that no queue takes, so that the broker returns it."""
     channel.add_on_return_callback(lambda *returned: done(returned))
     channel.basic_publish("", f"hopper-check-{uuid4()}", b"", mandatory=True)

@@ -12,7 +12,7 @@ import msgspec
 from connectors.errors import SpecError
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
-from flows.cli.output import RIGHT, UNSURE, WRONG, paint, plural, tell, tell_json
+from flows.cli.output import RIGHT, UNSURE, WRONG, paint, plural, print_json, print_text
 from flows.cli.services import Documents, read_sample, survey
 from flows.config import yaml
 from flows.config.placeholders import Examination, examine_file
@@ -20,56 +20,56 @@ from flows.config.problems import path_text
 from flows.spec import Pipeline, chosen_path
 
 EVERYTHING = ((),)
-"""What needs a value before services can be asked."""
+"""The paths that need real values before Hopper asks the services: all."""
 
 
 class Note(msgspec.Struct):
-    """Something that is wrong with a file (an error), or unwise in it (a warning)."""
+    """An error in a file, or a warning about it."""
 
     severity: Literal["error", "warning"]
     line: int | None
-    """From 1; null: the file cannot be read."""
+    """Counted from 1; null: the file cannot be read."""
     column: int | None
     path: str
-    """Of the key: `source.rabbitmq.url`; empty: none."""
+    """The path of the key, such as `source.rabbitmq.url`; empty: none."""
     text: str
 
 
 class ServiceFinding(msgspec.Struct):
-    """One thing that a service was asked for."""
+    """The answer of a service to one question."""
 
     subject: str
     ok: bool | None
-    """Whether the job can work with it; null: that cannot be known."""
-    told: str
-    """What was found, and what helps where it is not ok."""
+    """Whether the job can work with it; null: unknown."""
+    text: str
+    """What the service says, and the remedy if it is not ok."""
 
 
 class CheckedFile(msgspec.Struct):
-    """What there is to say of one file."""
+    """The result for one file."""
 
     file: str
-    right: bool
-    """The job would take it; it may have warnings."""
+    valid: bool
+    """The file has no errors; it may have warnings."""
     notes: list[Note]
     findings: list[ServiceFinding]
-    """With `--connect`: what the services say."""
+    """The answers of the services, with `--connect`."""
     placeholders: list[str]
-    """Variables without a value, and `file:/path` of files that cannot be read: the check took
-    values of the right type in their place."""
+    """Variables without a value, and `file:/path` of unreadable files: the check uses placeholders
+    of the right type for them."""
 
 
 class Checked(msgspec.Struct):
-    """What `hopper check --json` prints."""
+    """The output of `hopper check --json`."""
 
-    right: bool
-    """All files are."""
+    valid: bool
+    """All files are valid."""
     files: list[CheckedFile]
 
 
 @make(
     "check",
-    "Tell all that is wrong with pipelines, and start nothing.",
+    "Find the errors in pipelines, without starting them.",
     examples=(
         "hopper check",
         "hopper check orders.yaml events.yaml",
@@ -78,18 +78,17 @@ class Checked(msgspec.Struct):
         "hopper check --connect --sample documents.ndjson orders.yaml",
     ),
     codes={
-        exit_codes.DONE: "all files are right, also with warnings",
-        exit_codes.UNAVAILABLE: "--connect: a service refuses something, or does not answer",
-        exit_codes.WRONG: "a file is wrong",
+        exit_codes.DONE: "all files are valid; there may be warnings",
+        exit_codes.UNAVAILABLE: "--connect: a service refuses a request, or does not answer",
+        exit_codes.WRONG: "a file is invalid",
     },
 )
 @click.argument("files", metavar="[FILE]...", nargs=-1)
-@click.option("--connect", is_flag=True, help="Ask the broker and the cluster too.")
+@click.option("--connect", is_flag=True, help="Check the broker and the cluster too.")
 @click.option(
     "--sample",
     metavar="FILE",
-    help="With --connect: documents, one JSON object on a line, that Elasticsearch tries and does "
-    "not store.",
+    help="With --connect: documents, one JSON object a line; Elasticsearch simulates storing them.",
 )
 @click.option(
     "--timeout",
@@ -98,7 +97,7 @@ class Checked(msgspec.Struct):
     default="10s",
     show_default=True,
     callback=options.duration,
-    help="With --connect: how long the broker may take for all questions, the cluster for each.",
+    help="With --connect: timeout for the broker as a whole, and for each request to the cluster.",
 )
 @options.env
 @options.as_json
@@ -110,15 +109,15 @@ def command(
     environment: dict[str, str],
     as_json: bool,
 ) -> int:
-    """Tell all that is wrong with pipelines, and warn of what may not do what one expects.
+    """Find the errors in pipelines, and warn of settings with surprising effects.
 
-    Nothing is started, and nothing is connected to unless --connect is given. A variable that is
-    not set, or a secret file that is not there, is no problem then: a placeholder of the right
-    type stands for it. FILE may be `-`, standard input.
+    The command starts nothing, and connects to nothing without --connect. A variable that is not
+    set, or a secret file that is missing, is then no error: the check uses a placeholder of the
+    right type. FILE may be `-` for standard input.
 
-    With --connect, the broker is asked for its queues, their arguments and permissions, and the
-    cluster for its version, privileges, index and ingest pipeline. Nothing is made, and no message
-    is consumed.
+    With --connect, the command asks the broker for its queues, their arguments and permissions, and
+    the cluster for its version, privileges, index and ingest pipeline. It creates nothing, and
+    consumes no message.
     """
     if sample is not None and not connect:
         raise click.UsageError("--sample needs --connect: only Elasticsearch knows its mapping")
@@ -126,14 +125,14 @@ def command(
     checked = [_check(file, environment) for file in files or (chosen_path(),)]
     if connect:
         for file, one in zip(files or (chosen_path(),), checked, strict=True):
-            if one.right:
+            if one.valid:
                 _connect(file, one, environment, documents, seconds)
-    result = Checked(all(one.right for one in checked), checked)
+    result = Checked(all(one.valid for one in checked), checked)
     if as_json:
-        tell_json(result)
+        print_json(result)
     else:
         for one in checked:
-            _tell(one)
+            _print(one)
     return _code(result)
 
 
@@ -144,7 +143,7 @@ def _connect(
     documents: Documents,
     seconds: float,
 ) -> None:
-    """Add to what is told of a file what the services say."""
+    """Add the answers of the services to the result for a file."""
     pipeline = options.pipeline(file, environment, needed=EVERYTHING)
     checked.findings += [
         ServiceFinding(*one) for one in survey(pipeline, documents, seconds, time.time())
@@ -152,7 +151,7 @@ def _connect(
 
 
 def _code(result: Checked) -> int:
-    if not result.right:
+    if not result.valid:
         return exit_codes.WRONG
     refused = any(found.ok is False for one in result.files for found in one.findings)
     return exit_codes.UNAVAILABLE if refused else exit_codes.DONE
@@ -165,8 +164,8 @@ def _check(file: str, environment: Mapping[str, str]) -> CheckedFile:
     except SpecError as error:
         notes = [_unreadable(name, problem) for problem in error.problems]
         return CheckedFile(name, False, notes, [], [])
-    right = not examination.problems
-    return CheckedFile(name, right, _notes(examination), [], examination.names)
+    valid = not examination.problems
+    return CheckedFile(name, valid, _notes(examination), [], examination.names)
 
 
 def _notes(examination: Examination[Pipeline]) -> list[Note]:
@@ -184,18 +183,18 @@ def _unreadable(name: str, problem: str) -> Note:
     return Note("error", None, None, "", problem.removeprefix(f"{name}: "))
 
 
-def _tell(checked: CheckedFile) -> None:
-    """One line for each note, as compilers write them, and one for the file."""
+def _print(checked: CheckedFile) -> None:
+    """Print a line for each note, in the format of compilers, and one for the file."""
     for note in checked.notes:
         place = [checked.file, *(str(at) for at in (note.line, note.column) if at is not None)]
         mark = paint(note.severity, WRONG if note.severity == "error" else UNSURE)
         path = f"{note.path}: " if note.path else ""
-        tell(f"{':'.join(place)}: {mark}: {path}{note.text}")
-    tell(f"{checked.file} {_verdict(checked)}")
+        print_text(f"{':'.join(place)}: {mark}: {path}{note.text}")
+    print_text(f"{checked.file} {_verdict(checked)}")
     for found in checked.findings:
-        tell(f"  {_MARKS[found.ok]} {found.subject}: {found.told}")
+        print_text(f"  {_MARKS[found.ok]} {found.subject}: {found.text}")
     if checked.placeholders:
-        tell(f"  placeholders stand for {', '.join(checked.placeholders)}")
+        print_text(f"  placeholders used for {', '.join(checked.placeholders)}")
 
 
 _MARKS = {
@@ -207,9 +206,9 @@ _MARKS = {
 
 def _verdict(checked: CheckedFile) -> str:
     counts = {one: _count(checked.notes, one) for one in ("error", "warning")}
-    told = " and ".join(plural(count, one) for one, count in counts.items() if count)
-    verdict = paint("is right", RIGHT) if checked.right else paint("is wrong", WRONG)
-    return f"{verdict}{f', with {told}' if told else ''}"
+    found = " and ".join(plural(count, one) for one, count in counts.items() if count)
+    verdict = paint("is valid", RIGHT) if checked.valid else paint("is invalid", WRONG)
+    return f"{verdict}{f', with {found}' if found else ''}"
 
 
 def _count(notes: Sequence[Note], severity: str) -> int:

@@ -9,9 +9,9 @@ from flows.cli.letters import discard, list_kinds, replay, show
 
 @click.group("dead-letters", short_help="List, show, replay or discard dead letters.")
 def command() -> None:
-    """Look after the messages that were rejected, and are in the queue of dead letters.
+    """List, show, replay or discard the messages in the dead-letter queue.
 
-    The pipeline tells which queue that is: dead_letter, else --queue.
+    The queue is the one of dead_letter in the pipeline, else the one that --queue names.
     """
 
 

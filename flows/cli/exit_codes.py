@@ -1,14 +1,14 @@
-"""The exit codes of all commands; `hopper run` has those of the job."""
+"""The exit codes of all commands, except `hopper run`, which has those of the job."""
 
 from __future__ import annotations
 
 DONE = 0
-"""All is well, or done."""
+"""The command succeeded."""
 UNAVAILABLE = 1
-"""A service cannot be reached, does not let us in, or refuses what the pipeline needs."""
+"""A service is unreachable, refuses the login, or refuses what the pipeline needs."""
 WRONG = 2
-"""An option, a file or the pipeline is wrong; nothing was done."""
+"""An option, a file or the pipeline is invalid; the command did nothing."""
 PARTLY = 3
-"""Some of the dead letters that were selected stay where they are."""
+"""Some of the selected dead letters stay in the queue."""
 INTERRUPTED = 130
-"""Ctrl-C, or no answer to a question; what was done by then is done."""
+"""Ctrl-C, or no answer to a question; what the command did before stays done."""

@@ -8,7 +8,7 @@ import click
 
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
-from flows.cli.output import tell, tell_json
+from flows.cli.output import print_json, print_text
 from flows.graph import as_mermaid, as_text, graph
 from flows.spec import chosen_path
 
@@ -22,7 +22,7 @@ FORMATS = {"text": as_text, "mermaid": as_mermaid}
         "hopper graph",
         "hopper graph orders.yaml --format mermaid > orders.mmd",
     ),
-    codes={exit_codes.DONE: "drawn", exit_codes.WRONG: "the file is wrong"},
+    codes={exit_codes.DONE: "drawn", exit_codes.WRONG: "the file is invalid"},
 )
 @click.argument("file", required=False)
 @click.option(
@@ -31,18 +31,18 @@ FORMATS = {"text": as_text, "mermaid": as_mermaid}
     type=click.Choice(list(FORMATS)),
     default="text",
     show_default=True,
-    help="How it is drawn.",
+    help="The format of the drawing.",
 )
 @options.env
 @options.as_json
 def command(file: str | None, form: str, environment: Mapping[str, str], as_json: bool) -> None:
     """Draw the flow of FILE.
 
-    It tells what completes groups, where they go, and where rejected messages go. Nothing is
-    connected to, and placeholders stand for variables that are not set.
+    It shows what completes groups, where they go, and where rejected messages go. The command
+    connects to nothing, and uses placeholders for variables that are not set.
     """
     drawn = graph(options.pipeline(file or chosen_path(), environment))
     if as_json:
-        tell_json(drawn)
+        print_json(drawn)
     else:
-        tell(FORMATS[form](drawn))
+        print_text(FORMATS[form](drawn))

@@ -17,15 +17,15 @@ from flows.cli import exit_codes
 from flows.cli.output import error
 
 COMMANDS = ("check", "dead-letters", "graph", "run", "schema", "version")
-"""Each is a module beside this one, of the same name, with `_` for `-`."""
+"""The names of the commands; each has a module of that name, with `_` for `-`."""
 
 
 WIDTH = 100
-"""Characters of a line of help, where the terminal has as many."""
+"""The largest width of help, in characters."""
 
 
 class Commands(click.Group):
-    """The commands, imported when they are needed."""
+    """The commands, each imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See `click.Group`."""
@@ -44,11 +44,11 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
-    epilog="Each command has examples in its --help. The pipeline is FILE, else what "
+    epilog="The --help of each command has examples. The pipeline is FILE, else the file that "
     "HOPPER_PIPELINE names, else pipeline.yaml.",
 )
 def hopper() -> None:
-    """Check, run and look after a pipeline from RabbitMQ to Elasticsearch."""
+    """Check, run and operate a pipeline from RabbitMQ to Elasticsearch."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -71,7 +71,7 @@ def run(arguments: list[str] | None = None) -> int:
     except Unavailable as unavailable:
         error(str(unavailable))
         return exit_codes.UNAVAILABLE
-    except click.Abort:  # Ctrl-C, or the end of input where an answer is wanted
+    except click.Abort:  # Ctrl-C, or the end of input at a question
         error("interrupted")
         return exit_codes.INTERRUPTED
     except BrokenPipeError:

@@ -23,14 +23,14 @@ STDIN = "-"
 F = TypeVar("F", bound=Callable[..., Any])
 
 as_json: Callable[[F], F] = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, in the shape that `hopper schema` tells."
+    "--json", "as_json", is_flag=True, help="Print JSON; `hopper schema` prints its schema."
 )
 env: Callable[[F], F] = click.option(
     "--env",
     "environment",
     metavar="FILE",
     callback=lambda _ctx, _param, value: _environment(value),
-    help="Take variables from a file of KEY=VALUE lines; they outrank those of the environment.",
+    help="Read variables from a file of KEY=VALUE lines; they override the environment.",
 )
 
 
@@ -53,8 +53,8 @@ def duration(_ctx: object, _param: object, value: str | None) -> float | None:
     try:
         return None if value is None else _DURATION.validate_python(value)
     except ValidationError as error:
-        told = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise click.BadParameter(told) from None
+        text = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise click.BadParameter(text) from None
 
 
 _DURATION: TypeAdapter[float] = TypeAdapter(Duration)
@@ -87,14 +87,14 @@ def _environment(file: str | None) -> dict[str, str]:
     if file is None:
         return dict(os.environ)
     try:
-        said = env_file.parse(_text(file))
+        variables = env_file.parse(_text(file))
     except OSError as error:
         raise click.UsageError(f"--env {file}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise click.UsageError(f"--env {file}: is not text in UTF-8") from None
     except ValueError as error:
         raise click.UsageError(f"--env {file}:{error}") from None
-    return {**os.environ, **said}
+    return {**os.environ, **variables}
 
 
 def _text(file: str) -> str:

@@ -13,28 +13,28 @@ RIGHT, WRONG, UNSURE = "green", "red", "yellow"
 """Colours."""
 
 
-def tell(text: str = "") -> None:
-    """Write a line to standard output."""
+def print_text(text: str = "") -> None:
+    """Print a line to standard output."""
     click.echo(text, color=_colour(sys.stdout))
 
 
 def error(text: str) -> None:
-    """Write an error to standard error."""
+    """Print an error to standard error."""
     click.echo(f"{paint('error', WRONG)}: {text}", err=True, color=_colour(sys.stderr))
 
 
 def note(text: str) -> None:
-    """Write a note to standard error, apart from the result of the command."""
+    """Print a note to standard error, so that it is not part of the command's result."""
     click.echo(text, err=True, color=_colour(sys.stderr))
 
 
 def paint(text: str, colour: str, *, bold: bool = True) -> str:
-    """Colour a text; the colours are left out where there is no terminal."""
+    """Colour a text; click removes the colours if the output is no terminal."""
     return click.style(text, fg=colour, bold=bold)
 
 
-def tell_json(result: Any) -> None:
-    """Write a result as one JSON value, in the shape that `hopper schema COMMAND` prints."""
+def print_json(result: Any) -> None:
+    """Print a result as one JSON value; `hopper schema COMMAND` prints its schema."""
     encoded = msgspec.json.format(msgspec.json.encode(result), indent=2)
     click.echo(encoded.decode())
 
@@ -45,10 +45,10 @@ def printable(text: str) -> str:
 
 
 def plural(count: int, one: str, several: str | None = None) -> str:
-    """`1 message`, `2 messages`."""
+    """Return a count with its noun: `1 message`, `2 messages`."""
     return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def _colour(stream: TextIO) -> bool | None:
-    """`NO_COLOR` in the environment, with any value, means none; else click looks at the stream."""
+    """Return `False` if `NO_COLOR` is set; `None`: click colours terminals only."""
     return False if os.environ.get("NO_COLOR") else None

@@ -37,9 +37,9 @@ def _section(command: DescribedCommand, context: click.Context) -> Iterator[str]
     )
     yield "\n| Option | |\n|---|---|"
     for one in command.params:
-        told = None if _is_argument(one) else one.get_help_record(context)
-        if told is not None:
-            yield f"| `{told[0]}` | {' '.join(told[1].split())} |"
+        entry = None if _is_argument(one) else one.get_help_record(context)
+        if entry is not None:
+            yield f"| `{entry[0]}` | {' '.join(entry[1].split())} |"
     yield "\n```sh"
     yield from command.examples
     yield "```\n"

@@ -14,11 +14,11 @@ from flows.spec import chosen_path
 
 OPTIONS = {
     "-w": ("--workers-per-process", "N", "Workers in this process."),
-    "-i": ("--process-id", "N", "Which process of the cluster this one is, from 0."),
+    "-i": ("--process-id", "N", "Number of this process in the cluster, from 0."),
     "-a": (
         "--addresses",
         "LIST",
-        "Addresses of all its processes: 'localhost:2101;localhost:2102'.",
+        "Addresses of all processes of the cluster: 'localhost:2101;localhost:2102'.",
     ),
     "-r": ("--recovery-directory", "DIR", "Bytewax's recovery store, which Hopper does not need."),
     "-s": ("--snapshot-interval", "SECONDS", "Bytewax's epoch, 10 if not set."),
@@ -35,27 +35,26 @@ def _bytewax_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @make(
     "run",
-    "Run the job of a pipeline, until it is told to stop.",
+    "Run the job of a pipeline until it is stopped.",
     examples=(
         "hopper run",
         "hopper run orders.yaml -w 2",
         "hopper run -i 0 -a 'localhost:2101;localhost:2102'",
     ),
     codes={
-        0: "drained: what was consumed is stored or dead-lettered, and acknowledged",
-        1: "a service cannot be reached or refuses, or another process of the cluster has ended",
-        2: "an option or the pipeline is wrong",
-        3: "not drained within drain_timeout; what is left is delivered again",
+        0: "drained: all consumed messages are acknowledged or requeued",
+        1: "a service is unreachable or refuses, or another process of the cluster has ended",
+        2: "an option or the pipeline is invalid",
+        3: "not drained within drain_timeout; the broker redelivers the remaining messages",
         143: "ended at once by a second signal n: 128 + n",
     },
 )
 @click.argument("file", required=False)
 @_bytewax_options
 def command(file: str | None, **given: str | None) -> None:
-    """Run the job of FILE, until it is told to stop.
+    """Run the job of FILE until it is stopped; Ctrl-C and SIGTERM drain it.
 
-    The same as `python -m bytewax.run flows.pipeline`, with the same options: this process
-    becomes that one. Ctrl-C and SIGTERM drain it.
+    It replaces itself with `python -m bytewax.run flows.pipeline`, with the same options.
     """
     sys.stdout.flush()
     environment = os.environ | {"HOPPER_PIPELINE": file or chosen_path()}

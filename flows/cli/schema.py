@@ -1,4 +1,4 @@
-"""`hopper schema`: the shapes of what goes in and of what comes out."""
+"""`hopper schema`: prints the schemas of `pipeline.yaml` and of the output of commands."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import msgspec
 
 from flows.cli import exit_codes
 from flows.cli.command import command as make
-from flows.cli.output import tell_json
+from flows.cli.output import print_json
 
 
 def of_results() -> dict[str, Any]:
-    """What each command prints with `--json`, by its name."""
+    """Return the type that each command prints with `--json`, by the name of the command."""
     from flows import graph  # noqa: PLC0415
-    from flows.cli import check, version  # noqa: PLC0415  # each is imported when it is wanted
+    from flows.cli import check, version  # noqa: PLC0415  # import them only when they are needed
     from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
 
     return {
@@ -31,24 +31,24 @@ def of_results() -> dict[str, Any]:
 
 @make(
     "schema",
-    "Print the JSON Schema of pipeline.yaml, or of what a command prints with --json.",
+    "Print the JSON Schema of pipeline.yaml, or of a command's --json output.",
     examples=("hopper schema > pipeline.schema.json", "hopper schema dead-letters list"),
     codes={exit_codes.DONE: "printed", exit_codes.WRONG: "there is no such schema"},
 )
 @click.argument("words", metavar="[COMMAND]", nargs=-1)
 def command(words: tuple[str, ...]) -> None:
-    """Print the JSON Schema of pipeline.yaml, or of what a COMMAND prints with --json."""
+    """Print the JSON Schema of pipeline.yaml, or of the --json output of COMMAND."""
     name = " ".join(words) or "pipeline"
     if name == "pipeline":
         from flows.json_schema import schema  # noqa: PLC0415
 
-        tell_json(schema())
+        print_json(schema())
         return
     results = of_results()
     if name not in results:
         known = ", ".join(["pipeline", *results])
         raise click.UsageError(f"there is no schema of {name}; there are: {known}")
-    tell_json({"$schema": _DIALECT, **msgspec.json.schema(results[name])})
+    print_json({"$schema": _DIALECT, **msgspec.json.schema(results[name])})
 
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -1,4 +1,4 @@
-"""Asks the services of a pipeline, for `hopper check --connect`; only those that it names."""
+"""Checks the services that a pipeline names, for `hopper check --connect`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from connectors.finding import Finding
 from flows.spec import Pipeline, content_of
 
 MAX_SAMPLE = 1000
-"""Documents of a sample that are tried: they travel in one request."""
+"""The largest number of sample documents, which are sent in one request."""
 
 Documents = Sequence[tuple[int, dict[str, object]]]
-"""Each with the number of its line."""
+"""Documents, each with the number of its line."""
 
 
 def survey(pipeline: Pipeline, sample: Documents, seconds: float, now: float) -> list[Finding]:
-    """Ask all services of a pipeline."""
+    """Ask all services; `seconds`: the timeout, `now`: in seconds since 1970."""
     return [*_broker(pipeline, seconds), *_cluster(pipeline, sample, seconds, now)]
 
 
 def _broker(pipeline: Pipeline, seconds: float) -> list[Finding]:
     if pipeline.source.rabbitmq is None:
         return []
-    from connectors.rabbitmq.survey import survey  # noqa: PLC0415  # only where it is used
+    from connectors.rabbitmq.survey import survey  # noqa: PLC0415  # imported only if the pipeline uses it
 
     dead_letter = pipeline.dead_letter.rabbitmq if pipeline.dead_letter else None
     return survey(pipeline.source.rabbitmq, dead_letter, seconds)
@@ -42,7 +42,7 @@ def _cluster(pipeline: Pipeline, sample: Documents, seconds: float, now: float) 
 
 
 def read_sample(file: str) -> Documents:
-    """Read the documents of a sample, up to a thousand.
+    """Read the documents of a sample, up to `MAX_SAMPLE`.
 
     Raises:
         UsageError: the file cannot be read, or a line is no JSON object.

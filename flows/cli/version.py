@@ -1,4 +1,4 @@
-"""`hopper version`."""
+"""`hopper version`: prints versions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import msgspec
 
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
-from flows.cli.output import tell, tell_json
+from flows.cli.output import print_json, print_text
 from flows.version import VERSION
 
 
 class Versions(msgspec.Struct):
-    """What `hopper version --json` prints."""
+    """The output of `hopper version --json`."""
 
     hopper: str
     python: str
@@ -32,6 +32,8 @@ def command(as_json: bool) -> None:
     """Print the versions of Hopper, Python and Bytewax."""
     versions = Versions(VERSION, platform.python_version(), version("bytewax"))
     if as_json:
-        tell_json(versions)
+        print_json(versions)
     else:
-        tell(f"hopper {versions.hopper} (Python {versions.python}, Bytewax {versions.bytewax})")
+        print_text(
+            f"hopper {versions.hopper} (Python {versions.python}, Bytewax {versions.bytewax})"
+        )

@@ -48,7 +48,7 @@ def surveyed(
     url = f"amqp://{USER}:secret@{urlsplit(rig.url).netloc.rpartition('@')[2]}/"
     source = RabbitMQSource.model_validate({"url": url, "queue": rig.queue, **options})
     found = survey(source, dead_letter, 10)
-    return {one.subject.replace(rig.queue, "Q"): (one.ok, one.told) for one in found}
+    return {one.subject.replace(rig.queue, "Q"): (one.ok, one.text) for one in found}
 
 
 def test_a_queue_exists_and_nothing_is_consumed(
@@ -128,8 +128,8 @@ def test_a_refused_login_is_reported_without_the_password(rig: RabbitMQRig) -> N
     [found] = survey(source, None, 10)
 
     assert found.ok is False
-    assert "correct user and password in the URL" in found.told
-    assert "s3cret" not in found.told
+    assert "correct user and password in the URL" in found.text
+    assert "s3cret" not in found.text
 
 
 SAMPLE = b'{"n":1}\n\n{"n":"poison"}\n{"n":"bad"}\n'
@@ -158,7 +158,7 @@ def test_a_sample_is_tried_and_not_stored(pipeline: Path, events: Index) -> None
     assert result.code == 0
     findings = json_of(result, "check")["files"][0]["findings"]
     assert [one["ok"] for one in findings] == [True] * len(findings)
-    assert findings[-1]["told"] == "all 1 documents fit, as a simulation tells"
+    assert findings[-1]["text"] == "all 1 documents fit, by simulation"
 
 
 def test_a_check_that_is_not_possible_is_one_sentence(pipeline: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_output_is_json_for_programs(pipeline: Path) -> None:
     """For programs such as `jq`."""
     result = hopper("check", "--connect", "--json", pipeline.name, folder=pipeline.parent)
     done = subprocess.run(
-        ["python3", "-c", "import json, sys; print(json.load(sys.stdin)['right'])"],
+        ["python3", "-c", "import json, sys; print(json.load(sys.stdin)['valid'])"],
         input=result.out,
         capture_output=True,
         text=True,

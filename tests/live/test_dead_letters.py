@@ -115,7 +115,7 @@ def test_a_list_groups_by_kind_and_leaves_all_in_order(letters: DeadLetterRig) -
             ["orders-1"],
         ),
     ]
-    assert (listed["there"], listed["looked_at"]) == (6, 6)
+    assert (listed["there"], listed["browsed"]) == (6, 6)
     result = letters("list", "--older-than", "4h")
     assert result.code == 0
     assert f"queue {letters.rig.parking}: 3 dead letters\n" in result.out
@@ -128,7 +128,7 @@ def test_looking_at_a_few_leaves_the_others_untouched(letters: DeadLetterRig) ->
 
     limited = letters("list", "--limit", "2")
 
-    assert "looked at 2 of 6 messages: --limit looks at more" in limited.out
+    assert "browsed 2 of 6 messages: --limit browses more" in limited.out
     left = [letters.rig.channel.basic_get(letters.rig.parking, auto_ack=True) for _ in range(6)]
     behind = letters.kind == "quorum"
     assert [int(body) for _, _, body in left] == ([2, 3, 4, 5, 0, 1] if behind else [*range(6)])
@@ -306,7 +306,7 @@ def test_discarded_messages_are_kept_in_a_file_first(letters: DeadLetterRig) -> 
 
     unconfirmed = letters("discard")
     assert unconfirmed.code == 2
-    assert "there is no terminal to ask on: --yes discards without asking" in unconfirmed.err
+    assert "there is no terminal for the question: --yes discards without it" in unconfirmed.err
     result = letters("discard", "--yes", "--kind", "unreadable", "--to", "gone.ndjson")
 
     assert (
@@ -325,15 +325,15 @@ def test_a_stream_keeps_its_messages_after_a_look_and_a_replay(stream: DeadLette
     stream.dead_letters(4)
 
     listed = stream.json("list")
-    assert (listed["there"], listed["looked_at"]) == (None, 4)
+    assert (listed["there"], listed["browsed"]) == (None, 4)
     result = stream("replay", "--kind", "unreadable")
     assert result.code == 0
-    assert "is a stream, which keeps what is replayed" in result.err
+    assert "is a stream, which keeps replayed messages" in result.err
     assert stream.bodies(stream.rig.queue) == [0, 2]
     kept = stream("discard", "--yes")
     assert kept.code == 1
     assert "is a stream, which removes only by its retention" in kept.err
-    assert stream.json("list")["looked_at"] == 4
+    assert stream.json("list")["browsed"] == 4
 
 
 def test_dead_letters_of_a_stream_may_be_in_a_queue(letters: DeadLetterRig) -> None:

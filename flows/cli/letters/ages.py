@@ -1,4 +1,4 @@
-"""Ages as people say them.
+"""Writes ages in short form.
 
 Pure.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def age_text(seconds: float | None) -> str:
-    """`3d`, `2h`, `5m`, `10s`; `-` where it is not known."""
+    """Return an age as in `3d`, `2h`, `5m`, `10s`; `-` for an unknown one."""
     if seconds is None:
         return "-"
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):

@@ -12,55 +12,55 @@ import click
 import msgspec
 
 from connectors.errors import Unavailable
-from connectors.rabbitmq.dead_letter_handlers import Discard, Look
+from connectors.rabbitmq.dead_letter_handlers import Browse, Discard
 from connectors.rabbitmq.dead_letter_queue import DeadLetterQueue
 from connectors.rabbitmq.dead_letter_record import DeadLetter, Selection
 from flows.cli import exit_codes
 from flows.cli.command import command as make
 from flows.cli.letters.kinds import Kinds
-from flows.cli.letters.list_kinds import tell_kinds
+from flows.cli.letters.list_kinds import print_kinds
 from flows.cli.letters.queue import (
-    WRONG_MEANS,
+    WRONG_TEXT,
     DeadLetterPlace,
-    none_meant,
     of_queue,
     place,
+    report_none_selected,
     selecting,
 )
 from flows.cli.letters.record import line
-from flows.cli.output import plural, tell, tell_json
+from flows.cli.output import plural, print_json, print_text
 
 
 class Discarded(msgspec.Struct):
-    """What `hopper dead-letters discard --json` prints."""
+    """The output of `hopper dead-letters discard --json`."""
 
     queue: str
     discarded: int
     kept_in: str | None
-    """The file of `--to`."""
+    """The file that `--to` names."""
 
 
 @make(
     "discard",
-    "Remove dead letters for good, after a question.",
+    "Remove dead letters for good, after a confirmation.",
     examples=(
         "hopper dead-letters discard --older-than 30d --to discarded.ndjson",
         "hopper dead-letters discard --kind unreadable --yes",
     ),
     codes={
         exit_codes.DONE: "removed, or there were none",
-        exit_codes.UNAVAILABLE: "the broker cannot be reached, or refuses, or was lost in between",
-        exit_codes.WRONG: WRONG_MEANS,
+        exit_codes.UNAVAILABLE: "the broker is unreachable or refuses, or the connection was lost",
+        exit_codes.WRONG: WRONG_TEXT,
         exit_codes.INTERRUPTED: "the answer was no, or Ctrl-C",
     },
 )
 @of_queue
 @selecting
 @click.option(
-    "--limit", type=click.IntRange(1), help="Messages to discard at the most, from the oldest on."
+    "--limit", type=click.IntRange(1), help="Discard at most this many messages, the oldest first."
 )
-@click.option("--to", metavar="FILE", help="Write them to a file first, as NDJSON, at its end.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--to", metavar="FILE", help="Append the messages to a file first, as NDJSON.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def command(
     file: str | None,
     queue: str | None,
@@ -71,37 +71,43 @@ def command(
     yes: bool,
     selection: Selection,
 ) -> int:
-    """Remove dead letters for good. What would be removed is shown first, and a person is asked.
+    """Remove dead letters for good, after it has listed them and asked for confirmation.
 
-    With --to, each message is on the disk before it is removed. A stream removes nothing before
-    its retention does.
+    With --to, it writes each message to disk before it removes it. It cannot remove messages from a
+    stream, which removes them by its retention only.
     """
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: --yes discards without asking")
+        raise click.UsageError("there is no terminal for the question: --yes discards without it")
     where, now = place(file, environment, queue), datetime.now(UTC)
     found = Kinds()
     letters = DeadLetterQueue(where.urls, where.queue, limit if selection == Selection() else None)
-    look = Look(selection, now, limit or inf, found.add)
-    letters.go_over(look)
+    browse = Browse(selection, now, limit or inf, found.add)
+    letters.go_over(browse)
     if letters.is_stream:
         raise Unavailable(f"queue {where.queue} is a stream, which removes only by its retention")
-    if not look.selected:
-        code = none_meant(selection, look.kinds, where.queue) if not as_json else exit_codes.DONE
+    if not browse.selected:
+        code = (
+            report_none_selected(selection, browse.kinds, where.queue)
+            if not as_json
+            else exit_codes.DONE
+        )
         return _done(Discarded(where.queue, 0, to), as_json) if as_json else code
-    _keep(to, ())  # whether the file can be written shows before anything is removed
+    _keep(to, ())  # find out that the file is not writable before anything is removed
     if not yes:
-        tell_kinds(found.sorted(), now)
-        click.confirm(f"Discard {plural(look.selected, 'dead letter')}?", abort=True, err=True)
-    count = _discard(where, selection, now, look.selected, letters.looked_at, to)
+        print_kinds(found.sorted(), now)
+        click.confirm(f"Discard {plural(browse.selected, 'dead letter')}?", abort=True, err=True)
+    count = _discard(where, selection, now, browse.selected, letters.browsed, to)
     return _done(Discarded(where.queue, count, to), as_json)
 
 
 def _done(result: Discarded, as_json: bool) -> int:
     if as_json:
-        tell_json(result)
+        print_json(result)
     else:
         kept = f", kept in {result.kept_in}" if result.kept_in else ""
-        tell(f"queue {result.queue}: discarded {plural(result.discarded, 'dead letter')}{kept}")
+        print_text(
+            f"queue {result.queue}: discarded {plural(result.discarded, 'dead letter')}{kept}"
+        )
     return exit_codes.DONE
 
 
@@ -113,7 +119,7 @@ def _discard(
     reads: int,
     to: str | None,
 ) -> int:
-    """Remove as many as were shown, among as many as were looked at."""
+    """Remove at most `count` messages, as many as were listed; read at most `reads`."""
     queue = DeadLetterQueue(where.urls, where.queue, reads)
     discard = Discard(selection, now, count, lambda letters: _keep(to, letters))
     queue.go_over(discard)
@@ -121,7 +127,7 @@ def _discard(
 
 
 def _keep(to: str | None, letters: Sequence[DeadLetter]) -> None:
-    """Write them to the end of a file, and wait until they are on the disk."""
+    """Append dead letters to a file, and wait until they are on disk."""
     if to is None:
         return
     try:

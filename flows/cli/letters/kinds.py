@@ -1,4 +1,4 @@
-"""Dead letters, grouped by the kind of their reason.
+"""Groups dead letters by the kind of their reason.
 
 Pure.
 """
@@ -14,29 +14,29 @@ from connectors.rabbitmq.dead_letter_record import DeadLetter
 
 
 class Kind(msgspec.Struct):
-    """Dead letters whose reasons differ in ids, numbers and quoted texts alone."""
+    """Dead letters whose reasons differ only in ids, numbers and quoted texts."""
 
     kind: str
     count: int
     oldest: datetime | None
-    """When it was dead-lettered; null: not recorded."""
+    """When it was dead-lettered; null: unknown."""
     newest: datetime | None
     indices: list[str]
-    """Where documents should have gone."""
+    """The indices of the documents."""
     replayed: int
-    """Those that were replayed before, and rejected again."""
+    """Number of messages that were replayed before, and rejected again."""
 
 
 class Kinds:
-    """Grows with each dead letter."""
+    """The kinds of all dead letters that are added."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, Kind] = {}
         self.most_deliveries = 0
-        """Of one message, by the queue of dead letters."""
+        """The largest number of deliveries of one message, by the dead-letter queue."""
 
     def add(self, letters: Iterable[DeadLetter]) -> None:
-        """Count these."""
+        """Add dead letters to their kinds."""
         for letter in letters:
             kind = self._kinds.setdefault(
                 letter.kind, Kind(letter.kind, 0, letter.time, letter.time, [], 0)
@@ -51,5 +51,5 @@ class Kinds:
             self.most_deliveries = max(self.most_deliveries, letter.deliveries)
 
     def sorted(self) -> list[Kind]:
-        """The most frequent first."""
+        """Return the kinds, the most frequent first."""
         return sorted(self._kinds.values(), key=lambda one: -one.count)

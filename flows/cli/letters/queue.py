@@ -1,4 +1,4 @@
-"""Finds the queue of dead letters, and the options that select its messages."""
+"""Finds the dead-letter queue of a pipeline, and has the options that select its messages."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import click
 
 from connectors.rabbitmq.dead_letter_record import Selection
 from flows.cli import exit_codes, options
-from flows.cli.output import error, printable, tell
+from flows.cli.output import error, print_text, printable
 from flows.spec import chosen_path
 
-MAX_LOOK = 10_000
-"""Messages that a look reads: each of them is handed out by the broker and given back."""
+MAX_BROWSED = 10_000
+"""The largest number of messages to browse: the broker delivers each, and gets it requeued."""
 
-WRONG_MEANS = "an option or the pipeline is wrong, or no reason is as it was asked for"
+WRONG_TEXT = "an option or the pipeline is invalid, or no message has the given kind or reason"
 """The meaning of `exit_codes.WRONG` for all commands that select."""
 
 _NEEDED = (("source", "rabbitmq", "url"), ("source", "rabbitmq", "queue"), ("dead_letter",))
-"""What must have a value; secrets of Elasticsearch need none."""
+"""The paths that need real values; secrets of Elasticsearch need none."""
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class DeadLetterPlace(NamedTuple):
-    """A queue of dead letters, and where its messages came from."""
+    """A dead-letter queue, and the queue that its messages came from."""
 
     urls: tuple[str, ...]
     queue: str
@@ -48,12 +48,12 @@ of_queue = _all(
     click.option(
         "--queue",
         metavar="NAME",
-        help="The queue of dead letters, where dead_letter names an exchange.",
+        help="The dead-letter queue, if dead_letter names an exchange.",
     ),
     options.env,
     options.as_json,
 )
-"""What all of the commands have."""
+"""The arguments and options of all commands for dead letters."""
 
 _selection_options = _all(
     click.option(
@@ -61,20 +61,30 @@ _selection_options = _all(
         "kinds",
         metavar="TEXT",
         multiple=True,
-        help="Only reasons of a kind that begins so; several: any of them.",
+        help="Select messages whose kind of reason begins with this; several: with any of them.",
     ),
     click.option(
         "--reason",
         "reasons",
         metavar="TEXT",
         multiple=True,
-        help="Only reasons that have this text in them; several: any of them.",
+        help="Select messages whose reason contains this text; several: any of them.",
     ),
-    click.option("--index", metavar="NAME", help="Only of this index; * stands for any text."),
     click.option(
-        "--older-than", metavar="DURATION", callback=options.duration, help="As in 1h or 2d."
+        "--index", metavar="NAME", help="Select messages for this index; * matches any text."
     ),
-    click.option("--newer-than", metavar="DURATION", callback=options.duration, help="As in 30m."),
+    click.option(
+        "--older-than",
+        metavar="DURATION",
+        callback=options.duration,
+        help="Select messages that were dead-lettered longer ago, as in 1h or 2d.",
+    ),
+    click.option(
+        "--newer-than",
+        metavar="DURATION",
+        callback=options.duration,
+        help="Select messages that were dead-lettered more recently, as in 30m.",
+    ),
 )
 
 
@@ -104,21 +114,21 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def place(file: str | None, environment: Mapping[str, str], queue: str | None) -> DeadLetterPlace:
-    """Find the queue of dead letters of a pipeline.
+    """Find the dead-letter queue of a pipeline.
 
     Raises:
-        SpecError: the file is wrong.
-        UsageError: it does not tell the queue.
+        SpecError: the file is invalid.
+        UsageError: neither the file nor `queue` names the queue.
     """
     pipeline = options.pipeline(file or chosen_path(), environment, _NEEDED)
     source, dead_letter = pipeline.source.rabbitmq, pipeline.dead_letter
     if source is None:
-        raise click.UsageError("the source is not RabbitMQ: there are no dead letters to look at")
+        raise click.UsageError("the source is not RabbitMQ, so there are no dead letters")
     rabbitmq = dead_letter.rabbitmq if dead_letter is not None else None
     if queue is None and (rabbitmq is None or rabbitmq.exchange):
         where = f"they go to the exchange {rabbitmq.exchange}" if rabbitmq else "it has none"
         raise click.UsageError(
-            f"dead_letter does not tell in which queue dead letters are: {where}; "
+            f"dead_letter does not name the queue of dead letters: {where}; "
             "name the queue with --queue"
         )
     urls = (rabbitmq.url if rabbitmq else None) or source.url
@@ -126,13 +136,13 @@ def place(file: str | None, environment: Mapping[str, str], queue: str | None) -
     return DeadLetterPlace(urls, name, source.url, source.queue)
 
 
-def none_meant(selection: Selection, kinds: Mapping[str, int], queue: str) -> int:
-    """Say that no message is meant; return the exit code, which tells of a wrong name."""
+def report_none_selected(selection: Selection, kinds: Mapping[str, int], queue: str) -> int:
+    """Report that no message is selected; return the exit code, `WRONG` for an unknown reason."""
     if not kinds:
-        tell(f"queue {queue}: no dead letters")
+        print_text(f"queue {queue}: no dead letters")
         return exit_codes.DONE
     if not (selection.kinds or selection.reasons):
-        tell(f"queue {queue}: no dead letter is meant")
+        print_text(f"queue {queue}: no dead letter is selected")
         return exit_codes.DONE
     error(f"queue {queue}: no dead letter has such a reason; the kinds of reasons are:")
     for kind in kinds:

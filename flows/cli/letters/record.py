@@ -1,4 +1,4 @@
-"""A dead letter as JSON: for programs, and for files that keep what is discarded.
+"""Converts a dead letter to JSON: for programs, and for the file of `discard --to`.
 
 Pure: the time is an argument.
 """
@@ -15,12 +15,12 @@ from connectors.rabbitmq.dead_letter_headers import OURS
 from connectors.rabbitmq.dead_letter_record import DeadLetter
 from connectors.rabbitmq.replay import OF_THE_QUEUE
 
-_TOLD_APART = ("exchange", "routing_key", "headers")
-"""Properties that have a place of their own."""
+_OWN_FIELDS = ("exchange", "routing_key", "headers")
+"""Properties that have fields of their own in `Letter`."""
 
 
 class Letter(msgspec.Struct, omit_defaults=True):
-    """A dead letter; what is not known is left out."""
+    """A dead letter; unknown fields are omitted."""
 
     kind: str
     reason: str | None = None
@@ -31,23 +31,23 @@ class Letter(msgspec.Struct, omit_defaults=True):
     id: str | None = None
     attempts: int = 0
     queue: str | None = None
-    """Where it was consumed from."""
+    """The queue that it was consumed from."""
     exchange: str | None = None
-    """How it was published."""
+    """The exchange that it was published to."""
     routing_key: str | None = None
     replays: int = 0
     deliveries: int = 0
-    """How often the queue of dead letters has handed it out before; only quorum queues count."""
+    """Earlier deliveries by the dead-letter queue; only quorum queues count them."""
     properties: dict[str, Any] = {}
     headers: dict[str, Any] = {}
-    """Those of the sender."""
+    """The headers of the sender."""
     body: str | None = None
     body_base64: str | None = None
-    """In place of `body`, where that is not text in UTF-8."""
+    """Replaces `body` if it is not text in UTF-8."""
 
 
 def record(letter: DeadLetter) -> Letter:
-    """Return a dead letter with everything that is known of it."""
+    """Return a dead letter with all its fields."""
     properties = letter.properties._asdict()
     headers = {
         name: _plain(value)
@@ -74,7 +74,7 @@ def record(letter: DeadLetter) -> Letter:
         {
             name: value
             for name, value in properties.items()
-            if value is not None and name not in _TOLD_APART
+            if value is not None and name not in _OWN_FIELDS
         },
         headers,
         body,

@@ -15,12 +15,12 @@ from connectors.rabbitmq.dead_letter_record import Selection
 from connectors.rabbitmq.replay import Plan
 from flows.cli import exit_codes
 from flows.cli.command import command as make
-from flows.cli.letters.queue import WRONG_MEANS, none_meant, of_queue, place, selecting
-from flows.cli.output import UNSURE, note, paint, plural, tell, tell_json
+from flows.cli.letters.queue import WRONG_TEXT, of_queue, place, report_none_selected, selecting
+from flows.cli.output import UNSURE, note, paint, plural, print_json, print_text
 
 
 class ReplayTarget(msgspec.Struct):
-    """Where messages were published."""
+    """An exchange and routing key, and the number of messages published there."""
 
     exchange: str
     routing_key: str
@@ -28,56 +28,56 @@ class ReplayTarget(msgspec.Struct):
 
 
 class StayedMessages(msgspec.Struct):
-    """Messages that were meant, and stay."""
+    """Selected messages that stay in the queue, and why."""
 
     why: str
     count: int
 
 
 class Replayed(msgspec.Struct):
-    """What `hopper dead-letters replay --json` prints."""
+    """The output of `hopper dead-letters replay --json`."""
 
     queue: str
     dry_run: bool
-    looked_at: int
+    browsed: int
     selected: int
     replayed: int
-    """Confirmed by the broker, and removed from the dead letters; in a dry run: would be sent."""
+    """Confirmed by the broker and removed from the queue; in a dry run: would be published."""
     targets: list[ReplayTarget]
     left: list[StayedMessages]
 
 
 @make(
     "replay",
-    "Send dead letters back, once the reason is gone.",
+    "Publish dead letters again, after you have removed the cause.",
     examples=(
         "hopper dead-letters replay --dry-run",
         "hopper dead-letters replay --kind document_parsing_exception",
         "hopper dead-letters replay --to-queue --older-than 1h --limit 1000",
     ),
     codes={
-        exit_codes.DONE: "all that were meant are replayed, or would be",
-        exit_codes.UNAVAILABLE: "the broker cannot be reached, or refuses, or was lost in between",
-        exit_codes.WRONG: WRONG_MEANS,
-        exit_codes.PARTLY: "some that were meant stay, and it is told why",
+        exit_codes.DONE: "all selected messages are replayed; with --dry-run: would be",
+        exit_codes.UNAVAILABLE: "the broker is unreachable or refuses, or the connection was lost",
+        exit_codes.WRONG: WRONG_TEXT,
+        exit_codes.PARTLY: "some selected messages stay in the queue; the output says why",
     },
 )
 @of_queue
 @selecting
 @click.option(
-    "--limit", type=click.IntRange(1), help="Messages to replay at the most, from the oldest on."
+    "--limit", type=click.IntRange(1), help="Replay at most this many messages, the oldest first."
 )
 @click.option(
-    "--to-queue", is_flag=True, help="Publish to the queue that they were consumed from, alone."
+    "--to-queue", is_flag=True, help="Publish only to the queue that they were consumed from."
 )
 @click.option(
     "--max-replays",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Leave messages that were replayed so often before, and rejected again.",
+    help="Keep messages that were replayed this many times, and rejected again.",
 )
-@click.option("--dry-run", is_flag=True, help="Tell what would be done, and publish nothing.")
+@click.option("--dry-run", is_flag=True, help="Report what would be replayed; publish nothing.")
 def command(
     file: str | None,
     queue: str | None,
@@ -89,15 +89,15 @@ def command(
     dry_run: bool,
     selection: Selection,
 ) -> int:
-    """Publish dead letters again, as they were: to their exchange, with their routing key.
+    """Publish dead letters again, to their first exchange with their first routing key.
 
-    Every queue that is bound there gets them, as it did the first time; --to-queue sends them to
-    the queue alone that they were consumed from. Only messages that are there at the beginning are
-    replayed, so that what is rejected again is not replayed again.
+    All queues that are bound there get them, as the first time; --to-queue publishes them only to
+    the queue that they were consumed from. The command replays the messages that are in the queue
+    when it starts, so it does not replay a message again that is rejected again.
 
-    A dead letter is removed after the broker has confirmed its copy: whenever a replay is
-    interrupted, nothing is lost, and up to 100 messages may be sent twice; some more from a quorum
-    queue, which applies acknowledgements later than the broker accepts them.
+    It removes a dead letter after the broker has confirmed its copy. So an interrupted replay loses
+    nothing, but up to 100 messages may be sent twice; from a quorum queue a few more, because it
+    applies acknowledgements later than the broker accepts them.
     """
     where, now = place(file, environment, queue), datetime.now(UTC)
     plan = Plan(to_queue, where.source_queues, max_replays)
@@ -110,16 +110,16 @@ def command(
         raise
     if letters.is_stream:
         note(
-            f"{paint('warning', UNSURE)}: queue {where.queue} is a stream, which keeps what is "
-            "replayed: another replay sends it again"
+            f"{paint('warning', UNSURE)}: queue {where.queue} is a stream, which keeps replayed "
+            "messages: another replay sends them again"
         )
     if not as_json and not replay.selected:
-        return none_meant(selection, replay.kinds, where.queue)
+        return report_none_selected(selection, replay.kinds, where.queue)
     result = _result(where.queue, letters, replay, dry_run)
     if as_json:
-        tell_json(result)
+        print_json(result)
     else:
-        _tell(result)
+        _print(result)
     return exit_codes.PARTLY if result.left else exit_codes.DONE
 
 
@@ -130,17 +130,17 @@ def _count(replay: Replay) -> str:
 def _result(queue: str, letters: DeadLetterQueue, replay: Replay, dry_run: bool) -> Replayed:
     targets = [ReplayTarget(*route, count) for route, count in replay.routes.most_common()]
     left = [StayedMessages(*one) for one in replay.left.most_common()]
-    done = (letters.looked_at, replay.selected, replay.replayed)
+    done = (letters.browsed, replay.selected, replay.replayed)
     return Replayed(queue, dry_run, *done, targets, left)
 
 
-def _tell(result: Replayed) -> None:
+def _print(result: Replayed) -> None:
     did = "would replay" if result.dry_run else "replayed"
-    tell(
+    print_text(
         f"queue {result.queue}: {did} {result.replayed} of {plural(result.selected, 'dead letter')}"
     )
     for target in result.targets:
         where = f'exchange "{target.exchange}", routing key' if target.exchange else "queue"
-        tell(f"{target.count:>8}  sent to {where} {target.routing_key}")
+        print_text(f"{target.count:>8}  sent to {where} {target.routing_key}")
     for left in result.left:
-        tell(f"{left.count:>8}  {paint('stay', UNSURE)}: {left.why}")
+        print_text(f"{left.count:>8}  {paint('stay', UNSURE)}: {left.why}")

@@ -7,27 +7,34 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from connectors.rabbitmq.dead_letter_handlers import Look
+from connectors.rabbitmq.dead_letter_handlers import Browse
 from connectors.rabbitmq.dead_letter_queue import DeadLetterQueue
 from connectors.rabbitmq.dead_letter_record import DeadLetter, Selection
 from flows.cli import exit_codes
 from flows.cli.command import command as make
 from flows.cli.letters.ages import age_text
 from flows.cli.letters.list_kinds import warn_of_deliveries
-from flows.cli.letters.queue import MAX_LOOK, WRONG_MEANS, none_meant, of_queue, place, selecting
+from flows.cli.letters.queue import (
+    MAX_BROWSED,
+    WRONG_TEXT,
+    of_queue,
+    place,
+    report_none_selected,
+    selecting,
+)
 from flows.cli.letters.record import Letter, record
-from flows.cli.output import WRONG, paint, printable, tell, tell_json
+from flows.cli.output import WRONG, paint, print_json, print_text, printable
 
 MAX_BODY = 2000
-"""Characters of a body that people are shown; programs get all of it."""
+"""Characters of a body in the text output; `--json` has all of it."""
 
 
 class Shown(msgspec.Struct):
-    """What `hopper dead-letters show --json` prints."""
+    """The output of `hopper dead-letters show --json`."""
 
     queue: str
     letters: list[Letter]
-    """From the oldest on."""
+    """The oldest first."""
 
 
 @make(
@@ -39,19 +46,19 @@ class Shown(msgspec.Struct):
         "hopper dead-letters show --newer-than 1h --json",
     ),
     codes={
-        exit_codes.DONE: "shown, also when there are none",
-        exit_codes.UNAVAILABLE: "the broker cannot be reached, or refuses",
-        exit_codes.WRONG: WRONG_MEANS,
+        exit_codes.DONE: "shown; there may be none",
+        exit_codes.UNAVAILABLE: "the broker is unreachable or refuses",
+        exit_codes.WRONG: WRONG_TEXT,
     },
 )
 @of_queue
 @selecting
 @click.option(
     "--limit",
-    type=click.IntRange(1, MAX_LOOK),
+    type=click.IntRange(1, MAX_BROWSED),
     default=10,
     show_default=True,
-    help="Messages to show, from the oldest on.",
+    help="Show at most this many messages, the oldest first.",
 )
 def command(
     file: str | None,
@@ -61,35 +68,37 @@ def command(
     limit: int,
     selection: Selection,
 ) -> int:
-    """Print dead letters: why, when, from where, their headers and their bodies.
+    """Print dead letters: reason, time, source queue, headers and body.
 
-    All of them stay in the queue, as with `list`; no more than 10000 are looked at. What is in
-    messages may be personal data.
+    All messages stay in the queue, as with `list`; the command browses at most 10000. Messages may
+    contain personal data.
     """
     where, now = place(file, environment, queue), datetime.now(UTC)
     found: list[DeadLetter] = []
-    look = Look(selection, now, limit, found.extend)
-    # Without a selection no more is handed out than is shown.
-    reads = limit if selection == Selection() else MAX_LOOK
-    DeadLetterQueue(where.urls, where.queue, reads).go_over(look)
+    browse = Browse(selection, now, limit, found.extend)
+    # Without a selection, read only the messages to show.
+    reads = limit if selection == Selection() else MAX_BROWSED
+    DeadLetterQueue(where.urls, where.queue, reads).go_over(browse)
     warn_of_deliveries(max((letter.deliveries for letter in found), default=0))
     if as_json:
-        tell_json(Shown(where.queue, [record(letter) for letter in found]))
+        print_json(Shown(where.queue, [record(letter) for letter in found]))
     elif not found:
-        return none_meant(selection, look.kinds, where.queue)
+        return report_none_selected(selection, browse.kinds, where.queue)
     else:
         for number, letter in enumerate(found, start=1):
-            _tell(number, letter, now)
+            _print(number, letter, now)
     return exit_codes.DONE
 
 
-def _tell(number: int, letter: DeadLetter, now: datetime) -> None:
+def _print(number: int, letter: DeadLetter, now: datetime) -> None:
     shown = record(letter)
-    tell(f"{number}  {paint(printable(letter.reason or letter.kind), WRONG)}")
+    print_text(f"{number}  {paint(printable(letter.reason or letter.kind), WRONG)}")
     if letter.time is not None:
-        tell(f"   {letter.time.isoformat(timespec='seconds')} ({age_text(letter.age(now))} ago)")
+        print_text(
+            f"   {letter.time.isoformat(timespec='seconds')} ({age_text(letter.age(now))} ago)"
+        )
     if letter.queue is not None:
-        tell(f"   {printable(f'from queue {letter.queue}{_published(letter)}')}")
+        print_text(f"   {printable(f'from queue {letter.queue}{_published(letter)}')}")
     facts = {
         "index": shown.index,
         "id": shown.id,
@@ -98,14 +107,14 @@ def _tell(number: int, letter: DeadLetter, now: datetime) -> None:
         "replays": shown.replays or None,
         **shown.properties,
     }
-    told = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
-    if told:
-        tell(f"   {printable(told)}")
+    known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+    if known:
+        print_text(f"   {printable(known)}")
     if shown.headers:
-        tell(f"   headers {printable(msgspec.json.encode(shown.headers).decode())}")
+        print_text(f"   headers {printable(msgspec.json.encode(shown.headers).decode())}")
     body = shown.body if shown.body is not None else f"base64 {shown.body_base64}"
     more = f"… ({len(body)} characters, --json has all)" if len(body) > MAX_BODY else ""
-    tell(f"   {printable(body[:MAX_BODY])}{more}")
+    print_text(f"   {printable(body[:MAX_BODY])}{more}")
 
 
 def _published(letter: DeadLetter) -> str:

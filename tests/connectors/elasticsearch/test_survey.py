@@ -26,7 +26,7 @@ def findings(node: HttpNode, *answers: Answer, sample: Any = (), **options: Any)
     node.answers = [(status, msgspec.json.encode(body)) for status, body in answers]
     spec = ElasticsearchSink(url=(node.url,), **{"index": "events", **options})
     numbered = list(enumerate(sample, start=1))
-    return [(one.subject, one.ok, one.told) for one in survey(spec, ["q"], numbered, 5, 0.0)]
+    return [(one.subject, one.ok, one.text) for one in survey(spec, ["q"], numbered, 5, 0.0)]
 
 
 def requested(node: HttpNode) -> list[str]:
@@ -39,8 +39,8 @@ def test_the_survey_asks_everything_and_writes_nothing(node: HttpNode) -> None:
     )
 
     assert found == [
-        ("Elasticsearch", True, f"9.5.0 at {node.url} lets us in"),
-        ("writing to events", True, "nothing forbids it"),
+        ("Elasticsearch", True, f"9.5.0 at {node.url} accepts the login"),
+        ("writing to events", True, "is permitted"),
         ("index events", True, "is an index"),
         ("ingest pipeline p", True, "exists"),
     ]
@@ -96,7 +96,7 @@ def test_a_cluster_that_is_down_is_reported() -> None:
     [found] = survey(spec, ["q"], [], 5, 0.0)
 
     assert found.ok is False
-    assert "takes no documents now: the job would wait" in found.told
+    assert "takes no documents now: the job would wait" in found.text
 
 
 def test_sample_documents_tell_which_indices_of_a_template_to_check(node: HttpNode) -> None:
@@ -120,7 +120,7 @@ def test_sample_documents_tell_which_indices_of_a_template_to_check(node: HttpNo
     ]
     assert found[-2][1] is False
     assert found[-2][2].startswith("line 3: no_index: ")
-    assert found[-1] == ("sample", True, "all 2 documents fit, as a simulation tells")
+    assert found[-1] == ("sample", True, "all 2 documents fit, by simulation")
 
 
 @pytest.mark.parametrize("answer", [(403, {"error": "no"}), (200, {"docs": []}), (200, [])])
@@ -129,4 +129,4 @@ def test_an_unavailable_simulation_is_reported_as_unknown(node: HttpNode, answer
     found = findings(node, LET_IN, VERSION, MAY, (200, INDEX), NO_BLOCKS, answer, sample=[{"n": 1}])
 
     assert found[-1][:2] == ("sample", None)
-    assert found[-1][2].startswith("cannot be tried")
+    assert found[-1][2].startswith("cannot be checked")

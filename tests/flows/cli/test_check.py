@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_valid_file(folder: Path) -> None:
-    assert hopper("check", "right.yaml", folder=folder) == (0, "right.yaml is right\n", "")
+    assert hopper("check", "right.yaml", folder=folder) == (0, "right.yaml is valid\n", "")
 
 
 def test_a_warning_has_its_place_and_the_file_stays_valid(folder: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_warning_has_its_place_and_the_file_stays_valid(folder: Path) -> None:
         0,
         "warned.yaml:5:13: warning: aggregate.window.time: is missing: the last window waits for "
         "more messages until the job stops\n"
-        "warned.yaml is right, with 1 warning\n",
+        "warned.yaml is valid, with 1 warning\n",
         "",
     )
 
@@ -48,32 +48,32 @@ def test_all_problems_of_several_files_are_reported(folder: Path) -> None:
     assert result.out.splitlines() == [
         "wrong.yaml:2:10: error: version: must be 1",
         "wrong.yaml:3:7: error: name: must match ^[A-Za-z0-9_-]{1,64}$",
-        "wrong.yaml is wrong, with 2 errors",
-        "right.yaml is right",
+        "wrong.yaml is invalid, with 2 errors",
+        "right.yaml is valid",
         "nowhere.yaml: error: cannot be read: No such file or directory; it was looked for as "
         f"{folder}/nowhere.yaml; another file is named by HOPPER_PIPELINE=orders.yaml",
-        "nowhere.yaml is wrong, with 1 error",
+        "nowhere.yaml is invalid, with 1 error",
         f".: error: cannot be read: Is a directory; it was looked for as {folder}; another file "
         "is named by HOPPER_PIPELINE=orders.yaml",
-        ". is wrong, with 1 error",
+        ". is invalid, with 1 error",
     ]
 
 
 def test_standard_input_can_be_checked(folder: Path) -> None:
-    assert hopper("check", "-", stdin=RIGHT) == (0, "<stdin> is right\n", "")
+    assert hopper("check", "-", stdin=RIGHT) == (0, "<stdin> is valid\n", "")
     assert hopper("check", "-", stdin="a: {b: 1\n").out.splitlines() == [
         "<stdin>:1:4: error: not YAML: the { that opens here needs its }",
-        "<stdin> is wrong, with 1 error",
+        "<stdin> is invalid, with 1 error",
     ]
     assert hopper("check", "-", stdin=b"a: \xff").out.splitlines() == [
         "<stdin>:1:1: error: is not text in UTF-8",
-        "<stdin> is wrong, with 1 error",
+        "<stdin> is invalid, with 1 error",
     ]
 
 
 def test_the_file_of_the_job_is_checked_by_default(folder: Path) -> None:
     result = hopper("check", folder=folder, environment={"HOPPER_PIPELINE": "right.yaml"})
-    assert result == (0, "right.yaml is right\n", "")
+    assert result == (0, "right.yaml is valid\n", "")
 
     assert hopper("check", folder=folder).out.startswith("pipeline.yaml: error: cannot be read: ")
 
@@ -82,9 +82,9 @@ def test_json_has_the_documented_shape(folder: Path) -> None:
     result = hopper("check", "--json", "wrong.yaml", "warned.yaml", "nowhere.yaml", folder=folder)
 
     checked = json_of(result, "check")
-    assert (result.code, result.err, checked["right"]) == (2, "", False)
+    assert (result.code, result.err, checked["valid"]) == (2, "", False)
     wrong, warned, nowhere = checked["files"]
-    assert [one["right"] for one in checked["files"]] == [False, True, False]
+    assert [one["valid"] for one in checked["files"]] == [False, True, False]
     assert wrong["notes"][0] == {
         "severity": "error",
         "line": 2,
@@ -120,8 +120,8 @@ NAMES = "USER_OF_BROKER, PASSWORD, HOST, PORT, COUNT, ES_URL, file:/nowhere/api_
 def test_no_secret_needs_to_be_set() -> None:
     """The output names their placeholders, which are no problem."""
     assert hopper("check", "-", stdin=SECRETS).out.splitlines() == [
-        "<stdin> is right",
-        f"  placeholders stand for {NAMES}",
+        "<stdin> is valid",
+        f"  placeholders used for {NAMES}",
     ]
     result = hopper("check", "-", stdin=SECRETS.replace("time: 1s", "time: 1"))
     assert result.out.startswith(
@@ -144,8 +144,8 @@ def test_a_file_of_variables_is_used(tmp_path: Path) -> None:
     assert result.code == 2
     assert result.out.splitlines() == [
         "<stdin>:14:10: error: sink.elasticsearch.url: must start with http:// or https://",
-        "<stdin> is wrong, with 1 error",
-        "  placeholders stand for USER_OF_BROKER, PASSWORD, HOST, PORT, file:/nowhere/api_key",
+        "<stdin> is invalid, with 1 error",
+        "  placeholders used for USER_OF_BROKER, PASSWORD, HOST, PORT, file:/nowhere/api_key",
     ]
 
     result = hopper("check", "--env", "nowhere", "-", folder=tmp_path, stdin=SECRETS)
