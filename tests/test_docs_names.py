@@ -117,9 +117,9 @@ def test_the_signs_of_each_fault_are_in_the_source() -> None:
 
 
 SHOWN_BY = {
-    "The process is killed": "test_a_kill_in_the_middle_loses_nothing",
-    "The connection to the broker is cut": "test_a_cut_connection_in_the_middle_loses_nothing",
-    "The broker cancels the consumer": "test_a_consumer_that_the_broker_cancels_comes_back",
+    "The process is killed": "test_a_kill_in_the_middle_loses_no_message",
+    "The connection to the broker is cut": "test_a_cut_connection_in_the_middle_loses_no_message",
+    "The broker cancels the consumer": "test_a_consumer_that_the_broker_cancels_reconnects",
     "Elasticsearch is down": "test_a_cluster_that_is_down_is_waited_for",
     "Elasticsearch says 429": "test_only_throttled_documents_are_retried",
     "Something before Elasticsearch": (
@@ -127,21 +127,25 @@ SHOWN_BY = {
     ),
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
     "The login is wrong": "test_a_refused_login_is_logged_as_an_error",
-    "At the start it is clear": "test_what_would_refuse_every_document_is_found_at_the_start",
-    "It answers 404": "test_who_is_refused_for_good_is_not_waited_for",
-    "Elasticsearch refuses": "test_one_poison_document_is_parked_and_its_neighbours_are_stored",
+    "At the start it is clear": (
+        "test_a_cluster_that_would_refuse_every_document_is_found_at_the_start"
+    ),
+    "It answers 404": "test_a_permanent_refusal_is_not_waited_for",
+    "Elasticsearch refuses": "test_one_poison_document_is_parked_and_the_others_are_stored",
     "A document that is created": (
         "test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same"
     ),
-    "It does not fit, but": "test_what_does_not_fit_may_be_in_a_failure_store",
-    "An ingest processor or a script": "test_what_an_ingest_processor_fails_at_is_parked_at_once",
+    "It does not fit, but": "test_a_document_that_does_not_fit_may_be_in_a_failure_store",
+    "An ingest processor or a script": (
+        "test_a_document_at_which_an_ingest_processor_fails_is_parked_at_once"
+    ),
     "Elasticsearch itself fails": (
         "test_a_document_at_which_elasticsearch_fails_is_rejected_in_the_end"
     ),
     "A body cannot be read": "test_a_body_that_cannot_be_read_is_parked",
-    "A message waits so long": "test_what_waits_too_long_is_handed_back_in_time",
-    "Open groups hold all messages": "test_sums_are_right_of_windows_larger_than_the_prefetch",
-    "A message kills the job": "test_poison_is_parked_and_no_neighbour",
+    "A message waits so long": "test_a_message_that_waits_too_long_is_requeued_in_time",
+    "Open groups hold all messages": "test_windows_larger_than_the_prefetch_have_exact_sums",
+    "A message kills the job": "test_poison_is_parked_and_no_other_message",
     "More than half of a thousand": "test_a_flood_is_not_parked",
     "A message cannot be parked": "test_a_message_that_cannot_be_parked_stays_unacknowledged",
     "The broker is short of memory": "test_a_broker_short_of_memory_is_waited_for",
@@ -149,11 +153,11 @@ SHOWN_BY = {
         "test_a_user_without_the_permission_to_read_ends_the_job_at_once"
     ),
     "SIGTERM, SIGHUP or Ctrl-C": (
-        "test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged"
+        "test_a_drain_writes_open_windows_and_leaves_nothing_unacknowledged"
     ),
-    "That takes longer": "test_a_drain_that_takes_too_long_says_so",
+    "That takes longer": "test_a_drain_that_takes_too_long_is_logged",
     "One process of a cluster dies": (
-        "test_a_killed_process_brings_the_others_down_and_nothing_is_lost"
+        "test_a_killed_process_ends_the_others_and_no_message_is_lost"
     ),
 }
 """The beginning of each row of the table of faults, and the test that checks it."""

@@ -65,7 +65,7 @@ def test_the_pipeline_of_this_project_is_valid_without_variables() -> None:
     assert warnings(spec) == []
 
 
-def test_what_is_omitted_has_its_default(tmp_path: Path) -> None:
+def test_an_omitted_key_has_its_default(tmp_path: Path) -> None:
     spec = pipeline(IN_MEMORY, tmp_path)
 
     assert isinstance(spec.source.chosen, MemorySource)

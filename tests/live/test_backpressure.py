@@ -60,7 +60,7 @@ def without_prefetch(path: Path) -> Path:
 
 @pytest.mark.parametrize("slow", [False, True], ids=["sink-idle", "sink-slow"])
 @pytest.mark.parametrize("consumers", [1, 2])
-def test_sums_are_right_of_windows_larger_than_the_prefetch(
+def test_windows_larger_than_the_prefetch_have_exact_sums(
     rig: RabbitMQRig,
     events: Index,
     forwarder: Forwarder,

@@ -279,7 +279,7 @@ def test_one_node_of_several_that_is_down_is_skipped(
     assert not caplog.messages
 
 
-def test_one_document_cannot_keep_its_neighbours_from_being_stored(
+def test_one_document_cannot_keep_the_others_from_being_stored(
     small_limits: str, name: str
 ) -> None:
     """Elasticsearch refuses the whole request for one `_id` that is too long."""

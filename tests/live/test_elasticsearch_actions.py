@@ -210,7 +210,7 @@ def test_a_data_stream_takes_new_documents_only(
     until(lambda: store.numbers(data_stream) == [1])
 
 
-def test_what_does_not_fit_may_be_in_a_failure_store(
+def test_a_document_that_does_not_fit_may_be_in_a_failure_store(
     store: StoreClient, sink: Build, index: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Elasticsearch answers that it is stored: with its reason, in the failure store."""
@@ -258,7 +258,7 @@ def test_another_document_of_a_time_series_is_no_copy(
     assert store.numbers(index) == [0]
 
 
-def test_what_would_refuse_every_document_is_found_at_the_start(
+def test_a_cluster_that_would_refuse_every_document_is_found_at_the_start(
     store: StoreClient, sink: Build, index: str
 ) -> None:
     with pytest.raises(Unavailable, match="the ingest pipeline nowhere does not exist"):

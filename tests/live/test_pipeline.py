@@ -59,7 +59,7 @@ def test_small_windows_share_a_request(rig: RabbitMQRig, events: Index, tmp_path
     assert all(size % 10 == 0 for size in watcher.bulks), "a window was torn apart"
 
 
-def test_one_poison_document_is_parked_and_its_neighbours_are_stored(
+def test_one_poison_document_is_parked_and_the_others_are_stored(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     """One among a thousand in the same request."""
@@ -98,7 +98,7 @@ def test_a_body_that_cannot_be_read_is_parked(
 
 
 @pytest.mark.parametrize("arguments", [(), ("-w", "2")])
-def test_a_kill_in_the_middle_loses_nothing(
+def test_a_kill_in_the_middle_loses_no_message(
     rig: RabbitMQRig, events: Index, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     """And with ids no document is stored twice: redelivered messages overwrite their own."""
@@ -117,7 +117,7 @@ def test_a_kill_in_the_middle_loses_nothing(
     assert rig.left() == 0
 
 
-def test_a_cut_connection_in_the_middle_loses_nothing(
+def test_a_cut_connection_in_the_middle_loses_no_message(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     """Twice, while messages are open and being written.
@@ -139,7 +139,7 @@ def test_a_cut_connection_in_the_middle_loses_nothing(
     assert rig.left() == 0
 
 
-def test_a_drain_writes_what_is_open_and_leaves_nothing_unacknowledged(
+def test_a_drain_writes_open_windows_and_leaves_nothing_unacknowledged(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     publish(rig, 130)
@@ -179,7 +179,7 @@ def test_ctrl_c_drains_too(rig: RabbitMQRig, events: Index, tmp_path: Path) -> N
     assert events.count() == 30
 
 
-def test_a_drain_that_takes_too_long_says_so(
+def test_a_drain_that_takes_too_long_is_logged(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     """Messages that are not stored by then stay with the broker; the exit code is 3."""
@@ -229,7 +229,7 @@ def test_two_processes_share_the_work_and_all_messages_are_settled(
     assert rig.left() == 0
 
 
-def test_a_killed_process_brings_the_others_down_and_nothing_is_lost(
+def test_a_killed_process_ends_the_others_and_no_message_is_lost(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     """A supervisor then starts them all again."""

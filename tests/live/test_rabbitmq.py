@@ -155,7 +155,7 @@ def answer(rig: RabbitMQRig) -> Any:
     return got if got[0] is not None else None
 
 
-def test_a_consumer_that_the_broker_cancels_comes_back(rig: RabbitMQRig) -> None:
+def test_a_consumer_that_the_broker_cancels_reconnects(rig: RabbitMQRig) -> None:
     """As when a queue moves to another node; here it is deleted and declared again."""
     source = RabbitMQ(rig.spec(declare={}), None, workers=1)
     rig.channel.queue_delete(rig.queue)

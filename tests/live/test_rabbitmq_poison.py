@@ -49,7 +49,7 @@ def killed(rig: RabbitMQRig, receiver: Receiver, done: set[bytes]) -> bool:
     return poisoned
 
 
-def test_poison_is_parked_and_no_neighbour(rig: RabbitMQRig) -> None:
+def test_poison_is_parked_and_no_other_message(rig: RabbitMQRig) -> None:
     """It kills the job as often as `max_deliveries` allows, and no more."""
     others = [b"%d" % number for number in range(400)]
     rig.publish(*others[:150], b"poison", *others[150:])

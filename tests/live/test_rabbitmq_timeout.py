@@ -43,7 +43,7 @@ def stall_and_recover(rig: RabbitMQRig, receiver: Receiver) -> None:
     assert rig.left() == 0
 
 
-def test_what_waits_too_long_is_handed_back_in_time(
+def test_a_message_that_waits_too_long_is_requeued_in_time(
     rabbitmq_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a warning; the broker itself would wait for half an hour."""

@@ -144,7 +144,7 @@ def test_a_burst_of_unreadable_bodies_is_parked_and_the_good_ones_are_stored(
     assert "reads nothing" not in job.log
 
 
-def test_what_an_ingest_processor_fails_at_is_parked_at_once(
+def test_a_document_at_which_an_ingest_processor_fails_is_parked_at_once(
     rig: RabbitMQRig, events: Index, tmp_path: Path, pipeline: str
 ) -> None:
     """With status 500, for 2.6 % of 20,000; each document is sent once, not twelve times."""

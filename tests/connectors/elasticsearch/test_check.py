@@ -77,9 +77,7 @@ def test_check_fails_when_the_login_is_refused(node: HttpNode, status: int) -> N
 
 @pytest.mark.parametrize("status", [404, 405, 406])
 @pytest.mark.parametrize("body", [b"<h1>Nothing here</h1>", b'{"error":"Nothing here"}', b""])
-def test_who_is_refused_for_good_is_not_waited_for(
-    node: HttpNode, status: int, body: bytes
-) -> None:
+def test_a_permanent_refusal_is_not_waited_for(node: HttpNode, status: int, body: bytes) -> None:
     """The error names the status, the first words of the answer and the key of the spec."""
     node.answers = [(status, body)]
     node.headers = {"content-type": "text/html"}
