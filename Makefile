@@ -40,10 +40,13 @@ bench: .venv/installed ## measure rate, CPU and memory beside other ways to do t
 chaos: .venv/installed ## break everything around the job by a seed, and look whether a message is lost
 	@exec $(python) -m tests.chaos
 
-lock: .venv/installed ## pin again all that development and CI install, at the newest that fit
+lock: .venv/installed ## pin again all that development, CI and the image install, at the newest that fit
 	@$(python) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --extra dev \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --upgrade \
 		pyproject.toml -o requirements.lock
+	@$(python) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+		--constraint requirements.lock pyproject.toml -o deploy/requirements.lock
 
 stop: .venv/installed ## end the local services, and forget what they hold
 	@$(python) -m tools.services stop

@@ -149,6 +149,14 @@ def test_a_command_is_valid(words: tuple[str, ...]) -> None:
         subprocess.run(["make", "-n", *arguments], cwd=ROOT, check=True, capture_output=True)
     elif program == "docker":
         assert (ROOT / arguments[arguments.index("-f") + 1]).is_file()
+    elif program == "kubectl" and "-k" in arguments:
+        assert (ROOT / arguments[arguments.index("-k") + 1] / "kustomization.yaml").is_file()
+    elif program == "kubectl":
+        assert arguments[0] in ("create", "delete")
+    elif program == "cp":
+        assert (ROOT / arguments[0]).is_file()
+    elif program == "deploy/check.sh":
+        assert os.access(ROOT / program, os.X_OK)
     elif program == "export":
         assert re.match("|".join(ENVIRONMENT), arguments[0])
     elif program == "hopper":

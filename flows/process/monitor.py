@@ -1,4 +1,4 @@
-"""Checks the health of this process once a second, and logs accounting mismatches.
+"""Checks the health of this process once a second, logs accounting mismatches, and tells systemd.
 
 `health.py` decides. The monitor has a thread of its own, because a dataflow that hangs cannot check
 itself.
@@ -16,6 +16,7 @@ from connectors.connector import Source
 from flows.audit.backpressure import HOLDERS, Reminders
 from flows.audit.health import Health
 from flows.process.stop import ProcessStop
+from flows.process.systemd import Notifier
 
 LOG = logging.getLogger("hopper")
 
@@ -34,10 +35,11 @@ class Monitor:
         source: Source,
         stop: ProcessStop,
         ahead: Callable[[], int] = lambda: 0,
+        notifier: Notifier | None = None,
     ) -> None:
         """`ahead`: returns how many messages had an event time too far in the future."""
         self._health, self._source, self._stop = health, source, stop
-        self._count_ahead = ahead
+        self._count_ahead, self._notifier = ahead, notifier or Notifier()
         self._reminders = Reminders()
         self._ahead = 0
         self._reminded_at = float("-inf")
@@ -66,6 +68,8 @@ class Monitor:
                 "not move the watermark; check the clocks of their senders",
                 self._ahead,
             )
+        live, ready = self._health.live()[0], self._health.ready()[0]
+        self._notifier.tell(live=live, ready=ready, stopping=self._stop.reason is not None)
 
     def _run(self) -> None:
         while True:

@@ -80,7 +80,7 @@ def test_what_one_sees_is_in_the_source(anchor: str) -> None:
     seen = RUNBOOKS[anchor].partition("- **At risk**")[0].partition("- **You see**")[2]
 
     for word in re.findall(r"`([^`]+)`", seen):
-        is_known = word in {*NAMES, "/health"} or word in promql.known()
+        is_known = word in NAMES or word in promql.known()
         assert is_known or word in SOURCES or word in OF_ELASTICSEARCH, word
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
 from flows.process.monitor import Monitor
 from flows.process.stop import ProcessStop
+from flows.process.systemd import Notifier
 
 
 def watched(ahead: Callable[[], int] = lambda: 0) -> tuple[Accounts, Monitor]:
@@ -45,3 +48,21 @@ def test_event_times_too_far_ahead_are_logged_seldom(caplog: pytest.LogCaptureFi
 
     assert [text.startswith("4 messages so far") for text in caplog.messages] == [True, False]
     assert caplog.messages[1].startswith("9 messages so far")
+
+
+def test_systemd_hears_of_each_check(tmp_path: Path) -> None:
+    """Alive at each one; that it stops, when a drain is requested."""
+    accounts, stop = Accounts(), ProcessStop(3600, lambda: 0)
+    source = MemoryQueueSource(MemorySource(name=("watch",)), workers=1)
+    health = Health(accounts, source, stop, patience=30)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"{tmp_path}/notify")
+        notifier = Notifier({"NOTIFY_SOCKET": f"{tmp_path}/notify"})
+        watch = Monitor(health, source, stop, notifier=notifier)
+
+        watch.check(0.0, 0.0)
+        stop.request("SIGTERM")
+        watch.check(1.0, 1.0)
+
+        heard = [systemd.recv(100) for _ in range(3)]
+    assert heard == [b"WATCHDOG=1", b"STOPPING=1", b"WATCHDOG=1"]
