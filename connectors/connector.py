@@ -1,4 +1,4 @@
-"""What every source and every sink promises; `tests/contract/` holds each connector to it."""
+"""The interfaces of sources and sinks; `tests/contract/` tests each connector against them."""
 
 from __future__ import annotations
 
@@ -23,132 +23,130 @@ from connectors.message import (
 
 
 class Load(NamedTuple):
-    """What a consumer holds, and may hold, at the moment."""
+    """The messages that a consumer holds, and its limits."""
 
     held: int = 0
-    """Messages that the broker waits to hear about."""
+    """Number of unacknowledged messages."""
     prefetch: int = 0
-    """The most that it may hold."""
+    """The largest number of unacknowledged messages."""
     is_full: bool = False
-    """The broker delivers nothing until one of them is settled: its silence tells nothing."""
+    """The broker delivers nothing until a message is settled, so silence does not mean idleness."""
     may_grow: bool = False
-    """`grow` lets in more some time."""
+    """`grow` will raise the prefetch."""
     bytes: int = 0
-    """Memory that the messages without an outcome take."""
+    """Bytes of memory that the messages without an outcome take."""
     memory: int = 0
-    """The most that they may take."""
+    """The most bytes that they may take."""
     oldest: float = 0.0
-    """Age in seconds of the oldest message that the broker waits to hear about, to the second."""
+    """Age of the oldest unacknowledged message, in whole seconds."""
 
 
 class Consumer(Protocol):
-    """One subscription: hands messages over, and settles them when their outcomes come home.
+    """One subscription: hands messages over, and settles them by their outcomes.
 
-    No method waits, but for `close`. `take` belongs to the dataflow's thread; `settle` and
-    `drain` may be called from any thread, as may `load`, seldom.
+    No method waits, except `close`. The dataflow's thread calls `take`; any thread may call
+    `settle`, `drain` and, not often, `load`.
     """
 
     def start(self) -> None:
-        """Begin to connect and to consume, in the background, and for ever."""
+        """Begin to connect and to consume in the background; reconnect without limit."""
 
     def take(self) -> list[Opened | Arrived | Lost]:
         """Hand over everything that has happened since the last call, in order.
 
-        `Opened` precedes the first message; after `Lost`, nothing of that origin comes any more.
+        `Opened` precedes the first message of an origin; nothing of it follows its `Lost`.
         """
 
     def settle(self, outcomes: Outcomes) -> None:
-        """Acknowledge what was stored or dropped, and park what was rejected, as soon as possible.
+        """Acknowledge stored and dropped messages and park rejected ones, as soon as possible.
 
-        Outcomes of an origin whose connection is gone are counted and forgotten: the broker has
-        taken those messages back. A tag may be named twice; the second time is ignored.
+        Stale outcomes are counted and ignored: the broker has requeued those messages. A tag may be
+        named twice; the second time is ignored.
         """
 
     def is_stale(self, origin: Origin) -> bool:
-        """Whether that connection is gone, so that outcomes of its messages change nothing.
+        """Return whether that connection is gone, so that outcomes of its messages change nothing.
 
-        To be asked from any thread, for each batch: it does not wait.
+        Any thread may call it, for each batch: it does not wait.
         """
 
     def grow(self) -> None:
-        """Let in more messages than a full consumer may hold, as soon as possible.
-
-        Nothing happens where `load` says that it may not grow.
-        """
+        """Raise the prefetch of a full consumer as soon as possible, if `load.may_grow`."""
 
     def drain(self) -> None:
-        """Stop consuming; what has arrived is still handed over. Again is allowed."""
+        """Stop consuming; `take` still hands over what has arrived. May be called again."""
 
     @property
     def started(self) -> bool:
-        """It consumes in this process."""
+        """Whether it consumes in this process."""
 
     @property
     def drained(self) -> bool:
-        """Told to drain, and everything that will ever arrive has been taken."""
+        """Whether it drains, and `take` has handed over the last message."""
 
     @property
     def unacknowledged(self) -> int:
-        """Messages that the broker waits to hear about."""
+        """Number of unacknowledged messages."""
 
     @property
     def load(self) -> Load:
-        """How many messages it holds, and whether it may hold more; nothing without connection."""
+        """The messages that it holds, and its limits; zeros without a connection."""
 
     @property
     def awaiting_outcome(self) -> int:
-        """Those of them that have no outcome yet; to be asked from any thread, and seldom."""
+        """Number of unacknowledged messages without an outcome; for any thread, not often."""
 
     @property
     def counts(self) -> ConsumerCounts:
-        """What became of rejected messages, and of late outcomes; to be asked from any thread."""
+        """Counts of rejected messages and stale outcomes; for any thread."""
 
     def close(self) -> None:
-        """Settle what was handed in, give the rest back, and wait until the broker knows it all."""
+        """Settle all given outcomes, requeue the rest, and wait until the broker has read it."""
 
 
 class Source(Protocol):
-    """A service that messages come from."""
+    """A service that delivers messages."""
 
     def consumers(self) -> list[str]:
-        """Names of all consumers of the cluster, sorted, and the same in every process."""
+        """Return the names of all consumers of the cluster, sorted, the same in every process."""
 
     def queue_of(self, consumer: str) -> str:
-        """The queue that the consumer of that name consumes."""
+        """Return the queue that the consumer of that name consumes."""
 
     def consumer(self, name: str) -> Consumer:
-        """The consumer of that name in this process; the same object each time."""
+        """Return the consumer of that name in this process; the same object each time."""
 
     def unacknowledged(self) -> int:
-        """Messages of this process that the broker waits to hear about."""
+        """Return the number of unacknowledged messages of this process."""
 
     def stopped_because(self) -> list[str]:
-        """Why consumers of this process read nothing, or a probe now and then."""
+        """Return why consumers of this process read nothing, or only probes."""
 
     def disconnected_because(self) -> Mapping[str, str]:
-        """Why consumers of this process are not connected, by their names, where it is known."""
+        """Return why consumers of this process are not connected, by name, if it is known."""
 
     def refused_because(self) -> str:
-        """Why consumers of this process never can consume, with the remedy; empty: they may.
+        """Return why the service never lets this process consume, with the remedy; empty: it does.
 
-        The service has refused what only the first attempt could show, so the job has to end.
+        Only the first attempt to consume shows it; the job must end then.
         """
 
     def other_consumers(self) -> Mapping[str, int]:
-        """How many consumers each queue has beside this job's, as was heard last, if any.
+        """Return the number of other jobs' consumers by queue, by the last count; without zeros.
 
-        Of a job that has not begun, on all processes, too few may be told; never too many for long.
+        Until all processes of the job have begun, a number may be too small; none is too large for
+        long.
         """
 
     def check(self) -> None:
-        """Reach the service once, and prepare what the spec wants prepared.
+        """Reach the service once, and declare what the spec says.
 
         Raises:
-            Unavailable: it cannot be reached, or what the job needs is not there.
+            Unavailable: it cannot be reached, or something that the job needs does not exist.
         """
 
     def properties(self, message: Message) -> Properties:
-        """Decode a message's envelope."""
+        """Decode a message's envelope; raises `ValueError`."""
 
 
 class NameRules(Protocol):
@@ -156,70 +154,73 @@ class NameRules(Protocol):
 
     @property
     def max_id_bytes(self) -> int:
-        """The sink refuses a longer `_id`."""
+        """The largest size of an `_id`."""
 
     def problem_of_index(self, name: str) -> str | None:
-        """Return why no index can have this name; `None`: one can."""
+        """Return why no index can have this name; `None`: the name is valid."""
 
 
 class Addressing(NameRules, Protocol):
-    """A sink's rule for where a message's document goes, and what it is called there."""
+    """A sink's rule for the index and the `_id` of a document."""
 
     @property
     def fields(self) -> Collection[str]:
-        """The fields of the document that `address` looks at: no others need be known."""
+        """The fields of the document that `address` reads; the others may be left out."""
 
     @property
     def needs_body(self) -> bool:
-        """`address` looks into the body as it came.
+        """Whether `address` reads the received body.
 
-        Where it looks at neither, messages of the same envelope have the same address.
+        If it reads neither fields nor body, messages of one envelope have the same address.
         """
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
     ) -> tuple[str | None, str | None] | Rejection:
-        """Index and `_id`, or why there are none; `now` is the time of arrival.
+        """Return index and `_id`, or why there are none; `now`: the arrival, seconds since 1970.
 
-        No index: where the sink's spec says, for all documents alike. No `_id`: the sink makes one
-        up. What is not needed may be left empty.
+        Index `None`: the one index of the sink's spec. `_id` `None`: the sink makes one. Arguments
+        that `fields` and `needs_body` exclude may be empty.
         """
 
     def index_of(
         self, document: Mapping[str, Any], properties: Properties, now: float
     ) -> str | Rejection | None:
-        """Index alone, for documents that bring their own `_id`."""
+        """Return only the index, for documents that have their own `_id`."""
 
 
 class Sink(Protocol):
     """A service that stores documents."""
 
     def addressing(self, queue: str) -> Addressing:
-        """Where documents of the messages of that queue go."""
+        """Return the rule for index and `_id` of documents from that queue."""
 
     def check(self) -> None:
-        """Ask once whether we are let in; a service that is down is waited for later.
+        """Check once whether the service accepts this job; if it is down, return.
 
         Raises:
-            Unavailable: it answers, and does not let us in.
+            Unavailable: it answers with a refusal.
         """
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
-        """Store these documents, in the background, however long it takes; never waits.
+        """Store documents in the background, and retry without limit; never wait.
 
-        `reply` is called from any thread, as often as there is news; each position is named in
-        exactly one `Answer`. The function that is returned withdraws what has not been answered:
-        it is not sent again, and `reply` is not called for it any more.
+        `reply` may be called from any thread and several times; exactly one `Answer` names each
+        position.
+
+        Returns:
+            A function that withdraws the documents without an answer: they are not sent again, and
+            `reply` is not called for them.
         """
 
     def flush(self) -> None:
-        """Send without delay what waits for company. Never waits."""
+        """Send documents that wait for a larger request now. Never waits."""
 
     def pace(self) -> SinkPace:
-        """How much it may send now; to be asked from any thread."""
+        """Return how much it may send now; for any thread."""
 
     def state(self) -> SinkState:
-        """What it says now; to be asked from any thread."""
+        """Return the current state; for any thread."""
 
     def close(self) -> None:
-        """Forget what is not stored yet, and end the background work."""
+        """Drop the documents that are not stored, and end the background work."""

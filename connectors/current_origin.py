@@ -1,6 +1,6 @@
-"""Which connection a consumer has now: what decides whether outcomes are stale, for all who ask.
+"""Tracks the current connection of a consumer: it alone decides which outcomes are stale.
 
-Pure. One thread changes it; any thread may ask.
+Pure. One thread changes it; any thread may read it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from connectors.message import Origin
 
 
 class CurrentOrigin:
-    """The origin of what a consumer receives; each connection is a new one."""
+    """The origin of the messages that a consumer receives; each connection is a new origin."""
 
     def __init__(self, consumer: str) -> None:
         self.latest = Origin(consumer, 0)
-        """Of the connection that is open, or was open last; generation 0: there was none."""
+        """The origin of the current or the last connection; generation 0: there was none."""
         self._open: Origin | None = None
 
     def open(self) -> Origin:
@@ -22,10 +22,10 @@ class CurrentOrigin:
         return self.latest
 
     def lose(self) -> Origin:
-        """The connection is gone; return its origin."""
+        """Note that the connection is gone; return its origin."""
         self._open = None
         return self.latest
 
     def is_stale(self, origin: Origin) -> bool:
-        """Whether that connection is gone: the broker has requeued what it delivered there."""
+        """Return whether that connection is gone; then the broker has requeued its messages."""
         return origin != self._open

@@ -1,22 +1,22 @@
-"""The errors that end the job, each named after what helps; an error about one message is a value.
+"""The errors that end the job, each named after its remedy; an error about a message is a value.
 
 HopperError
 ├── SpecError      fix pipeline.yaml
-└── Unavailable    wait for the other side, or correct how it is reached
+└── Unavailable    wait for the service, or correct its address or login
 """
 
 from __future__ import annotations
 
 
 class HopperError(Exception):
-    """The job cannot go on."""
+    """The job cannot continue."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or self.__doc__)
 
 
 class SpecError(HopperError):
-    """`pipeline.yaml` is not a pipeline: `problems` lists everything that is wrong with it."""
+    """`pipeline.yaml` is invalid: `problems` lists all of its errors."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -24,4 +24,4 @@ class SpecError(HopperError):
 
 
 class Unavailable(HopperError):
-    """A service cannot be reached, or does not let us in."""
+    """A service cannot be reached, or refuses the job."""

@@ -1,8 +1,8 @@
-"""The values that travel between the steps; nothing here decides, waits or knows a service.
+"""The values that travel between the steps and the connectors; nothing here decides or waits.
 
-Pure. They pickle, because a batch of them may cross from one process to another. Of most there is
-one for a batch; of `Message` there is one for each delivery, so it is a struct: that takes half of
-the time of a named tuple to make and to look into, and Python looks for no cycles in it.
+Pure. They pickle, because a batch of them may travel to another process. Most of them exist once
+for a batch. `Message` exists once for each delivery, so it is a struct: to make and to read one
+takes half the time of a named tuple, and Python's garbage collector skips it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ import msgspec
 
 
 class Origin(NamedTuple):
-    """Which connection of which consumer delivered a message: only there can it be settled."""
+    """The consumer and the connection that delivered a message: only there it can be settled."""
 
     consumer: str
-    """Name of the consumer, for example `task_queue/000`; also its partition in Bytewax."""
+    """Name of the consumer, such as `task_queue/000`; also its partition in Bytewax."""
     generation: int
-    """Counts the consumer's connections; the delivery tags of an older one are void."""
+    """Number of the connection; the delivery tags of earlier ones are void."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One delivery, as it came; `route` and `properties` stay in the connector's own form."""
+    """One delivery, as received; `route` and `properties` stay in the connector's encoding."""
 
     tag: int
-    """Delivery tag: names the message within its `Origin`; ascending in order of arrival."""
+    """Delivery tag: names the message within its `Origin`; ascends in order of arrival."""
     redelivered: bool
-    """The broker has handed this message out before."""
+    """The broker may have delivered this message before."""
     route: bytes
     properties: bytes
     body: bytes
 
 
 class Properties(NamedTuple):
-    """A message's envelope in decoded form; what the sender left out is `None`."""
+    """A message's decoded envelope; `None`: the sender omitted the property."""
 
     exchange: str = ""
     routing_key: str = ""
@@ -50,8 +50,7 @@ class Properties(NamedTuple):
     expiration: str | None = None
     message_id: str | None = None
     timestamp: int | None = None
-    """Of the sending: seconds since 1970, as AMQP has it; what some clients write is of a smaller
-    unit."""
+    """When it was sent, in seconds since 1970 by AMQP; some clients write a smaller unit."""
     type: str | None = None
     user_id: str | None = None
     app_id: str | None = None
@@ -59,167 +58,164 @@ class Properties(NamedTuple):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why a message will never be stored, for the person who looks at the parked message."""
+    """Why a message will never be stored, for the reader of the parked message."""
 
     reason: str
-    """One line: what is wrong, in the words of the service that refused it."""
+    """One line; if a service refused the message, in its words."""
     status: int | None = None
-    """The sink's status (HTTP's numbers), where the sink refused it."""
+    """The HTTP status of the refusal; `None`: the sink did not refuse it."""
     index: str | None = None
     id: str | None = None
     attempts: int = 0
-    """How often it was sent to the sink; 0 when it never got that far."""
+    """How many times it was sent to the sink."""
     foreseen: bool = False
-    """No sign that the spec or the mapping is wrong: the spec says so (a late message), it comes of
-    a restart, or other documents of the message are stored."""
+    """It does not show an error in the spec or the mapping: the spec rejects it (a late message), a
+    restart causes it, or other documents of the message are stored."""
 
 
 class Rejected(NamedTuple):
-    """A rejected message on its way home, whole, so that it can be parked as it came."""
+    """A rejected message, with its body and envelope, so that it can be parked as received."""
 
     message: Message
     rejection: Rejection
     others: Sequence[int] = ()
-    """Delivery tags of more messages that it stands for, and that are settled along with it."""
+    """Delivery tags of further messages that are settled together with it."""
 
 
 class PartOutcome(NamedTuple):
-    """What became of one document of a message that has several."""
+    """The outcome of one document of a split message."""
 
     tag: int
     """The message's delivery tag."""
     position: int
-    """Of the document in the message, from 0."""
+    """Position of the document in the message, from 0."""
     documents: int
-    """How many the message has."""
+    """Number of documents of the message."""
     rejected: Rejected | None = None
-    """With the whole message in it; `None`: stored, or dropped."""
+    """The rejected message as a whole; `None`: stored or dropped."""
     dropped: bool = False
     summary: bool = False
-    """What is rejected is the summary of a group, all that is left of the documents in it; so this
-    is what the message in `rejected` holds."""
+    """The body in `rejected` is the summary of a group: the documents themselves are not kept."""
 
 
 class Outcomes(NamedTuple):
-    """What became of messages of one origin; each message gets exactly one outcome, once."""
+    """The outcomes of messages of one origin; each message gets exactly one."""
 
     origin: Origin
     stored: list[int]
-    """Delivery tags that the sink has stored."""
+    """Delivery tags of stored messages."""
     rejected: list[Rejected]
     dropped: Sequence[int] = ()
-    """Delivery tags to acknowledge though nothing was stored: the spec says so, or they are
-    commands."""
+    """Delivery tags of messages to acknowledge without storing them: the spec drops them, or they
+    are commands."""
     parts: Sequence[PartOutcome] = ()
-    """Of messages with several documents: made one outcome again before a consumer sees them."""
+    """Outcomes of documents of split messages; `SplitMessages` merges them before settling."""
 
 
 class ConsumerCounts(NamedTuple):
-    """What a consumer counts itself, since no other place hears of it; all are messages."""
+    """Numbers of messages that only a consumer can count."""
 
     unread: int = 0
-    """Rejected before they were handed over: they were delivered too often."""
+    """Rejected before `take`, because they were delivered too many times."""
     parked: int = 0
     discarded: int = 0
-    """Rejected, and left to the queue's own dead lettering."""
+    """Rejected without requeue, so that the queue's own dead-letter exchange gets them."""
     requeued: int = 0
     """Rejected, and requeued before they were parked."""
     stale: int = 0
-    """Outcomes that came after their connection was lost."""
+    """Outcomes of connections that are gone."""
 
 
 class Arrived(NamedTuple):
-    """Everything one consumer received since it was last asked."""
+    """The messages that one consumer received since the last `take`."""
 
     origin: Origin
     messages: list[Message]
 
 
 class Opened(NamedTuple):
-    """A consumer has a connection: sent once, ahead of its first message."""
+    """A consumer has a new connection: sent once, before its first message."""
 
     origin: Origin
 
 
 class Lost(NamedTuple):
-    """A consumer's connection is gone: what it delivered and is not stored will come again."""
+    """A consumer's connection is gone: the broker redelivers its unacknowledged messages."""
 
     origin: Origin
 
 
 class Backpressured(NamedTuple):
-    """A consumer is kept waiting by us: its silence does not mean that nothing is there."""
+    """Back-pressure stops a consumer: its silence does not mean that the queue is empty."""
 
     consumer: str
 
 
 class Drain(NamedTuple):
-    """A request to end the whole job: addressed to every consumer of the cluster."""
+    """A request to every consumer of the cluster to drain the job."""
 
     reason: str
 
 
 class Claim(NamedTuple):
-    """A document that never takes the place of one that its writer does not know.
+    """The condition under which a document may be stored.
 
-    It is stored where no document has its `_id`, or in place of the one that it `replaces`. Where
-    its own fingerprint is found it is stored already: the answer was lost.
+    It is stored if no document has its `_id`, or if that document has the fingerprint that it
+    `replaces`. If that document has its own fingerprint, it is stored already: the answer was lost.
     """
 
     field: str | None
-    """Where documents have their fingerprint: a name, dots and all; `None`: nowhere."""
+    """The name of the field with the fingerprint, which may have dots; `None`: there is none."""
     fingerprint: str
-    """The document's own, as its source has it: it tells what is in the document."""
+    """The fingerprint of this document, which its source has too."""
     replaces: str | None = None
-    """The fingerprint of the document that it may take the place of; `None`: of none."""
+    """The fingerprint of the document that it may replace; `None`: it may replace none."""
 
 
 class Documents(NamedTuple):
-    """What a sink is asked to store together, in columns: position i of each is one document."""
+    """The documents that a sink stores together, in columns: position i of each is one document."""
 
     sources: list[bytes]
     """One JSON object on one line, each."""
     indices: list[str | None] | None
-    """`None`: all go where the sink's spec says."""
+    """`None`: the one index of the sink's spec."""
     ids: list[str | None] | None
-    """`None`: the sink makes up all of them."""
+    """`None`: the sink makes all of them."""
     versions: list[int | None] | None = None
-    """Of documents that an older one of the same `_id` must not replace; it counts as stored then.
-
-    `None`: the one that comes later replaces the one before, as the sink's spec says.
-    """
+    """External versions: an older document with the same `_id` does not replace a newer one, and
+    counts as stored. `None`: each document replaces the one before, as the sink's spec says."""
     actions: list[str | None] | None = None
     """`index`, `create`, `update` (the source is a part of the document), `upsert` (an update that
-    adds what is not there) or `delete` (the source is only there to be parked); `None`: what the
-    sink's spec says."""
+    creates a missing document) or `delete` (the source is only parked if it fails); `None`: the
+    action of the sink's spec."""
     routings: list[str | None] | None = None
-    """Documents of the same routing lie together; `None`: what the sink's spec says."""
+    """Elasticsearch's routing, which selects the shard; `None`: that of the sink's spec."""
     redelivered: list[bool] | None = None
-    """Whose messages were delivered before, so that they may be stored already; `None`: of none, or
-    it need not be known, as each has an `_id`."""
+    """Whether the message was redelivered, so the document may be stored already; `None`: none was,
+    or each document has an `_id`, so that it does not matter."""
     claims: list[Claim | None] | None = None
-    """Of documents that have an `_id`, are whole, and may not replace each other at will."""
+    """Conditions for replacing a document with the same `_id`; only for whole documents."""
 
 
 class Answer(NamedTuple):
-    """What a sink says of some of the documents that it was given, by their positions."""
+    """A sink's answer about some of the documents of a submission, by their positions."""
 
     stored: Sequence[int]
     rejected: list[tuple[int, Rejection]]
     conflicts: Mapping[int, str | None] = MappingProxyType({})
-    """Neither stored nor rejected: another document has the `_id` that was claimed. With the
-    fingerprint of that one; `None`: it has none, or none where it was looked for."""
+    """Documents whose claim failed: another document has the `_id`. The value is the fingerprint of
+    that document; `None`: the field has none."""
 
 
 class SinkState(NamedTuple):
-    """What a sink says now, after its last answer or want of one."""
+    """The state of a sink after its last request."""
 
     answers: bool = True
-    """It can be reached, and answers, be it with a refusal."""
+    """It can be reached, and answers; the answer may be a refusal."""
     refusal: str | None = None
-    """Why it takes no documents: its status and its words; `None`: it takes them."""
+    """Why it accepts no documents: its status and its words; `None`: it accepts them."""
     has_backlog: bool = False
-    """It works as much as it may, and documents wait behind that: more messages gain nothing."""
+    """It is at its limit, and documents wait: more messages would not be stored faster."""
 
 
 class SinkPace(NamedTuple):

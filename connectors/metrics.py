@@ -1,8 +1,8 @@
-"""What steps and connectors count; each help text is what `docs/operations.md` says of it.
+"""Declares the metrics of steps and connectors; `docs/operations.md` shows their help texts.
 
-What the accounts know, `flows/process/collector.py` shows.
+`flows/process/collector.py` shows the metrics of the accounts.
 
-Counting costs about a microsecond a call, so callers count a batch at a time.
+A call takes about a microsecond, so callers count a batch at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import Metric
 
 from connectors.reject_kind import MAX_KINDS
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made is of no use
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the time a counter was made has no use
 
 INFO = Info("hopper", "Name of the job, and version of Hopper.")
 BLOCKED = Gauge(
@@ -134,29 +134,29 @@ class BulkMetrics:
     """Counts bulk requests: an observer of `connectors.elasticsearch.indexer`."""
 
     def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
-        """A request has ended."""
+        """Count a request that has ended."""
         BULK_DOCUMENTS.observe(documents)
         BULK_BYTES.observe(size_bytes)
         BULK_SECONDS.observe(seconds)
 
     def retried(self, documents: int, status: int | None) -> None:
-        """Documents will be sent again; `None`: there was no answer."""
+        """Count documents to send again; status `None`: there was no answer."""
         RETRIES.labels(status or "none").inc(documents)
 
     def rejected(self, documents: int, status: int | None) -> None:
-        """Documents will never be stored; `None`: there was no answer about them."""
+        """Count documents that are never stored; status `None`: there was no answer about them."""
         REFUSED.labels(status or "none").inc(documents)
 
     def in_failure_store(self, documents: int) -> None:
-        """Documents are stored in the failure store of their data stream, which they do not fit."""
+        """Count documents in the failure store of their data stream."""
         FAILURE_STORE.inc(documents)
 
 
 class Description(NamedTuple):
-    """What one metric is, for the documents."""
+    """A metric as the documents describe it."""
 
     name: str
-    """As Prometheus shows it."""
+    """The name in Prometheus."""
     kind: str
     """`counter`, `gauge` or `histogram`."""
     labels: tuple[str, ...]

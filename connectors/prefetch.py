@@ -36,13 +36,13 @@ costs, which is three round trips to the broker."""
 PERIOD = 0.25
 """Seconds after which the share of the time is measured anew."""
 STUCK_AFTER = 1.0
-"""Seconds: a sink that is well answers within them, and a window that is due leaves."""
+"""Seconds: within them, a healthy sink answers, and a window that is due leaves."""
 SMALLEST_STEP = 1 / 16
-"""Share of the held messages: fewer more are not worth a new consumer."""
+"""The smallest step, as a share of the held messages: less is not worth a new consumer."""
 
 
 class Held(NamedTuple):
-    """What a consumer holds without an outcome."""
+    """The messages of a consumer without an outcome."""
 
     messages: int = 0
     bytes: int = 0
@@ -56,7 +56,7 @@ class AdaptivePrefetch:
         """`number`: the largest prefetch, if the spec sets one; `memory`: bytes, may change."""
         self._max, self._memory = number or MAX_MESSAGES, memory
         self.wanted = number or FIRST_PREFETCH
-        """Messages that the consumer should be allowed."""
+        """The prefetch that the consumer should have."""
         self._message_bytes = 0.0  # mean of the messages that were held at last
         self._measured_from = self._stalled = 0.0  # the period, and seconds of it
         self._stalled_from: float | None = None

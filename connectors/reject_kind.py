@@ -1,6 +1,6 @@
-"""Which kind of reason a rejection has: what is left of its text without what is the message's own.
+"""Finds the kind of a reason: its text without the values of the message.
 
-Pure. The limit on rejections, the log and the metrics count by these kinds, and by no others.
+Pure. The limit on rejections, the log and the metrics count by these kinds.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import re
 from collections.abc import Container
 
 MAX_KINDS = 50
-"""Kinds that are told apart at a time. Reasons quote documents in ways that no rule foresees."""
+"""The largest number of kinds: reasons may quote documents in ways that no rule recognises."""
 OTHER = "other reasons"
-"""The kind of all reasons beyond these."""
+"""The kind of all further reasons."""
 
 
 def kind_of(reason: str, known: Container[str] = (), count: int = 0) -> str:
-    """The kind of a reason; `OTHER` for a new one where `count` kinds are `known`, or more.
+    """Return the kind of a reason, without quoted texts, numbers, ids and parts of documents.
 
-    Quoted texts, numbers and ids are taken out, and what Elasticsearch shows of the document.
+    A kind that is not `known` is `OTHER` if `count`, the number of known kinds, is at its limit.
     """
     text = _PREVIEW.sub("", reason)
     text = _VARYING.sub("…", text)
@@ -26,13 +26,13 @@ def kind_of(reason: str, known: Container[str] = (), count: int = 0) -> str:
 
 
 _PREVIEW = re.compile(r"\.? Preview of field's value: .*", re.DOTALL)
-"""Elasticsearch shows a value, unescaped, and behind it what is wrong with just that value."""
+"""Elasticsearch quotes a value, unescaped, and appends the error of just that value."""
 
 _VARYING = re.compile(
     r"""
       "(?:[^"\\]|\\.)*(?:"|$)               # a text, which a cut may have left open
-    | (?<!\w)'.*?(?:'(?!\w)|$)              # likewise; an apostrophe stands behind a letter
-    | (?<=[ :]\[)[^\]]*(?=\]:[ ])            # [id]: before what is wrong with that document
+    | (?<!\w)'.*?(?:'(?!\w)|$)              # the same; an apostrophe follows a letter
+    | (?<=[ :]\[)[^\]]*(?=\]:[ ])            # [id]: before the error of that document
     | \b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b   # a UUID
     | \b(?=[a-z]*[0-9])[0-9a-f]{8,}\b       # a hash
     | [-+]?[0-9]+(?:[.,:][0-9]+)*           # a number, a time, a version, a position
@@ -41,4 +41,4 @@ _VARYING = re.compile(
 )
 _REPEATED = re.compile(r"…(?:[\s,:;.\[\](){}+-]*…)+")
 _MAX_LENGTH = 200
-"""Characters that are compared and shown."""
+"""The largest length of a kind, in characters."""

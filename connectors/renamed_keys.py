@@ -1,4 +1,4 @@
-"""The keys of `pipeline.yaml` that have a new name: each old name is answered with the new one."""
+"""The renamed keys of `pipeline.yaml`: the error about an old name gives the new one."""
 
 from __future__ import annotations
 

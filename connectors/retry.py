@@ -1,4 +1,4 @@
-"""When something that failed is tried again; it neither waits nor counts. Pure."""
+"""Computes the delay before a retry; it neither waits nor counts. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 class Backoff(NamedTuple):
     """Exponential back-off with full jitter.
 
-    The rule, and why the jitter should be full, is from "Exponential Backoff And Jitter" on the
-    AWS Architecture Blog: many clients that failed at the same time come back at different times.
+    "Exponential Backoff And Jitter" on the AWS Architecture Blog explains the full jitter: clients
+    that fail at the same time then retry at different times.
     """
 
     first: float
@@ -18,10 +18,9 @@ class Backoff(NamedTuple):
     """Upper bound of all delays, in seconds."""
 
     def delay(self, attempt: int, random: float) -> float:
-        """Seconds to wait; `attempt` is 0 after the first failure in a row, 1 after the second.
+        """Return the seconds to wait; `attempt` is 0 after the first failure in a row.
 
-        `random` is any number from 0 to 1, a new one each time: it is the share of the bound that
-        is waited.
+        `random`: a new random number from 0 to 1, the share of the bound to wait.
         """
-        # The exponent is capped because 2.0 ** 1024 is an OverflowError: an outage can be long.
+        # Cap the exponent: 2.0 ** 1024 raises OverflowError, and an outage can be long.
         return random * min(self.limit, self.first * 2.0 ** min(attempt, 64))

@@ -1,6 +1,6 @@
-"""What the spec of every connector is made of: the base model, and the keys that all sources have.
+"""The base model of every spec, and the types of keys that several connectors have.
 
-It knows no connector and reads no file; what is wrong is told in the words of a user's remedy.
+It knows no connector and reads no file. Its errors name the remedy.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from connectors.units import Size
 
 
 class Problem(NamedTuple):
-    """Something wrong, or unwise, in a spec."""
+    """An error in a spec, or a warning about it."""
 
     at: tuple[str | int, ...]
-    """Path of the key, from the model that noticed it."""
+    """Path of the key, from the model that found it."""
     text: str
-    """What is wrong and what helps. It may quote numbers, but no text, which may be a secret."""
+    """The error and its remedy. It may quote numbers, but no text, which may be a secret."""
 
 
 def instead_of(keys: Mapping[str, str]) -> Mapping[str, str]:
-    """Hints by key, made of keys by hint: `{"write time": "timeout max_age"}`."""
+    """Convert keys by hint, as in `{"write time": "timeout max_age"}`, to hints by key."""
     return {key: hint for hint, several in keys.items() for key in several.split()}
 
 
@@ -60,39 +60,39 @@ class Spec(BaseModel):
         strict=True,  # YAML has types: "5" is not 5, and true is not 1
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
-        defer_build=True,  # of all models but the outermost, most are never used by themselves
+        defer_build=True,  # only the outermost model is always needed
     )
 
     elsewhere: ClassVar[Mapping[str, str]] = {}
-    """Keys that other tools have, or that belong to another mapping: what is written instead."""
+    """Hints for the keys of other tools and of other mappings: what to write instead."""
 
     @classmethod
     def hint_of(cls, key: str) -> str | None:
-        """Tell what is written in place of a key that there is not; `None`: it is not known."""
+        """Return what to write instead of an unknown key; `None`: there is no hint."""
         return cls.elsewhere.get(key.lower().replace("-", "_"))
 
     @classmethod
     def new_name_of(cls, key: str) -> str | None:
-        """Return what an older version's key of this mapping is called now, if it was renamed."""
+        """Return the new name of a renamed key of this mapping; `None`: it was not renamed."""
         new = RENAMED_KEYS.get(key)
         return new if new in cls.model_fields else None
 
     def problems(self) -> Iterator[Problem]:
-        """Tell the rules over several keys that are broken; each key by itself is right."""
+        """Yield the errors of several keys together; each key by itself is valid."""
         yield from ()
 
     def warnings(self) -> Iterator[Problem]:
-        """Tell what is allowed, but may not do what one expects."""
+        """Yield warnings: valid settings with surprising effects."""
         yield from ()
 
     @classmethod
     def mapping_at(cls, key: str) -> type[Spec] | None:
-        """Find the model of the mapping, or of those in the list, at a key; `None`: a scalar."""
+        """Return the model of the mapping, or of the list's items, at a key; `None`: a scalar."""
         return next(_models(cls.model_fields[key].annotation), None)
 
     @classmethod
     def has_names_at(cls, key: str) -> bool:
-        """Whether the mapping at a key has names of the user's own, and the models behind them."""
+        """Return whether the user chooses the names in the mapping at a key."""
         return any(get_origin(part) is dict for part in _parts(cls.model_fields[key].annotation))
 
     @model_validator(mode="after")
@@ -117,14 +117,14 @@ class OneOf(Spec):
 
 
 def _models(annotation: Any) -> Iterator[type[Spec]]:
-    """Every model in an annotation."""
+    """Yield every model in an annotation."""
     for part in _parts(annotation):
         if isinstance(part, type) and issubclass(part, Spec):
             yield part
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """An annotation, and every one in it."""
+    """Yield an annotation, and every annotation in it."""
     yield annotation
     for part in get_args(annotation):
         yield from _parts(part)
@@ -153,16 +153,16 @@ Consumers = Annotated[
         }
     ),
 ]
-"""How many consumers share the work: `auto`, or a number."""
+"""The number of consumers: `auto`, or a number."""
 
 Format = Literal["auto", "json", "text", "msgpack", "ndjson", "es_bulk"]
-"""How bodies are read."""
+"""The format of bodies."""
 
 MAX_MESSAGE = 16 * 1024**2
-"""Bytes; what RabbitMQ 4 takes by default (its `max_message_size`)."""
+"""Bytes: the default limit of RabbitMQ 4 (`max_message_size`)."""
 
 MaxMessage = Annotated[Size, Field(ge=1)]
-"""Bytes that a body may have, as it came, unpacked, and in UTF-8."""
+"""The largest size of a body in bytes: as received, decompressed, and in UTF-8."""
 
 _ONE_OF_SEVERAL = BeforeValidator(
     # A number is no text either, but that is then said of the one value, and not of a list.
@@ -183,7 +183,7 @@ OneOrMore = Annotated[
         }
     ),
 ]
-"""A list of texts, or one of them alone."""
+"""A list of texts, or one text."""
 
 Indices = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
@@ -198,7 +198,7 @@ Indices = Annotated[
         }
     ),
 ]
-"""Names of indices; `*` stands for any text."""
+"""Names of indices; `*` matches any text."""
 
 
 def _prefetch(value: Any) -> int | Literal["auto"]:
@@ -216,9 +216,9 @@ Prefetch = Annotated[
         {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MAX_MESSAGES}]}
     ),
 ]
-"""Messages that a consumer may hold: `auto` (see `connectors/prefetch.py`), or the most of them."""
+"""The largest number of unacknowledged messages; `auto`: see `connectors/prefetch.py`."""
 
 Memory = Annotated[Size, Field(ge=1)]
-"""Bytes of messages that a process may hold."""
+"""The largest size of the messages that a process holds, in bytes."""
 DEFAULT_MEMORY = 64 * 1024**2
 """Bytes."""

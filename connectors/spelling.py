@@ -1,7 +1,7 @@
-"""Recognises what is not the name of a field: other tools' notations, expressions, other roots.
+"""Recognises texts that are no path: notations of other tools, expressions, unknown roots.
 
-Pure. It says what is wrong, how it is written here, and how a field is written that really has
-such a name.
+Pure. It finds the error, the path to write instead, and the path of a field that really has such a
+name.
 
     {order}  %{[order][id]}  {{ .order }}  $.order  .order  order[0]  order/id    other notations
     a * b    -seq  seq desc  sum(a)  a, b                                         expressions
@@ -15,37 +15,37 @@ from collections.abc import Sequence
 
 
 def problem_of(text: str, pointers: bool = True) -> str | None:
-    """Tell why a path is not taken for one; `None`: it is one, or a JSON Pointer.
+    """Return why a text is no path, with the remedy; `None`: it is a path or a JSON Pointer.
 
-    What begins with `/` is a JSON Pointer, in which every name can be written; without `pointers`
-    there are none. Behind `header.` every character belongs to the name.
+    With `pointers`, a text that begins with `/` is a JSON Pointer, which can have any name. After
+    `header.`, every character belongs to the name.
     """
     if text.startswith("header.") or (pointers and text.startswith("/")):
         return None
     exactly = f"; a field of exactly this name is written {pointer([text])}" if pointers else ""
-    for pattern, told in _NOTATIONS:
+    for pattern, problem in _NOTATIONS:
         if pattern.search(text):
             ours = written(names_in(text))
             if not pointers and ours.startswith("/"):
                 ours = ""
-            return f"{told}: write {ours or 'it as in order.id'}{exactly}"
-    for pattern, told in _EXPRESSIONS:
+            return f"{problem}: write {ours or 'it as in order.id'}{exactly}"
+    for pattern, problem in _EXPRESSIONS:
         if pattern.search(text):
-            return f"{told}{exactly}"
+            return f"{problem}{exactly}"
     if pointers and _INDEXED.search(text):
-        told = "what has a number in an array is named by a JSON Pointer"
-        return f"{told}: write {written(names_in(text))}{exactly}"
+        problem = "only a JSON Pointer names an item of an array"
+        return f"{problem}: write {written(names_in(text))}{exactly}"
     return None if text.startswith("body.") else _problem_of_root(text)
 
 
 def field_path(text: str) -> str:
-    """Check the dotted path of a field where there is nothing but a document, and no JSON Pointer.
+    """Check the dotted path of a field of the document; a JSON Pointer is no such path.
 
     Returns:
-        The path; without a `body.` that only says that it is not `header.` or the like.
+        The path, without a `body.` that only distinguishes it from `header.` and `property.`.
 
     Raises:
-        ValueError: it names no field; the text says how it is written.
+        ValueError: it names no field; the text has the remedy.
     """
     root, _, rest = text.partition(".")
     if root == "body" and "." in rest and kind_of_root(rest.split(".")[0]) is not None:
@@ -59,7 +59,7 @@ def field_path(text: str) -> str:
 
 
 def names_in(text: str) -> list[str]:
-    """Take the names out of a path in any notation, those of a root included."""
+    """Return the names in a path of any notation, including the root."""
     text = _WRAPPED.sub(r"\1", text.strip())
     text = re.sub(r"^doc(\[.*?\])\.value$", r"\1", text)
     text = re.sub(r"^[$@](?=[.\[]|$)|^[-+!~]|[\s:]+(?:asc|desc)\w*$", "", text, flags=re.IGNORECASE)
@@ -68,9 +68,9 @@ def names_in(text: str) -> list[str]:
 
 
 def written(names: Sequence[str]) -> str:
-    """Write names as a path of ours: dotted where that says the same, else as a JSON Pointer.
+    """Write names as a path of Hopper: dotted if that is the same, else as a JSON Pointer.
 
-    Empty: they are none that a path could have.
+    Empty: no path can have these names.
     """
     root, rest = names[0] if names else "", list(names[1:])
     if root == "ctx" and rest[1:]:
@@ -90,9 +90,9 @@ def written(names: Sequence[str]) -> str:
 
 
 def kind_of_root(name: str) -> str | None:
-    """Tell what `name` in front of a path is a way into: `document`, `header` or `property`.
+    """Return the root that `name` means before a path: `document`, `header` or `property`.
 
-    `routing_key` for another spelling of that; `None`: it is none of these.
+    `routing_key` for another spelling of it; `None`: it means no root.
     """
     return "routing_key" if name in _ROUTING_KEY else _KINDS.get(name)
 
@@ -114,8 +114,8 @@ def _problem_of_root(text: str) -> str | None:
             return f"headers are not among the properties: write header{rest[7:] or '.x-order'}"
         return None
     ours, theirs = written(text.split(".")), f"body.{text}"
-    told = f"there is no {root}. in front of a path"
-    return f"{told}: write {ours}, or {theirs} if the document has a field called {root}"
+    problem = f"there is no {root}. in front of a path"
+    return f"{problem}: write {ours}, or {theirs} if the document has a field called {root}"
 
 
 _KINDS = {
@@ -125,7 +125,7 @@ _KINDS = {
         ("property", "properties", "props", "basic_properties", "message_properties"), "property"
     ),
 }
-"""What stands in front of a path here or elsewhere, and what it is a way into."""
+"""The names of roots, in Hopper and in other tools, and the root that each means."""
 _ROUTING_KEY = ("routingKey", "routing-key", "routingkey", "RoutingKey")
 
 _WRAPPED = re.compile(r"^(?:[$%#]?\{+|<|[\"'`])\s*(.*?)\s*(?:\}+|>|[\"'`])$", re.DOTALL)
@@ -157,7 +157,7 @@ _NOTATIONS = (
     (re.compile(r"^[-+!~](?=[^\s*()]+$)"), f"{_A_PATH}, without a sign in front"),
     (re.compile(r"^/?[^\s/]+(?:/[^\s/]+)+/?$"), "dots separate names, or a / stands before each"),
 )
-"""Those of which it is mostly clear how they are written here."""
+"""Notations whose path is mostly clear."""
 _EXPRESSIONS = (
     (re.compile(r"^(?:count\()?\*\)?$"), f"{_A_PATH}; to count all messages, write count alone"),
     (re.compile(r"\.\*|\*\."), f"{_A_PATH}, and not all that match a *"),

@@ -1,14 +1,14 @@
-"""Reads times: the one reader for event times, for dates in names of indices and for `@timestamp`.
+"""Reads times: event times, dates in names of indices, and `@timestamp`.
 
-Pure. A time is seconds since 1970 in UTC, of the years 1 to 9999. It reads
+Pure. A time is in seconds since 1970 in UTC, from the year 1 to 9999. It reads
 
-    texts      RFC 3339, and what programs make of ISO 8601: a space for the `T`, `t` and `z`, a
-               comma before the fraction, no seconds, no time of day, `+01`, `+0100`, no offset
-               (UTC), `UTC` or `GMT` for it, a zone in brackets behind it, no dashes and colons
-    numbers    of seconds, milli-, micro- or nanoseconds, told apart by their magnitude; and texts
-               of them. Eight digits are a day, and fourteen a day and its time if there is such
-               a one; four and six, which may be a year or a month as well, are no time
-    datetime   as headers of a message have it
+    texts      RFC 3339, and common forms of ISO 8601: a space for the `T`, `t` and `z`, a comma
+               before the fraction, no seconds, no time of day, `+01`, `+0100`, no offset (UTC),
+               `UTC` or `GMT` as offset, a zone in brackets at the end, no dashes and colons
+    numbers    seconds, milli-, micro- or nanoseconds, by their magnitude; also as texts. Eight
+               digits are a day, and fourteen a day with its time if that is valid; four and six,
+               which may be a year or a month, are no time
+    datetime   from headers of a message
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ import msgspec
 
 
 def read_time(value: Any) -> float | None:
-    """Seconds since 1970; `None`: it is absent, or no time. It costs 0.5 µs."""
+    """Return seconds since 1970; `None`: the value is absent, or no time. It takes 0.5 µs."""
     kind = value.__class__
     if kind is str:
         try:
             moment = _convert(value, datetime)
         except ValueError:
             return _spelled_otherwise(value)
-        # A difference is as quick as datetime.timestamp(), which without an offset means the time
-        # of wherever this runs.
+        # As fast as datetime.timestamp(), which uses the local time zone if there is no offset.
         seconds = (moment - (_EPOCH if moment.tzinfo else _EPOCH_WITHOUT_OFFSET)).total_seconds()
         return seconds if _FIRST <= seconds < _END else None
     if kind is int or kind is float:
@@ -48,7 +47,7 @@ def _in_range(seconds: float) -> float | None:
 
 
 def _of_number(number: float) -> float | None:
-    # NaN is in no range. Python divides whole numbers of any size exactly, and rounds once.
+    # NaN is in no range. Python divides integers of any size exactly, and rounds once.
     if -_MAX_UNIT <= number <= _MAX_UNIT:
         return float(number) if number >= _FIRST else None
     for per_second in _SMALLER_UNITS:
@@ -71,7 +70,7 @@ def _spelled_otherwise(text: str) -> float | None:
     date, clock, zone = match["date"].replace("-", ""), match["clock"], match["offset"]
     if match["place"] and not (zone or match["utc"]):
         return None  # the offset of a place changes over the year
-    # A leap second (RFC 3339, section 5.7) is one more than a datetime can count.
+    # No datetime can hold a leap second (RFC 3339, section 5.7).
     clock = f"{(clock or '').replace(':', ''):0<6}"
     leap = clock.endswith("60")
     clock = f"{clock[:4]}59" if leap else clock
@@ -98,13 +97,13 @@ _EPOCH_WITHOUT_OFFSET = datetime(1970, 1, 1)
 _EPOCH = _EPOCH_WITHOUT_OFFSET.replace(tzinfo=UTC)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds()
 _END = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()
-"""The years 1 to 9999, which is what RFC 3339 can say."""
+"""The years 1 to 9999, the range of RFC 3339."""
 _MAX_UNIT = 10**11
-"""A larger number is one of the next smaller unit: as seconds it would be the year 5138, as
-milliseconds it is 1973; and so on."""
+"""A larger number is in the next smaller unit: 10**11 seconds are the year 5138, 10**11
+milliseconds are 1973; and so on."""
 _SMALLER_UNITS = (1_000, 1_000_000, 1_000_000_000)
 _MAX_TEXT = 100
-"""Characters. A sender may write megabytes of digits."""
+"""The longest text to read, in characters: a sender may write megabytes of digits."""
 _CLOCK = {
     ":": r"(?P<clock>\d\d(?::\d\d(?::\d\d)?)?)",
     "": r"(?P<clock>\d\d(?:\d\d(?:\d\d)?)?)",

@@ -1,6 +1,6 @@
-"""Durations and sizes: numbers that carry their unit where a person reads or writes them.
+"""Reads and writes durations and sizes with their units.
 
-In code they are plain numbers, of seconds and of bytes.
+In code they are plain numbers of seconds and of bytes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 
 def duration_text(seconds: float) -> str:
-    """`30s` for 30.0, in the largest unit that needs no fraction."""
+    """Write 30.0 as `30s`, in the largest unit that needs no fraction."""
     return _text(Decimal(str(seconds)), _SECONDS)
 
 
 def size_text(size: int) -> str:
-    """`10MiB` for 10485760, in the largest unit that needs no fraction."""
+    """Write 10485760 as `10MiB`, in the largest unit that needs no fraction."""
     return _text(Decimal(size), _BYTES)
 
 
 def _text(amount: Decimal, units: Mapping[str, Decimal]) -> str:
-    # The smallest unit comes first, and serves when none divides the amount.
+    # The smallest unit comes first; it is used if no unit divides the amount.
     exact = [unit for unit in units if amount % units[unit] == 0] or list(units)[:1]
     unit = max(exact, key=units.__getitem__) if amount else exact[0]
     return f"{(amount / units[unit]).normalize():f}{unit}"
@@ -38,8 +38,8 @@ def _duration(value: Any) -> float:
         raise ValueError(f"write the unit: {_with_unit(value)}")
     amount = _amount(value, _SECONDS)
     if amount is None:
-        told = "must be a number and a unit without a space: 500ms, 5s, 5m, 1h or 1d"
-        raise ValueError(told + _meant(value, _SPELLED_SECONDS))
+        problem = "must be a number and a unit without a space: 500ms, 5s, 5m, 1h or 1d"
+        raise ValueError(problem + _hint(value, _SPELLED_SECONDS))
     return float(amount)
 
 
@@ -48,22 +48,22 @@ def _size(value: Any) -> int:
         return value
     amount = _amount(value, _BYTES)
     if amount is None:
-        told = "must be a number and a unit without a space: 512B, 64KiB, 5MiB or 10MB"
-        raise ValueError(told + _meant(value, _SPELLED_BYTES))
+        problem = "must be a number and a unit without a space: 512B, 64KiB, 5MiB or 10MB"
+        raise ValueError(problem + _hint(value, _SPELLED_BYTES))
     if amount != int(amount):
         raise ValueError("must be a whole number of bytes")
     return int(amount)
 
 
 def _with_unit(seconds: float) -> str:
-    """A number that is meant as seconds, in seconds, and in the largest unit that fits."""
+    """Write a number of seconds in seconds, and in the largest unit that needs no fraction."""
     if not 0 < seconds < inf:
         return "5s"
     return " or ".join(dict.fromkeys((f"{seconds:.12g}s", duration_text(seconds))))
 
 
-def _meant(value: Any, spelled: Mapping[str, str]) -> str:
-    """What to write for a number with a unit in another spelling, if that is clear."""
+def _hint(value: Any, spelled: Mapping[str, str]) -> str:
+    """Return what to write for a number with a unit in another spelling, if it is clear."""
     matched = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)", str(value))
     unit = spelled.get(matched[2].lower()) if matched else None
     return f"; write {matched[1]}{unit}" if matched and unit else ""
@@ -107,7 +107,7 @@ _SPELLED_BYTES = {
     **{unit.lower(): unit for unit in ("KiB", "MiB", "GiB", "KB", "MB", "GB")},
     **dict.fromkeys(("byte", "bytes"), "B"),
 }
-"""Units in other spellings; what may mean two of ours, as `M` does, is not among them."""
+"""Units in other spellings, without ambiguous ones such as `M`."""
 
 Duration = Annotated[
     float,

@@ -1,6 +1,6 @@
-"""URLs of services: checked when the spec is loaded, and shown without their password.
+"""Checks the URLs of services, and prints them without their password.
 
-It connects to nothing, and knows no service: which schemes and parts are allowed is an argument.
+It connects to nothing, and knows no service: the allowed schemes are an argument.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 
 class Url(str):
-    """A URL that can be used like any text, but whose printed form hides what is secret in it.
+    """A URL that is used like any text, but whose printed form hides its secrets.
 
     Slicing, joining and parsing see the whole URL; `str()`, `repr()`, formatting and logging see
     `amqp://guest:***@host/`.
@@ -30,9 +30,9 @@ class Url(str):
 
 
 def without_password(url: str) -> str:
-    """Make of a URL what may be shown: `***` for the password, and for everything after a `?`.
+    """Return a URL for display: with `***` for the password, and for everything after a `?`.
 
-    The text need not be a correct URL: every part that could be a password is hidden.
+    The text need not be a valid URL: every part that could be a password is hidden.
     """
     # str.__str__ would return the same object, whose own formatting calls this function again.
     plain = "".join(url)
@@ -41,11 +41,11 @@ def without_password(url: str) -> str:
 
 
 def parse(url: str, schemes: Collection[str]) -> SplitResult:
-    """Take a URL apart.
+    """Split a URL into its parts.
 
     Raises:
         ValueError: it is not a URL of these schemes with a host; the text does not quote it,
-            because a URL that is read wrongly may show its password anywhere.
+            because an invalid URL may have its password in any part.
     """
     if any(character <= " " for character in url):
         raise ValueError("must be a URL, without spaces")
@@ -63,9 +63,7 @@ def parse(url: str, schemes: Collection[str]) -> SplitResult:
     if port == 0:
         raise ValueError(f"the port is not a number from 1 to 65535; {_ESCAPE}")
     if cut := _CUT.match(url):
-        raise ValueError(
-            f"the {cut[1] or cut[2]} ends the host, and an @ stands behind it; {_ESCAPE}"
-        )
+        raise ValueError(f"the {cut[1] or cut[2]} ends the host, but an @ follows it; {_ESCAPE}")
     if not parts.hostname:
         raise ValueError(f"the host is missing; {_ESCAPE}")
     if parts.fragment or url.endswith("#"):
@@ -76,5 +74,5 @@ def parse(url: str, schemes: Collection[str]) -> SplitResult:
 _PASSWORD = re.compile(r"(//[^:@/]*:).*@", re.DOTALL)
 _QUERY = re.compile(r"\?.*", re.DOTALL)
 _CUT = re.compile(r"[^/]*//[^@/?#]*(?:(/)[^@?#]*|(?<!/)(\?)[^@]*)@")
-"""A password with a / or a ? in it: what stands before that is taken for host and port."""
+"""A password with a / or a ? in it: the text before that looks like host and port."""
 _ESCAPE = "in a name or password, write / ? # @ : % as %2F %3F %23 %40 %3A %25"

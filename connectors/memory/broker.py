@@ -1,6 +1,6 @@
-"""A broker in memory that keeps RabbitMQ's promises: prefetch, redelivery, tags that die.
+"""A broker in memory with RabbitMQ's guarantees: prefetch, redelivery, void delivery tags.
 
-Everything happens within the calls; there is no thread. Faults are methods of `MemoryQueue`.
+It has no thread: everything happens within the calls. Faults are methods of `MemoryQueue`.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class Delivery(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What became of a message, for good."""
+    """The final outcome of a message."""
 
     how: Literal["stored", "dropped", "parked"]
     body: bytes
-    """Of a summary that is parked: the summary."""
+    """The body; of a parked summary: the summary."""
     properties: Properties
     reason: str | None = None
-    """Why it is parked."""
+    """Why it is parked; `None`: it is not."""
 
 
 class MemoryQueue:
-    """One queue; `acknowledged` and `parked` tell what became of its messages."""
+    """One queue; `acknowledged` and `parked` have its settled messages."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -58,18 +58,18 @@ class MemoryQueue:
         self.acknowledged: list[bytes] = []
         self.parked: list[Rejected] = []
         self.settled: list[Settled] = []
-        """Both of them, in order."""
+        """All settled messages, in order."""
         self.consumers: list[MemoryConsumer] = []
 
     def publish(
         self, *bodies: bytes, properties: Properties = _PLAIN, redelivered: bool = False
     ) -> None:
-        """Put messages at the end of the queue; `redelivered`: others have had them before."""
+        """Append messages to the queue; `redelivered`: with the flag of redelivered messages."""
         with self.lock:
             self.waiting.extend(Delivery(body, properties, redelivered) for body in bodies)
 
     def cut(self) -> None:
-        """Break the connections of all consumers; they come back at once."""
+        """Break the connections of all consumers; they reconnect at once."""
         with self.lock:
             for consumer in self.consumers:
                 consumer.lose()
@@ -77,7 +77,7 @@ class MemoryQueue:
 
     @property
     def unacknowledged(self) -> int:
-        """Messages that consumers hold."""
+        """Number of unacknowledged messages of all consumers."""
         with self.lock:
             return sum(consumer.unacknowledged for consumer in self.consumers)
 
@@ -88,7 +88,7 @@ class MemoryConsumer:
     def __init__(
         self, name: str, queue: MemoryQueue, number: int | None, memory: Callable[[], int]
     ) -> None:
-        """`number`: the largest prefetch, if the spec sets one; `memory`: bytes for messages."""
+        """`number`: the largest prefetch; `None`: no limit. `memory`: returns a limit in bytes."""
         self._name, self._queue = name, queue
         self._adaptive = AdaptivePrefetch(number, memory)
         self._prefetch = self._adaptive.wanted
@@ -196,7 +196,7 @@ class MemoryConsumer:
 
     @property
     def awaiting_outcome(self) -> int:
-        """See `Consumer`; what has an outcome is settled at once."""
+        """See `Consumer`; an outcome settles its message at once."""
         return len(self._held)
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class MemoryConsumer:
         self._events.append(Opened(self._current.open()))
 
     def lose(self) -> None:
-        """Give everything back to the queue, as a broker does when a connection breaks."""
+        """Requeue all unacknowledged messages, as a broker does when a connection breaks."""
         self._queue.waiting.extendleft(
             delivery._replace(redelivered=True) for delivery in reversed(self._held.values())
         )

@@ -1,4 +1,4 @@
-"""A store in memory as a sink; what it does, and its faults, are in `store.py`."""
+"""The sink of the memory connector; the store and its faults are in `store.py`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from connectors.message import Answer, Documents, Properties, SinkPace, SinkStat
 
 
 class ByMessageId:
-    """An `Addressing`: the message's own id, and the store's only index."""
+    """An `Addressing` with the `message_id` as `_id`, and one index."""
 
     fields: Collection[str] = ()
     needs_body = False
     max_id_bytes = 512
-    """As Elasticsearch has it: a flow that is tried in memory behaves alike."""
+    """The limit of Elasticsearch, so that a flow in memory behaves the same."""
 
     def problem_of_index(self, name: str) -> None:
-        """See `NameRules`: any name will do."""
+        """See `NameRules`; every name is valid."""
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float
@@ -41,7 +41,7 @@ class MemoryStoreSink:
         documents: MemoryStore | None = None,
         addressing: Callable[[str], Addressing] = lambda _queue: ByMessageId(),
     ) -> None:
-        """`documents`: the store itself, if it is not the one of the spec's name."""
+        """`documents`: the store; `None`: the store with the name in the spec."""
         self._store = documents if documents is not None else store(spec.name)
         self._addressing = addressing
 
@@ -50,7 +50,7 @@ class MemoryStoreSink:
         return self._addressing(queue)
 
     def check(self) -> None:
-        """See `Sink`; the store is always there."""
+        """See `Sink`; the store always exists."""
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
@@ -59,7 +59,7 @@ class MemoryStoreSink:
         return submission.withdraw
 
     def flush(self) -> None:
-        """See `Sink`; nothing waits for company."""
+        """See `Sink`; no document waits for a larger request."""
 
     def pace(self) -> SinkPace:
         """See `Sink`; it sends no requests."""
@@ -70,11 +70,11 @@ class MemoryStoreSink:
         return self._store.state()
 
     def close(self) -> None:
-        """See `Sink`; what waits is forgotten with the process."""
+        """See `Sink`; waiting documents are lost with the process."""
 
 
 def store(name: str) -> MemoryStore:
-    """The store of that name in this process."""
+    """Return the store of that name in this process."""
     return _STORES.setdefault(name, MemoryStore())
 
 

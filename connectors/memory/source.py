@@ -49,7 +49,7 @@ class MemoryQueueSource:
         return sum(consumer.unacknowledged for consumer in self._consumers.values())
 
     def stopped_because(self) -> list[str]:
-        """See `Source`; they read always."""
+        """See `Source`; they always read."""
         return []
 
     def disconnected_because(self) -> dict[str, str]:
@@ -57,7 +57,7 @@ class MemoryQueueSource:
         return {}
 
     def refused_because(self) -> str:
-        """See `Source`; it is never refused."""
+        """See `Source`; nothing is refused."""
         return ""
 
     def other_consumers(self) -> dict[str, int]:
@@ -67,7 +67,7 @@ class MemoryQueueSource:
         return {name: len(those) for name, those in others.items() if those}
 
     def check(self) -> None:
-        """See `Source`; there is nothing that could be missing."""
+        """See `Source`; nothing can be missing."""
 
     def properties(self, message: Message) -> Properties:
         """See `Source`."""
@@ -75,7 +75,7 @@ class MemoryQueueSource:
 
 
 def queue(name: str) -> MemoryQueue:
-    """The queue of that name in this process."""
+    """Return the queue of that name in this process."""
     return _QUEUES.setdefault(name, MemoryQueue())
 
 

@@ -1,4 +1,4 @@
-"""What `pipeline.yaml` says about the queues and stores in memory, for tests and dry runs."""
+"""The keys of `pipeline.yaml` for queues and stores in memory, for tests and dry runs."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class MemorySource(Spec):
     prefetch: Prefetch = "auto"
     """Largest number of messages that one consumer may hold unacknowledged, as for RabbitMQ."""
     format: Format = "auto"
-    """What the bodies are, as for RabbitMQ."""
+    """Format of the bodies, as for RabbitMQ."""
     indices: Indices = ()
-    """Which ones documents may name, as for RabbitMQ."""
+    """Indices that documents of `es_bulk` may name, as for RabbitMQ."""
     max_message: MaxMessage = MAX_MESSAGE
-    """The most bytes that a body may have, packed or not, as for RabbitMQ."""
+    """Largest size of a body, compressed and decompressed, as for RabbitMQ."""
 
     @property
     def prefetch_number(self) -> int | None:
-        """The largest prefetch, where there is a number; `None`: it is found."""
+        """The largest prefetch; `None`: it is `auto`."""
         return None if self.prefetch == "auto" else self.prefetch
 
     @property

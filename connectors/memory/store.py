@@ -1,6 +1,6 @@
-"""A store in memory that keeps Elasticsearch's promises: an outcome for each document, in its time.
+"""A store in memory with Elasticsearch's behaviour: one answer for each document, and retries.
 
-Everything happens within the calls; there is no thread. Faults are methods of `MemoryStore`.
+It has no thread: everything happens within the calls. Faults are methods of `MemoryStore`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from connectors.message import Answer, Claim, Documents, Rejection, SinkState
 from connectors.retry import Backoff
 
 TOO_MANY, FAILED = 429, 500
-"""Statuses of one document that is to be sent again; failures from 500 on."""
+"""The status of one document to retry: 429, or 500 and above."""
 REFUSED = (400, 413)
-"""Statuses of a whole request that will never be taken as it is."""
+"""The statuses of a whole request that is never accepted as it is."""
 RETRIES = Backoff(0.1, 10.0)
-"""Waits of documents that are to be sent again, as for Elasticsearch."""
+"""The delays of retries, as for Elasticsearch."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -34,29 +34,29 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class OrderedAnswer(NamedTuple):
-    """What Elasticsearch would say, to order; in HTTP's numbers.
+    """An answer of Elasticsearch that a test orders; `status` is an HTTP status.
 
-    Of one document, 429 and from 500 on mean that it is to be sent again, and any other error that
-    it is refused. Of a whole request, 400 and 413 mean that it is sent again in halves, down to
-    the document that is refused; any other error that it is sent again as it is.
+    For one document, 429, 500 and above mean a retry, and any other error a refusal. For a whole
+    request, 400 and 413 mean a retry in halves, down to the document that is refused; any other
+    error means a retry of the whole request.
     """
 
     status: int
     item: int | None = None
-    """Of which document of the request, counted from 1; `None`: of the whole request."""
+    """Number of the document in the request, from 1; `None`: the whole request."""
     times: int = 1
-    """To how many requests."""
+    """Number of requests that get this answer."""
 
     @property
     def reason(self) -> str:
-        """What the store says with it."""
+        """The reason in the answer."""
         return f"answered with {self.status}, as ordered"
 
 
 class MemoryStore:
-    """What was written; `windows` has the number of documents of each `submit`, in order.
+    """The store; `windows` has the number of documents of each `submit`, in order.
 
-    Without `advance` no time passes: what is to be sent again waits.
+    Time passes only by `advance`, so retries wait for it.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class MemoryStore:
         self._documents: dict[object, Stored] = {}
         self.windows: list[int] = []
         self.written: list[Stored] = []
-        """Each document, each time that it was written, in order."""
+        """Each write of a document, in order."""
         self._refusals: list[tuple[bytes, Rejection]] = []
         self._ordered: list[OrderedAnswer] = []
         self._down = self._mute = False
@@ -74,7 +74,7 @@ class MemoryStore:
 
     @property
     def documents(self) -> list[Stored]:
-        """Everything that is stored, in order of its first writing."""
+        """All stored documents, in the order of their first write."""
         with self.lock:
             return list(self._documents.values())
 
@@ -84,7 +84,7 @@ class MemoryStore:
             self._refusals.append((text, Rejection(reason, 400)))
 
     def answer(self, ordered: OrderedAnswer) -> None:
-        """Give this answer to the next requests that have as many documents."""
+        """Give this answer to the next requests that have so many documents."""
         with self.lock:
             self._ordered += [ordered] * ordered.times
 
@@ -94,19 +94,19 @@ class MemoryStore:
             self._down = True
 
     def state(self) -> SinkState:
-        """What it says of itself."""
+        """Return the state of the store."""
         with self.lock:
             if self._down:
                 return SinkState(False, "the store is down", has_backlog=True)
             return SinkState()
 
     def go_mute(self) -> None:
-        """Store everything, but answer nothing, until `come_up`: what was sent is sent again."""
+        """Store everything, but answer nothing, until `come_up`: then all is sent again."""
         with self.lock:
             self._mute = True
 
     def come_up(self) -> None:
-        """Answer what has waited, and everything that follows."""
+        """Answer the waiting requests, and all that follow."""
         with self.lock:
             self._down = self._mute = False
             waiting, self._waiting = self._waiting, []
@@ -115,11 +115,11 @@ class MemoryStore:
 
     @property
     def due_at(self) -> float | None:
-        """When something is sent again next; `None`: nothing is."""
+        """When the next retry is due; `None`: there is none."""
         return min((at for at, _ in self._retries), default=None)
 
     def advance(self, now: float) -> None:
-        """Let time pass, in seconds of any clock that only goes forward."""
+        """Let time pass; `now`: seconds of any clock that never goes back."""
         with self.lock:
             self._now = now
             due = [request for at, request in self._retries if at <= now]
@@ -128,7 +128,7 @@ class MemoryStore:
             self._send(request)
 
     def write(self, submission: MemorySubmission) -> None:
-        """Store a submission's documents, or let it wait."""
+        """Store the documents of a submission, or let it wait if the store is down."""
         with self.lock:
             self.windows.append(len(submission.documents.sources))
         self._send(_Request(submission, list(range(len(submission.documents.sources)))))
@@ -142,19 +142,19 @@ class MemoryStore:
                 return
             ordered = self._take_ordered(len(request.positions))
             if ordered is not None and ordered.item is None:
-                again, answer = request.refused(ordered)
+                retries, answer = request.refused(ordered)
             else:
-                again, answer = self._store(request, ordered)
+                retries, answer = self._store(request, ordered)
             if self._mute:
                 self._waiting.append(request)
                 return
-            halved = len(again) > 1
-            for part in () if halved else again:
+            halved = len(retries) > 1
+            for part in () if halved else retries:
                 at = self._now + RETRIES.delay(part.attempts - 1, 1.0)
                 self._retries.append((at, part))
         if answer.stored or answer.rejected or answer.conflicts:
             request.submission.reply(answer)
-        for half in again if halved else ():
+        for half in retries if halved else ():
             self._send(half)
 
     def _take_ordered(self, documents: int) -> OrderedAnswer | None:
@@ -166,18 +166,18 @@ class MemoryStore:
     def _store(
         self, request: _Request, ordered: OrderedAnswer | None
     ) -> tuple[list[_Request], Answer]:
-        """Store all but the document that the ordered answer is about."""
+        """Store all documents, except the one that the ordered answer is for."""
         documents, attempts = request.submission.documents, request.attempts + 1
         stored: list[int] = []
         rejected: list[tuple[int, Rejection]] = []
         conflicts: dict[int, str | None] = {}
-        again: list[_Request] = []
+        retries: list[_Request] = []
         for number, position in enumerate(request.positions, start=1):
             index, id = _place(documents, position)
             outcome: Rejection | _Conflict | None
             if ordered is not None and number == ordered.item:
                 if ordered.status == TOO_MANY or ordered.status >= FAILED:
-                    again.append(_Request(request.submission, [position], attempts))
+                    retries.append(_Request(request.submission, [position], attempts))
                     continue
                 outcome = Rejection(ordered.reason, ordered.status)
             else:
@@ -189,7 +189,7 @@ class MemoryStore:
             else:
                 rejection = replace(outcome, index=index, id=id, attempts=attempts)
                 rejected.append((position, rejection))
-        return again, Answer(stored, rejected, conflicts)
+        return retries, Answer(stored, rejected, conflicts)
 
     def _store_one(self, documents: Documents, position: int) -> Rejection | _Conflict | None:
         source, (index, id) = documents.sources[position], _place(documents, position)
@@ -208,11 +208,11 @@ class MemoryStore:
         return None if self._is_kept(action, new) else self._apply(action, new)
 
     def _is_kept(self, action: str | None, new: Stored) -> bool:
-        """Whether the document that is there is not to be replaced by this one."""
+        """Return whether the stored document must not be replaced by this one."""
         old = self._documents.get((new.index, new.id))
         if old is None or action in ("update", "upsert"):
             return False
-        there = old.version or 1  # a document without a version has the first one
+        there = old.version or 1  # a document without a version has version 1
         return action == "create" or (new.version is not None and there > new.version)
 
     def _apply(self, action: str | None, new: Stored) -> Rejection | None:
@@ -231,13 +231,13 @@ class MemoryStore:
 
 
 class _Conflict(NamedTuple):
-    """Another document is there, with this fingerprint."""
+    """Another document has the `_id`, with this fingerprint."""
 
     there: str | None
 
 
 class MemorySubmission:
-    """The documents of one `submit`, and whom to tell."""
+    """The documents of one `submit`, and the function that takes the answer."""
 
     def __init__(self, documents: Documents, reply: Callable[[Answer], None]) -> None:
         self.documents, self.reply = documents, reply
@@ -249,14 +249,14 @@ class MemorySubmission:
 
 
 class _Request(NamedTuple):
-    """Some documents of a submission, and how often they were sent before."""
+    """Some documents of a submission, and how many times they were sent before."""
 
     submission: MemorySubmission
     positions: list[int]
     attempts: int = 0
 
     def refused(self, ordered: OrderedAnswer) -> tuple[list[_Request], Answer]:
-        """What becomes of it when that is the answer to all of it."""
+        """Return the retries and the answer if the store refuses the whole request."""
         sent, half = self._replace(attempts=self.attempts + 1), len(self.positions) // 2
         if ordered.status not in REFUSED:
             return [sent], Answer([], [])
@@ -284,7 +284,7 @@ def _merge_sources(old: bytes, new: bytes) -> bytes:
 
 
 def _merged(old: Any, new: Any) -> Any:
-    """Objects are merged, as deep as they go; anything else is replaced."""
+    """Merge objects at any depth; replace all other values."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
     return old | {name: _merged(old.get(name), value) for name, value in new.items()}

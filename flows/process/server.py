@@ -21,10 +21,10 @@ from connectors.errors import Unavailable
 LOG = logging.getLogger("hopper")
 
 PORTS = 100
-"""How many ports `serve` tries: one for each process of a large cluster on one host."""
+"""The number of ports that `serve` tries: enough for all processes of a cluster on one host."""
 
 METRICS = "/metrics"
-"""Where Prometheus asks."""
+"""The path of the metrics."""
 
 Page = Callable[[], tuple[bool, object]]
 """Returns whether all is well, and what to say of it, as JSON."""
