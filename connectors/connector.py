@@ -45,7 +45,7 @@ class Consumer(Protocol):
     """One subscription: hands messages over, and settles them by their outcomes.
 
     No method waits, except `close`. The dataflow's thread calls `take`; any thread may call
-    `settle`, `drain` and, not often, `load`.
+    `settle`, `drain`, `pause`, `resume` and, not often, `load`.
     """
 
     def start(self) -> None:
@@ -73,6 +73,12 @@ class Consumer(Protocol):
     def grow(self) -> None:
         """Raise the prefetch of a full consumer as soon as possible, if `load.may_grow`."""
 
+    def pause(self) -> None:
+        """Stop consuming until `resume`; `take` still hands over what has arrived."""
+
+    def resume(self) -> None:
+        """Consume again after `pause`."""
+
     def drain(self) -> None:
         """Stop consuming; `take` still hands over what has arrived. May be called again."""
 
@@ -83,6 +89,10 @@ class Consumer(Protocol):
     @property
     def drained(self) -> bool:
         """Whether it drains, and `take` has handed over the last message."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused, and `take` has handed over the last message."""
 
     @property
     def unacknowledged(self) -> int:

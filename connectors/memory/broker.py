@@ -97,7 +97,7 @@ class MemoryConsumer:
         self._held_bytes = 0
         self._last_tag = 0
         self._events: list[Opened | Arrived | Lost] = []
-        self._draining = self._connected = False
+        self._draining = self._connected = self._paused = False
         self.counts = ConsumerCounts()
         """See `Consumer`."""
 
@@ -160,6 +160,14 @@ class MemoryConsumer:
                     self._prefetch, Held(len(self._held), self._held_bytes)
                 )
 
+    def pause(self) -> None:
+        """See `Consumer`."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """See `Consumer`."""
+        self._paused = False
+
     def drain(self) -> None:
         """See `Consumer`."""
         self._draining = True
@@ -173,6 +181,11 @@ class MemoryConsumer:
     def drained(self) -> bool:
         """See `Consumer`."""
         return self._draining and not self._events
+
+    @property
+    def paused(self) -> bool:
+        """See `Consumer`."""
+        return self._paused
 
     @property
     def unacknowledged(self) -> int:
@@ -226,7 +239,7 @@ class MemoryConsumer:
         return delivery
 
     def _may_receive(self) -> bool:
-        if not self._connected or self._draining or not self._queue.waiting:
+        if not self._connected or self._draining or self._paused or not self._queue.waiting:
             return False
         held = Held(len(self._held), self._held_bytes)
         return held.messages < self._prefetch and self._adaptive.may_read(held, reads=True)

@@ -77,7 +77,9 @@ class RabbitMQConsumer:
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
         self.reach, self.consumer_count = Reach(name), ConsumerCount(self._loop, spec.only_queue)
-        self._draining = self._ended = self._closing = self._pausing = False
+        self._draining = self._ended = self._closing = False
+        self._paused = False  # by the operator
+        self._stopping = False  # at the reject limit, until the next probe
 
     # The dataflow's thread calls these.
 
@@ -105,6 +107,14 @@ class RabbitMQConsumer:
         if (session := self._session) is not None:
             self._loop.add_callback_threadsafe(session.grow)
 
+    def pause(self) -> None:
+        """See `Consumer`."""
+        self._loop.add_callback_threadsafe(self._pause)
+
+    def resume(self) -> None:
+        """See `Consumer`."""
+        self._loop.add_callback_threadsafe(self._resume)
+
     def drain(self) -> None:
         """See `Consumer`."""
         self._loop.add_callback_threadsafe(self._stop_consuming)
@@ -118,6 +128,12 @@ class RabbitMQConsumer:
     def drained(self) -> bool:
         """See `Consumer`."""
         return self._ended and not self._events
+
+    @property
+    def paused(self) -> bool:
+        """See `Consumer`."""
+        session = self._session
+        return self._paused and not self._events and (session is None or session.paused)
 
     @property
     def unacknowledged(self) -> int:
@@ -157,7 +173,7 @@ class RabbitMQConsumer:
 
     def link_ready(self, connection: BatchConnection, channel: Channel) -> None:
         """Begin to consume, as a new generation."""
-        origin, self._pausing = self._current.open(), False
+        origin, self._stopping = self._current.open(), False
         self.rejections.connected()
         if self.rejections.probing and self._spec.can_change_prefetch:
             self._slow_start = SlowStart(self._prefetch.wanted, probe=True)
@@ -173,7 +189,7 @@ class RabbitMQConsumer:
             self.rejections,
             self._events,
             self._link.drop,
-            self._begin_pause,
+            self._stop_until_probe,
             self._on_agreed,
         )
         metrics.CONNECTIONS.inc()
@@ -182,7 +198,9 @@ class RabbitMQConsumer:
         if self._draining:
             session.end(self._on_ended)
         elif self.rejections.stopped:
-            self._begin_pause()
+            self._stop_until_probe()
+        if self._paused:
+            session.pause()
         session.begin()
 
     def _on_agreed(self) -> None:
@@ -196,7 +214,9 @@ class RabbitMQConsumer:
             self.rejections.count(requeued=self._session.rejected)
             self._session.abandon()
         self._session, origin = None, self._current.lose()
-        self.reach.lost(self._link.address, reason, remedy, expected=self._closing or self._pausing)
+        self.reach.lost(
+            self._link.address, reason, remedy, expected=self._closing or self._stopping
+        )
         if was_ready:
             self._slow_start.end()
             self._events.add(Lost(origin))
@@ -225,20 +245,32 @@ class RabbitMQConsumer:
             self._wake.soon()
         if self._closing:
             self._close()
-        elif self._pausing:
-            self._pause()
+        elif self._stopping:
+            self._disconnect_until_probe()
 
-    def _begin_pause(self) -> None:
+    def _stop_until_probe(self) -> None:
         """Stop consuming: the reject limit is reached. Park nothing more, requeue the rest."""
-        if self._session is not None and not (self._pausing or self._draining):
-            self._pausing = True
-            self._session.end(self._pause)
+        if self._session is not None and not (self._stopping or self._draining):
+            self._stopping = True
+            self._session.end(self._disconnect_until_probe)
 
-    def _pause(self) -> None:
+    def _disconnect_until_probe(self) -> None:
         """Disconnect as soon as no message is being parked, and reconnect later for a probe."""
         if self._session is not None and not self._parker:
             self._session.flush(everything=True)
-            self._link.drop("too many messages are rejected", reconnect_after=self.rejections.pause)
+            self._link.drop(
+                "too many messages are rejected", reconnect_after=self.rejections.seconds_to_probe
+            )
+
+    def _pause(self) -> None:
+        self._paused = True
+        if self._session is not None:
+            self._session.pause()
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._session is not None:
+            self._session.resume()
 
     def _stop_consuming(self) -> None:
         if self._draining:

@@ -48,7 +48,7 @@ class Rejections:
         return self._breaker.is_half_open
 
     @property
-    def pause(self) -> float:
+    def seconds_to_probe(self) -> float:
         """Seconds until the next probe."""
         return max(0.0, self._breaker.resume_at - time.monotonic())
 

@@ -116,6 +116,11 @@ class Session:
         """Messages that are rejected, and neither parked nor discarded yet."""
         return self._settlement.rejected
 
+    @property
+    def paused(self) -> bool:
+        """The broker delivers nothing, since `pause` was called."""
+        return self._subscription.paused
+
     def begin(self) -> None:
         """Begin to consume; a stream from the offset that the offset queue keeps."""
         if self._offset_queue is None:
@@ -147,6 +152,14 @@ class Session:
                 "now on it is %d",
                 *(self.origin.consumer, before, more),
             )
+
+    def pause(self) -> None:
+        """Stop consuming until `resume`; the messages that have arrived are settled as before."""
+        self._subscription.pause()
+
+    def resume(self) -> None:
+        """Consume again."""
+        self._subscription.resume()
 
     def end(self, on_ended: Callable[[], None]) -> None:
         """Stop consuming; messages that have arrived can still be settled.

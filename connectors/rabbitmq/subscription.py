@@ -9,6 +9,8 @@ Rule 2: a consumer is replaced only when it is full. A quorum queue requeues mes
         their way to a cancelled consumer, and counts one more delivery for each of them.
 Rule 3: it is also replaced when memory is full and the prefetch too large, since messages have
         become larger. Most of the messages on their way still arrive, as far as memory allows.
+Rule 4: while it is paused there is no consumer. What has arrived stays valid; a stream goes on
+        behind its last message that has arrived.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from connectors.prefetch import AdaptivePrefetch, Held
 from connectors.rabbitmq.declaration import OFFSET
 from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.stream_offsets import offset_of
 from connectors.rabbitmq.wire import BatchConnection, OnBatch
 
 QUIET_AFTER = 1.0
@@ -59,6 +62,8 @@ class Subscription:
         self._prefetch = 0
         self._waits_since: float | None = None  # the next consumer, for room in memory
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
+        self._paused = False
+        self._rests = False  # it is paused, and the broker has confirmed that
         self._on_ended: list[Callable[[], None]] = []  # called when it ends
         self._ended = False
 
@@ -78,6 +83,11 @@ class Subscription:
         if self._ended or self._on_ended or not self._prefetch:
             return False
         return not self._tag or self._held_from(self._first_tag) >= self._prefetch
+
+    @property
+    def paused(self) -> bool:
+        """The broker has confirmed the pause: nothing more arrives until `resume`."""
+        return self._rests
 
     @property
     def may_grow(self) -> bool:
@@ -110,6 +120,18 @@ class Subscription:
         if can_change and self._adaptive.shrink(self.prefetch, self._held()):
             self._change(self._adaptive.wanted)
 
+    def pause(self) -> None:
+        """Stop consuming until `resume`; messages on their way still arrive. Rule 4."""
+        self._paused = True
+        if self._tag:
+            self._cancel(self._replace)
+
+    def resume(self) -> None:
+        """Consume again after `pause`."""
+        self._paused = False
+        if self._rests:
+            self._replace()
+
     def _change(self, prefetch: int) -> None:
         self._slow_start.allow(prefetch)
         self._wanted, self._wanted_since = prefetch, None
@@ -118,6 +140,8 @@ class Subscription:
     def arrived(self, messages: list[Message], now: float) -> None:
         """Note the batch, and let slow start inspect it while slow start lasts."""
         self._last_tag = messages[-1].tag
+        if self._spec.is_stream and (offset := offset_of(messages[-1])) is not None:
+            self._arguments[OFFSET] = offset + 1  # Rule 4
         self._adaptive.arrived(self._held(), now)
         if not self._slow_start.over:
             self._slow_start.arrived(messages, now)
@@ -139,7 +163,7 @@ class Subscription:
         self._on_ended.append(on_ended)
         if self._tag:
             self._cancel(self._notify_ended)
-        elif self._ended or not self._wanted or self._waits_since is not None:
+        elif self._ended or self._rests or not self._wanted or self._waits_since is not None:
             self._notify_ended()
 
     def _notify_ended(self) -> None:
@@ -177,6 +201,9 @@ class Subscription:
     def _begin(self, now: float) -> None:
         if not self._channel.is_open or self._ended:
             return  # while the broker answered, or the consumer waited for room
+        self._rests = self._paused
+        if self._rests:
+            return
         waited = 0.0 if self._waits_since is None else now - self._waits_since
         prefetch = min(self._wanted, self._adaptive.of_next(self._held(), waited))
         if not prefetch:
@@ -188,6 +215,9 @@ class Subscription:
     def _subscribe(self) -> None:
         if self._on_ended:
             self._notify_ended()
+            return
+        if self._paused:
+            self._rests = True
             return
         if not self._channel.is_open:
             return

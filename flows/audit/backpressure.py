@@ -6,8 +6,8 @@ The watermark waits for a source partition until it has been silent for `idle_af
 consumer is silent too, but it is not idle: the queue may still hold messages for it, and these
 would be late.
 
-Rule 1: A consumer is backpressured while it has no connection, and while it is full, in any state
-        of the sink.
+Rule 1: A consumer is backpressured while it has no connection, while the job is paused, and while
+        it is full, in any state of the sink.
 Rule 2: It is blocked once it has been nearly full for a while, and hardly any message was settled
         meanwhile. The cause is what most of its messages wait for, or a silent sink.
 Rule 3: It is starved while the dataflow has no messages and the sink has no backlog: then it may
@@ -129,17 +129,19 @@ class Backpressure:
         loads = (consumer.load.oldest for consumer in self._consumers.copy().values())
         return max(loads, default=0.0)
 
-    def check(self, name: str, account: ConsumerAccount, load: Load, now: float) -> bool:
+    def check(
+        self, name: str, account: ConsumerAccount, load: Load, now: float, *, paused: bool = False
+    ) -> bool:
         """Return whether a silent consumer is backpressured, and so not idle. Rule 1.
 
-        Call it every `check_interval` seconds.
+        Call it every `check_interval` seconds. `paused`: the operator has paused the job.
         """
         self._hear_sink(now)
         consumer = self._consumers.get(name)
         if consumer is None or not _is_blocked(consumer, load):
             consumer = self._consumers[name] = _Consumer(account, load, now)
         consumer.load = load
-        return self._by_event and (load.is_full or not account.connected)
+        return self._by_event and (load.is_full or paused or not account.connected)
 
     def is_starved(self, account: ConsumerAccount, load: Load, now: float) -> bool:
         """Return whether a consumer without messages needs a larger prefetch. Rule 3."""

@@ -6,7 +6,7 @@ check, so any thread may ask for them. `symptoms.py` has what each reason means 
 Rule 1: what may be temporary makes the job unhealthy only after `patience`: no connection, a silent
         sink, a dataflow that stands still, an incomplete cluster. An accounting mismatch, and a
         consumer that has stopped for good, make it unhealthy at once.
-Rule 2: a drain makes the job not ready; it stays healthy.
+Rule 2: a drain and a pause make the job not ready; it stays healthy.
 Rule 3: a reason names its cause, if known. Only reasons make the job unhealthy; a warning asks for
         attention, and changes no status.
 Rule 4: a consumer with a full prefetch is a warning; and a reason, if that does not end by itself.
@@ -65,7 +65,7 @@ class Health:
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
         self.blocked: Sequence[Blocked] = ()
-        """Blocked consumers, as of the last check; none while the job drains."""
+        """Blocked consumers, as of the last check; none while the job drains or is paused."""
         self._at = 0.0
         self._reasons: list[Symptom] = []
         self._warnings: list[Symptom] = []
@@ -86,11 +86,12 @@ class Health:
         self._sink_state = self._sink()
         draining = self._stop.reason is not None
         before, self._unbalanced = self._unbalanced, self._accounts.check(draining=draining)
-        self.blocked = () if draining else self._blocked(now)
+        self.blocked = () if draining or self._stop.paused else self._blocked(now)
         self._reasons = [*self._at_once(), *self._overdue(now)]
         is_reason = {one.cause for one in self._reasons}
         self._warnings = [
             *(one for one in map(_blocked, self.blocked) if one.cause not in is_reason),
+            *self._paused(),
             *(Symptom(symptoms.SHARED, text) for warnings in self._shared for text in warnings()),
         ]
         self._note_errors()
@@ -108,7 +109,7 @@ class Health:
 
     def ready(self) -> Answer:
         """Return whether the job consumes messages, with the reasons if not."""
-        reasons = [*self._reasons, *self._not_ready()]
+        reasons = [*self._reasons, *self._paused(), *self._not_ready()]
         return not reasons, {"ready": not reasons, **self._details(reasons)}
 
     def _not_ready(self) -> Iterator[Symptom]:
@@ -124,6 +125,10 @@ class Health:
             yield Symptom(symptoms.CLUSTER, cause)
         elif not consumers and self._accounts.alone:
             yield Symptom(symptoms.STARTING, "no consumer has started")
+
+    def _paused(self) -> Iterator[Symptom]:
+        if self._stop.paused:
+            yield Symptom(symptoms.PAUSED, "paused: consumers receive nothing")
 
     def _at_once(self) -> Iterator[Symptom]:
         for text in self._unbalanced:
@@ -205,6 +210,7 @@ class Health:
         return {
             "reasons": self._records(reasons),
             "warnings": self._records(self._warnings),
+            "paused": self._stop.paused,
             "draining": self._stop.reason,
             "connected": {name: one.connected for name, one in accounts.consumers.items()},
             "sink": self._sink_state._asdict(),

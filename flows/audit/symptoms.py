@@ -77,6 +77,12 @@ SHARED = SymptomKind(
     "Let one job of several processes consume the queue, or sum over the parts.",
     "the-queue-grows",
 )
+PAUSED = SymptomKind(
+    "paused",
+    "Nothing is lost: messages wait in the broker; groups complete, and documents are written.",
+    "`hopper resume`.",
+    "pausing",
+)
 DRAINING = SymptomKind(
     "draining",
     "Nothing is lost: the job writes what it holds, and ends.",
@@ -99,6 +105,7 @@ KINDS = (
     SINK_SILENT,
     SINK_REFUSES,
     SHARED,
+    PAUSED,
     DRAINING,
     STARTING,
 )

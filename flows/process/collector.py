@@ -171,6 +171,11 @@ _GAUGES = (
         lambda job, _: job.sink.pace().max_bytes,
     ),
     _Shown(
+        "hopper_paused",
+        "1 while the process is paused by `hopper pause`, else 0.",
+        lambda job, _: job.stop.paused,
+    ),
+    _Shown(
         "hopper_sink_answering",
         "1 if the sink answers, even with a refusal, else 0.",
         lambda job, _: job.sink.state().answers,

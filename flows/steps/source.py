@@ -73,11 +73,14 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
     ) -> None:
         self._name, self._consumer, self._stop, self._clock = name, consumer, stop, clock
         self._account, self._backpressure, self._checked_at = account, backpressure, 0.0
-        self._drain_announced = False
-        self._pause = BUSY
+        self._drain_announced = self._paused = False
+        self._sleep = BUSY
 
     @remembered
     def next_batch(self) -> list[Event]:
+        if self._paused != self._stop.paused:
+            self._paused = self._stop.paused
+            (self._consumer.pause if self._paused else self._consumer.resume)()
         events: list[Event] = [*self._consumer.take()]
         messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
         self._account.take(events)
@@ -95,9 +98,9 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         elif not events and self._consumer.drained:
             raise StopIteration
         if messages >= MUCH:
-            self._pause = BUSY
+            self._sleep = BUSY
         else:
-            self._pause = min(2 * self._pause, STEADY if events else IDLE)
+            self._sleep = min(2 * self._sleep, STEADY if events else IDLE)
         return events
 
     def _is_backpressured(self, *, starved: bool) -> bool:
@@ -117,10 +120,10 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         if not due:
             return False
         self._checked_at = now
-        return backpressure.check(self._name, self._account, load, now)
+        return backpressure.check(self._name, self._account, load, now, paused=self._paused)
 
     def next_awake(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self._pause)
+        return datetime.now(UTC) + timedelta(seconds=self._sleep)
 
     def snapshot(self) -> None:
         """Return no state: the broker keeps unacknowledged messages."""

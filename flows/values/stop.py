@@ -1,6 +1,7 @@
-"""Holds requests to drain the job, or to complete all groups; the steps carry them out.
+"""Holds requests to pause or drain the job, or to complete all groups; the steps carry them out.
 
-Pure. `flows/process/stop.py` makes the requests from signals, and limits the drain.
+Pure. `flows/process/stop.py` makes the requests from signals, and limits the drain; a pause comes
+from `flows/process/server.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ class Stop:
         self.begun = False
         """Whether the dataflow has begun: it begins when all processes of the cluster are
         connected."""
+
+        self.paused = False
+        """Whether the consumers of the process are to receive nothing. Groups complete, documents
+        are written, and messages are acknowledged as before."""
 
     def request(self, reason: str) -> None:
         """Request a drain; only the first request counts."""

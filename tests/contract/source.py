@@ -292,6 +292,42 @@ class SourceContract:
         receiver.consumer.close()
         assert rig.left() == 1
 
+    def test_a_paused_consumer_receives_nothing_until_it_resumes(self, rig: SourceRig) -> None:
+        """It still settles what it has, and keeps its place; also if it is paused twice."""
+        rig.publish(*bodies(3))
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(3)
+
+        receiver.consumer.pause()
+        receiver.consumer.pause()
+        until(lambda: receiver.consumer.paused)
+        rig.publish(b"later", b"last")
+        receiver.store(messages)
+
+        until(lambda: rig.left() == 2)
+        assert len(receiver.messages()) == 3
+        receiver.consumer.resume()
+        receiver.consumer.resume()
+        assert [message.body for _, message in receiver.wait_for(5)][3:] == [b"later", b"last"]
+        assert not receiver.consumer.paused
+        receiver.store(receiver.messages()[3:])
+        receiver.consumer.close()
+        assert rig.left() == 0
+
+    def test_a_paused_consumer_can_be_drained(self, rig: SourceRig) -> None:
+        rig.publish(*bodies(3))
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(3)
+        receiver.consumer.pause()
+        until(lambda: receiver.consumer.paused)
+
+        receiver.consumer.drain()
+
+        until(lambda: receiver.take() or receiver.consumer.drained)
+        receiver.store(messages)
+        receiver.consumer.close()
+        assert rig.left() == 0
+
     def test_each_message_goes_to_one_consumer(self, rig: SourceRig) -> None:
         """With several consumers on one queue; each settles its own messages."""
         rig.publish(*bodies(200))

@@ -110,7 +110,7 @@ def test_a_stop_is_logged_with_an_example_and_so_is_its_end(
     assert again.startswith(f"{NAME}: the probe is rejected too: reads nothing for 2 s: docum")
     assert rejections.stopped_because
 
-    clock.now += rejections.pause
+    clock.now += rejections.seconds_to_probe
     rejections.connected()
     rejections.read(1)
     rejections.stored(1)

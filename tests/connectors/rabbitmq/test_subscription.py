@@ -280,3 +280,72 @@ def test_a_consumer_in_slow_start_is_full_with_few_messages() -> None:
     assert rig.subscription.is_full
     assert rig.subscription.may_grow
     assert rig.grow() == 0
+
+
+def test_a_paused_subscription_has_no_consumer() -> None:
+    rig = SubscriptionRig(50)
+    first = rig.consuming()
+
+    rig.subscription.pause()
+    rig.subscription.pause()
+    [cancel] = rig.sent()
+    assert cancel.consumer_tag == first.consumer_tag
+    assert not rig.subscription.paused
+    rig.answer(spec.Basic.CancelOk(first.consumer_tag))
+    rig.subscription.update(held=0, now=9.0)
+
+    assert rig.subscription.paused
+    assert rig.sent() == []
+    rig.subscription.resume()
+    rig.answer(spec.Basic.QosOk())
+    assert [type(sent) for sent in rig.sent()] == [spec.Basic.Qos, spec.Basic.Consume]
+
+
+def test_a_pause_that_ends_before_the_broker_has_confirmed_it() -> None:
+    """One new consumer, not two."""
+    rig = SubscriptionRig(50)
+    first = rig.consuming()
+    rig.subscription.pause()
+    rig.subscription.resume()
+
+    rig.answer(spec.Basic.CancelOk(first.consumer_tag))
+    rig.answer(spec.Basic.QosOk())
+
+    sent = [spec.Basic.Cancel, spec.Basic.Qos, spec.Basic.Consume]
+    assert [type(one) for one in rig.sent()] == sent
+
+
+def test_a_pause_may_come_while_it_begins_and_before() -> None:
+    rig = SubscriptionRig(50)
+    rig.subscription.update(held=0, now=0.0)
+    rig.subscription.pause()
+    rig.answer(spec.Basic.QosOk())
+    assert rig.subscription.paused
+    rig.subscription.end(lambda: rig.ended.append("amid"))
+    assert rig.ended == ["amid"]
+
+    early = SubscriptionRig(50)
+    early.subscription.pause()
+    early.subscription.update(held=0, now=0.0)
+    assert early.subscription.paused
+    assert early.sent() == []
+    early.subscription.resume()
+    assert [type(sent) for sent in early.sent()] == [spec.Basic.Qos]
+
+
+def test_a_stream_resumes_behind_its_last_message() -> None:
+    """Else its messages would arrive twice, on one connection."""
+    rig = SubscriptionRig(50, declare={"arguments": {"x-queue-type": "stream"}})
+    first = rig.consuming()
+    properties = spec.BasicProperties(headers={"x-stream-offset": 41})
+    last = Message(7, False, b"", b"".join(properties.encode()), b"")
+    rig.subscription.arrived([last], now=1.0)
+    rig.subscription.pause()
+    rig.answer(spec.Basic.CancelOk(first.consumer_tag))
+    rig.sent()
+
+    rig.subscription.resume()
+    rig.answer(spec.Basic.QosOk())
+
+    [_, consume] = rig.sent()
+    assert consume.arguments == {"x-stream-offset": 42}

@@ -411,3 +411,15 @@ def test_each_kind_of_finding_has_a_runbook() -> None:
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
     assert {kind.runbook for kind in symptoms.KINDS} <= anchors
+
+
+def test_a_paused_job_is_healthy_and_not_ready() -> None:
+    watched = WatchedJob()
+    watched.connect()
+    watched.blocked = [blocked("open_groups", 0.0, is_stuck=True)]
+    watched.stop.paused = True
+    watched.pass_time(100)
+
+    assert watched.reasons() == []
+    assert watched.warnings() == watched.unready() == ["paused: consumers receive nothing"]
+    assert watched.health.health()[1]["paused"]
