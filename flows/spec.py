@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError
@@ -81,6 +81,10 @@ class DeadLetterSpec(OneOf):
     """An exchange of RabbitMQ."""
 
 
+PORTS = 100
+"""Ports from `metrics.port` on: each process of a host takes the first that is free."""
+
+
 class Metrics(Spec):
     """An HTTP endpoint for Prometheus and for health checks."""
 
@@ -92,6 +96,9 @@ class Metrics(Spec):
     """Names of this machine, beside its own and its addresses, for which the port answers: for
     example `hopper.orders.svc`. Requests for another host are refused, which protects the answers
     from pages in a browser."""
+    token: SecretStr | None = None
+    """Lets other machines pause and resume the job, by `hopper pause --url`; this machine may do so
+    without it."""
     unhealthy_after: Annotated[Duration, Field(gt=0)] = 30.0
     """How long a service may be unreachable, or the dataflow stalled, before `/health` fails."""
 

@@ -45,6 +45,7 @@ class Health:
 
     def __init__(
         self,
+        job: str,
         accounts: Accounts,
         source: Source,
         stop: Stop,
@@ -54,12 +55,12 @@ class Health:
         blocked: Callable[[float], Sequence[Blocked]] = lambda now: (),
         missing: Missing = lambda: (),
     ) -> None:
-        """`patience`: in seconds (rule 1); `sink`: returns the state of the sink.
+        """`job`: its name; `patience`: in seconds (rule 1); `sink`: returns the state of the sink.
 
         `blocked`: see `Backpressure.blocked`. `missing`: returns the processes of the cluster that
         are not connected yet; called until the dataflow has begun.
         """
-        self._accounts, self._source, self._stop = accounts, source, stop
+        self._job, self._accounts, self._source, self._stop = job, accounts, source, stop
         self._patience, self._sink, self._sink_state = patience, sink, SinkState()
         self._blocked, self._missing = blocked, missing
         self._since: dict[str, tuple[object, float]] = {}
@@ -208,6 +209,7 @@ class Health:
     def _details(self, reasons: list[Symptom]) -> dict[str, Any]:
         accounts, messages, groups = self._accounts, self._accounts.messages, self._accounts.groups
         return {
+            "job": self._job,
             "reasons": self._records(reasons),
             "warnings": self._records(self._warnings),
             "paused": self._stop.paused,

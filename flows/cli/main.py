@@ -16,7 +16,7 @@ from connectors.errors import SpecError, Unavailable
 from flows.cli import exit_codes
 from flows.cli.output import error
 
-COMMANDS = ("check", "dead-letters", "graph", "run", "schema", "version")
+COMMANDS = ("check", "dead-letters", "graph", "pause", "resume", "run", "schema", "version")
 """The names of the commands; each has a module of that name, with `_` for `-`."""
 
 

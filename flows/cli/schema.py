@@ -15,7 +15,7 @@ from flows.cli.output import print_json
 def of_results() -> dict[str, Any]:
     """Return the type that each command prints with `--json`, by the name of the command."""
     from flows import graph  # noqa: PLC0415
-    from flows.cli import check, version  # noqa: PLC0415  # import them only when they are needed
+    from flows.cli import check, pausing, version  # noqa: PLC0415  # import only what is needed
     from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
 
     return {
@@ -25,6 +25,8 @@ def of_results() -> dict[str, Any]:
         "dead-letters replay": replay.Replayed,
         "dead-letters show": show.Shown,
         "graph": graph.Graph,
+        "pause": pausing.Changed,
+        "resume": pausing.Changed,
         "version": version.Versions,
     }
 

@@ -1,7 +1,6 @@
-"""Serves what a process reports, on one port: its metrics, and pages as JSON.
+"""Serves one port of a process: its metrics, pages as JSON, and commands of the operator.
 
-A request that names a foreign host is refused: else a page on the Internet could read the answers
-through the browser of a person who can reach this port (DNS rebinding).
+`access.py` decides which requests are answered.
 """
 
 from __future__ import annotations
@@ -11,17 +10,16 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
-from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import make_wsgi_app, start_http_server
 
 from connectors.errors import Unavailable
+from flows.process.access import is_own_host, refusal_of_change
+from flows.spec import PORTS
 
 LOG = logging.getLogger("hopper")
-
-PORTS = 100
-"""The number of ports that `serve` tries: enough for all processes of a cluster on one host."""
 
 METRICS = "/metrics"
 """The path of the metrics."""
@@ -29,16 +27,28 @@ METRICS = "/metrics"
 Page = Callable[[], tuple[bool, object]]
 """Returns whether all is well, and what to say of it, as JSON."""
 
+Command = Callable[[], None]
+"""Carries out what the operator asks for with POST; returns at once."""
+
 _Start = Callable[..., object]
+_Headers = Mapping[str, Any]
 
 
 def serve(
-    host: str, port: int, pages: Mapping[str, Page], allowed_hosts: Collection[str] = ()
+    host: str,
+    port: int,
+    pages: Mapping[str, Page],
+    commands: Mapping[str, Command] = MappingProxyType({}),
+    *,
+    allowed_hosts: Collection[str] = (),
+    token: str | None = None,
 ) -> str:
     """Serve at the first free port from `port` on, since each process has its own; return the URL.
 
     `pages`: served beside `/metrics`, by their paths: with 200 where all is well, else with 503.
+    `commands`: carried out by POST, by their paths.
     `allowed_hosts`: the names that requests may ask for, beside those of this machine.
+    `token`: lets other machines give commands.
 
     Raises:
         Unavailable: the host is not one of this machine's, or no port is free.
@@ -53,53 +63,60 @@ def serve(
                 ) from None
         else:
             names = {*allowed_hosts, host, socket.gethostname(), socket.getfqdn()}
-            server.set_app(_application(pages, names))
+            server.set_app(_Application(pages, commands, names, token))
             LOG.info("metrics: http://%s:%d%s", host, candidate, METRICS)
             return f"http://{host}:{candidate}"
     raise Unavailable(f"metrics: no port is free on {host} from {port} to {port + PORTS - 1}")
 
 
-def is_own_host(asked: str, names: Collection[str]) -> bool:
-    """Return whether a `Host` header names this machine.
+class _Application:
+    """The WSGI application: pages and commands, Prometheus at `/metrics`, and nothing else."""
 
-    An address does, since only names can be made to point here. Pure.
-    """
-    host = asked.strip().lower()
-    host = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
-    host = host.removesuffix(".")
-    if host in ("", "localhost") or host in {name.lower() for name in names}:
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    def __init__(
+        self,
+        pages: Mapping[str, Page],
+        commands: Mapping[str, Command],
+        names: Collection[str],
+        token: str | None,
+    ) -> None:
+        self._pages, self._commands, self._names, self._token = pages, commands, names, token
+        self._prometheus = make_wsgi_app()
 
-
-def _application(pages: Mapping[str, Page], names: Collection[str]) -> Any:
-    """Make a WSGI application: the pages, Prometheus at `/metrics`, and nothing elsewhere."""
-    prometheus = make_wsgi_app()
-
-    def answer(environment: dict[str, Any], start: _Start) -> Iterable[bytes]:
-        asked = environment.get("HTTP_HOST", "")
-        if not is_own_host(asked, names):
+    def __call__(self, request: _Headers, start: _Start) -> Iterable[bytes]:
+        asked = request.get("HTTP_HOST", "")
+        if not is_own_host(asked, self._names):
             return _text(start, "403 Forbidden", f"{asked!r} is not among metrics.allowed_hosts")
-        path = environment["PATH_INFO"]
+        path, method = request["PATH_INFO"], request["REQUEST_METHOD"]
+        if path in self._commands:
+            if method != "POST":
+                return _text(start, "405 Method Not Allowed", "POST carries out this command")
+            return self._carry_out(self._commands[path], request, start)
         if path == METRICS:
-            answered: Iterable[bytes] = prometheus(environment, start)
+            answered: Iterable[bytes] = self._prometheus(request, start)
             return answered
-        page = pages.get(path)
-        if page is None:
-            there = ", ".join([METRICS, *pages])
+        if path not in self._pages:
+            there = ", ".join([METRICS, *self._pages, *self._commands])
             return _text(start, "404 Not Found", f"not found; there is {there}")
-        well, content = page()
-        start(
-            "200 OK" if well else "503 Service Unavailable",
-            [("Content-Type", "application/json"), ("Cache-Control", "no-store")],
-        )
-        return [json.dumps(content, indent=2).encode() + b"\n"]
+        well, content = self._pages[path]()
+        return _json(start, "200 OK" if well else "503 Service Unavailable", content)
 
-    return answer
+    def _carry_out(self, command: Command, request: _Headers, start: _Start) -> Iterable[bytes]:
+        refusal = refusal_of_change(
+            peer=request["REMOTE_ADDR"],
+            host=request.get("HTTP_HOST", ""),
+            origin=request.get("HTTP_ORIGIN"),
+            authorization=request.get("HTTP_AUTHORIZATION"),
+            token=self._token,
+        )
+        if refusal is not None:
+            return _text(start, "403 Forbidden", refusal)
+        command()
+        return _json(start, "200 OK", {})
+
+
+def _json(start: _Start, status: str, content: object) -> Iterable[bytes]:
+    start(status, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
+    return [json.dumps(content, indent=2).encode() + b"\n"]
 
 
 def _text(start: _Start, status: str, text: str) -> Iterable[bytes]:

@@ -90,6 +90,7 @@ def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup 
     """Start the monitor of accounts and health, and, if the spec has `metrics`, the HTTP server."""
     show(job)
     health = Health(
+        spec.name,
         job.accounts,
         job.source,
         job.stop,
@@ -102,7 +103,13 @@ def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup 
         health.warn_of_sharing(lambda: split_by_others(job.source))
     if spec.metrics is not None:
         pages = {"/livez": health.live, "/readyz": health.ready, "/health": health.health}
-        serve(spec.metrics.host, spec.metrics.port, pages, spec.metrics.allowed_hosts)
+        token = spec.metrics.token
+        serve(
+            *(spec.metrics.host, spec.metrics.port, pages),
+            {"/pause": stop.pause, "/resume": stop.resume},
+            allowed_hosts=spec.metrics.allowed_hosts,
+            token=token.get_secret_value() if token is not None else None,
+        )
     Monitor(health, job.source, stop, lambda: job.ahead).start()
 
 

@@ -69,6 +69,18 @@ class ProcessStop(Stop):
         logging.shutdown()
         os._exit(EXIT_UNAVAILABLE)
 
+    def pause(self) -> None:
+        """Let all consumers of the process receive nothing until `resume`."""
+        if not self.paused:
+            self.paused = True
+            LOG.warning("paused: consumers receive nothing until `hopper resume`")
+
+    def resume(self) -> None:
+        """Let them receive messages again."""
+        if self.paused:
+            self.paused = False
+            LOG.info("resumed: consumers receive messages again")
+
     def announce(self) -> None:
         """Log, once, that the job drains: a signal handler must not log."""
         if not self._announced:

@@ -62,6 +62,7 @@ class WatchedJob:
         self.missing: list[str] = []
         self.blocked: list[Blocked] = []
         self.health = Health(
+            "orders",
             self.accounts,
             self.source,
             self.stop,
@@ -237,6 +238,7 @@ def test_the_numbers_are_shown() -> None:
     _, page = watched.health.health()
 
     assert page["connected"] == {"q/0": True}
+    assert page["job"] == "orders"
     assert page["draining"] is None
     assert page["messages"]["waiting"] == 0
     assert page["open"] == {"groups": 2, "in_groups": 3, "with_sink": 0}

@@ -21,7 +21,8 @@ from flows.process.systemd import Notifier
 def watched(ahead: Callable[[], int] = lambda: 0) -> tuple[Accounts, Monitor]:
     accounts, stop = Accounts(), ProcessStop(3600, lambda: 0)
     source = MemoryQueueSource(MemorySource(name=("watch",)), workers=1)
-    return accounts, Monitor(Health(accounts, source, stop, patience=30), source, stop, ahead)
+    health = Health("orders", accounts, source, stop, patience=30)
+    return accounts, Monitor(health, source, stop, ahead)
 
 
 def test_a_mismatch_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -54,7 +55,7 @@ def test_systemd_hears_of_each_check(tmp_path: Path) -> None:
     """Alive at each one; that it stops, when a drain is requested."""
     accounts, stop = Accounts(), ProcessStop(3600, lambda: 0)
     source = MemoryQueueSource(MemorySource(name=("watch",)), workers=1)
-    health = Health(accounts, source, stop, patience=30)
+    health = Health("orders", accounts, source, stop, patience=30)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"{tmp_path}/notify")
         notifier = Notifier({"NOTIFY_SOCKET": f"{tmp_path}/notify"})

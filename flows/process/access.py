@@ -1,0 +1,53 @@
+"""Decides which HTTP requests the port of a process answers.
+
+Pure.
+
+Rule 1: a request for a foreign host is refused. Else a page on the Internet could read the answers
+        through the browser of a person who can reach this port (DNS rebinding).
+Rule 2: a request that changes something comes from this machine, or has the token of the spec.
+Rule 3: it does not come from a page of another site in a browser: browsers name that in `Origin`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+def is_own_host(asked: str, names: Collection[str]) -> bool:
+    """Return whether a `Host` header names this machine. Rule 1.
+
+    An address does, since only names can be made to point here.
+    """
+    host = asked.strip().lower()
+    host = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
+    host = host.removesuffix(".")
+    if host in ("", "localhost") or host in {name.lower() for name in names}:
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def refusal_of_change(
+    *, peer: str, host: str, origin: str | None, authorization: str | None, token: str | None
+) -> str | None:
+    """Return why a request must not change anything; `None`: it may. Rules 2 and 3.
+
+    `peer`: address of the client; `host`, `origin` and `authorization`: headers of the request;
+    `token`: of the spec.
+    """
+    if origin is not None and urlsplit(origin).netloc != host:
+        return f"a page of {origin!r} must not change anything here"
+    given = (authorization or "").removeprefix("Bearer ").encode()
+    if token is not None and hmac.compare_digest(given, token.encode()):
+        return None
+    if ip_address(peer).is_loopback:
+        return None
+    if token is None:
+        return "only this machine may change something, since the spec has no metrics.token"
+    return "only this machine, or a request with metrics.token, may change something"
