@@ -38,10 +38,10 @@ class Target(msgspec.Struct, frozen=True):
         return self.find()
 
     def find(self) -> Reply:
-        """Ask what it is.
+        """Ask whether it is an index, an alias or a data stream.
 
         Raises:
-            Unavailable: it takes no such action.
+            Unavailable: it does not support the action of the spec.
         """
         reply = self._ask("GET", f"/_resolve/index/{quote(self.index, safe='')}")
         found = _decoded(reply, _Found)
@@ -64,10 +64,10 @@ class Target(msgspec.Struct, frozen=True):
             self._check_blocks()
 
     def check_privilege(self) -> None:
-        """Ask what we may do.
+        """Check the privileges of the job's user.
 
         Raises:
-            Unavailable: not what the job does.
+            Unavailable: the user lacks a privilege that the job needs.
         """
         least, advice = _PRIVILEGES[self.spec.action]
         where = f"Elasticsearch at {self.client.nodes} accepts the credentials, but they may not"
@@ -165,13 +165,13 @@ def check_pipeline(client: Client, name: str) -> None:
 
 
 def what_is(reply: Reply, spec: ElasticsearchSink) -> str:
-    """Tell what an index, by the answer of `Target.find`, is."""
+    """Describe an index, by the answer of `Target.find`."""
     found = _decoded(reply, _Found)
     if _is_missing(reply, found):
         waits = spec.on_missing_index == "wait"
         return f"does not exist: {'the job waits for it' if waits else 'Elasticsearch creates it'}"
     if found is None:
-        return f"cannot be asked what it is: {reply.status}"
+        return f"is unknown: Elasticsearch answers {reply.status}"
     if found.data_streams:
         return "is a data stream"
     return "is an alias" if found.aliases else "is an index"

@@ -28,11 +28,11 @@ FIRST_PAUSE = 1.0
 MAX_PAUSE = 300.0
 """Seconds: a probe parks one message, so that is less than 300 a day."""
 MAX_PAUSE_OF_MANY = 3600.0
-"""Seconds, where a probe takes more than one message."""
+"""Seconds, if a probe takes more than one message."""
 RESET_AFTER = 600.0
 """Seconds: twice the longest pause, so that pauses grow also where some messages are good."""
 MAX_WITHHOLDING = 60.0
-"""Seconds: a mapping that refuses everything is told although long windows hold much."""
+"""Seconds: so a mapping that refuses everything is found although long windows hold messages."""
 RESET_AFTER_STORED = 10
 """Where half of the messages are bad, it opens long before."""
 

@@ -27,8 +27,8 @@ LEFT_OUT = "x-hopper-left-out"
 """Header that names the part of the original properties that did not fit."""
 
 REPLAYS = "x-hopper-replays"
-"""Header that counts how often `hopper dead-letters replay` has sent a message back. It stays
-with the message, also when that is rejected again."""
+"""Header that counts the replays of a message by `hopper dead-letters replay`. The message keeps it
+when it is rejected again."""
 OURS = (
     *("x-hopper-reason", "x-hopper-status", "x-hopper-index", "x-hopper-id", "x-hopper-attempts"),
     *("x-hopper-time", "x-hopper-queue", "x-hopper-exchange", "x-hopper-routing-key"),

@@ -20,25 +20,25 @@ OF_THE_QUEUE = (OFFSET, "x-delivery-count", "x-acquired-count")
 
 
 class Route(NamedTuple):
-    """Where a message is published."""
+    """The exchange and the routing key to publish a message to."""
 
     exchange: str
     routing_key: str
 
 
 class Plan(NamedTuple):
-    """What to do with dead letters that are meant."""
+    """How to replay the selected dead letters."""
 
     to_queue: bool
-    """Publish them to the queue alone that they were consumed from, not to their exchange, from
+    """Publish them only to the queue that they were consumed from, not to their exchange, from
     which other queues may get them too."""
     queues: Sequence[str]
-    """The queues of the pipeline: where none is recorded, a message came from the only one."""
+    """The queues of the pipeline: a message without a recorded queue came from the only one."""
     max_replays: int
-    """What was replayed so often before, and rejected again, stays."""
+    """A message that was replayed this many times, and rejected again, stays."""
 
     def route(self, letter: DeadLetter) -> Route | str:
-        """Where it goes; or why it stays."""
+        """Return where to publish a dead letter, or why it stays."""
         if letter.replays >= self.max_replays:
             return f"replayed before and rejected again (--max-replays {self.max_replays})"
         if self.to_queue:
@@ -51,9 +51,9 @@ class Plan(NamedTuple):
 
 
 def envelope(letter: DeadLetter, number: int) -> pika.BasicProperties:
-    """The properties as the sender made them, with a count of replays.
+    """Return the properties of the sender, with a count of replays.
 
-    `number` tells the messages of one connection apart while they are under way.
+    `number`: unique among the messages in flight of one connection.
     """
     headers = {REPLAYS: letter.replays + 1, NUMBER: number}
     return basic_properties(letter.message, headers, without=(*OURS, *OF_THE_QUEUE))

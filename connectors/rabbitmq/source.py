@@ -85,11 +85,11 @@ class RabbitMQ:
         """See `Source`."""
         if not self._spec.can_change_prefetch:  # other consumers take none of its messages
             return {}
-        heard = Counter[str]()
+        counted = Counter[str]()
         for name, consumer in self._consumers.items():
             queue = self._queues[name]
-            heard[queue] = max(heard[queue], consumer.consumer_count.count)
-        others = heard - self._of_each if any(heard.values()) else self._others
+            counted[queue] = max(counted[queue], consumer.consumer_count.count)
+        others = counted - self._of_each if any(counted.values()) else self._others
         return {queue: count for queue, count in others.items() if count}
 
     def check(self) -> None:

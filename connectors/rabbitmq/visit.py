@@ -1,6 +1,6 @@
-"""Makes one connection for one errand, such as a first look: connects, does it, and leaves.
+"""Makes one connection for one task, such as the check at the start, and closes it.
 
-It waits until the errand is done, or raises `Unavailable`.
+It waits until the task is done, or raises `Unavailable`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from connectors.retry import Backoff
 
 
 class Visit:
-    """To the first of several URLs that lets us in."""
+    """One connection, to the first of several URLs that accepts the login."""
 
     TRIES = 5
     WAIT = Backoff(0.25, 2.0)
@@ -34,9 +34,9 @@ class Visit:
         seconds: float = inf,
         remedies: Remedies = MappingProxyType({}),
     ) -> None:
-        """`name` is shown in the broker's list of connections; `seconds` is how long it may take.
+        """`name`: for the broker's list of connections; `seconds`: the time limit of the visit.
 
-        `remedies` help when the broker closes the channel of the errand.
+        `remedies`: for errors with which the broker closes the channel.
         """
         self.loop = IOLoop()
         self._link = Link(self.loop, urls, name, preparations, self, self.WAIT, remedies=remedies)
@@ -90,20 +90,20 @@ class Visit:
         """See `LinkOwner`."""
         if self._ended:
             return
-        told = f"{self.address}: {reason}"
+        failure = f"{self.address}: {reason}"
         if was_ready:
-            self.fail(f"{told}: {remedy}" if remedy else told)
+            self.fail(f"{failure}: {remedy}" if remedy else failure)
             return
-        self._failures.append(told)
+        self._failures.append(failure)
         if remedy:
-            self._refused[f"{told}: {remedy}"] = None
+            self._refused[f"{failure}: {remedy}"] = None
         if len(self._refused) >= self._urls:
             self.fail("; ".join(self._refused))
         elif len(self._failures) >= self.TRIES:
             self.fail(f"after {self.TRIES} attempts: {'; '.join(dict.fromkeys(self._failures))}")
 
     def _give_up(self) -> None:
-        """Leave as one is: a broker that says nothing would not confirm it either."""
-        told = f" {self._failures[-1]}" if self._failures else f" {self.address}"
-        self._error = self._error or f"not done within {self._seconds:g} s:{told}"
+        """End the visit without closing the connection: a silent broker would not confirm it."""
+        failure = f" {self._failures[-1]}" if self._failures else f" {self.address}"
+        self._error = self._error or f"not done within {self._seconds:g} s:{failure}"
         self.loop.stop()

@@ -78,7 +78,7 @@ class Blocked(NamedTuple):
 class _Consumer:
     def __init__(self, account: ConsumerAccount, load: Load, now: float) -> None:
         self.account, self.load = account, load
-        self.since, self.returned = now, account.returned
+        self.since, self.answered = now, account.answered
 
 
 class Backpressure:
@@ -136,7 +136,7 @@ class Backpressure:
 
         Call it every `check_interval` seconds. `paused`: the operator has paused the job.
         """
-        self._hear_sink(now)
+        self._is_sink_silent(now)
         consumer = self._consumers.get(name)
         if consumer is None or not _is_blocked(consumer, load):
             consumer = self._consumers[name] = _Consumer(account, load, now)
@@ -147,7 +147,7 @@ class Backpressure:
         """Return whether a consumer without messages needs a larger prefetch. Rule 3."""
         if not (load.is_full and load.may_grow) or self._sink_state().has_backlog:
             return False
-        return not self._hear_sink(now) and account.to_dead_letter <= load.held / 2
+        return not self._is_sink_silent(now) and account.to_dead_letter <= load.held / 2
 
     def blocked(self, now: float) -> list[Blocked]:
         """Return consumers that have been blocked for `WARN_AFTER`; from any thread. Rule 2."""
@@ -157,7 +157,7 @@ class Backpressure:
             if now - consumer.since >= WARN_AFTER and _is_nearly_full(consumer.load)
         ]
 
-    def _hear_sink(self, now: float) -> bool:
+    def _is_sink_silent(self, now: float) -> bool:
         """Return whether the sink is silent although documents wait for its answer."""
         sink = self._accounts.sink
         if sink.left != self._answered or not sink.open:
@@ -168,7 +168,7 @@ class Backpressure:
         sink, held = self._accounts.sink, consumer.load.held
         if consumer.account.to_dead_letter > held / 2:
             return "dead_letter"
-        is_sinks = self._hear_sink(now) or sink.open > self._accounts.groups.open
+        is_sinks = self._is_sink_silent(now) or sink.open > self._accounts.groups.open
         return "sink" if is_sinks else "open_groups"
 
     def _describe(self, name: str, consumer: _Consumer, now: float) -> Blocked:
@@ -243,5 +243,5 @@ def _is_nearly_full(load: Load) -> bool:
 
 
 def _is_blocked(consumer: _Consumer, load: Load) -> bool:
-    settled = consumer.account.returned - consumer.returned
+    settled = consumer.account.answered - consumer.answered
     return _is_nearly_full(load) and settled <= HARDLY * load.prefetch

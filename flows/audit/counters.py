@@ -124,9 +124,10 @@ class ConsumerAccount:
         self.counts = Received()
         self.connected = False
         self.polls = 0
-        """How often the dataflow has polled the consumer."""
-        self.sent = self.returned = 0
-        """What `correlate` has sent into the flow, and what `acknowledge` has received."""
+        """Number of polls by the dataflow."""
+        self.sent = self.answered = 0
+        """Messages that `correlate` has sent, and those whose outcome `acknowledge` has received;
+        each document of a split message counts."""
         self.stale = 0
         """Outcomes that came after their connection was lost."""
 

@@ -100,7 +100,7 @@ class Accounts:
         accounts, groups, sink = self.consumers.values(), self.groups, self.sink
         return Counts(
             sum(account.sent for account in accounts),
-            sum(account.returned for account in accounts),
+            sum(account.answered for account in accounts),
             groups.forgotten + sink.forgotten,
             groups.open + sink.open,
         )

@@ -1,1 +1,1 @@
-"""The models of `pipeline.yaml`, and what is wrong with a file."""
+"""The models of `pipeline.yaml`, and the errors of a file."""

@@ -9,13 +9,13 @@ import re
 
 
 def parse(text: str) -> dict[str, str]:
-    """Read the lines; those that are empty, or begin with `#`, say nothing.
+    """Read the lines; skip empty ones, and those that begin with `#`.
 
-    `export` may stand in front of a name. Quotes around a whole value do not belong to it, and
-    nothing in it is expanded.
+    A name may follow `export`. Quotes around a whole value are removed, and nothing in it is
+    expanded.
 
     Raises:
-        ValueError: a line is none of these; the text begins with its number: `3: …`.
+        ValueError: a line is invalid; the text begins with its number: `3: …`.
     """
     found = {}
     for number, line in enumerate(text.splitlines(), start=1):

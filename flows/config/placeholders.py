@@ -1,6 +1,6 @@
-"""Checks a file without its secrets: a value of the right type stands for each `${…}` without one.
+"""Checks a file without its secrets: a placeholder of the right type replaces each missing value.
 
-Reads no files but those that `${file:/path}` names. Nothing is said about a placeholder itself.
+It reads only the files that `${file:/path}` names. It reports nothing about a placeholder itself.
 """
 
 from __future__ import annotations
@@ -16,50 +16,48 @@ from flows.config.yaml import FileProblem, Path, YamlDocument, read
 S = TypeVar("S", bound=Spec)
 
 _OMITTED = ""
-"""The key is left out, with what it holds."""
+"""Omit the key."""
 _CANDIDATES = (
     *("{name}", "1", "1s", "1MiB", "0.5", "true"),
     *("amqp://{name}/", "http://{name}", "user:{name}"),
     _OMITTED,
 )
-"""What is tried in turn until the key takes it; `{name}` is made of that of the variable, so that
-two variables are two values."""
+"""The placeholders to try in order until one is valid; `{name}` comes from the name of the
+variable, so that two variables have two values."""
 
 
 class Examination(NamedTuple, Generic[S]):
-    """What there is to say of a file."""
+    """The result of checking a file."""
 
     spec: S | None
-    """`None`: something is wrong, or no placeholder fits."""
+    """`None`: the file has errors, or no placeholder fits."""
     problems: list[FileProblem]
     warnings: list[FileProblem]
     unset: dict[Path, list[str]]
-    """What has no value, by the place of its scalar: `NAME`, or `file:/path`."""
+    """The names without a value, by the path of their key: `NAME`, or `file:/path`."""
 
     @property
     def names(self) -> list[str]:
-        """What has no value, each once."""
+        """The names without a value, each once."""
         return list(dict.fromkeys(name for names in self.unset.values() for name in names))
 
 
 def examine_file(model: type[S], content: bytes, environment: Mapping[str, str]) -> Examination[S]:
-    """Tell everything that is wrong with a file, or unwise, with some values missing."""
+    """Find all errors and warnings of a file in which some values may be missing."""
     tries: dict[Path, int] = {}
-    always: dict[
-        Path, set[FileProblem]
-    ] = {}  # what is wrong with a value, for all candidates so far
+    always: dict[Path, set[FileProblem]] = {}  # errors that all candidates so far have in common
     while True:
         document = _read(model, content, environment, tries)
         spec, found = examine(model, document)
         unset = [path for path in document.unset if _is_known(model, path)]
         own = {path: {one for one in found if _is_at(one, path)} for path in unset}
-        again = [p for p in unset if own[p] and tries.get(p, 0) < len(_candidates(model, p)) - 1]
-        if not again:
+        failed = [p for p in unset if own[p] and tries.get(p, 0) < len(_candidates(model, p)) - 1]
+        if not failed:
             break
-        for path in again:
+        for path in failed:
             tries[path] = tries.get(path, 0) + 1
             always[path] = always.get(path, own[path]) & own[path]
-    # A value in quotes is a text, which no number can be: that is no matter of what it is.
+    # A value in quotes is always a text: if a number is needed, no value can be valid.
     quoted = [
         one
         for path, several in always.items()
@@ -68,8 +66,8 @@ def examine_file(model: type[S], content: bytes, environment: Mapping[str, str])
     ]
     problems = [one for one in found if not any(_is_at(one, path) for path in unset)]
     warnings = placed(warnings_of(spec), document) if spec is not None else []
-    told = [one for one in warnings if not any(_is_at(one, path) for path in unset)]
-    return Examination(spec, sorted([*problems, *quoted], key=by_place), told, document.unset)
+    shown = [one for one in warnings if not any(_is_at(one, path) for path in unset)]
+    return Examination(spec, sorted([*problems, *quoted], key=by_place), shown, document.unset)
 
 
 def _is_at(found: FileProblem, path: Path) -> bool:
@@ -79,7 +77,7 @@ def _is_at(found: FileProblem, path: Path) -> bool:
 def _read(
     model: type[Spec], content: bytes, environment: Mapping[str, str], tries: Mapping[Path, int]
 ) -> YamlDocument:
-    """Read the file with those candidates for which it is the turn."""
+    """Read the file with the current candidate of each key."""
 
     def candidate(path: Path) -> str:
         return _candidates(model, path)[tries.get(path, 0)]
@@ -95,7 +93,7 @@ def _read(
 
 
 def _candidates(model: type[Spec], path: Path) -> tuple[str, ...]:
-    """A key that has a default is left out first."""
+    """Return the candidates for a key; a key with a default is first omitted."""
     mapping = _mapping(model, path[:-1])
     field = None if mapping is None else mapping.model_fields.get(str(path[-1]))
     has_default = field is not None and not field.is_required() and field.default not in (None, "")
@@ -103,13 +101,13 @@ def _candidates(model: type[Spec], path: Path) -> tuple[str, ...]:
 
 
 def _is_known(model: type[Spec], path: Path) -> bool:
-    """Whether there may be such a key: what is wrong with another one is not its value."""
+    """Return whether the model may have such a key: else the key is the error, not its value."""
     mapping = _mapping(model, path[:-1])
     return mapping is None or path[-1] in mapping.model_fields
 
 
 def _mapping(model: type[Spec], path: Path) -> type[Spec] | None:
-    """Find the model of the mapping at a path; `None`: it has none, as a list, or names at will."""
+    """Return the model of the mapping at a path; `None`: it is a list, or has free names."""
     keys = iter(path)
     found: type[Spec] | None = model
     for key in keys:
@@ -129,5 +127,5 @@ def _omit(document: YamlDocument, path: Path) -> None:
 
 
 def _word(name: str) -> str:
-    """A word that may stand wherever a name may: `rabbitmq-url` for `RABBITMQ_URL`."""
+    """Return a word that is valid as any name: `rabbitmq-url` for `RABBITMQ_URL`."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "name"

@@ -33,7 +33,7 @@ def validate(model: type[S], document: YamlDocument, file: str) -> S:
 
 
 def examine(model: type[S], document: YamlDocument) -> tuple[S | None, list[FileProblem]]:
-    """Make a model of a document, if it is one; and tell all problems, in the order of the file."""
+    """Validate a document; return the model if it is valid, and all errors in file order."""
     found = list(document.problems)
     spec = None
     if document.value is None and not found:
@@ -66,20 +66,20 @@ def warnings_of(spec: Spec, path: Path = ()) -> Iterator[Problem]:
 
 
 def path_text(path: Path) -> str:
-    """`source.rabbitmq.url[1]`."""
+    """Write a path as in `source.rabbitmq.url[1]`."""
     text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
     return text.removeprefix(".")
 
 
 def line(file: str, found: FileProblem) -> str:
-    """What is wrong, behind its place: `file:line:column: path: text`."""
+    """Write an error with its place: `file:line:column: path: text`."""
     where = f"{file}:{found.place.line}:{found.place.column}"
     path = path_text(found.path)
     return f"{where}: {path}: {found.text}" if path else f"{where}: {found.text}"
 
 
 def by_place(found: FileProblem) -> Place:
-    """Sort problems by where they stand."""
+    """Return the sort key of a problem: its place."""
     return found.place
 
 
@@ -260,4 +260,4 @@ _WORDS = {
 """By pydantic's type of error. Other types keep pydantic's own message."""
 
 OF_TYPE = frozenset((_MAPPING, *(_WORDS[kind] for kind in ("bool_type", "float_type", "int_type"))))
-"""What is said of a text that stands where none can."""
+"""The errors about a text where another type is needed."""

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 Placeholder = Callable[[str], str]
-"""What stands for a variable that is not set, or for `file:/path` that cannot be read."""
+"""name -> the placeholder for a variable that is not set, or for an unreadable `file:/path`."""
 
 
 class Unset(ValueError):
     """A variable without a default is not set, or a file cannot be read."""
 
-    def __init__(self, name: str, told: str) -> None:
-        super().__init__(told)
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
         self.name = name
         """`NAME`, or `file:/path`."""
 
@@ -27,12 +27,12 @@ def substitute(
 ) -> str:
     """Replace `${NAME}`, `${NAME:-default}` and `${file:/path}`; `$$` is a dollar.
 
-    As in a shell, the default is for a variable that is not set or is empty. A file loses its final
-    newline. A `placeholder` stands for what is not there.
+    As in a shell, the default is for a variable that is not set or empty. The final newline of a
+    file is removed. `placeholder`: makes a value for a missing one.
 
     Raises:
         Unset: there is no value, and no placeholder. The text names the variable or the file.
-        ValueError: what stands in the braces is none of these.
+        ValueError: the text in the braces is invalid.
     """
 
     def value(place: re.Match[str]) -> str:
@@ -80,8 +80,8 @@ def _read(path: str) -> str:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        told = f"the file {path} cannot be read: {error.strerror}"
-        raise Unset(f"file:{path}", told) from None
+        text = f"the file {path} cannot be read: {error.strerror}"
+        raise Unset(f"file:{path}", text) from None
     except UnicodeDecodeError:
         raise ValueError(f"the file {path} is not text in UTF-8") from None
     return text.removesuffix("\n").removesuffix("\r")

@@ -29,20 +29,20 @@ class Fault(NamedTuple):
 QUOTE = "quote the whole value, if it is text"
 
 
-def explain(text: str, said: str, context: str, at: Mark, since: Mark) -> Fault:
+def explain(text: str, message: str, context: str, at: Mark, since: Mark) -> Fault:
     """Explain an error of the parser.
 
-    `said` is its message at the place `at`; `context` is what it was parsing, since that place.
+    `message` is the error at the place `at`; `context` is what it was parsing, from place `since`.
     """
     lines = text.split("\n")
     if text[max(at.offset - 1, 0) : at.offset + 1] == "${":
         hint = "inside { } and [ ], quote ${…}, or write each key on a line of its own"
         return Fault(at.line, at.column, hint)
     for find in (_conflict, _blank, _bracket, _quote, _colon, _indentation):
-        fault = find(lines, said, context, at, since)
+        fault = find(lines, message, context, at, since)
         if fault is not None:
             return fault
-    return Fault(at.line, at.column, _other(said, context))
+    return Fault(at.line, at.column, _other(message, context))
 
 
 def no_break_space(text: str) -> Fault | None:
@@ -54,27 +54,29 @@ def no_break_space(text: str) -> Fault | None:
     return None
 
 
-def _conflict(lines: list[str], _said: str, _context: str, at: Mark, _since: Mark) -> Fault | None:
+def _conflict(
+    lines: list[str], _message: str, _context: str, at: Mark, _since: Mark
+) -> Fault | None:
     for number, line in enumerate(lines[: at.line + 1]):
         if re.match(r"(<{7}|>{7})( |$)|={7}$", line):
             return Fault(number, 0, "there is the mark of a merge conflict: resolve it")
     return None
 
 
-def _blank(lines: list[str], said: str, _context: str, at: Mark, _since: Mark) -> Fault | None:
-    if r"'\t'" not in said:
+def _blank(lines: list[str], message: str, _context: str, at: Mark, _since: Mark) -> Fault | None:
+    if r"'\t'" not in message:
         return None
     indents = not lines[at.line][: at.column].strip()
     hint = "a tab does not indent: write spaces" if indents else "write a space in place of the tab"
     return Fault(at.line, at.column, hint)
 
 
-def _bracket(lines: list[str], said: str, context: str, at: Mark, since: Mark) -> Fault | None:
-    closing = re.search(r"(?:<block end>|node content), but found '([}\]])'", said)
+def _bracket(lines: list[str], message: str, context: str, at: Mark, since: Mark) -> Fault | None:
+    closing = re.search(r"(?:<block end>|node content), but found '([}\]])'", message)
     if closing is not None:
         opening = {"}": "{", "]": "["}[closing[1]]
         return Fault(at.line, at.column, f"no {opening} is open that this {closing[1]} could close")
-    if "flow" not in context or not said.startswith("expected ','"):
+    if "flow" not in context or not message.startswith("expected ','"):
         return None
     bracket = lines[since.line][since.column]
     closed = {"{": "}", "[": "]"}[bracket]
@@ -91,14 +93,14 @@ def _depth(text: str) -> int:
     return len(re.findall(r"[\[{]", bare)) - len(re.findall(r"[\]}]", bare))
 
 
-def _quote(lines: list[str], said: str, context: str, at: Mark, since: Mark) -> Fault | None:
-    if "escape" in said:
+def _quote(lines: list[str], message: str, context: str, at: Mark, since: Mark) -> Fault | None:
+    if "escape" in message:
         hint = r"in double quotes a \ begins an escape: write \\, or use single quotes"
         return Fault(at.line, at.column, hint)
     if "quoted scalar" in context:
         mark = lines[since.line][since.column]
         return Fault(since.line, since.column, f"the {mark} that opens here needs another {mark}")
-    if "'<scalar>'" not in said or at.column == 0:
+    if "'<scalar>'" not in message or at.column == 0:
         return None
     mark = lines[at.line][: at.column].rstrip()[-1:]
     if mark not in ("'", '"'):
@@ -110,15 +112,15 @@ def _quote(lines: list[str], said: str, context: str, at: Mark, since: Mark) -> 
     return None
 
 
-def _colon(lines: list[str], said: str, _context: str, at: Mark, since: Mark) -> Fault | None:
-    if said == "could not find expected ':'":
+def _colon(lines: list[str], message: str, _context: str, at: Mark, since: Mark) -> Fault | None:
+    if message == "could not find expected ':'":
         line, found = lines[since.line], _glued(lines[since.line])
         if found is not None:
             return Fault(since.line, found.end(), _space_behind(found[2]))
         if _AFTER_QUOTE.match(line.strip()):
             return None
         return Fault(since.line, since.column, "a key needs a colon and a value: write key: value")
-    if not said.startswith(("mapping values are not allowed", "expected <block end>")):
+    if not message.startswith(("mapping values are not allowed", "expected <block end>")):
         return None
     above = _above(lines, at.line)
     found = _glued(lines[above]) if above is not None else None
@@ -127,15 +129,15 @@ def _colon(lines: list[str], said: str, _context: str, at: Mark, since: Mark) ->
     return None
 
 
-def _indentation(lines: list[str], said: str, _context: str, at: Mark, _: Mark) -> Fault | None:
+def _indentation(lines: list[str], message: str, _context: str, at: Mark, _: Mark) -> Fault | None:
     line, above = lines[at.line], _above(lines, at.line)
     if above is None or _inner_colon(line, at.column):
         return None
     indent, before = _indent(line), _indent(lines[above])
-    if said.startswith("mapping values are not allowed") and indent > before:
+    if message.startswith("mapping values are not allowed") and indent > before:
         problem = f"is indented further than line {above + 1}, which has a value already"
         return Fault(at.line, indent, f"{problem}: align it with the key of that line")
-    if not re.search(r"but found '(?:<(?:block|document) \w+(?: start)?>|\?|-)'", said):
+    if not re.search(r"but found '(?:<(?:block|document) \w+(?: start)?>|\?|-)'", message):
         return None
     if lines[above].lstrip().startswith("- ") and indent == before:
         hint = "there is a key among the items of a list: indent it as far as the key of the list"
@@ -146,15 +148,15 @@ def _indentation(lines: list[str], said: str, _context: str, at: Mark, _: Mark) 
     return Fault(at.line, indent, problem)
 
 
-def _other(said: str, context: str) -> str:
+def _other(message: str, context: str) -> str:
     """Repeat the message of the parser, with a hint for expressions without quotes."""
-    if said.startswith("sequence entries"):
+    if message.startswith("sequence entries"):
         return "a list begins on the next line, or is written [a, b]"
-    if said.startswith("expected a comment or a line break"):
+    if message.startswith("expected a comment or a line break"):
         return "after | or > the text begins on the next line"
-    if said.startswith("but "):
-        said = f"{context}, {said}"
-    return f"{said}; {QUOTE}" if _AFTER_TEXT.search(said) else said
+    if message.startswith("but "):
+        message = f"{context}, {message}"
+    return f"{message}; {QUOTE}" if _AFTER_TEXT.search(message) else message
 
 
 def _glued(line: str) -> re.Match[str] | None:

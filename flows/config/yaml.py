@@ -44,13 +44,13 @@ class YamlDocument:
     def __init__(self) -> None:
         self.value: Any = None
         self.places: dict[Path, Place] = {}
-        """Of values."""
+        """The places of values."""
         self.keys: dict[Path, Place] = {}
-        """Of their keys."""
+        """The places of their keys."""
         self.substituted: dict[Path, str] = {}
         """The texts of scalars with a `${…}`, after substitution."""
         self.unset: dict[Path, list[str]] = {}
-        """Where a placeholder stands for something that has no value, and for what: `NAME`, or
+        """The names that placeholders replace, by the path of their key: `NAME`, or
         `file:/path`."""
         self.problems: list[FileProblem] = []
 
@@ -60,11 +60,10 @@ def read(
     environment: Mapping[str, str],
     placeholder: Callable[[Path, str], str] | None = None,
 ) -> YamlDocument:
-    """Read a document; what is wrong with it is in its `problems`.
+    """Read a document; its errors are in its `problems`.
 
-    Where there are problems, the values are whole but for the parts that the problems name.
-    A `${…}` without a value is a problem too, unless there is a `placeholder` for it: made of the
-    place of its scalar, and of what has no value.
+    With problems, the values lack the parts that the problems name. A `${…}` without a value is a
+    problem too, unless there is a `placeholder`: (path of the key, name) -> the value to use.
     """
     document = YamlDocument()
     try:

@@ -68,7 +68,7 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
 
     def _settle(self, outcomes: Outcomes) -> None:
         count = in_outcomes(outcomes)
-        self._account.returned += count
+        self._account.answered += count
         if self._consumer.is_stale(outcomes.origin):
             self._account.stale += count
             return

@@ -71,7 +71,7 @@ class ScheduledFault(NamedTuple):
 
 
 def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[ScheduledFault]:
-    """The faults of a lane, without end; each kind comes once before any comes again."""
+    """The faults of a lane, without end; each kind comes once before any is repeated."""
     draw = Random(f"{seed} {lane}")
     possible = [kind for kind in LANES[lane] if kind in kinds]
     while possible:

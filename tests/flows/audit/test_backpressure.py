@@ -126,7 +126,7 @@ def test_a_consumer_whose_messages_are_settled_is_not_blocked() -> None:
     job = StalledJob()
     job.hold(10, 0)
     for second in range(20):
-        job.consumer.returned += 2
+        job.consumer.answered += 2
         job.check(second, MAY_GROW)
 
     assert job.backpressure.blocked(19.9) == []
@@ -197,7 +197,7 @@ def test_a_consumer_with_a_few_settled_messages_is_still_blocked() -> None:
     job.hold(95, 0)
     load = Load(held=95, prefetch=100)
     for second in range(9):
-        job.consumer.returned += 1
+        job.consumer.answered += 1
         job.check(second, load)
 
     assert job.blocked(8.0).seconds == 8.0

@@ -164,7 +164,7 @@ def test_a_sink_that_does_not_answer_is_tolerated_for_a_while() -> None:
     assert watched.reasons() == ["the sink has not answered for 30 s, 10 documents wait"]
 
     watched.sink.note(left=1, open=9)
-    watched.accounts.of_consumer("q/0").returned += 1
+    watched.accounts.of_consumer("q/0").answered += 1
     watched.pass_time(1)
     assert watched.reasons() == []
 

@@ -65,7 +65,7 @@ class CountedRing:
         count = min(count, self.answered)
         self.answered -= count
         self.awaiting_outcome -= count
-        self.consumer.returned += count
+        self.consumer.answered += count
         self.consumer.settle(Outcomes(ORIGIN, list(range(count)), []))
 
     def finish(self) -> None:
