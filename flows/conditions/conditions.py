@@ -5,22 +5,21 @@ Pure, except that user functions may do anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from math import floor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from connectors.message import Properties
 from flows.conditions import user_functions
-from flows.conditions.cel.checker import Checker
-from flows.conditions.cel.comparisons import Test
-from flows.conditions.cel.evaluation import Evaluation
-from flows.conditions.cel.references import OfGroup, OfMessage, refer
-from flows.conditions.cel.tree import Node, parse
 from flows.values.paths import DOCUMENT, ENVELOPE, HEADERS, Path
 from flows.values.paths import parse as parse_path
+
+if TYPE_CHECKING:
+    from flows.conditions.cel.comparisons import Test
+
+# `expressions` is imported where a condition is read: most jobs have none, and it takes 1 MiB.
 
 
 class GroupSoFar(msgspec.Struct, frozen=True, gc=False):
@@ -83,8 +82,10 @@ def condition(text: str, allow_group: bool) -> Condition:
         function = user_functions.load(text)
         _probe(function, allow_group)
         return _condition(_OF_OWN, (), partial(_bind_own, function))
+    from flows.conditions import expressions  # noqa: PLC0415
+
     try:
-        return _expression(text, allow_group)
+        return _condition(*expressions.read(text, allow_group))
     except RecursionError:
         raise ValueError("it is nested too deeply: write a function of your own") from None
 
@@ -96,41 +97,11 @@ def reached_by(text: str) -> tuple[tuple[str, float], ...]:
         `count` or `bytes`, and the number; several if each of them is enough. Empty: it depends
         on the content of the messages.
     """
-    return () if user_functions.names_function(text) else _reached(parse(text), text)
-
-
-def _reached(tree: Node, text: str) -> tuple[tuple[str, float], ...]:
-    if tree.name == "||":
-        alternatives = [_reached(part, text) for part in tree.parts]
-        return sum(alternatives, ()) if all(alternatives) else ()
-    if tree.kind != "operator" or tree.name not in _SWAPPED:
+    if user_functions.names_function(text):
         return ()
-    sides = [refer(part, text, ()) for part in tree.parts]
-    swapped = isinstance(sides[1], OfGroup)
-    reference, number = (sides[1], tree.parts[0]) if swapped else (sides[0], tree.parts[1])
-    sign, least = _SWAPPED[tree.name] if swapped else tree.name, number.value
-    if not isinstance(reference, OfGroup) or reference.name not in ("count", "bytes"):
-        return ()
-    if not isinstance(least, (int, float)) or isinstance(least, bool):
-        return ()
-    if sign == ">":
-        return ((reference.name, floor(least) + 1),)
-    counted = sign == "==" and reference.name == "count" and least == int(least) > 0
-    return ((reference.name, least),) if sign == ">=" or counted else ()
+    from flows.conditions import expressions  # noqa: PLC0415
 
-
-def _expression(text: str, allow_group: bool) -> Condition:
-    tree = parse(text)
-    checker = Checker(text, allow_group)
-    checker.check(tree)
-    paths, running = [], []
-    for reference in checker.references:
-        if isinstance(reference, OfMessage):
-            paths.append(reference.path)
-        elif isinstance(reference, OfGroup) and reference.path is not None:
-            running.append((reference.name, reference.path))
-    places = {OfGroup(*one): place for place, one in enumerate(running)}
-    return _condition(tuple(paths), tuple(running), partial(_bind_expression, text, tree, places))
+    return expressions.reached_by(text)
 
 
 def _condition(
@@ -139,13 +110,6 @@ def _condition(
     bind: Callable[[Sequence[Path]], Test],
 ) -> Condition:
     return Condition(paths, group, bind, bind(paths))
-
-
-def _bind_expression(
-    text: str, tree: Node, places: Mapping[OfGroup, int], paths: Sequence[Path]
-) -> Test:
-    positions = {path: position for position, path in enumerate(paths)}
-    return Evaluation(text, positions, places).truth(tree, ())
 
 
 def _probe(function: Callable[[View], Any], allow_group: bool) -> None:
@@ -173,9 +137,6 @@ def _bind_own(function: Callable[[View], Any], paths: Sequence[Path]) -> Test:
 
     return test
 
-
-_SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
-"""Comparisons, and the same with exchanged sides."""
 
 _OF_OWN = (
     *(DOCUMENT, HEADERS, ENVELOPE),
