@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from itertools import islice
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from bench.fill import messages
 from bench.process import ROOT
@@ -75,9 +75,17 @@ class StubSink:
 
     def ages(self) -> list[float]:
         """The age of each document at its arrival, by its field `sent`."""
-        with urllib.request.urlopen(f"{self.url}/ages") as answer:
-            ages: list[float] = json.load(answer)
+        ages: list[float] = self._get("ages")
         return ages
+
+    def received_bytes(self) -> int:
+        """Bytes of all bodies so far, as they were on the wire."""
+        lengths: list[int] = self._get("lengths")
+        return sum(lengths)
+
+    def _get(self, what: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/{what}") as answer:
+            return json.load(answer)
 
 
 class Real:

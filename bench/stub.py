@@ -4,11 +4,13 @@ Its answers are as long as those of the real one, with an item for each document
 once. All contenders share its cost, which the report shows.
 
 `python -m bench.stub 0.005 0.2` delays each answer by 5 ms, and throttles a fifth of all documents
-(429); `GET /ages` returns the age of each document at its arrival, by its field `sent`.
+(429); `GET /ages` returns the age of each document at its arrival, by its field `sent`, and
+`GET /lengths` the bytes of the body of each request, as they were on the wire.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
@@ -48,17 +50,17 @@ class Stub(StreamRequestHandler):
     throttled = 0.0
     """The share of throttled documents, chosen at random."""
     ages: ClassVar[list[float]] = []
+    lengths: ClassVar[list[int]] = []
 
     def handle(self) -> None:
         """Answer one request after the other."""
         while request := self.rfile.readline():
-            length = 0
-            while (header := self.rfile.readline().lower()) != b"\r\n":
-                if header.startswith(b"content-length:"):
-                    length = int(header[15:])
-            body, now = self.rfile.read(length), time.monotonic()
+            body, now = self._body(), time.monotonic()
             if request.startswith(b"GET /ages "):
                 self.wfile.write(_http(HTTPStatus.OK, self.ages))
+                continue
+            if request.startswith(b"GET /lengths "):
+                self.wfile.write(_http(HTTPStatus.OK, self.lengths))
                 continue
             self.ages.extend(now - float(sent) for sent in _SENT(body))
             # A document is two lines: its action, and its source.
@@ -69,6 +71,17 @@ class Stub(StreamRequestHandler):
                 self.wfile.write(partial(documents, self.throttled))
             else:
                 self.wfile.write(answer(documents, short=b"filter_path=" in request))
+
+    def _body(self) -> bytes:
+        length, gzipped = 0, False
+        while (header := self.rfile.readline().lower()) != b"\r\n":
+            if header.startswith(b"content-length:"):
+                length = int(header[15:])
+            gzipped |= header == b"content-encoding: gzip\r\n"
+        if length:
+            self.lengths.append(length)
+        body = self.rfile.read(length)
+        return gzip.decompress(body) if gzipped else body
 
 
 @lru_cache(10_000)
