@@ -77,7 +77,9 @@ BULK_DOCUMENTS = Histogram(
     "hopper_bulk_documents", "Documents in a bulk request.", buckets=[1, 10, 100, 500, 1000, 5000]
 )
 BULK_BYTES = Histogram(
-    "hopper_bulk_bytes", "Bytes of a bulk request.", buckets=[1e3, 1e4, 1e5, 1e6, 1e7]
+    "hopper_bulk_bytes",
+    "Bytes of a bulk request, before compression.",
+    buckets=[1e3, 1e4, 1e5, 1e6, 1e7],
 )
 BULK_SECONDS = Histogram(
     "hopper_bulk_seconds",

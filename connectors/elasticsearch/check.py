@@ -65,7 +65,7 @@ def refused_for_good(client: Client, reading: Retry) -> str:
 
 def _content_length_max(client: Client) -> int:
     """Ask for the largest request; a key that may only write may not: then take the default."""
-    reply = client.ask("GET", f"/_nodes/http?filter_path={_LENGTHS}")
+    reply = client.ask(lambda official: official.nodes.info(metric="http", filter_path=_LENGTHS))
     try:
         nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes
     except ValueError:

@@ -1,34 +1,28 @@
-"""Sends HTTP requests to Elasticsearch; no other module does.
+"""What is asked of Elasticsearch, and how answers come back; no other module sends requests.
 
-It uses `elastic_transport`, the lower half of Elasticsearch's own client: connections, TLS, and a
-pool of nodes that leaves out those which are down. The upper half would need twice the memory, and
-sends a media type that servers of another major version refuse. This module retries only at
-another node when one cannot be reached. A failure is a `Reply`, not an exception.
+Documents are sent as our own bytes, everything else by typed methods of the official client. A
+failure is a `Reply`, not an exception.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
+import gzip
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from elastic_transport import (
-    ConnectionTimeout,
-    NodeConfig,
-    Serializer,
-    TlsError,
-    Transport,
-    TransportError,
-    Urllib3HttpNode,
-)
-from elastic_transport.client_utils import basic_auth_to_header, url_to_node_config
-from urllib3 import HTTPSConnectionPool
-
 from connectors.elasticsearch import tls
+from connectors.elasticsearch.authorization import ReloadSpec
 from connectors.elasticsearch.bulk_response import FILTER_PATH, Reply
 from connectors.elasticsearch.claims import READ
+from connectors.elasticsearch.library import (
+    ApiResponse,
+    ConnectionTimeout,
+    Elasticsearch,
+    TlsError,
+    TransportError,
+)
+from connectors.elasticsearch.official import JSON, NDJSON, PlainClient
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 
@@ -36,8 +30,11 @@ MAX_LOOK_SECONDS = 10.0
 """Seconds for requests other than bulk requests: after that, the job starts without an answer, and
 waits for Elasticsearch while it runs."""
 
-ReloadSpec = Callable[[], "ElasticsearchSink | None"]
-"""Reads the spec file and its secrets again; `None`: they cannot be read now."""
+GZIP_LEVEL = 1
+"""Higher levels take several times the CPU, and make a request only a little smaller."""
+
+Question = Callable[[Elasticsearch], ApiResponse[Any]]
+"""Calls a typed method of the official client."""
 
 
 class Client:
@@ -56,72 +53,41 @@ class Client:
 
         `reload` reads the spec again after a 401: its credentials may have been replaced.
         """
-        _mute_transport_log()
-        self._authorization, self._reload = _authorization(spec), reload
-        self._renewing = threading.Lock()
         self._seconds, self._look_seconds = spec.request_timeout, look_seconds
         self._target = f"{_path(index)}/_bulk?{_parameters(spec)}"
-        self._transport = Transport(
-            [_node(url, spec) for url in spec.url],
-            node_class=_Node,
-            serializers=dict.fromkeys((_JSON, _NDJSON, "application/*", "text/*"), _AS_IS),
-            max_retries=len(spec.url) - 1,
-            retry_on_status=(),
-        )
+        self._compresses = spec.bulk.compress == "gzip"
+        self._official = PlainClient(spec, reload, look_seconds)
 
     def send(self, body: bytes) -> Reply:
         """Send a bulk request, and wait up to `request_timeout` for the reply."""
-        try:
-            return self._request("POST", self._target, body, _NDJSON, self._seconds)
-        except TransportError as error:
-            return _no_answer(error)
+        return _answered(lambda: self._send_bulk(body, self._seconds))
 
     def read(self, question: bytes) -> Reply:
         """Read the current state of documents by their `_id`; `question`: a body of `_mget`."""
-        try:
-            return self._request("POST", f"/_mget?{READ}", question, _JSON, self._seconds)
-        except TransportError as error:
-            return _no_answer(error)
+        headers, target = {"content-type": JSON}, f"/_mget?{READ}"
+        return _answered(
+            lambda: self._official.send("POST", target, question, headers, self._seconds)
+        )
 
     def probe(self, size: int) -> Reply:
         """Send an empty bulk request of this size in bytes; Elasticsearch answers 400.
 
-        It passes the same proxies as a bulk request with documents.
+        It passes the same proxies as a bulk request with documents, and is compressed like one.
         """
-        try:
-            body = b"\n".rjust(size)
-            return self._request("POST", self._target, body, _NDJSON, MAX_LOOK_SECONDS)
-        except TransportError as error:
-            return _no_answer(error)
+        return _answered(lambda: self._send_bulk(b"\n".rjust(size), MAX_LOOK_SECONDS))
 
     def exists(self, name: str) -> bool | Reply:
         """Return whether an index, alias or data stream exists; a `Reply`: why that is unknown."""
-        try:
-            reply = self._request("HEAD", _path(name), None, _JSON, MAX_LOOK_SECONDS)
-        except TransportError as error:
-            return _no_answer(error)
+        reply = _answered(lambda: self._official.indices.exists(index=name))
         return reply.status == 200 if reply.status in (200, 404) else reply
 
-    def ask(
-        self,
-        method: str,
-        target: str,
-        body: bytes | None = None,
-        content_type: str = "application/json",
-    ) -> Reply:
-        """Send a request of the checks at the start.
+    def ask(self, question: Question) -> Reply:
+        """Ask a question of the checks at the start.
 
         Raises:
             Unavailable: TLS fails, so waiting does not help.
         """
-        try:
-            return self._request(method, target, body, content_type, self._look_seconds)
-        except TlsError as error:
-            raise Unavailable(
-                f"no TLS with Elasticsearch at {self.nodes}: {tls.advice(error)}"
-            ) from error
-        except TransportError as error:
-            return _no_answer(error)
+        return self._look(lambda: question(self._official))
 
     def send_empty_bulk(self) -> Reply:
         """Send an empty bulk request; an authenticated user with any privileges gets a 400.
@@ -129,65 +95,45 @@ class Client:
         Raises:
             Unavailable: see `ask`.
         """
-        return self.ask("POST", self._target, b"\n", _NDJSON)
+        return self._look(lambda: self._send_bulk(b"\n", self._look_seconds))
 
     def close(self) -> None:
         """Close idle connections."""
-        self._transport.close()
-
-    def _request(
-        self, method: str, target: str, body: bytes | None, content_type: str, seconds: float
-    ) -> Reply:
-        """Send a request, and once more with new credentials after a 401.
-
-        Raises:
-            TransportError: there is no answer.
-        """
-        while True:
-            headers, used = {"content-type": content_type, "accept": _JSON}, self._authorization
-            if used is not None:
-                headers["authorization"] = used
-            meta, answer = self._transport.perform_request(
-                method, target, body=body, headers=headers, request_timeout=seconds
-            )
-            if meta.status != 401 or not self._renew(used):
-                return Reply(meta.status, answer or b"", headers=meta.headers)
-
-    def _renew(self, used: str | None) -> bool:
-        """Read the credentials again; return whether they differ from those that were used."""
-        with self._renewing:
-            if self._authorization == used and self._reload is not None:
-                spec = self._reload()
-                self._authorization = used if spec is None else _authorization(spec)
-            return self._authorization != used
+        self._official.close()
 
     @property
     def nodes(self) -> str:
         """URLs of the nodes, for messages to the user."""
-        return ", ".join(node.base_url for node in self._transport.node_pool.all())
+        return ", ".join(node.base_url for node in self._official.transport.node_pool.all())
+
+    def _send_bulk(self, body: bytes, seconds: float) -> ApiResponse[bytes]:
+        headers = {"content-type": NDJSON}
+        if self._compresses:
+            # Without a time in its header, the body is compressed in one call.
+            body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+            headers["content-encoding"] = "gzip"
+        return self._official.send("POST", self._target, body, headers, seconds)
+
+    def _look(self, request: Callable[[], ApiResponse[Any]]) -> Reply:
+        try:
+            return _reply(request())
+        except TlsError as error:
+            raise Unavailable(
+                f"no TLS with Elasticsearch at {self.nodes}: {tls.advice(error)}"
+            ) from error
+        except TransportError as error:
+            return _no_answer(error)
 
 
-class _Node(Urllib3HttpNode):
-    """Trusts the certificates of its TLS context only; the transport would add its own list."""
-
-    def __init__(self, config: NodeConfig) -> None:
-        super().__init__(config)
-        if isinstance(self.pool, HTTPSConnectionPool):
-            self.pool.ca_certs = None
+def _answered(request: Callable[[], ApiResponse[Any]]) -> Reply:
+    try:
+        return _reply(request())
+    except TransportError as error:
+        return _no_answer(error)
 
 
-class _Bytes(Serializer):
-    """Passes bodies and answers on unchanged."""
-
-    def dumps(self, data: Any) -> bytes:
-        return bytes(data)
-
-    def loads(self, data: bytes) -> bytes:
-        return data
-
-
-_AS_IS = _Bytes()
-_JSON, _NDJSON = "application/json", "application/x-ndjson"
+def _reply(response: ApiResponse[Any]) -> Reply:
+    return Reply(response.meta.status, response.body, headers=response.meta.headers)
 
 
 def _no_answer(error: TransportError) -> Reply:
@@ -196,35 +142,6 @@ def _no_answer(error: TransportError) -> Reply:
     cut = any(isinstance(cause, (BrokenPipeError, ConnectionResetError)) for cause in causes)
     late = isinstance(error, ConnectionTimeout)
     return Reply(None, f"{type(error).__name__}: {error.message}".encode(), cut, late)
-
-
-def _mute_transport_log() -> None:
-    """Keep `elastic_transport` out of the log: the indexer logs failures."""
-    logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
-    # The transport formats each body for the log even when the level is off, unless the logger
-    # has no handler. That takes time, and may expose the documents.
-    logging.getLogger("elastic_transport.node").propagate = False
-
-
-def _node(url: str, spec: ElasticsearchSink) -> NodeConfig:
-    node = url_to_node_config(url, use_default_ports_for_scheme=True)
-    headers = {name: text for name, text in node.headers.items() if name != "authorization"}
-    node = node.replace(headers=headers, connections_per_node=spec.concurrency)
-    if node.scheme != "https":
-        return node
-    context = tls.context(spec.ca_certs, spec.client_cert, spec.client_key)
-    return node.replace(ssl_context=context)
-
-
-def _authorization(spec: ElasticsearchSink) -> str | None:
-    """Return the `Authorization` header: of the spec's key, else of the first URL with a user."""
-    if spec.api_key is not None:
-        return f"ApiKey {spec.api_key.get_secret_value()}"
-    if spec.basic_auth is not None:
-        user, _, password = spec.basic_auth.get_secret_value().partition(":")
-        return basic_auth_to_header((user, password))
-    nodes = [url_to_node_config(url, use_default_ports_for_scheme=True) for url in spec.url]
-    return next((node.headers["authorization"] for node in nodes if node.headers), None)
 
 
 def _parameters(spec: ElasticsearchSink) -> str:

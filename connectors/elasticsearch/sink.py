@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectors.elasticsearch.address import ElasticsearchAddressing
+from connectors.elasticsearch.authorization import ReloadSpec
 from connectors.elasticsearch.check import check
-from connectors.elasticsearch.client import Client, ReloadSpec
+from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.document_metadata import DocumentMetadata, Filled
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer

@@ -109,8 +109,12 @@ class Bulk(Spec):
     elsewhere: ClassVar = OTHER_KEYS_OF_BULK
 
     max_bytes: Annotated[Size, Field(ge=1)] = 10 * 1024**2
-    """Largest request; a larger window takes several, and a larger document one of its own.
-    Elasticsearch is fastest at a few MiB. If the cluster accepts less, requests are smaller."""
+    """Largest request, before compression, as Elasticsearch limits it; a larger window takes
+    several, and a larger document one of its own. Elasticsearch is fastest at a few MiB. If the
+    cluster accepts less, requests are smaller."""
+    compress: Literal["gzip"] | None = None
+    """`gzip`: compress bulk requests, at level 1, which costs CPU and pays across a slow network;
+    omitted: requests are sent as they are."""
 
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -79,7 +78,7 @@ def _access(client: Client) -> Finding:
             refusal = refused_for_good(client, reading)
             waits = f"{where} takes no documents now: the job would wait: {reading.reason}"
             return Finding("Elasticsearch", False, refusal or waits)
-        reply = client.ask("GET", "/?filter_path=version.number")
+        reply = client.ask(lambda official: official.info(filter_path="version.number"))
     except Unavailable as error:
         return Finding("Elasticsearch", False, str(error))
     version = _decoded(reply.body).get("version", {}).get("number", "of an unknown version")
@@ -143,8 +142,14 @@ def _sample(
         yield Finding("sample", None, f"not checked: action: {spec.action} stores no documents")
         return
     docs = [{"_index": s.index, "_id": s.id, "_source": s.document} for s in samples]
-    pipeline = f"?pipeline={quote(spec.pipeline, safe='')}" if spec.pipeline else ""
-    reply = client.ask("POST", f"/_ingest/_simulate{pipeline}", msgspec.json.encode({"docs": docs}))
+    reply = client.ask(
+        lambda official: official.perform_request(  # its typed method warns that it may change
+            "POST",
+            "/_ingest/_simulate",
+            params={} if spec.pipeline is None else {"pipeline": spec.pipeline},
+            body={"docs": docs},
+        )
+    )
     answers = _decoded(reply.body).get("docs")
     if reply.status != 200 or not isinstance(answers, list) or len(answers) != len(samples):
         yield Finding("sample", None, f"cannot be checked: Elasticsearch answers {reply.status}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import msgspec
 
@@ -43,7 +42,7 @@ class Target(msgspec.Struct, frozen=True):
         Raises:
             Unavailable: it does not support the action of the spec.
         """
-        reply = self._ask("GET", f"/_resolve/index/{quote(self.index, safe='')}")
+        reply = self.client.ask(lambda official: official.indices.resolve_index(name=self.index))
         found = _decoded(reply, _Found)
         if found is not None and found.data_streams:
             self._check_action("is a data stream")
@@ -85,9 +84,8 @@ class Target(msgspec.Struct, frozen=True):
 
     def _may(self, privilege: str) -> bool:
         """Return false on a definite no only: a cluster without security knows no privileges."""
-        question = {"index": [{"names": [self.index], "privileges": [privilege]}]}
-        body = msgspec.json.encode(question)
-        reply = self._ask("POST", "/_security/user/_has_privileges", body)
+        wanted = [{"names": [self.index], "privileges": [privilege]}]
+        reply = self.client.ask(lambda official: official.security.has_privileges(index=wanted))
         permission = _decoded(reply, _Permission)
         return permission is None or permission.has_all_requested
 
@@ -100,7 +98,9 @@ class Target(msgspec.Struct, frozen=True):
 
     def _check_blocks(self) -> None:
         """Check the blocks that a person has set; the block of a full disk is temporary."""
-        reply = self._ask("GET", f"/{quote(self.index, safe='')}/_settings/index.blocks.*")
+        reply = self.client.ask(
+            lambda official: official.indices.get_settings(index=self.index, name="index.blocks.*")
+        )
         indices = _decoded(reply, dict[str, _Settings])
         if not indices:
             return
@@ -129,7 +129,7 @@ class Target(msgspec.Struct, frozen=True):
                 "does not exist, and the credentials may not create it",
                 "create it, or give the api_key or the user its privilege auto_configure",
             )
-        reply = self._ask("GET", "/_index_template")
+        reply = self.client.ask(lambda official: official.indices.get_index_template())
         templates = _decoded(reply, _Templates)
         matching = [
             (one.index_template.priority, one.name, one.index_template.data_stream is not None)
@@ -138,9 +138,6 @@ class Target(msgspec.Struct, frozen=True):
         ]
         if matching and max(matching)[2]:
             self._check_action(f"will be a data stream, by the index template {max(matching)[1]}")
-
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> Reply:
-        return self.client.ask(method, path, body)
 
     def _unavailable(self, what: str, remedy: str) -> Unavailable:
         return Unavailable(
@@ -155,7 +152,7 @@ def check_pipeline(client: Client, name: str) -> None:
     Raises:
         Unavailable: it does not, so every document would be rejected.
     """
-    reply = client.ask("GET", f"/_ingest/pipeline/{quote(name, safe='')}?summary=true")
+    reply = client.ask(lambda official: official.ingest.get_pipeline(id=name, summary=True))
     # For a missing pipeline, Elasticsearch answers 404 with an empty object.
     if name != "_none" and reply.status == 404 and reply.body.strip() == b"{}":
         raise Unavailable(

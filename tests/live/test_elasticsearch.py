@@ -41,6 +41,9 @@ VERSIONS = [
 ]
 
 
+DEFAULT, COMPRESSED = Bulk(), Bulk(compress="gzip")
+
+
 class RequestObserver:
     """Records the answers."""
 
@@ -72,15 +75,17 @@ def name() -> str:
 class ElasticsearchRig:
     """A sink that reaches its cluster through a forwarder, which can be cut."""
 
-    def __init__(self, url: str, index: str, forwarder: Forwarder) -> None:
+    def __init__(self, url: str, index: str, forwarder: Forwarder, bulk: Bulk) -> None:
         self._store, self._index, self._forwarder = StoreClient(url), index, forwarder
+        self._bulk = bulk
         self._sinks: list[Sink] = []
         properties = {"n": {"type": "long"}}
         self._store.ask("PUT", f"/{index}", {"mappings": {"properties": properties}})
 
     def sink(self) -> Sink:
         url = f"http://127.0.0.1:{self._forwarder.port}"
-        self._sinks.append(Elasticsearch(ElasticsearchSink(url=(url,), index=self._index)))
+        spec = ElasticsearchSink(url=(url,), index=self._index, bulk=self._bulk)
+        self._sinks.append(Elasticsearch(spec))
         self._sinks[-1].check()
         return self._sinks[-1]
 
@@ -106,10 +111,10 @@ class ElasticsearchRig:
         self._store.ask("DELETE", f"/{self._index}")
 
 
-def rig_at(url: str, index: str) -> Iterator[ElasticsearchRig]:
+def rig_at(url: str, index: str, bulk: Bulk = DEFAULT) -> Iterator[ElasticsearchRig]:
     parts = urlsplit(url)
     with Forwarder(str(parts.hostname), parts.port or 9200) as forwarder:
-        rig = ElasticsearchRig(url, index, forwarder)
+        rig = ElasticsearchRig(url, index, forwarder, bulk)
         yield rig
         rig.close()
 
@@ -142,6 +147,14 @@ class TestContractWithSmallLimits(SinkContract):
     @pytest.fixture
     def rig(self, small_limits: str, name: str) -> Iterator[ElasticsearchRig]:
         yield from rig_at(small_limits, name)
+
+
+class TestContractWhereRequestsAreCompressed(SinkContract):
+    """On both versions."""
+
+    @pytest.fixture
+    def rig(self, small_limits: str, name: str) -> Iterator[ElasticsearchRig]:
+        yield from rig_at(small_limits, name, COMPRESSED)
 
 
 MANY = Bulk(max_bytes=2048)
@@ -227,13 +240,16 @@ def test_one_document_that_never_fits_into_memory_is_rejected(small_limits: str,
     assert all("_bytes=" in reason for reason in answers.rejected.values())
 
 
+@pytest.mark.parametrize("bulk", [DEFAULT, COMPRESSED])
 def test_a_request_that_is_too_large_for_the_cluster_is_halved(
-    small_limits: str, name: str
+    small_limits: str, name: str, bulk: Bulk
 ) -> None:
+    """Elasticsearch limits the size before compression: these shrink to a hundredth."""
     padding = "x" * 1000
     sources = [json.dumps({"n": n, "padding": padding}).encode() for n in range(500)]
     sources[123] = json.dumps({"n": 123, "padding": "x" * 200_000}).encode()
-    sink, answers = Elasticsearch(ElasticsearchSink(url=(small_limits,), index=name)), Answers()
+    spec = ElasticsearchSink(url=(small_limits,), index=name, bulk=bulk)
+    sink, answers = Elasticsearch(spec), Answers()
 
     sink.submit(Documents(sources, None, None), answers)
     answers.wait_for(500)

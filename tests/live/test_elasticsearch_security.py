@@ -86,7 +86,7 @@ def test_with_ca_certs_no_other_authority_is_trusted(
         url, ca_certs = f"https://localhost:{port}", str(behind_tls.authority.certificate)
         client = Client(ElasticsearchSink(url=(url,), index=index, ca_certs=ca_certs), index)
         assert client.exists(index) is False
-        [node] = client._transport.node_pool.all()
+        [node] = client._official.transport.node_pool.all()
         assert node.config.ssl_context is not None
         assert node.config.ssl_context.cert_store_stats()["x509_ca"] == 1
         client.close()

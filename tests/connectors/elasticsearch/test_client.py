@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
 import threading
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.client import Client
-from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
 from tests.connectors.elasticsearch.http_node import HttpNode
 
 
@@ -174,6 +175,102 @@ def test_answers_of_other_servers_are_passed_on(node: HttpNode, media_type: str)
     node.answers = [(502, b"<html>")]
     with closing(client(node.url)) as some:
         assert some.send(b"\n") == Reply(502, b"<html>")
+
+
+def test_all_bulk_requests_are_compressed_if_told_so(node: HttpNode) -> None:
+    """Those of the checks and probes too, since they are to pass the same proxies; no others."""
+    body = b'{"index":{}}\n{"n":1}\n' * 1000
+    node.answers = [(200, b'{"errors": false}')]
+    with closing(client(node.url, bulk=Bulk(compress="gzip"))) as some:
+        assert some.send(body) == Reply(200, b'{"errors": false}')
+        some.send_empty_bulk()
+        some.probe(1000)
+        some.read(b'{"docs":[]}')
+
+    *bulk, (_, _, headers, question) = node.requests
+    assert [(h["content-encoding"], h["content-type"]) for _, _, h, _ in bulk] == [
+        ("gzip", "application/x-ndjson")
+    ] * 3
+    sent = [body for _, _, _, body in bulk]
+    assert [gzip.decompress(each) for each in sent] == [body, b"\n", b" " * 999 + b"\n"]
+    assert len(sent[0]) < len(body) / 20
+    assert "content-encoding" not in headers
+    assert question == b'{"docs":[]}'
+
+
+def test_compression_is_the_fastest_and_deterministic(node: HttpNode) -> None:
+    with closing(client(node.url, bulk=Bulk(compress="gzip"))) as some:
+        some.send(b"1\n")
+        some.send(b"1\n")
+
+    first, second = (body for _, _, _, body in node.requests)
+    assert first == second
+    assert first[8] == 4, "the fastest level, by RFC 1952"
+
+
+def test_requests_are_not_compressed_by_default(node: HttpNode) -> None:
+    with closing(client(node.url)) as some:
+        some.send(b"1\n" * 1000)
+
+    ((_, _, headers, body),) = node.requests
+    assert "content-encoding" not in headers
+    assert body == b"1\n" * 1000
+
+
+@pytest.mark.parametrize("product", [{}, {"x-elastic-product": "Elasticsearch"}])
+def test_typed_requests_have_plain_media_types(node: HttpNode, product: dict[str, str]) -> None:
+    """Of another major version, or OpenSearch; an answer of any status is returned."""
+    node.headers |= product
+    node.answers = [(200, b'{"a":1}'), (404, b'{"b":2}'), (503, b""), (200, b"{}")]
+    wanted = [{"names": ["a"], "privileges": ["read"]}]
+    with closing(client(node.url)) as some:
+        replies = [
+            some.ask(lambda official: official.indices.get_settings(index="a b", name="c.*")),
+            some.ask(lambda official: official.ingest.get_pipeline(id="d&e", summary=True)),
+            some.ask(lambda official: official.info(filter_path="version.number")),
+            some.ask(lambda official: official.security.has_privileges(index=wanted)),
+        ]
+
+    assert [(reply.status, reply.body) for reply in replies] == [
+        (200, b'{"a":1}'),
+        (404, b'{"b":2}'),
+        (503, b""),
+        (200, b"{}"),
+    ]
+    assert [path for _, path, _, _ in node.requests] == [
+        "/a%20b/_settings/c.*",
+        "/_ingest/pipeline/d%26e?summary=true",
+        "/?filter_path=version.number",
+        "/_security/user/_has_privileges",
+    ]
+    assert [body for _, _, _, body in node.requests] == [
+        *(b"", b"", b""),
+        b'{"index":[{"names":["a"],"privileges":["read"]}]}',
+    ]
+    for _, _, headers, _ in node.requests:
+        assert headers["accept"] == headers["content-type"] == "application/json"
+
+
+def test_typed_requests_use_renewed_credentials(node: HttpNode) -> None:
+    node.answers = [(401, b""), (200, b"{}")]
+    with closing(renewable(node, "old", "new")) as some:
+        assert some.ask(lambda official: official.indices.get_index_template()).status == 200
+
+    assert shown(node) == ["ApiKey old", "ApiKey new"]
+
+
+def test_warnings_of_the_server_raise_nothing(node: HttpNode) -> None:
+    """The tests turn warnings into errors."""
+    node.headers |= {"warning": '299 Elasticsearch-9.5.0 "this is deprecated"'}
+    with closing(client(node.url)) as some:
+        assert some.ask(lambda official: official.info()).status == 200
+
+
+def test_typed_requests_try_the_other_node(node: HttpNode, nowhere: str) -> None:
+    with closing(client(nowhere, node.url)) as some:
+        replies = [some.exists("a") for _ in range(4)]
+
+    assert replies == [True] * 4
 
 
 def test_a_refused_connection_is_no_answer(nowhere: str) -> None:
