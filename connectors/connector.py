@@ -39,6 +39,8 @@ class Load(NamedTuple):
     """The most bytes that they may take."""
     oldest: float = 0.0
     """Age of the oldest unacknowledged message, in whole seconds."""
+    is_missing: bool = False
+    """The broker says that the queue does not exist; `False` while the consumer is connected."""
 
 
 class Consumer(Protocol):

@@ -145,7 +145,7 @@ class RabbitMQConsumer:
     def load(self) -> Load:
         """See `Consumer`."""
         session = self._session
-        return Load() if session is None else session.load
+        return Load(is_missing=self.reach.is_missing) if session is None else session.load
 
     @property
     def awaiting_outcome(self) -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 
+from connectors.rabbitmq.refusal import NO_QUEUE
+
 LOG = logging.getLogger("hopper.rabbitmq")
 
 
@@ -22,11 +24,13 @@ class Reach:
         """Why it does not consume, with the address; empty: it does, or has not tried yet."""
         self.refused = ""
         """Why it never can consume, with the remedy: the broker refused from the start."""
+        self.is_missing = False
+        """The broker has answered last that there is no such queue."""
 
     def agreed(self, address: str) -> None:
         """Note that the broker has sent `basic.consume-ok`."""
         self._has_consumed = self.consuming = True
-        self.lost_because = ""
+        self.lost_because, self.is_missing = "", False
         LOG.info("%s: consuming, %s", self._name, address)
 
     def lost(self, address: str, reason: str, remedy: str, *, expected: bool) -> None:
@@ -37,6 +41,7 @@ class Reach:
         """
         refused = bool(remedy) and not self.consuming
         self.consuming = False
+        self.is_missing = refused and NO_QUEUE in reason
         self.lost_because = f"{address}: {reason}{': ' + remedy if refused else ''}"
         if refused and not self._has_consumed:
             self.refused = f"{self._name}: {self.lost_because}"

@@ -24,6 +24,9 @@ TEMPORARY = ("in exclusive use", "is down or inaccessible", "is reached", "timed
 """Texts of temporary refusals: another consumer is exclusive, the node of the queue is down, there
 are too many connections."""
 
+NO_QUEUE = "NOT_FOUND - no queue"
+"""RabbitMQ's text about a queue that does not exist."""
+
 _EXCLUSIVE = "the queue is exclusive to the connection that declared it: name another queue"
 CONSUME: Remedies = {
     ACCESS_REFUSED: "give this user the permission to read the queue source.rabbitmq.queue",

@@ -7,7 +7,8 @@ consumer is silent too, but it is not idle: the queue may still hold messages fo
 would be late.
 
 Rule 1: A consumer is backpressured while it has no connection, while the job is paused, and while
-        it is full, in any state of the sink.
+        it is full, in any state of the sink. A consumer whose queue does not exist is not: nothing
+        can be late from there.
 Rule 2: It is blocked once it has been nearly full for a while, and hardly any message was settled
         meanwhile. The cause is what most of its messages wait for, or a silent sink.
 Rule 3: It is starved while the dataflow has no messages and the sink has no backlog: then it may
@@ -141,7 +142,8 @@ class Backpressure:
         if consumer is None or not _is_blocked(consumer, load):
             consumer = self._consumers[name] = _Consumer(account, load, now)
         consumer.load = load
-        return self._by_event and (load.is_full or paused or not account.connected)
+        is_away = not (account.connected or load.is_missing)
+        return self._by_event and (load.is_full or paused or is_away)
 
     def is_starved(self, account: ConsumerAccount, load: Load, now: float) -> bool:
         """Return whether a consumer without messages needs a larger prefetch. Rule 3."""

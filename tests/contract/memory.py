@@ -28,6 +28,13 @@ class MemorySourceRig:
         spec = MemorySource.model_validate({"name": self._name, "consumers": consumers, **given})
         return memory_source.MemoryQueueSource(spec, workers=1)
 
+    def several(self, queues: int) -> Source:
+        spec = MemorySource.model_validate({"name": f"{self._name}.{{1..{queues}}}"})
+        return memory_source.MemoryQueueSource(spec, workers=1)
+
+    def publish_to(self, queue: str, body: bytes) -> None:
+        memory_source.queue(queue).publish(body)
+
     def publish(self, *bodies: bytes) -> None:
         self._queue.publish(*bodies)
 

@@ -20,7 +20,12 @@ class SourceRig(Protocol):
     ) -> Source:
         """`None`: the spec gives no number."""
 
+    def several(self, queues: int) -> Source:
+        """Return a source of so many queues, other ones."""
+
     def publish(self, *bodies: bytes) -> None: ...
+
+    def publish_to(self, queue: str, body: bytes) -> None: ...
 
     def left(self) -> int:
         """Messages in the queue that no consumer holds."""
@@ -57,6 +62,9 @@ class Receiver:
     def wait_for(self, count: int) -> list[tuple[Origin, Message]]:
         until(lambda: len(self.messages()) >= count)
         return self.messages()
+
+    def is_settled(self) -> bool:
+        return self.consumer.unacknowledged == 0
 
     def store(self, messages: list[tuple[Origin, Message]]) -> None:
         for origin, message in messages:
@@ -110,6 +118,26 @@ class SourceContract:
         )
         for consumer in (*own, other_job):
             consumer.close()
+
+    def test_each_of_several_queues_has_a_consumer(self, rig: SourceRig) -> None:
+        """It takes the messages of its queue, and of no other, and settles them there."""
+        source = rig.several(queues=3)
+        receivers = {
+            source.queue_of(name): Receiver(source.consumer(name)) for name in source.consumers()
+        }
+        assert len(receivers) == 3
+        for queue in receivers:
+            rig.publish_to(queue, queue.encode())
+
+        for queue, receiver in receivers.items():
+            receiver.store(receiver.wait_for(1))
+            until(receiver.is_settled)
+            assert receiver.bodies() == [queue.encode()]
+
+        names = [receiver.messages()[0][0].consumer for receiver in receivers.values()]
+        assert names == source.consumers()
+        for receiver in receivers.values():
+            receiver.consumer.close()
 
     def test_taking_never_waits(self, rig: SourceRig) -> None:
         """An empty queue returns an empty list at once."""

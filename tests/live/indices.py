@@ -28,7 +28,7 @@ class Index:
         """All documents, up to 10,000; none while the index does not exist."""
         if self._ask("POST", "/_refresh").get("status") == 404:
             return []
-        answer = self._ask("GET", "/_search?size=10000")
+        answer = self._ask("GET", "/_search?size=10000&version=true")
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 

@@ -32,6 +32,7 @@ class RabbitMQRig:
         self.parking = f"{self.queue}.parked"
         self.reconnect()
         self.channel.queue_declare(self.queue, durable=True, arguments=arguments)
+        self._more: list[str] = []
         self._parked: list[tuple[bytes, pika.BasicProperties]] = []
 
     def reconnect(self) -> None:
@@ -59,8 +60,28 @@ class RabbitMQRig:
         for body in bodies:
             channel.basic_publish("", self.queue, body, properties)
 
+    def more_queues(self, count: int, separator: str = ".", **arguments: Any) -> list[str]:
+        """Declare `queue.0`, `queue.1`, …; they are deleted with the rig."""
+        names = [f"{self.queue}{separator}{number}" for number in range(count)]
+        for name in names:
+            self.channel.queue_declare(name, durable=True, arguments=arguments)
+        self._more += names
+        return names
+
+    def several(self, queues: int) -> Source:
+        spec = self.spec(queue=self.more_queues(queues))
+        return RabbitMQ(spec, RabbitMQDeadLetter(routing_key=self.parking), workers=1)
+
+    def publish_to(
+        self, queue: str, body: bytes, properties: pika.BasicProperties | None = None
+    ) -> None:
+        self.channel.basic_publish("", queue, body, properties)
+
     def left(self) -> int:
-        answer = self.channel.queue_declare(self.queue, passive=True)
+        return self.left_in(self.queue)
+
+    def left_in(self, queue: str) -> int:
+        answer = self.channel.queue_declare(queue, passive=True)
         count: int = answer.method.message_count
         return count
 
@@ -86,8 +107,9 @@ class RabbitMQRig:
         self._forwarder.slow(delay)
 
     def close(self) -> None:
-        self.channel.queue_delete(self.queue)
-        self.channel.queue_delete(self.parking)
+        offsets = [f"{name}.offset" for name in self._more]
+        for name in (self.queue, self.parking, *self._more, *offsets):
+            self.channel.queue_delete(name)
         self.connection.close()
 
 

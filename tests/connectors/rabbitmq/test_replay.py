@@ -115,6 +115,8 @@ def test_a_message_is_sent_to_its_exchange_or_to_its_queue() -> None:
     assert Plan(False, ["source"], 1).route(recorded) == Route("orders", "eu")
     assert Plan(True, ["source"], 1).route(recorded) == Route("", "q")
     assert Plan(True, ["source"], 1).route(letter()) == Route("", "source")
+    assert "not recorded" in str(Plan(True, ["one", "another"], 1).route(letter()))
+    assert Plan(True, ["one", "another"], 1).route(recorded) == Route("", "q")
     assert "not recorded" in str(Plan(False, ["source"], 1).route(letter(queue="q")))
 
 

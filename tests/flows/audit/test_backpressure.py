@@ -68,6 +68,15 @@ def test_a_full_consumer_is_never_idle_with_any_sink(in_groups: int, with_sink: 
     assert all(job.check(now) for now in (3600.5, 3601.0, 3700.0))
 
 
+def test_a_consumer_without_connection_is_awaited_unless_its_queue_is_gone() -> None:
+    job = StalledJob()
+    job.consumer.take([Lost(ORIGIN)])
+
+    assert job.check(0.0, Load())
+    assert not job.check(1.0, Load(is_missing=True))
+    assert job.check(2.0, Load())
+
+
 def test_a_consumer_that_may_hold_more_can_be_idle() -> None:
     job = StalledJob()
     job.sink.note(entered=5, left=0, open=5)
