@@ -150,6 +150,12 @@ class Source(Protocol):
         long.
         """
 
+    def waiting(self) -> Mapping[str, int]:
+        """Return how many messages wait in each queue of this process, as the service said last.
+
+        A queue is left out while no consumer of this process is connected to it.
+        """
+
     def check(self) -> None:
         """Reach the service once, and declare what the spec says.
 

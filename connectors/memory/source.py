@@ -66,6 +66,10 @@ class MemoryQueueSource:
         others = {name: {*one.consumers} - ours for name, one in self._messages.items()}
         return {name: len(those) for name, those in others.items() if those}
 
+    def waiting(self) -> dict[str, int]:
+        """See `Source`."""
+        return {name: len(one.waiting) for name, one in self._messages.items()}
+
     def check(self) -> None:
         """See `Source`; nothing can be missing."""
 

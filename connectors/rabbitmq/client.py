@@ -19,11 +19,11 @@ from connectors.current_origin import CurrentOrigin
 from connectors.message import Arrived, ConsumerCounts, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.prefetch import AdaptivePrefetch
 from connectors.rabbitmq import refusal, topology
-from connectors.rabbitmq.consumer_count import ConsumerCount
 from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events, Wake
 from connectors.rabbitmq.link import Link
+from connectors.rabbitmq.queue_counts import QueueCounts
 from connectors.rabbitmq.reach import Reach
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.session import Session
@@ -76,7 +76,7 @@ class RabbitMQConsumer:
             self._slow_start.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
-        self.reach, self.consumer_count = Reach(name), ConsumerCount(self._loop, spec.only_queue)
+        self.reach, self.queue_counts = Reach(name), QueueCounts(self._loop, spec.only_queue)
         self._draining = self._ended = self._closing = False
         self._paused = False  # by the operator
         self._stopping = False  # at the reject limit, until the next probe
@@ -193,7 +193,7 @@ class RabbitMQConsumer:
             self._on_agreed,
         )
         metrics.CONNECTIONS.inc()
-        self.consumer_count.watch(connection)
+        self.queue_counts.watch(connection)
         channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
             session.end(self._on_ended)

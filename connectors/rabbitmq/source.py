@@ -88,9 +88,17 @@ class RabbitMQ:
         counted = Counter[str]()
         for name, consumer in self._consumers.items():
             queue = self._queues[name]
-            counted[queue] = max(counted[queue], consumer.consumer_count.count)
+            counted[queue] = max(counted[queue], consumer.queue_counts.consumers)
         others = counted - self._of_each if any(counted.values()) else self._others
         return {queue: count for queue, count in others.items() if count}
+
+    def waiting(self) -> Mapping[str, int]:
+        """See `Source`."""
+        return {
+            self._queues[name]: consumer.queue_counts.waiting
+            for name, consumer in self._consumers.items()
+            if not consumer.reach.lost_because
+        }
 
     def check(self) -> None:
         """See `Source`; it tries five times, since a broker may just be starting.

@@ -166,7 +166,7 @@ class Health:
             refuses = state.answers and state.refusal is not None
             problem = "stored nothing" if refuses else "not answered"
             why = "" if state.refusal is None else f": {state.refusal}"
-            kind = symptoms.SINK_REFUSES if refuses else symptoms.SINK_SILENT
+            kind = symptoms.of_refusal(state.refusal or "") if refuses else symptoms.SINK_SILENT
             cause = f"the sink has {problem} for {silent:.0f} s, {sink.open} documents wait{why}"
             yield Symptom(kind, cause, silent)
 

@@ -68,8 +68,20 @@ SINK_SILENT = SymptomKind(
 SINK_REFUSES = SymptomKind(
     "sink_refuses",
     "Nothing is lost: messages stay unacknowledged until Elasticsearch takes them.",
-    "See `cause`: 401 and 403 ask for credentials, 429 for fewer writers or more nodes.",
+    "See `cause`: 429 asks for more nodes or fewer writers. The job retries for ever.",
     "elasticsearch-is-overloaded",
+)
+SINK_REFUSES_LOGIN = SymptomKind(
+    "sink_refuses_login",
+    "Nothing is lost: messages stay unacknowledged until Elasticsearch lets the job in.",
+    "Correct the key or the password, or its privileges. The job reads files with secrets again.",
+    "a-password-is-refused-after-its-rotation",
+)
+SINK_IS_FULL = SymptomKind(
+    "sink_is_full",
+    "Nothing is lost: messages stay unacknowledged until there is room.",
+    "Delete old indices or add disks. The job retries for ever.",
+    "the-disk-of-elasticsearch-is-full",
 )
 SHARED = SymptomKind(
     "queue_shared",
@@ -104,11 +116,20 @@ KINDS = (
     BLOCKED,
     SINK_SILENT,
     SINK_REFUSES,
+    SINK_REFUSES_LOGIN,
+    SINK_IS_FULL,
     SHARED,
     PAUSED,
     DRAINING,
     STARTING,
 )
+
+
+def of_refusal(refusal: str) -> SymptomKind:
+    """Return the kind of a refusal by the sink, which begins with its HTTP status."""
+    if "flood-stage" in refusal:
+        return SINK_IS_FULL
+    return SINK_REFUSES_LOGIN if refusal.startswith(("401", "403")) else SINK_REFUSES
 
 
 class Symptom(NamedTuple):

@@ -38,6 +38,10 @@ class AccountsCollector(Collector):
         for name, consumer in job.accounts.consumers.items():
             connected.add_metric([name], consumer.connected)
         yield connected
+        waiting = _waiting()
+        for queue, messages_waiting in job.source.waiting().items():
+            waiting.add_metric([queue], messages_waiting)
+        yield waiting
 
 
 def show(job: Job) -> None:
@@ -189,6 +193,15 @@ def _families() -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
     for gauge in _GAUGES:
         yield GaugeMetricFamily(gauge.name, gauge.help)
     yield _connected()
+    yield _waiting()
+
+
+def _waiting() -> GaugeMetricFamily:
+    return GaugeMetricFamily(
+        "hopper_queue_messages",
+        "Messages that wait in the queue, as the broker said last: it is asked every five seconds.",
+        labels=["queue"],
+    )
 
 
 def _connected() -> GaugeMetricFamily:

@@ -7,6 +7,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info, generat
 
 from connectors import metrics
 from connectors.connector import Load
+from connectors.memory.source import queue
 from connectors.message import Arrived, Message, Opened, Origin, Outcomes
 from connectors.reject_kind import MAX_KINDS
 from flows.process import collector
@@ -103,3 +104,13 @@ def test_the_oldest_message_and_the_memory_are_those_of_all_consumers() -> None:
     }
     assert shown["hopper_oldest_unacknowledged_seconds"] == 7.5
     assert shown["hopper_memory_bytes"] == 2048
+
+
+def test_the_messages_that_wait_are_shown_for_each_queue() -> None:
+    job = make_job(pipeline("waiting"))
+    queue("waiting").publish(b"{}", b"{}")
+
+    [family] = [f for f in AccountsCollector(job).collect() if f.name == "hopper_queue_messages"]
+
+    [sample] = family.samples
+    assert (sample.labels, sample.value) == ({"queue": "waiting"}, 2)

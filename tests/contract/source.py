@@ -303,6 +303,16 @@ class SourceContract:
         assert rig.left() == 29
         assert rig.parked() == [(b"20", "bad")]
 
+    def test_messages_that_wait_in_the_queue_are_counted(self, rig: SourceRig) -> None:
+        rig.publish(*bodies(50))
+        source = rig.source(prefetch=10)
+        [name] = source.consumers()
+        receiver = Receiver(source.consumer(name))
+        receiver.wait_for(10)
+
+        until(lambda: source.waiting() == {source.queue_of(name): 40})
+        receiver.consumer.close()
+
     def test_a_drained_consumer_receives_nothing_more(self, rig: SourceRig) -> None:
         """It still settles its messages."""
         rig.publish(*bodies(3))

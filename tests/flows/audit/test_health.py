@@ -425,3 +425,30 @@ def test_a_paused_job_is_healthy_and_not_ready() -> None:
     assert watched.reasons() == []
     assert watched.warnings() == watched.unready() == ["paused: consumers receive nothing"]
     assert watched.health.health()[1]["paused"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        ("429 busy", symptoms.SINK_REFUSES),
+        ("401 security_exception: wrong password", symptoms.SINK_REFUSES_LOGIN),
+        ("403 security_exception: not authorized", symptoms.SINK_REFUSES_LOGIN),
+        (
+            "429 cluster_block_exception: disk usage exceeded flood-stage watermark",
+            symptoms.SINK_IS_FULL,
+        ),
+    ],
+)
+def test_a_refusal_names_the_runbook_that_helps(refusal: str, kind: symptoms.SymptomKind) -> None:
+    watched = WatchedJob()
+    watched.connect()
+    watched.submit(5)
+    watched.sink_state = SinkState(True, refusal)
+    watched.pass_time(31)
+
+    [reason] = watched.health.health()[1]["reasons"]
+
+    assert (reason["kind"], reason["runbook"]) == (
+        kind.name,
+        f"docs/operations.md#{kind.runbook}",
+    )

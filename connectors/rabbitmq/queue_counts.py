@@ -1,6 +1,6 @@
-"""Asks the broker from time to time how many consumers a queue has, ours and others.
+"""Asks the broker from time to time how many consumers and waiting messages a queue has.
 
-Runs on the I/O thread of a consumer, on a channel of its own; any thread reads the count.
+Runs on the I/O thread of a consumer, on a channel of its own; any thread reads the counts.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from pika.channel import Channel
 from connectors.rabbitmq.wire import BatchConnection
 
 ASK_AFTER = 5.0
-"""Seconds between two requests. The count is for a person, and costs the broker nothing."""
+"""Seconds between two requests. The counts are for a person, and cost the broker nothing."""
 FIRST_AFTER = 1.0
 """Seconds from the connection to the first request: by then our own consumer counts too."""
 
 
-class ConsumerCount:
-    """The consumers of one queue, asked over all connections of one consumer."""
+class QueueCounts:
+    """The counts of one queue, asked for over all connections of one consumer."""
 
     def __init__(self, loop: IOLoop, queue: str) -> None:
         self._loop, self._queue = loop, queue
-        self.count = 0
-        """Consumers of the queue, by the last answer."""
+        self.consumers = 0
+        """Consumers of the queue, this job's and others, by the last answer."""
+        self.waiting = 0
+        """Messages that wait in the queue, by the last answer."""
 
     def watch(self, connection: BatchConnection) -> None:
         """Ask from time to time until the connection ends."""
@@ -40,5 +42,6 @@ class ConsumerCount:
             )
 
     def _on_answer(self, channel: Channel, answer: Any) -> None:
-        self.count = answer.method.consumer_count
+        self.consumers = answer.method.consumer_count
+        self.waiting = answer.method.message_count
         self._loop.call_later(ASK_AFTER, lambda: self._ask(channel))
