@@ -1,6 +1,6 @@
-"""Makes the JSON Schema of `pipeline.yaml` from the models, for editors and for the reference.
+"""Makes the JSON Schemas of `pipeline.yaml` and of files of tests from the models.
 
-Pure.
+Pure. Editors use the schemas, and so does the reference.
 """
 
 from __future__ import annotations
@@ -10,20 +10,26 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from connectors.spec import Spec
 from connectors.units import duration_text, size_text
-from flows.spec import Pipeline
+from flows.testing.spec import FileOfTests, PipelineFile
 
 Node = dict[str, Any]
 """A part of a JSON Schema."""
 
 
-def schema() -> Node:
-    """Make the JSON Schema that editors check and complete `pipeline.yaml` with."""
-    root = plain_schema()
+def schema(model: type[Spec] = PipelineFile, title: str = "pipeline.yaml") -> Node:
+    """Make the JSON Schema that editors check and complete a file with."""
+    root = plain_schema(model)
     for mapping in (root, *root["$defs"].values()):
         for node in mapping["properties"].values():
             _allow_substitution(node)
-    return {"$schema": GenerateJsonSchema.schema_dialect, **root, "title": "pipeline.yaml"}
+    return {"$schema": GenerateJsonSchema.schema_dialect, **root, "title": title}
+
+
+def schema_of_tests() -> Node:
+    """Make the JSON Schema of a file of tests."""
+    return schema(FileOfTests, "*.test.yaml")
 
 
 class _Generator(GenerateJsonSchema):
@@ -33,12 +39,12 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def plain_schema() -> Node:
+def plain_schema(model: type[Spec]) -> Node:
     """Simplify pydantic's schema: a key with several alternatives has them in one flat list.
 
     `null` is an alternative only if it is not the default, because the user can omit the key.
     """
-    root = Pipeline.model_json_schema(schema_generator=_Generator)
+    root = model.model_json_schema(schema_generator=_Generator)
     for mapping in (root, *root["$defs"].values()):
         mapping["description"] = _one_line(mapping["description"])
         for node in mapping["properties"].values():

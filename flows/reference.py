@@ -1,7 +1,8 @@
 """Generates the tables of keys, commands and metrics in the documents, and the JSON Schema.
 
 `python -m flows.reference --write` brings `docs/reference.md`, `docs/operations.md`,
-`docs/commands.md` and `flows/pipeline.schema.json` up to date; without `--write` it checks them.
+`docs/commands.md`, `flows/pipeline.schema.json` and `flows/tests.schema.json` up to date; without
+`--write` it checks them.
 The texts are the docstrings of the models, the help of the metrics, and `--help` of the commands.
 """
 
@@ -15,17 +16,20 @@ from typing import Any
 
 from connectors import metrics
 from flows.cli.page import page
-from flows.json_schema import Node, plain_schema, references, schema
+from flows.json_schema import Node, plain_schema, references, schema, schema_of_tests
 from flows.process import collector
+from flows.testing.spec import FileOfTests, PipelineFile
 
 FOLDER = Path(__file__).parent
-DOCS, SCHEMA = FOLDER.parent / "docs", FOLDER / "pipeline.schema.json"
+DOCS = FOLDER.parent / "docs"
+SCHEMA, SCHEMA_OF_TESTS = FOLDER / "pipeline.schema.json", FOLDER / "tests.schema.json"
 
 
 def reference() -> str:
     """Make the reference of all keys, in Markdown: a table for each mapping."""
-    root = plain_schema()
-    return "\n".join(_section(root, root["$defs"], ""))
+    root, of_tests = plain_schema(PipelineFile), plain_schema(FileOfTests)
+    # The tables above have the tests themselves.
+    return "\n".join([*_section(root, root["$defs"], ""), *_table(of_tests, "*.test.yaml")])
 
 
 def counted() -> str:
@@ -38,25 +42,27 @@ def counted() -> str:
 
 def _section(mapping: Node, definitions: dict[str, Node], path: str) -> Iterator[str]:
     """Yield the lines of the table of a mapping, and of the mappings in it."""
+    yield from _table(mapping, path)
+    for key, node in mapping["properties"].items():
+        for part in node.get("anyOf", [node]):
+            for name, suffix in references(part):
+                inner = f"{path}.{key}{suffix}".removeprefix(".")
+                yield from _section(definitions[name], definitions, inner)
+
+
+def _table(mapping: Node, path: str) -> Iterator[str]:
+    """Yield the lines of the table of a mapping, with a title unless it is the whole file."""
     if path:
         yield f"\n## `{path}`\n\n{mapping['description']}\n"
     yield "| Key | Value | Default | |"
     yield "|---|---|---|---|"
-    below = []
     for key, node in mapping["properties"].items():
-        values = []
-        for part in node.get("anyOf", [node]):
-            values.append(_value(part))
-            for name, suffix in references(part):
-                below.append((definitions[name], f"{path}.{key}{suffix}".removeprefix(".")))
-        kinds = " or ".join(dict.fromkeys(values))
+        kinds = " or ".join(dict.fromkeys(map(_value, node.get("anyOf", [node]))))
         if key in mapping.get("required", ()):
             default = "required"
         else:
             default = _code(node["default"]) if "default" in node else ""
         yield f"| `{key}` | {kinds} | {default} | {node['description']} |"
-    for inner, inner_path in below:
-        yield from _section(inner, definitions, inner_path)
 
 
 def _value(node: Node) -> str:
@@ -70,7 +76,9 @@ def _value(node: Node) -> str:
         return f"list of {_value(node['items'])}s"
     if node.get("type") in ("integer", "number"):
         least, most = node.get("minimum"), node.get("maximum")
-        return f"{least:g} to {most:g}" if most is not None else f"number from {least:g}"
+        if most is not None:
+            return f"{least:g} to {most:g}"
+        return "number" if least is None else f"number from {least:g}"
     return _TYPES[node.get("type", "object")]
 
 
@@ -92,8 +100,13 @@ def _files() -> dict[Path, str]:
         DOCS / "reference.md": _filled("reference", reference()),
         DOCS / "operations.md": _filled("operations", counted()),
         DOCS / "commands.md": _filled("commands", page()),
-        SCHEMA: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+        SCHEMA: _encoded(schema()),
+        SCHEMA_OF_TESTS: _encoded(schema_of_tests()),
     }
+
+
+def _encoded(node: Node) -> str:
+    return json.dumps(node, indent=2, ensure_ascii=False) + "\n"
 
 
 def _filled(name: str, text: str) -> str:

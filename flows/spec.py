@@ -120,6 +120,7 @@ class Pipeline(Spec):
             "write aggregate: {window: …}": "batch buffer batching windows",
             "write name": "job id title",
             "write metrics: {port: 9100}": "http prometheus health",
+            "write tests": "test",
         }
     )
 
@@ -172,13 +173,19 @@ class Pipeline(Spec):
             )
 
 
+TESTS = "tests"
+"""A key of the file that is not the job's: `flows/testing/` has its models."""
+
+
 def load(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> Pipeline:
-    """Read a pipeline from a file.
+    """Read a pipeline from a file, without its tests.
 
     Raises:
         SpecError: the file cannot be read, or is not a pipeline; lists all problems, in order.
     """
-    return validate(Pipeline, read(content_of(path), environment), os.fspath(path))
+    document = read(content_of(path), environment)
+    document.leave_out(TESTS)
+    return validate(Pipeline, document, os.fspath(path))
 
 
 def content_of(path: str | os.PathLike[str]) -> bytes:

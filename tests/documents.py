@@ -23,6 +23,8 @@ README = ROOT / "README.md"
 READMES = sorted(path for path in files() if path.name == "README.md")
 PAGE = ROOT / "docs" / "aggregate.md"
 """Its blocks are examples, which `test_docs_aggregate.py` plays."""
+TESTING = ROOT / "docs" / "testing.md"
+"""Its blocks are tests, which `test_docs_testing.py` runs."""
 GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path != PAGE)
 DOCUMENTS = [*READMES, *GUIDES, PAGE]
 DELIVERY, DEAD_LETTERS, OPERATIONS = (

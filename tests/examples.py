@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from connectors.memory.delivery import Settled
 from connectors.memory.store import Stored
 from connectors.message import Properties
 from flows.messages.commands import is_command
 from flows.simulation.simulation import Event as SimulatedEvent
-from flows.simulation.simulation import Left, Simulation
+from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from tests.documents import Block
 
@@ -117,7 +118,7 @@ def _came_out(event: SimulatedEvent) -> Event | None:
     if isinstance(what, Stored):
         place = {"_index": what.index, "_id": what.id, "_version": what.version}
         return {"at": text, **place, "_source": json.loads(what.source)}
-    if isinstance(what, Left) or what.how == "stored" or is_command(what.properties):
+    if not isinstance(what, Settled) or what.how == "stored" or is_command(what.properties):
         return None
     if what.how == "dropped":
         return {"at": text, "dropped": _content(what.body)}

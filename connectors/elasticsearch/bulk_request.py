@@ -7,6 +7,7 @@ unless the action is `delete`.
 from __future__ import annotations
 
 from itertools import repeat
+from urllib.parse import quote
 
 import msgspec
 
@@ -96,6 +97,11 @@ class BulkLines:
                 head += b',"version":%d,"version_type":"external_gte"' % version
             heads.append(head + b"}}")
         return heads
+
+
+def index_path(index: str | None) -> str:
+    """Return the path of an index in a URL; empty: each document names its own."""
+    return "" if index is None else "/" + quote(index, safe="")
 
 
 def replacing(head: bytes, sequence_number: int, primary_term: int) -> bytes:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from connectors.elasticsearch import tls
 from connectors.elasticsearch.authorization import ReloadSpec
+from connectors.elasticsearch.bulk_request import index_path
 from connectors.elasticsearch.bulk_response import FILTER_PATH, Reply
 from connectors.elasticsearch.claims import READ
 from connectors.elasticsearch.library import (
@@ -54,7 +55,7 @@ class Client:
         `reload` reads the spec again after a 401: its credentials may have been replaced.
         """
         self._seconds, self._look_seconds = spec.request_timeout, look_seconds
-        self._target = f"{_path(index)}/_bulk?{_parameters(spec)}"
+        self._target = f"{index_path(index)}/_bulk?{_parameters(spec)}"
         self._compresses = spec.bulk.compress == "gzip"
         self._official = PlainClient(spec, reload, look_seconds)
 
@@ -149,7 +150,3 @@ def _parameters(spec: ElasticsearchSink) -> str:
     if spec.pipeline is not None:
         parameters += f"&pipeline={quote(spec.pipeline, safe='')}"
     return parameters + "&require_alias=true" if spec.require_alias else parameters
-
-
-def _path(index: str | None) -> str:
-    return "" if index is None else "/" + quote(index, safe="")

@@ -8,9 +8,9 @@ from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.authorization import ReloadSpec
 from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client
-from connectors.elasticsearch.document_metadata import DocumentMetadata, Filled
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
+from connectors.elasticsearch.preparation import DocumentPreparation
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.message import Answer, Documents, SinkPace, SinkState
 
@@ -29,7 +29,7 @@ class Elasticsearch:
         `reload` reads the spec again after a 401, for credentials that have changed.
         """
         self._spec, self._index = spec, ElasticsearchAddressing(spec).index
-        self._columns = DocumentMetadata(spec)
+        self._prepare = DocumentPreparation(spec)
         self._client = Client(spec, self._index, reload)
         self._indexer = Indexer(
             self._client.send,
@@ -54,13 +54,7 @@ class Elasticsearch:
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
-        if self._spec.id == "none" and documents.claims is None:
-            documents = documents._replace(ids=None)  # a bulk body may have some
-        filled = self._columns.fill(documents)
-        if filled.rejected:
-            reply(Answer([], filled.rejected))
-            reply = _renumbering(filled, reply)
-        return self._indexer.submit(filled.documents, reply)
+        return self._indexer.submit(*self._prepare(documents, reply))
 
     def flush(self) -> None:
         """See `Sink`."""
@@ -78,15 +72,3 @@ class Elasticsearch:
         """See `Sink`."""
         self._indexer.close()
         self._client.close()
-
-
-def _renumbering(filled: Filled, reply: Callable[[Answer], None]) -> Callable[[Answer], None]:
-    """Return a reply that translates the positions of an answer into those of all documents."""
-    positions = filled.positions
-
-    def forward(answer: Answer) -> None:
-        rejected = [(positions[position], why) for position, why in answer.rejected]
-        conflicts = {positions[position]: there for position, there in answer.conflicts.items()}
-        reply(Answer([positions[position] for position in answer.stored], rejected, conflicts))
-
-    return forward

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Literal
 
 import msgspec
 
 from connectors.connector import Load
 from connectors.current_origin import CurrentOrigin
+from connectors.memory.delivery import PLAIN, Delivery, Settled
 from connectors.message import (
     Arrived,
     ConsumerCounts,
@@ -27,34 +29,16 @@ from connectors.message import (
 )
 from connectors.prefetch import MESSAGE_OVERHEAD, AdaptivePrefetch, Held
 
-_PLAIN = Properties()
-
-
-class Delivery(NamedTuple):
-    """A message in the queue."""
-
-    body: bytes
-    properties: Properties = _PLAIN
-    redelivered: bool = False
-
-
-class Settled(NamedTuple):
-    """The final outcome of a message."""
-
-    how: Literal["stored", "dropped", "parked"]
-    body: bytes
-    """The body; of a parked summary: the summary."""
-    properties: Properties
-    reason: str | None = None
-    """Why it is parked; `None`: it is not."""
-
 
 class MemoryQueue:
     """One queue; `acknowledged` and `parked` have its settled messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Iterator[int] | None = None) -> None:
+        """`numbers`: of the messages; the queues of one job share them."""
         self.lock = threading.RLock()
+        self._numbers = numbers or count(1)
         self.waiting: deque[Delivery] = deque()
+        self.published = 0
         self.acknowledged: list[bytes] = []
         self.parked: list[Rejected] = []
         self.settled: list[Settled] = []
@@ -62,11 +46,14 @@ class MemoryQueue:
         self.consumers: list[MemoryConsumer] = []
 
     def publish(
-        self, *bodies: bytes, properties: Properties = _PLAIN, redelivered: bool = False
+        self, *bodies: bytes, properties: Properties = PLAIN, redelivered: bool = False
     ) -> None:
         """Append messages to the queue; `redelivered`: with the flag of redelivered messages."""
         with self.lock:
-            self.waiting.extend(Delivery(body, properties, redelivered) for body in bodies)
+            for body in bodies:
+                delivery = Delivery(body, properties, redelivered, next(self._numbers))
+                self.waiting.append(delivery)
+            self.published += len(bodies)
 
     def cut(self) -> None:
         """Break the connections of all consumers; they reconnect at once."""
@@ -80,6 +67,13 @@ class MemoryQueue:
         """Number of unacknowledged messages of all consumers."""
         with self.lock:
             return sum(consumer.unacknowledged for consumer in self.consumers)
+
+    @property
+    def unsettled(self) -> list[int]:
+        """The numbers of the messages that wait, or that consumers hold."""
+        with self.lock:
+            held = [one for consumer in self.consumers for one in consumer.held]
+            return sorted(delivery.number for delivery in (*held, *self.waiting))
 
 
 class MemoryConsumer:
@@ -132,21 +126,32 @@ class MemoryConsumer:
                 self._acknowledge(tag, "dropped")
             for rejected in outcomes.rejected:
                 delivery = self._pop(rejected.message.tag)
+                others = [one.number for tag in rejected.others if (one := self._pop(tag))]
                 if delivery is not None:
                     self._queue.parked.append(rejected)
                     reason, properties = rejected.rejection.reason, delivery.properties
-                    settled = Settled("parked", rejected.message.body, properties, reason)
+                    body, numbers = rejected.message.body, [delivery.number, *others]
+                    settled = Settled("parked", body, properties, reason, numbers)
                     self._queue.settled.append(settled)
                     parked = self.counts.parked + 1 + len(rejected.others)
                     self.counts = ConsumerCounts(parked=parked)
-                for tag in rejected.others:
-                    self._pop(tag)
 
     def _acknowledge(self, tag: int, how: Literal["stored", "dropped"]) -> None:
         delivery = self._pop(tag)
         if delivery is not None:
             self._queue.acknowledged.append(delivery.body)
-            self._queue.settled.append(Settled(how, delivery.body, delivery.properties))
+            settled = Settled(how, delivery.body, delivery.properties, None, [delivery.number])
+            self._queue.settled.append(settled)
+
+    @property
+    def held(self) -> list[Delivery]:
+        """The messages that it holds."""
+        return list(self._held.values())
+
+    def number(self, tag: int) -> int:
+        """Return the number of a message that it holds (see `Delivery`); 0: it holds none."""
+        delivery = self._held.get(tag)
+        return 0 if delivery is None else delivery.number
 
     def is_stale(self, origin: Origin) -> bool:
         """See `Consumer`."""

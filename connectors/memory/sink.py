@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from connectors.connector import Addressing
+from connectors.memory.request import MemorySubmission
 from connectors.memory.spec import MemorySink
-from connectors.memory.store import MemoryStore, MemorySubmission
+from connectors.memory.store import MemoryStore
 from connectors.message import Answer, Documents, Properties, SinkPace, SinkState
 
 
@@ -40,10 +41,15 @@ class MemoryStoreSink:
         spec: MemorySink,
         documents: MemoryStore | None = None,
         addressing: Callable[[str], Addressing] = lambda _queue: ByMessageId(),
+        index: str | None = None,
+        action: str | None = None,
     ) -> None:
-        """`documents`: the store; `None`: the store with the name in the spec."""
+        """`documents`: the store; `None`: the store with the name in the spec.
+
+        `index` and `action`: for documents that name none.
+        """
         self._store = documents if documents is not None else store(spec.name)
-        self._addressing = addressing
+        self._addressing, self._index, self._action = addressing, index, action
 
     def addressing(self, queue: str) -> Addressing:
         """See `Sink`."""
@@ -54,7 +60,7 @@ class MemoryStoreSink:
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
-        submission = MemorySubmission(documents, reply)
+        submission = MemorySubmission(documents, reply, self._index, self._action)
         self._store.write(submission)
         return submission.withdraw
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from connectors.message import Answer, Claim, Documents, Rejection, SinkState
+from connectors.memory.request import BulkRequest, MemoryRequest, MemorySubmission, OrderedAnswer
+from connectors.message import Answer, Claim, Rejection, SinkState
 from connectors.retry import Backoff
 
 TOO_MANY, FAILED = 429, 500
 """The status of one document to retry: 429, or 500 and above."""
-REFUSED = (400, 413)
-"""The statuses of a whole request that is never accepted as it is."""
 RETRIES = Backoff(0.1, 10.0)
 """The delays of retries, as for Elasticsearch."""
 
@@ -31,26 +29,6 @@ class Stored(msgspec.Struct, frozen=True):
     id: str | None
     source: bytes
     version: int | None = None
-
-
-class OrderedAnswer(NamedTuple):
-    """An answer of Elasticsearch that a test orders; `status` is an HTTP status.
-
-    For one document, 429, 500 and above mean a retry, and any other error a refusal. For a whole
-    request, 400 and 413 mean a retry in halves, down to the document that is refused; any other
-    error means a retry of the whole request.
-    """
-
-    status: int
-    item: int | None = None
-    """Number of the document in the request, from 1; `None`: the whole request."""
-    times: int = 1
-    """Number of requests that get this answer."""
-
-    @property
-    def reason(self) -> str:
-        """The reason in the answer."""
-        return f"answered with {self.status}, as ordered"
 
 
 class MemoryStore:
@@ -65,11 +43,13 @@ class MemoryStore:
         self.windows: list[int] = []
         self.written: list[Stored] = []
         """Each write of a document, in order."""
+        self.requests: list[BulkRequest] = []
+        """Each send of a request, in order."""
         self._refusals: list[tuple[bytes, Rejection]] = []
         self._ordered: list[OrderedAnswer] = []
         self._down = self._mute = False
-        self._waiting: list[_Request] = []
-        self._retries: list[tuple[float, _Request]] = []
+        self._waiting: list[MemoryRequest] = []
+        self._retries: list[tuple[float, MemoryRequest]] = []
         self._now = 0.0
 
     @property
@@ -131,20 +111,23 @@ class MemoryStore:
         """Store the documents of a submission, or let it wait if the store is down."""
         with self.lock:
             self.windows.append(len(submission.documents.sources))
-        self._send(_Request(submission, list(range(len(submission.documents.sources)))))
+        self._send(MemoryRequest(submission, list(range(len(submission.documents.sources)))))
 
-    def _send(self, request: _Request) -> None:
+    def _send(self, request: MemoryRequest) -> None:
         with self.lock:
+            if request.submission.withdrawn:
+                return
             if self._down:
                 self._waiting.append(request)
-                return
-            if request.submission.withdrawn:
+                self.requests.append(request.sent(None))
                 return
             ordered = self._take_ordered(len(request.positions))
             if ordered is not None and ordered.item is None:
                 retries, answer = request.refused(ordered)
             else:
                 retries, answer = self._store(request, ordered)
+            status = ordered.status if ordered is not None and ordered.item is None else None
+            self.requests.append(request.sent(None if self._mute else answer, status))
             if self._mute:
                 self._waiting.append(request)
                 return
@@ -164,24 +147,24 @@ class MemoryStore:
         return None
 
     def _store(
-        self, request: _Request, ordered: OrderedAnswer | None
-    ) -> tuple[list[_Request], Answer]:
+        self, request: MemoryRequest, ordered: OrderedAnswer | None
+    ) -> tuple[list[MemoryRequest], Answer]:
         """Store all documents, except the one that the ordered answer is for."""
-        documents, attempts = request.submission.documents, request.attempts + 1
+        attempts = request.attempts + 1
         stored: list[int] = []
         rejected: list[tuple[int, Rejection]] = []
         conflicts: dict[int, str | None] = {}
-        retries: list[_Request] = []
+        retries: list[MemoryRequest] = []
         for number, position in enumerate(request.positions, start=1):
-            index, id = _place(documents, position)
+            index, id = request.submission.place(position)
             outcome: Rejection | _Conflict | None
             if ordered is not None and number == ordered.item:
                 if ordered.status == TOO_MANY or ordered.status >= FAILED:
-                    retries.append(_Request(request.submission, [position], attempts))
+                    retries.append(MemoryRequest(request.submission, [position], attempts))
                     continue
                 outcome = Rejection(ordered.reason, ordered.status)
             else:
-                outcome = self._store_one(documents, position)
+                outcome = self._store_one(request.submission, position)
             if outcome is None:
                 stored.append(position)
             elif isinstance(outcome, _Conflict):
@@ -191,10 +174,13 @@ class MemoryStore:
                 rejected.append((position, rejection))
         return retries, Answer(stored, rejected, conflicts)
 
-    def _store_one(self, documents: Documents, position: int) -> Rejection | _Conflict | None:
-        source, (index, id) = documents.sources[position], _place(documents, position)
+    def _store_one(
+        self, submission: MemorySubmission, position: int
+    ) -> Rejection | _Conflict | None:
+        documents = submission.documents
+        source, (index, id) = documents.sources[position], submission.place(position)
         version = documents.versions[position] if documents.versions else None
-        action = documents.actions[position] if documents.actions else None
+        action = (documents.actions[position] if documents.actions else None) or submission.action
         rejection = next((why for text, why in self._refusals if text in source), None)
         if rejection is not None:
             return rejection
@@ -234,44 +220,6 @@ class _Conflict(NamedTuple):
     """Another document has the `_id`, with this fingerprint."""
 
     there: str | None
-
-
-class MemorySubmission:
-    """The documents of one `submit`, and the function that takes the answer."""
-
-    def __init__(self, documents: Documents, reply: Callable[[Answer], None]) -> None:
-        self.documents, self.reply = documents, reply
-        self.withdrawn = False
-
-    def withdraw(self) -> None:
-        """See `Sink.submit`."""
-        self.withdrawn = True
-
-
-class _Request(NamedTuple):
-    """Some documents of a submission, and how many times they were sent before."""
-
-    submission: MemorySubmission
-    positions: list[int]
-    attempts: int = 0
-
-    def refused(self, ordered: OrderedAnswer) -> tuple[list[_Request], Answer]:
-        """Return the retries and the answer if the store refuses the whole request."""
-        sent, half = self._replace(attempts=self.attempts + 1), len(self.positions) // 2
-        if ordered.status not in REFUSED:
-            return [sent], Answer([], [])
-        if half:
-            parts = self.positions[:half], self.positions[half:]
-            return [sent._replace(positions=part) for part in parts], Answer([], [])
-        [position] = self.positions
-        index, id = _place(self.submission.documents, position)
-        rejection = Rejection(ordered.reason, ordered.status, index, id, sent.attempts)
-        return [], Answer([], [(position, rejection)])
-
-
-def _place(documents: Documents, position: int) -> tuple[str | None, str | None]:
-    index = documents.indices[position] if documents.indices else None
-    return index, documents.ids[position] if documents.ids else None
 
 
 def _fingerprint(there: Stored, claim: Claim) -> str | None:

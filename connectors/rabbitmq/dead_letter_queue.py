@@ -60,10 +60,15 @@ class Handler(Protocol):
 class DeadLetterQueue:
     """One pass over a queue."""
 
-    def __init__(self, urls: Sequence[str], queue: str, limit: int | None) -> None:
-        """`limit`: the most messages to read; `None`: all that are in the queue at the start."""
+    def __init__(
+        self, urls: Sequence[str], queue: str, limit: int | None, name: str = "hopper dead-letters"
+    ) -> None:
+        """`limit`: the most messages to read; `None`: all that are in the queue at the start.
+
+        `name`: for the broker's list of connections.
+        """
         there = [topology.exists(queue, refusal.BROWSE)]
-        self.visit = Visit(urls, "hopper dead-letters", there)
+        self.visit = Visit(urls, name, there)
         self._queue, self._limit = queue, limit
         self._connection: BatchConnection | None = None
         self._channel: Channel | None = None

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from connectors.errors import SpecError
+from connectors.spec import Spec
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.output import RIGHT, UNSURE, WRONG, paint, plural, print_json, print_text
@@ -17,7 +18,8 @@ from flows.cli.services import Documents, read_sample, survey
 from flows.config import yaml
 from flows.config.placeholders import Examination, examine_file
 from flows.config.problems import path_text
-from flows.spec import Pipeline, chosen_path
+from flows.spec import chosen_path
+from flows.testing.spec import FileOfTests, PipelineFile, is_file_of_tests
 
 EVERYTHING = ((),)
 """The paths that need real values before Hopper asks the services: all."""
@@ -113,7 +115,8 @@ def command(
 
     The command starts nothing, and connects to nothing without --connect. A variable that is not
     set, or a secret file that is missing, is then no error: the check uses a placeholder of the
-    right type. FILE may be `-` for standard input.
+    right type. FILE may be `-` for standard input, or a file of tests
+    (`*.test.yaml`).
 
     With --connect, the command asks the broker for its queues, their arguments and permissions, and
     the cluster for its version, privileges, index and ingest pipeline. It creates nothing, and
@@ -125,7 +128,7 @@ def command(
     checked = [_check(file, environment) for file in files or (chosen_path(),)]
     if connect:
         for file, one in zip(files or (chosen_path(),), checked, strict=True):
-            if one.valid:
+            if one.valid and not is_file_of_tests(file):
                 _connect(file, one, environment, documents, seconds)
     result = Checked(all(one.valid for one in checked), checked)
     if as_json:
@@ -160,7 +163,7 @@ def _code(result: Checked) -> int:
 def _check(file: str, environment: Mapping[str, str]) -> CheckedFile:
     name = options.name_of(file)
     try:
-        examination = examine_file(Pipeline, options.content(file), environment)
+        examination = examine_file(_model_of(file), options.content(file), environment)
     except SpecError as error:
         notes = [_unreadable(name, problem) for problem in error.problems]
         return CheckedFile(name, False, notes, [], [])
@@ -168,7 +171,11 @@ def _check(file: str, environment: Mapping[str, str]) -> CheckedFile:
     return CheckedFile(name, valid, _notes(examination), [], examination.names)
 
 
-def _notes(examination: Examination[Pipeline]) -> list[Note]:
+def _model_of(file: str) -> type[Spec]:
+    return FileOfTests if is_file_of_tests(file) else PipelineFile
+
+
+def _notes(examination: Examination[Spec]) -> list[Note]:
     return [
         *(_note("error", found) for found in examination.problems),
         *(_note("warning", found) for found in examination.warnings),

@@ -10,5 +10,7 @@ WRONG = 2
 """An option, a file or the pipeline is invalid; the command did nothing."""
 PARTLY = 3
 """Some of the selected dead letters stay in the queue."""
+FAILED = 4
+"""A test of a pipeline failed."""
 INTERRUPTED = 130
 """Ctrl-C, or no answer to a question; what the command did before stays done."""

@@ -16,8 +16,12 @@ from connectors.errors import SpecError, Unavailable
 from flows.cli import exit_codes
 from flows.cli.output import error
 
-COMMANDS = ("check", "dead-letters", "graph", "pause", "resume", "run", "schema", "version")
-"""The names of the commands; each has a module of that name, with `_` for `-`."""
+COMMANDS = (
+    *("check", "dead-letters", "graph", "pause", "resume"),
+    *("run", "schema", "test", "try", "version"),
+)
+"""The names of the commands; each has a module of that name, with `_` for `-`, except `try`."""
+MODULES = {"try": "try_sample"}  # `try` is a keyword of Python
 
 
 WIDTH = 100
@@ -35,7 +39,8 @@ class Commands(click.Group):
         """See `click.Group`."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"flows.cli.{cmd_name.replace('-', '_')}")
+        name = MODULES.get(cmd_name, cmd_name.replace("-", "_"))
+        module = importlib.import_module(f"flows.cli.{name}")
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -48,7 +53,7 @@ class Commands(click.Group):
     "HOPPER_PIPELINE names, else pipeline.yaml.",
 )
 def hopper() -> None:
-    """Check, run and operate a pipeline from RabbitMQ to Elasticsearch."""
+    """Check, try, test, run and operate a pipeline from RabbitMQ to Elasticsearch."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

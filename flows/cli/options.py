@@ -16,7 +16,7 @@ from flows.config import env_file
 from flows.config.placeholders import examine_file
 from flows.config.problems import line, path_text
 from flows.config.yaml import Path
-from flows.spec import Pipeline, content_of
+from flows.spec import TESTS, Pipeline, content_of
 
 STDIN = "-"
 
@@ -67,7 +67,7 @@ def pipeline(file: str, environment: Mapping[str, str], needed: tuple[Path, ...]
         SpecError: the file cannot be read, is wrong, or lacks a value that is needed.
     """
     name = name_of(file)
-    examined = examine_file(Pipeline, content(file), environment)
+    examined = examine_file(Pipeline, content(file), environment, left_out=TESTS)
     if examined.problems:
         raise SpecError([line(name, one) for one in examined.problems])
     missing = [

@@ -15,8 +15,9 @@ from flows.cli.output import print_json
 def of_results() -> dict[str, Any]:
     """Return the type that each command prints with `--json`, by the name of the command."""
     from flows import graph  # noqa: PLC0415
-    from flows.cli import check, pausing, version  # noqa: PLC0415  # import only what is needed
+    from flows.cli import check, pausing, try_sample, version  # noqa: PLC0415  # only if needed
     from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
+    from flows.testing import results  # noqa: PLC0415
 
     return {
         "check": check.Checked,
@@ -27,28 +28,37 @@ def of_results() -> dict[str, Any]:
         "graph": graph.Graph,
         "pause": pausing.Changed,
         "resume": pausing.Changed,
+        "test": results.Tested,
+        "try": try_sample.Tried,
         "version": version.Versions,
     }
 
 
 @make(
     "schema",
-    "Print the JSON Schema of pipeline.yaml, or of a command's --json output.",
-    examples=("hopper schema > pipeline.schema.json", "hopper schema dead-letters list"),
+    "Print the JSON Schema of pipeline.yaml, of files of tests, or of a command's --json output.",
+    examples=(
+        "hopper schema > pipeline.schema.json",
+        "hopper schema tests > tests.schema.json",
+        "hopper schema dead-letters list",
+    ),
     codes={exit_codes.DONE: "printed", exit_codes.WRONG: "there is no such schema"},
 )
 @click.argument("words", metavar="[COMMAND]", nargs=-1)
 def command(words: tuple[str, ...]) -> None:
-    """Print the JSON Schema of pipeline.yaml, or of the --json output of COMMAND."""
-    name = " ".join(words) or "pipeline"
-    if name == "pipeline":
-        from flows.json_schema import schema  # noqa: PLC0415
+    """Print the JSON Schema of pipeline.yaml, or of the --json output of COMMAND.
 
-        print_json(schema())
+    `tests` in place of COMMAND prints the schema of files of tests (`*.test.yaml`).
+    """
+    name = " ".join(words) or "pipeline"
+    if name in ("pipeline", "tests"):
+        from flows.json_schema import schema, schema_of_tests  # noqa: PLC0415
+
+        print_json(schema() if name == "pipeline" else schema_of_tests())
         return
     results = of_results()
     if name not in results:
-        known = ", ".join(["pipeline", *results])
+        known = ", ".join(["pipeline", "tests", *results])
         raise click.UsageError(f"there is no schema of {name}; there are: {known}")
     print_json({"$schema": _DIALECT, **msgspec.json.schema(results[name])})
 

@@ -33,8 +33,13 @@ class Examination(NamedTuple, Generic[S]):
     """`None`: the file has errors, or no placeholder fits."""
     problems: list[FileProblem]
     warnings: list[FileProblem]
-    unset: dict[Path, list[str]]
-    """The names without a value, by the path of their key: `NAME`, or `file:/path`."""
+    document: YamlDocument
+    """The file, with placeholders."""
+
+    @property
+    def unset(self) -> dict[Path, list[str]]:
+        """The names without a value, by the path of their key: `NAME`, or `file:/path`."""
+        return self.document.unset
 
     @property
     def names(self) -> list[str]:
@@ -42,12 +47,19 @@ class Examination(NamedTuple, Generic[S]):
         return list(dict.fromkeys(name for names in self.unset.values() for name in names))
 
 
-def examine_file(model: type[S], content: bytes, environment: Mapping[str, str]) -> Examination[S]:
-    """Find all errors and warnings of a file in which some values may be missing."""
+def examine_file(
+    model: type[S], content: bytes, environment: Mapping[str, str], left_out: str | None = None
+) -> Examination[S]:
+    """Find all errors and warnings of a file in which some values may be missing.
+
+    `left_out`: a key at the top to ignore.
+    """
     tries: dict[Path, int] = {}
     always: dict[Path, set[FileProblem]] = {}  # errors that all candidates so far have in common
     while True:
         document = _read(model, content, environment, tries)
+        if left_out is not None:
+            document.leave_out(left_out)
         spec, found = examine(model, document)
         unset = [path for path in document.unset if _is_known(model, path)]
         own = {path: {one for one in found if _is_at(one, path)} for path in unset}
@@ -67,7 +79,7 @@ def examine_file(model: type[S], content: bytes, environment: Mapping[str, str])
     problems = [one for one in found if not any(_is_at(one, path) for path in unset)]
     warnings = placed(warnings_of(spec), document) if spec is not None else []
     shown = [one for one in warnings if not any(_is_at(one, path) for path in unset)]
-    return Examination(spec, sorted([*problems, *quoted], key=by_place), shown, document.unset)
+    return Examination(spec, sorted([*problems, *quoted], key=by_place), shown, document)
 
 
 def _is_at(found: FileProblem, path: Path) -> bool:

@@ -51,7 +51,7 @@ def examine(model: type[S], document: YamlDocument) -> tuple[S | None, list[File
 
 def placed(warnings: Iterable[Problem], document: YamlDocument) -> list[FileProblem]:
     """Give warnings of a whole spec their places in the file, and its order."""
-    found = [FileProblem(_place(document, one.at), one.at, one.text) for one in warnings]
+    found = [FileProblem(place_of(document, one.at), one.at, one.text) for one in warnings]
     return sorted(found, key=by_place)
 
 
@@ -126,12 +126,12 @@ def _translate(
             # A rule over several values means nothing where one of them could not be read.
             for problem in () if document.problems else cast("list[Problem]", context["problems"]):
                 at = (*path, *problem.at)
-                yield FileProblem(_place(document, at), at, problem.text)
+                yield FileProblem(place_of(document, at), at, problem.text)
         else:
-            yield FileProblem(_place(document, path), path, _text(document, path, details))
+            yield FileProblem(place_of(document, path), path, _text(document, path, details))
     for path in missing:
         if path not in suggested:
-            yield FileProblem(_place(document, path), path, "is missing")
+            yield FileProblem(place_of(document, path), path, "is missing")
 
 
 def _path(document: YamlDocument, details: ErrorDetails) -> Path:
@@ -143,7 +143,7 @@ def _path(document: YamlDocument, details: ErrorDetails) -> Path:
     return (*path, details["loc"][-1]) if details["type"] == "missing" else path
 
 
-def _place(document: YamlDocument, path: Path) -> Place:
+def place_of(document: YamlDocument, path: Path) -> Place:
     """The place of a value; of a missing one, the key of the nearest mapping around it."""
     if path in document.places:
         return document.places[path]

@@ -54,6 +54,13 @@ class YamlDocument:
         `file:/path`."""
         self.problems: list[FileProblem] = []
 
+    def leave_out(self, key: str) -> None:
+        """Forget a key at the top, and all that is wrong below it."""
+        if isinstance(self.value, dict):
+            self.value.pop(key, None)
+        self.problems = [one for one in self.problems if one.path[:1] != (key,)]
+        self.unset = {at: names for at, names in self.unset.items() if at[:1] != (key,)}
+
 
 def read(
     content: str | bytes,

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from itertools import count
 from math import inf
 from typing import NamedTuple
 
-from connectors.memory.broker import MemoryQueue, Settled
+from connectors.memory.broker import MemoryQueue
+from connectors.memory.delivery import Settled
+from connectors.memory.request import BulkRequest
 from connectors.memory.store import MemoryStore, Stored
 from connectors.message import Lost
 from flows.audit.reconcile import Accounts
@@ -26,6 +29,7 @@ from flows.job import Job
 from flows.simulation.in_memory import memory_sink, memory_source, on_memory
 from flows.simulation.steps import SimulatedSteps
 from flows.spec import Pipeline
+from flows.values.group import Group
 from flows.values.stop import Stop
 
 MAX_TIMERS = 1000
@@ -38,13 +42,15 @@ class Left(NamedTuple):
     shard: str
     """Empty: these are outcomes of messages that `correlate` sent to no shard."""
     value: ShardOutput
+    numbers: Sequence[int]
+    """The messages of a group (see `connectors.memory.delivery.Delivery`)."""
 
 
 class Event(NamedTuple):
     """One thing that has happened, with its time."""
 
     at: float
-    what: Left | Stored | Settled
+    what: Left | BulkRequest | Stored | Settled
 
 
 class Simulation:
@@ -59,13 +65,15 @@ class Simulation:
     ) -> None:
         """`now`: in seconds since 1970; `queues` and `store` may belong to another simulation."""
         self.spec, self.now = on_memory(spec), now
-        self.queues = queues or {name: MemoryQueue() for name in self.spec.source.chosen.queue}
+        numbers = count(1)
+        names = self.spec.source.chosen.queue
+        self.queues = queues or {name: MemoryQueue(numbers) for name in names}
         """By their names."""
         self.store = store or MemoryStore()
-        self._sink = memory_sink(spec, self.store)
+        self.sink = memory_sink(spec, self.store)
         self.events: list[Event] = []
         """Everything that has happened so far, in order."""
-        self._written = len(self.store.written)
+        self._requested, self._written = len(self.store.requests), len(self.store.written)
         self._settled = {name: len(queue.settled) for name, queue in self.queues.items()}
         self._orders: list[tuple[float, int, Callable[[], None]]] = []
         self._ordered = 0
@@ -82,7 +90,7 @@ class Simulation:
         self.source = memory_source(self.spec, self.queues)
         self.stop, self.accounts = Stop(), Accounts()
         self.job = Job(
-            self.spec, self.source, self._sink, self.stop, self.accounts, lambda: self.now
+            self.spec, self.source, self.sink, self.stop, self.accounts, lambda: self.now
         )
         self.steps = SimulatedSteps(self.job, self._left)
         self.ended = False
@@ -145,7 +153,7 @@ class Simulation:
     def pass_to(self, moment: float) -> None:
         """Move the clock from timer to timer, up to `moment`. Rule 2."""
         self.run()
-        while (due := self._next()) <= moment:
+        while (due := self.next_due()) <= moment:
             self.now = max(self.now, due)
             self._on_time()
             self.run()
@@ -160,7 +168,7 @@ class Simulation:
         if self.now >= self._drains_until and not self.ended:
             self.crash()
 
-    def _next(self) -> float:
+    def next_due(self) -> float:
         """Return when the next timer is due; infinity: none is set."""
         due = [self.store.due_at, self._orders[0][0] if self._orders else None]
         if not self.ended:
@@ -208,12 +216,26 @@ class Simulation:
 
     def _left(self, shard: str, values: Sequence[ShardOutput | Lost]) -> None:
         self.events += [
-            Event(self.now, Left(shard, value)) for value in values if not isinstance(value, Lost)
+            Event(self.now, Left(shard, value, self._numbers(value)))
+            for value in values
+            if not isinstance(value, Lost)
         ]
+
+    def _numbers(self, value: ShardOutput) -> list[int]:
+        if not isinstance(value, Group):
+            return []
+        tags = [(one.origin.consumer, one.message.tag) for one in value.members]
+        if value.summary is not None:
+            whole, parts = value.summary.tags.items(), value.summary.parts.items()
+            tags += [(origin.consumer, tag) for origin, several in whole for tag in several]
+            tags += [(origin.consumer, part.tag) for origin, several in parts for part in several]
+        return sorted({self.source.consumer(name).number(tag) for name, tag in tags} - {0})
 
     def _note(self) -> None:
         """Record what was stored and settled since the last call."""
-        written = self.store.written
+        requests, written = self.store.requests, self.store.written
+        self.events += [Event(self.now, one) for one in requests[self._requested :]]
+        self._requested = len(requests)
         self.events += [Event(self.now, one) for one in written[self._written :]]
         self._written = len(written)
         for name, queue in self.queues.items():

@@ -60,7 +60,7 @@ class CaseRun:
         self._run(case)
         for event in self.simulation.events:
             if isinstance(event.what, Left):
-                self._leave(event.at, *event.what)
+                self._leave(event.at, event.what.shard, event.what.value)
 
     @property
     def open(self) -> int:

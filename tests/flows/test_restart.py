@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.memory.broker import Delivery
+from connectors.memory.delivery import Delivery
 from connectors.message import Properties
 from flows.spec import Pipeline
 from flows.summaries.fingerprint import count_in

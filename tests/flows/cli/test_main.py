@@ -46,7 +46,7 @@ def test_each_help_has_an_example_and_the_exit_codes(name: str) -> None:
     [
         (["inspect"], "No such command 'inspect'"),
         (["check", "--jsn"], "No such option '--jsn'"),
-        (["schema", "nothing"], "there is no schema of nothing; there are: pipeline, check"),
+        (["schema", "nothing"], "there is no schema of nothing; there are: pipeline, tests, check"),
         (["run", "-w"], "Option '-w' requires an argument"),
         (["run", "a.yaml", "b.yaml"], "Got unexpected extra argument (b.yaml)"),
     ],

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from connectors.memory.broker import Settled
-from connectors.memory.store import OrderedAnswer, Stored
+from connectors.memory.delivery import Settled
+from connectors.memory.request import OrderedAnswer
+from connectors.memory.store import Stored
 from connectors.message import Properties
 from flows.simulation.simulation import Left, Simulation
 from flows.spec import Pipeline

@@ -1,0 +1,1 @@
+"""Tests of pipelines: `tests:` in `pipeline.yaml`, and `*.test.yaml` beside it."""

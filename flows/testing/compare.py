@@ -1,0 +1,221 @@
+"""Compares what came of a test with what it expects. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from connectors.spec import Spec
+from connectors.units import duration_text
+from flows.config.yaml import Path
+from flows.simulation.report import (
+    Acknowledged,
+    DeadLettered,
+    DocumentWritten,
+    GroupCompleted,
+    Happening,
+    Report,
+    RequestSent,
+)
+from flows.testing.expect_spec import Expectation
+
+H = TypeVar("H", bound=Happening)
+
+NOTHING = "nothing"
+"""The text in place of a value that was not expected, or did not come."""
+
+
+class Difference(NamedTuple):
+    """Something that is not as expected."""
+
+    at: Path
+    """Of the key, from `expect`."""
+    expected: str
+    came: str
+
+
+def differences(expect: Expectation, report: Report) -> list[Difference]:
+    """Return all differences, in the order of the keys of `expect`."""
+    came = {
+        "groups": [_group(one) for one in _of(GroupCompleted, report)],
+        "documents": [_document(one) for one in _of(DocumentWritten, report)],
+        "requests": [_request(one) for one in _of(RequestSent, report)],
+        "dead_letters": [_dead_letter(one) for one in _of(DeadLettered, report)],
+        "acknowledged": _acknowledged(_of(Acknowledged, report)),
+    }
+    found: list[Difference] = []
+    for name, happened in came.items():
+        expected: Sequence[Spec] | None = getattr(expect, name)
+        if expected is not None:
+            found += _compare((name,), expected, happened)
+    if sorted(expect.unacknowledged) != report.unacknowledged:
+        left = _text(sorted(expect.unacknowledged)), _text(report.unacknowledged)
+        found.append(Difference(("unacknowledged",), *left))
+    return found
+
+
+def _of(kind: type[H], report: Report) -> list[H]:
+    return [one for one in report.happened if isinstance(one, kind)]
+
+
+def _group(one: GroupCompleted) -> dict[str, Any]:
+    messages = sorted(one.messages)
+    return {"at": one.at, "key": one.key, "completed_by": one.completed_by, "messages": messages}
+
+
+def _document(one: DocumentWritten) -> dict[str, Any]:
+    place = {"index": one.index, "id": one.id, "version": one.version}
+    return {"at": one.at, **place, "source": one.source}
+
+
+def _request(one: RequestSent) -> dict[str, Any]:
+    return {"at": one.at, "path": one.path, "documents": one.documents, "lines": one.lines}
+
+
+def _dead_letter(one: DeadLettered) -> dict[str, Any]:
+    return {"at": one.at, "messages": one.messages, "reason": one.reason, "text": one.body}
+
+
+def _acknowledged(several: Sequence[Acknowledged]) -> list[dict[str, Any]]:
+    """One for each moment."""
+    by_time: dict[float, list[int]] = {}
+    for one in several:
+        by_time.setdefault(one.at, []).extend(one.messages)
+    return [{"at": at, "messages": sorted(messages)} for at, messages in by_time.items()]
+
+
+def _compare(
+    at: Path, expected: Sequence[Spec], came: Sequence[dict[str, Any]]
+) -> Iterator[Difference]:
+    for number, one in enumerate(expected):
+        if number < len(came):
+            yield from _compare_one((*at, number), one, came[number])
+        else:
+            yield Difference((*at, number), _told(one), NOTHING)
+    for more in came[len(expected) :]:
+        yield Difference(at, NOTHING, _whole(more))
+
+
+def _compare_one(at: Path, expected: Spec, came: dict[str, Any]) -> Iterator[Difference]:
+    """Compare the keys that are given."""
+    for name in type(expected).model_fields:
+        if name in expected.model_fields_set:
+            value = getattr(expected, name)
+            yield from _COMPARE.get(name, _compare_value)((*at, name), value, came)
+
+
+def _compare_value(at: Path, expected: Any, came: dict[str, Any]) -> Iterator[Difference]:
+    found = came[str(at[-1])]
+    if isinstance(expected, dict) and isinstance(found, dict):
+        yield from _compare_fields(at, expected, found, whole=True)
+    elif not _equal(_plain(expected), found):
+        yield Difference(at, _text(_plain(expected)), _text(found))
+
+
+def _compare_time(at: Path, expected: float, came: dict[str, Any]) -> Iterator[Difference]:
+    if round(expected, 3) != came["at"]:
+        yield Difference(at, duration_text(expected), duration_text(came["at"]))
+
+
+def _compare_messages(
+    at: Path, expected: Sequence[int], came: dict[str, Any]
+) -> Iterator[Difference]:
+    if sorted(expected) != sorted(came["messages"]):
+        yield Difference(at, _text(sorted(expected)), _text(sorted(came["messages"])))
+
+
+def _compare_part(at: Path, expected: dict[str, Any], came: dict[str, Any]) -> Iterator[Difference]:
+    yield from _compare_fields(at, expected, came["source"], whole=False)
+
+
+def _compare_reason(at: Path, expected: str, came: dict[str, Any]) -> Iterator[Difference]:
+    if expected not in came["reason"]:
+        yield Difference(at, f"a reason with: {expected}", came["reason"])
+
+
+def _compare_body(at: Path, expected: Any, came: dict[str, Any]) -> Iterator[Difference]:
+    try:
+        body = msgspec.json.decode(came["text"])
+    except msgspec.DecodeError:
+        yield Difference(at, _text(expected), came["text"])
+        return
+    if not _equal(expected, body):
+        yield Difference(at, _text(expected), _text(body))
+
+
+def _compare_lines(at: Path, expected: Sequence[Any], came: dict[str, Any]) -> Iterator[Difference]:
+    lines: list[str] = came["lines"]
+    for number, line in enumerate(expected):
+        found = lines[number] if number < len(lines) else NOTHING
+        text = line if isinstance(line, str) else _text(line)
+        equal = (
+            line == found
+            if isinstance(line, str)
+            else number < len(lines) and _equal(line, msgspec.json.decode(found))
+        )
+        if not equal:
+            yield Difference((*at, number), text, found)
+    for line in lines[len(expected) :]:
+        yield Difference(at, NOTHING, line)
+
+
+_COMPARE: dict[str, Callable[[Path, Any, dict[str, Any]], Iterator[Difference]]] = {
+    "at": _compare_time,
+    "messages": _compare_messages,
+    "contains": _compare_part,
+    "reason": _compare_reason,
+    "body": _compare_body,
+    "lines": _compare_lines,
+}
+
+
+def _compare_fields(
+    at: Path, expected: dict[str, Any], came: dict[str, Any], *, whole: bool
+) -> Iterator[Difference]:
+    """Compare objects field by field, as deep as they go."""
+    for name, value in expected.items():
+        below = (*at, name)
+        if name not in came:
+            yield Difference(below, _text(value), NOTHING)
+        elif isinstance(value, dict) and isinstance(came[name], dict):
+            yield from _compare_fields(below, value, came[name], whole=whole)
+        elif not _equal(value, came[name]):
+            yield Difference(below, _text(value), _text(came[name]))
+    for name in came if whole else ():
+        if name not in expected:
+            yield Difference(at, f"no field {name}", f"{name}: {_text(came[name])}")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare as JSON: 1 and 1.0 are equal, 1 and true are not."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _told(expected: Spec) -> str:
+    """What is expected of one thing, in the keys of the file."""
+    given = {name: getattr(expected, name) for name in expected.model_fields_set}
+    return _whole({name: given[name] for name in type(expected).model_fields if name in given})
+
+
+def _whole(values: dict[str, Any]) -> str:
+    shown = {name: _plain(value) for name, value in values.items() if value is not None}
+    if "at" in shown:
+        shown["at"] = duration_text(shown["at"])
+    return _text(shown)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
