@@ -103,6 +103,17 @@ class Metrics(Spec):
     """How long a service may be unreachable, or the dataflow stalled, before `/health` fails."""
 
 
+class LogSpec(Spec):
+    """The log, which goes to standard error."""
+
+    format: Literal["auto", "text", "json"] = "auto"
+    """`text` is for people, `json` for programs that collect logs: one object on each line. `auto`
+    is `text` on a terminal and `json` elsewhere, except where the environment has
+    `HOPPER_LOG_FORMAT`."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level that is logged."""
+
+
 def _number(value: object) -> object:
     return None if value is True else value  # to Python, True is 1
 
@@ -121,6 +132,7 @@ class Pipeline(Spec):
             "write name": "job id title",
             "write metrics: {port: 9100}": "http prometheus health",
             "write tests": "test",
+            "write log: {level: info}": "logger logging logs log_level",
         }
     )
 
@@ -143,6 +155,8 @@ class Pipeline(Spec):
     that stops the job."""
     metrics: Metrics | None = None
     """Where the process answers Prometheus and health checks; omitted: nowhere."""
+    log: LogSpec = LogSpec()
+    """How the process logs."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""

@@ -15,6 +15,7 @@ from connectors import metrics
 from connectors.connector import Source
 from flows.audit.backpressure import HOLDERS, Reminders
 from flows.audit.health import Health
+from flows.process.log import ACCOUNTS
 from flows.process.stop import ProcessStop
 from flows.process.systemd import Notifier
 
@@ -53,7 +54,7 @@ class Monitor:
         if refused := self._source.refused_because():
             self._stop.fail(refused)
         for text in self._health.check(now, at):
-            LOG.error("message accounting mismatch; this is a bug in Hopper: %s", text)
+            ACCOUNTS.error("message accounting mismatch; this is a bug in Hopper: %s", text)
         blocked = self._health.blocked
         for line in self._reminders.lines(blocked, now):
             LOG.warning("%s", line)

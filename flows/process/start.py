@@ -27,6 +27,7 @@ from flows.process import last_words
 from flows.process.cluster_startup import ClusterStartup
 from flows.process.collector import show
 from flows.process.introduction import introduction
+from flows.process.log import set_up_log
 from flows.process.monitor import Monitor
 from flows.process.server import serve
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
@@ -50,10 +51,9 @@ def start(path: str) -> Job:
         SystemExit: after the message is printed; 2: the file is wrong, 1: a service refuses.
 
     """
-    _log_to_stderr()
     try:
         spec = load(path)
-        _name_log(spec.name)
+        set_up_log(spec.log, spec.name)
         metrics.INFO.info({"name": spec.name, "version": VERSION})
         source, sink = _source(spec, workers(), path), _sink(spec, path)
         for line in introduction(spec, path, len(source.consumers())):
@@ -193,20 +193,3 @@ def _elasticsearch(path: str) -> ElasticsearchSink | None:
         return load(path).sink.elasticsearch
     except SpecError:
         return None  # the file may be half written at this moment
-
-
-def _name_log(job: str) -> None:
-    """Put the name of the job into each line, since several jobs may share one log."""
-    named = FORMAT.replace(": ", f" [{job.replace('%', '%%')}]: ", 1)
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(logging.Formatter(named))
-
-
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(format=FORMAT, level="INFO")
-    # Both log long texts about errors that Hopper logs in one line.
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
-    logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)

@@ -61,7 +61,7 @@ class JobProcess:
         self._file = self._log.open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bytewax.run", "flows.pipeline", *arguments],
-            env=os.environ | {"HOPPER_PIPELINE": str(spec)},
+            env=os.environ | {"HOPPER_LOG_FORMAT": "text", "HOPPER_PIPELINE": str(spec)},
             stderr=self._file,
             stdout=self._file,
         )

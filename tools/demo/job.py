@@ -30,7 +30,8 @@ class DemoJob:
 
     def __init__(self, spec: Path, environment: dict[str, str]) -> None:
         """Describe it; `with` starts it. `environment` is added to ours."""
-        self._environment = {**os.environ, **environment, "HOPPER_PIPELINE": str(spec)}
+        text = {"HOPPER_LOG_FORMAT": "text"}  # `take_warnings` shows lines of it to a person
+        self._environment = {**os.environ, **text, **environment, "HOPPER_PIPELINE": str(spec)}
         self._seen = 0  # bytes of the log that `take_warnings` has read
 
     def __enter__(self) -> DemoJob:
