@@ -27,17 +27,17 @@ class _AsynchronousClient(ModuleType):
 
 @contextmanager
 def _unused_left_out() -> Iterator[None]:
-    """Leave out what is unused from the imports in the block; later imports of it work."""
+    """Leave out what is unused from the imports in the block; before and after, it is as it was."""
     client = "elasticsearch._async.client"
     replaced = {client: _AsynchronousClient(client), **dict.fromkeys(UNUSED)}
-    for name in sys.modules.keys() & replaced:
-        del replaced[name]
+    before = {name: sys.modules[name] for name in replaced if name in sys.modules}
     sys.modules.update(replaced)  # type: ignore[arg-type]  # None: its import fails
     try:
         yield
     finally:
         for name in replaced:
             del sys.modules[name]
+        sys.modules.update(before)
 
 
 with _unused_left_out():
