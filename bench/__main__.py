@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import aggregate, compress, latency
+from bench import aggregate, compress, idle, latency
 from bench.report import medians, table
 from bench.run import BenchQueue, Contender, Measurement, run
 from bench.scenarios import (
@@ -25,7 +25,8 @@ from bench.sinks import INDEX, BenchSink, Real, StubSink
 from tools.services import url
 
 QUEUE = "hopper.bench"
-AGGREGATE, COMPRESS, LATENCY, THROTTLED = "aggregate", "compress", "latency", "throttled"
+AGGREGATE, COMPRESS, IDLE = "aggregate", "compress", "idle"
+LATENCY, THROTTLED = "latency", "throttled"
 
 THROTTLED_DOCUMENTS, THROTTLED_SECONDS = 20_000, 6.0
 """The goal where a fifth of all documents is throttled; Redpanda Connect takes as long."""
@@ -45,6 +46,9 @@ def main() -> None:
             measure(scenario, contenders, options, url("RABBITMQ_URL"), sink)
     if LATENCY in options.only:
         for line in latency.report(url("RABBITMQ_URL"), options.seconds):
+            print(line)
+    if IDLE in options.only:
+        for line in idle.report(url("RABBITMQ_URL"), options.seconds):
             print(line)
     if COMPRESS in options.only:
         for line in compress.report(url("RABBITMQ_URL"), options.rounds, options.messages):
@@ -107,7 +111,8 @@ def measure_throttled(rabbitmq: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    names = [*(scenario.name for scenario in SCENARIOS), AGGREGATE, COMPRESS, LATENCY, THROTTLED]
+    names = [scenario.name for scenario in SCENARIOS]
+    names += [AGGREGATE, COMPRESS, IDLE, LATENCY, THROTTLED]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")

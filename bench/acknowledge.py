@@ -13,8 +13,9 @@ import time
 from connectors.message import Arrived, Outcomes
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
-from flows.steps.source import BUSY
 
+POLL_AFTER = 0.001
+"""Seconds."""
 PREFETCH = 20_000
 """Messages: a larger one is not faster."""
 
@@ -33,7 +34,7 @@ def main() -> None:
             if isinstance(event, Arrived):
                 tags = [message.tag for message in event.messages]
                 consumer.settle(Outcomes(event.origin, tags, []))
-        time.sleep(BUSY)
+        time.sleep(POLL_AFTER)
     consumer.close()
 
 

@@ -11,6 +11,7 @@ import math
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from bench.fill import Publisher, publishing
@@ -80,6 +81,24 @@ def measure(rabbitmq: str, delay: Delay, messages: int) -> Lateness:
     Raises:
         AssertionError: the job has ended or lost messages; the text ends with the job's output.
     """
+    with started_job(rabbitmq, delay) as (job, queue, sink):
+        with Publisher(rabbitmq) as publisher:
+            _publish(publisher, queue, WARM_UP)
+            cpu_before = cpu_seconds(job.pid)
+            _publish(publisher, queue, messages)
+            cpu = cpu_seconds(job.pid) - cpu_before
+            publisher.wait(WARM_UP + messages)
+        end(job)
+        ages = sink.ages()
+        assert len(ages) == WARM_UP + messages, f"{len(ages)} documents have arrived"
+        return Lateness(sorted(ages[WARM_UP:]), 1e6 * cpu / messages)
+
+
+@contextmanager
+def started_job(
+    rabbitmq: str, delay: Delay
+) -> Iterator[tuple[subprocess.Popen[bytes], str, StubSink]]:
+    """Run the job; yield its process when it consumes, the name of its queue, and its sink."""
     queue = BenchQueue(rabbitmq, "hopper.latency", {})
     try:
         with StubSink(delay.answer_seconds) as sink:
@@ -92,25 +111,10 @@ def measure(rabbitmq: str, delay: Delay, messages: int) -> Lateness:
                 "HOPPER_PIPELINE": "bench/pipeline.yaml",
             }
             with running(f"{delay}", ("-m", "bytewax.run", "flows.pipeline"), variables) as job:
-                return _measure(job, queue, sink, rabbitmq, messages)
+                wait(job, lambda: queue.consumers() > 0, 0.05, MAX_START_SECONDS)
+                yield job, queue.name, sink
     finally:
         queue.delete()
-
-
-def _measure(
-    job: subprocess.Popen[bytes], queue: BenchQueue, sink: StubSink, rabbitmq: str, messages: int
-) -> Lateness:
-    wait(job, lambda: queue.consumers() > 0, 0.05, MAX_START_SECONDS)
-    with Publisher(rabbitmq) as publisher:
-        _publish(publisher, queue.name, WARM_UP)
-        cpu_before = cpu_seconds(job.pid)
-        _publish(publisher, queue.name, messages)
-        cpu = cpu_seconds(job.pid) - cpu_before
-        publisher.wait(WARM_UP + messages)
-    end(job)
-    ages = sink.ages()
-    assert len(ages) == WARM_UP + messages, f"{len(ages)} documents have arrived"
-    return Lateness(sorted(ages[WARM_UP:]), 1e6 * cpu / messages)
 
 
 def _publish(publisher: Publisher, queue: str, messages: int) -> None:

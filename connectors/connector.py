@@ -50,8 +50,11 @@ class Consumer(Protocol):
     `settle`, `drain`, `pause`, `resume` and, not often, `load`.
     """
 
-    def start(self) -> None:
-        """Begin to connect and to consume in the background; reconnect without limit."""
+    def start(self, wake: Callable[[], object] = lambda: None) -> None:
+        """Begin to connect and to consume in the background; reconnect without limit.
+
+        `wake` is called, from any thread, when `take` has news.
+        """
 
     def take(self) -> list[Opened | Arrived | Lost]:
         """Hand over everything that has happened since the last call, in order.

@@ -19,6 +19,7 @@ from flows.spec import Pipeline
 from flows.steps.acknowledge import Acknowledge
 from flows.steps.aggregate import Aggregate
 from flows.steps.correlate import Correlate, correlate
+from flows.steps.idle_wait import IdleWait
 from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
 from flows.steps.write import Write
@@ -36,12 +37,16 @@ class Job:
         stop: Stop,
         accounts: Accounts | None = None,
         clock: Callable[[], float] | None = None,
+        idle: IdleWait | None = None,
     ) -> None:
-        """`clock`: returns seconds since 1970; `None`: each step uses the system clock."""
+        """`clock`: returns seconds since 1970; `None`: each step uses the system clock.
+
+        `idle`: lets workers wait while the job has nothing to do; `None`: they never wait.
+        """
         aggregate, consumers = spec.aggregate, source.consumers()
         self.name, self.source, self.sink, self.stop = spec.name, source, sink, stop
         self.accounts = accounts or Accounts()
-        self._clock = clock
+        self._clock, self._idle = clock, idle
         self._values = values = MemberValues(aggregate)
         keyed = shards_of_keys(aggregate)
         self.rules = make_rules(aggregate, values, consumers, shards=max(1, len(keyed)))
@@ -62,7 +67,9 @@ class Job:
 
     def deliveries(self) -> Deliveries:
         """The `source` step."""
-        return Deliveries(self.source, self.stop, self.accounts, self.backpressure, self._clock)
+        return Deliveries(
+            *(self.source, self.stop, self.accounts, self.backpressure, self._clock, self._idle)
+        )
 
     def correlate(self) -> Correlate:
         """The `correlate` step."""

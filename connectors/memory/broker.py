@@ -54,6 +54,8 @@ class MemoryQueue:
                 delivery = Delivery(body, properties, redelivered, next(self._numbers))
                 self.waiting.append(delivery)
             self.published += len(bodies)
+            for consumer in self.consumers:
+                consumer.wake()
 
     def cut(self) -> None:
         """Break the connections of all consumers; they reconnect at once."""
@@ -95,8 +97,9 @@ class MemoryConsumer:
         self.counts = ConsumerCounts()
         """See `Consumer`."""
 
-    def start(self) -> None:
+    def start(self, wake: Callable[[], object] = lambda: None) -> None:
         """See `Consumer`."""
+        self.wake = wake
         with self._queue.lock:
             self._queue.consumers.append(self)
             self.connect()

@@ -25,6 +25,7 @@ from connectors.rabbitmq.events import Events, Wake
 from connectors.rabbitmq.link import Link
 from connectors.rabbitmq.queue_counts import QueueCounts
 from connectors.rabbitmq.reach import Reach
+from connectors.rabbitmq.read_pause import SHORTEST
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.session import Session
 from connectors.rabbitmq.slow_start import SlowStart
@@ -47,11 +48,14 @@ class RabbitMQConsumer:
         dead_letter: RabbitMQDeadLetter | None,
         credentials: Credentials,
         memory: Callable[[], int],
+        collect_seconds: float = SHORTEST,
     ) -> None:
         """Without a `dead_letter`, rejected messages go to the queue's own dead lettering.
 
-        `memory`: bytes that unacknowledged messages may take.
+        `memory`: bytes that unacknowledged messages may take. `collect_seconds`: how long messages
+        may collect before they are handed over.
         """
+        self._collect_seconds = collect_seconds
         self.name, self._spec = name, spec
         self._loop = IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
@@ -77,14 +81,15 @@ class RabbitMQConsumer:
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
         self.reach, self.queue_counts = Reach(name), QueueCounts(self._loop, spec.only_queue)
-        self._draining = self._ended = self._closing = False
+        self._draining = self._closing = False
         self._paused = False  # by the operator
         self._stopping = False  # at the reject limit, until the next probe
 
     # The dataflow's thread calls these.
 
-    def start(self) -> None:
+    def start(self, wake: Callable[[], object] = lambda: None) -> None:
         """See `Consumer`."""
+        self._events.wake_by(wake)
         self._thread.start()
 
     def take(self) -> list[Opened | Arrived | Lost]:
@@ -127,7 +132,7 @@ class RabbitMQConsumer:
     @property
     def drained(self) -> bool:
         """See `Consumer`."""
-        return self._ended and not self._events
+        return self._events.ended and not self._events
 
     @property
     def paused(self) -> bool:
@@ -191,12 +196,13 @@ class RabbitMQConsumer:
             self._link.drop,
             self._stop_until_probe,
             self._on_agreed,
+            self._collect_seconds,
         )
         metrics.CONNECTIONS.inc()
         self.queue_counts.watch(connection)
         channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
-            session.end(self._on_ended)
+            session.end(self._events.end)
         elif self.rejections.stopped:
             self._stop_until_probe()
         if self._paused:
@@ -223,7 +229,7 @@ class RabbitMQConsumer:
             if self._parker is not None:
                 self._parker.forget(origin)
         if self._draining:
-            self._ended = True
+            self._events.end()
 
     def _settle(self) -> None:
         session = self._session
@@ -277,12 +283,9 @@ class RabbitMQConsumer:
             return
         self._draining = True
         if self._session is not None:
-            self._session.end(self._on_ended)
+            self._session.end(self._events.end)
         else:
-            self._ended = True
-
-    def _on_ended(self) -> None:
-        self._ended = True
+            self._events.end()
 
     def _close(self) -> None:
         """Settle all outcomes that were passed in; disconnect when no message is being parked."""

@@ -42,14 +42,26 @@ class Events:
 
     def __init__(self) -> None:
         self._ready: deque[Opened | Arrived | Lost] = deque()
+        self._wake: Callable[[], object] = lambda: None
+        self.ended = False
+        """No event follows."""
 
     def __len__(self) -> int:
         """Return the number of events that have not been taken."""
         return len(self._ready)
 
+    def wake_by(self, wake: Callable[[], object]) -> None:
+        """Call `wake` after each event from now on, on the I/O thread."""
+        self._wake = wake
+
     def add(self, event: Opened | Arrived | Lost) -> None:
         """Add an event; from the I/O thread."""
         self._ready.append(event)
+        self._wake()
+
+    def end(self) -> None:
+        """Note that no event follows; from the I/O thread."""
+        self.ended = True
 
     def take(self) -> list[Opened | Arrived | Lost]:
         """Return all events and forget them; consecutive `Arrived` become one."""

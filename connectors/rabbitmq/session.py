@@ -21,6 +21,7 @@ from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.memory_limit import MemoryLimit
 from connectors.rabbitmq.offset_queue import OffsetQueue
+from connectors.rabbitmq.read_pause import read_pause
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.slow_start import SlowStart, any_redelivered
@@ -35,12 +36,6 @@ LOG = logging.getLogger("hopper.rabbitmq")
 
 TICK_AFTER = 1.0
 """Seconds between two checks of what only time changes: prefetch, ages, offset, reject limit."""
-
-NAP = 0.003
-"""Seconds that the thread sleeps after a read of less than `SMALL_READ`, so that the next read
-brings more: a read costs half the CPU time of a message."""
-SMALL_READ = 65536
-"""Bytes."""
 
 
 class Session:
@@ -61,12 +56,15 @@ class Session:
         disconnect: Callable[[str], None],
         stop: Callable[[], None],
         on_agreed: Callable[[], None],
+        collect_seconds: float,
     ) -> None:
         """`disconnect` is called with the reason when the connection must end.
 
         `stop` is called when the reject limit is reached, and `on_agreed` at each
-        `basic.consume-ok` of the broker.
+        `basic.consume-ok` of the broker. `collect_seconds`: how long messages may collect before
+        they are handed over.
         """
+        self._collect_seconds = collect_seconds
         self.origin = origin
         self._loop, self._connection, self._channel = loop, connection, channel
         self._slow_start, self._events = slow_start, events
@@ -234,7 +232,7 @@ class Session:
     def _on_messages(self, messages: list[Message]) -> None:
         if self._memory_limit.discards:
             return
-        now = time.monotonic()
+        now, count = time.monotonic(), len(messages)
         self._settlement.delivered(messages)
         self._ages.delivered(messages[-1].tag, now)
         self._stored_ages.delivered(messages[0], now)
@@ -248,5 +246,5 @@ class Session:
             self._events.add(Arrived(self.origin, messages))
         self._memory_limit.update()
         before, self._bytes = self._bytes, self._connection.bytes_received
-        if self._bytes - before < SMALL_READ:
-            time.sleep(NAP)
+        prefetch, longest = self._subscription.prefetch, self._collect_seconds
+        time.sleep(read_pause(self._bytes - before, count, prefetch, longest))

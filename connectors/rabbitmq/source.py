@@ -15,6 +15,7 @@ from connectors.rabbitmq.client import RabbitMQConsumer
 from connectors.rabbitmq.credentials import Credentials, Specs
 from connectors.rabbitmq.link import Preparation
 from connectors.rabbitmq.properties import decode
+from connectors.rabbitmq.read_pause import SHORTEST
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.rabbitmq.visit import Visit
 
@@ -28,13 +29,16 @@ class RabbitMQ:
         dead_letter: RabbitMQDeadLetter | None,
         workers: int,
         reload: Callable[[], Specs] | None = None,
+        collect_seconds: float = SHORTEST,
     ) -> None:
         """`workers`: of the whole cluster; with `consumers: auto`, each has a consumer at least.
 
         `reload` reads both specs again when the broker refuses the login; only their URLs are used.
         It may raise `HopperError`, and is called on any thread.
+        `collect_seconds`: how long messages may collect before they are handed over.
         """
         self._spec, self._dead_letter = spec, dead_letter
+        self._collect_seconds = collect_seconds
         self._credentials = Credentials(reload)
         self._queues = consumer_names(spec.queue, spec.consumers_of_each(workers))
         self._of_each = Counter(self._queues.values())  # our consumers in the cluster, by queue
@@ -54,7 +58,8 @@ class RabbitMQ:
         if name not in self._consumers:
             spec = self._spec.of_queue(self._queues[name])
             self._consumers[name] = RabbitMQConsumer(
-                name, spec, self._dead_letter, self._credentials, self._memory_of_each
+                *(name, spec, self._dead_letter, self._credentials, self._memory_of_each),
+                self._collect_seconds,
             )
         return self._consumers[name]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
@@ -14,6 +15,12 @@ from flows.config.field_types import OfGroup, OfMessage, PathText
 MIN_EVERY = 0.001
 """Seconds. Rounding errors are too large beside windows shorter than a millisecond."""
 
+
+SHORTEST_COLLECT, LONGEST_COLLECT = 0.003, 0.02
+"""Seconds for which messages may collect before they are read: a shorter time costs more than it
+gains, and a longer one gains nothing."""
+COLLECT_SHARE = 0.06
+"""Share of a window's time."""
 
 OF_EVENT_TIME = ("event_time", "lateness", "idle_after", "ahead")
 """Keys about event time, which complete no group by themselves."""
@@ -166,6 +173,14 @@ class WindowSpec(Spec):
             if value is not None and value >= self.tumbling.every:
                 every = duration_text(self.tumbling.every)
                 yield Problem((key,), f"is never reached: a window ends after {every}")
+
+    @property
+    def collect_seconds(self) -> float:
+        """How long messages may collect before they are read."""
+        every = None if self.tumbling is None else self.tumbling.every
+        times = [time for time in (self.time, self.idle, every) if time is not None]
+        longest = COLLECT_SHARE * min(times, default=inf)
+        return max(SHORTEST_COLLECT, min(LONGEST_COLLECT, longest))
 
     @property
     def goes_by_event_time(self) -> bool:

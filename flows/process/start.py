@@ -32,6 +32,7 @@ from flows.process.monitor import Monitor
 from flows.process.server import serve
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
+from flows.steps.idle_wait import IdleWait
 from flows.version import VERSION
 
 LOG = logging.getLogger("hopper")
@@ -66,7 +67,8 @@ def start(path: str) -> Job:
         sink.check()
         accounts = Accounts(alone=_cluster()[0] == 1)
         stop = ProcessStop(spec.drain_timeout, source.unacknowledged, accounts)
-        job = Job(spec, source, sink, stop, accounts)
+        idle = IdleWait(accounts) if accounts.alone else None
+        job = Job(spec, source, sink, stop, accounts, idle=idle)
         cluster = ClusterStartup(addresses, _index(), stop) if (addresses := _addresses()) else None
         _watch(spec, job, stop, cluster)
     except SpecError as error:
@@ -160,7 +162,8 @@ def _source(spec: Pipeline, workers: int, path: str) -> Source:
     if spec.source.rabbitmq is not None:
         from connectors.rabbitmq.source import RabbitMQ  # noqa: PLC0415
 
-        return RabbitMQ(*_rabbitmq(spec), workers, reload=lambda: _rabbitmq(load(path)))
+        reload, collect = lambda: _rabbitmq(load(path)), spec.aggregate.window.collect_seconds
+        return RabbitMQ(*_rabbitmq(spec), workers, reload, collect)
     from connectors.memory.source import MemoryQueueSource  # noqa: PLC0415
 
     assert spec.source.memory is not None

@@ -13,6 +13,7 @@ from connectors.message import Arrived, Backpressured, Drain, Lost, Opened
 from flows.audit.backpressure import Backpressure
 from flows.audit.counters import ConsumerAccount
 from flows.audit.reconcile import Accounts
+from flows.steps.idle_wait import IdleWait
 from flows.steps.raised import remembered
 from flows.values.stop import Stop
 
@@ -36,13 +37,16 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         accounts: Accounts,
         backpressure: Backpressure | None = None,
         clock: Callable[[], float] | None = None,
+        idle: IdleWait | None = None,
     ) -> None:
         """`backpressure`: if given, checks each consumer, and raises its prefetch.
 
-        `clock`: returns seconds of any clock that only goes forward, for these checks.
+        `clock`: returns seconds of any clock that only goes forward, for these checks. `idle`: lets
+        workers wait while the job has nothing to do.
         """
         self._source, self._stop, self._accounts = source, stop, accounts
         self._backpressure, self._clock = backpressure, clock or time.monotonic
+        self._idle = idle
 
     def list_parts(self) -> list[str]:
         """Return all consumers of the cluster; Bytewax gives each to one worker.
@@ -56,9 +60,14 @@ class Deliveries(FixedPartitionedSource[Event, None]):
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Deliveries:
         """Start the consumer."""
         consumer = self._source.consumer(for_part)
-        consumer.start()
+        if self._idle is None:
+            consumer.start()
+        else:
+            consumer.start(self._idle.wake)
         account = self._accounts.open(for_part, consumer)
-        return _Deliveries(for_part, consumer, self._stop, account, self._backpressure, self._clock)
+        return _Deliveries(
+            *(for_part, consumer, self._stop, account, self._backpressure, self._clock, self._idle)
+        )
 
 
 class _Deliveries(StatefulSourcePartition[Event, None]):
@@ -70,14 +79,22 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         account: ConsumerAccount,
         backpressure: Backpressure | None,
         clock: Callable[[], float],
+        idle: IdleWait | None,
     ) -> None:
         self._name, self._consumer, self._stop, self._clock = name, consumer, stop, clock
         self._account, self._backpressure, self._checked_at = account, backpressure, 0.0
         self._drain_announced = self._paused = False
         self._sleep = BUSY
+        self._idle, self._seen = idle, 0
+        self._called_at = datetime.now(UTC)
 
     @remembered
     def next_batch(self) -> list[Event]:
+        self._called_at = datetime.now(UTC)
+        if self._idle is not None:
+            if self._sleep == IDLE and self._stop.reason is None:
+                self._idle.wait(self._seen)
+            self._seen = self._idle.calls
         if self._paused != self._stop.paused:
             self._paused = self._stop.paused
             (self._consumer.pause if self._paused else self._consumer.resume)()
@@ -123,7 +140,8 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         return backpressure.check(self._name, self._account, load, now, paused=self._paused)
 
     def next_awake(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self._sleep)
+        # Bytewax counts from the moment at which it called `next_batch`.
+        return self._called_at + timedelta(seconds=self._sleep)
 
     def snapshot(self) -> None:
         """Return no state: the broker keeps unacknowledged messages."""
