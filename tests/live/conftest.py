@@ -17,6 +17,20 @@ from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tools import services
 from tools.local.folders import CannotStart
 
+SHARE_NAMES = ("test_default_pipeline", "test_demo", "test_docs", "test_services")
+"""Files whose tests use the queues and indices of `pipeline.yaml`, or the local services."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker, since they share servers of their own.
+
+    Files of `SHARE_NAMES` are on one worker too: two of them must not run at the same time.
+    """
+    for item in items:
+        if item.get_closest_marker("live"):
+            file = item.path.stem
+            item.add_marker(pytest.mark.xdist_group("names" if file in SHARE_NAMES else file))
+
 
 @pytest.fixture(scope="session")
 def rabbitmq_url() -> str:

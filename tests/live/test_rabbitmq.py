@@ -171,7 +171,7 @@ def test_a_consumer_that_the_broker_cancels_reconnects(rig: RabbitMQRig) -> None
 
 
 def test_a_missing_queue_is_named(rig: RabbitMQRig) -> None:
-    spec = rig.spec().model_copy(update={"queue": "no-such-queue"})
+    spec = rig.spec().model_copy(update={"queue": ("no-such-queue",)})
 
     with pytest.raises(Unavailable, match=r"no queue 'no-such-queue'"):
         RabbitMQ(spec, None, workers=1).check()
