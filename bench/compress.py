@@ -12,7 +12,7 @@ from bench.sinks import INDEX, StubSink
 
 
 def report(rabbitmq: str, rounds: int, messages: int) -> Iterator[str]:
-    """Measure both ways in turn, and tell a table of the medians."""
+    """Measure with and without compression, alternately, and yield a table of the medians."""
     ways = [HOPPER, HOPPER_COMPRESSES]
     found: dict[str, list[tuple[float, float, float]]] = {way.name: [] for way in ways}
     queue = BenchQueue(rabbitmq, "hopper.compress", {"x-queue-type": "quorum"})

@@ -20,9 +20,9 @@ from bench.watch import WatchedProcess
 
 MAX_RUN_SECONDS = 300
 
-LOOK_EVERY = 0.002
+POLL_EVERY_AT_START = 0.002
 """Seconds between two polls of the queue before the first message: the error of the start."""
-SAMPLE_EVERY = 0.02
+POLL_EVERY = 0.02
 """Seconds between two polls afterwards. A poll is a passive `queue.declare`; fifty of them a second
 are no load for the broker."""
 SILENCE = 1.0
@@ -113,14 +113,14 @@ def run(
 
 def _measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) -> Measurement:
     watched = WatchedProcess(process.pid, queue.port)
-    wait(process, lambda: queue.length() < messages, LOOK_EVERY, MAX_START_SECONDS)
+    wait(process, lambda: queue.length() < messages, POLL_EVERY_AT_START, MAX_START_SECONDS)
     samples = [(time.monotonic(), watched.cpu_seconds())]
 
     def emptied() -> bool:
         samples.append((time.monotonic(), watched.cpu_seconds()))
         return not queue.length() and watched.silent_seconds() >= SILENCE
 
-    wait(process, emptied, SAMPLE_EVERY, MAX_RUN_SECONDS)
+    wait(process, emptied, POLL_EVERY, MAX_RUN_SECONDS)
     ended = time.monotonic() - watched.silent_seconds()
     began, cpu_at_first = samples[0]
     cpu_at_last = next(cpu for at, cpu in samples if at >= ended)

@@ -134,7 +134,7 @@ class Arrived(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A consumer has a new connection: sent once, before its first message."""
+    """A consumer has a new connection: emitted once, before its first message."""
 
     origin: Origin
 
@@ -202,7 +202,7 @@ class Answer(NamedTuple):
 
     stored: Sequence[int]
     rejected: list[tuple[int, Rejection]]
-    conflicts: Mapping[int, str | None] = MappingProxyType({})
+    failed_claims: Mapping[int, str | None] = MappingProxyType({})
     """Documents whose claim failed: another document has the `_id`. The value is the fingerprint of
     that document; `None`: the field has none."""
 

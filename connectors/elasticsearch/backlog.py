@@ -5,10 +5,10 @@ number of requests that wait for their answers. It knows neither what a request 
 an answer says.
 
 Rule 1: The backlog sends batches in the order of their submission.
-Rule 2: A batch is one request; one larger than `bytes_max` is divided.
+Rule 2: A batch is one request; one larger than `max_bytes` is divided.
 Rule 3: Small batches share a request. The first is sent at once; those that come while requests
         are in flight wait for the next request, as bytes do in TCP (Nagle's algorithm, RFC 896).
-        They wait at most `COMPANY_SECONDS`, and only while they are small together.
+        They wait at most `LINGER_SECONDS`, and only while they are small together.
 Rule 4: Documents to retry wait until they are due, share a request, and go first. New documents
         come along where there is room. Documents of which most were accepted (`may_join`) do not
         wait longer than for the next new documents: they come along with these.
@@ -34,26 +34,26 @@ SMALL_BYTES = 64 * 1024
 """About 260 documents of 235 bytes. In a smaller request, the fixed cost (200 µs of CPU time here,
 and as much in Elasticsearch) is a good part of the cost of its documents."""
 
-COMPANY_SECONDS = 0.01
-"""Longer than a healthy Elasticsearch takes for a small request. While a request takes longer,
-small batches are sent beside it."""
+LINGER_SECONDS = 0.01
+"""How long a small batch waits for others. A healthy Elasticsearch answers a small request sooner;
+while a request takes longer, small batches are sent beside it."""
 
 
 class Backlog:
     """All documents that wait to be sent."""
 
     def __init__(
-        self, bytes_max: int, ordered: bool, company_seconds: float = COMPANY_SECONDS
+        self, max_bytes: int, ordered: bool, linger_seconds: float = LINGER_SECONDS
     ) -> None:
-        """`ordered`: see rule 5; `company_seconds`: see rule 3."""
-        self._bytes_max, self._ordered = bytes_max, ordered
-        self._company_seconds = company_seconds
-        self._small_bytes = min(SMALL_BYTES, bytes_max)
-        self._order = PerIdOrder(bytes_max)
+        """`ordered`: see rule 5; `linger_seconds`: see rule 3."""
+        self._max_bytes, self._ordered = max_bytes, ordered
+        self._linger_seconds = linger_seconds
+        self._small_bytes = min(SMALL_BYTES, max_bytes)
+        self._order = PerIdOrder(max_bytes)
         self._requests: deque[Request] = deque()
-        self._company: list[RequestPart] = []
-        self._company_bytes = 0
-        self._company_since = 0.0
+        self._lingering: list[RequestPart] = []
+        self._lingering_bytes = 0
+        self._lingering_since = 0.0
         self._retries: list[tuple[float, int, RequestPart]] = []
         self._joining: list[tuple[float, int, RequestPart]] = []
         self._postponed: list[tuple[float, int, Request]] = []
@@ -68,24 +68,24 @@ class Backlog:
             self.flush()  # Rule 1
             self._requests.extend(self._cut(batch, positions, size))
             return
-        if self._company_bytes + size > self._bytes_max:
+        if self._lingering_bytes + size > self._max_bytes:
             self.flush()
-        if not self._company:
-            self._company_since = now
-        self._company.append(RequestPart(batch, positions))
-        self._company_bytes += size
+        if not self._lingering:
+            self._lingering_since = now
+        self._lingering.append(RequestPart(batch, positions))
+        self._lingering_bytes += size
 
     @property
-    def bytes_max(self) -> int:
+    def max_bytes(self) -> int:
         """Size of the largest request, in bytes; a larger document is sent by itself."""
-        return self._bytes_max
+        return self._max_bytes
 
-    def limit(self, bytes_max: int) -> bool:
+    def limit(self, max_bytes: int) -> bool:
         """Limit requests to this size (rule 2); return whether that is less than before."""
-        if bytes_max >= self._bytes_max:
+        if max_bytes >= self._max_bytes:
             return False
-        self._bytes_max = self._order.bytes_max = bytes_max
-        self._small_bytes = min(self._small_bytes, bytes_max)
+        self._max_bytes = self._order.max_bytes = max_bytes
+        self._small_bytes = min(self._small_bytes, max_bytes)
         self.flush()
         waiting, self._requests = self._requests, deque()
         for request in waiting:
@@ -94,9 +94,9 @@ class Backlog:
 
     def flush(self) -> None:
         """Send small batches without waiting for more. Rule 3."""
-        if self._company:
-            self._requests.append(Request(self._company))
-            self._company, self._company_bytes = [], 0
+        if self._lingering:
+            self._requests.append(Request(self._lingering))
+            self._lingering, self._lingering_bytes = [], 0
 
     def take(self, now: float, in_flight: int) -> Request | None:
         """Return the request to send now, if there is one."""
@@ -113,8 +113,8 @@ class Backlog:
         if not (self._ordered and times):
             if self._requests:
                 return float("-inf")
-            if self._company:
-                times.append(self._company_due_at(in_flight))
+            if self._lingering:
+                times.append(self._lingering_due_at(in_flight))
         return min(times, default=None)
 
     def finish(self, request: Request, retries: Sequence[tuple[RequestPart, float]] = ()) -> None:
@@ -150,13 +150,13 @@ class Backlog:
 
     @property
     def waits(self) -> bool:
-        """Documents wait, and not for company; to be asked from any thread."""
+        """Whether documents wait for more than others to share a request; any thread may ask."""
         lines = self._requests, self._retries, self._joining, self._postponed
-        return any(lines) or self._company_bytes >= self._small_bytes
+        return any(lines) or self._lingering_bytes >= self._small_bytes
 
     def count(self) -> int:
         """Return how many documents wait."""
-        waiting = [*self._requests, Request(self._company), Request(self._order.held)]
+        waiting = [*self._requests, Request(self._lingering), Request(self._order.held)]
         waiting.append(Request([part for _, _, part in (*self._retries, *self._joining)]))
         waiting += [request for _, _, request in self._postponed]
         return sum(Request(_still_wanted(request.parts)).documents for request in waiting)
@@ -178,17 +178,17 @@ class Backlog:
         return request
 
     def _flush_due(self, now: float, in_flight: int) -> None:
-        if self._company and self._company_due_at(in_flight) <= now:
+        if self._lingering and self._lingering_due_at(in_flight) <= now:
             self.flush()
 
-    def _company_due_at(self, in_flight: int) -> float:
+    def _lingering_due_at(self, in_flight: int) -> float:
         """Rule 3."""
-        if not in_flight or self._company_bytes >= self._small_bytes:
+        if not in_flight or self._lingering_bytes >= self._small_bytes:
             return float("-inf")
-        return self._company_since + self._company_seconds
+        return self._lingering_since + self._linger_seconds
 
     def _fitting(self, request: Request) -> list[Request]:
-        if request.size <= self._bytes_max or request.documents == 1:
+        if request.size <= self._max_bytes or request.documents == 1:
             return [request]
         halves: Sequence[Request] = request.halves()
         if request.names is not None:
@@ -208,7 +208,7 @@ class Backlog:
                     self._release(set(part.names))
                 else:
                     size += part.size
-                    if parts and size > self._bytes_max:
+                    if parts and size > self._max_bytes:
                         break
                     parts.append(part)
                 del line[0]
@@ -220,7 +220,7 @@ class Backlog:
         next_one = self._requests[0] if self._requests else None
         if next_one is None or next_one.names is not None:
             return retries
-        if retries.size + next_one.size > self._bytes_max:
+        if retries.size + next_one.size > self._max_bytes:
             return retries
         new = self._wanted(self._requests.popleft())
         if new is None or new.names is None or retries.names is None:
@@ -237,7 +237,7 @@ class Backlog:
         """Return the part of a request that may be sent now; `None`: no document of it may."""
         parts = _still_wanted(request.parts)
         if request.names is None:
-            parts, names = self._order.claim(parts)  # Rule 7
+            parts, names = self._order.take_names(parts)  # Rule 7
         elif len(parts) == len(request.parts):
             return request
         else:
@@ -250,13 +250,13 @@ class Backlog:
 
     def _cut(self, batch: Batch, positions: range, size: int) -> Iterator[Request]:
         """Divide a batch into requests (rule 2); a document that is too large gets its own."""
-        if size <= self._bytes_max:
+        if size <= self._max_bytes:
             yield Request([RequestPart(batch, positions)])
             return
         start = size = 0
         for position in positions:
             more = batch.size([position])
-            if size + more > self._bytes_max and position > start:
+            if size + more > self._max_bytes and position > start:
                 yield Request([RequestPart(batch, range(start, position))])
                 start, size = position, 0
             size += more

@@ -33,7 +33,7 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
     if not isinstance(reading, Retry):
         target = None if index is None else Target(client, spec, index)
         resolved = None if target is None else target.check()
-        length = _content_length_max(client)
+        length = _max_content_length(client)
         if target is not None and resolved is not None:
             target.check_state(resolved)
         if spec.pipeline is not None:
@@ -63,8 +63,8 @@ def refused_for_good(client: Client, reading: Retry) -> str:
     )
 
 
-def _content_length_max(client: Client) -> int:
-    """Ask for the largest request; a key that may only write may not: then take the default."""
+def _max_content_length(client: Client) -> int:
+    """Return the largest request in bytes; the default, if the credentials may not ask for it."""
     reply = client.ask(lambda official: official.nodes.info(metric="http", filter_path=_LENGTHS))
     try:
         nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes

@@ -1,4 +1,4 @@
-"""What is asked of Elasticsearch, and how answers come back; no other module sends requests.
+"""Sends requests to Elasticsearch, and returns the replies; no other module sends requests.
 
 Documents are sent as our own bytes, everything else by typed methods of the official client. A
 failure is a `Reply`, not an exception.
@@ -27,7 +27,7 @@ from connectors.elasticsearch.official import JSON, NDJSON, PlainClient
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import Unavailable
 
-MAX_LOOK_SECONDS = 10.0
+MAX_ASK_SECONDS = 10.0
 """Seconds for requests other than bulk requests: after that, the job starts without an answer, and
 waits for Elasticsearch while it runs."""
 
@@ -46,18 +46,18 @@ class Client:
         spec: ElasticsearchSink,
         index: str | None,
         reload: ReloadSpec | None = None,
-        look_seconds: float = MAX_LOOK_SECONDS,
+        ask_seconds: float = MAX_ASK_SECONDS,
     ) -> None:
         """`index`: for documents that name none.
 
-        `look_seconds`: how long an answer to `ask` may take.
+        `ask_seconds`: how long an answer to `ask` may take.
 
         `reload` reads the spec again after a 401: its credentials may have been replaced.
         """
-        self._seconds, self._look_seconds = spec.request_timeout, look_seconds
+        self._seconds, self._ask_seconds = spec.request_timeout, ask_seconds
         self._target = f"{index_path(index)}/_bulk?{_parameters(spec)}"
         self._compresses = spec.bulk.compress == "gzip"
-        self._official = PlainClient(spec, reload, look_seconds)
+        self._official = PlainClient(spec, reload, ask_seconds)
 
     def send(self, body: bytes) -> Reply:
         """Send a bulk request, and wait up to `request_timeout` for the reply."""
@@ -75,7 +75,7 @@ class Client:
 
         It passes the same proxies as a bulk request with documents, and is compressed like one.
         """
-        return _answered(lambda: self._send_bulk(b"\n".rjust(size), MAX_LOOK_SECONDS))
+        return _answered(lambda: self._send_bulk(b"\n".rjust(size), MAX_ASK_SECONDS))
 
     def exists(self, name: str) -> bool | Reply:
         """Return whether an index, alias or data stream exists; a `Reply`: why that is unknown."""
@@ -88,7 +88,7 @@ class Client:
         Raises:
             Unavailable: TLS fails, so waiting does not help.
         """
-        return self._look(lambda: question(self._official))
+        return self._ask(lambda: question(self._official))
 
     def send_empty_bulk(self) -> Reply:
         """Send an empty bulk request; an authenticated user with any privileges gets a 400.
@@ -96,7 +96,7 @@ class Client:
         Raises:
             Unavailable: see `ask`.
         """
-        return self._look(lambda: self._send_bulk(b"\n", self._look_seconds))
+        return self._ask(lambda: self._send_bulk(b"\n", self._ask_seconds))
 
     def close(self) -> None:
         """Close idle connections."""
@@ -115,7 +115,7 @@ class Client:
             headers["content-encoding"] = "gzip"
         return self._official.send("POST", self._target, body, headers, seconds)
 
-    def _look(self, request: Callable[[], ApiResponse[Any]]) -> Reply:
+    def _ask(self, request: Callable[[], ApiResponse[Any]]) -> Reply:
         try:
             return _reply(request())
         except TlsError as error:

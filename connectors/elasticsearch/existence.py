@@ -107,13 +107,13 @@ def _renumbered(items: Items, places: list[int]) -> Items:
     def move(refusals: Sequence[Refusal]) -> list[Refusal]:
         return [refusal._replace(position=places[refusal.position]) for refusal in refusals]
 
-    return Items(
-        [places[position] for position in items.stored],
-        move(items.throttled),
-        move(items.failed),
-        move(items.rejected),
-        [places[position] for position in items.conflicts],
-        items.in_failure_store,
+    return items._replace(
+        stored=[places[position] for position in items.stored],
+        throttled=move(items.throttled),
+        failed=move(items.failed),
+        rejected=move(items.rejected),
+        conflicts=[places[position] for position in items.conflicts],
+        create_conflicts=move(items.create_conflicts),
         failed_claims={places[position]: there for position, there in items.failed_claims.items()},
     )
 

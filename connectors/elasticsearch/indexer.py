@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from connectors.elasticsearch.adaptive_concurrency import AdaptiveConcurrency, Latency
-from connectors.elasticsearch.backlog import COMPANY_SECONDS, Backlog
+from connectors.elasticsearch.backlog import LINGER_SECONDS, Backlog
 from connectors.elasticsearch.bulk_request import BulkLines, check
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry
 from connectors.elasticsearch.existence import Existence
@@ -58,8 +58,8 @@ class Indexer:
         action: str,
         index: str | None,
         concurrency: int,
-        bytes_max: int,
-        company_seconds: float = COMPANY_SECONDS,
+        max_bytes: int,
+        linger_seconds: float = LINGER_SECONDS,
         probe: Callable[[int], Reply] | None = None,
         exists: Callable[[str], bool | Reply] | None = None,
         wait_for_index: bool = False,
@@ -74,7 +74,7 @@ class Indexer:
         `exists` returns whether an index exists, or the `Reply` that leaves it unknown; `None`:
         Elasticsearch may create every index. A document of a missing index is rejected, or, with
         `wait_for_index`, waits for the index.
-        `company_seconds`: how long a small batch waits for others beside requests in flight.
+        `linger_seconds`: how long a small batch waits for others beside requests in flight.
         With a `concurrency` of 1 documents are stored in the order of their submission.
         """
         self._index, self._clock, self._draw = index, clock, draw
@@ -86,7 +86,7 @@ class Indexer:
         if exists is not None:
             self._round_trip.look_for(exists, Existence(index, wait_for_index))
         self._ordered = concurrency == 1
-        self._backlog = Backlog(bytes_max, self._ordered, company_seconds)
+        self._backlog = Backlog(max_bytes, self._ordered, linger_seconds)
         self._pace, self._latency = AdaptiveConcurrency(concurrency, REQUESTS), Latency()
         self._accepted = 0  # requests that Elasticsearch has processed
         self._reports = Reports()
@@ -113,11 +113,11 @@ class Indexer:
                     self._wake()
         return batch.withdraw
 
-    def limit(self, bytes_max: int) -> None:
+    def limit(self, max_bytes: int) -> None:
         """Limit requests to this size in bytes; a larger document is sent by itself."""
         with self._changed:
-            if self._backlog.limit(bytes_max):
-                log.info("Elasticsearch accepts requests of at most %s", size_text(bytes_max))
+            if self._backlog.limit(max_bytes):
+                log.info("Elasticsearch accepts requests of at most %s", size_text(max_bytes))
 
     def flush(self) -> None:
         """See `connectors.connector.Sink`.
@@ -133,7 +133,7 @@ class Indexer:
 
     def pace(self) -> SinkPace:
         """See `connectors.connector.Sink`."""
-        return SinkPace(self._pace.in_flight, self._pace.allowed, self._backlog.bytes_max)
+        return SinkPace(self._pace.in_flight, self._pace.allowed, self._backlog.max_bytes)
 
     def state(self) -> SinkState:
         """See `connectors.connector.Sink`."""

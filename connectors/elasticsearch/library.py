@@ -16,7 +16,7 @@ UNUSED = (
     *("brotli", "brotlicffi", "backports.zstd"),
 )
 """What the client, or `urllib3` below it, imports where it is installed, and does without where it
-is not. The last three are for compressed answers, which are not asked for."""
+is not. The last three are for compressed answers, which the job does not request."""
 
 
 class _AsynchronousClient(ModuleType):

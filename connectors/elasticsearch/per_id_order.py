@@ -34,9 +34,9 @@ part that it was in, which has its attempts."""
 class PerIdOrder:
     """The names that are taken, and the documents that wait for them."""
 
-    def __init__(self, bytes_max: int) -> None:
-        """`bytes_max`: the largest request made of held documents, in bytes."""
-        self.bytes_max = bytes_max
+    def __init__(self, max_bytes: int) -> None:
+        """`max_bytes`: the largest request made of held documents, in bytes."""
+        self.max_bytes = max_bytes
         self._taken: set[Name] = set()
         self._held: dict[Name, list[HeldDocument]] = {}
 
@@ -46,7 +46,7 @@ class PerIdOrder:
         places = [place for held in self._held.values() for place in held]
         return [part.only([position]) for _, position, part in places]
 
-    def claim(self, parts: list[RequestPart]) -> tuple[list[RequestPart], set[Name]]:
+    def take_names(self, parts: list[RequestPart]) -> tuple[list[RequestPart], set[Name]]:
         """Take the names of a request to send; hold documents that must wait. Rules 1 and 3."""
         names = names_of(parts)
         if self._taken.isdisjoint(names) and (_all_replace(parts) or not _repeat(parts, names)):
@@ -113,7 +113,7 @@ class PerIdOrder:
         requests: list[Request] = []
         places: list[HeldDocument] = []
         for run in runs:
-            if places and _size(places) + _size(run) > self.bytes_max:
+            if places and _size(places) + _size(run) > self.max_bytes:
                 requests.append(_request(places))
                 places = []
             places += run
@@ -126,7 +126,7 @@ class PerIdOrder:
         if run and _replaces(run[0][2]):
             for place in held[1:]:
                 size += _size([place])
-                if size > self.bytes_max or not _replaces(place[2]):
+                if size > self.max_bytes or not _replaces(place[2]):
                     break
                 run.append(place)
         if run:
@@ -200,14 +200,10 @@ def count_replaced_as_stored(request: Request, items: Items) -> Items:
     }
     if not replaced:
         return items
-    return Items(
-        sorted([*items.stored, *replaced]),
-        [refusal for refusal in items.throttled if refusal.position not in replaced],
-        [refusal for refusal in items.failed if refusal.position not in replaced],
-        items.rejected,
-        items.conflicts,
-        items.in_failure_store,
-        failed_claims=items.failed_claims,
+    return items._replace(
+        stored=sorted([*items.stored, *replaced]),
+        throttled=[refusal for refusal in items.throttled if refusal.position not in replaced],
+        failed=[refusal for refusal in items.failed if refusal.position not in replaced],
     )
 
 

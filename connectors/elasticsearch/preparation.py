@@ -73,7 +73,9 @@ def renumbering(positions: Sequence[int], reply: Replying) -> Replying:
 
     def forward(answer: Answer) -> None:
         rejected = [(positions[position], why) for position, why in answer.rejected]
-        conflicts = {positions[position]: there for position, there in answer.conflicts.items()}
-        reply(Answer([positions[position] for position in answer.stored], rejected, conflicts))
+        failed_claims = {
+            positions[position]: there for position, there in answer.failed_claims.items()
+        }
+        reply(Answer([positions[position] for position in answer.stored], rejected, failed_claims))
 
     return forward

@@ -40,7 +40,7 @@ class RetryDecision(NamedTuple):
     """The decision about all documents of a request."""
 
     answers: list[tuple[Batch, Answer]]
-    """Final: stored, rejected or in conflict."""
+    """Final: stored, rejected, or their claim has failed."""
     retries: list[RequestPart]
 
 

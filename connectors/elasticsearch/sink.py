@@ -37,7 +37,7 @@ class Elasticsearch:
             action=spec.default_action,
             index=self._index,
             concurrency=spec.concurrency,
-            bytes_max=spec.bulk.max_bytes,
+            max_bytes=spec.bulk.max_bytes,
             probe=self._client.probe,
             exists=None if spec.on_missing_index == "create" else self._client.exists,
             wait_for_index=spec.on_missing_index == "wait",

@@ -50,7 +50,7 @@ def survey(
     `queues` and `now` fill templates.
     """
     addressing, *others = [ElasticsearchAddressing(spec, queue) for queue in queues]
-    client = Client(spec, addressing.index, look_seconds=seconds)
+    client = Client(spec, addressing.index, ask_seconds=seconds)
     try:
         access = _access(client)
         if not access.ok:

@@ -1,1 +1,1 @@
-"""A source and a sink in memory, with faults one can order: the reference connector."""
+"""A source and a sink in memory, with faults that a test injects: the reference connector."""

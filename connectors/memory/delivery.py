@@ -1,4 +1,4 @@
-"""A message in the queue, and what became of it. Pure."""
+"""A message in the queue, and its outcome. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Delivery(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What became of a message, for good."""
+    """The final outcome of a message."""
 
     how: Literal["stored", "dropped", "parked"]
     body: bytes

@@ -1,4 +1,4 @@
-"""The requests to a store in memory, and the answers that tests order. Pure."""
+"""The requests to a store in memory, and the answers that tests inject. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ REFUSED = (400, 413)
 """The statuses of a whole request that is never accepted as it is."""
 
 
-class OrderedAnswer(NamedTuple):
-    """An answer of Elasticsearch that a test orders; `status` is an HTTP status.
+class InjectedAnswer(NamedTuple):
+    """An answer of Elasticsearch that a test injects; `status` is an HTTP status.
 
     For one document, 429, 500 and above mean a retry, and any other error a refusal. For a whole
     request, 400 and 413 mean a retry in halves, down to the document that is refused; any other
@@ -28,7 +28,7 @@ class OrderedAnswer(NamedTuple):
     @property
     def reason(self) -> str:
         """The reason in the answer."""
-        return f"answered with {self.status}, as ordered"
+        return f"answered with {self.status}, as the test says"
 
 
 class BulkRequest(NamedTuple):
@@ -41,7 +41,7 @@ class BulkRequest(NamedTuple):
     answer: Answer | None
     """`None`: the store was down, or its answer was lost."""
     status: int | None = None
-    """The ordered status of the whole request; `None`: it did not fail as a whole."""
+    """The injected status of the whole request; `None`: it did not fail as a whole."""
 
 
 class MemorySubmission:
@@ -81,15 +81,15 @@ class MemoryRequest(NamedTuple):
         """Return the record of sending it."""
         return BulkRequest(self.submission.documents, self.positions, answer, status)
 
-    def refused(self, ordered: OrderedAnswer) -> tuple[list[MemoryRequest], Answer]:
+    def refused(self, injected: InjectedAnswer) -> tuple[list[MemoryRequest], Answer]:
         """Return the retries and the answer if the store refuses the whole request."""
         sent, half = self._replace(attempts=self.attempts + 1), len(self.positions) // 2
-        if ordered.status not in REFUSED:
+        if injected.status not in REFUSED:
             return [sent], Answer([], [])
         if half:
             parts = self.positions[:half], self.positions[half:]
             return [sent._replace(positions=part) for part in parts], Answer([], [])
         [position] = self.positions
         index, id = self.submission.place(position)
-        rejection = Rejection(ordered.reason, ordered.status, index, id, sent.attempts)
+        rejection = Rejection(injected.reason, injected.status, index, id, sent.attempts)
         return [], Answer([], [(position, rejection)])

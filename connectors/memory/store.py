@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from connectors.memory.request import BulkRequest, MemoryRequest, MemorySubmission, OrderedAnswer
+from connectors.memory.request import BulkRequest, InjectedAnswer, MemoryRequest, MemorySubmission
 from connectors.message import Answer, Claim, Rejection, SinkState
 from connectors.retry import Backoff
 
@@ -46,7 +46,7 @@ class MemoryStore:
         self.requests: list[BulkRequest] = []
         """Each send of a request, in order."""
         self._refusals: list[tuple[bytes, Rejection]] = []
-        self._ordered: list[OrderedAnswer] = []
+        self._injected: list[InjectedAnswer] = []
         self._down = self._mute = False
         self._waiting: list[MemoryRequest] = []
         self._retries: list[tuple[float, MemoryRequest]] = []
@@ -63,10 +63,10 @@ class MemoryStore:
         with self.lock:
             self._refusals.append((text, Rejection(reason, 400)))
 
-    def answer(self, ordered: OrderedAnswer) -> None:
-        """Give this answer to the next requests that have so many documents."""
+    def answer(self, injected: InjectedAnswer) -> None:
+        """Give this answer to the next requests that have document number `item`."""
         with self.lock:
-            self._ordered += [ordered] * ordered.times
+            self._injected += [injected] * injected.times
 
     def go_down(self) -> None:
         """Answer nothing, until `come_up`."""
@@ -81,7 +81,7 @@ class MemoryStore:
             return SinkState()
 
     def go_mute(self) -> None:
-        """Store everything, but answer nothing, until `come_up`: then all is sent again."""
+        """Store everything, but answer nothing, until `come_up`: then all requests are retried."""
         with self.lock:
             self._mute = True
 
@@ -121,12 +121,12 @@ class MemoryStore:
                 self._waiting.append(request)
                 self.requests.append(request.sent(None))
                 return
-            ordered = self._take_ordered(len(request.positions))
-            if ordered is not None and ordered.item is None:
-                retries, answer = request.refused(ordered)
+            injected = self._take_injected(len(request.positions))
+            if injected is not None and injected.item is None:
+                retries, answer = request.refused(injected)
             else:
-                retries, answer = self._store(request, ordered)
-            status = ordered.status if ordered is not None and ordered.item is None else None
+                retries, answer = self._store(request, injected)
+            status = injected.status if injected is not None and injected.item is None else None
             self.requests.append(request.sent(None if self._mute else answer, status))
             if self._mute:
                 self._waiting.append(request)
@@ -135,44 +135,44 @@ class MemoryStore:
             for part in () if halved else retries:
                 at = self._now + RETRIES.delay(part.attempts - 1, 1.0)
                 self._retries.append((at, part))
-        if answer.stored or answer.rejected or answer.conflicts:
+        if answer.stored or answer.rejected or answer.failed_claims:
             request.submission.reply(answer)
         for half in retries if halved else ():
             self._send(half)
 
-    def _take_ordered(self, documents: int) -> OrderedAnswer | None:
-        for number, ordered in enumerate(self._ordered):
-            if ordered.item is None or ordered.item <= documents:
-                return self._ordered.pop(number)
+    def _take_injected(self, documents: int) -> InjectedAnswer | None:
+        for number, injected in enumerate(self._injected):
+            if injected.item is None or injected.item <= documents:
+                return self._injected.pop(number)
         return None
 
     def _store(
-        self, request: MemoryRequest, ordered: OrderedAnswer | None
+        self, request: MemoryRequest, injected: InjectedAnswer | None
     ) -> tuple[list[MemoryRequest], Answer]:
-        """Store all documents, except the one that the ordered answer is for."""
+        """Store all documents, except the one that the injected answer is for."""
         attempts = request.attempts + 1
         stored: list[int] = []
         rejected: list[tuple[int, Rejection]] = []
-        conflicts: dict[int, str | None] = {}
+        failed_claims: dict[int, str | None] = {}
         retries: list[MemoryRequest] = []
         for number, position in enumerate(request.positions, start=1):
             index, id = request.submission.place(position)
             outcome: Rejection | _Conflict | None
-            if ordered is not None and number == ordered.item:
-                if ordered.status == TOO_MANY or ordered.status >= FAILED:
+            if injected is not None and number == injected.item:
+                if injected.status == TOO_MANY or injected.status >= FAILED:
                     retries.append(MemoryRequest(request.submission, [position], attempts))
                     continue
-                outcome = Rejection(ordered.reason, ordered.status)
+                outcome = Rejection(injected.reason, injected.status)
             else:
                 outcome = self._store_one(request.submission, position)
             if outcome is None:
                 stored.append(position)
             elif isinstance(outcome, _Conflict):
-                conflicts[position] = outcome.there
+                failed_claims[position] = outcome.there
             else:
                 rejection = replace(outcome, index=index, id=id, attempts=attempts)
                 rejected.append((position, rejection))
-        return retries, Answer(stored, rejected, conflicts)
+        return retries, Answer(stored, rejected, failed_claims)
 
     def _store_one(
         self, submission: MemorySubmission, position: int

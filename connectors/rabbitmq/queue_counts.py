@@ -19,7 +19,7 @@ FIRST_AFTER = 1.0
 
 
 class QueueCounts:
-    """The counts of one queue, asked for over all connections of one consumer."""
+    """The counts of one queue, which one consumer asks the broker for over all its connections."""
 
     def __init__(self, loop: IOLoop, queue: str) -> None:
         self._loop, self._queue = loop, queue

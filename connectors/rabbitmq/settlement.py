@@ -47,7 +47,7 @@ class Settlement:
             connection.server_properties
         )
         self._withheld: list[Rejected] = []  # whether they are parked is not known yet
-        self._spilling = False  # `_spill` has been asked for, and has not run yet
+        self._spilling = False  # `_spill` is scheduled, and has not run yet
         self.rejected = 0
         """Messages that are rejected, and have found no place yet."""
         self._ledger = Ledger(

@@ -1,4 +1,4 @@
-"""`hopper pause`: lets a running job receive nothing, and keep its place."""
+"""`hopper pause`: stops a running job from consuming, without ending it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ command = make_command(
     """Stop consuming, without ending the job.
 
     Groups complete by their rules, documents are written and messages acknowledged; messages wait
-    in the broker until `hopper resume`. All processes of the job on this machine are asked, at the
-    ports of `metrics`.
+    in the broker until `hopper resume`. The command reaches all processes of the job on this
+    machine, at the ports of `metrics`.
     """,
     paused=True,
 )

@@ -8,7 +8,7 @@ command = make_command(
     "resume",
     """Consume again after `hopper pause`.
 
-    All processes of the job on this machine are asked, at the ports of `metrics`.
+    The command reaches all processes of the job on this machine, at the ports of `metrics`.
     """,
     paused=False,
 )

@@ -24,7 +24,7 @@ from flows.testing.steps_spec import BODIES, MessageSpec
 MAX_MESSAGES = 10_000
 """Messages that are tried."""
 MAX_BYTES = 64 * 1024**2
-"""Bytes of a sample that are read: it and what comes of it are held in memory."""
+"""Bytes of a sample that are read: the sample and its results are held in memory."""
 
 
 class SampleLines(NamedTuple):
@@ -36,7 +36,7 @@ class SampleLines(NamedTuple):
 
 
 def read(file: str) -> SampleLines:
-    """Read the lines of a file, or of standard input; say so if there are too many.
+    """Read the lines of a file, or of standard input; print a note if there are too many.
 
     Raises:
         UsageError: it cannot be read, or has no line.

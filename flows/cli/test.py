@@ -54,7 +54,7 @@ def command(
     environment: dict[str, str],
     as_json: bool,
 ) -> int:
-    """Run the tests of pipelines: messages and faults at their times, and what comes of them.
+    """Run the tests of pipelines: messages and faults at their times, and the expected results.
 
     FILE is a pipeline with `tests:`, which brings along the file of tests beside it
     (`orders.test.yaml` of `orders.yaml`), or such a file alone. Without FILE, they are those of the
@@ -74,7 +74,7 @@ def command(
     if as_json:
         print_json(result)
     else:
-        _tell(result)
+        _print(result)
     return exit_codes.DONE if result.passed else exit_codes.FAILED
 
 
@@ -104,7 +104,7 @@ def _run_one(suite: Suite, position: int, test: PipelineTest) -> OneResult:
     for one in differences:
         path = ("expect", *one.at)
         line = suite.line_of(("tests", position, *path))
-        found.append(FoundDifference(line, path_text(path), one.expected, one.came))
+        found.append(FoundDifference(line, path_text(path), one.expected, one.actual))
     line = suite.line_of(("tests", position))
     return OneResult(test.name, line, not found, seconds, found)
 
@@ -116,7 +116,7 @@ def _write(file: str, content: bytes) -> None:
         raise click.UsageError(f"--junit {file}: cannot be written: {error.strerror}") from None
 
 
-def _tell(result: Tested) -> None:
+def _print(result: Tested) -> None:
     for file in result.files:
         print_text(file.file)
         for test in file.tests:

@@ -67,7 +67,7 @@ class Tried(msgspec.Struct):
     "seconds",
     metavar="DURATION",
     callback=options.duration,
-    help="How long it is tried, by its own clock; without it, until nothing is left to do, at most "
+    help="How long to run, by its own clock; without it, until nothing is left to do, at most "
     "a day after the last message.",
 )
 @options.env
@@ -83,7 +83,7 @@ def command(
 ) -> int:
     """Run the pipeline FILE on the messages of SAMPLE, in memory, by a clock that does not wait.
 
-    It tells which groups are completed, by what and when, the exact lines of each bulk request,
+    It prints which groups are completed, by what and when, the exact lines of each bulk request,
     what is dead-lettered and why, and when which messages are acknowledged. Nothing is connected
     to, nothing is stored, and no secret needs to be set.
 
@@ -107,7 +107,7 @@ def command(
     if as_json:
         print_json(Tried(pipeline.name, report))
     else:
-        _tell(pipeline.name, report)
+        _print(pipeline.name, report)
     return exit_codes.DONE
 
 
@@ -132,7 +132,7 @@ def _read(
     return pipeline, samples.steps_of(samples.read(sample), bodies_only=bodies)
 
 
-def _tell(name: str, report: Report) -> None:
+def _print(name: str, report: Report) -> None:
     width = max((len(duration_text(one.at)) for one in report.happened), default=0)
     for one in report.happened:
         for number, line in enumerate(_lines(one)):
@@ -146,7 +146,7 @@ def _tell(name: str, report: Report) -> None:
 
 
 def _lines(one: Happening) -> Iterator[str]:
-    """One line that tells what has happened, and below it what it is about."""
+    """Yield a line that says what has happened, and below it the lines that belong to it."""
     if isinstance(one, GroupCompleted):
         key = "" if one.key is None else f", key {_json(one.key)}"
         yield printable(f"group completed by {one.completed_by}{key}: {_numbers(one.messages)}")
@@ -170,7 +170,7 @@ def _answer(one: RequestSent) -> str:
         f"{one.stored} stored" if one.stored else "",
         f"{one.conflicts} in conflict" if one.conflicts else "",
         f"{len(one.refused)} refused" if one.refused else "",
-        f"{one.again} to be sent again" if one.again else "",
+        f"{one.retried} to be retried" if one.retried else "",
     ]
     return ", ".join(part for part in shown if part)
 

@@ -72,7 +72,7 @@ def _reducer(text: str) -> None:
     answers = user_functions.probe(user_functions.load(text), [{}])
     if answers is not None and not isinstance(answers[0], dict):
         result = f"{answers[0]!r:.100}, which is no dict"
-        raise ValueError(f"asked about one empty document, it returned {result}")
+        raise ValueError(f"called with one empty document, it returned {result}")
 
 
 Reducer = Annotated[

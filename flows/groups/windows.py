@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 from math import inf
 
 from flows.groups.rules import MICROSECONDS, Rules, Tumbling
-from flows.groups.watermark import ClockTime, Watermark
+from flows.groups.watermark import ClockTime, PassingTime, Watermark
 from flows.values.group import Member, Progress
 
 MAX_CLOSINGS = 100
@@ -31,7 +31,7 @@ class Windows:
     def __init__(self, tumbling: Tumbling, rules: Rules) -> None:
         self._tumbling, self._by_event = tumbling, tumbling.by_event
         self._every, self._lateness = tumbling.every_us, tumbling.lateness_us
-        self._time = (
+        self._time: PassingTime = (
             Watermark(rules.partitions, tumbling.idle_after) if self._by_event else ClockTime()
         )
         self._open: list[int] = []

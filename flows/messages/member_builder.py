@@ -44,8 +44,6 @@ class MemberBuilder:
         """Members depend on fields of the document."""
         self.decode = decoder(fields)
         """Decodes these fields."""
-        self.by_body = addressing is not None and addressing.needs_body
-        """Members depend on the bytes of the body."""
         self.addresses_alike = addressing is None or not (
             addressing.fields or addressing.needs_body
         )

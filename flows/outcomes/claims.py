@@ -138,9 +138,11 @@ class Claims:
             return answer
         [claim] = documents.claims
         assert claim is not None, "the document of a window claims its place"
-        if answer.conflicts or answer.stored:
-            there = answer.conflicts[0] if answer.conflicts else claim.fingerprint
-            found = _found(group, claim.fingerprint, there) if answer.conflicts else Found.NOTHING
+        if answer.failed_claims or answer.stored:
+            there = answer.failed_claims[0] if answer.failed_claims else claim.fingerprint
+            found = (
+                _found(group, claim.fingerprint, there) if answer.failed_claims else Found.NOTHING
+            )
             then = TRANSITIONS[_sent(revision), found]
             if then is Then.SEND_AS_PART:
                 assert isinstance(revision, FirstRevision)

@@ -16,12 +16,12 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
-def is_own_host(asked: str, names: Collection[str]) -> bool:
+def is_own_host(host: str, names: Collection[str]) -> bool:
     """Return whether a `Host` header names this machine. Rule 1.
 
     An address does, since only names can be made to point here.
     """
-    host = asked.strip().lower()
+    host = host.strip().lower()
     host = host.partition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
     host = host.removesuffix(".")
     if host in ("", "localhost") or host in {name.lower() for name in names}:

@@ -83,9 +83,9 @@ class _Application:
         self._prometheus = make_wsgi_app()
 
     def __call__(self, request: _Headers, start: _Start) -> Iterable[bytes]:
-        asked = request.get("HTTP_HOST", "")
-        if not is_own_host(asked, self._names):
-            return _text(start, "403 Forbidden", f"{asked!r} is not among metrics.allowed_hosts")
+        host = request.get("HTTP_HOST", "")
+        if not is_own_host(host, self._names):
+            return _text(start, "403 Forbidden", f"{host!r} is not among metrics.allowed_hosts")
         path, method = request["PATH_INFO"], request["REQUEST_METHOD"]
         if path in self._commands:
             if method != "POST":

@@ -48,7 +48,7 @@ def memory_source(spec: Pipeline, queues: Mapping[str, MemoryQueue]) -> MemoryQu
 class StoreForElasticsearch(MemoryStoreSink):
     """A store in memory that gets the documents that Elasticsearch would get, request by request.
 
-    What is sent again is sent by itself; the job may send it along with new documents.
+    A retried document is sent alone; the job may send it together with new documents.
     """
 
     def __init__(self, spec: ElasticsearchSink, store: MemoryStore) -> None:

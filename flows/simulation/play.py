@@ -1,6 +1,6 @@
-"""Plays timed steps on a pipeline, and reports what came of them.
+"""Plays timed steps on a pipeline, and reports what the pipeline did.
 
-`hopper try` and `hopper test` use it: both see the same job do the same.
+`hopper try` and `hopper test` use it, so both show the same behaviour.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from connectors.memory.request import OrderedAnswer
+from connectors.memory.request import InjectedAnswer
 from connectors.message import Properties
 from flows.simulation.report import Report, report
 from flows.simulation.simulation import Simulation
@@ -19,7 +19,7 @@ LONGEST = 24 * 3600.0
 MAX_ROUNDS = 100_000
 """Moments after the last step at which something is due, in a play without an end of its own."""
 ENDED_AFTER = 0.1
-"""Seconds between two looks whether a draining process has ended."""
+"""Seconds between two checks whether a draining process has ended."""
 
 
 class MessageArrives(NamedTuple):
@@ -42,7 +42,7 @@ Fault = Callable[[Simulation], None]
 
 
 class TimedStep(NamedTuple):
-    """What happens at a moment; messages of one moment, one behind the other, arrive together."""
+    """What happens at a moment; consecutive messages of one moment arrive together."""
 
     at: float
     """Seconds after the beginning."""
@@ -83,9 +83,9 @@ def _finish(simulation: Simulation) -> None:
 
 
 def answer(status: int, item: int | None, times: int) -> Fault:
-    """Elasticsearch answers so to the next requests (see `OrderedAnswer`)."""
-    ordered = OrderedAnswer(status, item, times)
-    return lambda simulation: simulation.store.answer(ordered)
+    """Elasticsearch gives this answer to the next requests (see `InjectedAnswer`)."""
+    injected = InjectedAnswer(status, item, times)
+    return lambda simulation: simulation.store.answer(injected)
 
 
 def down(seconds: float) -> Fault:
@@ -94,7 +94,7 @@ def down(seconds: float) -> Fault:
 
 
 def lose_connection(simulation: Simulation) -> None:
-    """The connections of all consumers break, and are there again at once."""
+    """The connections of all consumers break, and the consumers reconnect at once."""
     if not simulation.ended:
         simulation.cut()
 
@@ -105,7 +105,7 @@ def complete(simulation: Simulation) -> None:
 
 
 def crash(seconds: float) -> Fault:
-    """The process ends at once; so much later another one starts."""
+    """The process ends at once; another one starts after so many seconds."""
 
     def happen(simulation: Simulation) -> None:
         if not simulation.ended:
@@ -116,7 +116,7 @@ def crash(seconds: float) -> Fault:
 
 
 def stop(seconds: float) -> Fault:
-    """The process drains; so much later, or when it has ended, another one starts."""
+    """The process drains; another one starts after so many seconds, but not before it has ended."""
 
     def happen(simulation: Simulation) -> None:
         if not simulation.ended:

@@ -1,4 +1,4 @@
-"""Tells what came of a simulation: groups, bulk requests, documents, dead letters, and the rest.
+"""Reports what happened in a simulation: groups, bulk requests, documents, dead letters, and so on.
 
 Pure. Times are seconds after the beginning, and messages are named by their numbers, from 1 on, in
 the order in which they were published.
@@ -46,8 +46,8 @@ class RequestSent(msgspec.Struct, tag="request"):
     """Summaries whose `_id` another document has that they must not replace."""
     refused: list[str]
     """Reasons of the documents that will never be stored."""
-    again: int
-    """Documents that are sent again."""
+    retried: int
+    """Documents that are retried."""
 
 
 class DocumentWritten(msgspec.Struct, tag="document"):
@@ -82,7 +82,7 @@ Happening = GroupCompleted | RequestSent | DocumentWritten | DeadLettered | Ackn
 
 
 class Report(msgspec.Struct):
-    """Everything that came of a play."""
+    """Everything that happened in a play."""
 
     messages: int
     """How many were published."""
@@ -135,7 +135,7 @@ def _request(simulation: Simulation, sent: BulkRequest, at: float) -> RequestSen
         path, lines = sink.path, sink.lines(sent)
     documents = len(sent.positions)
     shown = answer or Answer([], [])
-    stored, conflicts, refused = len(shown.stored), len(shown.conflicts), len(shown.rejected)
+    stored, conflicts, refused = len(shown.stored), len(shown.failed_claims), len(shown.rejected)
     return RequestSent(
         at,
         path,
@@ -151,7 +151,7 @@ def _request(simulation: Simulation, sent: BulkRequest, at: float) -> RequestSen
 
 
 def _merged(happened: Iterable[Happening]) -> list[Happening]:
-    """Tell acknowledgements that follow each other at once as one."""
+    """Merge consecutive acknowledgements of one moment."""
     merged: list[Happening] = []
     for one in happened:
         last = merged[-1] if merged else None

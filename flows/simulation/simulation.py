@@ -75,8 +75,8 @@ class Simulation:
         """Everything that has happened so far, in order."""
         self._requested, self._written = len(self.store.requests), len(self.store.written)
         self._settled = {name: len(queue.settled) for name, queue in self.queues.items()}
-        self._orders: list[tuple[float, int, Callable[[], None]]] = []
-        self._ordered = 0
+        self._scheduled: list[tuple[float, int, Callable[[], None]]] = []
+        self._schedules = 0
         self.restart()
 
     @property
@@ -97,14 +97,14 @@ class Simulation:
         """No process runs."""
         self._drains_until = inf
         self._input_ended = False
-        self._obeyed = 0
+        self._completions = 0
 
     # Actions that can be scheduled.
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
         """Run the action when the clock reaches this moment."""
-        self._ordered += 1
-        heappush(self._orders, (moment, self._ordered, action))
+        self._schedules += 1
+        heappush(self._scheduled, (moment, self._schedules, action))
 
     def complete(self) -> None:
         """SIGUSR1: complete all groups of the process."""
@@ -163,14 +163,14 @@ class Simulation:
 
     def _on_time(self) -> None:
         self.store.advance(self.now)
-        while self._orders and self._orders[0][0] <= self.now:
-            heappop(self._orders)[2]()
+        while self._scheduled and self._scheduled[0][0] <= self.now:
+            heappop(self._scheduled)[2]()
         if self.now >= self._drains_until and not self.ended:
             self.crash()
 
     def next_due(self) -> float:
         """Return when the next timer is due; infinity: none is set."""
-        due = [self.store.due_at, self._orders[0][0] if self._orders else None]
+        due = [self.store.due_at, self._scheduled[0][0] if self._scheduled else None]
         if not self.ended:
             due += [self._drains_until]
             due += [step.due_at for step in self.steps.aggregates.values()]
@@ -184,7 +184,10 @@ class Simulation:
 
     def _complete_due(self) -> bool:
         """Complete the groups that are due; return whether any shard had some."""
-        forced, self._obeyed = self._obeyed != self.stop.completions, self.stop.completions
+        forced, self._completions = (
+            self._completions != self.stop.completions,
+            self.stop.completions,
+        )
         due = sorted(
             (step.due_at or -inf, name)
             for name, step in self.steps.aggregates.items()

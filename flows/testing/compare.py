@@ -1,4 +1,4 @@
-"""Compares what came of a test with what it expects. Pure."""
+"""Compares what happened in a test with what it expects. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from flows.testing.expect_spec import Expectation
 H = TypeVar("H", bound=Happening)
 
 NOTHING = "nothing"
-"""The text in place of a value that was not expected, or did not come."""
+"""The text in place of a value that was not expected, or that is missing."""
 
 
 class Difference(NamedTuple):
@@ -34,12 +34,12 @@ class Difference(NamedTuple):
     at: Path
     """Of the key, from `expect`."""
     expected: str
-    came: str
+    actual: str
 
 
 def differences(expect: Expectation, report: Report) -> list[Difference]:
     """Return all differences, in the order of the keys of `expect`."""
-    came = {
+    actual = {
         "groups": [_group(one) for one in _of(GroupCompleted, report)],
         "documents": [_document(one) for one in _of(DocumentWritten, report)],
         "requests": [_request(one) for one in _of(RequestSent, report)],
@@ -47,7 +47,7 @@ def differences(expect: Expectation, report: Report) -> list[Difference]:
         "acknowledged": _acknowledged(_of(Acknowledged, report)),
     }
     found: list[Difference] = []
-    for name, happened in came.items():
+    for name, happened in actual.items():
         expected: Sequence[Spec] | None = getattr(expect, name)
         if expected is not None:
             found += _compare((name,), expected, happened)
@@ -88,66 +88,70 @@ def _acknowledged(several: Sequence[Acknowledged]) -> list[dict[str, Any]]:
 
 
 def _compare(
-    at: Path, expected: Sequence[Spec], came: Sequence[dict[str, Any]]
+    at: Path, expected: Sequence[Spec], actual: Sequence[dict[str, Any]]
 ) -> Iterator[Difference]:
     for number, one in enumerate(expected):
-        if number < len(came):
-            yield from _compare_one((*at, number), one, came[number])
+        if number < len(actual):
+            yield from _compare_one((*at, number), one, actual[number])
         else:
-            yield Difference((*at, number), _told(one), NOTHING)
-    for more in came[len(expected) :]:
+            yield Difference((*at, number), _given(one), NOTHING)
+    for more in actual[len(expected) :]:
         yield Difference(at, NOTHING, _whole(more))
 
 
-def _compare_one(at: Path, expected: Spec, came: dict[str, Any]) -> Iterator[Difference]:
+def _compare_one(at: Path, expected: Spec, actual: dict[str, Any]) -> Iterator[Difference]:
     """Compare the keys that are given."""
     for name in type(expected).model_fields:
         if name in expected.model_fields_set:
             value = getattr(expected, name)
-            yield from _COMPARE.get(name, _compare_value)((*at, name), value, came)
+            yield from _COMPARE.get(name, _compare_value)((*at, name), value, actual)
 
 
-def _compare_value(at: Path, expected: Any, came: dict[str, Any]) -> Iterator[Difference]:
-    found = came[str(at[-1])]
+def _compare_value(at: Path, expected: Any, actual: dict[str, Any]) -> Iterator[Difference]:
+    found = actual[str(at[-1])]
     if isinstance(expected, dict) and isinstance(found, dict):
         yield from _compare_fields(at, expected, found, whole=True)
     elif not _equal(_plain(expected), found):
         yield Difference(at, _text(_plain(expected)), _text(found))
 
 
-def _compare_time(at: Path, expected: float, came: dict[str, Any]) -> Iterator[Difference]:
-    if round(expected, 3) != came["at"]:
-        yield Difference(at, duration_text(expected), duration_text(came["at"]))
+def _compare_time(at: Path, expected: float, actual: dict[str, Any]) -> Iterator[Difference]:
+    if round(expected, 3) != actual["at"]:
+        yield Difference(at, duration_text(expected), duration_text(actual["at"]))
 
 
 def _compare_messages(
-    at: Path, expected: Sequence[int], came: dict[str, Any]
+    at: Path, expected: Sequence[int], actual: dict[str, Any]
 ) -> Iterator[Difference]:
-    if sorted(expected) != sorted(came["messages"]):
-        yield Difference(at, _text(sorted(expected)), _text(sorted(came["messages"])))
+    if sorted(expected) != sorted(actual["messages"]):
+        yield Difference(at, _text(sorted(expected)), _text(sorted(actual["messages"])))
 
 
-def _compare_part(at: Path, expected: dict[str, Any], came: dict[str, Any]) -> Iterator[Difference]:
-    yield from _compare_fields(at, expected, came["source"], whole=False)
+def _compare_part(
+    at: Path, expected: dict[str, Any], actual: dict[str, Any]
+) -> Iterator[Difference]:
+    yield from _compare_fields(at, expected, actual["source"], whole=False)
 
 
-def _compare_reason(at: Path, expected: str, came: dict[str, Any]) -> Iterator[Difference]:
-    if expected not in came["reason"]:
-        yield Difference(at, f"a reason with: {expected}", came["reason"])
+def _compare_reason(at: Path, expected: str, actual: dict[str, Any]) -> Iterator[Difference]:
+    if expected not in actual["reason"]:
+        yield Difference(at, f"a reason with: {expected}", actual["reason"])
 
 
-def _compare_body(at: Path, expected: Any, came: dict[str, Any]) -> Iterator[Difference]:
+def _compare_body(at: Path, expected: Any, actual: dict[str, Any]) -> Iterator[Difference]:
     try:
-        body = msgspec.json.decode(came["text"])
+        body = msgspec.json.decode(actual["text"])
     except msgspec.DecodeError:
-        yield Difference(at, _text(expected), came["text"])
+        yield Difference(at, _text(expected), actual["text"])
         return
     if not _equal(expected, body):
         yield Difference(at, _text(expected), _text(body))
 
 
-def _compare_lines(at: Path, expected: Sequence[Any], came: dict[str, Any]) -> Iterator[Difference]:
-    lines: list[str] = came["lines"]
+def _compare_lines(
+    at: Path, expected: Sequence[Any], actual: dict[str, Any]
+) -> Iterator[Difference]:
+    lines: list[str] = actual["lines"]
     for number, line in enumerate(expected):
         found = lines[number] if number < len(lines) else NOTHING
         text = line if isinstance(line, str) else _text(line)
@@ -173,20 +177,20 @@ _COMPARE: dict[str, Callable[[Path, Any, dict[str, Any]], Iterator[Difference]]]
 
 
 def _compare_fields(
-    at: Path, expected: dict[str, Any], came: dict[str, Any], *, whole: bool
+    at: Path, expected: dict[str, Any], actual: dict[str, Any], *, whole: bool
 ) -> Iterator[Difference]:
     """Compare objects field by field, as deep as they go."""
     for name, value in expected.items():
         below = (*at, name)
-        if name not in came:
+        if name not in actual:
             yield Difference(below, _text(value), NOTHING)
-        elif isinstance(value, dict) and isinstance(came[name], dict):
-            yield from _compare_fields(below, value, came[name], whole=whole)
-        elif not _equal(value, came[name]):
-            yield Difference(below, _text(value), _text(came[name]))
-    for name in came if whole else ():
+        elif isinstance(value, dict) and isinstance(actual[name], dict):
+            yield from _compare_fields(below, value, actual[name], whole=whole)
+        elif not _equal(value, actual[name]):
+            yield Difference(below, _text(value), _text(actual[name]))
+    for name in actual if whole else ():
         if name not in expected:
-            yield Difference(at, f"no field {name}", f"{name}: {_text(came[name])}")
+            yield Difference(at, f"no field {name}", f"{name}: {_text(actual[name])}")
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -204,8 +208,8 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _told(expected: Spec) -> str:
-    """What is expected of one thing, in the keys of the file."""
+def _given(expected: Spec) -> str:
+    """Return what is expected of one thing, with the keys that the file gives."""
     given = {name: getattr(expected, name) for name in expected.model_fields_set}
     return _whole({name: given[name] for name in type(expected).model_fields if name in given})
 

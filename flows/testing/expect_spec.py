@@ -85,7 +85,7 @@ class ExpectedAcknowledgement(Spec):
 
 
 class Expectation(Spec):
-    """What comes of the steps, each in the order of time; messages have numbers, from 1 on.
+    """What the pipeline does, each list in the order of time; messages have numbers, from 1 on.
 
     What is omitted is not compared, but for `dead_letters` and `unacknowledged`: there are none
     unless they are expected.

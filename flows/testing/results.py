@@ -1,4 +1,4 @@
-"""What came of the tests of files: for people, for programs, and as JUnit's XML. Pure."""
+"""The results of the tests of files: for people, for programs, and as JUnit's XML. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FoundDifference(msgspec.Struct):
     path: str
     """Of its key: `expect.documents[0].id`."""
     expected: str
-    came: str
+    actual: str
 
 
 class OneResult(msgspec.Struct):
@@ -56,10 +56,10 @@ class Tested(msgspec.Struct):
 
 
 def lines_of(file: str, difference: FoundDifference) -> Iterator[str]:
-    """Tell a difference in three lines."""
+    """Describe a difference in three lines."""
     yield f"{file}:{difference.line}: {difference.path}"
     yield f"  expected: {difference.expected}"
-    yield f"  came:     {difference.came}"
+    yield f"  actual:   {difference.actual}"
 
 
 def junit(tested: Tested) -> bytes:

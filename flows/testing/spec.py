@@ -18,7 +18,7 @@ from flows.testing.expect_spec import Expectation
 from flows.testing.steps_spec import StepSpec
 
 BEGINNING = "2026-01-01T00:00:00Z"
-"""When a test begins that does not say when: windows of whole hours begin there too."""
+"""When a test without `start` begins: windows of whole hours begin there too."""
 
 
 def _time(text: str) -> str:
@@ -28,7 +28,7 @@ def _time(text: str) -> str:
 
 
 class PipelineTest(Spec):
-    """What happens to a pipeline, and what comes of it, by a clock of its own."""
+    """What happens to a pipeline, and what it is expected to do, by a clock of its own."""
 
     elsewhere: ClassVar = instead_of(
         {
@@ -43,12 +43,12 @@ class PipelineTest(Spec):
     start: Annotated[str, AfterValidator(_time)] = BEGINNING
     """The time of day at which the test begins."""
     steps: Annotated[tuple[StepSpec, ...], Field(strict=False, min_length=1)]
-    """What happens, in order; messages of one moment, one behind the other, arrive together."""
+    """What happens, in order; consecutive messages of one moment arrive together."""
     until: Duration | None = None
     """When the test ends, counted from its beginning; omitted: when nothing is left to do, at most
     a day after the last step."""
     expect: Expectation
-    """What comes of it."""
+    """What the pipeline is expected to do."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
@@ -99,7 +99,7 @@ def is_file_of_tests(name: str) -> bool:
 
 
 def unknown_queues(tests: Sequence[PipelineTest], queues: Sequence[str]) -> Iterator[Problem]:
-    """Tell which messages arrive in a queue that the pipeline does not consume."""
+    """Yield a problem for each message in a queue that the pipeline does not consume."""
     for number, test in enumerate(tests):
         for at, step in enumerate(test.steps):
             if step.queue is not None and step.queue not in queues:

@@ -101,16 +101,16 @@ BODIES = ("body", "text", "base64")
 """The keys that make a message, of which it has one."""
 
 
-class OrderedAnswerSpec(Spec):
-    """What Elasticsearch answers to the next request that has so many documents."""
+class InjectedAnswerSpec(Spec):
+    """What Elasticsearch answers to the next request that has document number `item`."""
 
     elsewhere: ClassVar = instead_of(
         {"write status": "code http", "write item": "document position index"}
     )
 
     status: Annotated[int, Field(ge=400, le=599)]
-    """Status of HTTP. Of an item, 429 and 500 to 599 mean that its document is sent again, others
-    that it is refused. Of a whole request, 400 and 413 mean that it is sent again in halves."""
+    """Status of HTTP. For an item, 429 and 500 to 599 mean that its document is retried, others
+    that it is refused. For a whole request, 400 and 413 mean that it is retried in halves."""
     item: Number | None = None
     """Which document of the request it is about, counted from 1; omitted: the whole request."""
     times: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -132,18 +132,18 @@ class StepSpec(MessageSpec):
         }
     )
 
-    answer: OrderedAnswerSpec | None = None
+    answer: InjectedAnswerSpec | None = None
     """What Elasticsearch answers."""
     down: Duration | None = None
     """Elasticsearch answers nothing for so long."""
     lose_connection: bool = False
-    """The connection to RabbitMQ breaks and is there again at once; the broker redelivers what was
-    not acknowledged."""
+    """The connection to RabbitMQ breaks, and the job reconnects at once; the broker redelivers what
+    was not acknowledged."""
     crash: Duration | None = None
-    """The process ends, as by `kill -9`; so much later another one starts."""
+    """The process ends, as by `kill -9`; another one starts after this time."""
     stop: Duration | None = None
-    """The process drains, as by SIGTERM; so much later, or when it has ended, another one starts.
-    """
+    """The process drains, as by SIGTERM; another one starts after this time, but not before the
+    first one has ended."""
     complete: bool = False
     """All open groups are completed, as by SIGUSR1."""
 

@@ -43,7 +43,7 @@ def lines(result: RunResult) -> Iterable[str]:
         "ambiguous": verdict.ambiguous,
     }
     yield f"    {', '.join(f'{what}: {count:,}' for what, count in asides.items() if count)}"
-    yield from (f"    strange: {what}" for what in result.strange[:SHOWN])
+    yield from (f"    unexpected: {what}" for what in result.unexpected[:SHOWN])
     if result.good:
         return
     for what, numbers in (("lost", verdict.lost), ("twice", verdict.twice)):

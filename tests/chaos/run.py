@@ -55,7 +55,7 @@ class RunResult(NamedTuple):
     """Messages that were still in the queue after the last wait."""
     codes: list[int]
     """Exit codes of the last drain."""
-    strange: list[str]
+    unexpected: list[str]
     """Ends of the job without a cause, and faults that could not be caused."""
 
     @property
@@ -76,7 +76,9 @@ def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
         thread.start()
     try:
         until(lambda: watch.documents, 60)
-        faults, strange = _break(plan, FaultTargets(world, producer, supervisor, aggregate), folder)
+        faults, unexpected = _break(
+            plan, FaultTargets(world, producer, supervisor, aggregate), folder
+        )
         world.unblock()
         producer.stop()
         left = settle(world, supervisor, aggregate, SETTLED_WITHIN)
@@ -89,7 +91,7 @@ def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
     world.end()
     return RunResult(
         *(plan, faults, verdict, watch.longest, supervisor.lives, supervisor.stops()),
-        *(left, codes, supervisor.strange + strange),
+        *(left, codes, supervisor.unexpected + unexpected),
     )
 
 
@@ -113,7 +115,7 @@ def _spec(world: ChaosWorld, plan: RunPlan, folder: Path) -> Path:
 def _break(plan: RunPlan, targets: FaultTargets, folder: Path) -> tuple[Counter[str], list[str]]:
     """Run all lanes at once, until the time is over."""
     deadline = time.monotonic() + plan.seconds
-    truce, faults, strange = Truce(), Counter[str](), list[str]()
+    truce, faults, unexpected = Truce(), Counter[str](), list[str]()
 
     def lane(name: str) -> None:
         for fault in schedule(plan.seed, name, plan.kinds):
@@ -128,18 +130,18 @@ def _break(plan: RunPlan, targets: FaultTargets, folder: Path) -> tuple[Counter[
                 took = f"{time.monotonic() - begun:.1f} s"
                 log.write(f"{at} {fault.kind}, {took}: {times}\n")
 
-    _together([lambda name=name: lane(name) for name in LANES], strange)  # type: ignore[misc]
-    return faults, strange
+    _together([lambda name=name: lane(name) for name in LANES], unexpected)  # type: ignore[misc]
+    return faults, unexpected
 
 
-def _together(tasks: list[Callable[[], None]], strange: list[str]) -> None:
-    """Run all tasks at once; an error in causing a fault is recorded as strange."""
+def _together(tasks: list[Callable[[], None]], unexpected: list[str]) -> None:
+    """Run all tasks at once; an error in causing a fault is recorded as unexpected."""
 
     def guarded(task: Callable[[], None]) -> None:
         try:
             task()
         except Exception as error:  # noqa: BLE001  # the other lanes go on
-            strange.append(f"{type(error).__name__}: {error}")
+            unexpected.append(f"{type(error).__name__}: {error}")
 
     threads = [threading.Thread(target=guarded, args=(task,), daemon=True) for task in tasks]
     for thread in threads:

@@ -16,7 +16,7 @@ class Jobs(Protocol):
     """The interface of the jobs on the queue: a `Supervisor`, or several of them."""
 
     @property
-    def strange(self) -> list[str]:
+    def unexpected(self) -> list[str]:
         """Ends without a cause, and ends that took too long."""
 
     @property
@@ -54,9 +54,9 @@ class SeveralJobs:
         return sum(one.lives for one in self._all)
 
     @property
-    def strange(self) -> list[str]:
+    def unexpected(self) -> list[str]:
         """See `Supervisor`."""
-        return [what for one in self._all for what in one.strange]
+        return [what for one in self._all for what in one.unexpected]
 
     def kill(self, draw: float) -> None:
         """Kill one of the jobs."""

@@ -20,7 +20,6 @@ BLOCKED = "is blocked for writing by index.blocks"
 """Or if the index is blocked for writing then."""
 ENDS_WITHIN = 30.0
 """Seconds: when one process of a cluster has ended, so do the others."""
-DRAINED, NOT_DRAINED = 0, 3
 
 
 class Supervisor(threading.Thread):
@@ -35,15 +34,15 @@ class Supervisor(threading.Thread):
         self._jobs: list[JobProcess] = []
         self._ended_on_purpose = False
         self.lives = 0
-        """How often the job was started."""
-        self.strange: list[str] = []
+        """How many times the job was started."""
+        self.unexpected: list[str] = []
         """Ends without a cause, and ends that took too long."""
 
     def run(self) -> None:
         self._start()
         while not self._finished.wait(0.1):
             with self._lock:
-                self._look()
+                self._restart_ended()
 
     def kill(self, draw: float) -> None:
         """Kill one process with `kill -9`."""
@@ -116,7 +115,7 @@ class Supervisor(threading.Thread):
             for number, each in enumerate(arguments)
         ]
 
-    def _look(self) -> None:
+    def _restart_ended(self) -> None:
         if any(job.process.poll() is not None for job in self._jobs):
             self._end_all()
             self._start()
@@ -130,12 +129,12 @@ class Supervisor(threading.Thread):
         deadline = time.monotonic() + ENDS_WITHIN
         while any(job.process.poll() is None for job in self._jobs):
             if time.monotonic() > deadline:
-                self.strange.append(f"life {self.lives}: had to be killed")
+                self.unexpected.append(f"life {self.lives}: had to be killed")
                 break
             time.sleep(0.05)
         codes = [job.process.poll() for job in self._jobs]
         self._open.close()  # kills the remaining ones
         away = any(AWAY in job.log or BLOCKED in job.log for job in self._jobs)
         if not (self._ended_on_purpose or away or self._finished.is_set()):
-            self.strange.append(f"life {self.lives}: ended by itself, {codes}")
+            self.unexpected.append(f"life {self.lives}: ended by itself, {codes}")
         return [-1 if code is None else code for code in codes]

@@ -60,7 +60,7 @@ def test_a_list_has_names_and_patterns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "error"),
     [
         (["a", "b", "a"], "entries 1 and 3 of the list name the same queue: name each queue once"),
         (["a.{0..3}", "a.2"], "entries 1 and 2 of the list name the same queue"),
@@ -73,8 +73,8 @@ def test_a_list_has_names_and_patterns() -> None:
         ({"a": 1}, "valid tuple"),
     ],
 )
-def test_what_cannot_be_the_queues_of_a_job_is_refused(value: Any, told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_what_cannot_be_the_queues_of_a_job_is_refused(value: Any, error: str) -> None:
+    with pytest.raises(ValidationError, match=error):
         NAMES.validate_python(value)
 
 

@@ -37,7 +37,7 @@ class Answers:
         self._queue: queue.Queue[Answer] = queue.Queue()
         self.stored: list[int] = []
         self.rejected: dict[int, str] = {}
-        self.conflicts: dict[int, str | None] = {}
+        self.failed_claims: dict[int, str | None] = {}
 
     def __call__(self, answer: Answer) -> None:
         self._queue.put(answer)
@@ -47,9 +47,9 @@ class Answers:
         while not self._queue.empty():
             answer = self._queue.get()
             self.stored += answer.stored
-            self.conflicts |= answer.conflicts
+            self.failed_claims |= answer.failed_claims
             self.rejected |= {position: why.reason for position, why in answer.rejected}
-        return len(self.stored) + len(self.rejected) + len(self.conflicts)
+        return len(self.stored) + len(self.rejected) + len(self.failed_claims)
 
     def wait_for(self, count: int) -> None:
         until(lambda: self.take() >= count, timeout=60)
@@ -281,7 +281,7 @@ def claim(
     sink.flush()
     answers.wait_for(len(ids))
     assert not answers.rejected
-    found = {ids[position]: there for position, there in answers.conflicts.items()}
+    found = {ids[position]: there for position, there in answers.failed_claims.items()}
     return sorted(ids[position] for position in answers.stored), found
 
 

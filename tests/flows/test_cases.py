@@ -19,8 +19,8 @@ def test_case(name: str) -> None:
     life = CaseRun(case)
 
     missing = [one for one in case["expect"] if not any(matches(one, e) for e in life.events)]
-    strange = [e for e in life.events if not any(matches(one, e) for one in case["expect"])]
-    assert (missing, strange) == ([], [])
+    unexpected = [e for e in life.events if not any(matches(one, e) for one in case["expect"])]
+    assert (missing, unexpected) == ([], [])
     assert len(life.events) == len(case["expect"])
     assert life.open == case.get("open", 0)
 

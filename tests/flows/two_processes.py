@@ -1,4 +1,4 @@
-"""A job in memory for two processes: each has 500 messages, and only one is told to drain.
+"""A job in memory for two processes: each has 500 messages, and only one gets the request to drain.
 
 Bytewax chooses the process that aggregates and stores a consumer's messages; its own process
 acknowledges them.

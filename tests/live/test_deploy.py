@@ -16,7 +16,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.live
 
 
-def test_systemd_hears_when_the_job_is_ready_and_that_it_is_alive(
+def test_systemd_learns_when_the_job_is_ready_and_that_it_is_alive(
     rig: RabbitMQRig, events: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:

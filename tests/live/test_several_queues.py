@@ -174,8 +174,8 @@ def test_a_queue_that_is_deleted_holds_up_no_other(
         rest = [queue for queue in queues if queue != queues[3]]
         publish(rig, rest, range(10))
         until(lambda: events.count() == 10 * len(rest))
-        told = wait_for(job, "/health", 503, "NOT_FOUND")
-        assert f"{queues[3]}/000" in json.dumps(told["reasons"])
+        health = wait_for(job, "/health", 503, "NOT_FOUND")
+        assert f"{queues[3]}/000" in json.dumps(health["reasons"])
 
         rig.channel.queue_declare(queues[3], durable=True)
         rig.publish_to(queues[3], b'{"n":1000}')

@@ -45,7 +45,7 @@ MAX_SECONDS = 90
 
 PUBLISH_EVERY = 0.05
 """Seconds of events that are published together."""
-LOOK_EVERY = 0.5
+POLL_EVERY = 0.5
 """Seconds between two reads of the job's metrics."""
 
 EXIT_INTERRUPTED = 130
@@ -68,7 +68,7 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
         print_lines(report.introduction(events, seconds, _places(urls)))
         with job:
             last = watch(broker, job, day, port)
-            print("\nEach event is stored or parked. The job is told to stop (SIGTERM), drains,")
+            print("\nEach event is stored or parked. The job gets SIGTERM, drains,")
             job.drain()
             print("and has ended with exit code 0.")
         parked = broker.take_parked()
@@ -85,7 +85,7 @@ def demo(urls: dict[str, str], events: int, seconds: float) -> bool:
 
 def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.ShopEvent], port: int) -> Counters:
     """Publish each event when it is due, and show progress until all events have an outcome."""
-    began_at = look_at = time.monotonic()
+    began_at = poll_at = time.monotonic()
     published, seen = 0, Counters()
     with ProgressLine(sys.stdout) as progress:
         while True:
@@ -93,12 +93,12 @@ def watch(broker: DemoBroker, job: DemoJob, day: Sequence[shop.ShopEvent], port:
             due = bisect_right(day, now - began_at, key=attrgetter("due_at"))
             broker.publish(day[published:due])
             published = due
-            if now >= look_at:
-                look_at = now + LOOK_EVERY
-                seen = counters.look(port) or seen
+            if now >= poll_at:
+                poll_at = now + POLL_EVERY
+                seen = counters.fetch(port) or seen
                 progress.show(seen, now)
                 for warning in job.take_warnings():
-                    progress.say(warning)
+                    progress.print_above(warning)
                 job.check()
                 if seen.settled >= len(day) and not seen.open:
                     return seen

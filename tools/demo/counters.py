@@ -35,8 +35,8 @@ class Counters(NamedTuple):
         return self.stored + self.parked
 
 
-def look(port: int) -> Counters | None:
-    """Read the counters of a job on this machine; `None`: it does not answer, or not yet."""
+def fetch(port: int) -> Counters | None:
+    """Fetch the counters of a job on this machine; `None`: it does not answer, or not yet."""
     url = f"http://127.0.0.1:{port}/metrics"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:

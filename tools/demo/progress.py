@@ -21,22 +21,22 @@ class ProgressLine:
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._refreshes = out, out.isatty()
-        self._looks: deque[tuple[float, int]] = deque()
+        self._samples: deque[tuple[float, int]] = deque()
         self._line = ""
         self._printed_at = float("-inf")
 
     def show(self, counters: Counters, now: float) -> None:
         """Show a look that was taken `now`, in seconds of a clock that only goes forward."""
-        self._looks.append((now, counters.settled))
-        while len(self._looks) > 2 and now - self._looks[1][0] >= RATE_SECONDS:
-            self._looks.popleft()
+        self._samples.append((now, counters.settled))
+        while len(self._samples) > 2 and now - self._samples[1][0] >= RATE_SECONDS:
+            self._samples.popleft()
         self._line = _line(counters, self._rate())
         if self._refreshes:
             self._refresh()
         elif now - self._printed_at >= PLAIN_SECONDS:
             self._print(now)
 
-    def say(self, text: str) -> None:
+    def print_above(self, text: str) -> None:
         """Print something else, above the line."""
         if self._refreshes:
             self._out.write("\r\x1b[K")
@@ -50,11 +50,11 @@ class ProgressLine:
     def __exit__(self, *_: object) -> None:
         if self._refreshes:
             self._out.write("\n")
-        elif self._looks and self._looks[-1][0] > self._printed_at:
-            self._print(self._looks[-1][0])
+        elif self._samples and self._samples[-1][0] > self._printed_at:
+            self._print(self._samples[-1][0])
 
     def _rate(self) -> float:
-        (began_at, before), (now, settled) = self._looks[0], self._looks[-1]
+        (began_at, before), (now, settled) = self._samples[0], self._samples[-1]
         return (settled - before) / (now - began_at) if now > began_at else 0.0
 
     def _refresh(self) -> None:

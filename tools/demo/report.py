@@ -68,7 +68,7 @@ def parked_messages(parked: Sequence[Parked]) -> Iterator[str]:
 
 
 def conclusion(published: int, stored: int, parked: int) -> Iterator[str]:
-    """Say whether all events are stored or parked."""
+    """Report whether all events are stored or parked."""
     yield ""
     sum_ = f"{published:,} published, {stored:,} stored + {parked:,} parked"
     if published == stored + parked:

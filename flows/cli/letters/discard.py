@@ -86,12 +86,9 @@ def command(
     if letters.is_stream:
         raise Unavailable(f"queue {where.queue} is a stream, which removes only by its retention")
     if not browse.selected:
-        code = (
-            report_none_selected(selection, browse.kinds, where.queue)
-            if not as_json
-            else exit_codes.DONE
-        )
-        return _done(Discarded(where.queue, 0, to), as_json) if as_json else code
+        if as_json:
+            return _done(Discarded(where.queue, 0, to), as_json)
+        return report_none_selected(selection, browse.kinds, where.queue)
     _keep(to, ())  # find out that the file is not writable before anything is removed
     if not yes:
         print_kinds(found.sorted(), now)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from connectors.elasticsearch.backlog import COMPANY_SECONDS, SMALL_BYTES, Backlog
+from connectors.elasticsearch.backlog import LINGER_SECONDS, SMALL_BYTES, Backlog
 from connectors.elasticsearch.bulk_request import BulkLines
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Documents
@@ -22,8 +22,8 @@ def batch(*sizes: int) -> Batch:
     return Batch(Documents(sources, None, None), None, OVERHEAD)
 
 
-def backlog(bytes_max: int = MAX, ordered: bool = False) -> Backlog:
-    return Backlog(bytes_max, ordered)
+def backlog(max_bytes: int = MAX, ordered: bool = False) -> Backlog:
+    return Backlog(max_bytes, ordered)
 
 
 def content(request: Request | None) -> list[tuple[Batch, list[int]]] | None:
@@ -76,7 +76,7 @@ def test_small_batches_wait_and_share_a_request() -> None:
     some.add(first, 1.0)
     some.add(second, 1.004)
 
-    assert some.due_at(in_flight=1) == 1.0 + COMPANY_SECONDS
+    assert some.due_at(in_flight=1) == 1.0 + LINGER_SECONDS
     assert some.take(1.004, in_flight=1) is None
     assert some.due_at(in_flight=0) == float("-inf")
     assert content(some.take(1.004, in_flight=0)) == [(first, [0]), (second, [0, 1])]
@@ -87,7 +87,7 @@ def test_small_batches_do_not_wait_long_for_a_slow_request() -> None:
     some.add(first, 1.0)
     some.add(second, 1.004)
 
-    taken = some.take(1.0 + COMPANY_SECONDS, in_flight=1)
+    taken = some.take(1.0 + LINGER_SECONDS, in_flight=1)
 
     assert content(taken) == [(first, [0]), (second, [0, 1])]
 
@@ -112,7 +112,7 @@ def test_small_batches_wait_until_they_are_large_together() -> None:
 
 def test_small_batches_share_a_request_while_none_may_start() -> None:
     """As many as fit into a request: the wait costs nothing then."""
-    some, windows = backlog(bytes_max=SMALL_BYTES), [batch(SMALL_BYTES // 4) for _ in range(6)]
+    some, windows = backlog(max_bytes=SMALL_BYTES), [batch(SMALL_BYTES // 4) for _ in range(6)]
     for window in windows:
         some.add(window, 1.0)
 
@@ -140,7 +140,7 @@ def test_flush_ends_the_wait() -> None:
 
 
 def test_a_large_batch_is_split_at_the_largest_request_size() -> None:
-    some, window = backlog(bytes_max=1000), batch(400, 400, 400, 1000, 5000, 20, 980, 20)
+    some, window = backlog(max_bytes=1000), batch(400, 400, 400, 1000, 5000, 20, 980, 20)
     some.add(window, 1.0)
 
     cuts = [positions for ((_, positions),) in take_all(some, 1.0)]
@@ -174,7 +174,7 @@ def test_a_retry_waits_until_it_is_due_and_is_sent_first() -> None:
 
 
 def test_retries_of_one_kind_share_a_request() -> None:
-    some, one, other = backlog(bytes_max=1000), batch(400), batch(400)
+    some, one, other = backlog(max_bytes=1000), batch(400), batch(400)
     for due_at, part in (
         (3.0, RequestPart(one, [0])),
         (2.0, RequestPart(other, [0])),
@@ -213,7 +213,7 @@ def test_small_batches_join_the_request_of_a_retry() -> None:
 
 
 def test_joining_documents_do_not_exceed_the_largest_request_size() -> None:
-    some, window, next_one = backlog(bytes_max=1000), batch(600), batch(600)
+    some, window, next_one = backlog(max_bytes=1000), batch(600), batch(600)
     requeue_part(some, RequestPart(window, [0]), 3.0, refusals=0)
     some.add(next_one, 1.0)
 
@@ -318,8 +318,8 @@ class AgainstAModel(RuleBasedStateMachine):
 
     @hypothesis.stateful.initialize(ordered=st.booleans())
     def begin(self, ordered: bool) -> None:
-        self.bytes_max, self.ordered = 2 * SMALL_BYTES, ordered
-        self.backlog = Backlog(self.bytes_max, ordered)
+        self.max_bytes, self.ordered = 2 * SMALL_BYTES, ordered
+        self.backlog = Backlog(self.max_bytes, ordered)
 
     @rule(sizes=st.lists(st.sampled_from([100, 20_000, 70_000, 200_000]), min_size=1, max_size=6))
     def add(self, sizes: list[int]) -> None:
@@ -332,7 +332,7 @@ class AgainstAModel(RuleBasedStateMachine):
     def flush(self) -> None:
         self.backlog.flush()
 
-    @rule(after=st.sampled_from([0.0, COMPANY_SECONDS / 2, COMPANY_SECONDS, 5.0]))
+    @rule(after=st.sampled_from([0.0, LINGER_SECONDS / 2, LINGER_SECONDS, 5.0]))
     def wait(self, after: float) -> None:
         self.now += after
 
@@ -345,7 +345,7 @@ class AgainstAModel(RuleBasedStateMachine):
             return
         assert due_at is not None
         assert due_at <= self.now
-        assert request.size <= self.bytes_max or request.documents == 1
+        assert request.size <= self.max_bytes or request.documents == 1
         first_times = [part for part in request.parts if part.attempts == 1]
         if self.ordered:
             assert not first_times or len(first_times) == len(request.parts)

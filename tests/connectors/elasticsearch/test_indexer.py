@@ -103,15 +103,15 @@ def build(cluster: Cluster) -> Iterator[Build]:
     """Make an indexer whose retries are due at once."""
     built = []
 
-    def make(concurrency: int = 4, company_seconds: float = 60.0, **options: Any) -> Indexer:
-        options = {"action": "index", "bytes_max": 10**6, "draw": lambda: 0.0, **options}
+    def make(concurrency: int = 4, linger_seconds: float = 60.0, **options: Any) -> Indexer:
+        options = {"action": "index", "max_bytes": 10**6, "draw": lambda: 0.0, **options}
         built.append(
             Indexer(
                 cluster.send,
                 read=cluster.read,
                 index="events",
                 concurrency=concurrency,
-                company_seconds=company_seconds,
+                linger_seconds=linger_seconds,
                 **options,
             )
         )
@@ -169,7 +169,7 @@ def test_a_small_window_is_sent_at_once(cluster: Cluster, build: Build) -> None:
 def test_a_small_window_does_not_wait_long_for_a_slow_request(
     cluster: Cluster, build: Build
 ) -> None:
-    indexer = build(company_seconds=0.01)
+    indexer = build(linger_seconds=0.01)
     occupy(indexer, cluster)
 
     indexer.submit(documents(0, 1, SMALL), CollectedAnswers())
@@ -212,7 +212,7 @@ def test_up_to_concurrency_requests_are_in_flight(
 
 
 def test_pace_reports_what_may_be_in_flight(cluster: Cluster, build: Build) -> None:
-    indexer = build(concurrency=4, bytes_max=1_000_000)
+    indexer = build(concurrency=4, max_bytes=1_000_000)
     assert indexer.pace() == SinkPace(0, 4, 1_000_000)
 
     occupy(indexer, cluster)
@@ -346,7 +346,7 @@ def test_large_requests_that_break_the_connection_become_smaller(
     cluster.script = [store] * 1000
     answers = CollectedAnswers()
 
-    build(bytes_max=10**7).submit(documents(0, 100, size=5_000_000), answers)
+    build(max_bytes=10**7).submit(documents(0, 100, size=5_000_000), answers)
 
     until(lambda: len(answers) == 100)
     assert sorted(answers.stored) == [*range(100)]
@@ -638,7 +638,7 @@ def test_no_document_overtakes_another_with_its_id(
         return store(lines)
 
     cluster.script = [*[misbehave] * 300, *[store] * 10_000]
-    indexer, answers = build(company_seconds=0.001, action=action), []
+    indexer, answers = build(linger_seconds=0.001, action=action), []
     for first in range(0, 1000, 20):
         names = [chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(20)]
         sources = [
@@ -727,7 +727,7 @@ def test_documents_withdrawn_in_flight_get_no_answer(cluster: Cluster, build: Bu
 
 def test_a_reply_may_withdraw_the_other_documents(cluster: Cluster, build: Build) -> None:
     received: list[Answer] = []
-    indexer = build(bytes_max=60_000)
+    indexer = build(max_bytes=60_000)
 
     def reply(answer: Answer) -> None:
         received.append(answer)
@@ -852,7 +852,7 @@ def test_each_document_is_answered_once_whatever_happens(
         return cluster.store(documents, statuses)
 
     cluster.script = [misbehave] * 300
-    indexer = build(company_seconds=0.001, bytes_max=200_000)
+    indexer = build(linger_seconds=0.001, max_bytes=200_000)
     submitted: list[tuple[int, int, CollectedAnswers]] = []
     for first in range(0, 2000, 40):
         submitted.append((first, chance.randint(1, 40), CollectedAnswers()))

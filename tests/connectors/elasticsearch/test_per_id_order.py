@@ -43,30 +43,30 @@ def test_different_ids_do_not_affect_each_other() -> None:
     order = PerIdOrder(MAX_BYTES)
     first, second = whole(batch(0, "a", "b", None)), whole(batch(1, "c", None))
 
-    assert order.claim(first) == (first, {"a", "b"})
-    assert order.claim(second) == (second, {"c"})
+    assert order.take_names(first) == (first, {"a", "b"})
+    assert order.take_names(second) == (second, {"c"})
     assert order.held == []
 
 
 def test_a_document_waits_for_an_earlier_one_with_its_id() -> None:
     order = PerIdOrder(MAX_BYTES)
-    order.claim(whole(batch(0, "a", "b")))
+    order.take_names(whole(batch(0, "a", "b")))
 
-    parts, names = order.claim(whole(batch(1, "b", "c", None)))
+    parts, names = order.take_names(whole(batch(1, "b", "c", None)))
 
     assert (places(parts), names) == ([(1, 1), (1, 2)], {"c"})
     assert places(order.held) == [(1, 0)]
     (freed,) = order.release({"a", "b"})
     assert (places(freed.parts), freed.names) == ([(1, 0)], {"b"})
     assert order.release({"b"}) == []
-    assert order.claim(whole(batch(2, "b")))[1] == {"b"}
+    assert order.take_names(whole(batch(2, "b")))[1] == {"b"}
 
 
 def test_waiting_documents_are_sent_together_in_order_of_arrival() -> None:
     order = PerIdOrder(MAX_BYTES)
-    order.claim(whole(batch(0, "a", "b")))
+    order.take_names(whole(batch(0, "a", "b")))
     for number in (1, 2):
-        order.claim(whole(batch(number, "b", "a", "b")))
+        order.take_names(whole(batch(number, "b", "a", "b")))
 
     (freed,) = order.release({"a", "b"})
 
@@ -75,8 +75,8 @@ def test_waiting_documents_are_sent_together_in_order_of_arrival() -> None:
 
 def test_waiting_documents_do_not_exceed_the_largest_request_size() -> None:
     order = PerIdOrder(MAX_BYTES)
-    order.claim(whole(batch(0, "a")))
-    order.claim(whole(batch(1, "a", "a", "a", "a", "a", size=MAX_BYTES // 2)))
+    order.take_names(whole(batch(0, "a")))
+    order.take_names(whole(batch(1, "a", "a", "a", "a", "a", size=MAX_BYTES // 2)))
 
     sent = []
     while freed := order.release({"a"}):
@@ -88,13 +88,13 @@ def test_waiting_documents_do_not_exceed_the_largest_request_size() -> None:
 def test_documents_that_replace_each_other_share_a_request() -> None:
     order, parts = PerIdOrder(MAX_BYTES), whole(batch(0, "a", "a"))
 
-    assert order.claim(parts) == (parts, {"a"})
+    assert order.take_names(parts) == (parts, {"a"})
 
 
 def test_documents_that_do_not_replace_each_other_wait() -> None:
     order = PerIdOrder(MAX_BYTES)
 
-    parts, _ = order.claim(whole(batch(0, "a", "b", "a", "a", replacing=False)))
+    parts, _ = order.take_names(whole(batch(0, "a", "b", "a", "a", replacing=False)))
 
     assert places(parts) == [(0, 0), (0, 1)]
     for position in (2, 3):
@@ -106,7 +106,7 @@ def test_documents_that_do_not_replace_each_other_wait() -> None:
 def test_a_document_waits_for_an_earlier_one_that_waits() -> None:
     order, update = PerIdOrder(MAX_BYTES), batch(1, "a", replacing=False)
 
-    parts, _ = order.claim([*whole(batch(0, "a")), *whole(update), *whole(batch(2, "a"))])
+    parts, _ = order.take_names([*whole(batch(0, "a")), *whole(update), *whole(batch(2, "a"))])
 
     assert places(parts) == [(0, 0)]
     assert places(order.held) == [(1, 0), (2, 0)]
@@ -114,21 +114,21 @@ def test_a_document_waits_for_an_earlier_one_that_waits() -> None:
 
 def test_a_withdrawn_document_delays_no_other() -> None:
     order, gone = PerIdOrder(MAX_BYTES), batch(1, "a", "b")
-    order.claim(whole(batch(0, "a", "b")))
-    order.claim(whole(gone))
-    order.claim(whole(batch(2, "a")))
+    order.take_names(whole(batch(0, "a", "b")))
+    order.take_names(whole(gone))
+    order.take_names(whole(batch(2, "a")))
     gone.withdrawn = True
 
     (freed,) = order.release({"a", "b"})
 
     assert places(freed.parts) == [(2, 0)]
-    assert order.claim(whole(batch(3, "b")))[1] == {"b"}
+    assert order.take_names(whole(batch(3, "b")))[1] == {"b"}
 
 
 def test_halves_of_a_request_do_not_share_an_id() -> None:
     """Both halves may be in flight at the same time."""
     order = PerIdOrder(MAX_BYTES)
-    parts, names = order.claim(whole(batch(0, "a", "b", "b", "c", "a", None)))
+    parts, names = order.take_names(whole(batch(0, "a", "b", "b", "c", "a", None)))
 
     first, second = order.share(Request(parts, names).halves())
 
@@ -139,7 +139,7 @@ def test_halves_of_a_request_do_not_share_an_id() -> None:
 
 def request(*names: str | None) -> Request:
     order = PerIdOrder(MAX_BYTES)
-    return Request(*order.claim(whole(batch(0, *names))))
+    return Request(*order.take_names(whole(batch(0, *names))))
 
 
 def test_a_document_that_a_later_one_has_replaced_is_not_retried() -> None:

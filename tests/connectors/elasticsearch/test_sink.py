@@ -98,5 +98,5 @@ def test_documents_rejected_at_once_do_not_hide_the_conflicts_of_others(node: Ht
         sink.submit(Documents(sources, None, ["a", "b"], claims=claims), answers)
         answers.wait_for(2)
 
-    assert answers.conflicts == {1: "theirs"}
+    assert answers.failed_claims == {1: "theirs"}
     assert [*answers.rejected] == [0]

@@ -58,7 +58,7 @@ def test_each_step_waits_until_half_is_settled() -> None:
 
 
 def test_a_window_that_waits_for_more_messages_gets_more() -> None:
-    """After a second; after three seconds if its messages came back three times."""
+    """After a second; after three seconds if its messages were delivered three times before."""
     slow_start = SlowStart(MOST)
     slow_start.arrived([message()], now=0.0)
     slow_start.update(held=1, now=0.9)
@@ -92,7 +92,7 @@ def test_a_lost_connection_is_no_crash() -> None:
     st.integers(1, 65535),
     st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.floats(0, 5))),
 )
-def test_slow_start_never_shrinks_and_never_lets_in_too_many(
+def test_slow_start_never_shrinks_and_never_admits_too_many(
     most: int, moments: list[tuple[bool, int, float]]
 ) -> None:
     slow_start, now = SlowStart(most), 0.0
@@ -139,7 +139,7 @@ def test_redelivered_messages_start_a_slow_start() -> None:
     assert any_redelivered([new, message(), new])
 
 
-def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
+def test_a_probe_admits_one_message_until_it_is_accepted() -> None:
     """With any consumer before, and any small prefetch."""
     slow_start = SlowStart(50, probe=True)
     slow_start.arrived([message(1)], now=0.0)
@@ -153,7 +153,7 @@ def test_a_probe_lets_in_one_message_until_it_is_accepted() -> None:
     assert slow_start.over
 
 
-def test_a_probe_whose_window_waits_for_more_lets_in_more() -> None:
+def test_a_probe_whose_window_waits_for_more_admits_more() -> None:
     """A window by count alone never completes with one message."""
     slow_start, steps = SlowStart(60, probe=True), [1]
     slow_start.arrived([message(1)], now=0.0)

@@ -1,4 +1,4 @@
-"""The consumers of RabbitMQ's queues, and what is asked of the broker for each queue."""
+"""The consumers of RabbitMQ's queues, and the requests to the broker for each queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def spec(**keys: Any) -> RabbitMQSource:
 
 
 class RecordingChannel:
-    """Writes down which queues are declared, bound or asked for."""
+    """Records which queues are declared, bound or looked up."""
 
     def __init__(self) -> None:
         self.declared: list[tuple[str, bool]] = []

@@ -73,7 +73,7 @@ class WatchedJob:
         )
         self.sink = self.accounts.of_sink()
         self.now = 0.0
-        self.turns = True
+        self.runs = True
         self.logged: list[str] = []
 
     def _blocked(self, now: float) -> list[Blocked]:
@@ -93,7 +93,7 @@ class WatchedJob:
     def pass_time(self, seconds: int) -> None:
         for _ in range(seconds):
             self.now += 1
-            if self.turns:
+            if self.runs:
                 for consumer in self.accounts.consumers.values():
                     consumer.take([])
             self.logged += self.health.check(self.now, NOON + self.now)
@@ -197,7 +197,7 @@ def test_a_dataflow_that_hangs_is_reported() -> None:
     watched = WatchedJob()
     watched.connect()
     watched.pass_time(10)
-    watched.turns = False
+    watched.runs = False
     watched.pass_time(31)
     assert watched.reasons() == ["the dataflow has not polled q/0 for 31 s"]
 
@@ -364,7 +364,7 @@ def test_only_a_dataflow_that_stands_still_asks_for_a_restart() -> None:
     assert watched.reasons() != []
     assert watched.health.live() == (True, {"live": True, "reasons": []})
 
-    watched.turns = False
+    watched.runs = False
     watched.pass_time(31)
 
     is_live, page = watched.health.live()

@@ -48,10 +48,10 @@ orders.test.yaml
   failed  an index of its own
     orders.test.yaml:7: expect.documents[0].index
       expected: "returns"
-      came:     "orders"
+      actual:   "orders"
     orders.test.yaml:8: expect.documents[0].source.line
       expected: 2
-      came:     1
+      actual:   1
 """
 
 
@@ -114,7 +114,7 @@ def test_json_has_the_shape_that_is_documented(folder: Path) -> None:
         "line": 7,
         "path": "expect.documents[0].index",
         "expected": '"returns"',
-        "came": '"orders"',
+        "actual": '"orders"',
     }
     assert result["files"][1]["pipeline"] == "orders.yaml"
 
@@ -133,7 +133,7 @@ def test_junit_has_a_case_for_each_test(folder: Path) -> None:
     assert failure is not None
     assert (case.get("name"), case.get("line")) == ("an index of its own", "2")
     assert failure.get("message") == "orders.test.yaml:7: expect.documents[0].index"
-    assert '  expected: "returns"\n  came:     "orders"' in str(failure.text)
+    assert '  expected: "returns"\n  actual:   "orders"' in str(failure.text)
 
     told = hopper("test", "--junit", "nowhere/results.xml", folder=folder)
     assert told.code == 2

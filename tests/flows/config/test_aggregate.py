@@ -413,7 +413,7 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         f"{WINDOW}\nreduce: builtins:len",
-        "7:11: aggregate.reduce: asked about one empty document, it returned 1, which is no dict",
+        "7:11: aggregate.reduce: called with one empty document, it returned 1, which is no dict",
     ),
     (f"{WINDOW}\nsummary: {{key: id}}", "7:12: aggregate.summary: needs reduce"),
 ]

@@ -8,7 +8,7 @@ from flows.process.access import is_own_host, refusal_of_change
 
 
 @pytest.mark.parametrize(
-    ("asked", "is_own"),
+    ("host", "is_own"),
     [
         ("", True),
         ("localhost", True),
@@ -26,8 +26,8 @@ from flows.process.access import is_own_host, refusal_of_change
         ("[attacker.example]", False),
     ],
 )
-def test_a_request_for_a_foreign_host_is_recognised(asked: str, is_own: bool) -> None:
-    assert is_own_host(asked, {"node-7", "hopper.orders.svc"}) is is_own
+def test_a_request_for_a_foreign_host_is_recognised(host: str, is_own: bool) -> None:
+    assert is_own_host(host, {"node-7", "hopper.orders.svc"}) is is_own
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_change_needs_this_machine_or_the_token(
     [("http://127.0.0.1:9100", True), ("https://attacker", False), ("null", False)],
 )
 def test_a_page_of_another_site_changes_nothing(origin: str, may: bool) -> None:
-    """Not even with the token, which a page could have been told."""
+    """Not even with the token, which a page could know."""
     refusal = refusal_of_change(
         peer="127.0.0.1",
         host="127.0.0.1:9100",

@@ -65,5 +65,5 @@ def test_systemd_hears_of_each_check(tmp_path: Path) -> None:
         stop.request("SIGTERM")
         watch.check(1.0, 1.0)
 
-        heard = [systemd.recv(100) for _ in range(3)]
-    assert heard == [b"WATCHDOG=1", b"STOPPING=1", b"WATCHDOG=1"]
+        received = [systemd.recv(100) for _ in range(3)]
+    assert received == [b"WATCHDOG=1", b"STOPPING=1", b"WATCHDOG=1"]

@@ -82,16 +82,16 @@ def test_a_request_for_a_foreign_host_is_refused(page: str) -> None:
     """It may come from a page on the Internet, in the browser of someone who may read this port."""
     pages: dict[str, Page] = {"/health": lambda: (True, {})}
     url = serve("127.0.0.1", free_ports(1)[0], pages, allowed_hosts=["hopper.orders.svc"])
-    asked = urllib.request.Request(url + page, headers={"Host": "attacker.example"})
+    request = urllib.request.Request(url + page, headers={"Host": "attacker.example"})
 
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(asked)
+        urllib.request.urlopen(request)
     with refused.value as answer:
         reason = b"'attacker.example' is not among metrics.allowed_hosts\n"
         assert (answer.code, answer.read()) == (403, reason)
 
-    asked = urllib.request.Request(f"{url}/health", headers={"Host": "hopper.orders.svc"})
-    with urllib.request.urlopen(asked) as answer:
+    request = urllib.request.Request(f"{url}/health", headers={"Host": "hopper.orders.svc"})
+    with urllib.request.urlopen(request) as answer:
         assert answer.status == 200
 
 

@@ -19,7 +19,7 @@ class Systemd:
         self._socket.bind(address)
         self._socket.setblocking(False)
 
-    def heard(self) -> list[str]:
+    def received(self) -> list[str]:
         """The messages since the last call."""
         messages = []
         while True:
@@ -50,13 +50,13 @@ def test_it_hears_once_that_the_process_is_ready_and_once_that_it_stops(
     notifier = Notifier({"NOTIFY_SOCKET": address})
 
     notifier.tell(live=False, ready=False, stopping=False)
-    assert systemd.heard() == []
+    assert systemd.received() == []
     for _ in range(2):
         notifier.tell(live=False, ready=True, stopping=False)
-    assert systemd.heard() == ["READY=1"]
+    assert systemd.received() == ["READY=1"]
     for _ in range(2):
         notifier.tell(live=False, ready=False, stopping=True)
-    assert systemd.heard() == ["STOPPING=1"]
+    assert systemd.received() == ["STOPPING=1"]
 
 
 def test_the_watchdog_hears_of_the_process_as_long_as_it_is_live(
@@ -66,9 +66,9 @@ def test_the_watchdog_hears_of_the_process_as_long_as_it_is_live(
 
     for _ in range(2):
         notifier.tell(live=True, ready=False, stopping=False)
-    assert systemd.heard() == ["WATCHDOG=1"] * 2
+    assert systemd.received() == ["WATCHDOG=1"] * 2
     notifier.tell(live=False, ready=False, stopping=False)
-    assert systemd.heard() == []
+    assert systemd.received() == []
 
 
 def test_without_systemd_nothing_is_sent() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from connectors.memory.request import BulkRequest, OrderedAnswer
+from connectors.memory.request import BulkRequest, InjectedAnswer
 from connectors.message import Properties
 from flows.simulation.in_memory import StoreForElasticsearch
 from flows.simulation.simulation import Simulation
@@ -81,7 +81,7 @@ def test_an_update_changes_the_document_that_is_there() -> None:
 
 def test_what_is_sent_again_is_a_request_too() -> None:
     some = simulation(id={"field": "n"})
-    some.store.answer(OrderedAnswer(429, item=2))
+    some.store.answer(InjectedAnswer(429, item=2))
     publish(some, {"n": 1}, {"n": 2})
     some.pass_to(1.0)
 
@@ -102,7 +102,7 @@ def test_a_request_to_a_store_that_is_down_has_no_answer() -> None:
 
 
 def test_messages_keep_their_numbers() -> None:
-    """Through a lost connection; so it is told which ones are acknowledged."""
+    """Through a lost connection; so a report can name the acknowledged ones."""
     some = simulation()
     publish(some, {"n": 1})
     some.cut()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.memory.delivery import Settled
-from connectors.memory.request import OrderedAnswer
+from connectors.memory.request import InjectedAnswer
 from connectors.memory.store import Stored
 from connectors.message import Properties
 from flows.simulation.simulation import Left, Simulation
@@ -88,8 +88,8 @@ def test_groups_are_recorded_with_the_rule_that_completed_them() -> None:
 def test_a_throttled_document_is_retried() -> None:
     """And no message is acknowledged before its own document is stored."""
     some = simulation()
-    some.store.answer(OrderedAnswer(429, item=3))
-    some.store.answer(OrderedAnswer(429, item=1))  # of the request with the retried document
+    some.store.answer(InjectedAnswer(429, item=3))
+    some.store.answer(InjectedAnswer(429, item=1))  # of the request with the retried document
     publish(some, 1, 2, 3)
     some.pass_to(5.0)
 
@@ -99,7 +99,7 @@ def test_a_throttled_document_is_retried() -> None:
 
 def test_a_refused_document_is_parked() -> None:
     some = simulation()
-    some.store.answer(OrderedAnswer(400, item=2))
+    some.store.answer(InjectedAnswer(400, item=2))
     publish(some, 1, 2, 3)
 
     [parked] = some.queue.parked
@@ -111,7 +111,7 @@ def test_a_refused_document_is_parked() -> None:
 def test_a_request_that_is_too_large_is_halved(status: int) -> None:
     """Down to the refused document."""
     some = simulation()
-    some.store.answer(OrderedAnswer(status, times=2))  # of all three, and of the first one
+    some.store.answer(InjectedAnswer(status, times=2))  # of all three, and of the first one
     publish(some, 1, 2, 3)
 
     [parked] = some.queue.parked
@@ -121,7 +121,7 @@ def test_a_request_that_is_too_large_is_halved(status: int) -> None:
 
 def test_a_request_that_fails_as_a_whole_is_retried_unchanged() -> None:
     some = simulation()
-    some.store.answer(OrderedAnswer(503, times=2))
+    some.store.answer(InjectedAnswer(503, times=2))
     publish(some, 1, 2, 3)
     assert stored(some) == []
 

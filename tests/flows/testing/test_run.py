@@ -116,7 +116,7 @@ def test_a_test_that_is_right_passes(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expect", "at", "expected", "came"),
+    ("expect", "at", "expected", "actual"),
     [
         ({"documents": []}, ("documents",), "nothing", '{"at": "0ms", "index": "a", "id": "1"'),
         (
@@ -183,14 +183,14 @@ def test_a_test_that_is_right_passes(name: str) -> None:
     ids=str,
 )
 def test_a_difference_is_told(
-    expect: dict[str, Any], at: tuple[Any, ...], expected: str, came: str
+    expect: dict[str, Any], at: tuple[Any, ...], expected: str, actual: str
 ) -> None:
     test = parsed(f"{THREE}\nexpect: {{}}")
     wanted = Expectation.model_validate(_durations(expect))
     found = run(PIPELINE, test.model_copy(update={"expect": wanted}))
 
     matching = [one for one in found if one.at == at or (at[0] is ... and one.at[-1] == at[-1])]
-    assert [(one.expected, one.came.startswith(came)) for one in matching[:1]] == [
+    assert [(one.expected, one.actual.startswith(actual)) for one in matching[:1]] == [
         (expected, True)
     ], found
 
@@ -208,7 +208,7 @@ def test_a_dead_letter_that_is_not_expected_is_a_difference() -> None:
     [found] = run(PIPELINE, parsed("steps: [{text: '1', headers: {a: 1}}]\nexpect: {}"))
 
     assert (found.at, found.expected) == (("dead_letters",), "nothing")
-    assert '"reason": "missing_id: ' in found.came
+    assert '"reason": "missing_id: ' in found.actual
 
 
 def test_nor_may_a_message_stay_open_unsaid() -> None:

@@ -44,7 +44,7 @@ def test_warnings_are_printed_above_the_line() -> None:
 
     with ProgressLine(out) as progress:
         progress.show(Counters(), now=0)
-        progress.say("WARNING")
+        progress.print_above("WARNING")
 
     above, line, _ = out.getvalue().split("\n")
     assert above.endswith("  WARNING")
