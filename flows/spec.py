@@ -11,13 +11,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from connectors.elasticsearch.setup.spec import ElasticsearchSetup
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.spec import OneOf, Problem, Spec, instead_of
 from connectors.units import Duration
-from flows.config import cross_checks
+from flows.config import cross_checks, cross_checks_setup
 from flows.config.aggregate import AggregateSpec
 from flows.config.problems import path_text, validate, warnings_of
 from flows.config.yaml import read
@@ -157,11 +158,14 @@ class Pipeline(Spec):
     """Where the process answers Prometheus and health checks; omitted: nowhere."""
     log: LogSpec = LogSpec()
     """How the process logs."""
+    setup: ElasticsearchSetup | None = None
+    """What `hopper setup` prepares in Elasticsearch; the job ignores it."""
 
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
         source, sink = self.source.chosen, self.sink.elasticsearch
         yield from cross_checks.problems(source, self.aggregate, sink)
+        yield from cross_checks_setup.problems(self.setup, sink)
         rabbitmq, parked = self.source.rabbitmq, self.dead_letter and self.dead_letter.rabbitmq
         if parked and not rabbitmq:
             yield Problem(("dead_letter", "rabbitmq"), "needs source.rabbitmq")

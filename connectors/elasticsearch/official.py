@@ -69,6 +69,8 @@ class PlainClient(Elasticsearch):
         Raises:
             TransportError: there is no answer.
         """
+        if path.startswith("/_resolve/index/"):
+            method = "GET"  # the client sends POST, which version 8 refuses
         query = "&".join(f"{name}={_query_text(value)}" for name, value in (params or {}).items())
         target = f"{path}?{query}" if query else path
         encoded = None if body is None else msgspec.json.encode(body)

@@ -12,5 +12,7 @@ PARTLY = 3
 """Some of the selected dead letters stay in the queue."""
 FAILED = 4
 """A test of a pipeline failed."""
+DIFFERS = 5
+"""The command has found differences, and they remain."""
 INTERRUPTED = 130
 """Ctrl-C, or no answer to a question; what the command did before stays done."""

@@ -15,7 +15,7 @@ from flows.cli.output import print_json
 def of_results() -> dict[str, Any]:
     """Return the type that each command prints with `--json`, by the name of the command."""
     from flows import graph  # noqa: PLC0415
-    from flows.cli import check, pausing, try_sample, version  # noqa: PLC0415  # only if needed
+    from flows.cli import check, pausing, setup, try_sample, version  # noqa: PLC0415  # only if needed
     from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
     from flows.testing import results  # noqa: PLC0415
 
@@ -28,6 +28,7 @@ def of_results() -> dict[str, Any]:
         "graph": graph.Graph,
         "pause": pausing.Changed,
         "resume": pausing.Changed,
+        "setup": setup.SetUp,
         "test": results.Tested,
         "try": try_sample.Tried,
         "version": version.Versions,

@@ -23,23 +23,11 @@ from tests.connectors.elasticsearch.http_node import no_server
 from tests.contract.sink import Answers, SinkContract, documents
 from tests.live.forwarder import Forwarder
 from tests.live.store import PASSWORD, StoreClient
+from tests.live.versions import VERSIONS
 from tests.waiting import until
 from tools.local import elasticsearch as local
-from tools.local.java import find_java, oldest_java
 
 pytestmark = pytest.mark.live
-
-VERSIONS = [
-    pytest.param(
-        version,
-        marks=pytest.mark.skipif(
-            find_java(oldest_java(version)) is None,
-            reason=f"Elasticsearch {version} needs Java {oldest_java(version)}",
-        ),
-    )
-    for version in ("9.5.0", "8.19.21")
-]
-
 
 DEFAULT, COMPRESSED = Bulk(), Bulk(compress="gzip")
 

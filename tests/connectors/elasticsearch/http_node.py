@@ -43,6 +43,9 @@ class HttpNode:
             def do_POST(self) -> None:
                 self.do_GET()
 
+            def do_PUT(self) -> None:
+                self.do_GET()
+
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass
 

@@ -56,7 +56,8 @@ class Requests {
             new Handler("list_all", List.of(Method.GET), ALL_STREAMS, this::listDataStreams),
             new Handler("list", List.of(Method.GET), ONE_STREAM, this::listDataStreams),
             new Handler("create", List.of(Method.PUT), ONE_STREAM, this::createDataStream),
-            new Handler("delete", List.of(Method.DELETE), ONE_STREAM, this::deleteDataStreams));
+            new Handler("delete", List.of(Method.DELETE), ONE_STREAM, this::deleteDataStreams),
+            new Lifecycles(cluster));
     }
 
     private void tellWhoThisIs(String ignored, RestChannel channel) throws IOException {
@@ -192,11 +193,11 @@ class Requests {
         }
     }
 
-    private interface Step {
+    interface Step {
         void run() throws Exception;
     }
 
-    private static <T> ActionListener<T> then(RestChannel channel, Step step) {
+    static <T> ActionListener<T> then(RestChannel channel, Step step) {
         return new ActionListener<>() {
             @Override
             public void onResponse(T ignored) {
@@ -214,13 +215,13 @@ class Requests {
         };
     }
 
-    private static void acknowledge(RestChannel channel) throws IOException {
+    static void acknowledge(RestChannel channel) throws IOException {
         XContentBuilder body = channel.newBuilder().startObject();
         body.field("acknowledged", true).endObject();
         channel.sendResponse(new RestResponse(RestStatus.OK, body));
     }
 
-    private static void fail(RestChannel channel, Exception error) {
+    static void fail(RestChannel channel, Exception error) {
         try {
             channel.sendResponse(new RestResponse(channel, error));
         } catch (IOException unanswerable) {

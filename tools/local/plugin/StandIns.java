@@ -5,6 +5,7 @@
  *
  *   GET, HEAD /                           as the real one
  *   GET, PUT, DELETE /_data_stream/...    real data streams; GET tells less than the real one
+ *   GET, PUT /_data_stream/x/_lifecycle   kept and shown; no document is deleted
  *   failure stores of data streams        switched on; match_only_text is plain text in them
  *   processors set, remove, drop, fail    without templates and without "if"
  *   two parts of text analysis            without which API keys and roles cannot be stored
