@@ -118,7 +118,7 @@ class ConsumerCounts(NamedTuple):
     unread: int = 0
     """Rejected before `take`, because they were delivered too many times."""
     parked: int = 0
-    discarded: int = 0
+    left_to_broker: int = 0
     """Rejected without requeue, so that the queue's own dead-letter exchange gets them."""
     requeued: int = 0
     """Rejected, and requeued before they were parked."""

@@ -111,7 +111,7 @@ class Session:
 
     @property
     def rejected(self) -> int:
-        """Messages that are rejected, and neither parked nor discarded yet."""
+        """Messages that are rejected, and neither parked nor left to the broker yet."""
         return self._settlement.rejected
 
     @property

@@ -166,7 +166,7 @@ class Settlement:
         tags = (rejected.message.tag, *rejected.others)
         for tag in tags:
             self._ledger.reject(tag, requeue=False)
-        self._rejections.count(discarded=len(tags))
+        self._rejections.count(left_to_broker=len(tags))
         self.rejected -= len(tags)
 
     def _spill(self) -> None:

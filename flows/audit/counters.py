@@ -67,9 +67,10 @@ class Messages(NamedTuple):
     received: int
     stored: int
     rejected: int
-    """All rejected messages: parked, discarded or requeued, or still waiting for that."""
+    """All rejected messages: parked, left to the broker or requeued, or still waiting for that."""
     parked: int
-    discarded: int
+    left_to_broker: int
+    """Rejected without requeue: the file has no `dead_letter`."""
     dropped: int
     requeued: int
     """Messages in flight when their connection was lost, or the job ended."""
@@ -77,7 +78,7 @@ class Messages(NamedTuple):
     @property
     def waiting(self) -> int:
         """Messages in flight: the broker waits for an answer."""
-        settled = self.stored + self.parked + self.discarded + self.dropped + self.requeued
+        settled = self.stored + self.parked + self.left_to_broker + self.dropped + self.requeued
         return self.received - settled
 
     def __str__(self) -> str:
@@ -156,9 +157,11 @@ class ConsumerAccount:
 
     @property
     def to_dead_letter(self) -> int:
-        """Messages that are rejected, and wait to be parked or discarded."""
+        """Messages that are rejected, and wait to be parked or left to the broker."""
         settled, rejected = self.settled, self.counts.rejected
-        return rejected - (settled.parked + settled.discarded + settled.requeued - settled.unread)
+        return rejected - (
+            settled.parked + settled.left_to_broker + settled.requeued - settled.unread
+        )
 
     def settle(self, outcomes: Outcomes) -> None:
         """Count outcomes of whole messages, of the present connection."""
@@ -183,7 +186,7 @@ class ConsumerAccount:
             stored,
             rejected + settled.unread,
             settled.parked,
-            settled.discarded,
+            settled.left_to_broker,
             dropped,
             requeued + settled.requeued,
         )

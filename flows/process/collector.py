@@ -83,10 +83,10 @@ _COUNTERS = (
         lambda _, messages: messages.parked,
     ),
     _Shown(
-        "hopper_discarded",
+        "hopper_left_to_broker",
         "Rejected messages left to the dead-letter exchange of the queue: the file has no "
         "`dead_letter`.",
-        lambda _, messages: messages.discarded,
+        lambda _, messages: messages.left_to_broker,
     ),
     _Shown(
         "hopper_requeued",

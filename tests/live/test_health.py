@@ -54,12 +54,12 @@ def test_a_healthy_job_reports_its_numbers(rig: RabbitMQRig, events: Index, tmp_
             "stored": 200,
             "rejected": 1,
             "parked": 1,
-            "discarded": 0,
+            "left_to_broker": 0,
             "dropped": 0,
             "requeued": 0,
             "waiting": 51,
         }
-        kinds = ("stored", "parked", "discarded", "dropped", "requeued")
+        kinds = ("stored", "parked", "left_to_broker", "dropped", "requeued")
         settled = sum(counted(job, f"hopper_{kind}_total") for kind in kinds)
         assert counted(job, "hopper_received_total") == settled + 51
         assert counted(job, "hopper_open_members") == 51
@@ -68,7 +68,7 @@ def test_a_healthy_job_reports_its_numbers(rig: RabbitMQRig, events: Index, tmp_
     assert "accounting mismatch" not in job.log
 
 
-ENDINGS = ("received", "stored", "rejected", "parked", "discarded", "dropped", "requeued")
+ENDINGS = ("received", "stored", "rejected", "parked", "left_to_broker", "dropped", "requeued")
 
 
 def agree(job: JobProcess) -> dict[str, int]:

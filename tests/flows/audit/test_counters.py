@@ -53,7 +53,7 @@ def test_the_counts_of_the_consumer_are_added() -> None:
     account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5), rejected(8)], dropped=[6]))
 
     assert account.messages == Messages(
-        received=21, stored=2, rejected=6, parked=3, discarded=0, dropped=1, requeued=1
+        received=21, stored=2, rejected=6, parked=3, left_to_broker=0, dropped=1, requeued=1
     )
     assert account.messages.waiting == 14
     account.take([Lost(ORIGIN)])
