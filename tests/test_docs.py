@@ -163,6 +163,8 @@ def test_a_command_is_valid(words: tuple[str, ...]) -> None:
         assert (ROOT / arguments[arguments.index("-k") + 1] / "kustomization.yaml").is_file()
     elif program == "kubectl":
         assert arguments[0] in ("create", "delete")
+    elif program == "git":
+        assert re.fullmatch(r"show HEAD:[\w.-]+\.yaml", " ".join(arguments))
     elif program == "cp":
         assert (ROOT / arguments[0]).is_file()
     elif program == "deploy/check.sh":

@@ -17,7 +17,7 @@ from flows.cli import exit_codes
 from flows.cli.output import error
 
 COMMANDS = (
-    *("check", "dead-letters", "graph", "pause", "resume"),
+    *("check", "dead-letters", "graph", "pause", "plan", "resume"),
     *("run", "schema", "setup", "test", "try", "version"),
 )
 """The names of the commands; each has a module of that name, with `_` for `-`, except `try`."""

@@ -66,8 +66,15 @@ def pipeline(file: str, environment: Mapping[str, str], needed: tuple[Path, ...]
     Raises:
         SpecError: the file cannot be read, is wrong, or lacks a value that is needed.
     """
+    return pipeline_of(file, content(file), environment, needed)
+
+
+def pipeline_of(
+    file: str, content: bytes, environment: Mapping[str, str], needed: tuple[Path, ...] = ()
+) -> Pipeline:
+    """Return the pipeline of a file that is read already; see `pipeline`."""
     name = name_of(file)
-    examined = examine_file(Pipeline, content(file), environment, left_out=TESTS)
+    examined = examine_file(Pipeline, content, environment, left_out=TESTS)
     if examined.problems:
         raise SpecError([line(name, one) for one in examined.problems])
     missing = [

@@ -15,7 +15,14 @@ from flows.cli.output import print_json
 def of_results() -> dict[str, Any]:
     """Return the type that each command prints with `--json`, by the name of the command."""
     from flows import graph  # noqa: PLC0415
-    from flows.cli import check, pausing, setup, try_sample, version  # noqa: PLC0415  # only if needed
+    from flows.cli import (  # noqa: PLC0415  # only if needed
+        check,
+        pausing,
+        plan,
+        setup,
+        try_sample,
+        version,
+    )
     from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
     from flows.testing import results  # noqa: PLC0415
 
@@ -27,6 +34,7 @@ def of_results() -> dict[str, Any]:
         "dead-letters show": show.Shown,
         "graph": graph.Graph,
         "pause": pausing.Changed,
+        "plan": plan.Planned,
         "resume": pausing.Changed,
         "setup": setup.SetUp,
         "test": results.Tested,

@@ -1,0 +1,1 @@
+"""Tells what a change of a pipeline means for what is open, for `hopper plan`."""
