@@ -15,7 +15,7 @@ DEFAULT = Delay("1s", 0.0, 2.0)
 SETTLE_SECONDS = 2.0
 """After these, connections are made, and the job is idle."""
 IDLE_PERCENT, MICROSECONDS = 1.0, 60.0
-"""The goals: of a core, and for each message where the script by hand takes 48 to 60."""
+"""The goals: of a core, and for each message where the hand-written script takes 48 to 60."""
 
 
 def report(rabbitmq: str, seconds: int) -> Iterator[str]:

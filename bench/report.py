@@ -35,7 +35,7 @@ def table(scenario: Scenario, results: Results, remark: str) -> Iterator[str]:
     """Lines: the figures of each contender, and which goals are reached."""
     yield f"### {scenario.title}"
     yield ""
-    yield "| | messages/s | of the bound | µs CPU a message | of the script by hand | MiB |"
+    yield "| | messages/s | of the bound | µs CPU a message | of the hand-written script | MiB |"
     yield "|---|--:|--:|--:|--:|--:|"
     for contender, result in results.items():
         yield (

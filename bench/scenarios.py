@@ -12,7 +12,7 @@ HOPPER = Contender("Hopper", ("-m", "bytewax.run", "flows.pipeline"))
 HOPPER_WITH_IDS = HOPPER._replace(name="Hopper, messages with ids", ids=True)
 HOPPER_REDUCES = HOPPER._replace(name="Hopper, by and reduce", pipeline="bench/reduce.yaml")
 HOPPER_COMPRESSES = HOPPER._replace(name="Hopper, compress: gzip", pipeline="bench/compress.yaml")
-BY_HAND = Contender("script by hand", ("-m", "bench.by_hand"))
+BY_HAND = Contender("hand-written script", ("-m", "bench.by_hand"))
 
 
 class BenchResult(NamedTuple):
@@ -27,7 +27,7 @@ class BenchResult(NamedTuple):
     """The ratio to the rate of the contender that only acknowledges, in the same round: machines
     change their speed from minute to minute."""
     cpu_of_hand: float
-    """The ratio to the CPU of the script by hand, in the same round."""
+    """The ratio to the CPU of the hand-written script, in the same round."""
 
 
 Results = Mapping[Contender, BenchResult]
@@ -60,12 +60,12 @@ class Scenario(NamedTuple):
 
 
 HAND_MICROSECONDS = 26
-"""The CPU of the script by hand for a message, on the machine for which the goals were set."""
+"""The CPU of the hand-written script for a message, on the machine for which the goals were set."""
 
 
 def _cpu(limit: float) -> BenchTarget:
     return BenchTarget(
-        f"at most {limit:g} µs of CPU a message where the script by hand takes "
+        f"at most {limit:g} µs of CPU a message where the hand-written script takes "
         f"{HAND_MICROSECONDS}: this ratio to it",
         limit / HAND_MICROSECONDS,
         False,
@@ -118,7 +118,7 @@ SCENARIOS = (
         True,
         (
             BenchTarget(
-                "at least 1.3 of the rate of the script by hand",
+                "at least 1.3 of the rate of the hand-written script",
                 1.3,
                 True,
                 lambda results: results[HOPPER].rate / results[BY_HAND].rate,

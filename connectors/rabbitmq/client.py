@@ -63,7 +63,7 @@ class RabbitMQConsumer:
             *(self._loop, spec.url, f"hopper {name}", topology.of_source(spec), self, RECONNECT),
             *(credentials.of_source, refusal.CONSUME),
         )
-        self._parker = (
+        self._publisher = (
             DeadLetterPublisher(
                 self._loop, name, spec, dead_letter, credentials, parked=self._on_parked
             )
@@ -190,7 +190,7 @@ class RabbitMQConsumer:
             self._spec,
             self._slow_start,
             self._prefetch,
-            self._parker,
+            self._publisher,
             self.rejections,
             self._events,
             self._link.drop,
@@ -226,8 +226,8 @@ class RabbitMQConsumer:
         if was_ready:
             self._slow_start.end()
             self._events.add(Lost(origin))
-            if self._parker is not None:
-                self._parker.forget(origin)
+            if self._publisher is not None:
+                self._publisher.forget(origin)
         if self._draining:
             self._events.end()
 
@@ -262,7 +262,7 @@ class RabbitMQConsumer:
 
     def _disconnect_until_probe(self) -> None:
         """Disconnect as soon as no message is being parked, and reconnect later for a probe."""
-        if self._session is not None and not self._parker:
+        if self._session is not None and not self._publisher:
             self._session.flush(everything=True)
             self._link.drop(
                 "too many messages are rejected", reconnect_after=self.rejections.seconds_to_probe
@@ -291,10 +291,10 @@ class RabbitMQConsumer:
         """Settle all outcomes that were passed in; disconnect when no message is being parked."""
         self._draining = self._closing = True
         self._settle()
-        if self._parker is not None and len(self._parker) and self._session is not None:
+        if self._publisher is not None and len(self._publisher) and self._session is not None:
             return  # `_on_parked` calls this again
         if self._session is not None:
             self._session.give_back()
         self.rejections.log_counts(everything=True)
-        parker, stop = self._parker, self._loop.stop
-        self._link.close(stop if parker is None else lambda: parker.close(stop))
+        publisher, stop = self._publisher, self._loop.stop
+        self._link.close(stop if publisher is None else lambda: publisher.close(stop))

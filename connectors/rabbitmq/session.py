@@ -50,7 +50,7 @@ class Session:
         spec: RabbitMQSource,
         slow_start: SlowStart,
         adaptive: AdaptivePrefetch,
-        parker: DeadLetterPublisher | None,
+        publisher: DeadLetterPublisher | None,
         rejections: Rejections,
         events: Events,
         disconnect: Callable[[str], None],
@@ -69,7 +69,9 @@ class Session:
         self._loop, self._connection, self._channel = loop, connection, channel
         self._slow_start, self._events = slow_start, events
         self._rejections, self._stop = rejections, stop
-        self._settlement = Settlement(loop, origin, connection, channel, spec, parker, rejections)
+        self._settlement = Settlement(
+            loop, origin, connection, channel, spec, publisher, rejections
+        )
         held, held_from = lambda: self._settlement.held, self._settlement.held_from
         self._subscription = Subscription(
             *(connection, channel, spec, slow_start, adaptive),

@@ -37,12 +37,12 @@ class Settlement:
         connection: BatchConnection,
         channel: Channel,
         spec: RabbitMQSource,
-        parker: DeadLetterPublisher | None,
+        publisher: DeadLetterPublisher | None,
         rejections: Rejections,
     ) -> None:
-        """Without a `parker`, rejected messages go to the queue's own dead lettering."""
+        """Without a `publisher`, rejected messages go to the queue's own dead lettering."""
         self._loop, self._origin, self._channel = loop, origin, channel
-        self._spec, self._parker, self._rejections = spec, parker, rejections
+        self._spec, self._publisher, self._rejections = spec, publisher, rejections
         self._nacks = spec.nack_keeps_position and nack_counts_no_delivery(
             connection.server_properties
         )
@@ -91,14 +91,14 @@ class Settlement:
         Without a dead letter, the delivery limit of the queue is the only protection.
         """
         limit = self._spec.max_deliveries
-        if limit is None or self._parker is None:
+        if limit is None or self._publisher is None:
             return messages
         good, poison = split_off_poison(messages, limit)
         self._rejections.count(unread=len(poison))
         self.rejected += len(poison)
         self._rejections.poison(poison)
         for rejected in poison:
-            self._parker.park(self._origin, rejected)
+            self._publisher.park(self._origin, rejected)
         return good
 
     def settle(self, outcomes: Outcomes) -> None:
@@ -160,8 +160,8 @@ class Settlement:
             self._channel.basic_nack(0, multiple=True, requeue=True)
 
     def _reject(self, rejected: Rejected) -> None:
-        if self._parker is not None:
-            self._parker.park(self._origin, rejected)
+        if self._publisher is not None:
+            self._publisher.park(self._origin, rejected)
             return
         tags = (rejected.message.tag, *rejected.others)
         for tag in tags:
