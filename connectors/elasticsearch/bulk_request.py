@@ -6,6 +6,7 @@ unless the action is `delete`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from urllib.parse import quote
 
@@ -17,6 +18,13 @@ MAX_CONFLICTS = 3
 """How often Elasticsearch itself retries an update that conflicts with another writer. That costs
 less than the retry by the job that follows."""
 
+PIECE_BYTES = 512 * 1024
+"""Size of the pieces of a body. Most requests are one piece: a window of 1000 documents of 500
+bytes; each further piece costs a write to the socket, which a copy of this size costs too."""
+
+Columns = tuple[list[bytes], list[bytes] | None]
+"""The sources and the action lines of some documents; `None`: all have the same action line."""
+
 
 class BulkLines:
     """Makes the lines of a request from documents."""
@@ -24,8 +32,8 @@ class BulkLines:
     def __init__(self, action: str) -> None:
         """`action`: for documents that name none (see `Documents.actions`)."""
         self._action, self._opening = action, _OPENINGS[action]
-        self._head = self._opening + b"}}"
-        self._separator = b"\n%s\n" % self._head
+        self._head = self._opening + b"}}\n"
+        self._separator = b"\n%s" % self._head
         self.overhead = len(self._separator)
         """Bytes that a request needs for each document without an action line of its own."""
 
@@ -55,20 +63,35 @@ class BulkLines:
             for index, name in zip(indices, ids, strict=True)
         ]
 
-    def body(self, sources: list[bytes], heads: list[bytes] | None) -> bytes:
-        """Return a request body, or a part of one: action lines and sources in turn."""
+    def pieces(self, columns: Columns, each: int) -> Iterator[bytes]:
+        """Return action lines and sources in turn, in pieces of `each` documents."""
+        sources, heads = columns
+        for start in range(0, len(sources), each):
+            some = slice(start, start + each)
+            piece = sources[some], None if heads is None else heads[some]
+            if each > 1:
+                yield self._joined(*piece)
+            else:
+                yield from self._uncopied(*piece)
+
+    def _joined(self, sources: list[bytes], heads: list[bytes] | None) -> bytes:
         if heads is None:
             # One join for all documents; only the first and the last are copied twice.
-            lines = sources.copy()
-            lines[0] = b"%s\n%s" % (self._head, lines[0])
-            lines[-1] += b"\n"
-            return self._separator.join(lines)
+            sources[0] = self._head + sources[0]
+            sources[-1] += b"\n"
+            return self._separator.join(sources)
         lines = [b""] * (2 * len(sources))
         lines[0::2], lines[1::2] = heads, sources
         if b"" in sources:
             lines = [line for line in lines if line]
         lines.append(b"")
         return b"\n".join(lines)
+
+    def _uncopied(self, sources: list[bytes], heads: list[bytes] | None) -> Iterator[bytes]:
+        yield self._head if heads is None else heads[0] + b"\n"
+        if sources[0]:
+            yield sources[0]
+            yield b"\n"
 
     def _actions(self, documents: Documents) -> list[str] | repeat[str]:
         if documents.claims is not None:
@@ -104,6 +127,24 @@ def index_path(index: str | None) -> str:
     return "" if index is None else "/" + quote(index, safe="")
 
 
+class BulkBody:
+    """A request body that is made piece by piece while it is sent, so it never exists as a whole.
+
+    It may be sent several times.
+    """
+
+    def __init__(self, lines: BulkLines, parts: Sequence[Columns], size: int) -> None:
+        """`size`: bytes of all pieces."""
+        self._lines, self._parts, self.size = lines, parts, size
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Make the pieces."""
+        documents = sum(len(sources) for sources, _ in self._parts)
+        each = max(1, PIECE_BYTES * documents // max(1, self.size))
+        for part in self._parts:
+            yield from self._lines.pieces(part, each)
+
+
 def replacing(head: bytes, sequence_number: int, primary_term: int) -> bytes:
     """Return an action line that replaces exactly this state of the stored document."""
     what = head.removeprefix(_OPENINGS["create"]).removesuffix(b"}}")
@@ -111,14 +152,18 @@ def replacing(head: bytes, sequence_number: int, primary_term: int) -> bytes:
     return _OPENINGS["index"] + what + condition
 
 
-def check(sources: list[bytes]) -> None:
+def check(sources: list[bytes], size: int) -> None:
     """Check that each document is one line: a second line could be an action.
+
+    `size`: bytes of all documents, about.
 
     Raises:
         AssertionError: a document has a newline.
     """
-    for start in range(0, len(sources), _CHECKED_AT_ONCE):
-        if b"\n" in b"".join(sources[start : start + _CHECKED_AT_ONCE]):
+    each = max(1, min(_CHECKED_AT_ONCE, _CHECKED_BYTES * len(sources) // max(1, size)))
+    for start in range(0, len(sources), each):
+        # The join of one is that one, not a copy.
+        if b"\n" in b"".join(sources[start : start + each]):
             raise AssertionError("a document is more than one line")
 
 
@@ -138,6 +183,6 @@ _FORMS = {
     "delete": b"%.0s",  # nothing
 }
 _encode_lines = msgspec.json.Encoder().encode_lines
-_CHECKED_AT_ONCE = 256
-"""Documents. To join some and search them together takes a tenth of the time of searching each,
-as long as the joined text is small."""
+_CHECKED_AT_ONCE, _CHECKED_BYTES = 256, 256 * 1024
+"""Documents, and their bytes. To join some and search them together takes a tenth of the time of
+searching each, as long as the joined text is small."""

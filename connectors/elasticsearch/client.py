@@ -6,14 +6,15 @@ failure is a `Reply`, not an exception.
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Callable
+import traceback
+import zlib
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
 from connectors.elasticsearch import tls
 from connectors.elasticsearch.authorization import ReloadSpec
-from connectors.elasticsearch.bulk_request import index_path
+from connectors.elasticsearch.bulk_request import BulkBody, index_path
 from connectors.elasticsearch.bulk_response import FILTER_PATH, Reply
 from connectors.elasticsearch.claims import READ
 from connectors.elasticsearch.library import (
@@ -33,6 +34,9 @@ waits for Elasticsearch while it runs."""
 
 GZIP_LEVEL = 1
 """Higher levels take several times the CPU, and make a request only a little smaller."""
+
+GZIP_FORMAT = 31
+"""Tells `zlib` to write the header of gzip; its time is zero."""
 
 Question = Callable[[Elasticsearch], ApiResponse[Any]]
 """Calls a typed method of the official client."""
@@ -59,7 +63,7 @@ class Client:
         self._compresses = spec.bulk.compress == "gzip"
         self._official = PlainClient(spec, reload, ask_seconds)
 
-    def send(self, body: bytes) -> Reply:
+    def send(self, body: bytes | BulkBody) -> Reply:
         """Send a bulk request, and wait up to `request_timeout` for the reply."""
         return _answered(lambda: self._send_bulk(body, self._seconds))
 
@@ -107,12 +111,13 @@ class Client:
         """URLs of the nodes, for messages to the user."""
         return ", ".join(node.base_url for node in self._official.transport.node_pool.all())
 
-    def _send_bulk(self, body: bytes, seconds: float) -> ApiResponse[bytes]:
+    def _send_bulk(self, body: bytes | BulkBody, seconds: float) -> ApiResponse[bytes]:
         headers = {"content-type": NDJSON}
         if self._compresses:
-            # Without a time in its header, the body is compressed in one call.
-            body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+            body = _compressed([body] if isinstance(body, bytes) else body)
             headers["content-encoding"] = "gzip"
+        elif isinstance(body, BulkBody):
+            headers["content-length"] = str(body.size)
         return self._official.send("POST", self._target, body, headers, seconds)
 
     def _ask(self, request: Callable[[], ApiResponse[Any]]) -> Reply:
@@ -124,6 +129,11 @@ class Client:
             ) from error
         except TransportError as error:
             return _no_answer(error)
+
+
+def _compressed(pieces: Iterable[bytes]) -> bytes:
+    compressor = zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
+    return b"".join([*map(compressor.compress, pieces), compressor.flush()])
 
 
 def _answered(request: Callable[[], ApiResponse[Any]]) -> Reply:
@@ -142,7 +152,19 @@ def _no_answer(error: TransportError) -> Reply:
     causes = getattr(error.__cause__, "args", ())
     cut = any(isinstance(cause, (BrokenPipeError, ConnectionResetError)) for cause in causes)
     late = isinstance(error, ConnectionTimeout)
+    _forget_frames(error)
     return Reply(None, f"{type(error).__name__}: {error.message}".encode(), cut, late)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let the documents go that the frames of the error refer to.
+
+    Both libraries keep an error in a variable of a frame of that error: without this, only the
+    garbage collector, which runs seldom, would find them.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _parameters(spec: ElasticsearchSink) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from connectors.elasticsearch.adaptive_concurrency import AdaptiveConcurrency, Latency
 from connectors.elasticsearch.backlog import LINGER_SECONDS, Backlog
-from connectors.elasticsearch.bulk_request import BulkLines, check
+from connectors.elasticsearch.bulk_request import BulkBody, BulkLines, check
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry
 from connectors.elasticsearch.existence import Existence
 from connectors.elasticsearch.isolate import Verdict, judge
@@ -52,7 +52,7 @@ class Indexer:
 
     def __init__(
         self,
-        send: Callable[[bytes], Reply],
+        send: Callable[[BulkBody], Reply],
         *,
         read: Callable[[bytes], Reply],
         action: str,
@@ -102,9 +102,10 @@ class Indexer:
             AssertionError: a document is not on one line, or a thread has died (see `flush`).
         """
         self._check_threads()
-        check(documents.sources)
         names = document_names(documents, self._action, self._index)
         batch = Submission(documents, self._lines, names, reply)
+        sources = batch.documents.sources
+        check(sources, batch.size(range(len(sources))))
         if documents.sources:
             with self._changed:
                 due_at = self._due_at

@@ -8,7 +8,7 @@ is sent again only at another node when one cannot be reached, and after a 401 w
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -77,11 +77,17 @@ class PlainClient(Elasticsearch):
         return self.send(method, target, encoded, {"content-type": JSON}, self._typed_seconds)
 
     def send(
-        self, method: str, target: str, body: bytes | None, headers: dict[str, str], seconds: float
+        self,
+        method: str,
+        target: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: dict[str, str],
+        seconds: float,
     ) -> ApiResponse[bytes]:
         """Send a request, and once more with new credentials after a 401.
 
-        `target`: path and query; `headers`: those of the body; `seconds`: how long the answer may
+        `target`: path and query; `body`: as a whole, or in pieces, each time from the first one;
+        `headers`: those of the body, with the length of pieces; `seconds`: how long the answer may
         take.
 
         Raises:
@@ -116,12 +122,15 @@ class _Node(Urllib3HttpNode):
         if isinstance(self.pool, HTTPSConnectionPool):
             self.pool.ca_certs = None
 
+    def _log_request(self, *_: Any, **__: Any) -> None:
+        """Log nothing: it would decode each body, even one that no log takes."""
+
 
 class _Bytes(Serializer):
-    """Passes bodies and answers on unchanged."""
+    """Passes bodies and answers on unchanged; `urllib3` takes a body in pieces too."""
 
-    def dumps(self, data: Any) -> bytes:
-        return bytes(data)
+    def dumps(self, data: Any) -> Any:
+        return data
 
     def loads(self, data: bytes) -> bytes:
         return data
@@ -133,9 +142,6 @@ _AS_IS = _Bytes()
 def _mute_log() -> None:
     """Keep `elastic_transport` out of the log: the indexer logs failures."""
     logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)
-    # The transport formats each body for the log even when the level is off, unless the logger
-    # has no handler. That takes time, and may expose the documents.
-    logging.getLogger("elastic_transport.node").propagate = False
 
 
 def _node(url: str, spec: ElasticsearchSink) -> NodeConfig:

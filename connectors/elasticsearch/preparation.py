@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from connectors.elasticsearch.backlog import Backlog
-from connectors.elasticsearch.bulk_request import BulkLines
+from connectors.elasticsearch.bulk_request import BulkBody, BulkLines
 from connectors.elasticsearch.document_metadata import DocumentMetadata
 from connectors.elasticsearch.per_id_order import document_names
 from connectors.elasticsearch.request import Batch
@@ -60,7 +60,8 @@ class Division:
 
     def body(self, documents: Documents, positions: Sequence[int]) -> bytes:
         """Return the body of a request with these documents."""
-        return self._lines.body(*self._batch(documents).columns(positions))
+        batch = self._batch(documents)
+        return b"".join(BulkBody(self._lines, [batch.columns(positions)], batch.size(positions)))
 
     def _batch(self, documents: Documents) -> Batch:
         names = document_names(documents, self._spec.default_action, self._index)

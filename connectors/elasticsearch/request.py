@@ -27,7 +27,7 @@ class DocumentNames(NamedTuple):
 class Batch:
     """The documents of one call of `submit`."""
 
-    __slots__ = ("documents", "heads", "names", "number", "overhead", "withdrawn")
+    __slots__ = ("_size", "documents", "heads", "names", "number", "overhead", "withdrawn")
 
     def __init__(
         self,
@@ -46,14 +46,22 @@ class Batch:
         self.number = 0
         """Number of the batch, in the order of submission."""
         self.withdrawn = False
+        self._size = self._size_of(documents.sources, heads)
 
     def size(self, positions: Sequence[int]) -> int:
-        """Return the bytes of these documents in a request, at most."""
-        sources, heads = self.columns(positions)
+        """Return the bytes of these documents in a request."""
+        if len(positions) == len(self.documents.sources):
+            return self._size
+        return self._size_of(*self.columns(positions))
+
+    def _size_of(self, sources: list[bytes], heads: list[bytes] | None) -> int:
         size = sum(map(len, sources))
         if heads is None:
             return size + self.overhead * len(sources)
-        return size + sum(map(len, heads)) + 2 * len(sources)  # a newline after each
+        # A deletion has no second line; without actions of their own, all are deletions or none.
+        may_delete = self.documents.actions is not None or b"" in sources[:1]
+        lines = 2 * len(sources) - (sources.count(b"") if may_delete else 0)
+        return size + sum(map(len, heads)) + lines  # a newline after each
 
     def columns(self, positions: Sequence[int]) -> tuple[list[bytes], list[bytes] | None]:
         """Return sources and action lines of these documents."""

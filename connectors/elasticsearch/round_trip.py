@@ -1,4 +1,4 @@
-"""One request and its answer: makes the body, sends it, and reads the answer.
+"""One request and its answer: composes the body, sends it, and reads the answer.
 
 When the claim of a document fails, it reads the stored document, and replaces it if the claim
 allows that (see `claims`). It decides nothing, and is thread-safe.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from connectors.elasticsearch import claims
-from connectors.elasticsearch.bulk_request import BulkLines, replacing
+from connectors.elasticsearch.bulk_request import BulkBody, BulkLines, replacing
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry, read
 from connectors.elasticsearch.existence import Existence, parts_without
 from connectors.elasticsearch.isolate import probes_needed
@@ -34,7 +34,7 @@ class RoundTrip:
 
     def __init__(
         self,
-        send: Callable[[bytes], Reply],
+        send: Callable[[BulkBody], Reply],
         read: Callable[[bytes], Reply],
         lines: BulkLines,
         index: str | None,
@@ -92,23 +92,24 @@ class RoundTrip:
         return result._replace(reading=reading)
 
     def _send_parts(self, parts: list[RequestPart]) -> RoundTripResult:
-        documents = Request(parts).documents
-        if not documents:
+        request = Request(parts)
+        if not request.documents:
             return RoundTripResult(Items([]), 0, 0.0)
-        body = b"".join([self._lines.body(*part.batch.columns(part.positions)) for part in parts])
-        result = self._send_body(body, documents)
+        columns = [part.batch.columns(part.positions) for part in parts]
+        body = BulkBody(self._lines, columns, request.size)
+        result = self._send_body(body, request.documents)
         if not isinstance(result.reading, Items):
             return result
         items = reject_id_collisions(parts, result.reading)
         failed = claims.failed_claims(parts, items, self._index)
         return result._replace(reading=self._settle_claims(failed, items) if failed else items)
 
-    def _send_body(self, body: bytes, documents: int) -> RoundTripResult:
+    def _send_body(self, body: BulkBody, documents: int) -> RoundTripResult:
         started_at = self._clock()
         reply = self._send(body)
         seconds = self._clock() - started_at
-        self._observer.requested(documents, len(body), seconds)
-        return RoundTripResult(read(reply, documents), len(body), seconds)
+        self._observer.requested(documents, body.size, seconds)
+        return RoundTripResult(read(reply, documents), body.size, seconds)
 
     def _settle_claims(self, failed: list[claims.Claimed], items: Items) -> Items:
         """Read the stored documents of failed claims, and replace those that the claims allow.
@@ -125,7 +126,9 @@ class RoundTrip:
             assert head is not None, "a claimed document has a head of its own"
             sources.append(source)
             heads.append(replacing(head[0], found.sequence_number, found.primary_term))
-        reading = self._send_body(self._lines.body(sources, heads), len(sources)).reading
+        size = sum(len(line) + 1 for line in (*heads, *sources))
+        body = BulkBody(self._lines, [(sources, heads)], size)
+        reading = self._send_body(body, len(sources)).reading
         return claims.replaced([one for one, _ in replace], items, reading)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connectors.elasticsearch.backlog import LINGER_SECONDS, SMALL_BYTES, Backlog
-from connectors.elasticsearch.bulk_request import BulkLines
+from connectors.elasticsearch.bulk_request import BulkBody, BulkLines
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Documents
 
@@ -154,7 +154,8 @@ def test_sizes_are_those_in_the_request(ids: list[str | None] | None) -> None:
     window = Batch(documents, lines.heads(documents), lines.overhead)
 
     for positions in (range(4), range(1, 3), [0, 3], [2]):
-        assert window.size(positions) == len(lines.body(*window.columns(positions)))
+        size = window.size(positions)
+        assert size == len(b"".join(BulkBody(lines, [window.columns(positions)], size)))
 
 
 def test_a_retry_waits_until_it_is_due_and_is_sent_first() -> None:

@@ -9,13 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.bulk_request import BulkLines, check
+from connectors.elasticsearch.bulk_request import PIECE_BYTES, BulkBody, BulkLines, check
+from connectors.elasticsearch.request import Batch
 from connectors.message import Documents
 
 
-def body_of(documents: Documents, action: str = "index") -> bytes:
+def bulk_body(documents: Documents, action: str = "index") -> BulkBody:
     lines = BulkLines(action)
-    return lines.body(lines.sources(documents), lines.heads(documents))
+    sent = documents._replace(sources=lines.sources(documents))
+    batch = Batch(sent, lines.heads(documents), lines.overhead)
+    positions = range(len(sent.sources))
+    return BulkBody(lines, [batch.columns(positions)], batch.size(positions))
+
+
+def body_of(documents: Documents, action: str = "index") -> bytes:
+    body = bulk_body(documents, action)
+    made = b"".join(body)
+    assert body.size == len(made), "the size is announced before the body is made"
+    assert b"".join(body) == made, "a body may be sent several times"
+    return made
 
 
 def lines_of(documents: Documents, action: str = "index") -> list[Any]:
@@ -34,9 +46,27 @@ def test_columns_without_values_are_omitted() -> None:
 
 
 def test_the_overhead_is_the_size_of_a_document_without_its_source() -> None:
-    lines = BulkLines("create")
+    body = body_of(Documents([b"{}"] * 7, None, None), "create")
 
-    assert len(lines.body([b"{}"] * 7, None)) == 7 * (2 + lines.overhead)
+    assert len(body) == 7 * (2 + BulkLines("create").overhead)
+
+
+@pytest.mark.parametrize("ids", [None, [str(n) for n in range(100)]], ids=["alike", "ids"])
+@pytest.mark.parametrize("size", [100, 20_000, PIECE_BYTES + 1])
+def test_a_body_is_made_in_pieces(size: int, ids: list[str | None] | None) -> None:
+    """No piece copies a large document, nor many documents at a time."""
+    sources = [b'"%s"' % (b"x" * size)] * 100
+    documents = Documents(sources, None, ids)
+
+    lines = body_of(documents).split(b"\n")
+    pieces = [*bulk_body(documents)]
+
+    assert lines[1::2] == sources
+    if size > PIECE_BYTES:
+        assert sum(piece is sources[0] for piece in pieces) == 100
+    else:
+        assert max(map(len, pieces)) <= PIECE_BYTES
+        assert len(pieces) <= 2 + 100 * size // (PIECE_BYTES - size)
 
 
 texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]))
@@ -124,11 +154,12 @@ def test_a_version_is_sent_only_with_actions_that_accept_one(
 
 
 @pytest.mark.parametrize("position", [0, 255, 256, 999])
-def test_a_document_cannot_inject_an_action(position: int) -> None:
+@pytest.mark.parametrize("size", [2000, 2**30], ids=["small", "large"])
+def test_a_document_cannot_inject_an_action(position: int, size: int) -> None:
     sources = [b"{}"] * 1000
-    check(sources)
+    check(sources, size)
 
     sources[position] = b'{}\n{"delete":{"_id":"1"}}'
 
     with pytest.raises(AssertionError, match="more than one line"):
-        check(sources)
+        check(sources, size)

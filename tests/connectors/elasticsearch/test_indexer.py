@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from connectors.elasticsearch.bulk_request import BulkBody
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.indexer import Indexer
 from connectors.message import Answer, Documents, SinkPace, SinkState
@@ -39,8 +40,8 @@ class Cluster:
         self._at_once = 0
         self._lock = threading.Lock()
 
-    def send(self, body: bytes) -> Reply:
-        documents = [json.loads(line) for line in body.split(b"\n")[1::2]]
+    def send(self, body: BulkBody) -> Reply:
+        documents = [json.loads(line) for line in b"".join(body).split(b"\n")[1::2]]
         with self._lock:
             self.requests.append(documents)
             self._at_once += 1
