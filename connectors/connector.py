@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from connectors.latest_dead_letters import LatestDeadLetter
 from connectors.message import (
     Answer,
     Arrived,
@@ -158,6 +159,9 @@ class Source(Protocol):
 
         A queue is left out while no consumer of this process is connected to it.
         """
+
+    def latest_dead_letters(self) -> Sequence[LatestDeadLetter]:
+        """Return the latest dead letters of this process, the latest first; from any thread."""
 
     def check(self) -> None:
         """Reach the service once, and declare what the spec says.

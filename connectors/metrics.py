@@ -128,6 +128,12 @@ def dead_lettered(reason: str, messages: int) -> None:
     DEAD_LETTERS.labels(word if is_known else "other").inc(messages)
 
 
+def by_label(counter: Counter) -> dict[str, int]:
+    """Return the values of a counter that has one label, by the value of the label."""
+    [family] = counter.collect()
+    return {next(iter(one.labels.values())): int(one.value) for one in family.samples}
+
+
 _WORD = re.compile(r"[a-z][a-z_]{2,60}").fullmatch
 _KINDS: set[str] = set()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from connectors.connector import Sink, Source
 from flows.audit.backpressure import make_backpressure
+from flows.audit.oldest_groups import OldestGroups
 from flows.audit.reconcile import Accounts
 from flows.groups.event_order import make_shard
 from flows.groups.member_values import MemberValues
@@ -47,6 +48,7 @@ class Job:
         self.name, self.source, self.sink, self.stop = spec.name, source, sink, stop
         self.accounts = accounts or Accounts()
         self._clock, self._idle = clock, idle
+        self.oldest_groups = OldestGroups()
         self._values = values = MemberValues(aggregate)
         keyed = shards_of_keys(aggregate)
         self.rules = make_rules(aggregate, values, consumers, shards=max(1, len(keyed)))
@@ -78,7 +80,8 @@ class Job:
     def aggregate(self, _resumed: None = None) -> Aggregate:
         """The `aggregate` step, for one shard."""
         shard = make_shard(self.rules)
-        return Aggregate(shard, self.stop, self.accounts.of_groups(), self._clock)
+        account, view = self.accounts.of_groups(), self.oldest_groups.of_shard()
+        return Aggregate(shard, self.stop, account, self._clock, view)
 
     def write(self, _resumed: None = None) -> Write:
         """The `write` step, for one shard."""

@@ -87,7 +87,7 @@ PORTS = 100
 
 
 class Metrics(Spec):
-    """An HTTP endpoint for Prometheus and for health checks."""
+    """An HTTP endpoint for Prometheus, for health checks, and for a page about the job."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
     """Port of `http://host:port/metrics`."""
@@ -100,6 +100,9 @@ class Metrics(Spec):
     token: SecretStr | None = None
     """Lets other machines pause and resume the job, by `hopper pause --url`; this machine may do so
     without it."""
+    show_bodies: bool = False
+    """Shows the beginnings of the bodies of the latest dead letters, at `/status` and on the page
+    at `/`: each reader of the port sees them."""
     unhealthy_after: Annotated[Duration, Field(gt=0)] = 30.0
     """How long a service may be unreachable, or the dataflow stalled, before `/health` fails."""
 
@@ -155,7 +158,7 @@ class Pipeline(Spec):
     those that are not acknowledged by then. Make it shorter than the grace period of the supervisor
     that stops the job."""
     metrics: Metrics | None = None
-    """Where the process answers Prometheus and health checks; omitted: nowhere."""
+    """Where the process answers Prometheus, health checks and browsers; omitted: nowhere."""
     log: LogSpec = LogSpec()
     """How the process logs."""
     setup: ElasticsearchSetup | None = None

@@ -282,6 +282,7 @@ HOSTS = {
     "aws.amazon.com",
     "repo1.maven.org",
     "repo.maven.apache.org",
+    "www.w3.org",
 }
 """Public hosts; all others are invented, and have no dot."""
 

@@ -6,6 +6,7 @@ It has no thread: everything happens within the calls. Faults are methods of `Me
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -13,8 +14,10 @@ from typing import Literal
 
 import msgspec
 
+from connectors import metrics
 from connectors.connector import Load
 from connectors.current_origin import CurrentOrigin
+from connectors.latest_dead_letters import LatestDeadLetters
 from connectors.memory.delivery import PLAIN, Delivery, Settled
 from connectors.message import (
     Arrived,
@@ -96,6 +99,7 @@ class MemoryConsumer:
         self._draining = self._connected = self._paused = False
         self.counts = ConsumerCounts()
         """See `Consumer`."""
+        self.latest = LatestDeadLetters(name)
 
     def start(self, wake: Callable[[], object] = lambda: None) -> None:
         """See `Consumer`."""
@@ -132,12 +136,14 @@ class MemoryConsumer:
                 others = [one.number for tag in rejected.others if (one := self._pop(tag))]
                 if delivery is not None:
                     self._queue.parked.append(rejected)
+                    self.latest.note(rejected, time.time())
                     reason, properties = rejected.rejection.reason, delivery.properties
                     body, numbers = rejected.message.body, [delivery.number, *others]
                     settled = Settled("parked", body, properties, reason, numbers)
                     self._queue.settled.append(settled)
-                    parked = self.counts.parked + 1 + len(rejected.others)
-                    self.counts = ConsumerCounts(parked=parked)
+                    messages = 1 + len(rejected.others)
+                    self.counts = ConsumerCounts(parked=self.counts.parked + messages)
+                    metrics.dead_lettered(rejected.rejection.reason, messages)
 
     def _acknowledge(self, tag: int, how: Literal["stored", "dropped"]) -> None:
         delivery = self._pop(tag)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from connectors.consumer_names import consumer_names
+from connectors.latest_dead_letters import LatestDeadLetter, together
 from connectors.memory.broker import MemoryConsumer, MemoryQueue
 from connectors.memory.spec import MemorySource
 from connectors.message import Message, Properties
@@ -69,6 +70,10 @@ class MemoryQueueSource:
     def waiting(self) -> dict[str, int]:
         """See `Source`."""
         return {name: len(one.waiting) for name, one in self._messages.items()}
+
+    def latest_dead_letters(self) -> list[LatestDeadLetter]:
+        """See `Source`."""
+        return together(one.latest for one in self._consumers.copy().values())
 
     def check(self) -> None:
         """See `Source`; nothing can be missing."""

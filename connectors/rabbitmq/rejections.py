@@ -10,6 +10,8 @@ import logging
 import time
 from collections.abc import Sequence
 
+from connectors import metrics
+from connectors.latest_dead_letters import LatestDeadLetters
 from connectors.message import ConsumerCounts, Rejected
 from connectors.rabbitmq.circuit_breaker import CircuitBreaker
 from connectors.rabbitmq.properties import decode
@@ -29,6 +31,7 @@ class Rejections:
         self._last: Rejected | None = None  # the last one that counts against the limit
         self.counts = ConsumerCounts()
         """See `Consumer`; replaced by one assignment, so any thread may read it."""
+        self.latest = LatestDeadLetters(name)
         self.stopped_because = ""
         """Why the consumer reads nothing or only a probe; empty: it reads."""
 
@@ -56,6 +59,18 @@ class Rejections:
         """Add to `counts`, by the names of its fields."""
         before = self.counts._asdict()
         self.counts = ConsumerCounts(**before | {name: before[name] + more[name] for name in more})
+
+    def parked(self, rejected: Rejected) -> None:
+        """Note that the dead-letter broker has a message."""
+        messages = 1 + len(rejected.others)
+        self.count(parked=messages)
+        metrics.dead_lettered(rejected.rejection.reason, messages)
+        self.latest.note(rejected, time.time())
+
+    def left_to_broker(self, rejected: Rejected) -> None:
+        """Note that a message is left to the dead lettering of its queue."""
+        self.count(left_to_broker=1 + len(rejected.others))
+        self.latest.note(rejected, time.time())
 
     def connected(self) -> None:
         """Note a new connection."""

@@ -11,7 +11,6 @@ from functools import partial
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
-from connectors import metrics
 from connectors.message import Message, Origin, Outcomes, Rejected
 from connectors.prefetch import MESSAGE_OVERHEAD, Held
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
@@ -135,8 +134,7 @@ class Settlement:
 
     def parked(self, rejected: Rejected) -> None:
         """Note that the dead-letter broker has confirmed the copy of this message."""
-        self._rejections.count(parked=1 + len(rejected.others))
-        metrics.dead_lettered(rejected.rejection.reason, 1 + len(rejected.others))
+        self._rejections.parked(rejected)
         self.rejected -= 1 + len(rejected.others)
         self._ledger.stored([rejected.message.tag, *rejected.others])
 
@@ -166,7 +164,7 @@ class Settlement:
         tags = (rejected.message.tag, *rejected.others)
         for tag in tags:
             self._ledger.reject(tag, requeue=False)
-        self._rejections.count(left_to_broker=len(tags))
+        self._rejections.left_to_broker(rejected)
         self.rejected -= len(tags)
 
     def _spill(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pika.channel import Channel
 
 from connectors.consumer_names import consumer_names
+from connectors.latest_dead_letters import LatestDeadLetter, together
 from connectors.message import Message, Properties
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
@@ -104,6 +105,10 @@ class RabbitMQ:
             for name, consumer in self._consumers.items()
             if not consumer.reach.lost_because
         }
+
+    def latest_dead_letters(self) -> list[LatestDeadLetter]:
+        """See `Source`."""
+        return together(one.rejections.latest for one in self._consumers.copy().values())
 
     def check(self) -> None:
         """See `Source`; it tries five times, since a broker may just be starting.

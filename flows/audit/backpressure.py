@@ -19,7 +19,7 @@ Rule 4: If open groups block it then, they wait for room; if only further messag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from connectors.connector import Load
@@ -129,6 +129,11 @@ class Backpressure:
         """Age of the oldest message in flight in seconds, as of the last checks."""
         loads = (consumer.load.oldest for consumer in self._consumers.copy().values())
         return max(loads, default=0.0)
+
+    @property
+    def loads(self) -> Mapping[str, Load]:
+        """The load of each consumer, as of its last check."""
+        return {name: consumer.load for name, consumer in self._consumers.copy().items()}
 
     def check(
         self, name: str, account: ConsumerAccount, load: Load, now: float, *, paused: bool = False

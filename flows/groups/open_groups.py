@@ -6,7 +6,8 @@ time only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from math import inf, nan
 from typing import NamedTuple
 
@@ -42,8 +43,11 @@ class OpenGroups:
 
     def all(self) -> list[OpenGroup]:
         """Return all groups, by window and then in the order in which they were opened."""
-        windows = sorted(self._groups, key=lambda window: -inf if window is None else window)
-        return [group for window in windows for group in self._groups[window].values()]
+        return [*self._in_order()]
+
+    def oldest(self, most: int) -> list[OpenGroup]:
+        """Return the first of `all`, at most so many."""
+        return [*islice(self._in_order(), most)]
 
     def under(self, key: str | None) -> list[OpenGroup]:
         """Return the groups of a key, at most one for each window."""
@@ -115,6 +119,10 @@ class OpenGroups:
         """Return the new groups in closed windows; they must leave with their batch."""
         reopened, self._reopened = self._reopened, set()
         return [group for window in sorted(reopened) for group in self._groups[window].values()]
+
+    def _in_order(self) -> Iterator[OpenGroup]:
+        windows = sorted(self._groups, key=lambda window: -inf if window is None else window)
+        return (group for window in windows for group in self._groups[window].values())
 
     def _first_window(self, windows: Windows) -> int | None:
         """Return the open window that ends first; forget windows without groups."""

@@ -51,6 +51,10 @@ class Shard:
         """Number of open groups."""
         return self._open.count
 
+    def oldest(self, most: int) -> list[OpenGroup]:
+        """Return the open groups that were opened first, at most so many; of the first windows."""
+        return self._open.oldest(most)
+
     @property
     def late(self) -> Mapping[str, int]:
         """Number of late messages by result: see `Late.counts`."""

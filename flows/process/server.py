@@ -1,4 +1,4 @@
-"""Serves one port of a process: its metrics, pages as JSON, and commands of the operator.
+"""Serves one port of a process: metrics, pages as JSON, files, streams of events, and commands.
 
 `access.py` decides which requests are answered.
 """
@@ -9,9 +9,12 @@ import errno
 import json
 import logging
 import socket
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import make_wsgi_app, start_http_server
 
@@ -30,6 +33,45 @@ Page = Callable[[], tuple[bool, object]]
 Command = Callable[[], None]
 """Carries out what the operator asks for with POST; returns at once."""
 
+
+class EventStream(Protocol):
+    """Events of one reader, in the format of server-sent events."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield events, and wait between them."""
+
+    def close(self) -> None:
+        """End the stream."""
+
+
+Stream = Callable[[], EventStream | None]
+"""Returns a new stream; `None`: there are too many."""
+
+
+class StaticFile(NamedTuple):
+    """A file of the page, which is read for each request."""
+
+    path: Path
+    media_type: str
+
+
+SECURITY = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+"""Headers of files. A browser runs no script but the page's own, and sends nothing elsewhere."""
+
+READER_WAITS = 5.0
+"""Seconds that a stream waits for a reader that reads too slowly, before it ends."""
+_CONNECTION = "hopper.connection"
+"""Where a request has its socket."""
+
 _Start = Callable[..., object]
 _Headers = Mapping[str, Any]
 
@@ -40,19 +82,29 @@ def serve(
     pages: Mapping[str, Page],
     commands: Mapping[str, Command] = MappingProxyType({}),
     *,
+    files: Mapping[str, StaticFile] = MappingProxyType({}),
+    streams: Mapping[str, Stream] = MappingProxyType({}),
     allowed_hosts: Collection[str] = (),
     token: str | None = None,
 ) -> str:
     """Serve at the first free port from `port` on, since each process has its own; return the URL.
 
     `pages`: served beside `/metrics`, by their paths: with 200 where all is well, else with 503.
-    `commands`: carried out by POST, by their paths.
+    `commands`: carried out by POST, by their paths. `files` and `streams`: served by their paths.
     `allowed_hosts`: the names that requests may ask for, beside those of this machine.
     `token`: lets other machines give commands.
 
     Raises:
         Unavailable: the host is not one of this machine's, or no port is free.
     """
+    answers: dict[str, _Answer] = {
+        METRICS: make_wsgi_app(),
+        **{path: partial(_page, page) for path, page in pages.items()},
+        **{path: partial(_file, file) for path, file in files.items()},
+        **{path: partial(_events, stream) for path, stream in streams.items()},
+        **{path: partial(_command, command, token) for path, command in commands.items()},
+    }
+    names = {*allowed_hosts, host, socket.gethostname(), socket.getfqdn()}
     for candidate in range(port, port + PORTS):
         try:
             server, _ = start_http_server(candidate, host)
@@ -62,56 +114,98 @@ def serve(
                     f"metrics: cannot listen on {host}, port {candidate}: {error.strerror}"
                 ) from None
         else:
-            names = {*allowed_hosts, host, socket.gethostname(), socket.getfqdn()}
-            server.set_app(_Application(pages, commands, names, token))
+            server.RequestHandlerClass = _Handler
+            server.set_app(_Application(answers, names))
             LOG.info("metrics: http://%s:%d%s", host, candidate, METRICS)
             return f"http://{host}:{candidate}"
     raise Unavailable(f"metrics: no port is free on {host} from {port} to {port + PORTS - 1}")
 
 
-class _Application:
-    """The WSGI application: pages and commands, Prometheus at `/metrics`, and nothing else."""
+class _Handler(WSGIRequestHandler):
+    """Reads a request; logs none."""
 
-    def __init__(
-        self,
-        pages: Mapping[str, Page],
-        commands: Mapping[str, Command],
-        names: Collection[str],
-        token: str | None,
-    ) -> None:
-        self._pages, self._commands, self._names, self._token = pages, commands, names, token
-        self._prometheus = make_wsgi_app()
+    def get_environ(self) -> dict[str, Any]:
+        """Add the socket, for streams."""
+        environ: dict[str, Any] = super().get_environ()
+        return {**environ, _CONNECTION: self.connection}
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing."""
+
+
+_Answer = Callable[[_Headers, _Start], Iterable[bytes]]
+
+
+class _Application:
+    """The WSGI application: for each path what answers there."""
+
+    def __init__(self, answers: Mapping[str, _Answer], names: Collection[str]) -> None:
+        self._answers, self._names = answers, names
 
     def __call__(self, request: _Headers, start: _Start) -> Iterable[bytes]:
         host = request.get("HTTP_HOST", "")
         if not is_own_host(host, self._names):
             return _text(start, "403 Forbidden", f"{host!r} is not among metrics.allowed_hosts")
-        path, method = request["PATH_INFO"], request["REQUEST_METHOD"]
-        if path in self._commands:
-            if method != "POST":
-                return _text(start, "405 Method Not Allowed", "POST carries out this command")
-            return self._carry_out(self._commands[path], request, start)
-        if path == METRICS:
-            answered: Iterable[bytes] = self._prometheus(request, start)
-            return answered
-        if path not in self._pages:
-            there = ", ".join([METRICS, *self._pages, *self._commands])
-            return _text(start, "404 Not Found", f"not found; there is {there}")
-        well, content = self._pages[path]()
-        return _json(start, "200 OK" if well else "503 Service Unavailable", content)
+        answer = self._answers.get(request["PATH_INFO"])
+        if answer is None:
+            return _text(start, "404 Not Found", f"not found; there is {', '.join(self._answers)}")
+        return answer(request, start)
 
-    def _carry_out(self, command: Command, request: _Headers, start: _Start) -> Iterable[bytes]:
-        refusal = refusal_of_change(
-            peer=request["REMOTE_ADDR"],
-            host=request.get("HTTP_HOST", ""),
-            origin=request.get("HTTP_ORIGIN"),
-            authorization=request.get("HTTP_AUTHORIZATION"),
-            token=self._token,
-        )
-        if refusal is not None:
-            return _text(start, "403 Forbidden", refusal)
-        command()
-        return _json(start, "200 OK", {})
+
+def _page(page: Page, request: _Headers, start: _Start) -> Iterable[bytes]:
+    well, content = page()
+    return _json(start, "200 OK" if well else "503 Service Unavailable", content)
+
+
+def _command(
+    command: Command, token: str | None, request: _Headers, start: _Start
+) -> Iterable[bytes]:
+    if request["REQUEST_METHOD"] != "POST":
+        return _text(start, "405 Method Not Allowed", "POST carries out this command")
+    refusal = refusal_of_change(
+        peer=request["REMOTE_ADDR"],
+        host=request.get("HTTP_HOST", ""),
+        origin=request.get("HTTP_ORIGIN"),
+        authorization=request.get("HTTP_AUTHORIZATION"),
+        token=token,
+    )
+    if refusal is not None:
+        return _text(start, "403 Forbidden", refusal)
+    command()
+    return _json(start, "200 OK", {})
+
+
+def _file(file: StaticFile, request: _Headers, start: _Start) -> Iterable[bytes]:
+    media_type = ("Content-Type", f"{file.media_type}; charset=utf-8")
+    start("200 OK", [media_type, ("Cache-Control", "no-cache"), *SECURITY])
+    return [file.path.read_bytes()]
+
+
+def _events(new: Stream, request: _Headers, start: _Start) -> Iterable[bytes]:
+    stream = new()
+    if stream is None:
+        return _text(start, "503 Service Unavailable", "too many readers; try again later")
+    start("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
+    return _Events(stream, request[_CONNECTION])
+
+
+class _Events:
+    """Sends events until the reader is gone or too slow; it then ends, and the browser returns."""
+
+    def __init__(self, stream: EventStream, connection: socket.socket) -> None:
+        self._stream, self._connection = stream, connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b": events follow\n\n"  # with it the server sends the headers
+        self._connection.settimeout(READER_WAITS)
+        try:
+            for event in self._stream:
+                self._connection.sendall(event)
+        except OSError:  # it is gone, or too slow
+            return
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def _json(start: _Start, status: str, content: object) -> Iterable[bytes]:

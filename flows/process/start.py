@@ -29,7 +29,6 @@ from flows.process.collector import show
 from flows.process.introduction import introduction
 from flows.process.log import set_up_log
 from flows.process.monitor import Monitor
-from flows.process.server import serve
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
 from flows.steps.idle_wait import IdleWait
@@ -104,14 +103,11 @@ def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup 
     if spec.aggregate.by is not None:
         health.warn_of_sharing(lambda: split_by_others(job.source))
     if spec.metrics is not None:
-        pages = {"/livez": health.live, "/readyz": health.ready, "/health": health.health}
-        token = spec.metrics.token
-        serve(
-            *(spec.metrics.host, spec.metrics.port, pages),
-            {"/pause": stop.pause, "/resume": stop.resume},
-            allowed_hosts=spec.metrics.allowed_hosts,
-            token=token.get_secret_value() if token is not None else None,
-        )
+        # Imported only here: a job without a port does not load what only the port needs.
+        from flows.process.port import open_port  # noqa: PLC0415
+
+        addresses = _addresses().split(";") if _addresses() else []
+        open_port(spec, spec.metrics, job, health, stop, (addresses, _index()))
     Monitor(health, job.source, stop, lambda: job.ahead).start()
 
 

@@ -11,6 +11,7 @@ from bytewax.operators import StatefulBatchLogic
 from connectors import metrics
 from connectors.message import Lost
 from flows.audit.counters import Account, in_leaving
+from flows.audit.oldest_groups import OldestGroups, ShardView
 from flows.groups.departures import ShardOutput
 from flows.groups.shard import Shard
 from flows.steps.raised import remembered
@@ -43,10 +44,11 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         signals: Stop,
         account: Account | None = None,
         clock: Callable[[], float] | None = None,
+        view: ShardView | None = None,
     ) -> None:
-        """`clock`: returns seconds since 1970, and only goes forward."""
+        """`clock`: returns seconds since 1970, and only goes forward; `view`: shows open groups."""
         self.shard, self._signals, self._clock = shard, signals, clock or Clock()
-        self._account = account or Account()
+        self._account, self._view = account or Account(), view or OldestGroups().of_shard()
         self._obeyed = signals.completions
         self._late = dict(shard.late)
 
@@ -68,6 +70,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
             else:
                 out += self.shard.complete(value.key, now)
         self._note(out, entered, forgotten)
+        self._view.update(self.shard)
         return out, self.RETAIN
 
     @remembered
@@ -80,6 +83,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         ]
         if out:
             self._note(out)
+        self._view.update(self.shard)
         return out, self.RETAIN
 
     @remembered

@@ -273,6 +273,29 @@ class SourceContract:
         receiver.consumer.close()
         until(lambda: rig.left() == 0)
 
+    def test_the_latest_dead_letters_are_known(self, rig: SourceRig) -> None:
+        rig.publish(*bodies(3))
+        source = rig.source()
+        receiver = Receiver(source.consumer(source.consumers()[0]))
+        messages = receiver.wait_for(3)
+        rejected = [
+            Outcomes(origin, [], [Rejected(message, Rejection(f"bad: {message.tag}"))])
+            for origin, message in messages[:2]
+        ]
+
+        for outcomes in rejected:
+            receiver.consumer.settle(outcomes)
+
+        until(lambda: len(source.latest_dead_letters()) == 2)
+        latest = source.latest_dead_letters()
+        assert {(one.reason, one.body, one.messages) for one in latest} == {
+            ("bad: 1", b"0", 1),
+            ("bad: 2", b"1", 1),
+        }
+        assert latest[0].at >= latest[1].at
+        receiver.store(messages[2:])
+        receiver.consumer.close()
+
     def test_a_parked_message_may_stand_for_others(self, rig: SourceRig) -> None:
         """A summary is parked, a message from no queue, and settles all messages that it counts."""
         rig.publish(*bodies(5))

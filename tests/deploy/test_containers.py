@@ -11,7 +11,7 @@ import pytest
 import yaml
 from packaging.utils import canonicalize_name
 
-from flows.process import start
+from flows.process import port as port_of_a_process
 from tests.deploy.job import ENVIRONMENT, JOB
 from tests.deploy.lock import pinned
 from tests.documents import ROOT
@@ -72,7 +72,7 @@ def test_its_health_is_asked_for_at_a_page_that_is_served(text: str) -> None:
 
     assert JOB.metrics is not None
     assert int(port) == JOB.metrics.port
-    assert f'"{page}": health' in Path(start.__file__).read_text()
+    assert f'"{page}": health' in Path(port_of_a_process.__file__).read_text()
 
 
 # compose.yaml

@@ -11,7 +11,7 @@ import bytewax.run
 import pytest
 import yaml
 
-from flows.process import start
+from flows.process import port as port_of_a_process
 from flows.spec import Pipeline, load
 from tests.documents import ROOT
 
@@ -83,7 +83,7 @@ def test_probes_ask_for_pages_that_are_served(job: Pipeline) -> None:
     assert job.metrics is not None
     assert job.metrics.host == "0.0.0.0"
     assert {"name": "metrics", "containerPort": job.metrics.port} in CONTAINER["ports"]
-    served = Path(start.__file__).read_text()
+    served = Path(port_of_a_process.__file__).read_text()
     assert '"/livez": health.live' in served
     assert '"/readyz": health.ready' in served
 

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from connectors.errors import Unavailable
+from flows.process import server
 from flows.process.collector import AccountsCollector
 from flows.process.server import Page, serve
 from flows.spec import PORTS
@@ -121,3 +123,59 @@ def test_a_command_from_a_page_of_another_site_is_refused() -> None:
         urllib.request.urlopen(foreign)
     with refused.value as answer:
         assert (answer.code, done) == (403, [])
+
+
+class StreamStub:
+    """A stream that sends the same event as often as the reader takes it."""
+
+    def __init__(self, event: bytes, most: int | None = None) -> None:
+        self.event, self.most = event, most
+        self.sent, self.closed = 0, threading.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.most is None or self.sent < self.most:
+            self.sent += 1
+            yield self.event
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def serve_stream(stream: StreamStub | None) -> str:
+    return serve("127.0.0.1", free_ports(1)[0], {}, streams={"/events": lambda: stream})
+
+
+def test_a_stream_sends_its_events_and_ends() -> None:
+    stream = StreamStub(b"data: 1\n\n", most=3)
+
+    with urllib.request.urlopen(f"{serve_stream(stream)}/events") as answer:
+        assert answer.read() == b": events follow\n\n" + b"data: 1\n\n" * 3
+
+    assert stream.closed.wait(5)
+
+
+def test_the_stream_of_a_reader_that_is_gone_ends() -> None:
+    stream = StreamStub(b"data: 1\n\n")
+
+    with urllib.request.urlopen(f"{serve_stream(stream)}/events") as answer:
+        answer.readline()
+
+    assert stream.closed.wait(5)
+
+
+def test_the_stream_of_a_reader_that_does_not_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then only the thread of that reader waits."""
+    monkeypatch.setattr(server, "READER_WAITS", 0.1)
+    stream = StreamStub(b"x" * 1_000_000)
+    url = serve_stream(stream)
+
+    with urllib.request.urlopen(f"{url}/events"):
+        assert stream.closed.wait(5)
+        assert b"process_cpu" in urllib.request.urlopen(f"{url}/metrics").read()
+
+
+def test_too_many_readers_are_refused() -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{serve_stream(None)}/events")
+    with refused.value as answer:
+        assert (answer.code, answer.read()) == (503, b"too many readers; try again later\n")
