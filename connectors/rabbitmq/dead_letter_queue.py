@@ -76,7 +76,7 @@ class DeadLetterQueue:
         self._handler: Handler | None = None
         self._active, self._ending = time.monotonic(), False
         self._counted_messages, self._most, self._prefetch = 0, inf, 0
-        self.there: int | None = None
+        self.ready: int | None = None
         """Number of ready messages at the start of the pass; `None`: unknown, for a stream."""
         self.is_stream = False
         self.browsed = 0
@@ -177,7 +177,7 @@ class DeadLetterQueue:
 
     def _agreed(self, is_stream: bool) -> None:
         self.is_stream = is_stream
-        self.there = None if is_stream else self._counted_messages
+        self.ready = None if is_stream else self._counted_messages
         self._active = time.monotonic()
         self._go_on()
 

@@ -115,7 +115,7 @@ def test_a_list_groups_by_kind_and_leaves_all_in_order(letters: DeadLetterRig) -
             ["orders-1"],
         ),
     ]
-    assert (listed["there"], listed["browsed"]) == (6, 6)
+    assert (listed["ready"], listed["browsed"]) == (6, 6)
     result = letters("list", "--older-than", "4h")
     assert result.code == 0
     assert f"queue {letters.rig.parking}: 3 dead letters\n" in result.out
@@ -156,7 +156,7 @@ def test_a_replay_publishes_the_original_messages(letters: DeadLetterRig) -> Non
 
     dry = letters("replay", "--dry-run")
     assert f"queue {letters.rig.parking}: would replay 4 of 4 dead letters\n" in dry.out
-    assert letters.json("list")["there"] == 4
+    assert letters.json("list")["ready"] == 4
 
     result = letters("replay")
     assert (result.code, result.err) == (0, "")
@@ -208,7 +208,7 @@ def test_a_message_that_no_queue_takes_stays(letters: DeadLetterRig) -> None:
     result = letters("replay")
     assert result.code == 3
     assert "       1  stay: no queue takes it\n" in result.out
-    assert letters.json("list")["there"] == 1
+    assert letters.json("list")["ready"] == 1
 
     assert letters("replay", "--to-queue").code == 0
     assert letters.bodies(letters.rig.queue) == [0, 1, 0]
@@ -325,7 +325,7 @@ def test_a_stream_keeps_its_messages_after_a_look_and_a_replay(stream: DeadLette
     stream.dead_letters(4)
 
     listed = stream.json("list")
-    assert (listed["there"], listed["browsed"]) == (None, 4)
+    assert (listed["ready"], listed["browsed"]) == (None, 4)
     result = stream("replay", "--kind", "unreadable")
     assert result.code == 0
     assert "is a stream, which keeps replayed messages" in result.err

@@ -34,7 +34,7 @@ class Listed(msgspec.Struct):
     """The output of `hopper dead-letters list --json`."""
 
     queue: str
-    there: int | None
+    ready: int | None
     """Number of ready messages; null: unknown, because the queue is a stream."""
     browsed: int
     kinds: list[Kind]
@@ -82,7 +82,7 @@ def command(
     letters = DeadLetterQueue(where.urls, where.queue, limit)
     browse = Browse(selection, now, limit, found.add)
     letters.go_over(browse)
-    result = Listed(where.queue, letters.there, letters.browsed, found.sorted())
+    result = Listed(where.queue, letters.ready, letters.browsed, found.sorted())
     warn_of_deliveries(found.most_deliveries)
     if as_json:
         print_json(result)
@@ -96,8 +96,8 @@ def command(
 def _print(result: Listed, selected: int, now: datetime) -> None:
     print_text(f"queue {result.queue}: {plural(selected, 'dead letter')}")
     print_kinds(result.kinds, now)
-    if result.there is not None and result.there > result.browsed:
-        print_text(f"browsed {result.browsed} of {result.there} messages: --limit browses more")
+    if result.ready is not None and result.ready > result.browsed:
+        print_text(f"browsed {result.browsed} of {result.ready} messages: --limit browses more")
 
 
 def print_kinds(kinds: Sequence[Kind], now: datetime) -> None:
