@@ -13,7 +13,7 @@ from tools.local.ports import free_ports
 
 SPEC = """
 version: 1
-name: orders
+name: {job}
 source: {{memory: {{}}}}
 aggregate: {{window: {{time: 1s}}}}
 sink: {{memory: {{}}}}
@@ -39,9 +39,9 @@ def start(done: list[str]) -> Callable[[str, int], str]:
     return start
 
 
-def spec(folder: Path, metrics: str) -> Path:
+def spec(folder: Path, metrics: str, job: str = "orders") -> Path:
     path = folder / "pipeline.yaml"
-    path.write_text(SPEC.format(metrics=metrics))
+    path.write_text(SPEC.format(job=job, metrics=metrics))
     return path
 
 
@@ -51,15 +51,16 @@ def test_all_processes_of_the_job_are_asked_and_no_others(
 ) -> None:
     """Also one that is not healthy; jobs share the ports of a machine."""
     [port] = free_ports(1)
-    first, _, third = start("orders", port), start("others", port), start("orders", port)
-    path = spec(tmp_path, f"metrics: {{port: {port}}}")
+    job = f"orders-{port}"  # the ports of an earlier test of this process still answer
+    first, _, third = start(job, port), start("others", port), start(job, port)
+    path = spec(tmp_path, f"metrics: {{port: {port}}}", job)
 
     result = json_of(hopper(command, "--json", str(path)), command)
 
-    assert result == {"job": "orders", "paused": command == "pause", "processes": [first, third]}
+    assert result == {"job": job, "paused": command == "pause", "processes": [first, third]}
     assert done == [f"/{command}"] * 2
     as_text = hopper(command, str(path))
-    assert as_text.out == f"{command}d 2 processes of orders: {first}, {third}\n"
+    assert as_text.out == f"{command}d 2 processes of {job}: {first}, {third}\n"
 
 
 def test_a_process_of_another_job_is_not_paused(
