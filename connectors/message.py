@@ -151,10 +151,21 @@ class Backpressured(NamedTuple):
     consumer: str
 
 
+class Reload(NamedTuple):
+    """A request to start anew after a drain, with the file that declares the job as it is then."""
+
+    old: str
+    """Fingerprint of the file that the process that requests it runs."""
+    new: str
+    """Fingerprint of the file that it is to run."""
+
+
 class Drain(NamedTuple):
     """A request to every consumer of the cluster to drain the job."""
 
     reason: str
+    reload: Reload | None = None
+    """`None`: the job ends after the drain."""
 
 
 class Claim(NamedTuple):

@@ -31,6 +31,12 @@ BLOCKED = Gauge(
     "messages: `open_groups`, `sink` or `dead_letter`.",
     ["held_by"],
 )
+RELOADS = Counter(
+    "hopper_reloads",
+    "Changes of the spec while the job ran: `reloaded`, or `refused` because of problems. A reload "
+    "keeps this count, and no other.",
+    ["result"],
+)
 CONNECTIONS = Counter(
     "hopper_connections",
     "Connections that consumers have opened to the broker.",
@@ -99,6 +105,7 @@ FAILURE_STORE = Counter(
 DECLARED: tuple[Counter | Gauge | Histogram | Info, ...] = (
     INFO,
     BLOCKED,
+    RELOADS,
     CONNECTIONS,
     GROUPS,
     GROUP_SIZE,

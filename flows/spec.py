@@ -159,6 +159,9 @@ class Pipeline(Spec):
     that stops the job."""
     metrics: Metrics | None = None
     """Where the process answers Prometheus, health checks and browsers; omitted: nowhere."""
+    reload: bool = False
+    """Look at this file every two seconds, and reload it when it has changed; SIGHUP reloads it in
+    any case. A file with mistakes is logged, and the job goes on as before."""
     log: LogSpec = LogSpec()
     """How the process logs."""
     setup: ElasticsearchSetup | None = None

@@ -152,7 +152,7 @@ SHOWN_BY = {
     "The broker refuses what the job needs": (
         "test_a_user_without_the_permission_to_read_ends_the_job_at_once"
     ),
-    "SIGTERM, SIGHUP or Ctrl-C": (
+    "SIGTERM, Ctrl-C or a [reload]": (
         "test_a_drain_writes_open_windows_and_leaves_nothing_unacknowledged"
     ),
     "That takes longer": "test_a_drain_that_takes_too_long_is_logged",

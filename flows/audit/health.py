@@ -27,6 +27,7 @@ from flows.audit.backpressure import Blocked
 from flows.audit.counters import Messages
 from flows.audit.reconcile import Accounts
 from flows.audit.symptoms import Symptom, timestamp
+from flows.values.reloads import Reloads
 from flows.values.stop import Stop
 
 Answer = tuple[bool, dict[str, Any]]
@@ -54,6 +55,7 @@ class Health:
         sink: Callable[[], SinkState] = SinkState,
         blocked: Callable[[float], Sequence[Blocked]] = lambda now: (),
         missing: Missing = lambda: (),
+        reloads: Reloads | None = None,
     ) -> None:
         """`job`: its name; `patience`: in seconds (rule 1); `sink`: returns the state of the sink.
 
@@ -62,7 +64,7 @@ class Health:
         """
         self._job, self._accounts, self._source, self._stop = job, accounts, source, stop
         self._patience, self._sink, self._sink_state = patience, sink, SinkState()
-        self._blocked, self._missing = blocked, missing
+        self._blocked, self._missing, self._reloads = blocked, missing, reloads or Reloads()
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
         self.blocked: Sequence[Blocked] = ()
@@ -93,6 +95,7 @@ class Health:
         self._warnings = [
             *(one for one in map(_blocked, self.blocked) if one.cause not in is_reason),
             *self._paused(),
+            *(Symptom(symptoms.SPEC_REFUSED, text) for text in self._reloads.problems),
             *(Symptom(symptoms.SHARED, text) for warnings in self._shared for text in warnings()),
         ]
         self._note_errors()
@@ -120,7 +123,8 @@ class Health:
                 cause = f"{name} is not connected{self._cause(name)}"
                 yield Symptom(symptoms.NOT_CONNECTED, cause)
         if self._stop.reason is not None:
-            yield Symptom(symptoms.DRAINING, f"draining: {self._stop.reason}")
+            kind = symptoms.DRAINING if self._stop.reload is None else symptoms.RELOADING
+            yield Symptom(kind, f"draining: {self._stop.reason}")
         elif not self._stop.begun and not self._accounts.alone:
             cause = f"the dataflow has not begun: {self._waits()}"
             yield Symptom(symptoms.CLUSTER, cause)
@@ -206,6 +210,16 @@ class Health:
     def _records(self, found: Iterable[Symptom]) -> list[dict[str, Any]]:
         return [one.record(self._at) for one in found]
 
+    def _reloading(self) -> dict[str, Any]:
+        """Return whether a reload is going on, and what became of the last one."""
+        reloads = self._reloads
+        result = "refused" if reloads.problems else "reloaded"
+        return {
+            "going_on": self._stop.reload is not None,
+            "last": None if reloads.at is None else result,
+            "at": None if reloads.at is None else timestamp(reloads.at),
+        }
+
     def _details(self, reasons: list[Symptom]) -> dict[str, Any]:
         accounts, messages, groups = self._accounts, self._accounts.messages, self._accounts.groups
         return {
@@ -214,6 +228,7 @@ class Health:
             "warnings": self._records(self._warnings),
             "paused": self._stop.paused,
             "draining": self._stop.reason,
+            "reload": self._reloading(),
             "connected": {name: one.connected for name, one in accounts.consumers.items()},
             "sink": self._sink_state._asdict(),
             "last_errors": self._last_errors,

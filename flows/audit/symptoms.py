@@ -101,6 +101,18 @@ DRAINING = SymptomKind(
     "None is needed.",
     "starting-and-stopping",
 )
+RELOADING = SymptomKind(
+    "reloading",
+    "Nothing is lost: the job writes what it holds, and starts anew with the changed spec.",
+    "None is needed.",
+    "changing-the-pipeline",
+)
+SPEC_REFUSED = SymptomKind(
+    "spec_refused",
+    "Nothing is lost: the job goes on with the spec that it has started with.",
+    "Correct the file: the job checks it again when it changes (`reload: true`), or at SIGHUP.",
+    "changing-the-pipeline",
+)
 STARTING = SymptomKind(
     "starting",
     "Nothing is lost: no message is consumed yet.",
@@ -121,6 +133,8 @@ KINDS = (
     SHARED,
     PAUSED,
     DRAINING,
+    RELOADING,
+    SPEC_REFUSED,
     STARTING,
 )
 

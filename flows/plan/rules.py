@@ -30,7 +30,7 @@ RULES: Mapping[Key, Rule] = {
     **_under(
         "",
         {
-            "version drain_timeout metrics log": answers.restart,
+            "version drain_timeout metrics reload log": answers.restart,
             "name": answers.name,
             "setup": answers.setup,
         },

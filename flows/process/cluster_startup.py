@@ -20,8 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from flows.process.stop import DRAINING
-from flows.values.stop import Stop
+from flows.process.stop import DRAINING, ProcessStop
 
 LOG = logging.getLogger("hopper")
 
@@ -43,8 +42,14 @@ class Connection(NamedTuple):
 class ClusterStartup:
     """Waits for the processes of a cluster, until the dataflow of `stop` has begun."""
 
-    def __init__(self, addresses: str, index: int, stop: Stop) -> None:
-        """`addresses`: in Bytewax's format; `index`: position of this process among them."""
+    def __init__(
+        self, addresses: str, index: int, stop: ProcessStop, reload: Callable[[], None]
+    ) -> None:
+        """`addresses`: in Bytewax's format; `index`: position of this process among them.
+
+        `reload`: requests a reload, which waits until the dataflow has begun.
+        """
+        self._reload = reload
         self._addresses, self._index, self._stop = addresses.split(";"), index, stop
         # Python writes the number of each signal there at once, also while the main thread is busy.
         # Both ends stay open for as long as the process lives, because Python never stops writing.
@@ -70,7 +75,13 @@ class ClusterStartup:
             if not readable:
                 absent = ", ".join(self.missing()) or "all are connected"
                 LOG.warning("waiting for the other processes of the cluster: %s", absent)
-            elif (number := self._signals.recv(1)[0]) in DRAINING:
+                continue
+            number = self._signals.recv(1)[0]
+            is_hangup = number == signal.SIGHUP and self._stop.is_hangup()
+            if number == signal.SIGHUP and not is_hangup:
+                LOG.info("reloads when the whole cluster is connected: SIGHUP")
+                self._reload()
+            elif number in DRAINING or is_hangup:
                 name = signal.Signals(number).name
                 LOG.info("stopped by %s before the whole cluster was connected", name)
                 logging.shutdown()

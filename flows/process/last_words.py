@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 
 from flows.process.stop import EXIT_UNAVAILABLE
@@ -18,15 +20,25 @@ from flows.steps.raised import RAISED
 LOG = logging.getLogger("hopper")
 
 
-def install() -> None:
-    """Log one line instead of a panic; only for a process of a cluster."""
-    sys.excepthook = _log
+def install(renew: Callable[[], None]) -> None:
+    """Log one line instead of a panic; only for a process of a cluster.
+
+    `renew`: starts the process anew if it drains for a reload: the other process has, too.
+    """
+    sys.excepthook = partial(_log, renew)
 
 
-def _log(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+def _log(
+    renew: Callable[[], None],
+    kind: type[BaseException],
+    error: BaseException,
+    traceback: TracebackType | None,
+) -> None:
     if kind.__name__ != "PanicException":
         sys.__excepthook__(kind, error, traceback)
         return
+    if RAISED.error is None:
+        renew()
     if RAISED.error is not None:
         LOG.error("this process ends; this is a bug in Hopper", exc_info=RAISED.error)
     else:

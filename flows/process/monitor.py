@@ -70,7 +70,9 @@ class Monitor:
                 self._ahead,
             )
         live, ready = self._health.live()[0], self._health.ready()[0]
-        self._notifier.tell(live=live, ready=ready, stopping=self._stop.reason is not None)
+        reloading = self._stop.reload is not None
+        stopping = self._stop.reason is not None and not reloading
+        self._notifier.tell(live=live, ready=ready, stopping=stopping, reloading=reloading)
 
     def _run(self) -> None:
         while True:

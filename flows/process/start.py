@@ -23,15 +23,17 @@ from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
 from flows.audit.sharing import split_by_others
 from flows.job import Job
-from flows.process import last_words
+from flows.process import last_words, reload
 from flows.process.cluster_startup import ClusterStartup
 from flows.process.collector import show
 from flows.process.introduction import introduction
 from flows.process.log import set_up_log
 from flows.process.monitor import Monitor
+from flows.process.reload import Reloader
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
 from flows.steps.idle_wait import IdleWait
+from flows.values.reloads import Reloads
 from flows.version import VERSION
 
 LOG = logging.getLogger("hopper")
@@ -51,6 +53,7 @@ def start(path: str) -> Job:
         SystemExit: after the message is printed; 2: the file is wrong, 1: a service refuses.
 
     """
+    reloads, running = reload.begin(), reload.seen(path)
     try:
         spec = load(path)
         set_up_log(spec.log, spec.name)
@@ -66,20 +69,26 @@ def start(path: str) -> Job:
         sink.check()
         accounts = Accounts(alone=_cluster()[0] == 1)
         stop = ProcessStop(spec.drain_timeout, source.unacknowledged, accounts)
+        if reloads.paused:
+            stop.pause()
         idle = IdleWait(accounts) if accounts.alone else None
         job = Job(spec, source, sink, stop, accounts, idle=idle)
-        cluster = ClusterStartup(addresses, _index(), stop) if (addresses := _addresses()) else None
-        _watch(spec, job, stop, cluster)
+        reloader = Reloader(path, running, stop, reloads, watch=spec.reload)
+        cluster = _cluster_startup(stop, reloader)
+        _watch(spec, job, stop, cluster, reloads)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
     except Unavailable as error:
         LOG.error("%s", error)
         sys.exit(EXIT_UNAVAILABLE)
-    stop.on_signals()
+    stop.on_signals(reloader.ask, reloader.renew)
     if cluster is not None:
         cluster.start()
-        last_words.install()
+        last_words.install(reloader.renew)
+    reload.accept_signals()
+    reloader.start()
+    atexit.register(reloader.renew_at_exit)  # after `_report`, which is registered later
     atexit.register(_report, job)
     gc.set_threshold(CYCLES_AFTER)
     # Objects made at startup live as long as the process: exempt them from GC scans.
@@ -87,7 +96,14 @@ def start(path: str) -> Job:
     return job
 
 
-def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup | None) -> None:
+def _cluster_startup(stop: ProcessStop, reloader: Reloader) -> ClusterStartup | None:
+    addresses = _addresses()
+    return ClusterStartup(addresses, _index(), stop, reloader.ask) if addresses else None
+
+
+def _watch(
+    spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup | None, reloads: Reloads
+) -> None:
     """Start the monitor of accounts and health, and, if the spec has `metrics`, the HTTP server."""
     show(job)
     health = Health(
@@ -99,6 +115,7 @@ def _watch(spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup 
         sink=job.sink.state,
         blocked=job.backpressure.blocked,
         missing=cluster.missing if cluster is not None else lambda: (),
+        reloads=reloads,
     )
     if spec.aggregate.by is not None:
         health.warn_of_sharing(lambda: split_by_others(job.source))

@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable
 
+from connectors.message import Reload
 from flows.audit.reconcile import Accounts
 from flows.values.stop import Stop
 
@@ -23,9 +24,18 @@ EXIT_NOT_DRAINED = 3
 """Exit code when the drain exceeds its timeout; a second signal exits with 128 + its number."""
 
 
-DRAINING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that request a drain. A closed terminal sends SIGHUP: without a handler it would end the
-process without a drain."""
+DRAINING = (signal.SIGTERM, signal.SIGINT)
+"""Signals that request a drain. So does SIGHUP where a terminal was closed; elsewhere it requests a
+reload."""
+
+
+def has_terminal() -> bool:
+    """Return whether the process has a controlling terminal, which is not closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 class ProcessStop(Stop):
@@ -41,21 +51,30 @@ class ProcessStop(Stop):
         super().__init__()
         self._timeout, self._unacknowledged = timeout, unacknowledged
         self._accounts = accounts or Accounts()
-        self._announced, self._completions_announced = False, 0
+        self._announced: str | None = None
+        self._completions_announced = 0
+        self._had_terminal = has_terminal()
+        self._renew: Callable[[], None] = lambda: None
 
-    def on_signals(self) -> None:
-        """Handle signals: the first SIGTERM, SIGHUP or Ctrl-C drains, the second ends at once.
+    def on_signals(self, reload: Callable[[], None], renew: Callable[[], None]) -> None:
+        """Handle signals: the first SIGTERM or Ctrl-C drains, the second ends at once.
 
-        SIGUSR1 completes all groups of the process.
+        SIGHUP reloads, or drains if the terminal of the process is closed. SIGUSR1 completes all
+        groups of the process.
+
+        `reload`: requests a reload; `renew`: starts anew if a reload is the reason of the drain.
         """
+        self._renew = renew
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._on_hangup(reload))
         signal.signal(signal.SIGUSR1, lambda _number, _frame: self.complete())
         for number in DRAINING:
             signal.signal(number, lambda number, _frame: self._on_signal(signal.Signals(number)))
 
-    def request(self, reason: str) -> None:
+    def request(self, reason: str, reload: Reload | None = None) -> None:
         """See `Stop`; the first request starts the timer."""
-        if self.reason is None:
-            super().request(reason)
+        is_first = self.reason is None
+        super().request(reason, reload)
+        if is_first:
             timer = threading.Timer(self._timeout, self._give_up)
             timer.daemon = True
             timer.start()
@@ -82,9 +101,9 @@ class ProcessStop(Stop):
             LOG.info("resumed: consumers receive messages again")
 
     def announce(self) -> None:
-        """Log, once, that the job drains: a signal handler must not log."""
-        if not self._announced:
-            self._announced = True
+        """Log each reason of a drain once: a signal handler must not log."""
+        if self._announced != self.reason:
+            self._announced = self.reason
             LOG.info("draining: %s", self.reason)
 
     def announce_completion(self) -> None:
@@ -95,9 +114,19 @@ class ProcessStop(Stop):
 
     def _on_signal(self, number: signal.Signals) -> None:
         # No logging here: the signal may have interrupted code that holds the lock of the log.
-        if self.reason is not None:
+        if self.reason is not None and self.reload is None:
             os._exit(128 + number)
         self.request(number.name)
+
+    def is_hangup(self) -> bool:
+        """Return whether the process had a terminal, which is closed now."""
+        return self._had_terminal and not has_terminal()
+
+    def _on_hangup(self, reload: Callable[[], None]) -> None:
+        if not self.is_hangup():
+            reload()
+        elif self.reason is None or self.reload is not None:
+            self.request(signal.SIGHUP.name)
 
     def _give_up(self) -> None:
         LOG.error(
@@ -105,5 +134,6 @@ class ProcessStop(Stop):
             "redelivers them: %s",
             *(self._timeout, self._unacknowledged(), self._accounts.messages),
         )
+        self._renew()
         logging.shutdown()
         os._exit(EXIT_NOT_DRAINED)

@@ -64,7 +64,7 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
             if isinstance(item, Outcomes):
                 self._settle(item)
             elif isinstance(item, Drain):
-                self._stop.request(item.reason)
+                self._stop.request(item.reason, item.reload)
 
     def _settle(self, outcomes: Outcomes) -> None:
         count = in_outcomes(outcomes)

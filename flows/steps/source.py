@@ -83,7 +83,8 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
     ) -> None:
         self._name, self._consumer, self._stop, self._clock = name, consumer, stop, clock
         self._account, self._backpressure, self._checked_at = account, backpressure, 0.0
-        self._drain_announced = self._paused = False
+        self._announced: str | None = None
+        self._paused = False
         self._sleep = BUSY
         self._idle, self._seen = idle, 0
         self._called_at = datetime.now(UTC)
@@ -102,16 +103,17 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         messages = sum(len(event.messages) for event in events if isinstance(event, Arrived))
         self._account.take(events)
         if (
-            not self._drain_announced
+            self._announced is None
             and self._is_backpressured(starved=not messages)
             and not messages
         ):
             events.append(Backpressured(self._name))
-        if self._stop.reason is not None and not self._drain_announced:
-            self._drain_announced = True
+        if (reason := self._stop.reason) is not None and reason != self._announced:
+            if self._announced is None:
+                self._consumer.drain()
+            self._announced = reason
             self._stop.announce()
-            self._consumer.drain()
-            events.append(Drain(self._stop.reason))
+            events.append(Drain(reason, self._stop.reload))
         elif not events and self._consumer.drained:
             raise StopIteration
         if messages >= MUCH:

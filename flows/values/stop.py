@@ -6,6 +6,8 @@ from `flows/process/server.py`.
 
 from __future__ import annotations
 
+from connectors.message import Reload
+
 
 class Stop:
     """The requests to all steps of a process."""
@@ -13,6 +15,8 @@ class Stop:
     def __init__(self) -> None:
         self.reason: str | None = None
         """Why the job drains; `None`: no drain is requested."""
+        self.reload: Reload | None = None
+        """Why the process starts anew after the drain; `None`: it ends."""
         self.completions = 0
         """How many requests there were to complete all groups of the process."""
         self.begun = False
@@ -23,10 +27,13 @@ class Stop:
         """Whether the consumers of the process are to receive nothing. Groups complete, documents
         are written, and messages are acknowledged as before."""
 
-    def request(self, reason: str) -> None:
-        """Request a drain; only the first request counts."""
-        if self.reason is None:
-            self.reason = reason
+    def request(self, reason: str, reload: Reload | None = None) -> None:
+        """Request a drain; only the first request counts, but an end takes the place of a reload.
+
+        `reload`: the process starts anew after the drain.
+        """
+        if self.reason is None or (self.reload is not None and reload is None):
+            self.reason, self.reload = reason, reload
 
     def complete(self) -> None:
         """Request that all groups of the process are completed now."""

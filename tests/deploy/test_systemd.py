@@ -16,6 +16,10 @@ def test_it_is_the_job_itself_that_tells_when_it_is_ready() -> None:
     assert (UNIT["Type"], UNIT["NotifyAccess"], systemd.READY) == ("notify", "main", "READY=1")
 
 
+def test_a_reload_is_a_signal_to_the_job() -> None:
+    assert UNIT["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
 def test_the_watchdog_waits_for_more_than_some_checks() -> None:
     assert int(UNIT["WatchdogSec"]) >= 10
 

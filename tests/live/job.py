@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import termios
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -56,7 +59,10 @@ def spec_file(folder: Path, **values: str) -> Path:
 class JobProcess:
     """A process, or one of a cluster; the end of the `with` block kills it if it still runs."""
 
-    def __init__(self, spec: Path, *arguments: str, name: str = "job") -> None:
+    def __init__(
+        self, spec: Path, *arguments: str, name: str = "job", terminal: int | None = None
+    ) -> None:
+        """`terminal`: a file descriptor; the process leads the session of that terminal."""
         self._log = spec.parent / f"{name}.log"
         self._file = self._log.open("ab")
         self.process = subprocess.Popen(
@@ -64,6 +70,9 @@ class JobProcess:
             env=os.environ | {"HOPPER_LOG_FORMAT": "text", "HOPPER_PIPELINE": str(spec)},
             stderr=self._file,
             stdout=self._file,
+            start_new_session=terminal is not None,
+            # Tests start no thread that could hold a lock at this moment.
+            preexec_fn=None if terminal is None else partial(_take_terminal, terminal),  # noqa: PLW1509
         )
 
     def __enter__(self) -> Self:
@@ -90,6 +99,10 @@ class JobProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def _take_terminal(terminal: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
 
 def free_ports(count: int) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import signal
 from pathlib import Path
@@ -297,13 +299,18 @@ def test_a_missing_process_of_the_cluster_is_named(
             assert second.process.wait(30) == 0
 
 
-def test_sighup_drains(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
-    """As when a terminal is closed, or a supervisor asks for a reload: all work is finished."""
+def test_a_closed_terminal_drains(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """It sends SIGHUP: all work is finished, and the job ends."""
     publish(rig, 30)
-    with JobProcess(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
+    path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}")
+    ours, theirs = pty.openpty()
+    with JobProcess(path, terminal=theirs) as job:
+        os.close(theirs)
+        job.wait_for_log("consuming", 60)
         until(lambda: ask(job, "/health")[1].get("open", {}).get("in_groups") == 30)
-        job.process.send_signal(signal.SIGHUP)
+        os.close(ours)
         assert job.process.wait(30) == 0
+    assert "draining: SIGHUP" in job.log
     assert "drained: 30 received, 30 stored" in job.log
     assert events.numbers() == list(range(30))
     assert rig.left() == 0

@@ -32,7 +32,7 @@ runpy.run_module("bytewax.run", run_name="__main__", alter_sys=True)
 """`python -m bytewax.run`, which logs more often what it waits for."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_at_once_while_it_waits(tmp_path: Path, number: signal.Signals) -> None:
     """Bytewax handles no signals before all processes are connected."""
     (tmp_path / "pipeline.yaml").write_text(SPEC)
@@ -47,6 +47,9 @@ def test_it_ends_at_once_while_it_waits(tmp_path: Path, number: signal.Signals) 
         assert process.stderr is not None
         waiting = f"waiting for the other processes of the cluster: {addresses.split(';')[1]}"
         assert any(waiting in line for line in iter(process.stderr.readline, ""))
+        process.send_signal(signal.SIGHUP)  # a reload waits for the cluster
+        later = "reloads when the whole cluster is connected: SIGHUP"
+        assert any(later in line for line in iter(process.stderr.readline, ""))
         process.send_signal(number)
         assert process.wait(timeout=10) == 128 + number
 

@@ -59,6 +59,19 @@ def test_it_hears_once_that_the_process_is_ready_and_once_that_it_stops(
     assert systemd.received() == ["STOPPING=1"]
 
 
+def test_a_reload_is_no_stop(systemd: Systemd, address: str) -> None:
+    """It hears so once, with the time that it demands."""
+    notifier = Notifier({"NOTIFY_SOCKET": address})
+
+    for _ in range(2):
+        notifier.tell(live=False, ready=False, stopping=False, reloading=True)
+
+    [message] = systemd.received()
+    first, second = message.splitlines()
+    assert first == "RELOADING=1"
+    assert second.startswith("MONOTONIC_USEC=")
+
+
 def test_the_watchdog_hears_of_the_process_as_long_as_it_is_live(
     systemd: Systemd, address: str
 ) -> None:
