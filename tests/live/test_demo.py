@@ -12,6 +12,7 @@ from pathlib import Path
 import pika
 import pytest
 
+from tests.waiting import until
 from tools.demo.job import ROOT
 
 pytestmark = pytest.mark.live
@@ -19,6 +20,10 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture
 def environment(rabbitmq_url: str, elasticsearch_url: str, tmp_path: Path) -> dict[str, str]:
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        channel = connection.channel()
+        # RabbitMQ notices a moment later that the consumer of the test before is gone.
+        until(lambda: channel.queue_declare("hopper-demo", durable=True).method.consumer_count == 0)
     return {
         **os.environ,
         "RABBITMQ_URL": rabbitmq_url,

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import samples
+from flows.cli import samples, try_sample
 from tests.flows.cli.command import hopper, json_of
+
+assert try_sample, "imported before a test lowers a limit, which an option of it has too"
 
 PIPELINE = """\
 version: 1
