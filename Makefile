@@ -16,7 +16,7 @@ run: .venv/installed ## run pipeline.yaml until Ctrl-C
 	@$(with_services) exec $(python) -m bytewax.run flows.pipeline
 
 test: check ## check, then all tests, those on real services too
-	@$(with_services) HOPPER_LIVE=1 exec $(python) -m pytest -n 2 --dist loadgroup -m ''
+	@$(with_services) HOPPER_LIVE=1 exec $(python) -m pytest -m ''
 
 check: .venv/installed ## style, format, spelling and types
 	$(python) -m ruff check

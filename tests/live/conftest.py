@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
 from collections.abc import Iterator
@@ -17,19 +18,14 @@ from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tools import services
 from tools.local.folders import CannotStart
 
-SHARE_NAMES = ("test_default_pipeline", "test_demo", "test_docs", "test_services")
-"""Files whose tests use the queues and indices of `pipeline.yaml`, or the local services."""
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker, since they share servers of their own.
-
-    Files of `SHARE_NAMES` are on one worker too: two of them must not run at the same time.
-    """
-    for item in items:
-        if item.get_closest_marker("live"):
-            file = item.path.stem
-            item.add_marker(pytest.mark.xdist_group("names" if file in SHARE_NAMES else file))
+@pytest.fixture
+def fixed_names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The queues and indices of files in the repository: for one test of all workers at a time."""
+    lock = tmp_path_factory.getbasetemp().parent / "fixed-names.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

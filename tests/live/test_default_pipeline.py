@@ -20,7 +20,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from tests.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("fixed_names")]
 
 ROOT = Path(__file__).parents[2]
 

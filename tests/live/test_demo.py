@@ -15,11 +15,13 @@ import pytest
 from tests.waiting import until
 from tools.demo.job import ROOT
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("fixed_names")]
 
 
 @pytest.fixture
-def environment(rabbitmq_url: str, elasticsearch_url: str, tmp_path: Path) -> dict[str, str]:
+def environment(
+    fixed_names: None, rabbitmq_url: str, elasticsearch_url: str, tmp_path: Path
+) -> dict[str, str]:
     with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         channel = connection.channel()
         # RabbitMQ notices a moment later that the consumer of the test before is gone.
@@ -85,7 +87,13 @@ def test_ctrl_c_ends_the_demo_and_its_job(environment: dict[str, str], tmp_path:
     with start(environment, "--events", "3000", "--seconds", "60") as demo:
         assert demo.stdout
         lines = iter(demo.stdout.readline, "")
-        next(line for line in lines if re.search(r"stored +[1-9]", line))
+        started = []
+        for line in lines:
+            started.append(line)
+            if re.search(r"stored +[1-9]", line):
+                break
+        else:
+            pytest.fail("the demo has ended early:\n" + "".join(started))
 
         demo.send_signal(signal.SIGINT)
 

@@ -9,7 +9,7 @@ from tests.documents import Block, blocks
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("fixed_names")]
 
 PROGRAMS = [block for block in blocks("python") if block.needs_services]
 OTHERS = [block for block in PROGRAMS if not block.is_test]
