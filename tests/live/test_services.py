@@ -19,7 +19,7 @@ from tools.local.distribution import SHA256
 from tools.local.elasticsearch import ElasticsearchServer
 from tools.local.rabbitmq import RabbitMQServer
 
-pytestmark = [pytest.mark.live, pytest.mark.usefixtures("fixed_names")]
+pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 
