@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from prometheus_client import REGISTRY
@@ -34,14 +34,11 @@ class AccountsCollector(Collector):
             yield CounterMetricFamily(counter.name, counter.help, counter.read(job, messages))
         for gauge in _GAUGES:
             yield GaugeMetricFamily(gauge.name, gauge.help, gauge.read(job, messages))
-        connected = _connected()
-        for name, consumer in job.accounts.consumers.items():
-            connected.add_metric([name], consumer.connected)
-        yield connected
-        waiting = _waiting()
-        for queue, messages_waiting in job.source.waiting().items():
-            waiting.add_metric([queue], messages_waiting)
-        yield waiting
+        for labelled in _LABELLED:
+            family = _family(labelled)
+            for label, value in labelled.read(job).items():
+                family.add_metric([label], value)
+            yield family
 
 
 def show(job: Job) -> None:
@@ -61,6 +58,16 @@ class _Shown(NamedTuple):
     name: str
     help: str
     read: Callable[[Job, Messages], float]
+
+
+class _Labelled(NamedTuple):
+    """One gauge with a label."""
+
+    name: str
+    help: str
+    label: str
+    read: Callable[[Job], Mapping[str, float]]
+    """Returns the values by the values of the label."""
 
 
 _COUNTERS = (
@@ -187,26 +194,29 @@ _GAUGES = (
 )
 
 
+_LABELLED = (
+    _Labelled(
+        "hopper_broker_connected",
+        "1 if the consumer is connected to the broker and consumes, else 0.",
+        "consumer",
+        lambda job: {name: one.connected for name, one in job.accounts.consumers.items()},
+    ),
+    _Labelled(
+        "hopper_queue_messages",
+        "Messages that wait in the queue, as the broker said last: it is asked every five seconds.",
+        "queue",
+        lambda job: job.source.waiting(),
+    ),
+)
+
+
 def _families() -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
     for counter in _COUNTERS:
         yield CounterMetricFamily(counter.name, counter.help)
     for gauge in _GAUGES:
         yield GaugeMetricFamily(gauge.name, gauge.help)
-    yield _connected()
-    yield _waiting()
+    yield from map(_family, _LABELLED)
 
 
-def _waiting() -> GaugeMetricFamily:
-    return GaugeMetricFamily(
-        "hopper_queue_messages",
-        "Messages that wait in the queue, as the broker said last: it is asked every five seconds.",
-        labels=["queue"],
-    )
-
-
-def _connected() -> GaugeMetricFamily:
-    return GaugeMetricFamily(
-        "hopper_broker_connected",
-        "1 if the consumer is connected to the broker and consumes, else 0.",
-        labels=["consumer"],
-    )
+def _family(labelled: _Labelled) -> GaugeMetricFamily:
+    return GaugeMetricFamily(labelled.name, labelled.help, labels=[labelled.label])

@@ -10,7 +10,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -104,7 +104,7 @@ def serve(
         **{path: partial(_events, stream) for path, stream in streams.items()},
         **{path: partial(_command, command, token) for path, command in commands.items()},
     }
-    names = {*allowed_hosts, host, socket.gethostname(), socket.getfqdn()}
+    names = {*allowed_hosts, host, socket.gethostname()}
     for candidate in range(port, port + PORTS):
         try:
             server, _ = start_http_server(candidate, host)
@@ -136,6 +136,12 @@ class _Handler(WSGIRequestHandler):
 _Answer = Callable[[_Headers, _Start], Iterable[bytes]]
 
 
+@cache
+def _full_names() -> Collection[str]:
+    """Return the full name of this machine, by a DNS lookup: only a request that needs it waits."""
+    return {socket.getfqdn()}
+
+
 class _Application:
     """The WSGI application: for each path what answers there."""
 
@@ -144,7 +150,7 @@ class _Application:
 
     def __call__(self, request: _Headers, start: _Start) -> Iterable[bytes]:
         host = request.get("HTTP_HOST", "")
-        if not is_own_host(host, self._names):
+        if not is_own_host(host, self._names) and not is_own_host(host, _full_names()):
             return _text(start, "403 Forbidden", f"{host!r} is not among metrics.allowed_hosts")
         answer = self._answers.get(request["PATH_INFO"])
         if answer is None:

@@ -175,8 +175,8 @@ def _source(spec: Pipeline, workers: int, path: str) -> Source:
     if spec.source.rabbitmq is not None:
         from connectors.rabbitmq.source import RabbitMQ  # noqa: PLC0415
 
-        reload, collect = lambda: _rabbitmq(load(path)), spec.aggregate.window.collect_seconds
-        return RabbitMQ(*_rabbitmq(spec), workers, reload, collect)
+        collect_seconds = spec.aggregate.window.collect_seconds
+        return RabbitMQ(*_rabbitmq(spec), workers, lambda: _rabbitmq(load(path)), collect_seconds)
     from connectors.memory.source import MemoryQueueSource  # noqa: PLC0415
 
     assert spec.source.memory is not None

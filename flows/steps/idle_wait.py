@@ -48,5 +48,4 @@ class IdleWait:
 
     def _is_busy(self) -> bool:
         accounts = self._accounts
-        in_flight = any(one.messages.waiting for one in accounts.consumers.values())
-        return in_flight or accounts.groups.open > 0 or accounts.sink.open > 0
+        return bool(accounts.messages.waiting or accounts.groups.open or accounts.sink.open)
