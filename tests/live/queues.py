@@ -85,6 +85,10 @@ class RabbitMQRig:
         count: int = answer.method.message_count
         return count
 
+    def consumers(self) -> int:
+        count: int = self.channel.queue_declare(self.queue, passive=True).method.consumer_count
+        return count
+
     def parked(self) -> list[tuple[bytes, str]]:
         """Take the parked messages out of their queue, if it exists."""
         return [(body, p.headers["x-hopper-reason"]) for body, p in self.parked_whole()]

@@ -250,22 +250,16 @@ def test_a_replay_ends_although_a_job_rejects_all_messages_again(
     bad = [b'{"n":"bad %d"}' % number for number in range(20)]
     with JobProcess(path) as job:
         rig.publish(*bad)
-        until(lambda: parked(rig) == 20)
+        until(lambda: rig.left_in(rig.parking) == 20)
         result = hopper("dead-letters", "replay", folder=tmp_path)
         assert "replayed 20 of 20 dead letters" in result.out
-        until(lambda: parked(rig) == 20 and rig.left() == 0)
+        until(lambda: rig.left_in(rig.parking) == 20 and rig.left() == 0)
         again = hopper("dead-letters", "replay", folder=tmp_path)
         assert again.code == 3
         assert "replayed 0 of 20 dead letters" in again.out
         assert job.drain() == 0
 
     assert sorted(body for body, _ in rig.parked()) == sorted(bad)
-
-
-def parked(rig: RabbitMQRig) -> int:
-    answer = rig.channel.queue_declare(rig.parking, passive=True)
-    count: int = answer.method.message_count
-    return count
 
 
 def test_a_replay_that_is_killed_loses_nothing(letters: DeadLetterRig) -> None:
@@ -287,7 +281,7 @@ def test_a_replay_that_is_killed_loses_nothing(letters: DeadLetterRig) -> None:
         return set(replayed) == set(range(3000))
 
     until(all_replayed)
-    assert parked(letters.rig) == 0
+    assert letters.rig.left_in(letters.rig.parking) == 0
     repeated = 3 * {"classic": 100, "quorum": 200}[letters.kind]
     assert len(replayed) <= 3000 + repeated
 

@@ -15,7 +15,7 @@ import pytest
 from tests.waiting import until
 from tools.demo.job import ROOT
 
-pytestmark = [pytest.mark.live, pytest.mark.usefixtures("fixed_names")]
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture

@@ -87,11 +87,6 @@ def test_a_measurement_that_conflicts_with_another_is_parked(
     assert rig.left() == 0
 
 
-def consumers(rig: RabbitMQRig) -> int:
-    count: int = rig.channel.queue_declare(rig.queue, passive=True).method.consumer_count
-    return count
-
-
 def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
     """The broker would deliver messages to it that are never handled; the new one gets them."""
     source = rig.source()
@@ -102,12 +97,12 @@ def test_a_lost_connection_leaves_no_consumer_behind(rig: RabbitMQRig) -> None:
     for times in (2, 3, 4):
         rig.cut()
         receiver.wait_for(times)
-        until(lambda: consumers(rig) == 1)
+        until(lambda: rig.consumers() == 1)
 
     assert receiver.bodies() == [b"1"] * 4
     receiver.store(receiver.messages()[-1:])
     receiver.consumer.close()
-    assert consumers(rig) == rig.left() == 0
+    assert rig.consumers() == rig.left() == 0
 
 
 def test_a_dataflow_that_hangs_loses_no_connection(rig: RabbitMQRig) -> None:

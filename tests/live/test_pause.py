@@ -24,8 +24,7 @@ def events(elasticsearch_url: str, index: str) -> Index:
 
 def waiting(rig: RabbitMQRig) -> tuple[int, int]:
     """Messages that wait in the queue, and its consumers."""
-    answer = rig.channel.queue_declare(rig.queue, passive=True)
-    return answer.method.message_count, answer.method.consumer_count
+    return rig.left(), rig.consumers()
 
 
 def test_a_paused_job_writes_what_it_has_and_keeps_its_place(
@@ -67,7 +66,7 @@ def test_a_job_stays_paused_over_a_lost_connection_and_can_be_drained(
     with JobProcess(path) as job:
         wait_for(job, "/readyz", 200)
         assert hopper("pause", str(path)).code == 0
-        until(lambda: waiting(rig)[1] == 0)
+        until(lambda: rig.consumers() == 0)
         rig.cut()
         until(lambda: counted(job, "hopper_connections_total") == 2)
         publish(rig, 20)
@@ -94,9 +93,9 @@ def test_all_processes_of_a_cluster_are_paused(
         result = hopper("pause", str(path))
 
         assert result.out.startswith("paused 2 processes of ")
-        until(lambda: waiting(rig)[1] == 0)
+        until(lambda: rig.consumers() == 0)
         assert hopper("resume", str(path)).code == 0
-        until(lambda: waiting(rig)[1] == 2)
+        until(lambda: rig.consumers() == 2)
         publish(rig, 50)
         until(lambda: events.count() == 50)
         assert first.drain() == 0

@@ -158,7 +158,7 @@ def test_consume_arguments_reach_the_broker(rabbitmq_url: str) -> None:
         low = receiver_of(rig, prefetch=50)
         high = receiver_of(rig, prefetch=50, consume={"arguments": {"x-priority": 10}})
         until(lambda: low.take() and high.take())
-        until(lambda: consumers(rig) == 2)
+        until(lambda: rig.consumers() == 2)
         rig.publish(*bodies(20))
 
         high.wait_for(20)
@@ -168,15 +168,10 @@ def test_consume_arguments_reach_the_broker(rabbitmq_url: str) -> None:
         high.consumer.close()
 
 
-def consumers(rig: RabbitMQRig) -> int:
-    count: int = rig.channel.queue_declare(rig.queue, passive=True).method.consumer_count
-    return count
-
-
 def test_an_exclusive_consumer_waits_until_it_is_alone(rabbitmq_url: str) -> None:
     with rig_with(rabbitmq_url) as rig:
         other = receiver_of(rig)
-        until(lambda: consumers(rig) == 1)
+        until(lambda: rig.consumers() == 1)
         exclusive = receiver_of(rig, consume={"exclusive": True}, prefetch=1000)
         until(lambda: any(isinstance(event, Lost) for event in exclusive.take()))
         other.consumer.close()
@@ -211,7 +206,7 @@ def test_a_deleted_queue_is_declared_again(rabbitmq_url: str, kind: str) -> None
 
 def consumers_or_none(rig: RabbitMQRig) -> int | None:
     try:
-        return consumers(rig)
+        return rig.consumers()
     except pika.exceptions.ChannelClosedByBroker:  # it does not exist yet
         rig.reconnect()
         return None

@@ -42,11 +42,6 @@ def send(rig: RabbitMQRig, bodies: Sequence[bytes]) -> None:
         publisher.publish(blocks, len(frames))
 
 
-def left(rig: RabbitMQRig, queue: str) -> int:
-    count: int = rig.channel.queue_declare(queue, durable=True, passive=True).method.message_count
-    return count
-
-
 @pytest.fixture
 def pipeline(events: Index) -> Iterator[str]:
     """An ingest pipeline that fails for documents with a text in `doomed`."""
@@ -73,7 +68,7 @@ def test_every_seventh_body_unreadable_is_parked_and_the_others_are_stored(
         until(lambda: rig.left() == 0)
         assert job.drain() == 0
 
-    assert left(rig, rig.parking) == bad
+    assert rig.left_in(rig.parking) == bad
     assert "reads nothing" not in job.log
     assert job.log.count("a message is rejected and parked: unreadable: ") == 1
     assert f"parked: {bad - 1} times unreadable: " in job.log
@@ -101,7 +96,7 @@ def test_a_few_unreadable_bodies_in_a_long_window_are_parked(
 
     found = [document["_source"] for document in events.documents()]
     assert sum(summary["count"] for summary in found) == 10_400 - 520
-    assert left(rig, rig.parking) == 520
+    assert rig.left_in(rig.parking) == 520
     assert "reads nothing" not in job.log
 
 
@@ -121,7 +116,7 @@ def test_a_burst_of_late_messages_is_parked_and_the_last_window_is_written(
     )
     with JobProcess(path) as job:
         until(lambda: events.count() == 3 and rig.left() == 0)
-        until(lambda: left(rig, rig.parking) == 600)
+        until(lambda: rig.left_in(rig.parking) == 600)
         assert job.drain() == 0
 
     counts = [document["_source"]["count"] for document in events.documents()]
@@ -138,7 +133,7 @@ def test_a_burst_of_unreadable_bodies_is_parked_and_the_good_ones_are_stored(
     send(rig, [b"no JSON" if n in bad else b'{"n":%d}' % n for n in range(6000)])
     with JobProcess(spec(tmp_path, rig, events, window=README)) as job:
         until(lambda: events.total("n")[0] == 6000 - len(bad), timeout=60)
-        until(lambda: rig.left() == 0 and left(rig, rig.parking) == len(bad))
+        until(lambda: rig.left() == 0 and rig.left_in(rig.parking) == len(bad))
         assert job.drain() == 0
 
     assert "reads nothing" not in job.log
@@ -154,7 +149,7 @@ def test_a_document_at_which_an_ingest_processor_fails_is_parked_at_once(
     path.write_text(path.read_text().replace("action: index", f"pipeline: {pipeline}"))
     with JobProcess(path) as job:
         until(lambda: events.total("n")[0] == 20_000 - len(doomed), timeout=60)
-        until(lambda: rig.left() == 0 and left(rig, rig.parking) == len(doomed))
+        until(lambda: rig.left() == 0 and rig.left_in(rig.parking) == len(doomed))
         assert job.drain() == 0
 
     for _, properties in rig.parked_whole():
@@ -180,14 +175,9 @@ def test_a_mapping_that_refuses_everything_stops_the_job_until_it_is_corrected(
         until(lambda: rig.left() == 0, timeout=60)
         until(lambda: counted(job, "hopper_unacknowledged") == 0)
         assert job.drain() == 0
-    parked = left(rig, rig.parking)
+    parked = rig.left_in(rig.parking)
     assert 500 < parked < 520
     assert events.total("n")[0] == 20_000 - parked
-
-
-def parked(rig: RabbitMQRig) -> int:
-    count: int = rig.channel.queue_declare(rig.parking, passive=True).method.message_count
-    return count
 
 
 def test_a_probe_of_a_window_by_count_alone_takes_several_messages(
@@ -200,9 +190,9 @@ def test_a_probe_of_a_window_by_count_alone_takes_several_messages(
         assert HTTP.request("DELETE", f"{events.url}/{events.name}").status == 200
         job.wait_for_log("the probe is stored", timeout=60)
         # All are stored but those that were parked, and those of the last, incomplete window.
-        until(lambda: events.total("n")[0] + parked(rig) > 1190)
+        until(lambda: events.total("n")[0] + rig.left_in(rig.parking) > 1190)
         # Requests may be answered out of order, so the last 200 may be among the parked ones.
-        assert 500 <= parked(rig) <= 700
+        assert 500 <= rig.left_in(rig.parking) <= 700
         assert job.drain() == 0
 
 
@@ -217,5 +207,5 @@ def test_a_slow_stream_of_which_nothing_is_stored_stops_the_consumer(
         content = wait_for(job, "/health", 503, "too many messages are rejected")
 
         assert "document_parsing_exception" in json.dumps(content)
-        assert left(rig, rig.parking) == 20
+        assert rig.left_in(rig.parking) == 20
         assert job.drain() == 0
