@@ -107,7 +107,8 @@ def _tumbling(window: WindowSpec) -> str:
         return ""
     by = f"time at {tumbling.event_time}" if tumbling.event_time else "time of arrival"
     late = f", and {duration_text(tumbling.lateness)} later" if tumbling.lateness else ""
-    return f"the end of each {duration_text(tumbling.every)} by {by}{late}"
+    zone = f" in {tumbling.zone}" if tumbling.zone else ""
+    return f"the end of each {duration_text(tumbling.every)}{zone} by {by}{late}"
 
 
 def _becomes(spec: AggregateSpec) -> list[str]:

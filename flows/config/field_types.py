@@ -6,7 +6,9 @@ A model keeps the text. It is parsed here when the file is loaded, only to find 
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -50,6 +52,25 @@ PathText = Annotated[
     WithJsonSchema({"title": "path", "type": "string"}),
 ]
 """A path: see `flows/values/paths.py`."""
+
+
+def _zone(text: str) -> None:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        near = get_close_matches(text, available_timezones(), n=1)
+        such = near[0] if near else "Europe/Berlin"
+        raise ValueError(
+            f"is no time zone of the IANA database; write {such}, for example"
+        ) from None
+
+
+ZoneText = Annotated[
+    str,
+    checked(_zone, "is no time zone of the IANA database"),
+    WithJsonSchema({"title": "time zone", "type": "string"}),
+]
+"""A name of the IANA time zone database."""
 
 OfMessage = Annotated[
     str,

@@ -10,11 +10,16 @@ from pydantic import ConfigDict, Field
 
 from connectors.spec import Problem, Spec, instead_of
 from connectors.units import Duration, Size, duration_text
-from flows.config.field_types import OfGroup, OfMessage, PathText
+from flows.config.field_types import OfGroup, OfMessage, PathText, ZoneText
 
 MIN_EVERY = 0.001
 """Seconds. Rounding errors are too large beside windows shorter than a millisecond."""
 
+
+DAY, CLOCK_CHANGE = 86_400.0, 3_600.0
+"""Seconds of a day, and by which a clock is put back or forward at most, as a rule."""
+MIN_EVERY_OF_ZONE = 900.0
+"""Seconds. All local clocks differ from UTC by whole multiples of it."""
 
 SHORTEST_COLLECT, LONGEST_COLLECT = 0.003, 0.02
 """Seconds for which messages may collect before they are read: a shorter time costs more than it
@@ -37,6 +42,7 @@ class TumblingSpec(Spec):
             "write every": "size length period duration interval width",
             "write lateness": "grace grace_period allowed_lateness delay max_lateness watermark",
             "write event_time": "timestamp time_field field time ts timestamp_field",
+            "write zone": "timezone time_zone tz utc_offset",
             "windows follow one another here": "slide hop advance offset",
         }
     )
@@ -44,6 +50,11 @@ class TumblingSpec(Spec):
     every: Annotated[Duration, Field(gt=0, examples=["1m"])]
     """Length of a window. Each begins at a whole multiple of it, counted from 1970 in UTC; a
     message at exactly its end belongs to the next window."""
+    zone: Annotated[ZoneText, Field(examples=["Europe/Berlin"])] | None = None
+    """The time zone of the windows, by its name in the IANA database. Days then begin at local
+    midnight, and weeks (`7d`) on Monday; `every` is a whole number of days, or divides a day. On
+    the days when the clock changes, a window is an hour shorter or longer; an hour that comes twice
+    is two windows of `1h`. Omitted: windows go by UTC."""
     event_time: PathText | None = None
     """Path of a message's event time: a date and time of ISO 8601 (without an offset: UTC), or a
     number, or its text, of seconds, milli-, micro- or nanoseconds since 1970; its magnitude
@@ -65,6 +76,17 @@ class TumblingSpec(Spec):
         """See `Spec`."""
         if self.every < MIN_EVERY:
             yield Problem(("every",), f"must be at least {duration_text(MIN_EVERY)}")
+        if self.zone is not None and self.every < MIN_EVERY_OF_ZONE:
+            least = duration_text(MIN_EVERY_OF_ZONE)
+            yield Problem(
+                ("zone",),
+                f"needs an every of at least {least}: omit it, as shorter windows "
+                "are the same in every zone",
+            )
+        elif self.zone is not None and self.every % DAY and DAY % self.every:
+            yield Problem(
+                ("every",), "must divide a day, or be a whole number of days, where there is a zone"
+            )
         if self.event_time is None:
             for key in ("lateness", "idle_after", "ahead"):
                 if getattr(self, key) != type(self).model_fields[key].default:
@@ -73,7 +95,8 @@ class TumblingSpec(Spec):
     @property
     def longest(self) -> float:
         """Seconds that the first message of a window waits while messages arrive."""
-        return self.every + self.lateness
+        longer = CLOCK_CHANGE if self.zone is not None and self.every > CLOCK_CHANGE else 0.0
+        return self.every + longer + self.lateness
 
 
 class WindowSpec(Spec):

@@ -98,7 +98,7 @@ class EventOrderShard(Shard):
         return with_merged_outcomes(out)
 
     def _step_before(self, at: float) -> float:
-        return self._order.closed_below(at) * self._order.every_us / MICROSECONDS
+        return self._order.start(self._order.closed_below(at)) / MICROSECONDS
 
     def complete(self, key: str | None, now: float) -> list[ShardOutput]:
         """See `Shard`; buffered messages enter their groups first."""

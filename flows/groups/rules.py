@@ -7,7 +7,7 @@ functions that read values.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -15,6 +15,7 @@ from flows.conditions.conditions import GroupSoFar
 from flows.config.aggregate import AggregateSpec
 from flows.config.window import TumblingSpec, WindowSpec
 from flows.groups.member_values import MemberValues
+from flows.groups.zone_windows import ZoneWindows
 
 
 class UntilCondition(Protocol):
@@ -54,7 +55,11 @@ MIN_STEP, MAX_STEP = 0.001, 60.0
 
 @dataclass(frozen=True)
 class Tumbling:
-    """Aligned windows: they begin at whole multiples of `every`, at the same times for all keys."""
+    """Aligned windows, at the same times for all keys; their numbers ascend.
+
+    They begin at whole multiples of `every`, and their number is that of the multiple; or they go
+    by the clock of a zone (`zone_windows.py`).
+    """
 
     every: float
     """Length of a window, in seconds; at least a microsecond."""
@@ -66,6 +71,8 @@ class Tumbling:
     """Seconds after which the watermark no longer waits for a silent partition."""
     ahead: float = 60.0
     """Seconds that an event time may be in the future; later ones do not advance the watermark."""
+    zone: ZoneWindows | None = None
+    """`None`: windows go by UTC."""
 
     @cached_property
     def every_us(self) -> int:
@@ -78,8 +85,17 @@ class Tumbling:
         return round(self.lateness * MICROSECONDS) if self.by_event else 0
 
     def closed_below(self, at: float) -> int:
-        """Return the number (since 1970) of the first window that is not closed at time `at`."""
-        return (round(at * MICROSECONDS) - self.lateness_us) // self.every_us
+        """Return the number of the first window that is not closed at time `at`."""
+        moment = round(at * MICROSECONDS) - self.lateness_us
+        return moment // self.every_us if self.zone is None else self.zone.window_at(moment)
+
+    def start(self, window: int) -> int:
+        """Return the start of a window, in microseconds since 1970."""
+        return window * self.every_us if self.zone is None else window
+
+    def end(self, window: int) -> int:
+        """Return the end of a window, in microseconds since 1970."""
+        return (window + 1) * self.every_us if self.zone is None else self.zone.end(window)
 
 
 @dataclass(frozen=True)
@@ -178,7 +194,10 @@ def _tumbling(spec: TumblingSpec | None) -> Tumbling | None:
     if spec is None:
         return None
     by_event = spec.event_time is not None
-    return Tumbling(spec.every, by_event, spec.lateness, spec.idle_after, spec.ahead)
+    tumbling = Tumbling(spec.every, by_event, spec.lateness, spec.idle_after, spec.ahead)
+    if spec.zone is None:
+        return tumbling
+    return replace(tumbling, zone=ZoneWindows(spec.zone, tumbling.every_us))
 
 
 def _event_order(window: WindowSpec) -> Tumbling | None:

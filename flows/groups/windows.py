@@ -1,7 +1,7 @@
 """Tracks aligned windows: which one a message belongs to, which are open, and which are closed.
 
-Pure. It names windows by their number since 1970, counts in whole microseconds so that no rounding
-shifts them, and knows nothing of their groups.
+Pure. It names windows by their number (see `Tumbling`), counts in whole microseconds so that no
+rounding shifts them, and knows nothing of their groups.
 
 Rule 1: A moment at exactly the end of a window belongs to the next one.
 Rule 2: A window is closed when its time (the watermark, or the clock) is `lateness` beyond its end,
@@ -30,7 +30,7 @@ class Windows:
 
     def __init__(self, tumbling: Tumbling, rules: Rules) -> None:
         self._tumbling, self._by_event = tumbling, tumbling.by_event
-        self._every, self._lateness = tumbling.every_us, tumbling.lateness_us
+        self._every, self._zone = tumbling.every_us, tumbling.zone
         self._time: PassingTime = (
             Watermark(rules.partitions, tumbling.idle_after) if self._by_event else ClockTime()
         )
@@ -44,11 +44,13 @@ class Windows:
     def of(self, member: Member, now: float) -> int:
         """Return the number of the window that a message belongs to. Rule 1."""
         at = member.at if self._by_event and member.at is not None else now
-        return round(at * MICROSECONDS) // self._every
+        moment = round(at * MICROSECONDS)
+        return moment // self._every if self._zone is None else self._zone.window_at(moment)
 
     def span(self, window: int) -> tuple[float, float]:
         """Return start and end of a window, in seconds since 1970."""
-        return window * self._every / MICROSECONDS, (window + 1) * self._every / MICROSECONDS
+        tumbling = self._tumbling
+        return tumbling.start(window) / MICROSECONDS, tumbling.end(window) / MICROSECONDS
 
     def note_progress(self, progress: Progress, now: float) -> None:
         """Note the event time of a source partition."""
@@ -89,8 +91,7 @@ class Windows:
         """Return when the clock will close a window, or make the time known."""
         if self.closed_below == -inf:
             return self._time.begins()
-        end = (self.closed_below + 1) * self._every + self._lateness
-        return self._time.reaches(end / MICROSECONDS)
+        return self._time.reaches(self._closes(int(self.closed_below)))
 
     def first(self) -> int | None:
         """Return the open window that ends first."""
@@ -98,11 +99,17 @@ class Windows:
 
     def closes_at(self, window: int) -> float | None:
         """Return when a window closes, by the clock, if no message arrives; `None`: never."""
-        end = ((window + 1) * self._every + self._lateness) / MICROSECONDS
-        reached = self._time.reaches(end)
+        closes = self._closes(window)
+        reached = self._time.reaches(closes)
         if reached is None and window in self._opened_at:  # Rule 3
-            return max(end, self._opened_at[window], self._time.last_progress_at) + self._idle_after
+            return (
+                max(closes, self._opened_at[window], self._time.last_progress_at) + self._idle_after
+            )
         return reached
+
+    def _closes(self, window: int) -> float:
+        """Return the time that closes a window, in seconds since 1970. Rule 2."""
+        return (self._tumbling.end(window) + self._tumbling.lateness_us) / MICROSECONDS
 
     def close(self, window: int) -> None:
         """Forget the window that ends first, when it has no groups."""

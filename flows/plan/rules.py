@@ -67,7 +67,8 @@ RULES: Mapping[Key, Rule] = {
     **_under(
         "aggregate.window",
         {
-            "count bytes time idle last first until size tumbling tumbling.every": answers.window,
+            "count bytes time idle last first until size tumbling tumbling.every "
+            "tumbling.zone": answers.window,
             EVENT_TIME: answers.event_time,
         },
     ),

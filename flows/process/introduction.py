@@ -9,7 +9,7 @@ import os
 
 from connectors.queue_names import named
 from connectors.units import duration_text, size_text
-from flows.config.window import WindowSpec
+from flows.config.window import TumblingSpec, WindowSpec
 from flows.spec import Pipeline
 from flows.version import VERSION
 
@@ -56,9 +56,13 @@ def _window(window: WindowSpec) -> str:
         "until": window.until,
         "size": window.size,
         "event_time": window.event_time,
-        "tumbling": window.tumbling and f"every {duration_text(window.tumbling.every)}",
+        "tumbling": window.tumbling and _tumbling(window.tumbling),
     }
     return ", ".join(f"{key} {value}" for key, value in rules.items() if value is not None)
+
+
+def _tumbling(spec: TumblingSpec) -> str:
+    return f"every {duration_text(spec.every)}" + (f" in {spec.zone}" if spec.zone else "")
 
 
 def _bounds(spec: Pipeline, consumers: int) -> str:

@@ -39,6 +39,15 @@ def spec(text: str, **options: Any) -> Pipeline:
     return Pipeline.model_validate({**yaml.safe_load(text), **options})
 
 
+def test_a_picture_shows_the_zone_of_windows() -> None:
+    window = {"tumbling": {"every": "12h", "zone": "Europe/Berlin"}}
+    options = {"aggregate": {"window": window}, "source": {"memory": {}}, "dead_letter": None}
+
+    assert graph(spec(KEYED, **options)).completed_by[0].text == (
+        "the end of each 12h in Europe/Berlin by time of arrival"
+    )
+
+
 def test_a_picture_shows_what_completes_groups_and_where_messages_end() -> None:
     drawn = graph(spec(KEYED))
 
