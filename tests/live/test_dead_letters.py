@@ -275,7 +275,7 @@ def test_a_replay_that_is_killed_loses_nothing(letters: DeadLetterRig) -> None:
     replayed: list[int] = []
 
     def all_replayed() -> bool:
-        """RabbitMQ returns the messages of a killed replay, sent ones too, when it notices its end."""
+        """RabbitMQ returns the messages of a killed replay, sent ones too, when it sees the end."""
         assert letters("replay", "--to-queue").code == 0
         replayed.extend(letters.bodies(letters.rig.queue))
         return set(replayed) == set(range(3000)) and letters.rig.left_in(letters.rig.parking) == 0
