@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from flows.values.group import Progress
 from tests.flows.members import member
 
 
-def windows(every: float, **fields: float) -> Windows:
+def windows(every: float, **fields: Any) -> Windows:
     tumbling = Tumbling(every, by_event=True, **fields)
     return Windows(tumbling, Rules(tumbling=tumbling, partitions=["p"]))
 
