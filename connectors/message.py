@@ -168,11 +168,16 @@ class Drain(NamedTuple):
     """`None`: the job ends after the drain."""
 
 
+EARLY = "early:"
+"""A fingerprint that begins with this is early: each claim may replace its document."""
+
+
 class Claim(NamedTuple):
     """The condition under which a document may be stored.
 
     It is stored if no document has its `_id`, or if that document has the fingerprint that it
-    `replaces`. If that document has its own fingerprint, it is stored already: the answer was lost.
+    `replaces`, or an early one. If that document has its own fingerprint, it is stored already: the
+    answer was lost.
     """
 
     field: str | None
@@ -180,7 +185,11 @@ class Claim(NamedTuple):
     fingerprint: str
     """The fingerprint of this document, which its source has too."""
     replaces: str | None = None
-    """The fingerprint of the document that it may replace; `None`: it may replace none."""
+    """The fingerprint of the document that it may replace; `None`: only an early one."""
+
+    def may_replace(self, there: str) -> bool:
+        """Return whether it may replace a document with the fingerprint `there`."""
+        return there == self.replaces or there.startswith(EARLY)
 
 
 class Documents(NamedTuple):

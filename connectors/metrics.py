@@ -62,6 +62,12 @@ PARTS = Counter(
     "hopper_window_parts",
     "Summaries written as parts, since another process has written the document of the window.",
 )
+EARLY = Counter(
+    "hopper_early_summaries",
+    "Summaries of open windows, by what became of them: `stored`, `rejected`, or `superseded` by a "
+    "later one or by another process before they were stored.",
+    ["became"],
+)
 GROUP_SECONDS = Histogram(
     "hopper_group_seconds",
     "Seconds from the first message of a completed group to its last; of an aligned window its "
@@ -112,6 +118,7 @@ DECLARED: tuple[Counter | Gauge | Histogram | Info, ...] = (
     LATE,
     DEDUPLICATED,
     PARTS,
+    EARLY,
     GROUP_SECONDS,
     AGE,
     DEAD_LETTERS,

@@ -119,6 +119,8 @@ def _becomes(spec: AggregateSpec) -> list[str]:
         lines = [f"complete: the document that {reduce} returns"]
     else:
         lines = [f"complete: one document of {', '.join(reduce)}"]
+    if spec.window.tumbling and spec.window.tumbling.emit_every:
+        lines.append(f"early: its summary, each {duration_text(spec.window.tumbling.emit_every)}")
     if spec.window.time or spec.window.idle or spec.by:
         lines.append(f"incomplete: {spec.incomplete}")
     lines.append(f"open at a stop: {spec.on_stop}")

@@ -11,7 +11,7 @@ from connectors.connector import Sink, Source
 from flows.audit.backpressure import make_backpressure
 from flows.audit.oldest_groups import OldestGroups
 from flows.audit.reconcile import Accounts
-from flows.groups.event_order import make_shard
+from flows.groups.make_shard import make_shard
 from flows.groups.member_values import MemberValues
 from flows.groups.rules import make_rules
 from flows.messages.read import make_readers

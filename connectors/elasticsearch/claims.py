@@ -6,7 +6,8 @@ Pure. Elasticsearch reports the conflict without the stored document. So the job
     stored document has                the claiming document
     ---------------------------------  ---------------------------------------------------------
     the same fingerprint               counts as stored: the answer was lost, or both are equal
-    the fingerprint that it replaces   is sent again, to replace exactly that state
+    the fingerprint that it replaces,  is sent again, to replace exactly that state
+        or an early one
     another fingerprint, or none       is in conflict; the answer has the stored fingerprint
     (it does not exist)                is retried: a replica of the index lags behind
     (it cannot be read)                is rejected without the permission, else retried
@@ -119,7 +120,7 @@ def resolve(documents: Sequence[Claimed], items: Items, reply: Reply) -> Resolut
                 others[one.place] = None
             elif there.fingerprint == one.claim.fingerprint:
                 stored.append(one.place)
-            elif there.fingerprint == one.claim.replaces:
+            elif one.claim.may_replace(there.fingerprint):
                 replace.append((one, there))
             else:
                 others[one.place] = there.fingerprint

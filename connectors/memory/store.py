@@ -188,9 +188,11 @@ class MemoryStore:
         claim = documents.claims[position] if documents.claims else None
         if claim is not None and (index, id) in self._documents:
             there = _fingerprint(self._documents[index, id], claim)
-            if there is None or there not in (claim.fingerprint, claim.replaces):
+            if there == claim.fingerprint:
+                return None
+            if there is None or not claim.may_replace(there):
                 return _Conflict(there)
-            return self._apply(None, new) if there == claim.replaces else None
+            return self._apply(None, new)
         return None if self._is_kept(action, new) else self._apply(action, new)
 
     def _is_kept(self, action: str | None, new: Stored) -> bool:

@@ -170,6 +170,13 @@ class AggregateSpec(Spec):
                 ("summary", "fingerprint"),
                 "late: amend needs it: the job replaces what it recognises as its own",
             )
+        if tumbling is not None and tumbling.emit_every is not None:
+            at = ("window", "tumbling", "emit_every")
+            if not isinstance(self.reduce, dict):
+                yield Problem(at, "needs reduce with fields, whose values it writes early")
+            elif self.summary.fingerprint is None:
+                text = "needs summary.fingerprint, which tells early summaries from final ones"
+                yield Problem(at, text)
         if self.late != "amend" and not self._is_default("amend_for"):
             yield Problem(("amend_for",), "needs late: amend")
         if self.reduce is None and not self._is_default("summary"):

@@ -43,6 +43,7 @@ class TumblingSpec(Spec):
             "write lateness": "grace grace_period allowed_lateness delay max_lateness watermark",
             "write event_time": "timestamp time_field field time ts timestamp_field",
             "write zone": "timezone time_zone tz utc_offset",
+            "write emit_every": "early emit trigger early_trigger emit_early update_every",
             "windows follow one another here": "slide hop advance offset",
         }
     )
@@ -55,6 +56,11 @@ class TumblingSpec(Spec):
     midnight, and weeks (`7d`) on Monday; `every` is a whole number of days, or divides a day. On
     the days when the clock changes, a window is an hour shorter or longer; an hour that comes twice
     is two windows of `1h`. Omitted: windows go by UTC."""
+    emit_every: Annotated[Duration, Field(ge=1, examples=["1m"])] | None = None
+    """With `reduce`: how often the summary of an open window is written while messages arrive, so
+    that dashboards move. An early summary has the `_id` of the window and `completed_by: early`;
+    no message is acknowledged by it, and the summary at the end of the window replaces it.
+    Omitted: a summary is written at the end of its window."""
     event_time: PathText | None = None
     """Path of a message's event time: a date and time of ISO 8601 (without an offset: UTC), or a
     number, or its text, of seconds, milli-, micro- or nanoseconds since 1970; its magnitude
@@ -87,6 +93,8 @@ class TumblingSpec(Spec):
             yield Problem(
                 ("every",), "must divide a day, or be a whole number of days, where there is a zone"
             )
+        if self.emit_every is not None and self.emit_every >= self.every:
+            yield Problem(("emit_every",), f"must be less than every ({duration_text(self.every)})")
         if self.event_time is None:
             for key in ("lateness", "idle_after", "ahead"):
                 if getattr(self, key) != type(self).model_fields[key].default:
@@ -103,9 +111,9 @@ class WindowSpec(Spec):
     """The rules that complete a group; the first one that holds does. At least one is needed.
 
     `completed_by` names the rule: the name of the key, or `window` (tumbling), `stop`, `room`
-    (`max_groups`), `alone` (`missing_key`), `late` or `forced` (a message with the header
-    `x-hopper: complete`, or SIGUSR1). When a message meets several rules, the first of `last`,
-    `until`, `size`, `count` and `bytes` counts.
+    (`max_groups`), `alone` (`missing_key`), `late`, `forced` (a message with the header
+    `x-hopper: complete`, or SIGUSR1) or `early` (`emit_every`, while a window is open). When a
+    message meets several rules, the first of `last`, `until`, `size`, `count` and `bytes` counts.
     """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})

@@ -13,6 +13,10 @@ Rule 3: The duplicates of members follow their group at once.
 
 from __future__ import annotations
 
+from array import array
+
+from msgspec.structs import replace
+
 from connectors.message import Outcomes, Rejection
 from flows.groups.amendments import Amendable, Amendments
 from flows.groups.open_group import OpenGroup
@@ -24,6 +28,7 @@ from flows.values.group import (
     FRAGMENT,
     Amendment,
     DuplicateOfSent,
+    EarlyRevision,
     FirstRevision,
     Group,
     Member,
@@ -93,6 +98,24 @@ class Departures:
         out.append(Group(self._number, key, [], "late", start, end, summary, identities, revision))
         if self._recognised is not None:
             self._recognised.left(identities, self._number)
+
+    def early(self, group: OpenGroup, *, is_empty: bool = False) -> Group:
+        """Return the summary of an open group, or an empty one for its window; both settle nothing.
+
+        The origins of the members stay: without a key, the consumer names the window.
+        """
+        assert self._windows is not None
+        assert group.window is not None
+        start, end = self._windows.span(group.window)
+        summary, tally = group.summary(), self._rules.tally
+        tags = {origin: array("Q") for origin in (*summary.tags, *summary.parts)}
+        summary = replace(summary, tags=tags, parts={})
+        if is_empty and tally is not None:
+            values = dict(tally.results([tally.start()]))
+            summary = replace(summary, values=values, count=0)
+        self._number += 1
+        revision = EarlyRevision(is_empty)
+        return Group(self._number, group.key, [], "early", start, end, summary, of_window=revision)
 
     def is_redelivered(self, member: Member) -> bool:
         """Return whether another process may have received the message before."""

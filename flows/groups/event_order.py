@@ -178,8 +178,3 @@ class EventOrderShard(Shard):
             return None
         by_age = self._end_of(group.opened_at, inf)
         return "time" if by_age <= self._end_of(inf, group.last_at) else "idle"
-
-
-def make_shard(rules: Rules) -> Shard:
-    """Make a shard by event time or by arrival, as the rules say."""
-    return Shard(rules) if rules.event_order is None else EventOrderShard(rules)

@@ -127,21 +127,23 @@ class HeldGroup:
         """See `OpenGroup`."""
         return [m.message_id if m.part is None else identity(m) for m in self.members]
 
+    def summary(self, name: str | None = None) -> Summary:
+        """See `OpenGroup`."""
+        tally, members = self._rules.tally, self._ordered()
+        assert tally
+        state = tally.start()
+        for number, member in enumerate(members):
+            tally.add(state, member.values, number)
+        tags, parts = outcomes.tags_of(members)
+        values = dict(tally.results([state]))
+        return Summary(values=values, tags=tags, count=self.count, name=name, parts=parts)
+
     def leave(self) -> tuple[list[Member], Summary | None]:
         """See `OpenGroup`."""
-        rules, members = self._rules, self.members
-        if rules.order is not None:
-            members = in_order(members, rules.order)
-        if rules.tally is None:
-            self.members = members
-            return members, None
-        state = rules.tally.start()
-        for number, member in enumerate(members):
-            rules.tally.add(state, member.values, number)
-        name = combined_id(self.identities())
-        tags, parts = outcomes.tags_of(members)
-        values = dict(rules.tally.results([state]))
-        return [], Summary(values=values, tags=tags, count=self.count, name=name, parts=parts)
+        if self._rules.tally is not None:
+            return [], self.summary(combined_id(self.identities()))
+        self.members = self._ordered()
+        return self.members, None
 
     def values(self) -> GroupValues:
         """See `OpenGroup`."""
@@ -158,6 +160,10 @@ class HeldGroup:
     def forget(self) -> None:
         """See `OpenGroup`."""
         self.members, self.duplicates, self._places, self._until = [], (), None, None
+
+    def _ordered(self) -> list[Member]:
+        order = self._rules.order
+        return self.members if order is None else in_order(self.members, order)
 
     def _hold(self, members: list[Member]) -> None:
         """Replace the members with these, and rebuild what depends on them."""

@@ -77,6 +77,9 @@ class OpenGroup(Protocol):
     def identities(self) -> list[Hashable]:
         """Return the identity of each member, in the order of the documents."""
 
+    def summary(self, name: str | None = None) -> Summary:
+        """Return the summary of the members so far; `name`: the combined name of all of them."""
+
     def leave(self) -> tuple[list[Member], Summary | None]:
         """Return the members without duplicates, or no members and the summary of them."""
 

@@ -115,6 +115,8 @@ class Rules:
     until_tally: RunningTally | None = None
     """The running values that `until` reads."""
     tumbling: Tumbling | None = None
+    emit_every: float | None = None
+    """Seconds between early summaries of an open window."""
     event_order: Tumbling | None = None
     """The steps in which the shard's time advances, if `time` and `idle` go by event time."""
     incomplete: Literal["write", "park", "drop"] = "write"
@@ -174,6 +176,7 @@ def make_rules(
         until=values.until,
         until_tally=values.running,
         tumbling=_tumbling(window.tumbling),
+        emit_every=None if window.tumbling is None else window.tumbling.emit_every,
         event_order=_event_order(window),
         incomplete=spec.incomplete,
         on_stop=spec.on_stop,

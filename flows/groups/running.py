@@ -147,18 +147,22 @@ class Running:
         placed = zip(self._names, self._holders, strict=True)
         return [name for name, holder in placed if holder != GONE]
 
-    def leave(self) -> tuple[list[Member], Summary | None]:
+    def summary(self, name: str | None = None) -> Summary:
         """See `OpenGroup`."""
         assert self._rules.tally
         values = self._rules.tally.results([share.state for share in self._shares])
         shares = [share for share in self._shares if share.count]
-        return [], Summary(
+        return Summary(
             values=dict(values),
             tags={share.origin: share.tags for share in shares if share.tags},
             count=self.count,
-            name=combined_id(self.identities()),
+            name=name,
             parts={share.origin: share.parts for share in shares if share.parts},
         )
+
+    def leave(self) -> tuple[list[Member], Summary | None]:
+        """See `OpenGroup`."""
+        return [], self.summary(combined_id(self.identities()))
 
     def values(self) -> GroupValues:
         """See `OpenGroup`."""

@@ -21,6 +21,10 @@ new to one process only, so each is counted once, although the processes do not 
 - Two processes that both take D for theirs have written the same members. The first of them to add
   a member changes the fingerprint, and the claim of the other one fails.
 
+While the window is open, D may be early: it says so, and settles nothing. Any process may replace
+an early D by an early one or by its first revision, but none replaces another D by an early one. So
+D is missing or early until the first process sends its first revision.
+
 A parked message may be counted too. A message that is acknowledged and not parked is counted once.
 A group that another rule than its window completes (a stop, no room, `late: new`) claims nothing.
 """
@@ -51,7 +55,8 @@ class Found(Enum):
     """What the sink finds under that `_id`."""
 
     NOTHING = auto()
-    """No document, or the one that this process has written: the sink stores the new one."""
+    """No document, an early one, or the one that this process has written: the sink stores the new
+    one."""
     SAME = auto()
     """A document of the same members."""
     OTHERS_WITHOUT_OURS = auto()
@@ -108,7 +113,7 @@ class Claims:
 
     def busy(self, group: Group) -> int | None:
         """Return the number of the group whose answer this one must wait for."""
-        return self._busy.get(_window(group)) if _claims(group) else None
+        return self._busy.get(_window(group)) if _has_place(group) else None
 
     def prepared(self, group: Group) -> Group | Rejection:
         """Return the group as it is to be written, or why it must not be written."""
@@ -128,7 +133,7 @@ class Claims:
 
     def sent(self, group: Group) -> None:
         """Note that the sink has the group."""
-        if _claims(group):
+        if _has_place(group):
             self._busy[_window(group)] = group.number
 
     def answered(self, group: Group, documents: Documents, answer: Answer) -> Group | Answer:
@@ -161,6 +166,10 @@ class Claims:
         self._busy.pop(_window(group), None)
         return answer
 
+    def early_settled(self, group: Group) -> None:
+        """Note that the sink has answered about an early revision, or that it is withdrawn."""
+        self._busy.pop(_window(group), None)
+
     def withdrawn(self, group: Group) -> None:
         """Note that this process no longer waits for the sink's answer."""
         if _claims(group):
@@ -178,6 +187,11 @@ class Claims:
 def _claims(group: Group) -> bool:
     """Return whether the group is all of a window; a fragment claims nothing."""
     return isinstance(group.of_window, FirstRevision | Amendment)
+
+
+def _has_place(group: Group) -> bool:
+    """Return whether the sink has only one such document of a window at a time."""
+    return _claims(group) or group.is_early
 
 
 def _window(group: Group) -> Window:

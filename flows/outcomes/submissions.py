@@ -8,6 +8,8 @@ Rule 3: the sink has one document of a window at a time; an amendment waits for 
         be written, and what a conflict means, is up to `claims`.
 Rule 4: a group is withdrawn when its connection is lost and all of its messages will be redelivered
         without a message id to recognise them by.
+Rule 5: an early revision waits for the one before it, and only the newest one waits. The first
+        revision of the window waits for none: it supersedes them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import NamedTuple
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
 from flows.outcomes import outcomes
 from flows.outcomes.claims import Claims
-from flows.values.group import DuplicateOfSent, Group, Unwritten
+from flows.values.group import DuplicateOfSent, EarlyRevision, Group, Unwritten
 
 MAX_REFUSED = 10_000
 """The largest number of groups with rejected documents that are remembered, for duplicates."""
@@ -57,6 +59,10 @@ class Submissions:
         self._waiting: dict[int, list[DuplicateOfSent]] = {}
         """Duplicates of members of groups that wait, by the number of the group."""
         self._forgotten = 0  # number of the last group evicted from the refused ones
+        self.early = dict.fromkeys(("stored", "rejected", "superseded"), 0)
+        """Number of early revisions by what became of them."""
+        self.early_rejection: Rejection | None = None
+        """Why the last one was rejected."""
         self.members = 0
         """Number of messages that wait for an answer."""
 
@@ -69,10 +75,26 @@ class Submissions:
         busy = self._claims.busy(group)
         if busy is None or busy == group.number:
             return False
-        self._open[busy].waiting.append(group)
+        before = self._open[busy]
+        if before.group.is_early or group.is_early:
+            return self._waits_early(before, group)
+        before.waiting.append(group)
         self._waiting[group.number] = []
         self.members += group.to_settle
         return True
+
+    def withdraw_early(self) -> list[Group]:
+        """Withdraw the running summaries of open windows; return groups to submit instead.
+
+        Those that replace others by empty ones stay.
+        """
+        due: list[Group] = []
+        for submission in list(self._open.values()):
+            if submission.group.of_window == EarlyRevision():
+                due += [one for one in submission.waiting if one.of_window != EarlyRevision()]
+                self._supersede(submission)
+        self.early["superseded"] -= len(due)
+        return due
 
     def prepared(self, group: Group) -> Group | Rejection:
         """Return the group as it is to be written, or why it must not be written. Rule 3."""
@@ -93,6 +115,9 @@ class Submissions:
 
     def refuse(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
         """Reject all members of a group that the sink never gets."""
+        if group.is_early:
+            self._reject_early(unwritten.rejection)
+            return []
         self._remember(group.number, {0: unwritten.rejection})
         duplicates = self._waiting.pop(group.number, [])
         self.members -= len(duplicates)
@@ -109,6 +134,8 @@ class Submissions:
         submission = self._open.get(number)
         if submission is None:
             return [], []  # withdrawn before the answer arrived
+        if submission.group.is_early:
+            return [], self._answered_early(submission, answer)
         answer_or_part = self._claims.answered(submission.group, submission.documents, answer)
         if isinstance(answer_or_part, Group):
             return [], [answer_or_part]
@@ -149,7 +176,9 @@ class Submissions:
         """Withdraw the groups of a lost connection; return the number of messages. Rule 4."""
         before = self.members
         for number, submission in list(self._open.items()):
-            if submission.waiting or not outcomes.redelivered_without_ids(submission.group, origin):
+            if submission.group.is_early or submission.waiting:
+                continue
+            if not outcomes.redelivered_without_ids(submission.group, origin):
                 continue
             if all(duplicate.member.origin == origin for duplicate in submission.duplicates):
                 submission.withdraw()
@@ -157,6 +186,41 @@ class Submissions:
                 self.members -= submission.members
                 del self._open[number]
         return before - self.members
+
+    def _waits_early(self, before: _Submission, group: Group) -> bool:
+        """Settle an early revision, and a group of its window; return whether that waits. Rule 5.
+
+        One of them is early, and the sink has the one `before`.
+        """
+        if not group.is_early:
+            self._supersede(before)
+            return False
+        if before.group.is_early:
+            self.early["superseded"] += len(before.waiting)
+            before.waiting[:] = [group]
+        else:
+            self.early["superseded"] += 1
+        return True
+
+    def _supersede(self, early: _Submission) -> None:
+        early.withdraw()
+        del self._open[early.group.number]
+        self._claims.early_settled(early.group)
+        self.early["superseded"] += 1 + len(early.waiting)
+
+    def _answered_early(self, early: _Submission, answer: Answer) -> list[Group]:
+        """Count the answer about an early revision; return the next one."""
+        del self._open[early.group.number]
+        self._claims.early_settled(early.group)
+        if answer.rejected:
+            self._reject_early(answer.rejected[0][1])
+        else:
+            self.early["stored" if answer.stored else "superseded"] += 1
+        return early.waiting
+
+    def _reject_early(self, rejection: Rejection) -> None:
+        self.early["rejected"] += 1
+        self.early_rejection = rejection
 
     def _remember(self, number: int, rejected: dict[int, Rejection]) -> None:
         if rejected:

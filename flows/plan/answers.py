@@ -33,6 +33,14 @@ def window(old: Pipeline, new: Pipeline) -> Effect:
     )
 
 
+def early(_old: Pipeline, _new: Pipeline) -> Effect:
+    """Answer for how often the summaries of open windows are written."""
+    return Effect(
+        about="documents",
+        text="early summaries that are stored stay until the final ones replace them",
+    )
+
+
 def key(old: Pipeline, new: Pipeline) -> Effect:
     """Answer for the key of groups, which is in the `_id` of summaries."""
     if new.aggregate.reduce is None and old.aggregate.reduce is None:

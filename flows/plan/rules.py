@@ -67,12 +67,14 @@ RULES: Mapping[Key, Rule] = {
     **_under(
         "aggregate.window",
         {
-            "count bytes time idle last first until size tumbling tumbling.every "
-            "tumbling.zone": answers.window,
+            "count bytes time idle last first until size tumbling tumbling.every": answers.window,
             EVENT_TIME: answers.event_time,
         },
     ),
-    **_under("aggregate.window.tumbling", {EVENT_TIME: answers.event_time}),
+    **_under(
+        "aggregate.window.tumbling",
+        {"zone": answers.window, "emit_every": answers.early, EVENT_TIME: answers.event_time},
+    ),
     **_under("", {"sink sink.elasticsearch sink.memory sink.memory.name": answers.other_sink}),
     **_under(
         "sink.elasticsearch",

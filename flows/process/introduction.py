@@ -62,7 +62,9 @@ def _window(window: WindowSpec) -> str:
 
 
 def _tumbling(spec: TumblingSpec) -> str:
-    return f"every {duration_text(spec.every)}" + (f" in {spec.zone}" if spec.zone else "")
+    zone = f" in {spec.zone}" if spec.zone else ""
+    early = f", early each {duration_text(spec.emit_every)}" if spec.emit_every else ""
+    return f"every {duration_text(spec.every)}{zone}{early}"
 
 
 def _bounds(spec: Pipeline, consumers: int) -> str:

@@ -146,6 +146,8 @@ def _count_departures(values: list[ShardOutput | Lost]) -> None:
     recognised = 0
     for value in values:
         if isinstance(value, Group):
+            if value.is_early:
+                continue
             reasons[value.completed_by] = reasons.get(value.completed_by, 0) + 1
             members = value.summary.count if value.summary else len(value.members)
             metrics.GROUP_SIZE.observe(members)

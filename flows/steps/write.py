@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from flows.groups.departures import ShardOutput
 from flows.outcomes.submissions import Submissions
 from flows.steps.raised import remembered
 from flows.values.group import DuplicateOfSent, FirstRevision, Group, Unwritten
+
+log = logging.getLogger("hopper.write")
 
 ANSWER_AFTER = 0.01
 """Seconds until the next check for answers while one is outstanding; half of it for two."""
@@ -41,6 +44,7 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
         self._submissions = Submissions(amends=amends)
+        self._early = dict(self._submissions.early)
 
     @remembered
     def on_batch(self, values: list[ShardOutput | Lost]) -> tuple[list[Outcomes], bool]:
@@ -70,8 +74,11 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
     @remembered
     def on_eof(self) -> tuple[list[Outcomes], bool]:
         """Wait for every answer: this is the last call that can emit outcomes."""
+        out: list[Outcomes] = []
+        for group in self._submissions.withdraw_early():
+            out += self._submit(group)
         self._sink.flush()
-        out = self._take_outcomes()
+        out += self._take_outcomes()
         while self._submissions:
             out += self._answered(*self._answers.get())
         self._note(out)
@@ -120,6 +127,22 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             forgotten=forgotten,
             open=self._submissions.members,
         )
+        if self._submissions.early != self._early:
+            self._note_early()
+
+    def _note_early(self) -> None:
+        """Count the early summaries of one batch, and log why the last one was rejected."""
+        early, before = self._submissions.early, self._early
+        for became, count in early.items():
+            metrics.EARLY.labels(became).inc(count - before[became])
+        rejection = self._submissions.early_rejection
+        if early["rejected"] > before["rejected"] and rejection is not None:
+            log.warning(
+                "early summaries were rejected, the last one with: %s; their windows are open, and "
+                "no message is affected yet",
+                rejection.reason,
+            )
+        self._early = dict(early)
 
     def _take_outcomes(self) -> list[Outcomes]:
         out: list[Outcomes] = []

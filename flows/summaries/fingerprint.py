@@ -3,7 +3,8 @@
 Pure. A writer compares it with the fingerprint of the document that it finds under its `_id`.
 `3:6c1f0a77c2d9e1b4:1f0a77c2` means three members; a hash of their names; and a short hash of each
 member that the broker may have delivered to another process before, because only these can be in a
-document of that process too. Without such members it ends before the second colon.
+document of that process too. Without such members it ends before the second colon. That of an early
+document is `early:3:` and a hash.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 
+from connectors.message import EARLY
 from flows.values.identity import name_of
 
 MAX_LISTED = 100
@@ -29,6 +31,11 @@ def fingerprint(count: int, name: str, redelivered: Sequence[Hashable]) -> str:
     if len(names) > MAX_LISTED or None in names:
         return f"{text}:{_ANY}"
     return f"{text}:{','.join(sorted(_digest(f'{one}', 4) for one in names))}"
+
+
+def early_fingerprint(count: int, name: str) -> str:
+    """Return the fingerprint of an early document; `name` is another one each time."""
+    return f"{EARLY}{count}:{_digest(name, 8)}"
 
 
 def grown(before: str, count: int, name: str) -> str:

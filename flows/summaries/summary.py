@@ -6,7 +6,7 @@ together.
 The `_id` makes the write idempotent: after a crash, the same group writes the same document.
 
 Rule 1: a whole aligned window is named after its key and its start; its fingerprint has the number
-        of its members, and which they are (`fingerprint.py`).
+        of its members, and which they are (`fingerprint.py`). An early summary has the same name.
 Rule 2: without `by`, each consumer has windows of its own, so its name is the key.
 Rule 3: a fragment of such a window (late members, or members that left before its end because of
         no room, a stop or a count) has the names of its members in its own name. Otherwise it
@@ -33,8 +33,16 @@ from msgspec.structs import replace
 from connectors.connector import Addressing
 from connectors.message import Claim, Properties, Rejection
 from flows.conditions import user_functions
-from flows.summaries.fingerprint import fingerprint, grown
-from flows.values.group import Amendment, FirstRevision, Fragment, Group, Unwritten, Written
+from flows.summaries.fingerprint import early_fingerprint, fingerprint, grown
+from flows.values.group import (
+    Amendment,
+    EarlyRevision,
+    FirstRevision,
+    Fragment,
+    Group,
+    Unwritten,
+    Written,
+)
 from flows.values.identity import combined_id, identity, of_key
 
 
@@ -135,6 +143,8 @@ class Summaries:
     def _fingerprint(self, group: Group) -> str | None:
         """Return the fingerprint; `None`: the group is not a whole window."""
         revision, count = group.of_window, _count(group)
+        if isinstance(revision, EarlyRevision):
+            return early_fingerprint(count, self._unique(group))
         if not isinstance(revision, FirstRevision | Amendment):
             return None
         is_late = isinstance(revision, Amendment) or revision.is_late

@@ -115,6 +115,16 @@ class Amendment(NamedTuple):
     """The document that it must replace; `None`: the claims have not set it yet."""
 
 
+class EarlyRevision(NamedTuple):
+    """The members of an aligned window so far: the window is open, and no member is settled.
+
+    Its document may replace an early one only, and each `FirstRevision` may replace it.
+    """
+
+    is_empty: bool = False
+    """It replaces an early document whose members have left in a `Fragment`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """Some members of an aligned window, which leave before its end or arrive too late.
@@ -125,7 +135,7 @@ class Fragment:
 
 FRAGMENT = Fragment()
 
-OfWindow = FirstRevision | Amendment | Fragment
+OfWindow = FirstRevision | Amendment | EarlyRevision | Fragment
 """How a group relates to an aligned window, if groups become summaries."""
 
 
@@ -148,6 +158,11 @@ class Group(NamedTuple):
     """Identities of its members, if it becomes a summary."""
     of_window: OfWindow | None = None
     """`None`: it is no summary of an aligned window."""
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it is an `EarlyRevision`, which settles nothing."""
+        return isinstance(self.of_window, EarlyRevision)
 
     @property
     def to_settle(self) -> int:

@@ -151,6 +151,18 @@ class SinkContract:
         assert claim(sink, "one", a="four") == ([], {"a": "three"})
         assert [document["f"] for document in rig.stored()] == ["three"]
 
+    def test_each_claim_may_replace_an_early_document_and_no_early_one_a_final_one(
+        self, rig: SinkRig
+    ) -> None:
+        sink = rig.sink()
+        for fingerprint in ("early:1:a", "early:1:a", "early:2:b", "final"):
+            assert claim(sink, a=fingerprint) == (["a"], {})
+
+        assert claim(sink, a="early:3:c") == ([], {"a": "final"})
+        assert claim(sink, a="other") == ([], {"a": "final"})
+
+        assert [document["f"] for document in rig.stored()] == ["final"]
+
     def test_a_document_that_another_writer_has_changed_is_not_replaced(self, rig: SinkRig) -> None:
         """Nor is a document without a fingerprint; a deleted one is written again."""
         sink = rig.sink()

@@ -48,6 +48,14 @@ def test_a_picture_shows_the_zone_of_windows() -> None:
     )
 
 
+def test_a_picture_shows_early_summaries() -> None:
+    window = {"tumbling": {"every": "1h", "emit_every": "1m"}}
+    rules = {"by": "k", "window": window, "reduce": {"n": "count"}}
+    options = {"aggregate": rules, "source": {"memory": {}}, "dead_letter": None}
+
+    assert "early: its summary, each 1m" in graph(spec(KEYED, **options)).becomes
+
+
 def test_a_picture_shows_what_completes_groups_and_where_messages_end() -> None:
     drawn = graph(spec(KEYED))
 

@@ -20,7 +20,7 @@ from connectors.message import Properties
 from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from tests.simulation.events import event
-from tests.simulation.window_world import WindowWorld
+from tests.simulation.window_world import WindowWorld, replaced_by_early
 from tests.simulation.world import SEEDS, SimulatedWorld, fields
 
 _worlds = itertools.count()
@@ -89,6 +89,8 @@ class TwoJobs:
         chance = self.random
         tumbling: dict[str, Any] = {"every": "2s", "event_time": "at", "lateness": "1s"}
         tumbling |= {"ahead": "1s", "idle_after": chance.choice(["3s", "30s"])}
+        if chance.random() < 0.5:
+            tumbling["emit_every"] = "1s"
         source = {"consumers": chance.randint(1, 2), "prefetch": chance.choice([20, 100])}
         reduction: dict[str, Any] = {"numbers": {"list": "n"}}
         if chance.random() < 0.2:
@@ -133,6 +135,7 @@ class TwoJobs:
         for document in one.store.documents:
             summary = fields(document.source)
             assert summary["count"] == len(summary["numbers"]), "a document does not add up"
+        assert not replaced_by_early(one.store), "an early summary replaced a final one"
         for writer in self.writers:
             writer.check_accounts()
 

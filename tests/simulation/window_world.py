@@ -10,12 +10,24 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+from connectors.memory.store import MemoryStore
 from connectors.message import Properties
 from flows.spec import Pipeline
 from tests.simulation.events import event
-from tests.simulation.world import SimulatedWorld, fields
+from tests.simulation.world import SimulatedWorld, fields, is_early
 
 _worlds = itertools.count()
+
+
+def replaced_by_early(store: MemoryStore) -> set[str]:
+    """Return the `_id`s of early summaries that were written after a final one."""
+    final, found = set[str | None](), set[str]()
+    for one in store.written:
+        if not is_early(fields(one.source)):
+            final.add(one.id)
+        elif one.id is not None and one.id in final:
+            found.add(one.id)
+    return found
 
 
 class WindowWorld(SimulatedWorld):
@@ -31,6 +43,8 @@ class WindowWorld(SimulatedWorld):
     def _spec(self, name: str) -> Pipeline:
         chance, self.reduced, self.on_stop = self.random, True, "requeue"
         tumbling = {"every": "2s", "event_time": "at", "lateness": "1s", "ahead": "1s"}
+        if chance.random() < 0.5:
+            tumbling["emit_every"] = "1s"
         source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([20, 100])}
         name = f"windows-{next(_worlds)}"
         aggregate = {
@@ -70,6 +84,7 @@ class WindowWorld(SimulatedWorld):
         assert again or set(counted.values()) <= {1}, "counted twice"
         gone = {fields(body)["n"] for body in self.queue.acknowledged}
         assert gone <= set(counted) | parked, "acknowledged before it was stored or parked"
+        assert not replaced_by_early(self.store), "an early summary replaced a final one"
         self.check_accounts()
 
     def parked_numbers(self) -> set[int]:

@@ -199,11 +199,15 @@ class SimulatedWorld:
         assert accounts.ring.difference == between
 
     def numbers(self) -> list[int]:
-        """The numbers of stored messages, in any form."""
+        """The numbers of stored messages, in any form; early summaries store none."""
         documents = [fields(document.source) for document in self.store.documents]
         if self.reduced:
-            return [number for document in documents for number in document["numbers"]]
+            return [n for one in documents if not is_early(one) for n in one["numbers"]]
         return [document["n"] for document in documents]
+
+
+def is_early(document: dict[str, Any]) -> bool:
+    return document.get("completed_by") == "early"
 
 
 @lru_cache(10_000)

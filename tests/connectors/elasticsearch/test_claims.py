@@ -107,6 +107,14 @@ def test_a_claim_that_finds_another_document_gets_its_fingerprint(
         assert summary_of(resolve(failed, items, answer(found(**source)))) == ([], {0: there}, [])
 
 
+def test_a_claim_that_finds_an_early_document_replaces_it() -> None:
+    failed, items = conflict(None)
+
+    there = summary_of(resolve(failed, items, answer(found(f="early:3:ab"))))
+
+    assert there == ([], {}, [FoundDocument("early:3:ab", 7, 2)])
+
+
 def test_a_field_is_found_with_dots_or_with_objects() -> None:
     claim = Claim("f.g", "mine")
     failed = failed_claims([part(claim, claim)], Items(range(2), conflicts=[0, 1]), "events")

@@ -9,7 +9,15 @@ from connectors.message import Answer, Claim, Documents, Rejection
 from flows.audit.counters import in_outcomes
 from flows.outcomes.documents import documents as documents_of
 from flows.outcomes.submissions import Submissions
-from flows.values.group import Amendment, DuplicateOfSent, FirstRevision, Group, Summary, Unwritten
+from flows.values.group import (
+    Amendment,
+    DuplicateOfSent,
+    EarlyRevision,
+    FirstRevision,
+    Group,
+    Summary,
+    Unwritten,
+)
 from tests.flows.members import FIRST, SECOND, member
 
 
@@ -101,3 +109,37 @@ def test_a_duplicate_of_a_member_that_waits_for_a_claim_waits_too() -> None:
     out = submissions.refuse(amendment, Unwritten(Rejection("ambiguous_window")))
     assert submissions.members == 0
     assert {one.origin for one in out if one.rejected} == {FIRST, SECOND}
+
+
+def early_revision(number: int) -> Group:
+    return of_a_summary()._replace(number=number, of_window=EarlyRevision())
+
+
+def test_an_early_summary_that_cannot_be_made_settles_nothing() -> None:
+    submissions = Submissions()
+
+    assert submissions.refuse(early_revision(1), Unwritten(Rejection("no_index: no tenant"))) == []
+
+    assert submissions.early == {"stored": 0, "rejected": 1, "superseded": 0}
+    assert submissions.early_rejection == Rejection("no_index: no tenant")
+
+
+def test_an_early_summary_that_comes_behind_the_final_one_is_superseded() -> None:
+    submissions = Submissions()
+    window = of_a_summary(1, 2)._replace(of_window=FirstRevision())
+    submissions.add(window, Documents([b"{}"], None, ["id"]), lambda: None)
+
+    assert submissions.waits(early_revision(2))
+
+    assert submissions.early["superseded"] == 1
+    _, due = submissions.answer(1, Answer([0], []))
+    assert due == []
+
+
+def test_an_early_summary_stays_when_a_connection_is_lost() -> None:
+    submissions = Submissions()
+    submissions.add(early_revision(1), Documents([b"{}"], None, ["id"]), lambda: None)
+
+    assert submissions.lose(FIRST) == 0
+
+    assert len(submissions) == 1

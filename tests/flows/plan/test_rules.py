@@ -79,6 +79,16 @@ def test_rules_that_complete_groups_need_them_requeued(
     assert "open groups are requeued whole" in found.text
 
 
+def test_early_summaries_stay_until_the_final_ones_replace_them() -> None:
+    windows = {**SUMMARIES, "aggregate.window": {"tumbling": {"every": "5m"}}}
+    early = {"aggregate.window": {"tumbling": {"every": "5m", "emit_every": "1m"}}}
+
+    found = effect(windows, early)
+
+    assert (found.about, found.together) == ("documents", True)
+    assert "until the final ones replace them" in found.text
+
+
 def test_another_event_time_begins_the_watermark_anew() -> None:
     found = effect(GROUPS, {"aggregate.window.event_time": "at"})
 
