@@ -58,6 +58,16 @@ DEDUPLICATED = Counter(
     "Redelivered messages that were recognised: each has the outcome of its first delivery and "
     "counts once.",
 )
+DUPLICATES = Counter(
+    "hopper_duplicates",
+    "Messages that were sent twice, by `aggregate.distinct`: each has the outcome of the first "
+    "one.",
+)
+DISTINCT_FORGOTTEN = Counter(
+    "hopper_distinct_forgotten",
+    "Distinct values that were forgotten before their time, since there were more than "
+    "`aggregate.distinct.max_values`.",
+)
 PARTS = Counter(
     "hopper_window_parts",
     "Summaries written as parts, since another process has written the document of the window.",
@@ -117,6 +127,8 @@ DECLARED: tuple[Counter | Gauge | Histogram | Info, ...] = (
     GROUP_SIZE,
     LATE,
     DEDUPLICATED,
+    DUPLICATES,
+    DISTINCT_FORGOTTEN,
     PARTS,
     EARLY,
     GROUP_SECONDS,
@@ -146,6 +158,12 @@ def by_label(counter: Counter) -> dict[str, int]:
     """Return the values of a counter that has one label, by the value of the label."""
     [family] = counter.collect()
     return {next(iter(one.labels.values())): int(one.value) for one in family.samples}
+
+
+def total(counter: Counter) -> int:
+    """Return the value of a counter without labels."""
+    [family] = counter.collect()
+    return int(family.samples[0].value)
 
 
 _WORD = re.compile(r"[a-z][a-z_]{2,60}").fullmatch

@@ -74,12 +74,20 @@ def _consumers(source: RabbitMQSource | MemorySource) -> str:
 
 
 def _correlate(spec: AggregateSpec) -> list[str]:
+    distinct = []
+    if spec.distinct is not None:
+        kept = duration_text(spec.distinct.seconds)
+        distinct = [f"sent once: messages with the same {_paths(spec.distinct.by)}, for {kept}"]
     if spec.by is None:
-        return ["no key: each consumer's messages are one group after the other"]
-    by = spec.by if isinstance(spec.by, str) else ", ".join(spec.by)
+        return ["no key: each consumer's messages are one group after the other", *distinct]
+    by = _paths(spec.by)
     missing = spec.missing_key
     policy = f"the key {missing.default}" if isinstance(missing, MissingKey) else missing
-    return [f"key: {by}", f"without a key: {policy}"]
+    return [f"key: {by}", f"without a key: {policy}", *distinct]
+
+
+def _paths(by: str | tuple[str, ...]) -> str:
+    return by if isinstance(by, str) else ", ".join(by)
 
 
 def _completed_by(spec: AggregateSpec) -> list[Rule]:

@@ -50,7 +50,7 @@ class Job:
         self._clock, self._idle = clock, idle
         self.oldest_groups = OldestGroups()
         self._values = values = MemberValues(aggregate)
-        keyed = shards_of_keys(aggregate)
+        keyed = shards_of_keys(aggregate, consumers)
         self.rules = make_rules(aggregate, values, consumers, shards=max(1, len(keyed)))
         self.router = make_router(consumers, keyed, self.rules)
         self.readers = make_readers(spec, source, sink.addressing, values.paths)
@@ -85,7 +85,13 @@ class Job:
 
     def write(self, _resumed: None = None) -> Write:
         """The `write` step, for one shard."""
-        return Write(self.sink, self.documents, self.accounts.of_sink(), amends=self.rules.amends)
+        return Write(
+            self.sink,
+            self.documents,
+            self.accounts.of_sink(),
+            amends=self.rules.amends,
+            reduces=self.rules.reduced,
+        )
 
     def acknowledge(self) -> Acknowledge:
         """The `acknowledge` step."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema, create_model
 
 from connectors.spec import Problem, Spec, instead_of
 from connectors.units import Duration
@@ -67,6 +67,52 @@ By = Annotated[
 ]
 
 
+if TYPE_CHECKING:
+    _WithFor = Spec
+else:
+    # `for` is a keyword of Python, so no class statement can declare it.
+    _WithFor = create_model(
+        "_WithFor",
+        __base__=Spec,
+        **{
+            "for": (
+                Annotated[Duration, Field(gt=0, examples=["1h"])],
+                Field(
+                    description="How long a value is remembered after its first message has "
+                    "arrived; with `window.event_time`, event times count instead."
+                ),
+            )
+        },
+    )
+
+
+class DistinctSpec(_WithFor):
+    """Count messages that were sent twice once, by a value that tells them apart."""
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write by": "key field path id fields",
+            "write for": "within window ttl time period duration",
+            "write max_values": "max_keys max_size size limit",
+        }
+    )
+
+    by: By
+    """The value: a path, or a list of paths, as in `aggregate.by`. Two messages with the same value
+    and the same key are one: the second waits for the first, and is acknowledged when that is
+    stored. If the first is rejected, the second is written by itself, or with `reduce` rejected
+    too. A message without a value, or with null, is distinct from all others."""
+    max_values: Annotated[int, Field(ge=1)] = 1_000_000
+    """The largest number of values to remember, in all processes together; each takes about 400
+    bytes. If there are more, the oldest is forgotten; the log and
+    `hopper_distinct_forgotten_total` say so."""
+
+    @property
+    def seconds(self) -> float:
+        """The value of `for`."""
+        return float(getattr(self, "for"))
+
+
 def _on_stop(given: dict[str, Any]) -> Literal["write", "requeue"]:
     # Readers would take a part of a group by key for a whole group; a small batch harms no reader.
     return "requeue" if given.get("by") else "write"
@@ -86,6 +132,7 @@ class AggregateSpec(Spec):
             "write reduce": "aggregations aggs fields metrics functions",
             "write incomplete": "on_incomplete on_timeout",
             "write late": "on_late late_data",
+            "write distinct": "deduplicate dedupe dedup unique",
         }
     )
 
@@ -99,6 +146,9 @@ class AggregateSpec(Spec):
     missing_key: WhatIsMissing = "park"
     """For a message with no value, or null, at a path of `by`: `park` it, write it `alone`, at
     once, or give it a default value, such as `{default: none}`."""
+    distinct: DistinctSpec | None = None
+    """Messages that were sent twice count once. A process remembers the values in memory: a restart
+    forgets them. Without `by`, messages are spread over the consumers' groups by their value."""
     window: WindowSpec
     """The rules that complete a group."""
     incomplete: Literal["write", "park", "drop"] = "write"
@@ -151,7 +201,7 @@ class AggregateSpec(Spec):
     @property
     def recognises(self) -> bool:
         """A redelivered message is recognised by its `message_id`."""
-        return self.by is not None or self.reduce is not None
+        return self.by is not None or self.reduce is not None or self.distinct is not None
 
     def _needs(self) -> Iterator[Problem]:
         """Keys that need another key."""
@@ -183,6 +233,12 @@ class AggregateSpec(Spec):
             yield Problem(("summary",), "needs reduce")
 
     def _contradictions(self) -> Iterator[Problem]:
+        if self.distinct and self.by is None and self.reduce and self.window.tumbling:
+            yield Problem(
+                ("distinct",),
+                "needs by where windows become summaries; by: queue makes one summary of all "
+                "messages",
+            )
         if self.remember and self.window.tumbling:
             yield Problem(
                 ("remember",), "cannot be with window.tumbling, where windows are closed, not keys"

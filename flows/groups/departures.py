@@ -14,11 +14,13 @@ Rule 3: The duplicates of members follow their group at once.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Hashable, Sequence
 
 from msgspec.structs import replace
 
 from connectors.message import Outcomes, Rejection
 from flows.groups.amendments import Amendable, Amendments
+from flows.groups.distinct import DistinctValues
 from flows.groups.open_group import OpenGroup
 from flows.groups.remembered import ClosedKeys, NewHere, RecentRedeliveries, Recognised
 from flows.groups.rules import Rules
@@ -53,6 +55,11 @@ class Departures:
         self._recognised = Recognised() if rules.recognise else None
         self.redeliveries = RecentRedeliveries()
         self.new_here = NewHere()
+        self.distinct = (
+            None
+            if rules.distinct_for is None
+            else DistinctValues(rules.distinct_for, rules.max_distinct)
+        )
         self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
         self.amendments = Amendments(rules) if rules.amends else None
 
@@ -96,8 +103,7 @@ class Departures:
         is_first = amendable.count == len(late)
         revision = FirstRevision(redelivered, is_late=True) if is_first else Amendment(redelivered)
         out.append(Group(self._number, key, [], "late", start, end, summary, identities, revision))
-        if self._recognised is not None:
-            self._recognised.left(identities, self._number)
+        self._left(identities)
 
     def early(self, group: OpenGroup, *, is_empty: bool = False) -> Group:
         """Return the summary of an open group, or an empty one for its window; both settle nothing.
@@ -147,7 +153,7 @@ class Departures:
         key, number = group.key, self._number
         out.append(Group(number, key, members, reason, start, end, summary, identities, of_window))
         if self._recognised is not None:
-            self._remember(group, self._recognised, out)
+            self._remember(group, out)
         if self.closed_keys is not None and reason not in LEFT_OPEN:  # Rule 2
             self.closed_keys.close(group.key)
         if self.amendments is not None and reason == "window" and group.window is not None:
@@ -162,12 +168,22 @@ class Departures:
             return FRAGMENT
         return FirstRevision([one for one in group.redelivered if one not in self.new_here])
 
-    def _remember(self, group: OpenGroup, recognised: Recognised, out: list[ShardOutput]) -> None:
+    def _remember(self, group: OpenGroup, out: list[ShardOutput]) -> None:
         identities = group.identities()
-        recognised.left(identities, self._number)
+        self._left(identities)
+        positions: dict[Hashable, int] = {}
+        if group.duplicates and not self._rules.reduced:
+            positions = {one: position for position, one in enumerate(identities)}
         for duplicate in group.duplicates:  # Rule 3
-            position = 0 if self._rules.reduced else identities.index(identity(duplicate.member))
+            position = positions.get(identity(duplicate.member), 0)
             out.append(DuplicateOfSent(duplicate.member, self._number, position))
+
+    def _left(self, identities: Sequence[Hashable]) -> None:
+        """Remember the members of the group that left last."""
+        if self._recognised is not None:
+            self._recognised.left(identities, self._number)
+        if self.distinct is not None:
+            self.distinct.left(identities, self._number)
 
 
 def with_merged_outcomes(out: list[ShardOutput]) -> list[ShardOutput]:

@@ -26,7 +26,7 @@ from flows.groups.open_group import OpenGroup
 from flows.groups.rules import MICROSECONDS, Rules
 from flows.groups.shard import Shard
 from flows.groups.watermark import Watermark
-from flows.values.group import ALONE, Member, Progress
+from flows.values.group import ALONE, DISTINCT, Member, Progress
 
 
 class EventOrderShard(Shard):
@@ -151,6 +151,8 @@ class EventOrderShard(Shard):
 
     def _add_behind(self, member: Member, at: float, out: list[ShardOutput]) -> None:
         """Add a message whose event time is before the shard's time. Rule 3."""
+        if member.marks & DISTINCT and self._was_sent_before(member, at, out):
+            return
         group = self._group_of(member)
         is_open = self._end_of(at, at) > self._shard_time
         if is_open if group is None else self._is_near(group, at):

@@ -18,7 +18,7 @@ from flows.groups.open_group import (
 from flows.groups.ordering import in_order
 from flows.groups.rules import Rules
 from flows.outcomes import outcomes
-from flows.values.group import Member, Summary
+from flows.values.group import DISTINCT, Member, Summary
 from flows.values.identity import combined_id, identity
 
 
@@ -86,7 +86,9 @@ class HeldGroup:
             # Built for the first redelivered message, and kept: most groups never need it.
             self._places = {name: place for place, name in enumerate(map(identity, self.members))}
         place = self._places.get(identity(member))
-        if place is None or self.members[place].origin == member.origin:
+        if place is None:
+            return False
+        if self.members[place].origin == member.origin and not member.marks & DISTINCT:
             return False
         self.duplicates = [*self.duplicates, DuplicateOfOpen(member, place)]
         return True

@@ -2,11 +2,12 @@
 
 Pure. A `HeldGroup` keeps its members, a `Running` one does not.
 
-If a message is redelivered while its first copy is in the group, the group keeps it aside as a
-`DuplicateOfOpen`, and does not count it. The same holds for a first copy that arrives after the
-second. When the connection of the copy is lost, the duplicate takes its place; when the group
-leaves before that, both are settled with the group. The duplicate does not replace the copy at
-once: a producer may use one `message_id` for two messages, and then the first one must not be lost.
+If a message is redelivered or sent twice while its first copy is in the group, the group keeps it
+aside as a `DuplicateOfOpen`, and does not count it. The same holds for a first copy that arrives
+after the second. When the connection of the copy is lost, the duplicate takes its place; when the
+group leaves before that, both are settled with the group. The duplicate does not replace the copy
+at once: a producer may use one `message_id` for two messages, and then the first one must not be
+lost.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from flows.values.group import Member, Summary
 
 
 class DuplicateOfOpen(NamedTuple):
-    """A redelivered message whose first copy is in the open group."""
+    """A redelivered message, or one that was sent twice, whose first copy is in the open group."""
 
     member: Member
     place: int
@@ -63,7 +64,10 @@ class OpenGroup(Protocol):
         """Add a member."""
 
     def add_duplicate(self, member: Member) -> bool:
-        """Keep a message aside if the group has a copy of it from another origin."""
+        """Keep a message aside if the group has a copy of it.
+
+        A copy of the same origin has the same `message_id` only by mistake, so both count.
+        """
 
     def purge(self, origin: Origin) -> list[Hashable]:
         """Forget the messages of a lost connection; their duplicates take their places.

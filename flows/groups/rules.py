@@ -134,6 +134,10 @@ class Rules:
     """A user function reduces a group, after it has left."""
     hold: bool = True
     """Members are kept until the group leaves, even if there is a tally."""
+    distinct_for: float | None = None
+    """Seconds for which a distinct value is remembered; `None`: messages have none."""
+    max_distinct: int = 0
+    """The largest number of distinct values to remember."""
     recognise: bool = False
     """Redelivered messages are recognised by their `message_id`."""
     partitions: Sequence[str] = ()
@@ -188,6 +192,8 @@ def make_rules(
         tally=values.tally,
         by_function=isinstance(spec.reduce, str),
         hold=values.tally is None or values.order is not None or parks,
+        distinct_for=None if spec.distinct is None else spec.distinct.seconds,
+        max_distinct=0 if spec.distinct is None else max(1, spec.distinct.max_values // shards),
         recognise=spec.recognises,
         partitions=partitions,
     )

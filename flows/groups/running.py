@@ -13,7 +13,7 @@ from connectors.message import Origin, Outcomes
 from flows.groups.open_group import DuplicateOfOpen, GroupValues, weight
 from flows.groups.rules import Rules
 from flows.outcomes import outcomes
-from flows.values.group import Member, Part, Summary
+from flows.values.group import DISTINCT, Member, Part, Summary
 from flows.values.identity import combined_id, identity
 
 GONE = 2**32 - 1
@@ -108,7 +108,9 @@ class Running:
         if place is None:
             return False
         holder = self._holders[place] if self._holders is not None else 0
-        if holder == GONE or self._shares[holder].origin == member.origin:
+        if holder == GONE:
+            return False
+        if self._shares[holder].origin == member.origin and not member.marks & DISTINCT:
             return False
         self.duplicates = [*self.duplicates, DuplicateOfOpen(member, place)]
         return True

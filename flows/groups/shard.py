@@ -12,6 +12,8 @@ Rule 4: A message marked `FIRST` completes the open group before it, and opens t
 Rule 5: A message of a closed window or a closed key is late.
 Rule 6: Messages of a lost connection leave the open groups, because they will be redelivered.
 Rule 7: If there are too many open groups, the one opened first leaves.
+Rule 8: A message whose distinct value an earlier one has enters no group, in whichever window: it
+        waits beside the first copy, and gets its outcome.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from flows.groups.open_groups import OpenGroups
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 from flows.outcomes import outcomes
-from flows.values.group import ALONE, FIRST, LAST, Member, Progress
+from flows.values.group import ALONE, DISTINCT, FIRST, LAST, DuplicateOfSent, Member, Progress
 from flows.values.identity import of_key
 
 
@@ -59,6 +61,11 @@ class Shard:
     def late(self) -> Mapping[str, int]:
         """Number of late messages by result: see `Late.counts`."""
         return self._late.counts
+
+    @property
+    def forgotten_values(self) -> int:
+        """Number of distinct values that were forgotten early, since there were too many."""
+        return 0 if self._departures.distinct is None else self._departures.distinct.forgotten
 
     @property
     def due_at(self) -> float | None:
@@ -182,6 +189,8 @@ class Shard:
 
     def _goes_alone(self, member: Member, copied: bool, now: float, out: list[ShardOutput]) -> bool:
         """Handle a member whose first copy has left, or that is `ALONE`; return whether it did."""
+        if member.marks & DISTINCT and self._was_sent_before(member, now, out):
+            return True
         duplicate = self._departures.duplicate_of_sent(member) if copied else None
         if duplicate is not None:
             out.append(duplicate)
@@ -192,6 +201,29 @@ class Shard:
         else:
             return False
         return True
+
+    def _was_sent_before(self, member: Member, now: float, out: list[ShardOutput]) -> bool:
+        """Handle a message whose distinct value an earlier one has; remember it otherwise. Rule 8.
+
+        Return whether it did.
+        """
+        values, name = self._departures.distinct, member.message_id
+        if values is None:
+            return False
+        first = values.find(name, now)
+        if first is not None and first.number is None:
+            self._late.settle(out)  # the first copy may be a late message of this batch
+            group = self._open.of_window(first.window).get(member.key)
+            if group is not None and group.add_duplicate(member):
+                self.open_duplicates += 1
+                return True
+        if first is not None and first.number is not None:
+            position = 0 if self._rules.reduced else first.position
+            out.append(DuplicateOfSent(member, first.number, position))
+            return True
+        window = None if self._windows is None else self._windows.of(member, now)
+        values.remember(name, window, now)
+        return False
 
     def _take_in(
         self, group: OpenGroup, member: Member, now: float, out: list[ShardOutput]

@@ -13,8 +13,8 @@ from connectors.times import read_time
 from flows.conditions.conditions import Condition, condition
 from flows.conditions.user_functions import Failed
 from flows.config.aggregate import AggregateSpec
-from flows.messages.keys import Keys, make_keys
-from flows.values.group import ABSENT, ALONE, FIRST, LAST, Member
+from flows.messages.keys import Keys, make_distinct, make_keys
+from flows.values.group import ABSENT, ALONE, DISTINCT, FIRST, LAST, Member
 from flows.values.paths import Path, fields_of, parse, reader
 
 Address = tuple[str | None, str | None]
@@ -37,6 +37,7 @@ class ExtractionSpec(NamedTuple):
     event_time: Path | None = None
     values: Sequence[Path] = ()
     """The paths that `until`, `order` and `reduce` read."""
+    distinct: Keys | None = None
     names: bool = True
     """Whether the message's own id is needed."""
 
@@ -59,6 +60,7 @@ def make_extraction_spec(spec: AggregateSpec, queue: str, values: Sequence[Path]
         size=_path(window.size),
         event_time=_path(tumbling.event_time if tumbling else window.event_time),
         values=values,
+        distinct=make_distinct(spec),
         names=spec.recognises,
     )
 
@@ -91,6 +93,7 @@ class Extractor:
         """The fields of a document that it reads; `None`: all."""
         self._key = None if spec.keys is None else spec.keys.key
         self._values = reader(spec.values) if spec.values else None
+        self._distinct = None if spec.distinct is None else spec.distinct.key
         self._tests = [
             (mark, reader(condition.paths), condition)
             for mark, condition in ((FIRST, spec.first), (LAST, spec.last))
@@ -100,6 +103,12 @@ class Extractor:
         self._event_time = spec.event_time and spec.event_time.getter()
         self._asks_more = bool(self._tests or self._size or self._event_time)
         """Most specs need only the key and the values."""
+
+    @property
+    def names_messages(self) -> bool:
+        """All documents of a split message have the same distinct value."""
+        distinct = self._spec.distinct
+        return distinct is not None and all(path.root != "document" for path in distinct.paths)
 
     @property
     def keyed(self) -> bool:
@@ -139,6 +148,12 @@ class Extractor:
                 return more
             marks, size, at = marks | more.marks, more.size, more.at
         name = (properties.message_id or None) if self._names else None
+        if self._distinct is not None:
+            value = self._distinct(document, properties, queue)
+            if value is ABSENT:
+                name = _escaped(name)
+            else:
+                name, marks = f"={value}" if key is None else f"={value}={key}", marks | DISTINCT
         values = () if self._values is None else self._values(document, properties, queue)
         index, id = address
         return Member(origin, message, source, index, id, key, name, marks, size, at, values)
@@ -171,6 +186,12 @@ def _paths(spec: ExtractionSpec) -> Iterator[Path]:
         yield from marked_by.paths if marked_by else ()
     yield from (path for path in (spec.size, spec.event_time) if path is not None)
     yield from spec.values
+    yield from spec.distinct.paths if spec.distinct else ()
+
+
+def _escaped(name: str | None) -> str | None:
+    """Return a `message_id` as a name that no distinct value has: JSON begins with no `=`."""
+    return f"={name}" if name is not None and name.startswith("=") else name
 
 
 def size_of(value: object) -> int | None:

@@ -56,6 +56,14 @@ class Keys:
         return self._default if text is ABSENT else text
 
 
+def make_distinct(spec: AggregateSpec) -> Keys | None:
+    """Translate `distinct`; `None`: there is none."""
+    if spec.distinct is None:
+        return None
+    by = spec.distinct.by
+    return Keys(parse(by) if isinstance(by, str) else [parse(text) for text in by])
+
+
 def make_keys(spec: AggregateSpec) -> Keys | None:
     """Translate a spec; `None`: it has no `by`."""
     if spec.by is None:

@@ -16,7 +16,7 @@ from flows.messages.containers import Refused
 from flows.messages.extract import Address, Extractor
 from flows.messages.formats import Document, Unreadable, decoder
 from flows.messages.splitter import name_of_part
-from flows.values.group import Member
+from flows.values.group import DISTINCT, Member
 
 
 class Envelope(NamedTuple):
@@ -39,6 +39,7 @@ class MemberBuilder:
         """Returns the address of a document: see `Addressing.address`."""
         self.member = _member if extractor is None else extractor.member
         """Returns a member: see `Extractor.member`."""
+        self._names_messages = extractor is not None and extractor.names_messages
         fields = _fields(addressing, extractor)
         self.by_fields = fields is None or bool(fields)
         """Members depend on fields of the document."""
@@ -78,7 +79,12 @@ class MemberBuilder:
         member = self.member(origin, message, piece.source, address, fields, properties)
         if isinstance(member, Rejection):
             return member
-        return replace(member, part=part, action=piece.action, routing=piece.routing)
+        own = member.message_id
+        if member.marks & DISTINCT and self._names_messages:
+            own = f"{own}#{part[0]}"
+        return replace(
+            member, part=part, action=piece.action, routing=piece.routing, message_id=own
+        )
 
     def _address_of_part(
         self, envelope: Envelope, piece: Document, fields: dict[str, Any]

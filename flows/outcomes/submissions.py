@@ -3,7 +3,9 @@
 Pure. It neither submits nor waits.
 
 Rule 1: the answer about a document is the outcome of the messages in that document.
-Rule 2: a duplicate gets the outcome of its first copy, and waits for it if necessary.
+Rule 2: a duplicate gets the outcome of its first copy, and waits for it if necessary. But if it has
+        a distinct value, and the document of the first copy is rejected, it may be another message,
+        so it is written by itself: it gets an outcome of its own, and further copies get that.
 Rule 3: the sink has one document of a window at a time; an amendment waits for its answer. What may
         be written, and what a conflict means, is up to `claims`.
 Rule 4: a group is withdrawn when its connection is lost and all of its messages will be redelivered
@@ -51,13 +53,18 @@ class _Submission(NamedTuple):
 class Submissions:
     """The groups of one shard that the sink has, or has answered recently."""
 
-    def __init__(self, *, amends: bool = True) -> None:
-        """`amends`: windows may be written again."""
+    def __init__(self, *, amends: bool = True, reduces: bool = True) -> None:
+        """`amends`: windows may be written again; `reduces`: a group becomes one document."""
+        self._reduces = reduces
         self._open: dict[int, _Submission] = {}
         self._refused: dict[int, dict[int, Rejection]] = {}
         self._claims = Claims(amends=amends)
         self._waiting: dict[int, list[DuplicateOfSent]] = {}
         """Duplicates of members of groups that wait, by the number of the group."""
+        self._second_copies: dict[int, dict[int, int]] = {}
+        """Of rejected documents: the number of the group that the second copy is by itself."""
+        self._last_number = 0
+        """Number of the last such group; below zero, as no group of a shard has one."""
         self._forgotten = 0  # number of the last group evicted from the refused ones
         self.early = dict.fromkeys(("stored", "rejected", "superseded"), 0)
         """Number of early revisions by what became of them."""
@@ -113,17 +120,16 @@ class Submissions:
         self._open[group.number] = submission
         self._claims.sent(group)
 
-    def refuse(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
-        """Reject all members of a group that the sink never gets."""
+    def refuse(self, group: Group, unwritten: Unwritten) -> tuple[list[Outcomes], list[Group]]:
+        """Reject all members of a group that the sink never gets; the result is as of `answer`."""
         if group.is_early:
             self._reject_early(unwritten.rejection)
-            return []
+            return [], []
         self._remember(group.number, {0: unwritten.rejection})
         duplicates = self._waiting.pop(group.number, [])
         self.members -= len(duplicates)
-        return outcomes.refused(group, *unwritten) + [
-            o for duplicate in duplicates for o in self.answer_duplicate(duplicate)
-        ]
+        out, due = self._answer_duplicates(duplicates)
+        return outcomes.refused(group, *unwritten) + out, due
 
     def answer(self, number: int, answer: Answer) -> tuple[list[Outcomes], list[Group]]:
         """Take the sink's answer about the group of that number.
@@ -150,13 +156,17 @@ class Submissions:
             return out, []
         del self._open[number]
         self._remember(number, submission.rejected)
-        for duplicate in submission.duplicates:
-            out += self.answer_duplicate(duplicate)
+        of_duplicates, due = self._answer_duplicates(submission.duplicates)
         self.members -= sum(group.to_settle for group in submission.waiting)
-        return out, submission.waiting
+        return out + of_duplicates, [*due, *submission.waiting]
 
-    def answer_duplicate(self, duplicate: DuplicateOfSent) -> list[Outcomes]:
-        """Return the outcomes of a redelivered message, if its first copy has one. Rule 2."""
+    def answer_duplicate(self, duplicate: DuplicateOfSent) -> tuple[list[Outcomes], list[Group]]:
+        """Return the outcomes of a duplicate, if its first copy has one; or the group to submit.
+
+        Rule 2.
+        """
+        while (second := self._second_copy(duplicate)) is not None:
+            duplicate = duplicate._replace(number=second, position=0)
         submission = self._open.get(duplicate.number)
         waiting = (
             self._waiting.get(duplicate.number) if submission is None else submission.duplicates
@@ -164,13 +174,32 @@ class Submissions:
         if waiting is not None:
             waiting.append(duplicate)
             self.members += 1
-            return []
+            return [], []
         rejection = self._refused.get(duplicate.number, {}).get(duplicate.position)
-        if rejection is None and duplicate.number <= self._forgotten:
+        if rejection is None and 0 < duplicate.number <= self._forgotten:
             rejection = UNKNOWN
+        elif rejection is not None and duplicate.is_distinct and not self._reduces:
+            return [], [self._by_itself(duplicate)]
         if rejection is None:
-            return outcomes.stored([duplicate.member])
-        return outcomes.rejected([duplicate.member], rejection)
+            return outcomes.stored([duplicate.member]), []
+        return outcomes.rejected([duplicate.member], rejection), []
+
+    def _answer_duplicates(
+        self, duplicates: list[DuplicateOfSent]
+    ) -> tuple[list[Outcomes], list[Group]]:
+        answers = [self.answer_duplicate(duplicate) for duplicate in duplicates]
+        return [o for out, _ in answers for o in out], [g for _, due in answers for g in due]
+
+    def _second_copy(self, duplicate: DuplicateOfSent) -> int | None:
+        return self._second_copies.get(duplicate.number, {}).get(duplicate.position)
+
+    def _by_itself(self, duplicate: DuplicateOfSent) -> Group:
+        """Return the second copy of a rejected message as a group; further copies wait for it."""
+        self._last_number -= 1
+        number, member = self._last_number, duplicate.member
+        self._second_copies.setdefault(duplicate.number, {})[duplicate.position] = number
+        self._waiting[number] = []
+        return Group(number, member.key, [member], "alone", 0.0, 0.0)
 
     def lose(self, origin: Origin) -> int:
         """Withdraw the groups of a lost connection; return the number of messages. Rule 4."""
@@ -226,5 +255,7 @@ class Submissions:
         if rejected:
             self._refused[number] = rejected
         if len(self._refused) > MAX_REFUSED:
-            self._forgotten = next(iter(self._refused))
-            del self._refused[self._forgotten]
+            number = next(iter(self._refused))
+            del self._refused[number]
+            self._second_copies.pop(number, None)
+            self._forgotten = max(self._forgotten, number)

@@ -35,10 +35,7 @@ def window(old: Pipeline, new: Pipeline) -> Effect:
 
 def early(_old: Pipeline, _new: Pipeline) -> Effect:
     """Answer for how often the summaries of open windows are written."""
-    return Effect(
-        about="documents",
-        text="early summaries that are stored stay until the final ones replace them",
-    )
+    return Effect(about="documents", text="early summaries stay until the final ones replace them")
 
 
 def key(old: Pipeline, new: Pipeline) -> Effect:
@@ -103,6 +100,12 @@ def remembered(old: Pipeline, new: Pipeline) -> Effect:
         text="a restart forgets keys of complete groups, and windows that late messages amend: "
         "messages that are late now may open a new group after it",
     )
+
+
+def distinct(_old: Pipeline, _new: Pipeline) -> Effect:
+    """Answer for the values by which messages that were sent twice are recognised."""
+    text = "a restart forgets distinct values: copies of messages that are stored count again"
+    return Effect(about="documents", text=text)
 
 
 def event_time(old: Pipeline, new: Pipeline) -> Effect:

@@ -59,6 +59,7 @@ RULES: Mapping[Key, Rule] = {
             "incomplete late max_groups": answers.policy,
             "on_stop": answers.on_stop,
             "remember amend_for": answers.remembered,
+            "distinct distinct.by distinct.for distinct.max_values": answers.distinct,
             "order": answers.order,
             "reduce summary": answers.reduce,
             "window": answers.window,

@@ -71,6 +71,7 @@ class Status:
                 "members": groups.open,
                 "entered": groups.entered,
                 "left": groups.left,
+                "duplicates": metrics.total(metrics.DUPLICATES),
                 "oldest": self._oldest_groups(at),
             },
             "sink": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from flows.steps.routing import ForShard
 from flows.values.columnar import Members
 from flows.values.group import DuplicateOfSent, Group, Progress
 from flows.values.stop import Stop
+
+log = logging.getLogger("hopper.aggregate")
 
 FORCED_WITHIN = 0.5
 """Seconds between two checks, while groups are open, for a signal to complete them."""
@@ -51,6 +54,8 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         self._account, self._view = account or Account(), view or OldestGroups().of_shard()
         self._obeyed = signals.completions
         self._late = dict(shard.late)
+        self._forgotten = 0
+        """Distinct values that were forgotten early, and are counted."""
 
     @remembered
     def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[ShardOutput | Lost], bool]:
@@ -121,6 +126,16 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         self.shard.purge(lost.origin)
         return before - self._held
 
+    def _tell_forgotten(self) -> None:
+        if not self._forgotten:
+            log.warning(
+                "aggregate.distinct.max_values is reached: the oldest values are forgotten before "
+                "their time, so messages that were sent twice may count twice; raise it, or "
+                "shorten aggregate.distinct.for"
+            )
+        metrics.DISTINCT_FORGOTTEN.inc(self.shard.forgotten_values - self._forgotten)
+        self._forgotten = self.shard.forgotten_values
+
     @property
     def _held(self) -> int:
         return self.shard.open_members + self.shard.open_duplicates
@@ -135,6 +150,8 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
             groups=self.shard.open_groups,
         )
         _count_departures(out)
+        if self.shard.forgotten_values > self._forgotten:
+            self._tell_forgotten()
         if self.shard.late != self._late:
             for became, count in self.shard.late.items():
                 metrics.LATE.labels(became).inc(count - self._late[became])
@@ -143,7 +160,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
 
 def _count_departures(values: list[ShardOutput | Lost]) -> None:
     reasons: dict[str, int] = {}
-    recognised = 0
+    recognised = sent_twice = 0
     for value in values:
         if isinstance(value, Group):
             if value.is_early:
@@ -153,8 +170,11 @@ def _count_departures(values: list[ShardOutput | Lost]) -> None:
             metrics.GROUP_SIZE.observe(members)
             metrics.GROUP_SECONDS.observe(value.end - value.start)
         elif isinstance(value, DuplicateOfSent):
-            recognised += 1
+            sent_twice += value.is_sent_twice
+            recognised += not value.is_sent_twice
     for reason, count in reasons.items():
         metrics.GROUPS.labels(reason).inc(count)
     if recognised:
         metrics.DEDUPLICATED.inc(recognised)
+    if sent_twice:
+        metrics.DUPLICATES.inc(sent_twice)

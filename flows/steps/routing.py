@@ -1,7 +1,8 @@
 """Routes messages to the shards, which hold the groups.
 
 Pure. With keys, all messages of a key go to one shard, from any consumer; without keys, each
-consumer has a shard of its own.
+consumer has a shard of its own. But distinct values without keys are spread over these shards, so
+that all messages of a value go to one.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class ShardRouter:
         keyed: Sequence[str] = (),
         watermark: WatermarkGenerator | None = None,
     ) -> None:
-        """`keyed`: the shards of keys; empty: there are no keys.
+        """`keyed`: the shards of keys or distinct values; empty: there are neither.
 
         `watermark`: if windows go by event time.
         """
@@ -107,8 +108,12 @@ class ShardRouter:
         parts = [Members() for _ in self._keyed]
         for member in members:
             key = member.key
-            # A member without a key is a group by itself: any shard will do.
-            number = member.message.tag % count if key is None else shard_of(key, count)
+            if key is not None:
+                number = shard_of(key, count)
+            elif member.message_id is not None:
+                number = shard_of(member.message_id, count)  # all copies go to the same shard
+            else:
+                number = member.message.tag % count  # any shard will do
             parts[number].append(member)
         for shard, part in zip(self._keyed, parts, strict=True):
             if part:
@@ -119,14 +124,15 @@ class ShardRouter:
         if command.everywhere:
             return self.shards
         if key is None:
-            return [origin.consumer]
+            return self.shards_of(origin)
         return [self._keyed[shard_of(key, len(self._keyed))]]
 
 
-def shards_of_keys(spec: AggregateSpec) -> Sequence[str]:
-    """Return the names of the shards for keys; empty: there are no keys."""
+def shards_of_keys(spec: AggregateSpec, consumers: Sequence[str]) -> Sequence[str]:
+    """Return the names of the shards for keys or distinct values; empty: there are neither."""
     if spec.by is None:
-        return ()
+        # As many as consumers, so that groups complete as fast as without distinct values.
+        return consumers if spec.distinct else ()
     few = min(spec.max_groups, spec.remember or spec.max_groups) < EXACT_BELOW
     return SHARDS[:1] if few else SHARDS
 

@@ -39,11 +39,15 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         account: Account | None = None,
         *,
         amends: bool = True,
+        reduces: bool = True,
     ) -> None:
-        """`documents`: makes the documents of a group; `amends`: late messages amend windows."""
+        """`documents`: makes the documents of a group; `amends`: late messages amend windows.
+
+        `reduces`: a group becomes one document.
+        """
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
-        self._submissions = Submissions(amends=amends)
+        self._submissions = Submissions(amends=amends, reduces=reduces)
         self._early = dict(self._submissions.early)
 
     @remembered
@@ -57,7 +61,7 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             elif isinstance(value, Outcomes):
                 out.append(value)
             elif isinstance(value, DuplicateOfSent):
-                out += self._submissions.answer_duplicate(value)
+                out += self._settle(self._submissions.answer_duplicate(value))
             else:
                 lost += self._submissions.lose(value.origin)
         out += self._take_outcomes()
@@ -109,7 +113,7 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             left = documents.summary if isinstance(documents, Unwritten) else documents.sources[0]
             documents = Unwritten(prepared, left)
         if isinstance(documents, Unwritten):
-            return self._submissions.refuse(group, documents)
+            return self._settle(self._submissions.refuse(group, documents))
         # The answer may come before `submit` returns, but this thread reads it only after `add`.
         withdraw = self._sink.submit(
             documents, lambda answer: self._answers.put((group.number, answer))
@@ -151,7 +155,11 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         return out
 
     def _answered(self, number: int, answer: Answer) -> list[Outcomes]:
-        out, due = self._submissions.answer(number, answer)
+        return self._settle(self._submissions.answer(number, answer))
+
+    def _settle(self, settled: tuple[list[Outcomes], list[Group]]) -> list[Outcomes]:
+        """Submit the groups that are due now, and return all outcomes."""
+        out, due = settled
         for group in due:
             out += self._submit(group)
         return out

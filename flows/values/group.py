@@ -17,8 +17,9 @@ from connectors.message import Message, Origin, Rejection
 ABSENT = msgspec.UNSET
 """The value of a path that finds nothing; not null, which a document may have."""
 
-FIRST, LAST, ALONE = 1, 2, 4
-"""Marks of a member: it opens a group, completes its group, belongs to no group."""
+FIRST, LAST, ALONE, DISTINCT = 1, 2, 4, 8
+"""Marks of a member: it opens a group, completes its group, belongs to no group; it has a distinct
+value, which is its `message_id` then."""
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
@@ -38,9 +39,9 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     key: str | None = None
     """Canonical JSON of the values of `by`; `None`: no `by`, or the member is a group by itself."""
     message_id: str | None = None
-    """The message's own id, to deduplicate redelivered messages."""
+    """The message's own id, to deduplicate redelivered messages; or its key and distinct value."""
     marks: int = 0
-    """Of `FIRST`, `LAST` and `ALONE`."""
+    """Of `FIRST`, `LAST`, `ALONE` and `DISTINCT`."""
     size: int | None = None
     """The number of members of its group, as the message says."""
     at: float | None = None
@@ -182,13 +183,23 @@ class Unwritten(NamedTuple):
 
 
 class DuplicateOfSent(NamedTuple):
-    """A redelivered message whose first copy has left in a group."""
+    """A redelivered message, or one that was sent twice, whose first copy has left in a group."""
 
     member: Member
     number: int
     """Number of that group."""
     position: int
     """Position of the first copy's document in the group."""
+
+    @property
+    def is_distinct(self) -> bool:
+        """Whether it was recognised by its distinct value."""
+        return bool(self.member.marks & DISTINCT)
+
+    @property
+    def is_sent_twice(self) -> bool:
+        """Whether it is another message than its first copy: a redelivered one may be the same."""
+        return self.is_distinct and not self.member.message.redelivered
 
 
 class Progress(NamedTuple):

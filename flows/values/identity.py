@@ -1,7 +1,8 @@
 """How messages are identified, and groups of them: an identity is what deduplicates.
 
-Pure. An identity is the `message_id`; of one document of a split message the pair of the
-`message_id` and the document's position; `None` where the message has no `message_id`.
+Pure. An identity is the distinct value, if the spec names one and the message has it. Else it is
+the `message_id`; of one document of a split message the pair of the `message_id` and the document's
+position; `None` where the message has no `message_id`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 
-from flows.values.group import Member
+from flows.values.group import DISTINCT, Member
 
 MAX_KEY_LENGTH = 200
 """Characters of a key in a reason: the reason is a header of the dead letter."""
@@ -17,7 +18,9 @@ MAX_KEY_LENGTH = 200
 
 def identity(member: Member) -> Hashable:
     """Return what identifies a message, or this document of it; `None`: it has no name."""
-    return member.message_id if member.part is None else (member.message_id, member.part[0])
+    if member.part is None or member.marks & DISTINCT:
+        return member.message_id
+    return member.message_id, member.part[0]
 
 
 def name_of(identity: Hashable) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from flows.graph import as_mermaid, as_text, graph
@@ -46,6 +47,18 @@ def test_a_picture_shows_the_zone_of_windows() -> None:
     assert graph(spec(KEYED, **options)).completed_by[0].text == (
         "the end of each 12h in Europe/Berlin by time of arrival"
     )
+
+
+@pytest.mark.parametrize("by", ["id", ["id", "no"]])
+def test_a_picture_shows_distinct_values(by: Any) -> None:
+    distinct = {"by": by, "for": "1h"}
+    rules = {"distinct": distinct, "window": {"time": "1s"}}
+    options = {"aggregate": rules, "source": {"memory": {}}, "dead_letter": None}
+
+    lines = graph(spec(KEYED, **options)).correlate
+
+    paths = "id" if by == "id" else "id, no"
+    assert lines[-1] == f"sent once: messages with the same {paths}, for 1h"
 
 
 def test_a_picture_shows_early_summaries() -> None:

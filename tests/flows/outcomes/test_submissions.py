@@ -59,7 +59,7 @@ def test_members_wait_separately() -> None:
 
 def test_members_of_a_summary_wait_together_with_their_duplicates() -> None:
     submissions = submitted(of_a_summary(1, 2))
-    assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 1, 0)) == []
+    assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 1, 0)) == ([], [])
     assert submissions.members == 3
 
     out, _ = submissions.answer(1, Answer([0], []))
@@ -85,7 +85,7 @@ def test_a_summary_without_an_index_is_parked_instead_of_its_messages() -> None:
     """Nothing else is left of them, and they are acknowledged then."""
     unwritten = Unwritten(Rejection("no_index: no tenant"), b'{"total":5}')
 
-    [out] = Submissions().refuse(of_a_summary(1, 2), unwritten)
+    [out], _ = Submissions().refuse(of_a_summary(1, 2), unwritten)
 
     [parked] = out.rejected
     assert (parked.message.tag, parked.others) == (1, [2])
@@ -101,12 +101,12 @@ def test_a_duplicate_of_a_member_that_waits_for_a_claim_waits_too() -> None:
     amendment = window._replace(number=2, of_window=Amendment())
     assert submissions.waits(amendment)
 
-    assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 2, 0)) == []
+    assert submissions.answer_duplicate(DuplicateOfSent(member(9, origin=SECOND), 2, 0)) == ([], [])
 
     _, due = submissions.answer(1, Answer([0], []))
     assert due == [amendment]
     assert submissions.members == 1
-    out = submissions.refuse(amendment, Unwritten(Rejection("ambiguous_window")))
+    out, _ = submissions.refuse(amendment, Unwritten(Rejection("ambiguous_window")))
     assert submissions.members == 0
     assert {one.origin for one in out if one.rejected} == {FIRST, SECOND}
 
@@ -118,7 +118,10 @@ def early_revision(number: int) -> Group:
 def test_an_early_summary_that_cannot_be_made_settles_nothing() -> None:
     submissions = Submissions()
 
-    assert submissions.refuse(early_revision(1), Unwritten(Rejection("no_index: no tenant"))) == []
+    assert submissions.refuse(early_revision(1), Unwritten(Rejection("no_index: no tenant"))) == (
+        [],
+        [],
+    )
 
     assert submissions.early == {"stored": 0, "rejected": 1, "superseded": 0}
     assert submissions.early_rejection == Rejection("no_index: no tenant")

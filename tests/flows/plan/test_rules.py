@@ -79,6 +79,16 @@ def test_rules_that_complete_groups_need_them_requeued(
     assert "open groups are requeued whole" in found.text
 
 
+def test_a_restart_forgets_distinct_values() -> None:
+    distinct = {"aggregate.distinct": {"by": "id", "for": "1h"}}
+    longer = {"aggregate.distinct": {"by": "id", "for": "2h"}}
+
+    found = effect(BATCHES | distinct, longer)
+
+    assert (found.about, found.together) == ("documents", True)
+    assert "copies of messages that are stored count again" in found.text
+
+
 def test_early_summaries_stay_until_the_final_ones_replace_them() -> None:
     windows = {**SUMMARIES, "aggregate.window": {"tumbling": {"every": "5m"}}}
     early = {"aggregate.window": {"tumbling": {"every": "5m", "emit_every": "1m"}}}

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from flows.process.cluster_links import ClusterLink
 from flows.process.status import Status
@@ -49,6 +50,8 @@ def test_it_counts_the_messages_of_the_job(job: ServedJob) -> None:
     assert (status["groups"]["open"], status["groups"]["members"]) == (3, 3)
     assert status["sink"]["entered"] == status["sink"]["left"] == 2
     assert status["consumers"]["orders/000"]["prefetch"] == 500
+    copies = REGISTRY.get_sample_value("hopper_duplicates_total")
+    assert status["groups"]["duplicates"] == copies
     assert status["limit"]["by"] == "nothing"
     assert status["health"]["healthy"]
 
