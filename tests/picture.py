@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from flows.spec import Pipeline
-from tests.examples import played
+from tests.played import played
 
 MESSAGES = {0: "start", 1: None, 3: None, 4: "end", 12: "start", 13: None, 18: "end"}
 """The `type` of the message at each second."""

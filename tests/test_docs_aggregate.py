@@ -1,26 +1,62 @@
-"""The page on groups: each example has the shown output, and the picture is correct."""
+"""The page on groups: each example is a test that passes, and the picture is correct."""
 
 from __future__ import annotations
 
-import itertools
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
 
-from flows.spec import Pipeline, load, warnings
+from connectors.times import read_time
+from flows.cli.suites import suites
+from flows.config.yaml import read
+from flows.simulation.play import LONGEST, TimedStep, play, stop
+from flows.simulation.report import Acknowledged, DeadLettered, DocumentWritten, Report
+from flows.spec import load, warnings
+from flows.testing.spec import PipelineTest
+from flows.testing.steps import steps_of
+from flows.testing.steps_spec import BODIES
 from tests.documents import ENVIRONMENT, PAGE, WHOLE, Block, blocks, table
-from tests.examples import Example, Play, examples, played, shown, values
+from tests.flows.cli.command import hopper
 from tests.picture import drawn
 
 BLOCKS = blocks(path=PAGE)
-EXAMPLES = list(examples(BLOCKS))
 MODULE = "my_rules"
 """The name of the reader's own module in the page."""
-_names = itertools.count()
+
+
+class Example(NamedTuple):
+    """A part of a pipeline, and a test of it."""
+
+    spec: Block
+    tests: Block
+    module: Block | None
+
+    def __str__(self) -> str:
+        return str(self.tests)
+
+
+def examples() -> Iterator[Example]:
+    """The examples of the page, in order."""
+    spec = module = None
+    for block in BLOCKS:
+        if block.language == "python":
+            module = block
+        elif block.text.startswith("tests:"):
+            assert spec is not None, str(block)
+            yield Example(spec, block, module)
+            spec = module = None
+        elif block.language == "yaml":
+            spec = block
+
+
+EXAMPLES = list(examples())
+PARTS = [b for b in BLOCKS if b.language == "yaml" and not b.text.startswith("tests:")]
 
 
 @pytest.fixture(autouse=True)
@@ -31,31 +67,89 @@ def in_a_folder_of_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path
 
 
-def write_module(example: Example, folder: Path) -> None:
-    if example.module is not None:
-        (folder / f"{MODULE}.py").write_text(example.module.text)
+def write(spec: Block, folder: Path) -> Path:
+    """The pipeline of the README with this part, and with the tests and the module of its example.
+
+    Documents get the id of their message, and go to one index: the README's orders have an id and
+    a date, other documents have none.
+    """
+    whole, part = yaml.safe_load(WHOLE.text), yaml.safe_load(spec.text)
+    for connector, keys in part.get("source", {}).items():
+        whole["source"][connector] |= keys
+    whole["sink"]["elasticsearch"] |= {"id": "auto", "index": "documents"}
+    text = ""
+    if "aggregate" in part:
+        del whole["aggregate"]
+        text = spec.text[spec.text.index("aggregate:") :]  # as written
+    for example in EXAMPLES:
+        if example.spec == spec:
+            text += example.tests.text
+            if example.module is not None:
+                (folder / f"{MODULE}.py").write_text(example.module.text)
+    path = folder / "pipeline.yaml"
+    path.write_text(yaml.safe_dump(whole) + text)
+    return path
+
+
+class Played(NamedTuple):
+    """The test of an example, and what happens in it."""
+
+    test: PipelineTest
+    report: Report
+
+
+def played(example: Example, folder: Path, stop_before: int | None = None) -> Played:
+    """Play the test of an example for a day, with a stop before a step if you like."""
+    [suite] = suites([str(write(example.spec, folder))], {})
+    [test] = suite.tests
+    steps = list(steps_of(test))
+    if stop_before is not None:
+        steps.insert(stop_before, TimedStep(steps[stop_before].at, stop(0.0)))
+    start = read_time(test.start)
+    assert start is not None
+    return Played(test, play(suite.pipeline, steps, start, until=LONGEST))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_an_example_has_the_shown_output(example: Example, tmp_path: Path) -> None:
-    """Exactly this output, at these times; `_id`s only where they are shown."""
-    write_module(example, tmp_path)
-    expected = values(example.goes_out)
+def test_an_example_passes(example: Example, tmp_path: Path) -> None:
+    """`hopper test` runs it; exactly these documents and dead letters, at these times."""
+    write(example.spec, tmp_path)
 
-    play = played(in_memory(example), values(example.comes_in), expected[-1]["at"])
+    told = hopper("test", folder=tmp_path)
 
-    found = [shown(event, like) for event, like in zip(play.outcomes, expected, strict=False)]
-    assert found == [shown(event, event) for event in expected]
-    assert len(play.outcomes) == len(expected)
-    assert play.queue.unacknowledged == 0
+    assert (told.code, told.err) == (0, ""), told.out
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_example_shows_everything(example: Example, tmp_path: Path) -> None:
+    """Each document with all of its fields, each dead letter with its whole reason and body.
+
+    Nothing else becomes of a message, but that a command is acknowledged.
+    """
+    test, report = played(example, tmp_path)
+
+    expect = test.expect
+    assert all(one.model_fields_set >= {"at", "source"} for one in expect.documents or ())
+    assert all(one.model_fields_set >= {"at", "messages"} for one in expect.dead_letters)
+    assert all(one.model_fields_set & {"body", "text"} for one in expect.dead_letters)
+    reasons = [one.reason for one in report.happened if isinstance(one, DeadLettered)]
+    assert [one.reason for one in expect.dead_letters] == reasons
+    happened = [one for one in report.happened if isinstance(one, Acknowledged)]
+    dropped = [number for one in happened if one.how == "dropped" for number in one.messages]
+    arrived = [step for step in test.steps if step.model_fields_set & set(BODIES)]
+    assert dropped == [at for at, one in enumerate(arrived, 1) if "x-hopper" in (one.headers or {})]
 
 
 def restarts() -> Iterator[tuple[Example, int]]:
-    """Each example, and each place in its input before the first output."""
+    """Each example, and each place among its steps before the first output."""
     for example in EXAMPLES:
-        comes_in, out = values(example.comes_in), values(example.goes_out)[0]["at"]
-        for at in range(1, len(comes_in)):
-            if comes_in[at]["at"] < out and comes_in[at - 1]["at"] < comes_in[at]["at"]:
+        [given] = read(example.tests.text, {}).value["tests"]
+        test = PipelineTest.model_validate(given)
+        outputs = (*(test.expect.documents or ()), *test.expect.dead_letters)
+        first_output = min(one.at for one in outputs if one.at is not None)
+        times = [at for at, _ in steps_of(test)]
+        for at in range(1, len(times)):
+            if times[at - 1] < times[at] < first_output:
                 yield example, at
 
 
@@ -63,81 +157,43 @@ def restarts() -> Iterator[tuple[Example, int]]:
 def test_an_example_has_the_same_output_with_a_restart(
     example: Example, at: int, tmp_path: Path
 ) -> None:
-    """SIGTERM in the middle, and a new process: the same documents and parked messages.
+    """SIGTERM in the middle, and a new process: the same documents and dead letters.
 
     Only the clock shows that there was another process: `time` and `idle` start again.
     """
-    write_module(example, tmp_path)
-    spec, comes_in = in_memory(example), values(example.comes_in)
-    stop = {"at": comes_in[at]["at"], "stopped": "SIGTERM"}
-
-    whole = played(in_memory(example), comes_in, "23:00:00")
-    through = played(spec, [*comes_in[:at], stop, *comes_in[at:]], "23:00:00")
+    whole, through = (played(example, tmp_path, stop_before).report for stop_before in (None, at))
 
     by_event_time = "event_time" in example.spec.text
     assert without_clock(through, by_event_time) == without_clock(whole, by_event_time)
-    assert through.queue.unacknowledged == 0
+    assert through.unacknowledged == []
 
 
-def without_clock(play: Play, by_event_time: bool) -> list[str]:
+def without_clock(report: Report, by_event_time: bool) -> list[str]:
     """The output in a fixed order, without the times of arrival.
 
     A fingerprint lists redelivered messages, so it is left out too.
     """
-    found = []
-    for event in play.outcomes:
-        source = event.get("_source", {})
-        left_out = ["fingerprint", *(() if by_event_time else ("window_start", "window_end"))]
-        document = {name: value for name, value in source.items() if name not in left_out}
-        rest = {name: value for name, value in event.items() if name not in ("at", "_source")}
-        if isinstance(rest.get("parked"), dict):
-            rest["parked"] = {n: v for n, v in rest["parked"].items() if n != "fingerprint"}
-        found.append(json.dumps([rest, document], sort_keys=True))
-    return sorted(found)
+    left_out = {"fingerprint", *(() if by_event_time else ("window_start", "window_end"))}
+    found: list[object] = []
+    for one in report.happened:
+        if isinstance(one, DocumentWritten):
+            fields = {name: value for name, value in one.source.items() if name not in left_out}
+            found.append([one.index, one.id, one.version, fields])
+        elif isinstance(one, DeadLettered):
+            body = re.sub(r'"fingerprint":"[^"]*",?', "", one.body)
+            found.append([one.messages, one.reason, body])
+    return sorted(json.dumps(one, sort_keys=True) for one in found)
 
 
-def in_memory(example: Example) -> Pipeline:
-    """The pipeline of an example, on the memory connector."""
-    part = yaml.safe_load(example.spec.text)
-    source = dict(part.get("source", {}).get("rabbitmq", {}))
-    source.pop("consumer_timeout", None)  # nothing in memory takes messages back
-    name = f"example-{next(_names)}"
-    return Pipeline.model_validate(
-        {
-            "version": 1,
-            "name": name,
-            "source": {"memory": {"name": name, **source}},
-            "aggregate": part["aggregate"],
-            "sink": {"memory": {"name": name}},
-        }
-    )
-
-
-@pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=str)
+@pytest.mark.parametrize("block", PARTS, ids=str)
 def test_a_pipeline_is_valid_without_warnings(block: Block, tmp_path: Path) -> None:
-    """On RabbitMQ and Elasticsearch too, in the pipeline of the README."""
-    for example in EXAMPLES:
-        if example.spec == block:
-            write_module(example, tmp_path)
-    whole, part = yaml.safe_load(WHOLE.text), yaml.safe_load(block.text)
-    for connector, keys in part.get("source", {}).items():
-        whole["source"][connector] |= keys
-    if "reduce" in part.get("aggregate", {}):
-        # The README's orders have an id and a date; summaries have none.
-        whole["sink"]["elasticsearch"] |= {"id": "auto", "index": "summaries"}
-    text = ""
-    if "aggregate" in part:
-        del whole["aggregate"]
-        text = block.text[block.text.index("aggregate:") :]  # as written
-    path = tmp_path / "pipeline.yaml"
-    path.write_text(yaml.safe_dump(whole) + text)
-
-    assert warnings(load(path, ENVIRONMENT)) == []
+    """On RabbitMQ and Elasticsearch, in the pipeline of the README."""
+    assert warnings(load(write(block, tmp_path), ENVIRONMENT)) == []
 
 
 def test_each_block_belongs_to_an_example() -> None:
     """Except the picture, a query, and parts of a pipeline that change no document."""
-    used = {block for example in EXAMPLES for block in example[1:]}
+    used = {block for example in EXAMPLES for block in example}
     left = [block for block in BLOCKS if block not in used]
     assert [block.language for block in left] == ["", "json", "yaml"]
     assert "aggregate" not in yaml.safe_load(left[2].text)

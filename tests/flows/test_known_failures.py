@@ -25,7 +25,7 @@ from flows.groups.shard import Shard
 from flows.spec import Pipeline
 from flows.steps.source import Deliveries
 from flows.values.stop import Stop
-from tests.examples import played
+from tests.played import played
 from tests.flows.members import member
 from tests.flows.memory_job import pipeline, publish, run
 

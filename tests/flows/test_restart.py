@@ -12,7 +12,7 @@ from connectors.memory.delivery import Delivery
 from connectors.message import Properties
 from flows.spec import Pipeline
 from flows.summaries.fingerprint import count_in
-from tests.examples import Play
+from tests.played import Play
 
 _names = itertools.count()
 WHOLE = '"a"@2026-01-02T10:00:00.000Z'

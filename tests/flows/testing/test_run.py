@@ -85,6 +85,38 @@ steps: [{body: {n: 1}}, {down: 10s}, {stop: 0s}]
 expect:
   acknowledged: [{at: 10s, messages: [1]}]
 """,
+    "a stop that takes longer than drain_timeout leaves its messages to the next process": """
+steps: [{down: 60s}, {body: {n: 1}}, {at: 1s, stop: 0s}, {at: 40s, body: {n: 2}}]
+expect:
+  groups: [{at: 1s, completed_by: stop, messages: [1]}, {completed_by: time, messages: [1, 2]}]
+  acknowledged: [{messages: [1, 2]}]
+""",
+    "a proxy that waits too long for Elasticsearch": """
+steps: [{answer: {status: 504, times: 2}}, {body: {n: 1}}, {body: {n: 2}}, {body: {n: 3}}]
+expect:
+  requests: [{at: 0, documents: 3}, {at: 100ms, documents: 3}, {documents: 3}]
+  acknowledged: [{messages: [1, 2, 3]}]
+""",
+    "a connection that is lost while a request has no answer": """
+steps:
+  - {down: 10s}
+  - {body: {n: 1}}
+  - {body: {n: 2}}
+  - {body: {n: 3}}
+  - {at: 5s, lose_connection: true}
+expect:
+  groups: [{at: 0, messages: [1, 2, 3]}, {at: 5s, messages: [1, 2, 3]}]
+  acknowledged: [{at: 10s, messages: [1, 2, 3]}]
+""",
+    "a redelivered message is dead-lettered once": """
+steps:
+  - {answer: {status: 400, item: 1}}
+  - {body: {n: 1}, redelivered: true, properties: {message_id: m1}}
+  - {at: 1s, crash: 1s}
+expect:
+  documents: []
+  dead_letters: [{messages: [1], reason: answered with 400}]
+""",
     "a signal completes all groups": """
 steps: [{body: {n: 1}}, {at: 5s, complete: true}]
 expect: {acknowledged: [{at: 5s, messages: [1]}]}
