@@ -25,9 +25,9 @@ from flows.groups.shard import Shard
 from flows.spec import Pipeline
 from flows.steps.source import Deliveries
 from flows.values.stop import Stop
-from tests.played import played
 from tests.flows.members import member
 from tests.flows.memory_job import pipeline, publish, run
+from tests.played import played
 
 
 def with_prefetch(prefetch: int, spec: Pipeline) -> Pipeline:
