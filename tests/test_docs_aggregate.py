@@ -145,8 +145,9 @@ def restarts() -> Iterator[tuple[Example, int]]:
     for example in EXAMPLES:
         [given] = read(example.tests.text, {}).value["tests"]
         test = PipelineTest.model_validate(given)
-        outputs = (*(test.expect.documents or ()), *test.expect.dead_letters)
-        first_output = min(one.at for one in outputs if one.at is not None)
+        documents, dead_letters = test.expect.documents or (), test.expect.dead_letters
+        outputs = [one.at for one in documents] + [one.at for one in dead_letters]
+        first_output = min(at for at in outputs if at is not None)
         times = [at for at, _ in steps_of(test)]
         for at in range(1, len(times)):
             if times[at - 1] < times[at] < first_output:
