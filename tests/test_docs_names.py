@@ -126,6 +126,9 @@ SHOWN_BY = {
         "test_one_refused_message_is_parked_and_six_hundred_are_stored"
     ),
     "A request is too large": "test_a_request_that_is_too_large_is_halved",
+    "A proxy breaks the connection": (
+        "test_the_size_limit_of_a_proxy_is_learned_and_an_outage_is_none"
+    ),
     "The login is wrong": "test_a_refused_login_is_logged_as_an_error",
     "At the start it is clear": (
         "test_a_cluster_that_would_refuse_every_document_is_found_at_the_start"

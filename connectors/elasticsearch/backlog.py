@@ -80,17 +80,14 @@ class Backlog:
         """Size of the largest request, in bytes; a larger document is sent by itself."""
         return self._max_bytes
 
-    def limit(self, max_bytes: int) -> bool:
-        """Limit requests to this size (rule 2); return whether that is less than before."""
-        if max_bytes >= self._max_bytes:
-            return False
+    def limit(self, max_bytes: int) -> None:
+        """Limit requests to this size (rule 2), whether it is less or more than before."""
         self._max_bytes = self._order.max_bytes = max_bytes
-        self._small_bytes = min(self._small_bytes, max_bytes)
+        self._small_bytes = min(SMALL_BYTES, max_bytes)
         self.flush()
         waiting, self._requests = self._requests, deque()
         for request in waiting:
             self._requests.extend(self._fitting(request))
-        return True
 
     def flush(self) -> None:
         """Send small batches without waiting for more. Rule 3."""

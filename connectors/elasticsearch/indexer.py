@@ -26,11 +26,11 @@ from connectors.elasticsearch.request import Batch, Request
 from connectors.elasticsearch.retry_policy import (
     halve,
     is_overload,
-    is_too_large,
     reject_single,
     settle,
 )
-from connectors.elasticsearch.round_trip import RoundTrip
+from connectors.elasticsearch.round_trip import Probes, RoundTrip
+from connectors.elasticsearch.size_limit import SizeLimit, is_size_at_fault
 from connectors.elasticsearch.submission import Submission
 from connectors.message import Answer, Documents, SinkPace, SinkState
 from connectors.retry import Backoff
@@ -87,6 +87,7 @@ class Indexer:
             self._round_trip.look_for(exists, Existence(index, wait_for_index))
         self._ordered = concurrency == 1
         self._backlog = Backlog(max_bytes, self._ordered, linger_seconds)
+        self._size_limit = SizeLimit(max_bytes)
         self._pace, self._latency = AdaptiveConcurrency(concurrency, REQUESTS), Latency()
         self._accepted = 0  # requests that Elasticsearch has processed
         self._reports = Reports()
@@ -117,7 +118,8 @@ class Indexer:
     def limit(self, max_bytes: int) -> None:
         """Limit requests to this size in bytes; a larger document is sent by itself."""
         with self._changed:
-            if self._backlog.limit(max_bytes):
+            if self._size_limit.limit(max_bytes):
+                self._backlog.limit(max_bytes)
                 log.info("Elasticsearch accepts requests of at most %s", size_text(max_bytes))
 
     def flush(self) -> None:
@@ -201,18 +203,21 @@ class Indexer:
     def _process(self, request: Request) -> None:
         reading, size_bytes, seconds = self._round_trip(request)
         refusal = reading if isinstance(reading, Retry) and size_bytes else None
-        probed = None if refusal is None else self._round_trip.probe(request, refusal)
+        probes = Probes() if refusal is None else self._round_trip.probe(request, refusal)
         now = self._clock()
         with self._changed:
             if self._closed:
                 return
-            verdict = Verdict.WAIT
+            verdict, searches = Verdict.WAIT, False
             if refusal is not None:
-                verdict = judge(request.record, refusal, request.documents, self._accepted, probed)
-            others_pass = verdict is not Verdict.WAIT
+                verdict = self._judge(request, refusal, probes)
+            others_pass = verdict not in (Verdict.WAIT, Verdict.TOO_LARGE)
             reading = reject_single(request, reading, verdict)
             if isinstance(reading, Items):
                 self._accepted += size_bytes > 0 and refusal is None
+                if refusal is None:
+                    self._size_limit.stored(size_bytes)
+                searches = self._size_limit.starts_search(now)
                 slow = self._latency.is_slow(size_bytes, seconds)
                 answers = self._settle(request, reading, slow, now)
             else:
@@ -230,6 +235,20 @@ class Indexer:
             # The backlog holds only batches of `submit`.
             assert isinstance(batch, Submission)
             batch.answer(answer)
+        if searches:
+            self._search_size()
+
+    def _judge(self, request: Request, refusal: Retry, probes: Probes) -> Verdict:
+        if is_size_at_fault(request, probes.only_small):
+            return Verdict.TOO_LARGE
+        return judge(request.record, refusal, request.documents, self._accepted, probes.passed)
+
+    def _search_size(self) -> None:
+        found = self._size_limit.search(self._round_trip.lets_pass)
+        with self._changed:
+            if self._size_limit.end_search(found, self._clock()):
+                self._backlog.limit(self._size_limit.max_bytes)
+                log.info("bulk requests have up to %s again", size_text(self._size_limit.max_bytes))
 
     def _settle(
         self, request: Request, items: Items, slow: bool, now: float
@@ -254,13 +273,15 @@ class Indexer:
         halves = halve(request, reading, verdict)
         if halves:
             self._backlog.put_back(*halves)
-            if is_too_large(reading, verdict):
-                size = max(half.size for half in halves)
-                if self._backlog.limit(size):
-                    log.info(
-                        "bulk requests are limited to %s from now on: %s",
-                        *(size_text(size), reading.reason),
-                    )
+            size = max(half.size for half in halves)
+            too_large = verdict is Verdict.TOO_LARGE or reading.status == 413
+            if too_large and self._size_limit.lower(size, request.size, reading.status, now):
+                self._backlog.limit(size)
+                log.info(
+                    "bulk requests are limited to %s from now on: %s%s",
+                    *(size_text(size), reading.reason),
+                    "; larger ones are tried again" if reading.status is None else "",
+                )
         elif verdict is Verdict.RETRY:
             delay = DOCUMENTS.delay(request.record.refusals - 1, self._draw())
             self._backlog.postpone(request, now + delay)
@@ -269,7 +290,7 @@ class Indexer:
         else:
             self._backlog.put_back(request)
         others_pass = verdict is Verdict.HALVE or (verdict is Verdict.RETRY and not self._ordered)
-        if isinstance(reading, RefusedRequest) or others_pass:
+        if isinstance(reading, RefusedRequest) or verdict is Verdict.TOO_LARGE or others_pass:
             self._pace.succeed()
         else:
             self._pace.fail(now, self._draw())

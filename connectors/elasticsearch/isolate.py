@@ -55,6 +55,8 @@ class Verdict(Enum):
     """Divide the request: one of its documents is at fault."""
     REJECT = auto()
     """Reject the only document of the request."""
+    TOO_LARGE = auto()
+    """Halve the request, or reject its only document: its size is at fault (see `size_limit`)."""
 
 
 class RefusalRecord:

@@ -121,7 +121,7 @@ class RequestPart:
 class Request:
     """Parts that are sent together."""
 
-    __slots__ = ("names", "parts", "record")
+    __slots__ = ("names", "parts", "record", "size_signs")
 
     def __init__(self, parts: list[RequestPart], names: set[Name] | None = None) -> None:
         self.parts = parts
@@ -129,6 +129,8 @@ class Request:
         """Names that this request has taken; `None`: it has not taken them yet."""
         self.record = RefusalRecord()
         """The refusals of this request."""
+        self.size_signs = 0
+        """Signs in a row that this request is too large: see `size_limit`."""
 
     @property
     def documents(self) -> int:

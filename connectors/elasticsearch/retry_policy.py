@@ -8,13 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from connectors.elasticsearch.bulk_response import (
-    MAX_CONTENT_LENGTH,
-    Items,
-    Refusal,
-    RefusedRequest,
-    Retry,
-)
+from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedRequest, Retry
 from connectors.elasticsearch.isolate import Verdict, reject
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.message import Answer, Rejection
@@ -30,10 +24,6 @@ ATTEMPTS_TO_HALVE = 3
 """Attempts before a request is halved for which Elasticsearch has no memory (429), and so is each
 half. Memory is usually free a moment later, but never for a request larger than
 `indexing_pressure.memory.limit`. Only the first request of the backlog is tried that often."""
-
-MIN_CUT_BYTES = 1024**2
-"""Bytes: a smaller request is not too large for a proxy, whose default limit is 1 MiB or more
-(nginx: 1 MiB). A connection that breaks breaks for another reason."""
 
 
 class RetryDecision(NamedTuple):
@@ -71,20 +61,10 @@ def halve(
     """Return the halves of a request that fails as a whole; `None`: keep it whole."""
     if request.documents == 1:
         return None
-    if isinstance(reading, Retry) and verdict is not Verdict.HALVE:
-        too_much = reading.status == 429 or (
-            reading.cut and verdict is Verdict.WAIT and request.size > MIN_CUT_BYTES
-        )
-        if not too_much or _attempts(request) % ATTEMPTS_TO_HALVE:
-            return None
-    return request.halves()
-
-
-def is_too_large(reading: Retry | RefusedRequest, verdict: Verdict = Verdict.WAIT) -> bool:
-    """Return whether the halved request was too large for Elasticsearch or a proxy."""
-    if isinstance(reading, Retry):
-        return reading.cut and verdict is Verdict.WAIT
-    return reading.status == 413
+    halved = not isinstance(reading, Retry) or verdict in (Verdict.HALVE, Verdict.TOO_LARGE)
+    if not halved:
+        halved = reading.status == 429 and _attempts(request) % ATTEMPTS_TO_HALVE == 0
+    return request.halves() if halved else None
 
 
 def reject_single(
@@ -99,11 +79,7 @@ def reject_single(
         return Items([], rejected=[Refusal(0, reading.status, reading.reason)])
     if not isinstance(reading, Retry):
         return reading
-    if (
-        reading.cut
-        and request.size > MAX_CONTENT_LENGTH
-        and _attempts(request) >= ATTEMPTS_TO_HALVE
-    ):
+    if verdict is Verdict.TOO_LARGE:
         return Items([], rejected=[Refusal(0, 413, f"too large: {reading.reason}")])
     return reject(reading) if verdict is Verdict.REJECT else reading
 

@@ -17,6 +17,7 @@ from connectors.elasticsearch.isolate import probes_needed
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.request import Request, RequestPart
 from connectors.elasticsearch.retry_policy import reject_id_collisions
+from connectors.elasticsearch.size_limit import MIN_CUT_BYTES
 
 
 class RoundTripResult(NamedTuple):
@@ -27,6 +28,15 @@ class RoundTripResult(NamedTuple):
     """0: nothing was sent."""
     seconds: float
     """From sending the request to its answer."""
+
+
+class Probes(NamedTuple):
+    """What probes have shown after a refusal."""
+
+    passed: bool | None = None
+    """Whether those of the request's size passed; `None`: unknown, since none ever passed."""
+    only_small: bool = False
+    """The request broke the connection, a probe of its size too, and a small one was answered."""
 
 
 class RoundTrip:
@@ -63,19 +73,26 @@ class RoundTrip:
         """
         self._probe = probe
 
-    def probe(self, request: Request, reading: Retry) -> bool | None:
-        """Send probes after a refusal, and return whether they pass.
-
-        `None`: unknown, since no probe ever passed.
-        """
-        times = probes_needed(request.record, reading)
+    def probe(self, request: Request, reading: Retry) -> Probes:
+        """Send probes after a refusal."""
+        size, times = request.size, probes_needed(request.record, reading)
         if self._probe is None or not times:
-            return None
-        size = request.size
-        if all(_passes(self._probe(size)) for _ in range(times)):
+            return Probes()
+        for _ in range(times):
+            reply = self._probe(size)
+            if not _passes(reply):
+                break
+        else:
             self._probes_pass = True
-            return True
-        return False if self._probes_pass else None
+            return Probes(passed=True)
+        broke = reading.cut and size > MIN_CUT_BYTES and reply.status in (None, 413)
+        small = self._probe(1) if broke else reply
+        self._probes_pass |= _passes(small)
+        return Probes(False if self._probes_pass else None, broke and _is_answered(small))
+
+    def lets_pass(self, size: int) -> bool:
+        """Return whether a probe of this size is answered; without probes it counts as so."""
+        return self._probe is None or _is_answered(self._probe(size))
 
     def __call__(self, request: Request) -> RoundTripResult:
         """Send a request, and wait for its answer."""
@@ -130,6 +147,11 @@ class RoundTrip:
         body = BulkBody(self._lines, [(sources, heads)], size)
         reading = self._send_body(body, len(sources)).reading
         return claims.replaced([one for one, _ in replace], items, reading)
+
+
+def _is_answered(reply: Reply) -> bool:
+    """Return whether a probe has reached something that works, and is not too large for it."""
+    return reply.status is not None and reply.status < 500 and reply.status not in (413, 429)
 
 
 def _passes(reply: Reply) -> bool:

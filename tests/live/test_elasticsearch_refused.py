@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
+from math import inf
 from pathlib import Path
 
 import pika
 import pytest
 
+from connectors.elasticsearch import size_limit
+from connectors.elasticsearch.sink import Elasticsearch
+from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.message import Documents
+from connectors.retry import Backoff
+from tests.contract.sink import Answers
 from tests.live.firewall import Firewall
-from tests.live.http_proxy import RESET, Page
+from tests.live.http_proxy import RESET, HttpProxy, Page
 from tests.live.indices import Index
 from tests.live.job import JobProcess
 from tests.live.pipeline import publish, spec
@@ -101,3 +109,49 @@ def test_with_one_request_at_a_time_a_refused_message_changes_no_order(
 
     assert body.startswith(b'{"n":60,')
     assert events.numbers() == list(range(193, 200))
+
+
+class SizeLimitingProxy(HttpProxy):
+    """Resets the connection of each request that is larger than `max_bytes`."""
+
+    max_bytes = inf
+    resets = 0
+
+    def instead(self, body: bytes) -> Page | None:
+        if len(body) <= self.max_bytes:
+            return None
+        self.resets += 1
+        return RESET
+
+
+def test_the_size_limit_of_a_proxy_is_learned_and_an_outage_is_none(
+    elasticsearch_url: str, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And when the proxy allows more, requests become larger again."""
+    monkeypatch.setattr(size_limit, "SEARCHES", Backoff(0.1, 0.1))
+    window = Documents([b'{"text":"%s"}' % (b"x" * 100_000)] * 60, None, None)
+    answers, mib = Answers(), 1024**2
+    with (
+        SizeLimitingProxy(elasticsearch_url) as proxy,
+        closing(Elasticsearch(ElasticsearchSink(url=(proxy.url,), index=index))) as sink,
+    ):
+
+        def store(documents: Documents) -> int:
+            before = answers.take()
+            sink.submit(documents, answers)
+            answers.wait_for(before + len(documents.sources))
+            return sink.pace().max_bytes
+
+        proxy.max_bytes = -1  # an outage
+        sink.submit(window, answers)
+        until(lambda: proxy.resets >= 12)
+        proxy.max_bytes = inf
+        answers.wait_for(60)
+        assert sink.pace().max_bytes == 10 * mib
+
+        proxy.max_bytes = 4 * mib
+        until(lambda: 3.5 * mib < store(window) <= 4 * mib)
+        proxy.max_bytes = inf
+        until(lambda: store(window) == 10 * mib)
+
+    assert answers.rejected == {}

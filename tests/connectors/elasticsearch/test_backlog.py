@@ -282,7 +282,6 @@ def test_a_lower_size_limit_applies_to_waiting_and_new_documents() -> None:
     some.add(small, 1.0)
 
     some.limit(SMALL_BYTES // 4)
-    some.limit(10 * SMALL_BYTES)  # higher: nothing changes
     some.add(next_one, 1.0)
 
     assert take_all(some, 1.0) == [
@@ -291,6 +290,17 @@ def test_a_lower_size_limit_applies_to_waiting_and_new_documents() -> None:
         [(small, [2, 3])],
         *[[(next_one, [n])] for n in range(2)],
     ]
+
+
+def test_a_higher_size_limit_applies_to_new_documents() -> None:
+    some, window, next_one = backlog(), batch(*[SMALL_BYTES] * 2), batch(*[SMALL_BYTES] * 2)
+    some.limit(SMALL_BYTES // 4)
+    some.add(window, 1.0)
+
+    some.limit(10 * SMALL_BYTES)
+    some.add(next_one, 1.0)
+
+    assert take_all(some, 1.0) == [[(window, [0])], [(window, [1])], [(next_one, [0, 1])]]
 
 
 def test_withdrawn_documents_are_removed() -> None:

@@ -22,6 +22,8 @@ from tests.waiting import until
 
 STORED = Reply(200, b"")
 """In a script: store the documents, and answer so."""
+NOTHING_TO_DO = Reply(400, b'{"error":{"type":"no requests added"}}')
+RESET = Reply(None, b"ConnectionError: reset", cut=True)
 SMALL = 100
 """Documents of this size wait for others to share a request."""
 
@@ -342,12 +344,15 @@ def test_large_requests_that_break_the_connection_become_smaller(
 ) -> None:
     def store(documents: list[Any]) -> Reply:
         size = sum(len(document["padding"]) for document in documents)
-        return Reply(None, b"reset", cut=True) if size > 2_000_000 else cluster.store(documents)
+        return RESET if size > 2_000_000 else cluster.store(documents)
 
     cluster.script = [store] * 1000
     answers = CollectedAnswers()
 
-    build(max_bytes=10**7).submit(documents(0, 100, size=5_000_000), answers)
+    indexer = build(
+        max_bytes=10**7, probe=lambda size: RESET if size > 2_000_000 else NOTHING_TO_DO
+    )
+    indexer.submit(documents(0, 100, size=5_000_000), answers)
 
     until(lambda: len(answers) == 100)
     assert sorted(answers.stored) == [*range(100)]
@@ -382,7 +387,6 @@ def test_one_document_cannot_keep_the_others_from_being_stored(
 
 
 BLOCKED = Reply(403, b"<h1>Request blocked</h1>", headers={"content-type": "text/html"})
-NOTHING_TO_DO = Reply(400, b'{"error":{"type":"no requests added"}}')
 
 
 def refusing(cluster: Cluster, culprits: set[int], reply: Reply) -> Callable[[list[Any]], Reply]:
@@ -407,7 +411,7 @@ def refusing(cluster: Cluster, culprits: set[int], reply: Reply) -> Callable[[li
         replace(BLOCKED, status=302),
         replace(BLOCKED, status=502),
         Reply(406, b'{"error":"Content-Type","status":406}'),
-        Reply(None, b"ConnectionError: reset", cut=True),
+        RESET,
     ],
 )
 def test_a_document_that_a_proxy_refuses_is_rejected_alone(

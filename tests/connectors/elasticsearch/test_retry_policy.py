@@ -8,26 +8,20 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from connectors.elasticsearch.bulk_response import (
-    MAX_CONTENT_LENGTH,
-    Items,
-    Refusal,
-    RefusedRequest,
-    Retry,
-)
+from connectors.elasticsearch.bulk_response import Items, Refusal, RefusedRequest, Retry
 from connectors.elasticsearch.indexer import DOCUMENTS
+from connectors.elasticsearch.isolate import Verdict
 from connectors.elasticsearch.request import Batch, Request, RequestPart
 from connectors.elasticsearch.retry_policy import (
     ATTEMPTS_TO_HALVE,
     MAX_ERRORS,
-    MIN_CUT_BYTES,
     halve,
     is_overload,
-    is_too_large,
     reject_id_collisions,
     reject_single,
     settle,
 )
+from connectors.elasticsearch.size_limit import MIN_CUT_BYTES
 from connectors.message import Answer, Documents, Rejection
 
 
@@ -43,10 +37,12 @@ def part(batch: Batch, positions: Sequence[int], attempts: int = 1) -> RequestPa
     return some
 
 
-def condemned(request: Request, reading: Retry | RefusedRequest) -> Items:
-    verdict = reject_single(request, reading)
-    assert isinstance(verdict, Items)
-    return verdict
+def condemned(
+    request: Request, reading: Retry | RefusedRequest, verdict: Verdict = Verdict.WAIT
+) -> Items:
+    items = reject_single(request, reading, verdict)
+    assert isinstance(items, Items)
+    return items
 
 
 def test_an_answer_that_stores_all_documents_names_them_as_submitted() -> None:
@@ -204,53 +200,34 @@ def test_a_request_that_always_exceeds_the_memory_is_halved() -> None:
 CUT = Retry(None, "ConnectionError: reset", cut=True)
 
 
-@pytest.mark.parametrize(
-    ("reading", "size", "divided"),
-    [
-        (CUT, MIN_CUT_BYTES, True),
-        (CUT._replace(cut=False), MIN_CUT_BYTES, False),
-        (CUT, MIN_CUT_BYTES // 4, False),
-    ],
-)
-def test_a_large_request_that_breaks_the_connection_is_halved(
-    reading: Retry, size: int, divided: bool
-) -> None:
-    """But only after several times: connections break for many reasons."""
-    request = Request([part(batch(2, size), range(2), attempts=ATTEMPTS_TO_HALVE)])
-    assert (halve(request, reading) is not None) is divided
+@pytest.mark.parametrize("verdict", [Verdict.HALVE, Verdict.TOO_LARGE])
+def test_a_request_whose_content_or_size_is_at_fault_is_halved(verdict: Verdict) -> None:
+    request = Request([part(batch(2), range(2))])
 
-    request.parts[0].attempts = 1
-    assert halve(request, reading) is None
+    assert halve(request, CUT, verdict) is not None
 
 
-def test_a_document_that_always_breaks_the_connection_is_rejected() -> None:
-    huge = batch(1, MAX_CONTENT_LENGTH + 1)
-    request = Request([part(huge, [0], attempts=ATTEMPTS_TO_HALVE)])
+@pytest.mark.parametrize("attempts", range(1, 10))
+def test_a_broken_connection_alone_halves_no_request(attempts: int) -> None:
+    """However large the request is, and however often it was sent: it may be an outage."""
+    request = Request([part(batch(2, 10**6), range(2), attempts=attempts)])
 
-    assert condemned(request, CUT).rejected[0].reason.startswith("too large: ")
-    request.parts[0].attempts = 1
-    assert reject_single(request, CUT) is CUT
+    assert halve(request, CUT) is None
+
+
+def test_a_document_whose_size_is_at_fault_is_rejected() -> None:
+    huge = Request([part(batch(1, 2 * MIN_CUT_BYTES), [0], attempts=1)])
+
+    assert condemned(huge, CUT, Verdict.TOO_LARGE).rejected == [
+        Refusal(0, 413, f"too large: {CUT.reason}")
+    ]
+    assert reject_single(huge, CUT) is CUT
 
 
 def test_a_small_document_is_retried_for_ever() -> None:
     request = Request([part(batch(1, MIN_CUT_BYTES), [0], attempts=1000)])
 
     assert reject_single(request, CUT) is CUT
-
-
-@pytest.mark.parametrize(
-    ("reading", "large"),
-    [
-        (RefusedRequest(413, ""), True),
-        (CUT, True),
-        (RefusedRequest(400, ""), False),
-        (Retry(429, ""), False),
-    ],
-)
-def test_a_document_that_is_too_large_is_rejected_at_once(
-    reading: Retry | RefusedRequest, large: bool
-) -> None:
-    assert is_too_large(reading) is large
 
 
 def test_a_document_that_met_another_is_rejected_unless_it_may_be_the_same() -> None:
