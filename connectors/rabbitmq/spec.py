@@ -60,8 +60,9 @@ class RabbitMQSource(Spec):
     memory: Memory = DEFAULT_MEMORY
     """Memory for messages that one process holds unacknowledged, all its consumers together; each
     message counts with its body, its properties and 600 bytes. The process itself takes 60 MiB
-    more, and up to 32 MiB while requests are under way. Open groups hold their messages: choose
-    more if they wait for room."""
+    more, and up to 32 MiB for what is under way: messages that arrive or are read, pieces of
+    requests, and what the allocator keeps for the next ones. Open groups hold their messages:
+    choose more if they wait for room."""
     prefetch: Prefetch = "auto"
     """Largest number of messages that one consumer may hold unacknowledged. `auto`: the prefetch
     grows while messages are what the job waits for, up to 65,535, and shrinks when messages get

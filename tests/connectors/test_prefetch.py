@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-from hypothesis import given
-from hypothesis import strategies as st
-
 from connectors.prefetch import (
     FIRST_PREFETCH,
     FREE_SHARE,
-    MAX_MESSAGES,
-    MESSAGE_OVERHEAD,
     PERIOD,
     STUCK_AFTER,
     AdaptivePrefetch,
@@ -134,83 +127,3 @@ def test_reading_continues_when_some_memory_is_free() -> None:
     assert found.may_read(Held(7, 7500), reads=True)
     assert not found.may_read(Held(7, 7500), reads=False)
     assert found.may_read(Held(6, 6900), reads=False)
-
-
-class Channel:
-    """A consumer and a broker that always has messages: sizes, rates and outages are drawn."""
-
-    def __init__(self, memory: int) -> None:
-        self.prefetch, self.now = adaptive(memory=memory), 0.0
-        self.number, self.left, self.reads = 0, 0, True
-        self.sizes: deque[int] = deque()
-        self.waits_since: float | None = None
-        self.subscribe()
-
-    @property
-    def held(self) -> Held:
-        return Held(len(self.sizes), sum(self.sizes) + MESSAGE_OVERHEAD * len(self.sizes))
-
-    def subscribe(self) -> None:
-        waited = 0.0 if self.waits_since is None else self.now - self.waits_since
-        self.number, self.left = self.prefetch.of_next(self.held, waited), len(self.sizes)
-        self.waits_since = None if self.number else self.now - waited
-
-    def read(self, count: int, size: int) -> None:
-        for _ in range(count):
-            if not self.reads or len(self.sizes) - self.left >= self.number:
-                return
-            self.sizes.append(size)
-            self.prefetch.arrived(self.held, self.now)
-            self.reads = self.prefetch.may_read(self.held, reads=True)
-            if not self.reads and self.prefetch.shrink(self.number + self.left, self.held):
-                self.subscribe()
-
-    def settle(self, count: int) -> None:
-        for _ in range(min(count, len(self.sizes))):
-            self.sizes.popleft()
-            self.left = max(0, self.left - 1)
-        self.reads = self.prefetch.may_read(self.held, reads=self.reads)
-        if not self.number:
-            self.subscribe()
-
-    def starve(self, seconds: float) -> None:
-        for _ in range(2):
-            if self.reads and len(self.sizes) - self.left >= self.number > 0:
-                before = self.held
-                if more := self.prefetch.grow(self.number, before, self.now):
-                    mean = before.bytes / before.messages
-                    assert before.bytes + more * mean <= self.prefetch.memory
-                    assert before.messages + more <= MAX_MESSAGES
-                    self.subscribe()
-            self.now += seconds
-
-
-@given(
-    memory=st.integers(10_000, 10_000_000),
-    moves=st.lists(
-        st.one_of(
-            st.tuples(
-                st.just("read"),
-                st.integers(1, 3000),
-                st.one_of(st.integers(0, 2000), st.integers(0, 5_000_000)),
-            ),
-            st.tuples(st.just("settle"), st.integers(1, 3000)),
-            st.tuples(st.just("starve"), st.floats(0, 2)),
-        ),
-        max_size=40,
-    ),
-)
-def test_held_bytes_stay_within_memory_and_one_message(
-    memory: int, moves: list[tuple[str, int | float, int] | tuple[str, int | float]]
-) -> None:
-    """For all sizes, rates and outages; replacing a consumer adds nothing."""
-    channel = Channel(memory)
-    for name, *values in moves:
-        getattr(channel, name)(*values)
-        last = channel.sizes[-1] + MESSAGE_OVERHEAD if channel.sizes else 0
-        assert channel.held.bytes - last < memory
-        assert channel.number <= MAX_MESSAGES
-    # No state blocks for ever: after all is settled, and time has passed, messages are read.
-    channel.settle(len(channel.sizes))
-    channel.read(1, 5_000_000)
-    assert len(channel.sizes) == 1

@@ -97,7 +97,7 @@ def test_secrets_are_files_of_a_secret(job: Pipeline) -> None:
 
 
 def test_the_memory_has_room_for_what_the_job_holds(job: Pipeline) -> None:
-    """60 MiB of Python and 32 MiB of requests beside it: docs/operations.md."""
+    """60 MiB of Python and 32 MiB for what is under way beside it: docs/operations.md."""
     needed = job.source.chosen.memory / 2**20 + 60 + 32
 
     assert int(CONTAINER["resources"]["requests"]["memory"].removesuffix("Mi")) >= needed

@@ -116,3 +116,29 @@ def test_the_cause_of_a_full_given_prefetch_is_reported(
     assert events.documents() == []
     assert rig.parked() == []
     until(lambda: rig.left() == MINUTES * 500)
+
+
+def test_groups_that_need_more_than_memory_are_reported(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """The prefetch that is found grows as far as memory allows; then the groups wait for room."""
+    publish(rig, 1000)
+    values = {"window": "{count: 1000}", "aggregate": "  by: n", "on_stop": "requeue"}
+    path = watched(tmp_path, rig, events, **values)
+    found = "    prefetch: auto\n    memory: 1MiB\n"
+    path.write_text(path.read_text().replace("    prefetch: 4000\n", found))
+    with JobProcess(path) as job:
+        content = wait_for(job, "/health", 503, "has been full for")
+
+        assert "while the prefetch of 100" in job.log
+        [reason] = [reason["cause"] for reason in content["reasons"]]
+        assert "of 1MiB, and most of these messages are in open groups, which wait for" in reason
+        assert "raise source.rabbitmq.memory; or take more processes" in reason
+        job.wait_for_log("are in open groups")
+        assert counted(job, 'hopper_blocked_consumers{held_by="open_groups"}') == 1
+        held = counted(job, "hopper_open_members")
+        assert 1001 < counted(job, "hopper_prefetch") == held < MINUTES * 1000
+        assert job.drain() == 0
+    assert events.documents() == []
+    assert rig.parked() == []
+    until(lambda: rig.left() == MINUTES * 1000)
