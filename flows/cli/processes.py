@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from typing import Any
 
 import msgspec
@@ -86,7 +87,7 @@ def _health(url: str) -> dict[str, Any] | None:
     except urllib.error.HTTPError as error:  # 503: it is not healthy, and says why
         with error:
             body = error.read()
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):  # also a server that does not speak HTTP
         return None
     try:
         found = json.loads(body)

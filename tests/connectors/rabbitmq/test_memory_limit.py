@@ -1,4 +1,4 @@
-"""What one channel holds stays within its memory, whatever arrives and however long it waits."""
+"""What one channel holds stays within its memory, for all sizes, rates and outages."""
 
 from __future__ import annotations
 

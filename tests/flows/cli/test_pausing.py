@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +92,22 @@ def test_a_url_without_a_process_is_an_error(url: str, tmp_path: Path) -> None:
     result = hopper("pause", str(spec(tmp_path, "")), "--url", url)
 
     assert result.code == 1
+    assert result.err == f"error: {url} does not answer as a process of orders does\n"
+
+
+def test_a_server_of_another_protocol_is_no_process(tmp_path: Path) -> None:
+    """Such as one that shares the range of ports."""
+
+    class OtherProtocol(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            self.wfile.write(b"This is not an HTTP port")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), OtherProtocol) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        result = hopper("pause", str(spec(tmp_path, "")), "--url", url)
+
     assert result.err == f"error: {url} does not answer as a process of orders does\n"
 
 
