@@ -1,13 +1,15 @@
 # `make` alone lists the targets. How services start is written in tools/, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check coverage fuzz bench chaos lock stop
+.PHONY: help install demo run test check coverage fuzz bench chaos lock stop
 
 python := .venv/bin/python
 with_services := urls=$$($(python) -m tools.services start) && eval "$$urls" &&
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
+
+install: .venv/installed ## Hopper and the packages of requirements.lock, in .venv
 
 demo: .venv/installed ## watch the job at work on a stream of events, on local services
 	@$(with_services) exec $(python) -m tools.demo

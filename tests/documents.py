@@ -25,8 +25,10 @@ PAGE = ROOT / "docs" / "aggregate.md"
 """Its blocks are examples, which `test_docs_aggregate.py` plays."""
 TESTING = ROOT / "docs" / "testing.md"
 """Its blocks are tests, which `test_docs_testing.py` runs."""
-GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path != PAGE)
-DOCUMENTS = [*READMES, *GUIDES, PAGE]
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+"""Its blocks are steps, which `live/test_docs_tutorial.py` takes one after the other."""
+GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path not in (PAGE, TUTORIAL))
+DOCUMENTS = [*READMES, *GUIDES, PAGE, TUTORIAL]
 DELIVERY, DEAD_LETTERS, OPERATIONS = (
     ROOT / "docs" / f"{name}.md" for name in ("delivery", "dead-letters", "operations")
 )
@@ -42,6 +44,12 @@ class Block(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def file(self) -> str:
+        """The file of the reader that it is, by its first line; empty: none."""
+        found = re.match(r"# (\S+\.\w+)\n", self.text)
+        return found[1] if found else ""
 
     @property
     def is_test(self) -> bool:

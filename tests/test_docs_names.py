@@ -28,6 +28,7 @@ from tests.documents import (
     OPERATIONS,
     README,
     ROOT,
+    TUTORIAL,
     blocks,
     code,
     files,
@@ -42,8 +43,8 @@ SHOWN = {
     f"{yaml.safe_load(block.text)['name']}.yaml"
     for block in blocks("yaml")
     if block.text.startswith("version")
-}
-"""Pipelines that a document shows, as files of the reader."""
+} | {block.file for block in blocks(path=TUTORIAL)}
+"""Pipelines that a document shows, as files of the reader, and the files of the tutorial."""
 
 
 def name(path: Path) -> str:
