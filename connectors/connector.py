@@ -17,6 +17,7 @@ from connectors.message import (
     Origin,
     Outcomes,
     Properties,
+    Rejected,
     Rejection,
     SinkPace,
     SinkState,
@@ -158,6 +159,13 @@ class Source(Protocol):
         """Return how many messages wait in each queue of this process, as the service said last.
 
         A queue is left out while no consumer of this process is connected to it.
+        """
+
+    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
+        """Park a message of the job's own, which no consumer holds; retry without limit.
+
+        `parked` is called from any thread, once the message is safe. It is not called if the
+        process ends before that.
         """
 
     def latest_dead_letters(self) -> Sequence[LatestDeadLetter]:

@@ -94,6 +94,8 @@ class PartOutcome(NamedTuple):
     rejected: Rejected | None = None
     """The rejected message as a whole; `None`: stored or dropped."""
     dropped: bool = False
+    kept: bool = False
+    """As in `Outcomes`."""
     summary: bool = False
     """The body in `rejected` is the summary of a group: the documents themselves are not kept."""
 
@@ -110,6 +112,8 @@ class Outcomes(NamedTuple):
     are commands."""
     parts: Sequence[PartOutcome] = ()
     """Outcomes of documents of split messages; `SplitMessages` merges them before settling."""
+    kept: Sequence[int] = ()
+    """Delivery tags of messages to acknowledge because the job's durable state counts them."""
 
 
 class ConsumerCounts(NamedTuple):

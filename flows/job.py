@@ -11,16 +11,19 @@ from connectors.connector import Sink, Source
 from flows.audit.backpressure import make_backpressure
 from flows.audit.oldest_groups import OldestGroups
 from flows.audit.reconcile import Accounts
+from flows.groups.kept_shard import KeptShard
 from flows.groups.make_shard import make_shard
 from flows.groups.member_values import MemberValues
 from flows.groups.rules import make_rules
 from flows.messages.read import make_readers
 from flows.outcomes.documents import make_documents
 from flows.spec import Pipeline
+from flows.state.commit import State
 from flows.steps.acknowledge import Acknowledge
 from flows.steps.aggregate import Aggregate
 from flows.steps.correlate import Correlate, correlate
 from flows.steps.idle_wait import IdleWait
+from flows.steps.keep import KeptAggregate
 from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
 from flows.steps.write import Write
@@ -39,18 +42,21 @@ class Job:
         accounts: Accounts | None = None,
         clock: Callable[[], float] | None = None,
         idle: IdleWait | None = None,
+        state: State | None = None,
     ) -> None:
         """`clock`: returns seconds since 1970; `None`: each step uses the system clock.
 
         `idle`: lets workers wait while the job has nothing to do; `None`: they never wait.
+        `state`: keeps open groups; `None`: the broker does.
         """
         aggregate, consumers = spec.aggregate, source.consumers()
         self.name, self.source, self.sink, self.stop = spec.name, source, sink, stop
         self.accounts = accounts or Accounts()
-        self._clock, self._idle = clock, idle
+        self._clock, self._idle, self._state = clock, idle, state
         self.oldest_groups = OldestGroups()
         self._values = values = MemberValues(aggregate)
         keyed = shards_of_keys(aggregate, consumers)
+        self._memory = spec.source.chosen.memory // max(1, len(keyed))
         self.rules = make_rules(aggregate, values, consumers, shards=max(1, len(keyed)))
         self.router = make_router(consumers, keyed, self.rules)
         self.readers = make_readers(spec, source, sink.addressing, values.paths)
@@ -75,22 +81,26 @@ class Job:
 
     def correlate(self) -> Correlate:
         """The `correlate` step."""
-        return correlate(self.readers, self.router, self.accounts, self._clock)
+        begins = self._state is not None
+        return correlate(self.readers, self.router, self.accounts, self._clock, begins=begins)
 
     def aggregate(self, _resumed: None = None) -> Aggregate:
         """The `aggregate` step, for one shard."""
-        shard = make_shard(self.rules)
         account, view = self.accounts.of_groups(), self.oldest_groups.of_shard()
-        return Aggregate(shard, self.stop, account, self._clock, view)
+        state, stop, clock = self._state, self.stop, self._clock
+        if state is None:
+            return Aggregate(make_shard(self.rules), stop, account, clock, view)
+        kept = KeptShard(self.rules, state.every, state.token)
+        return KeptAggregate(kept, state, self._memory, stop, account, clock, view)
 
     def write(self, _resumed: None = None) -> Write:
         """The `write` step, for one shard."""
         return Write(
-            self.sink,
-            self.documents,
-            self.accounts.of_sink(),
+            *(self.sink, self.documents, self.accounts.of_sink()),
             amends=self.rules.amends,
             reduces=self.rules.reduced,
+            state=self._state,
+            park=self.source.park,
         )
 
     def acknowledge(self) -> Acknowledge:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from connectors.elasticsearch.setup.spec import ElasticsearchSetup
 from connectors.elasticsearch.spec import ElasticsearchSink
@@ -18,7 +18,7 @@ from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.spec import OneOf, Problem, Spec, instead_of
 from connectors.units import Duration
-from flows.config import cross_checks, cross_checks_setup
+from flows.config import cross_checks, cross_checks_setup, cross_checks_state
 from flows.config.aggregate import AggregateSpec
 from flows.config.problems import path_text, validate, warnings_of
 from flows.config.yaml import read
@@ -84,6 +84,26 @@ class DeadLetterSpec(OneOf):
 
 PORTS = 100
 """Ports from `metrics.port` on: each process of a host takes the first that is free."""
+
+
+class StateSpec(Spec):
+    """A folder that keeps open groups over restarts, so that their messages are acknowledged.
+
+    `docs/durable.md` says what it guarantees.
+    """
+
+    elsewhere: ClassVar = instead_of(
+        {
+            "write path": "folder directory dir file state_dir",
+            "write commit": "interval every flush checkpoint checkpoint_interval",
+        }
+    )
+
+    path: Annotated[str, Field(min_length=1, examples=["/var/lib/hopper/orders"])]
+    """A folder of this job alone, on a disk that outlives the process."""
+    commit: Annotated[Duration, Field(gt=0)] = 1.0
+    """How long a message waits at most until it is durable and acknowledged; after 2,000 messages
+    of a shard, or when a group is complete, that happens at once."""
 
 
 class Metrics(Spec):
@@ -153,6 +173,9 @@ class Pipeline(Spec):
     dead_letter: DeadLetterSpec | None = None
     """Where messages that cannot be stored are parked. Omitted: they are rejected without requeue,
     so the dead-letter exchange of the queue, if it has one, gets them without the reason."""
+    state: StateSpec | None = None
+    """Where open groups are kept over restarts. Omitted: nowhere; their messages stay
+    unacknowledged, and the broker redelivers them."""
     drain_timeout: Duration = 30.0
     """How long a stop may take to write and acknowledge the open messages; the broker redelivers
     those that are not acknowledged by then. Make it shorter than the grace period of the supervisor
@@ -167,10 +190,29 @@ class Pipeline(Spec):
     setup: ElasticsearchSetup | None = None
     """What `hopper setup` prepares in Elasticsearch; the job ignores it."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_at_stop(cls, given: Any) -> Any:
+        """Let a stop keep open groups by default where there is a state."""
+        if not isinstance(given, dict) or given.get("state") is None:
+            return given
+        aggregate = given.get("aggregate")
+        if not isinstance(aggregate, dict) or "on_stop" in aggregate:
+            return given
+        return {**given, "aggregate": {**aggregate, "on_stop": "keep"}}
+
     def problems(self) -> Iterator[Problem]:
         """See `Spec`."""
         source, sink = self.source.chosen, self.sink.elasticsearch
-        yield from cross_checks.problems(source, self.aggregate, sink)
+        kept = self.state is not None
+        yield from cross_checks.problems(source, self.aggregate, sink, kept=kept)
+        yield from cross_checks_state.problems(source, self.aggregate, kept=kept)
+        if kept and self.source.rabbitmq and self.dead_letter is None:
+            yield Problem(
+                ("state",),
+                "needs dead_letter: its messages are acknowledged, so a summary that Elasticsearch "
+                "refuses must have a place",
+            )
         yield from cross_checks_setup.problems(self.setup, sink)
         rabbitmq, parked = self.source.rabbitmq, self.dead_letter and self.dead_letter.rabbitmq
         if parked and not rabbitmq:
@@ -190,7 +232,10 @@ class Pipeline(Spec):
     def warnings(self) -> Iterator[Problem]:
         """See `Spec`."""
         source, sink = self.source.chosen, self.sink.elasticsearch
-        yield from cross_checks.warnings(source, self.aggregate, sink)
+        kept = self.state is not None
+        yield from cross_checks.warnings(source, self.aggregate, sink, kept=kept)
+        if self.state is not None:
+            yield from cross_checks_state.warnings(source, self.state.commit)
         if self.source.rabbitmq and not self.dead_letter:
             yield Problem(
                 ("dead_letter",), f"is missing: {self.source.rabbitmq.without_dead_letter}"

@@ -131,6 +131,8 @@ class MemoryConsumer:
                 self._acknowledge(tag, "stored")
             for tag in outcomes.dropped:
                 self._acknowledge(tag, "dropped")
+            for tag in outcomes.kept:
+                self._acknowledge(tag, "kept")
             for rejected in outcomes.rejected:
                 delivery = self._pop(rejected.message.tag)
                 others = [one.number for tag in rejected.others if (one := self._pop(tag))]
@@ -145,7 +147,7 @@ class MemoryConsumer:
                     self.counts = ConsumerCounts(parked=self.counts.parked + messages)
                     metrics.dead_lettered(rejected.rejection.reason, messages)
 
-    def _acknowledge(self, tag: int, how: Literal["stored", "dropped"]) -> None:
+    def _acknowledge(self, tag: int, how: Literal["stored", "dropped", "kept"]) -> None:
         delivery = self._pop(tag)
         if delivery is not None:
             self._queue.acknowledged.append(delivery.body)
@@ -161,6 +163,15 @@ class MemoryConsumer:
         """Return the number of a message that it holds (see `Delivery`); 0: it holds none."""
         delivery = self._held.get(tag)
         return 0 if delivery is None else delivery.number
+
+    def park(self, rejected: Rejected) -> None:
+        """Park a message of the job's own."""
+        with self._queue.lock:
+            self._queue.parked.append(rejected)
+            self.latest.note(rejected, time.time())
+            reason, body = rejected.rejection.reason, rejected.message.body
+            self._queue.settled.append(Settled("parked", body, PLAIN, reason, []))
+            metrics.dead_lettered(reason, 1)
 
     def is_stale(self, origin: Origin) -> bool:
         """See `Consumer`."""

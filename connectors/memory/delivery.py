@@ -23,7 +23,7 @@ class Delivery(NamedTuple):
 class Settled(NamedTuple):
     """The final outcome of a message."""
 
-    how: Literal["stored", "dropped", "parked"]
+    how: Literal["stored", "dropped", "kept", "parked"]
     body: bytes
     """Of a summary that is parked: the summary."""
     properties: Properties

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -10,7 +10,7 @@ from connectors.consumer_names import consumer_names
 from connectors.latest_dead_letters import LatestDeadLetter, together
 from connectors.memory.broker import MemoryConsumer, MemoryQueue
 from connectors.memory.spec import MemorySource
-from connectors.message import Message, Properties
+from connectors.message import Message, Properties, Rejected
 
 
 class MemoryQueueSource:
@@ -70,6 +70,11 @@ class MemoryQueueSource:
     def waiting(self) -> dict[str, int]:
         """See `Source`."""
         return {name: len(one.waiting) for name, one in self._messages.items()}
+
+    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
+        """See `Source`."""
+        self.consumer(next(iter(self._queues))).park(rejected)
+        parked()
 
     def latest_dead_letters(self) -> list[LatestDeadLetter]:
         """See `Source`."""

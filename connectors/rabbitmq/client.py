@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
@@ -103,6 +104,12 @@ class RabbitMQConsumer:
         self._outcomes.append(outcomes)
         self._wake.soon()
 
+    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
+        """See `Source.park`."""
+        assert self._publisher is not None, "a job that keeps state has a dead_letter"
+        confirmed = partial(self.rejections.parked_own, rejected, parked)
+        self._loop.add_callback_threadsafe(partial(self._publisher.park_own, rejected, confirmed))
+
     def is_stale(self, origin: Origin) -> bool:
         """See `Consumer`."""
         return self._current.is_stale(origin)
@@ -183,20 +190,9 @@ class RabbitMQConsumer:
         if self.rejections.probing and self._spec.can_change_prefetch:
             self._slow_start = SlowStart(self._prefetch.wanted, probe=True)
         session = self._session = Session(
-            self._loop,
-            origin,
-            connection,
-            channel,
-            self._spec,
-            self._slow_start,
-            self._prefetch,
-            self._publisher,
-            self.rejections,
-            self._events,
-            self._link.drop,
-            self._stop_until_probe,
-            self._on_agreed,
-            self._collect_seconds,
+            *(self._loop, origin, connection, channel, self._spec, self._slow_start),
+            *(self._prefetch, self._publisher, self.rejections, self._events, self._link.drop),
+            *(self._stop_until_probe, self._on_agreed, self._collect_seconds),
         )
         metrics.CONNECTIONS.inc()
         self.queue_counts.watch(connection)
@@ -238,9 +234,9 @@ class RabbitMQConsumer:
             if session is not None and not self._current.is_stale(outcomes.origin):
                 session.settle(outcomes)
             else:  # stale: the broker has requeued these messages
-                _, stored, rejected, dropped, _ = outcomes
+                _, stored, rejected, dropped, _, kept = outcomes
                 requeued = sum(1 + len(one.others) for one in rejected)
-                stale = len(stored) + len(dropped) + requeued
+                stale = len(stored) + len(dropped) + len(kept) + requeued
                 self.rejections.count(stale=stale, requeued=requeued)
         if session is not None:
             session.flush(everything=self._closing)

@@ -44,6 +44,12 @@ class Parking(NamedTuple):
     origin: Origin
     rejected: Rejected
     attempts: int = 0
+    confirmed: Callable[[], object] | None = None
+    """Called instead of `parked`: the message is the job's own, and no connection delivered it."""
+
+
+OWN = Origin("", 0)
+"""The origin of the job's own messages."""
 
 
 class DeadLetterPublisher:
@@ -91,6 +97,10 @@ class DeadLetterPublisher:
     def park(self, origin: Origin, rejected: Rejected) -> None:
         """Publish a message, and retry until the broker has confirmed it."""
         self._publish(Parking(origin, rejected))
+
+    def park_own(self, rejected: Rejected, confirmed: Callable[[], object]) -> None:
+        """Publish a message of the job's own; call `confirmed` once the broker has it."""
+        self._publish(Parking(OWN, rejected, confirmed=confirmed))
 
     def forget(self, origin: Origin) -> None:
         """Forget the messages of this origin: its connection is lost, so they are redelivered."""
@@ -185,7 +195,9 @@ class DeadLetterPublisher:
             reason = self._returned.pop(number, refused)
             if parking is None:
                 continue  # forgotten: the connection of its origin is lost
-            if reason is None:
+            if reason is None and parking.confirmed is not None:
+                parking.confirmed()
+            elif reason is None:
                 self._parked(parking.origin, parking.rejected)
             else:
                 self._republish_later(parking, reason)

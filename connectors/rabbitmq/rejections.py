@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from connectors import metrics
 from connectors.latest_dead_letters import LatestDeadLetters
@@ -66,6 +66,13 @@ class Rejections:
         self.count(parked=messages)
         metrics.dead_lettered(rejected.rejection.reason, messages)
         self.latest.note(rejected, time.time())
+
+    def parked_own(self, rejected: Rejected, parked: Callable[[], object]) -> None:
+        """Note that the dead-letter broker has a message of the job's own, and tell the job."""
+        self.log_parked(rejected)
+        metrics.dead_lettered(rejected.rejection.reason, 1)
+        self.latest.note(rejected, time.time())
+        parked()
 
     def left_to_broker(self, rejected: Rejected) -> None:
         """Note that a message is left to the dead lettering of its queue."""

@@ -110,8 +110,9 @@ class Settlement:
             raise AssertionError("merge the outcomes of parts into outcomes of messages first")
         self._ledger.stored(outcomes.stored)
         self._ledger.stored(outcomes.dropped)
-        if outcomes.stored:
-            self._rejections.stored(len(outcomes.stored))
+        self._ledger.stored(outcomes.kept)
+        if accepted := len(outcomes.stored) + len(outcomes.kept):
+            self._rejections.stored(accepted)
         elif outcomes.dropped:
             self._rejections.dropped()
         for rejected in outcomes.rejected:

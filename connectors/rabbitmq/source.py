@@ -10,7 +10,7 @@ from pika.channel import Channel
 
 from connectors.consumer_names import consumer_names
 from connectors.latest_dead_letters import LatestDeadLetter, together
-from connectors.message import Message, Properties
+from connectors.message import Message, Properties, Rejected
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
 from connectors.rabbitmq.credentials import Credentials, Specs
@@ -105,6 +105,10 @@ class RabbitMQ:
             for name, consumer in self._consumers.items()
             if not consumer.reach.lost_because
         }
+
+    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
+        """See `Source`; the first consumer of this process publishes it."""
+        next(iter(self._consumers.values())).park(rejected, parked)
 
     def latest_dead_letters(self) -> list[LatestDeadLetter]:
         """See `Source`."""

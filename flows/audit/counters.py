@@ -24,7 +24,7 @@ from connectors.message import (
     Outcomes,
     Rejected,
 )
-from flows.groups.departures import ShardOutput
+from flows.groups.departures import Leaving
 from flows.values.group import DuplicateOfSent, Group
 
 
@@ -39,6 +39,8 @@ class Counts(NamedTuple):
     """Messages that are still there, as the place itself counts them."""
     groups: int = 0
     """The number of open groups, if the place has groups."""
+    kept: int = 0
+    """Of `open`: groups of the state, whose messages are acknowledged already."""
 
     @property
     def difference(self) -> int:
@@ -53,12 +55,19 @@ class Account:
         self.counts = Counts()
 
     def note(
-        self, *, entered: int = 0, left: int = 0, forgotten: int = 0, open: int, groups: int = 0
+        self,
+        *,
+        entered: int = 0,
+        left: int = 0,
+        forgotten: int = 0,
+        open: int,
+        groups: int = 0,
+        kept: int = 0,
     ) -> None:
-        """Add what has moved since the last note; `open` and `groups` are the numbers of now."""
+        """Add what has moved since the last note; the last three are the numbers of now."""
         before = self.counts
         entered, left = before.entered + entered, before.left + left
-        self.counts = Counts(entered, left, before.forgotten + forgotten, open, groups)
+        self.counts = Counts(entered, left, before.forgotten + forgotten, open, groups, kept)
 
 
 class Messages(NamedTuple):
@@ -66,6 +75,8 @@ class Messages(NamedTuple):
 
     received: int
     stored: int
+    kept: int
+    """Acknowledged because the durable state of the job counts them."""
     rejected: int
     """All rejected messages: parked, left to the broker or requeued, or still waiting for that."""
     parked: int
@@ -78,8 +89,8 @@ class Messages(NamedTuple):
     @property
     def waiting(self) -> int:
         """Messages in flight: the broker waits for an answer."""
-        settled = self.stored + self.parked + self.left_to_broker + self.dropped + self.requeued
-        return self.received - settled
+        ended = self.stored + self.kept + self.dropped + self.parked + self.left_to_broker
+        return self.received - ended - self.requeued
 
     def __str__(self) -> str:
         """Return one line for the log; rare outcomes are left out while they are zero."""
@@ -94,6 +105,7 @@ class Received(NamedTuple):
 
     received: int = 0
     stored: int = 0
+    kept: int = 0
     rejected: int = 0
     dropped: int = 0
     requeued: int = 0
@@ -165,11 +177,12 @@ class ConsumerAccount:
 
     def settle(self, outcomes: Outcomes) -> None:
         """Count outcomes of whole messages, of the present connection."""
-        received, stored, rejected, dropped, requeued = self.counts
+        received, stored, kept, rejected, dropped, requeued = self.counts
         stored, dropped = stored + len(outcomes.stored), dropped + len(outcomes.dropped)
         if outcomes.rejected:
             rejected += in_rejected(outcomes.rejected)
-        self.counts = Received(received, stored, rejected, dropped, requeued)
+        kept += len(outcomes.kept)
+        self.counts = Received(received, stored, kept, rejected, dropped, requeued)
 
     def close(self) -> None:
         """Count messages without an outcome as requeued."""
@@ -180,10 +193,11 @@ class ConsumerAccount:
     def messages(self) -> Messages:
         """The messages of the consumer by outcome."""
         settled = self.settled  # read first, so that each parked message counts as rejected below
-        received, stored, rejected, dropped, requeued = self.counts
+        received, stored, kept, rejected, dropped, requeued = self.counts
         return Messages(
             received + settled.unread,
             stored,
+            kept,
             rejected + settled.unread,
             settled.parked,
             settled.left_to_broker,
@@ -199,11 +213,12 @@ def in_rejected(rejected: Iterable[Rejected]) -> int:
 
 def in_outcomes(outcomes: Outcomes) -> int:
     """Return how many messages, and documents of split messages, have these outcomes."""
-    _, stored, rejected, dropped, parts = outcomes
-    return len(stored) + (in_rejected(rejected) if rejected else 0) + len(dropped) + len(parts)
+    _, stored, rejected, dropped, parts, kept = outcomes
+    settled = len(stored) + len(dropped) + len(parts) + len(kept)
+    return settled + (in_rejected(rejected) if rejected else 0)
 
 
-def in_leaving(values: Iterable[ShardOutput | Lost]) -> int:
+def in_leaving(values: Iterable[Leaving]) -> int:
     """Return how many members leave a shard with these values."""
     count = 0
     for value in values:

@@ -56,15 +56,18 @@ class Health:
         blocked: Callable[[float], Sequence[Blocked]] = lambda now: (),
         missing: Missing = lambda: (),
         reloads: Reloads | None = None,
+        state: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
         """`job`: its name; `patience`: in seconds (rule 1); `sink`: returns the state of the sink.
 
         `blocked`: see `Backpressure.blocked`. `missing`: returns the processes of the cluster that
-        are not connected yet; called until the dataflow has begun.
+        are not connected yet; called until the dataflow has begun. `state`: returns why the disk
+        refuses commits, one line for each shard.
         """
         self._job, self._accounts, self._source, self._stop = job, accounts, source, stop
         self._patience, self._sink, self._sink_state = patience, sink, SinkState()
         self._blocked, self._missing, self._reloads = blocked, missing, reloads or Reloads()
+        self._state = state
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
         self.blocked: Sequence[Blocked] = ()
@@ -138,6 +141,8 @@ class Health:
     def _at_once(self) -> Iterator[Symptom]:
         for text in self._unbalanced:
             yield Symptom(symptoms.ACCOUNTS, f"message accounting mismatch: {text}")
+        for text in self._state():
+            yield Symptom(symptoms.STATE, f"the state is not durable: {text}")
         for text in self._source.stopped_because():
             yield Symptom(symptoms.REJECT_LIMIT, text)
 
@@ -204,7 +209,8 @@ class Health:
             return None
         before, now = self._messages[0], self._messages[-1]
         rejected = now.rejected - before.rejected
-        settled = rejected + now.stored - before.stored + now.dropped - before.dropped
+        accepted = [each.stored + each.kept + each.dropped for each in (before, now)]
+        settled = rejected + accepted[1] - accepted[0]
         return round(rejected / settled, 4) if settled else None
 
     def _records(self, found: Iterable[Symptom]) -> list[dict[str, Any]]:

@@ -77,7 +77,8 @@ class Accounts:
     def messages(self) -> Messages:
         """The messages of the process by outcome."""
         counts = [account.messages for account in self.consumers.values()]
-        return Messages(*map(sum, zip(*counts, strict=True))) if counts else Messages(*[0] * 7)
+        sums = map(sum, zip(*counts, strict=True)) if counts else [0] * len(Messages._fields)
+        return Messages(*sums)
 
     @property
     def stale(self) -> int:
@@ -102,7 +103,7 @@ class Accounts:
             sum(account.sent for account in accounts),
             sum(account.answered for account in accounts),
             groups.forgotten + sink.forgotten,
-            groups.open + sink.open,
+            groups.open + sink.open - sink.kept,
         )
 
     def check(self, *, draining: bool) -> list[str]:

@@ -28,6 +28,12 @@ ACCOUNTS = SymptomKind(
     "Keep the log, restart the job, and report it: this is a bug in Hopper.",
     "the-accounts-do-not-balance",
 )
+STATE = SymptomKind(
+    "state_not_durable",
+    "Nothing is lost: messages stay unacknowledged until the disk has what counts them.",
+    "See `cause`: make room on the disk, or mount it writable. The job retries for ever.",
+    "the-disk-of-the-state-is-full",
+)
 REJECT_LIMIT = SymptomKind(
     "reject_limit",
     "Nothing is lost: rejected messages are dead letters, the others are requeued.",
@@ -121,6 +127,7 @@ STARTING = SymptomKind(
 )
 KINDS = (
     ACCOUNTS,
+    STATE,
     REJECT_LIMIT,
     CLUSTER,
     NOT_CONNECTED,

@@ -24,6 +24,7 @@ def of_results() -> dict[str, Any]:
         version,
     )
     from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
+    from flows.state import inspect  # noqa: PLC0415
     from flows.testing import results  # noqa: PLC0415
 
     return {
@@ -37,6 +38,7 @@ def of_results() -> dict[str, Any]:
         "plan": plan.Planned,
         "resume": pausing.Changed,
         "setup": setup.SetUp,
+        "state": inspect.FolderContent,
         "test": results.Tested,
         "try": try_sample.Tried,
         "version": version.Versions,

@@ -154,11 +154,11 @@ class AggregateSpec(Spec):
     incomplete: Literal["write", "park", "drop"] = "write"
     """For a group that `time`, `idle` or `max_groups` has ended: `write` it, `park` each of its
     messages with key and reason, or `drop` them (acknowledge them without storing)."""
-    on_stop: Literal["write", "requeue", "park"] = Field(default_factory=_on_stop)
+    on_stop: Literal["write", "requeue", "park", "keep"] = Field(default_factory=_on_stop)
     """For groups that are open when the job stops: `write` them incomplete, `requeue` their
-    messages, which the broker redelivers to the next process, or `park` them. Omitted: `requeue`
-    with `by`, else `write`. A group that a stop ends is incomplete, so `write` parks it where
-    `incomplete: park` is set."""
+    messages, which the broker redelivers to the next process, `park` them, or `keep` them open in
+    the `state`. Omitted: `keep` with `state`, else `requeue` with `by`, else `write`. A group that
+    a stop ends is incomplete, so `write` parks it where `incomplete: park` is set."""
     late: Literal["park", "drop", "new", "amend"] = "park"
     """For a message whose window is closed or whose key is remembered: `park` it, `drop` it
     (acknowledge it without storing), open a `new` group for it, or `amend` the window: write its

@@ -37,23 +37,31 @@ AnySource = RabbitMQSource | MemorySource
 
 
 def problems(
-    source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None
+    source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None, *, kept: bool
 ) -> Iterator[Problem]:
-    """Find combinations that cannot work."""
+    """Find combinations that cannot work; `kept`: open groups hold no messages."""
     if source.indices and source.format != "es_bulk":
         yield Problem((*_at(source), "indices"), "needs format: es_bulk")
-    yield from _never_complete(source, aggregate)
-    for key, seconds, timeout in _held(source, aggregate):
-        if seconds >= timeout * MAX_HELD:
-            yield Problem((*WINDOW, *key), _too_long(aggregate, key, seconds, timeout))
+    if not kept:
+        yield from _never_complete(source, aggregate)
+        for key, seconds, timeout in _held(source, aggregate):
+            if seconds >= timeout * MAX_HELD:
+                yield Problem((*WINDOW, *key), _too_long(aggregate, key, seconds, timeout))
     if sink is not None:
         yield from cross_checks_sink.problems(source.queue, aggregate, sink)
 
 
 def warnings(
-    source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None
+    source: AnySource, aggregate: AggregateSpec, sink: ElasticsearchSink | None, *, kept: bool
 ) -> Iterator[Problem]:
-    """Find combinations that work, but may surprise."""
+    """Find combinations that work, but may surprise; `kept`: open groups hold no messages."""
+    if not kept:
+        yield from _holding(source, aggregate)
+    if sink is not None:
+        yield from cross_checks_sink.warnings(aggregate, sink)
+
+
+def _holding(source: AnySource, aggregate: AggregateSpec) -> Iterator[Problem]:
     window, most = aggregate.window, _most(source, aggregate)
     if window.count and window.count > most:
         then = ", so each window waits for its time" if window.time else ""
@@ -79,8 +87,6 @@ def warnings(
         if seconds > timeout / 2:
             text = f"is more than half of the broker's consumer timeout ({duration_text(timeout)})"
             yield Problem((*WINDOW, *key), text)
-    if sink is not None:
-        yield from cross_checks_sink.warnings(aggregate, sink)
 
 
 def _at(source: AnySource) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from collections.abc import Hashable, Sequence
 
 from msgspec.structs import replace
 
-from connectors.message import Outcomes, Rejection
+from connectors.message import Lost, Outcomes, Rejection
 from flows.groups.amendments import Amendable, Amendments
 from flows.groups.distinct import DistinctValues
 from flows.groups.open_group import OpenGroup
@@ -29,6 +29,7 @@ from flows.outcomes import outcomes
 from flows.values.group import (
     FRAGMENT,
     Amendment,
+    Begin,
     DuplicateOfSent,
     EarlyRevision,
     FirstRevision,
@@ -41,6 +42,8 @@ from flows.values.identity import identity, of_key
 
 ShardOutput = Group | DuplicateOfSent | Outcomes
 """A group to write, a duplicate to settle like its first copy, or outcomes for the consumers."""
+Leaving = ShardOutput | Lost | Begin
+"""What a shard passes on: what leaves it, and news for the step behind it."""
 
 INCOMPLETE = frozenset(("time", "idle", "room"))
 LEFT_OPEN = frozenset(("first", "room", "alone"))
@@ -51,7 +54,8 @@ class Departures:
 
     def __init__(self, rules: Rules, windows: Windows | None) -> None:
         self._rules, self._windows = rules, windows
-        self._number = 0
+        self.number = 0
+        """Number of the last group that has left."""
         self._recognised = Recognised() if rules.recognise else None
         self.redeliveries = RecentRedeliveries()
         self.new_here = NewHere()
@@ -97,12 +101,12 @@ class Departures:
         )
         assert self._windows
         start, end = self._windows.span(window)
-        self._number += 1
+        self.number += 1
         identities = list(map(identity, late))
         redelivered = [identity(member) for member in late if self.is_redelivered(member)]
         is_first = amendable.count == len(late)
         revision = FirstRevision(redelivered, is_late=True) if is_first else Amendment(redelivered)
-        out.append(Group(self._number, key, [], "late", start, end, summary, identities, revision))
+        out.append(Group(self.number, key, [], "late", start, end, summary, identities, revision))
         self._left(identities)
 
     def early(self, group: OpenGroup, *, is_empty: bool = False) -> Group:
@@ -119,9 +123,9 @@ class Departures:
         if is_empty and tally is not None:
             values = dict(tally.results([tally.start()]))
             summary = replace(summary, values=values, count=0)
-        self._number += 1
+        self.number += 1
         revision = EarlyRevision(is_empty)
-        return Group(self._number, group.key, [], "early", start, end, summary, of_window=revision)
+        return Group(self.number, group.key, [], "early", start, end, summary, of_window=revision)
 
     def is_redelivered(self, member: Member) -> bool:
         """Return whether another process may have received the message before."""
@@ -143,14 +147,14 @@ class Departures:
         return rules.incomplete if reason in INCOMPLETE else "write"
 
     def _write(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
-        self._number += 1
+        self.number += 1
         start, end = group.opened_at, group.last_at
         if self._windows is not None and group.window is not None:
             start, end = self._windows.span(group.window)
         members, summary = group.leave()
         identities = group.identities() if self._rules.reduced else ()
         of_window = self._of_window(group, reason) if self._rules.reduced else None
-        key, number = group.key, self._number
+        key, number = group.key, self.number
         out.append(Group(number, key, members, reason, start, end, summary, identities, of_window))
         if self._recognised is not None:
             self._remember(group, out)
@@ -176,14 +180,14 @@ class Departures:
             positions = {one: position for position, one in enumerate(identities)}
         for duplicate in group.duplicates:  # Rule 3
             position = positions.get(identity(duplicate.member), 0)
-            out.append(DuplicateOfSent(duplicate.member, self._number, position))
+            out.append(DuplicateOfSent(duplicate.member, self.number, position))
 
     def _left(self, identities: Sequence[Hashable]) -> None:
         """Remember the members of the group that left last."""
         if self._recognised is not None:
-            self._recognised.left(identities, self._number)
+            self._recognised.left(identities, self.number)
         if self.distinct is not None:
-            self.distinct.left(identities, self._number)
+            self.distinct.left(identities, self.number)
 
 
 def with_merged_outcomes(out: list[ShardOutput]) -> list[ShardOutput]:

@@ -107,7 +107,7 @@ class EventOrderShard(Shard):
 
     def stop(self, now: float) -> list[ShardOutput]:
         """See `Shard`."""
-        if self._rules.on_stop == "requeue":
+        if self._rules.leaves_open:
             return []
         return with_merged_outcomes([*self._enter_all(None), *super().stop(now)])
 

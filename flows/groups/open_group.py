@@ -50,7 +50,7 @@ class OpenGroup(Protocol):
     """Members, without duplicates."""
 
     @property
-    def redelivered(self) -> list[Hashable]:
+    def redelivered(self) -> Sequence[Hashable]:
         """Identities of the members that are flagged as redelivered."""
 
     bytes: int
@@ -78,7 +78,7 @@ class OpenGroup(Protocol):
     def so_far(self, member: Member) -> Sequence[Any]:
         """Return the running values for `until`, with this member included."""
 
-    def identities(self) -> list[Hashable]:
+    def identities(self) -> Sequence[Hashable]:
         """Return the identity of each member, in the order of the documents."""
 
     def summary(self, name: str | None = None) -> Summary:

@@ -6,9 +6,10 @@ time only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf, nan
+from operator import attrgetter
 from typing import NamedTuple
 
 from flows.groups.held import HeldGroup
@@ -17,6 +18,9 @@ from flows.groups.open_group import OpenGroup
 from flows.groups.rules import Rules
 from flows.groups.running import Running
 from flows.groups.windows import Windows
+
+MakeGroup = Callable[[Rules, str | None, int | None, float], OpenGroup]
+"""(rules, key, window, time of now) -> an empty group."""
 
 
 class Due(NamedTuple):
@@ -30,10 +34,13 @@ class Due(NamedTuple):
 class OpenGroups:
     """Open groups by aligned window, if there are any, and by key."""
 
-    def __init__(self, rules: Rules, windows: Windows | None) -> None:
+    def __init__(
+        self, rules: Rules, windows: Windows | None, make: MakeGroup | None = None
+    ) -> None:
+        """`make`: makes an empty group; by default, as the rules say."""
         self.count = 0
         self._rules, self._windows = rules, windows
-        self._new = Running if rules.tally and not rules.hold else HeldGroup
+        self._new = make or (Running if rules.tally and not rules.hold else HeldGroup)
         self._groups: dict[int | None, dict[str | None, OpenGroup]] = {None: {}}
         line = Line if rules.event_order is None else SortedLine
         self._ages, self._pauses = line("opened_at"), line("last_at")
@@ -76,6 +83,22 @@ class OpenGroups:
         if self._rules.idle is not None:
             self._pauses.append(group, now, self.count)
         return group
+
+    def recover(self, groups: Sequence[OpenGroup]) -> None:
+        """Add the groups of an earlier process; call it before any other is opened."""
+        for group in groups:
+            window = group.window
+            if window is not None and self._windows is not None and window not in self._groups:
+                self._groups[window] = {}
+                self._windows.open(window, group.opened_at)
+            self._groups[window][group.key] = group
+        self.count = len(groups)
+        if self._by_age:
+            for group in sorted(groups, key=attrgetter("opened_at")):
+                self._ages.append(group, group.opened_at, self.count)
+        if self._rules.idle is not None:
+            for group in sorted(groups, key=attrgetter("last_at")):
+                self._pauses.append(group, group.last_at, self.count)
 
     def touch(self, group: OpenGroup, now: float) -> None:
         """Note that an open group gets another message; needed with `idle` only."""

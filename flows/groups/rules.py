@@ -120,7 +120,7 @@ class Rules:
     event_order: Tumbling | None = None
     """The steps in which the shard's time advances, if `time` and `idle` go by event time."""
     incomplete: Literal["write", "park", "drop"] = "write"
-    on_stop: Literal["write", "requeue", "park"] = "write"
+    on_stop: Literal["write", "requeue", "park", "keep"] = "write"
     late: Literal["park", "drop", "new", "amend"] = "park"
     remember: int = 0
     """The largest number of closed keys to remember."""
@@ -147,6 +147,11 @@ class Rules:
     def weighs(self) -> bool:
         """A rule or a condition reads the bytes of a group."""
         return self.bytes is not None or self.until is not None
+
+    @cached_property
+    def leaves_open(self) -> bool:
+        """A stop leaves groups open: their messages are requeued, or the state has them."""
+        return self.on_stop in ("requeue", "keep")
 
     @cached_property
     def reduced(self) -> bool:

@@ -29,7 +29,7 @@ from flows.groups.departures import Departures, ShardOutput, with_merged_outcome
 from flows.groups.held import HeldGroup
 from flows.groups.late import Late
 from flows.groups.open_group import OpenGroup, weight, weights
-from flows.groups.open_groups import OpenGroups
+from flows.groups.open_groups import MakeGroup, OpenGroups
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 from flows.outcomes import outcomes
@@ -40,11 +40,12 @@ from flows.values.identity import of_key
 class Shard:
     """The open groups of some keys; without keys, of the messages of one consumer."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, make: MakeGroup | None = None) -> None:
+        """`make`: makes an empty group; by default, as the rules say."""
         self.open_members = self.open_duplicates = 0
         self._rules = rules
         self._windows = Windows(rules.tumbling, rules) if rules.tumbling else None
-        self._open = OpenGroups(rules, self._windows)
+        self._open = OpenGroups(rules, self._windows, make)
         self._departures = Departures(rules, self._windows)
         self._late = Late(rules, self._departures)
 
@@ -52,6 +53,11 @@ class Shard:
     def open_groups(self) -> int:
         """Number of open groups."""
         return self._open.count
+
+    @property
+    def held(self) -> int:
+        """Number of messages that have entered, and have not left."""
+        return self.open_members + self.open_duplicates
 
     def oldest(self, most: int) -> list[OpenGroup]:
         """Return the open groups that were opened first, at most so many; of the first windows."""
@@ -110,8 +116,8 @@ class Shard:
         return self._leave_all(self._open.all() if key is None else self._open.under(key), "forced")
 
     def stop(self, now: float) -> list[ShardOutput]:
-        """Complete all open groups for a drain, or none if `on_stop` requeues their messages."""
-        return [] if self._rules.on_stop == "requeue" else self._leave_all(self._open.all(), "stop")
+        """Complete all open groups for a drain, or none if `on_stop` leaves them open."""
+        return [] if self._rules.leaves_open else self._leave_all(self._open.all(), "stop")
 
     def purge(self, origin: Origin) -> None:
         """Forget the messages of a lost connection. Rule 6."""

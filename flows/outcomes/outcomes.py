@@ -152,6 +152,7 @@ def merged(outcomes: Iterable[Outcomes]) -> list[Outcomes]:
             [rejected for one in ones for rejected in one.rejected],
             [tag for one in ones for tag in one.dropped],
             [part for one in ones for part in one.parts],
+            [tag for one in ones for tag in one.kept],
         )
         for origin, ones in by_origin.items()
     ]

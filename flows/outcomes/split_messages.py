@@ -6,7 +6,7 @@ consumer does. It keeps state only for unacknowledged messages.
 Rule 1: a message gets its outcome when all its documents have theirs, and only once.
 Rule 2: it is rejected if one of its documents is. The parked body has the rejected documents only,
         or the summaries that replaced them.
-Rule 3: else it is stored if one of its documents is; it is dropped if all of them are.
+Rule 3: else it is stored if one of its documents is, else kept if one is, else dropped.
 Rule 4: the first outcome of a new connection clears the state of the one before, because the broker
         redelivers its messages. Stale outcomes never arrive here.
 """
@@ -44,10 +44,10 @@ class SplitMessages:
         """Return the same outcomes, of whole messages only."""
         if not outcomes.parts:
             return outcomes
-        origin, stored, rejected, dropped, parts = outcomes
+        origin, stored, rejected, dropped, parts, kept = outcomes
         if origin != self._origin:  # Rule 4
             self._origin, self._open, self._finished = origin, {}, {}
-        stored, rejected, dropped = list(stored), list(rejected), list(dropped)
+        stored, rejected, dropped, kept = [*stored], [*rejected], [*dropped], [*kept]
         for part in parts:
             message = self._add(part)
             if message is None:
@@ -55,8 +55,9 @@ class SplitMessages:
             if message.rejected:  # Rule 2
                 rejected.append(message.rejection(self._only))
             else:  # Rule 3
-                (stored if message.stored else dropped).append(part.tag)
-        return Outcomes(origin, stored, rejected, dropped)
+                ended = stored if message.stored else kept if message.kept else dropped
+                ended.append(part.tag)
+        return Outcomes(origin, stored, rejected, dropped, kept=kept or ())
 
     def _add(self, part: PartOutcome) -> _Open | None:
         """Return the message if this is the last outcome that it waits for. Rule 1."""
@@ -79,12 +80,12 @@ class SplitMessages:
 class _Open:
     """A message that waits for outcomes of its documents."""
 
-    __slots__ = ("_seen", "_whole", "rejected", "stored", "waiting")
+    __slots__ = ("_seen", "_whole", "kept", "rejected", "stored", "waiting")
 
     def __init__(self, documents: int) -> None:
         self._seen = bytearray(documents)
         self.waiting = documents
-        self.stored = False
+        self.stored = self.kept = False
         self.rejected: dict[int, Rejected] = {}
         self._whole: Message | None = None
 
@@ -97,6 +98,8 @@ class _Open:
             self.rejected[part.position] = part.rejected
             if not part.summary:
                 self._whole = part.rejected.message
+        elif part.kept:
+            self.kept = True
         elif not part.dropped:
             self.stored = True
 

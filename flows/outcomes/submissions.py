@@ -22,6 +22,7 @@ from typing import NamedTuple
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
 from flows.outcomes import outcomes
 from flows.outcomes.claims import Claims
+from flows.outcomes.finished import Finished, finished
 from flows.values.group import DuplicateOfSent, EarlyRevision, Group, Unwritten
 
 MAX_REFUSED = 10_000
@@ -72,6 +73,8 @@ class Submissions:
         """Why the last one was rejected."""
         self.members = 0
         """Number of messages that wait for an answer."""
+        self.finished: list[Finished] = []
+        """Groups of the state that have come to their end, until the caller takes them."""
 
     def __len__(self) -> int:
         """Number of groups that wait for an answer."""
@@ -125,8 +128,12 @@ class Submissions:
         if group.is_early:
             self._reject_early(unwritten.rejection)
             return [], []
-        self._remember(group.number, {0: unwritten.rejection})
         duplicates = self._waiting.pop(group.number, [])
+        if group.kept:
+            rejected = {0: unwritten.rejection}
+            self.finished.append(finished(group, rejected, unwritten.summary))
+            return [], []
+        self._remember(group.number, {0: unwritten.rejection})
         self.members -= len(duplicates)
         out, due = self._answer_duplicates(duplicates)
         return outcomes.refused(group, *unwritten) + out, due
@@ -155,7 +162,11 @@ class Submissions:
             self.members += submission.members
             return out, []
         del self._open[number]
-        self._remember(number, submission.rejected)
+        if submission.group.kept:
+            document = submission.documents.sources[0]
+            self.finished.append(finished(submission.group, submission.rejected, document))
+        else:
+            self._remember(number, submission.rejected)
         of_duplicates, due = self._answer_duplicates(submission.duplicates)
         self.members -= sum(group.to_settle for group in submission.waiting)
         return out + of_duplicates, [*due, *submission.waiting]

@@ -87,6 +87,7 @@ AT_STOP = {
     "write": "written incomplete, so later messages of the same group are a second document",
     "requeue": "requeued whole",
     "park": "parked, each message with its reason",
+    "keep": "kept in the state, and stay open",
 }
 """What becomes of open groups, by `on_stop`."""
 

@@ -28,6 +28,7 @@ WHOLE: frozenset[Key] = frozenset(
         ("dead_letter", "rabbitmq", "reject_limit"),
         ("metrics",),
         ("log",),
+        ("state",),
         ("setup",),
     }
 )

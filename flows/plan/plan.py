@@ -49,9 +49,10 @@ def plan(old: Pipeline, new: Pipeline) -> MigrationPlan:
         for key, effect in zip(keys, effects, strict=True)
     ]
     requeues = any(effect.requeues for effect in effects)
-    requeue_first = requeues and has_groups(old) and old.aggregate.on_stop != "requeue"
+    whole = old.aggregate.on_stop in ("requeue", "keep")
+    requeue_first = requeues and has_groups(old) and not whole
     together = all(effect.together for effect in effects) and not (has_groups(old) and keys)
-    splits = bool(keys) and has_groups(old) and old.aggregate.on_stop != "requeue"
+    splits = bool(keys) and has_groups(old) and not whole
     return MigrationPlan(
         changes=changes,
         needs_attention=splits or any(effect.needs_attention for effect in effects),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from flows.plan import answers
+from flows.plan import answers, state_answers
 from flows.plan.changed_keys import Key
-from flows.plan.effect import Effect
-from flows.spec import Pipeline
-
-Rule = Callable[[Pipeline, Pipeline], Effect]
+from flows.plan.state_answers import Rule, goes_on, refused
 
 
 def _under(prefix: str, rules: Mapping[str, Rule]) -> dict[Key, Rule]:
@@ -33,6 +30,7 @@ RULES: Mapping[Key, Rule] = {
             "version drain_timeout metrics reload log": answers.restart,
             "name": answers.name,
             "setup": answers.setup,
+            "state": state_answers.state,
         },
     ),
     **_under(
@@ -55,26 +53,34 @@ RULES: Mapping[Key, Rule] = {
     **_under(
         "aggregate",
         {
-            "by missing_key": answers.key,
+            "by": refused(answers.key),
+            "missing_key": goes_on(answers.key),
             "incomplete late max_groups": answers.policy,
             "on_stop": answers.on_stop,
             "remember amend_for": answers.remembered,
             "distinct distinct.by distinct.for distinct.max_values": answers.distinct,
             "order": answers.order,
-            "reduce summary": answers.reduce,
+            "reduce": refused(answers.reduce),
+            "summary": goes_on(answers.reduce),
             "window": answers.window,
         },
     ),
     **_under(
         "aggregate.window",
         {
-            "count bytes time idle last first until size tumbling tumbling.every": answers.window,
+            "count bytes time idle last first size": goes_on(answers.window),
+            "until tumbling tumbling.every": refused(answers.window),
             EVENT_TIME: answers.event_time,
         },
     ),
     **_under(
         "aggregate.window.tumbling",
-        {"zone": answers.window, "emit_every": answers.early, EVENT_TIME: answers.event_time},
+        {
+            "zone": refused(answers.window),
+            "emit_every": answers.early,
+            "event_time": refused(answers.event_time),
+            "lateness idle_after ahead": goes_on(answers.event_time),
+        },
     ),
     **_under("", {"sink sink.elasticsearch sink.memory sink.memory.name": answers.other_sink}),
     **_under(

@@ -80,6 +80,11 @@ _COUNTERS = (
         "hopper_stored", "Messages that the sink has stored.", lambda _, messages: messages.stored
     ),
     _Shown(
+        "hopper_kept",
+        "Messages acknowledged because the durable state of the job counts them (`state`).",
+        lambda _, messages: messages.kept,
+    ),
+    _Shown(
         "hopper_rejected",
         "Messages that were rejected, whether they are parked by now or not.",
         lambda _, messages: messages.rejected,

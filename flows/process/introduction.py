@@ -73,4 +73,5 @@ def _bounds(spec: Pipeline, consumers: int) -> str:
     most = "" if source.prefetch == "auto" else f", {source.prefetch} of them each"
     elasticsearch = spec.sink.elasticsearch
     requests = f", {elasticsearch.concurrency} requests at once" if elasticsearch else ""
-    return f"{who}, {size_text(source.memory)} of messages in a process{most}{requests}"
+    kept = f", open groups kept in {spec.state.path}" if spec.state is not None else ""
+    return f"{who}, {size_text(source.memory)} of messages in a process{most}{requests}{kept}"

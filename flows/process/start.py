@@ -11,6 +11,8 @@ import gc
 import logging
 import sys
 from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bytewax.run
 
@@ -22,6 +24,7 @@ from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
 from flows.audit.sharing import split_by_others
+from flows.config.decides import decides
 from flows.job import Job
 from flows.process import last_words, reload
 from flows.process.cluster_startup import ClusterStartup
@@ -33,8 +36,12 @@ from flows.process.reload import Reloader
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
 from flows.steps.idle_wait import IdleWait
+from flows.steps.routing import shards_of_keys
 from flows.values.reloads import Reloads
 from flows.version import VERSION
+
+if TYPE_CHECKING:
+    from flows.state.folder import StateFolder
 
 LOG = logging.getLogger("hopper")
 
@@ -63,6 +70,7 @@ def start(path: str) -> Job:
             LOG.info("%s", line)
         for warning in warnings(spec):
             LOG.warning("%s: %s", path, warning)
+        state = _state(spec, source.consumers())
         source.check()
         for warning in split_by_others(source) if spec.aggregate.by is not None else ():
             LOG.warning("%s: %s", path, warning)
@@ -72,10 +80,10 @@ def start(path: str) -> Job:
         if reloads.paused:
             stop.pause()
         idle = IdleWait(accounts) if accounts.alone else None
-        job = Job(spec, source, sink, stop, accounts, idle=idle)
+        job = Job(spec, source, sink, stop, accounts, idle=idle, state=state)
         reloader = Reloader(path, running, stop, reloads, watch=spec.reload)
         cluster = _cluster_startup(stop, reloader)
-        _watch(spec, job, stop, cluster, reloads)
+        _watch(spec, job, stop, cluster, reloads, state)
     except SpecError as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_SPEC)
@@ -102,7 +110,12 @@ def _cluster_startup(stop: ProcessStop, reloader: Reloader) -> ClusterStartup | 
 
 
 def _watch(
-    spec: Pipeline, job: Job, stop: ProcessStop, cluster: ClusterStartup | None, reloads: Reloads
+    spec: Pipeline,
+    job: Job,
+    stop: ProcessStop,
+    cluster: ClusterStartup | None,
+    reloads: Reloads,
+    state: StateFolder | None,
 ) -> None:
     """Start the monitor of accounts and health, and, if the spec has `metrics`, the HTTP server."""
     show(job)
@@ -116,6 +129,7 @@ def _watch(
         blocked=job.backpressure.blocked,
         missing=cluster.missing if cluster is not None else lambda: (),
         reloads=reloads,
+        state=state.problems if state is not None else lambda: (),
     )
     if spec.aggregate.by is not None:
         health.warn_of_sharing(lambda: split_by_others(job.source))
@@ -169,6 +183,28 @@ def _arguments() -> argparse.Namespace | None:
 
 # Only the connectors that a job uses are imported: a dry run in memory needs no pika. They read the
 # spec again when a service refuses the credentials, because files with passwords may have changed.
+
+
+def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
+    """Take the folder of the state; `None`: the spec has none.
+
+    Raises:
+        SpecError: there are several processes.
+        Unavailable: the folder cannot be used.
+    """
+    if spec.state is None:
+        return None
+    if _addresses():
+        raise SpecError(
+            ["state: is for a job of one process: run it with workers (-w), not with addresses"]
+        )
+    # Imported only here, as the connectors: SQLite takes memory.
+    from flows.state.folder import StateFolder  # noqa: PLC0415
+
+    folder = StateFolder(Path(spec.state.path), spec.state.commit)
+    shards = shards_of_keys(spec.aggregate, consumers)
+    folder.open(spec.name, shards, decides(spec.aggregate))
+    return folder
 
 
 def _source(spec: Pipeline, workers: int, path: str) -> Source:

@@ -71,10 +71,10 @@ class DeadLettered(msgspec.Struct, tag="dead_letter"):
 
 
 class Acknowledged(msgspec.Struct, tag="acknowledged"):
-    """Messages that were acknowledged: they are stored, or dropped as the spec says."""
+    """Messages that were acknowledged: they are stored, kept in the state, or dropped."""
 
     at: float
-    how: Literal["stored", "dropped"]
+    how: Literal["stored", "dropped", "kept"]
     messages: list[int]
 
 

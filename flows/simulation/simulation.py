@@ -24,12 +24,13 @@ from connectors.memory.request import BulkRequest
 from connectors.memory.store import MemoryStore, Stored
 from connectors.message import Lost
 from flows.audit.reconcile import Accounts
-from flows.groups.departures import ShardOutput
+from flows.groups.departures import Leaving, ShardOutput
 from flows.job import Job
 from flows.simulation.in_memory import memory_sink, memory_source, on_memory
 from flows.simulation.steps import SimulatedSteps
 from flows.spec import Pipeline
-from flows.values.group import Group
+from flows.state.commit import State
+from flows.values.group import Begin, Group
 from flows.values.stop import Stop
 
 MAX_TIMERS = 1000
@@ -62,8 +63,13 @@ class Simulation:
         now: float = 0.0,
         queues: Mapping[str, MemoryQueue] | None = None,
         store: MemoryStore | None = None,
+        state: State | None = None,
     ) -> None:
-        """`now`: in seconds since 1970; `queues` and `store` may belong to another simulation."""
+        """`now`: in seconds since 1970; `queues` and `store` may belong to another simulation.
+
+        `state`: keeps open groups over a `restart`.
+        """
+        self._state = state
         self.spec, self.now = on_memory(spec), now
         numbers = count(1)
         names = self.spec.source.chosen.queue
@@ -90,7 +96,9 @@ class Simulation:
         self.source = memory_source(self.spec, self.queues)
         self.stop, self.accounts = Stop(), Accounts()
         self.job = Job(
-            self.spec, self.source, self.sink, self.stop, self.accounts, lambda: self.now
+            *(self.spec, self.source, self.sink, self.stop, self.accounts),
+            lambda: self.now,
+            state=self._state,
         )
         self.steps = SimulatedSteps(self.job, self._left)
         self.ended = False
@@ -217,11 +225,11 @@ class Simulation:
         self.steps.flow()
         self._note()
 
-    def _left(self, shard: str, values: Sequence[ShardOutput | Lost]) -> None:
+    def _left(self, shard: str, values: Sequence[Leaving]) -> None:
         self.events += [
             Event(self.now, Left(shard, value, self._numbers(value)))
             for value in values
-            if not isinstance(value, Lost)
+            if not isinstance(value, Lost | Begin)
         ]
 
     def _numbers(self, value: ShardOutput) -> list[int]:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from connectors.message import Lost, Outcomes
-from flows.groups.departures import ShardOutput
+from flows.groups.departures import Leaving
 from flows.job import Job
 from flows.steps.routing import ForConsumer, ForShard, is_for_shard, key_by_consumer
 from flows.steps.source import Event
 
 T = TypeVar("T")
 
-Leaving = Callable[[str, Sequence[ShardOutput | Lost]], None]
+OnLeaving = Callable[[str, Sequence[Leaving]], None]
 """Called with the shard and the values that leave `aggregate` together; with an empty shard for
 outcomes that leave `correlate`."""
 
@@ -26,7 +26,7 @@ outcomes that leave `correlate`."""
 class SimulatedSteps:
     """The steps of a process, from `source` to `acknowledge`."""
 
-    def __init__(self, job: Job, leaving: Leaving = lambda _shard, _values: None) -> None:
+    def __init__(self, job: Job, leaving: OnLeaving = lambda _shard, _values: None) -> None:
         deliveries, acknowledge = job.deliveries(), job.acknowledge()
         self.consumers = job.source.consumers()
         self.shards = list(job.router.shards)
@@ -40,7 +40,7 @@ class SimulatedSteps:
             name: acknowledge.build_part("acknowledge", name, None) for name in self.consumers
         }
         self.to_aggregate = {name: deque[ForShard | Lost]() for name in self.shards}
-        self.to_write = {name: deque[ShardOutput | Lost]() for name in self.shards}
+        self.to_write = {name: deque[Leaving]() for name in self.shards}
         self.to_acknowledge = {name: deque[ForConsumer]() for name in self.consumers}
         self._leaving = leaving
         self._ended: set[str] = set()
@@ -129,7 +129,7 @@ class SimulatedSteps:
             if self.to_acknowledge[consumer]:
                 self.acknowledge(consumer)
 
-    def _leave(self, shard: str, values: Sequence[ShardOutput | Lost]) -> None:
+    def _leave(self, shard: str, values: Sequence[Leaving]) -> None:
         if values:
             self._leaving(shard, values)
             self.to_write[shard].extend(values)

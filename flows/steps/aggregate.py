@@ -13,12 +13,12 @@ from connectors import metrics
 from connectors.message import Lost
 from flows.audit.counters import Account, in_leaving
 from flows.audit.oldest_groups import OldestGroups, ShardView
-from flows.groups.departures import ShardOutput
+from flows.groups.departures import Leaving, ShardOutput
 from flows.groups.shard import Shard
 from flows.steps.raised import remembered
 from flows.steps.routing import ForShard
 from flows.values.columnar import Members
-from flows.values.group import DuplicateOfSent, Group, Progress
+from flows.values.group import DuplicateOfSent, FlushRequest, Group, Progress
 from flows.values.stop import Stop
 
 log = logging.getLogger("hopper.aggregate")
@@ -38,7 +38,7 @@ class Clock:
         return time.monotonic() + self._ahead
 
 
-class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
+class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving, None]):
     """The `aggregate` step, for one shard."""
 
     def __init__(
@@ -58,10 +58,10 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         """Distinct values that were forgotten early, and are counted."""
 
     @remembered
-    def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[ShardOutput | Lost], bool]:
+    def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[Leaving], bool]:
         """Add messages to groups, or forget those of a lost connection."""
         now = self._clock()
-        out: list[ShardOutput | Lost] = [*self._complete_forced(now)]
+        out: list[Leaving] = [*self._complete_forced(now)]
         entered = forgotten = 0
         for value in values:
             if isinstance(value, Members):
@@ -72,17 +72,17 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
                 out.append(value)
             elif isinstance(value, Progress):
                 out += self.shard.note_progress(value, now)
-            else:
+            elif isinstance(value, FlushRequest):
                 out += self.shard.complete(value.key, now)
         self._note(out, entered, forgotten)
         self._view.update(self.shard)
         return out, self.RETAIN
 
     @remembered
-    def on_notify(self) -> tuple[list[ShardOutput | Lost], bool]:
+    def on_notify(self) -> tuple[list[Leaving], bool]:
         """Complete groups that are due."""
         now = self._clock()
-        out: list[ShardOutput | Lost] = [
+        out: list[Leaving] = [
             *self._complete_forced(now),
             *self.shard.complete_due(now),
         ]
@@ -92,9 +92,9 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         return out, self.RETAIN
 
     @remembered
-    def on_eof(self) -> tuple[list[ShardOutput | Lost], bool]:
+    def on_eof(self) -> tuple[list[Leaving], bool]:
         """Complete open groups; or leave them unacknowledged, and the broker requeues them."""
-        out: list[ShardOutput | Lost] = [*self.shard.stop(self._clock())]
+        out: list[Leaving] = [*self.shard.stop(self._clock())]
         self._note(out)
         return out, self.DISCARD
 
@@ -102,7 +102,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
         """Return when the next group is due; at the latest soon, since a signal wakes no step."""
         if not self.shard.open_groups:
             return None
-        due_at, now = self.due_at, self._clock()
+        due_at, now = self.shard.due_at, self._clock()
         due_in = FORCED_WITHIN if due_at is None else min(FORCED_WITHIN, due_at - now)
         return datetime.now(UTC) + timedelta(seconds=due_in)
 
@@ -138,9 +138,9 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
 
     @property
     def _held(self) -> int:
-        return self.shard.open_members + self.shard.open_duplicates
+        return self.shard.held
 
-    def _note(self, out: list[ShardOutput | Lost], entered: int = 0, forgotten: int = 0) -> None:
+    def _note(self, out: list[Leaving], entered: int = 0, forgotten: int = 0) -> None:
         """Count the members of one batch."""
         self._account.note(
             entered=entered,
@@ -158,7 +158,7 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, ShardOutput | Lost, None]):
             self._late = dict(self.shard.late)
 
 
-def _count_departures(values: list[ShardOutput | Lost]) -> None:
+def _count_departures(values: list[Leaving]) -> None:
     reasons: dict[str, int] = {}
     recognised = sent_twice = 0
     for value in values:

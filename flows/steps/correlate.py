@@ -13,7 +13,7 @@ from flows.messages.read import MessageReader
 from flows.steps.raised import RAISED
 from flows.steps.routing import ForConsumer, ForShard, ShardRouter
 from flows.steps.source import Event
-from flows.values.group import Progress
+from flows.values.group import Begin, Progress
 
 Correlate = Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]
 """Returns values for shards and for consumers, each with the name of its receiver."""
@@ -24,11 +24,14 @@ def correlate(
     router: ShardRouter,
     accounts: Accounts,
     clock: Callable[[], float] | None = None,
+    *,
+    begins: bool = False,
 ) -> Correlate:
     """Return the `correlate` step.
 
     `readers`: by the names of consumers, as each queue has a reader of its own.
-    `clock`: returns the time of arrival, in seconds since 1970.
+    `clock`: returns the time of arrival, in seconds since 1970. `begins`: shards have a state, and
+    must know their names before anything else.
     """
     clock = clock or time.time
 
@@ -55,5 +58,7 @@ def correlate(
                         yield each, event
                 else:
                     yield event.origin.consumer, event
+                    for shard in router.shards if begins else ():
+                        yield shard, Begin(shard)
 
     return step

@@ -19,7 +19,7 @@ from flows.messages.commands import Command
 from flows.messages.keys import shard_of
 from flows.messages.read import ReadMessages
 from flows.values.columnar import Members
-from flows.values.group import FlushRequest, Progress
+from flows.values.group import Begin, FlushRequest, Progress
 
 SHARDS = (
     "shard/3",
@@ -39,7 +39,7 @@ EXACT_BELOW = 10_000
 """Keys. One shard keeps a smaller limit exactly. With a larger one, each shard keeps its share of
 the limit, which is nearly exact, since a hash gives each shard about as many keys."""
 
-ForShard = Members | Progress | FlushRequest
+ForShard = Members | Progress | FlushRequest | Begin
 """Values that `correlate` sends to a shard."""
 ForConsumer = Opened | Outcomes | Drain
 """Values that `acknowledge` receives for a consumer."""
@@ -150,7 +150,7 @@ def is_for_shard(
     item: tuple[str, ForShard | Lost | ForConsumer],
 ) -> TypeGuard[tuple[str, ForShard | Lost]]:
     """Return whether a value goes to `aggregate`; else it goes to `acknowledge`."""
-    return isinstance(item[1], (Members, Lost, Progress, FlushRequest))
+    return isinstance(item[1], (Members, Lost, Progress, FlushRequest, Begin))
 
 
 def key_by_consumer(item: tuple[str, Outcomes]) -> tuple[str, ForConsumer]:

@@ -9,15 +9,17 @@ import logging
 import queue
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from bytewax.operators import StatefulBatchLogic
 
 from connectors import metrics
 from connectors.connector import Sink
-from connectors.message import Answer, Documents, Lost, Outcomes, Rejection
+from connectors.message import Answer, Documents, Lost, Outcomes, Rejected, Rejection
 from flows.audit.counters import Account, in_leaving, in_outcomes
-from flows.groups.departures import ShardOutput
+from flows.groups.departures import Leaving
 from flows.outcomes.submissions import Submissions
+from flows.state.commit import ShardStore, State
 from flows.steps.raised import remembered
 from flows.values.group import DuplicateOfSent, FirstRevision, Group, Unwritten
 
@@ -29,7 +31,11 @@ ANSWERS_COUNTED = 4
 """More outstanding answers do not shorten the wait: the sink may be unreachable."""
 
 
-class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
+Park = Callable[[Rejected, Callable[[], object]], None]
+"""See `connectors.connector.Source.park`."""
+
+
+class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
     """The `write` step, for one shard."""
 
     def __init__(
@@ -40,32 +46,44 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         *,
         amends: bool = True,
         reduces: bool = True,
+        state: State | None = None,
+        park: Park | None = None,
     ) -> None:
         """`documents`: makes the documents of a group; `amends`: late messages amend windows.
 
-        `reduces`: a group becomes one document.
+        `reduces`: a group becomes one document. `state`: has the groups until they are stored, or
+        parked by `park`: see `Source`.
         """
         self._sink, self._documents, self._account = sink, documents, account or Account()
-        self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[int, Answer | None]] = queue.SimpleQueue()
+        """Answers by the numbers of groups; `None`: a document of the state is parked."""
         self._submissions = Submissions(amends=amends, reduces=reduces)
         self._early = dict(self._submissions.early)
+        self._state, self._park = state, park
+        self._store: ShardStore | None = None
+        self._kept = self._ended = 0
+        """Groups of the state that are neither stored nor parked; that are, since the last note."""
 
     @remembered
-    def on_batch(self, values: list[ShardOutput | Lost]) -> tuple[list[Outcomes], bool]:
+    def on_batch(self, values: list[Leaving]) -> tuple[list[Outcomes], bool]:
         """Submit groups, withdraw those of a lost connection, and emit outcomes."""
         out: list[Outcomes] = []
-        lost = 0
+        lost, kept = 0, self._kept
         for value in values:
             if isinstance(value, Group):
+                self._kept += value.kept
                 out += self._submit(value)
             elif isinstance(value, Outcomes):
                 out.append(value)
             elif isinstance(value, DuplicateOfSent):
                 out += self._settle(self._submissions.answer_duplicate(value))
-            else:
+            elif isinstance(value, Lost):
                 lost += self._submissions.lose(value.origin)
+            elif self._state is not None:
+                self._store = self._state.shard(value.shard)
+        kept = self._kept - kept
         out += self._take_outcomes()
-        self._note(out, entered=in_leaving(values), forgotten=lost)
+        self._note(out, entered=in_leaving(values) + kept, forgotten=lost)
         return out, self.RETAIN
 
     @remembered
@@ -83,22 +101,24 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             out += self._submit(group)
         self._sink.flush()
         out += self._take_outcomes()
-        while self._submissions:
+        while self.waits:
             out += self._answered(*self._answers.get())
         self._note(out)
+        if self._store is not None:
+            self._store.close()
         return out, self.DISCARD
 
     def notify_at(self) -> datetime | None:
         """Return a time soon while answers are outstanding: the more, the sooner."""
-        if not self._submissions:
+        if not self.waits:
             return None
-        outstanding = min(len(self._submissions), ANSWERS_COUNTED)
+        outstanding = min(max(1, len(self._submissions)), ANSWERS_COUNTED)
         return datetime.now(UTC) + timedelta(seconds=ANSWER_AFTER / outstanding)
 
     @property
     def waits(self) -> bool:
-        """An answer of the sink is outstanding."""
-        return bool(self._submissions)
+        """An answer of the sink is outstanding, or a document of the state is being parked."""
+        return bool(self._submissions) or self._kept > 0
 
     def snapshot(self) -> None:
         """Return no state: messages that are not stored are redelivered."""
@@ -113,7 +133,9 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             left = documents.summary if isinstance(documents, Unwritten) else documents.sources[0]
             documents = Unwritten(prepared, left)
         if isinstance(documents, Unwritten):
-            return self._settle(self._submissions.refuse(group, documents))
+            out = self._settle(self._submissions.refuse(group, documents))
+            self._finish()
+            return out
         # The answer may come before `submit` returns, but this thread reads it only after `add`.
         withdraw = self._sink.submit(
             documents, lambda answer: self._answers.put((group.number, answer))
@@ -127,10 +149,12 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
     def _note(self, out: list[Outcomes], entered: int = 0, forgotten: int = 0) -> None:
         self._account.note(
             entered=entered,
-            left=sum(map(in_outcomes, out)),
+            left=sum(map(in_outcomes, out)) + self._ended,
             forgotten=forgotten,
-            open=self._submissions.members,
+            open=self._submissions.members + self._kept,
+            kept=self._kept,
         )
+        self._ended = 0
         if self._submissions.early != self._early:
             self._note_early()
 
@@ -154,8 +178,13 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
             out += self._answered(*self._answers.get())
         return out
 
-    def _answered(self, number: int, answer: Answer) -> list[Outcomes]:
-        return self._settle(self._submissions.answer(number, answer))
+    def _answered(self, number: int, answer: Answer | None) -> list[Outcomes]:
+        if answer is None:
+            self._forget(number)
+            return []
+        out = self._settle(self._submissions.answer(number, answer))
+        self._finish()
+        return out
 
     def _settle(self, settled: tuple[list[Outcomes], list[Group]]) -> list[Outcomes]:
         """Submit the groups that are due now, and return all outcomes."""
@@ -163,3 +192,19 @@ class Write(StatefulBatchLogic[ShardOutput | Lost, Outcomes, None]):
         for group in due:
             out += self._submit(group)
         return out
+
+    def _finish(self) -> None:
+        """Let the state forget what is stored, and park what is rejected before it is forgotten."""
+        finished, self._submissions.finished = self._submissions.finished, []
+        for number, rejected in finished:
+            if rejected is None:
+                self._forget(number)
+            else:
+                assert self._park is not None, "a job that keeps state can park"
+                self._park(rejected, partial(self._answers.put, (number, None)))
+
+    def _forget(self, number: int) -> None:
+        assert self._store is not None, "the first value is `Begin`"
+        self._store.forget(number)
+        self._kept -= 1
+        self._ended += 1

@@ -159,6 +159,8 @@ class Group(NamedTuple):
     """Identities of its members, if it becomes a summary."""
     of_window: OfWindow | None = None
     """`None`: it is no summary of an aligned window."""
+    kept: bool = False
+    """The durable state has it until it is stored; its messages are acknowledged already."""
 
     @property
     def is_early(self) -> bool:
@@ -210,6 +212,15 @@ class Progress(NamedTuple):
 
     partition: str
     at: float
+
+
+class Begin(NamedTuple):
+    """The first value of a shard that keeps state, from each consumer: it tells the shard its name.
+
+    So it continues with what its state has before any message arrives.
+    """
+
+    shard: str
 
 
 class FlushRequest(NamedTuple):

@@ -123,7 +123,11 @@ class SimulatedWorld:
         """The process crashes, and another one takes its place: only broker and store remember."""
         self.crashes += 1
         self.simulation.crash()
+        self._before_restart()
         self.simulation.restart()
+
+    def _before_restart(self) -> None:
+        """Here only broker and store remember."""
 
     def move(self) -> None:
         moves = {

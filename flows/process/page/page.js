@@ -54,7 +54,8 @@ function counters(status) {
     answered: sink.left,
     stored: messages.stored,
     parked: messages.parked + messages.left_to_broker,
-    acknowledged: messages.stored + messages.dropped + messages.parked + messages.left_to_broker,
+    acknowledged: messages.stored + messages.kept + messages.dropped + messages.parked
+      + messages.left_to_broker,
     retried: sum(status.retries),
   };
 }

@@ -34,14 +34,15 @@ def test_each_message_is_counted_under_one_outcome() -> None:
     """A rejected one may stand for others; a lost connection requeues what has no outcome."""
     account = ConsumerAccount(SettlingStub())
     account.take([Opened(ORIGIN), arrived(20)])
-    account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5)], dropped=[6]))
+    kept = [10, 11, 12, 13]
+    account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5)], dropped=[6], kept=kept))
 
     account.take([Lost(ORIGIN), Opened(NEXT), arrived(3, NEXT)])
 
-    assert account.counts == (23, 2, 3, 1, 20 - 2 - 3 - 1)
+    assert account.counts == (23, 2, 4, 3, 1, 20 - 2 - 4 - 3 - 1)
     assert account.counts.waiting == 3
     account.close()
-    assert account.counts == (23, 2, 3, 1, 14 + 3)
+    assert account.counts == (23, 2, 4, 3, 1, 10 + 3)
     assert account.counts.waiting == 0
 
 
@@ -53,7 +54,7 @@ def test_the_counts_of_the_consumer_are_added() -> None:
     account.settle(Outcomes(ORIGIN, [1, 2], [rejected(4, 5), rejected(8)], dropped=[6]))
 
     assert account.messages == Messages(
-        received=21, stored=2, rejected=6, parked=3, left_to_broker=0, dropped=1, requeued=1
+        received=21, stored=2, kept=0, rejected=6, parked=3, left_to_broker=0, dropped=1, requeued=1
     )
     assert account.messages.waiting == 14
     account.take([Lost(ORIGIN)])

@@ -330,7 +330,7 @@ WRONG: list[tuple[str, str]] = [
         "6:15: aggregate.incomplete: would drop every group but forced ones: a group that "
         "time or idle ends is incomplete; add a rule that completes groups: last, size or count",
     ),
-    (f"on_stop: drop\n{WINDOW}", "6:12: aggregate.on_stop: must be write, requeue or park"),
+    (f"on_stop: drop\n{WINDOW}", "6:12: aggregate.on_stop: must be write, requeue, park or keep"),
     # The document of a group
     (f"{WINDOW}\nreduce: {{}}", "7:11: aggregate.reduce: must not be empty"),
     (

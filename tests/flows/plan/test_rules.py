@@ -228,3 +228,40 @@ def test_another_service_takes_nothing_over() -> None:
 def test_a_new_name_and_a_setup() -> None:
     assert "alerts and dashboards" in effect(BATCHES, {"name": "b"}).text
     assert "run hopper setup" in effect(BATCHES, {"setup": {}}).text
+
+
+STATE: dict[str, Any] = {**SUMMARIES, "state": {"path": "s"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"aggregate.by": "customer"},
+        {"aggregate.reduce": {"m": "count"}},
+        {"aggregate.window.until": "group.count > 5"},
+        {"aggregate.window.tumbling": {"every": "1h"}},
+    ],
+    ids=str,
+)
+def test_what_decides_what_the_state_counts_is_refused(change: dict[str, Any]) -> None:
+    found = effect(STATE, change)
+
+    assert (found.requeues, found.together) == (False, False)
+    assert "the new version refuses the state of the old one" in found.text
+
+
+def test_with_a_state_groups_stay_open_when_other_rules_change() -> None:
+    found = effect(STATE, {"aggregate.window.time": "6m"})
+
+    assert (found.requeues, found.together) == (False, False)
+    assert found.text == "open groups stay open, and the new value counts for them too"
+    assert effect(STATE, {"state": {"path": "s", "commit": "2s"}}) == RESTART
+
+
+def test_another_folder_or_none_leaves_open_groups_behind() -> None:
+    assert "move the folder" in effect(STATE, {"state": {"path": "t"}}).text
+    removed = effects(SUMMARIES, {}, {"state": {"path": "s"}})
+    assert "stay in the folder and are not written" in removed["state"].text
+    added = effects(SUMMARIES, {"state": {"path": "s"}})
+    assert added["state"].requeues
+    assert "are kept in the folder" in added["state"].text

@@ -42,6 +42,7 @@ def test_it_counts_the_messages_of_the_job(job: ServedJob) -> None:
         "rejected": 1,
         "parked": 1,
         "left_to_broker": 0,
+        "kept": 0,
         "dropped": 0,
         "requeued": 0,
         "unacknowledged": 3,

@@ -26,4 +26,4 @@ def test_outcomes_of_a_lost_connection_are_counted_and_not_settled() -> None:
     assert isinstance(lost, Lost)
     account = job.accounts.of_consumer("stale/000")
     assert account.stale == 2 * 5
-    assert account.counts == (0, 0, 0, 0, 0)
+    assert account.counts == (0, 0, 0, 0, 0, 0)

@@ -1,0 +1,74 @@
+"""Checks that open groups can be kept in the state. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.memory.spec import MemorySource
+from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.spec import Problem
+from connectors.units import duration_text
+from flows.config.aggregate import AggregateSpec
+
+AGGREGATE = ("aggregate",)
+
+
+def problems(
+    source: RabbitMQSource | MemorySource, aggregate: AggregateSpec, *, kept: bool
+) -> Iterator[Problem]:
+    """Find what cannot work; `kept`: the spec has a `state`."""
+    if not kept:
+        if aggregate.on_stop == "keep":
+            text = "keep needs state: without it only the broker keeps messages"
+            yield Problem((*AGGREGATE, "on_stop"), text)
+        return
+    if aggregate.by is None:
+        text = "needs aggregate.by: a batch without keys waits seconds, and the broker keeps it"
+        yield Problem(("state",), text)
+    elif not isinstance(aggregate.reduce, dict):
+        text = "needs aggregate.reduce with fields: the state keeps running values, not messages"
+        yield Problem(("state",), text)
+    if isinstance(source, RabbitMQSource) and source.is_stream:
+        yield Problem(("state",), "cannot be with a stream, whose messages are not acknowledged")
+    yield from _needs_members(aggregate)
+    yield from _not_kept(aggregate)
+
+
+def _needs_members(aggregate: AggregateSpec) -> Iterator[Problem]:
+    """Keys that need the messages of a group, which are acknowledged."""
+    text = "cannot be with state: the messages of a group are acknowledged before it is complete"
+    if aggregate.order is not None:
+        yield Problem((*AGGREGATE, "order"), text)
+    if aggregate.incomplete == "park":
+        yield Problem((*AGGREGATE, "incomplete"), f"park {text}")
+    if aggregate.on_stop in ("requeue", "park"):
+        yield Problem((*AGGREGATE, "on_stop"), f"{aggregate.on_stop} {text}; write keep")
+
+
+def _not_kept(aggregate: AggregateSpec) -> Iterator[Problem]:
+    """Keys that need what the state does not keep."""
+    text = "cannot be with state, which does not keep"
+    if aggregate.late == "amend":
+        yield Problem((*AGGREGATE, "late"), f"amend {text} closed windows")
+    if aggregate.remember:
+        yield Problem((*AGGREGATE, "remember"), f"{text} closed keys")
+    if aggregate.distinct is not None:
+        yield Problem((*AGGREGATE, "distinct"), f"{text} distinct values")
+    tumbling = aggregate.window.tumbling
+    if tumbling is not None and tumbling.emit_every is not None:
+        what = "which summaries are written early"
+        yield Problem((*AGGREGATE, "window", "tumbling", "emit_every"), f"{text} {what}")
+    if aggregate.window.event_time is not None:
+        what = "messages that wait for earlier ones: use tumbling with an event_time"
+        yield Problem((*AGGREGATE, "window", "event_time"), f"{text} {what}")
+
+
+def warnings(source: RabbitMQSource | MemorySource, commit: float) -> Iterator[Problem]:
+    """Find what works with a state, but may surprise; `commit`: `state.commit` in seconds."""
+    if source.prefetch != "auto":
+        key = "rabbitmq" if isinstance(source, RabbitMQSource) else "memory"
+        yield Problem(
+            ("source", key, "prefetch"),
+            f"is an upper limit: a consumer acknowledges at most {source.prefetch} messages in "
+            f"each state.commit ({duration_text(commit)}); omit it, so that it grows",
+        )

@@ -1,0 +1,22 @@
+"""Which keys of a spec decide what the state of a job counts, and where. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.config.aggregate import AggregateSpec
+
+
+def decides(aggregate: AggregateSpec) -> dict[str, Any]:
+    """Return the keys that must not change while groups are open, with values as in JSON."""
+    shown = aggregate.model_dump(mode="json", exclude_none=True)
+    window = shown["window"]
+    tumbling = window.get("tumbling", {})
+    return {
+        "aggregate.by": shown.get("by"),
+        "aggregate.reduce": shown.get("reduce"),
+        "aggregate.window.until": window.get("until"),
+        "aggregate.window.tumbling": {
+            key: tumbling[key] for key in ("every", "zone", "event_time") if key in tumbling
+        },
+    }

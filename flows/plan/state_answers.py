@@ -1,0 +1,55 @@
+"""The answers of rules about the state, which keeps open groups over a restart. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flows.plan.effect import RESTART, Effect
+from flows.spec import Pipeline
+
+Rule = Callable[[Pipeline, Pipeline], Effect]
+
+REFUSED = Effect(
+    about="groups",
+    text="the new version refuses the state of the old one: run the old version once more with "
+    "on_stop: write, so that it writes what is open, and then `hopper state --discard`",
+    together=False,
+)
+"""Of keys that decide what the state counts."""
+GOES_ON = Effect(
+    about="groups",
+    text="open groups stay open, and the new value counts for them too",
+    together=False,
+)
+"""Of other keys that concern open groups."""
+
+
+def refused(rule: Rule) -> Rule:
+    """Return the rule of a key that must not change while a state has open groups."""
+    return lambda old, new: REFUSED if _keeps(old, new) else rule(old, new)
+
+
+def goes_on(rule: Rule) -> Rule:
+    """Return the rule of a key that may change while a state has open groups."""
+    return lambda old, new: GOES_ON if _keeps(old, new) else rule(old, new)
+
+
+def state(old: Pipeline, new: Pipeline) -> Effect:
+    """Answer for the folder that keeps open groups."""
+    if old.state is None:
+        text = "open groups are kept in the folder from the restart on"
+        return Effect(about="groups", text=text, together=False, requeues=True)
+    if new.state is None:
+        text = (
+            "open groups stay in the folder and are not written: run the old version once more "
+            "with on_stop: write"
+        )
+        return Effect(about="groups", text=text, together=False)
+    if old.state.path == new.state.path:
+        return RESTART
+    text = "move the folder while no version runs: a new folder has no open groups"
+    return Effect(about="groups", text=text, together=False)
+
+
+def _keeps(old: Pipeline, new: Pipeline) -> bool:
+    return old.state is not None and new.state is not None

@@ -1,0 +1,1 @@
+"""Keeps the open groups of a job on a disk, so that a message is acknowledged before its group."""

@@ -1,0 +1,106 @@
+"""What a shard makes durable at once, what it finds again after a restart, and where it is kept.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+Row = tuple[int, bytes]
+"""A number, and what is stored under it."""
+
+
+OVERHEAD = 1000
+"""Bytes that a group that waits for the sink takes beside its values: its objects, its document."""
+
+
+class Waiting:
+    """Counts the groups of a shard that wait for the sink."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._sizes: dict[int, int] = {}
+
+    def left(self, rows: list[Row]) -> None:
+        """Note groups that have left."""
+        for number, stored in rows:
+            self._sizes[number] = size = OVERHEAD + len(stored)
+            self.bytes += size
+
+    def forget(self, number: int) -> None:
+        """Note a group that is to be forgotten."""
+        self.bytes -= self._sizes.pop(number)
+
+
+class Commit(NamedTuple):
+    """The changes of a shard since its last commit; they become durable together, or not at all."""
+
+    number: int
+    """Counts the commits of the shard, from 1."""
+    header: bytes
+    """What is known of the shard as a whole; it replaces the header before."""
+    groups: list[Row]
+    """Open groups that are new or have changed."""
+    gone: list[int]
+    """Numbers of the rows of groups that are not open any more."""
+    left: list[Row]
+    """Groups that are complete and wait for the sink, by their numbers."""
+    names: bytes | None
+    """The names of the messages that it counts, under the commit's number; `None`: there are none.
+    """
+    forgotten: list[int]
+    """Numbers of commits whose names are no longer needed."""
+
+
+class Recovered(NamedTuple):
+    """All that is durable of a shard; a new shard has no header."""
+
+    header: bytes | None
+    groups: list[Row]
+    left: list[Row]
+    names: list[Row]
+
+
+class ShardStore(Protocol):
+    """Keeps one shard: no method waits, except `recover`, `wait` and `close`.
+
+    The `aggregate` step writes one commit at a time; `write` forgets groups on the same thread.
+    """
+
+    def recover(self) -> Recovered:
+        """Read all that is durable."""
+
+    def write(self, commit: Commit) -> None:
+        """Make a commit durable in the background; retry without limit if the disk refuses it."""
+
+    def take_durable(self) -> bool:
+        """Return once, with `True`, that the commit that was written last is durable."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of the groups that have left and are not forgotten, with `OVERHEAD` for each."""
+
+    def forget(self, number: int) -> None:
+        """Forget a group that has left, soon: its document is stored, or safely dead-lettered."""
+
+    def wait(self) -> None:
+        """Wait until the commit that was written last is durable, or an attempt has failed."""
+
+    def close(self) -> None:
+        """Forget what is to be forgotten, and end the background work."""
+
+
+class State(Protocol):
+    """The state of a job: one store for each shard."""
+
+    @property
+    def token(self) -> str:
+        """A text that no other state has; it makes the names of summaries unique."""
+
+    @property
+    def every(self) -> float:
+        """Seconds after which a change is made durable, at the latest."""
+
+    def shard(self, name: str) -> ShardStore:
+        """Return the store of a shard; the same object each time."""

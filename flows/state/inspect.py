@@ -1,0 +1,91 @@
+"""Shows the content of a state, also while a job runs, and discards it while none does."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from connectors.errors import Unavailable
+from flows.state.folder import DESCRIPTION, StateLock, described, file_of
+from flows.state.rows import decoded
+from flows.state.sqlite import connect, readable
+
+
+class ShardContent(msgspec.Struct):
+    """What one shard has."""
+
+    name: str
+    groups: int
+    """Open groups."""
+    messages: int
+    """Messages that they count."""
+    waiting: int
+    """Groups that are complete, and wait for the sink."""
+    oldest: float | None
+    """When the oldest open group was opened, in seconds since 1970; null: there is none."""
+    bytes: int
+    """Size of its files."""
+
+
+class FolderContent(msgspec.Struct):
+    """The output of `hopper state --json`."""
+
+    path: str
+    job: str
+    bytes: int
+    """Size of all files."""
+    shards: list[ShardContent]
+    discarded: bool = False
+    """It is discarded now; if it was damaged, it is shown without its shards."""
+
+
+def inspect(path: Path) -> FolderContent:
+    """Read the content of a state.
+
+    Raises:
+        Unavailable: there is none, or a file is damaged.
+    """
+    found = described(path)
+    if found is None:
+        raise Unavailable(f"state: {path}: has no state: no job with this folder has run")
+    shards = [_shard(path, name) for name in found["shards"]]
+    return FolderContent(str(path), found["job"], sum(one.bytes for one in shards), shards)
+
+
+def discard(path: Path) -> FolderContent:
+    """Remove a state; return what it had, as far as it can be read.
+
+    Raises:
+        Unavailable: there is none, or a job has it.
+    """
+    if not path.exists():
+        raise Unavailable(f"state: {path}: does not exist")
+    lock = StateLock(path)
+    lock.take()
+    try:
+        content = inspect(path)
+    except Unavailable:  # it is damaged: that is why it is discarded
+        content = FolderContent(str(path), "", 0, [])
+    content.discarded = True
+    (path / DESCRIPTION).unlink(missing_ok=True)
+    for file in path.glob("*.sqlite*"):
+        file.unlink()
+    lock.release()
+    return content
+
+
+def _shard(folder: Path, name: str) -> ShardContent:
+    path = file_of(folder, name)
+    oldest = None
+    with readable(path), closing(connect(path)) as connection:
+        groups = messages = 0
+        for (row,) in connection.execute("SELECT stored FROM groups"):
+            groups += 1
+            (_, _, opened_at, _), (count, *_), *_ = decoded(row)
+            messages += count
+            oldest = opened_at if oldest is None else min(oldest, opened_at)
+        waiting = connection.execute("SELECT count(*) FROM left").fetchone()[0]
+    size = sum(file.stat().st_size for file in folder.glob(f"{path.name}*"))
+    return ShardContent(name, groups, messages, waiting, oldest, size)

@@ -1,0 +1,93 @@
+"""Remembers the names of messages that the state counts, to recognise redelivered messages.
+
+Pure. A name is a `message_id`, or a document of one. A message can be redelivered as long as the
+broker has not read its acknowledgement.
+
+Rule 1: the broker reads the acknowledgements of one consumer in the order of the commits, and holds
+        at most a prefetch of unacknowledged messages. So when a connection is lost, all messages
+        that may be redelivered are among the last `most` names.
+Rule 2: until the broker notices that a connection is lost, other messages arrive. So after a loss,
+        and after a start, nothing is forgotten for `PINNED_FOR` seconds, up to `MOST_PINNED` times
+        as many names.
+"""
+
+from __future__ import annotations
+
+import pickle
+from math import inf
+
+PINNED_FOR = 900.0
+"""Seconds: the broker notices a lost connection by missing heartbeats, within minutes."""
+MOST_PINNED = 8
+INDEXED_FOR = 60.0
+"""Seconds after the last question for which the index is kept: it takes more memory than names."""
+
+
+class KnownNames:
+    """The names by commit, packed; an index over them is built when the first one is asked for."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: the number of names that is enough (rule 1)."""
+        self._most = most
+        self._blocks: dict[int, tuple[bytes, int]] = {}
+        """Packed names and their number, by the number of the commit, in order."""
+        self._count = 0
+        self._index: dict[str, int] | None = None
+        """The number of the last commit of each name."""
+        self._asked = False
+        self._index_until, self._pinned_until = -inf, -inf
+
+    def __len__(self) -> int:
+        """Return the number of names."""
+        return self._count
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether a commit has this name."""
+        self._asked = True
+        if self._index is None:
+            self._index = {}
+            for number, (packed, _) in self._blocks.items():
+                self._index.update(dict.fromkeys(pickle.loads(packed), number))
+        return name in self._index
+
+    def add(self, number: int, names: list[str]) -> bytes:
+        """Remember the names of a commit; return them packed."""
+        packed = pickle.dumps(names, protocol=5)
+        self.restore(number, packed, len(names))
+        if self._index is not None:
+            self._index.update(dict.fromkeys(names, number))
+        return packed
+
+    def restore(self, number: int, packed: bytes, count: int | None = None) -> None:
+        """Remember packed names of an earlier commit; `count`: their number, if it is known."""
+        count = len(pickle.loads(packed)) if count is None else count
+        self._blocks[number] = packed, count
+        self._count += count
+
+    def pin(self, now: float) -> None:
+        """Forget little for some time: messages may be redelivered much later. Rule 2."""
+        self._pinned_until = now + PINNED_FOR
+
+    def forget(self, now: float) -> list[int]:
+        """Forget names that are not needed; return the numbers of their commits."""
+        self._update_index(now)
+        most = self._most * (MOST_PINNED if now < self._pinned_until else 1)
+        forgotten = []
+        for number, (packed, count) in self._blocks.items():
+            if self._count - count < most:
+                break
+            self._count -= count
+            forgotten.append(number)
+            if self._index is not None:
+                for name in pickle.loads(packed):
+                    if self._index[name] == number:
+                        del self._index[name]
+        for number in forgotten:
+            del self._blocks[number]
+        return forgotten
+
+    def _update_index(self, now: float) -> None:
+        if self._asked:
+            self._asked, self._index_until = False, now + INDEXED_FOR
+        elif now > self._index_until:
+            self._index = None

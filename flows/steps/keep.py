@@ -1,0 +1,125 @@
+"""The `aggregate` step of a shard that keeps state: writes its commits, and waits for the disk.
+
+A `KeptShard` decides; the disk is in `flows/state/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from math import inf
+
+from connectors import metrics
+from connectors.message import Lost
+from flows.audit.counters import Account
+from flows.audit.oldest_groups import ShardView
+from flows.groups.departures import Leaving, ShardOutput
+from flows.groups.kept_shard import KeptShard
+from flows.state.commit import ShardStore, State
+from flows.steps.aggregate import Aggregate
+from flows.steps.raised import remembered
+from flows.steps.routing import ForShard
+from flows.values.group import Begin
+from flows.values.stop import Stop
+
+DURABLE_AFTER, ROOM_AFTER = 0.002, 0.02
+"""Seconds until the next look whether a commit is durable, and whether there is room for one."""
+
+
+class KeptAggregate(Aggregate):
+    """The `aggregate` step, for one shard with state."""
+
+    shard: KeptShard
+
+    def __init__(
+        self,
+        shard: KeptShard,
+        state: State,
+        memory: int,
+        signals: Stop,
+        account: Account | None = None,
+        clock: Callable[[], float] | None = None,
+        view: ShardView | None = None,
+    ) -> None:
+        """See `Aggregate`; the first value tells the name of the shard.
+
+        `memory`: bytes that groups may take that wait for the sink. If they take more, nothing is
+        committed, so that messages stay unacknowledged and the prefetch fills.
+        """
+        super().__init__(shard, signals, account, clock, view)
+        self._state, self._memory, self._recognised = state, memory, 0
+        self._store: ShardStore | None = None
+
+    @remembered
+    def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[Leaving], bool]:
+        """See `Aggregate`; the first value begins with what is durable."""
+        begun: list[Leaving] = []
+        if self._store is None:
+            [begin] = [value for value in values[:1] if isinstance(value, Begin)]
+            begun = [begin, *self._recover(begin)]
+        out, retain = super().on_batch(values)
+        return [*begun, *out, *self._exchange()], retain
+
+    @remembered
+    def on_notify(self) -> tuple[list[Leaving], bool]:
+        """See `Aggregate`; what has become durable leaves."""
+        out, retain = super().on_notify()
+        return [*out, *self._exchange()], retain
+
+    @remembered
+    def on_eof(self) -> tuple[list[Leaving], bool]:
+        """Make all durable; what the disk refuses stays unacknowledged, and is redelivered."""
+        out, retain = super().on_eof()
+        store = self._store
+        if store is None:
+            return out, retain
+        store.wait()
+        out += self._exchange(last=True)
+        store.wait()
+        return [*out, *self._exchange()], retain
+
+    def notify_at(self) -> datetime | None:
+        """See `Aggregate`; and when a commit is due, or may be durable."""
+        due, now = super().notify_at(), self._clock()
+        at = self.shard.commit_due_at
+        if at == inf and self.shard.is_idle:
+            return due
+        if not self.shard.is_idle:
+            at = now + DURABLE_AFTER
+        elif self._is_full:
+            at = now + ROOM_AFTER
+        soon = datetime.now(UTC) + timedelta(seconds=max(0.0, at - now))
+        return soon if due is None else min(due, soon)
+
+    @property
+    def due_at(self) -> float | None:
+        """See `Aggregate`."""
+        due, commit = super().due_at, self.shard.commit_due_at if self.shard.is_idle else -inf
+        if self.shard.is_idle and self._is_full:
+            return due
+        return due if commit == inf else commit if due is None else min(due, commit)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._store is not None and self._store.waiting >= self._memory
+
+    def _recover(self, begin: Begin) -> list[ShardOutput]:
+        self._store = self._state.shard(begin.shard)
+        return self.shard.recover(self._store.recover(), self._clock())
+
+    def _exchange(self, *, last: bool = False) -> list[ShardOutput]:
+        """Take what is durable, and write what is due; return what may leave."""
+        store, out = self._store, list[ShardOutput]()
+        if store is None:
+            return out
+        if store.take_durable():
+            out = self.shard.durable()
+        self._note([*out])  # also where nothing leaves: groups may wait for a commit
+        if last or not self._is_full:
+            commit = self.shard.commit(self._clock(), last=last)
+            if commit is not None:
+                store.write(commit)
+        if self.shard.recognised > self._recognised:
+            metrics.DEDUPLICATED.inc(self.shard.recognised - self._recognised)
+            self._recognised = self.shard.recognised
+        return out

@@ -1,0 +1,147 @@
+"""A shard with state: what leaves when, and what the next process continues with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.message import Outcomes
+from flows.groups.kept_shard import KeptShard
+from flows.groups.rules import Rules, Tumbling
+from flows.state.commit import Commit, Recovered
+from flows.summaries.functions.function import Function
+from flows.summaries.reducers import Tally
+from flows.values.group import FirstRevision, Group, Progress
+from tests.flows.members import FIRST, SECOND, WITH_KEYS, member
+
+TALLY = Tally({"numbers": Function("list", "n")}, {"n": 0})
+
+
+def shard(**rules: Any) -> KeptShard:
+    return KeptShard(Rules(**WITH_KEYS, **rules, tally=TALLY, hold=False), 1.0, "t0ken")
+
+
+def sent(tag: int, key: str = '"a"', **fields: Any) -> Any:
+    return member(tag, key, message_id=f"m{tag}", values=(tag,), **fields)
+
+
+def commit(some: KeptShard, now: float) -> Commit:
+    made = some.commit(now)
+    assert made is not None
+    return made
+
+
+def recovered(*commits: Commit) -> Recovered:
+    groups: dict[int, bytes] = {}
+    left: dict[int, bytes] = {}
+    for each in commits:
+        groups |= dict(each.groups)
+        groups = {number: row for number, row in groups.items() if number not in each.gone}
+        left |= dict(each.left)
+    names = [(each.number, each.names) for each in commits if each.names is not None]
+    return Recovered(commits[-1].header, [*groups.items()], [*left.items()], names)
+
+
+def kept(leaving: Any) -> list[int]:
+    return [tag for one in leaving if isinstance(one, Outcomes) for tag in one.kept]
+
+
+def test_messages_are_acknowledged_when_their_commit_is_durable() -> None:
+    """Commits are at whole multiples of a second, one at a time."""
+    some = shard(time=60.0)
+    assert some.add([sent(1), sent(2)], now=10.3) == []
+    assert (some.held, some.commit_due_at) == (2, 11.0)
+    assert some.commit(10.9) is None
+
+    commit(some, 11.0)
+    some.add([sent(3)], now=11.1)
+    assert some.commit(99.0) is None
+
+    assert kept(some.durable()) == [1, 2]
+    assert some.held == 1
+    commit(some, 12.0)
+    assert kept(some.durable()) == [3]
+    assert some.held == 0
+
+
+def test_a_group_leaves_when_its_commit_is_durable() -> None:
+    """It does not wait for the next second, and has no message left to settle."""
+    some = shard(count=2)
+    assert some.add([sent(1), sent(2)], now=10.3) == []
+
+    made = commit(some, 10.3)
+    [outcomes, group] = some.durable()
+
+    assert isinstance(outcomes, Outcomes)
+    assert isinstance(group, Group)
+    assert (group.kept, group.to_settle, group.completed_by) == (True, 0, "count")
+    assert group.summary is not None
+    assert group.summary.values == {"numbers": [1, 2]}
+    assert group.summary.name == "t0ken.1"
+    assert made.groups == []
+
+
+def test_the_next_process_continues_with_open_groups_and_writes_those_that_have_left() -> None:
+    some = shard(count=3)
+    some.add([sent(1), sent(4, '"b"')], now=10.3)
+    first = commit(some, 11.0)
+    some.durable()
+    some.add([sent(2), sent(3)], now=11.1)
+    second = commit(some, 11.1)
+
+    after = shard(count=3)
+    [group] = after.recover(recovered(first, second), now=50.0)
+    assert isinstance(group, Group)
+    assert (group.key, group.number, group.start, group.kept) == ('"a"', 1, 10.3, True)
+    assert group.summary is not None
+    assert group.summary.values == {"numbers": [1, 2, 3]}
+    assert group.summary.name == "t0ken.1"
+    assert after.open_groups == 1
+
+    after.add([sent(5, '"b"'), sent(6, '"b"')], now=50.0)
+    third = commit(after, 50.0)
+    assert [number for number, _ in third.left] == [2]
+    assert third.gone == [number for number, _ in first.groups][1:]
+
+
+def test_a_redelivered_message_that_is_counted_is_acknowledged_without_effect() -> None:
+    """Before its commit, after it, and in the next process; another message is counted."""
+    some = shard(time=60.0)
+    some.add([sent(1)], now=10.3)
+    some.purge(FIRST)
+    some.add([sent(1, origin=SECOND, redelivered=True)], now=10.4)
+    first = commit(some, 11.0)
+    assert sorted(kept(some.durable())) == [1, 1]
+
+    after = shard(time=60.0)
+    after.recover(recovered(first), now=12.0)
+    after.add([sent(1, redelivered=True), sent(2, redelivered=True)], now=12.5)
+    commit(after, 13.0)
+
+    assert (some.recognised, after.recognised) == (1, 1)
+    assert kept(after.durable()) == [1, 2]
+    assert [group.count for group in after.oldest(9)] == [2]
+
+
+def test_equal_messages_without_names_are_all_counted() -> None:
+    some = shard(time=60.0)
+    some.add([member(1, '"a"', values=(1,))], now=10.0)
+    some.add([member(1, '"a"', values=(1,), origin=SECOND, redelivered=True)], now=10.1)
+
+    assert [group.count for group in some.oldest(9)] == [2]
+
+
+def test_after_a_restart_a_closed_window_stays_closed() -> None:
+    rules = {"tumbling": Tumbling(10.0, by_event=True), "partitions": ("q/000",)}
+    some = shard(**rules)
+    some.add([sent(1, at=5.0)], now=100.0)
+    some.note_progress(Progress("q/000", 25.0), now=100.0)
+    made = commit(some, 100.0)
+    [_, group] = some.durable()
+    assert isinstance(group, Group)
+    assert group.of_window == FirstRevision([])
+
+    after = shard(**rules)
+    after.recover(recovered(made), now=101.0)
+    [late] = after.add([sent(2, at=6.0)], now=101.0)
+    assert isinstance(late, Outcomes)
+    assert late.rejected[0].rejection.reason.startswith("late: its window is closed")

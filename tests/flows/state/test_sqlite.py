@@ -1,0 +1,159 @@
+"""A shard in a file of SQLite: whole after a crash at any step, and patient with a broken disk."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import Unavailable
+from flows.state.commit import Commit
+from flows.state.sqlite import SQLiteStore, check, connect, create
+from tests.contract.state import (
+    AFTER_FIRST,
+    AFTER_SECOND,
+    FIRST,
+    SECOND,
+    ShardStoreContract,
+    write,
+)
+from tests.kept_state import MemoryShard
+from tests.waiting import until
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    create(tmp_path / "shard.sqlite")
+    return tmp_path / "shard.sqlite"
+
+
+class TestSQLite(ShardStoreContract):
+    @pytest.fixture
+    def store(self, path: Path) -> SQLiteStore:
+        return SQLiteStore(path, 1.0)
+
+    @pytest.fixture
+    def reopened(self, path: Path) -> SQLiteStore:
+        return SQLiteStore(path, 1.0)
+
+
+class TestMemory(ShardStoreContract):
+    """The store of the simulation, which must behave the same."""
+
+    @pytest.fixture
+    def store(self) -> MemoryShard:
+        return MemoryShard(lambda: True)
+
+    @pytest.fixture
+    def reopened(self, store: MemoryShard) -> MemoryShard:
+        return store
+
+
+def test_a_crash_at_any_step_leaves_the_commit_whole_or_away(path: Path, tmp_path: Path) -> None:
+    """The files as they are at each step are what the next process finds after a crash."""
+    copies: list[tuple[str, Path]] = []
+
+    def copy(step: str) -> None:
+        folder = tmp_path / f"{len(copies)}"
+        shutil.copytree(path.parent, folder, ignore=lambda *_: [f"{n}" for n in range(99)])
+        copies.append((step, folder / path.name))
+
+    store = SQLiteStore(path, 1.0, copy)
+    store.recover()
+    write(store, FIRST, SECOND)
+    store.close()
+
+    steps = [step for step, _ in copies]
+    assert steps == 2 * ["begin", "groups", "left", "written", "committed"]
+    found = [SQLiteStore(file, 1.0).recover() for _, file in copies]
+    assert [each.header for each in found] == [None] * 4 + [b"h1"] * 5 + [b"h2"]
+    assert found[4] == found[8] == AFTER_FIRST
+    assert found[9] == AFTER_SECOND
+
+
+def test_groups_to_forget_do_not_wait_for_a_commit(path: Path) -> None:
+    store = SQLiteStore(path, 0.01)
+    store.recover()
+    write(store, FIRST, SECOND)
+    store.forget(7)
+
+    def left() -> int:
+        with closing(connect(path)) as connection:
+            return int(connection.execute("SELECT count(*) FROM left").fetchone()[0])
+
+    until(lambda: left() == 0)
+    store.close()
+
+
+def test_a_full_disk_makes_nothing_durable_until_there_is_room(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The problem is shown and logged once; then the same commit becomes durable."""
+    large = Commit(1, b"h", [(1, bytes(300_000))], [], [], None, [])
+    store = SQLiteStore(path, 1.0)
+    store.recover()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with caplog.at_level(logging.INFO, "hopper.state"):
+            store.write(large)
+            store.wait()
+            until(lambda: store.problem != "")
+            assert not store.take_durable()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            until(store.take_durable)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert store.problem == ""
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+    store.close()
+    assert SQLiteStore(path, 1.0).recover().groups == large.groups
+
+
+def test_a_file_that_was_replaced_is_not_written_to(path: Path) -> None:
+    """What would be written to a deleted file is gone with the process."""
+    store = SQLiteStore(path, 1.0)
+    store.recover()
+    path.unlink()
+    create(path)
+    store.write(FIRST)
+    store.wait()
+
+    assert not store.take_durable()
+    assert "another file has taken its place" in store.problem
+    store.close()
+
+
+def test_a_file_that_is_cut_in_half_is_refused(path: Path) -> None:
+    store = SQLiteStore(path, 1.0)
+    store.recover()
+    rows = [(number, bytes(1000)) for number in range(1, 200)]
+    write(store, Commit(1, b"h", rows, [], [], None, []))
+    store.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(size // 2)
+
+    with pytest.raises(Unavailable, match=r"shard.sqlite: cannot be used: .*malformed.*--discard"):
+        SQLiteStore(path, 1.0).recover()
+
+
+def test_an_empty_file_is_not_a_new_shard(path: Path) -> None:
+    path.write_bytes(b"")
+
+    with pytest.raises(Unavailable, match="is empty: its content is lost; restore the folder"):
+        check(path)
+
+
+def test_another_format_is_refused(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(Unavailable, match="has format 99, and this version of Hopper reads"):
+        check(path)

@@ -1,0 +1,125 @@
+"""The `aggregate` step of a shard with state: it writes commits, and passes on what is durable."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.message import Outcomes
+from flows.audit.counters import Account
+from flows.groups.kept_shard import KeptShard
+from flows.groups.rules import Rules
+from flows.steps.keep import KeptAggregate
+from flows.summaries.functions.function import Function
+from flows.summaries.reducers import Tally
+from flows.values.columnar import Members
+from flows.values.group import Begin, Group
+from flows.values.stop import Stop
+from tests.flows.members import WITH_KEYS, member
+from tests.kept_state import MemoryState
+
+SHARD = "shard/0"
+MEMORY = 10_000
+
+
+class OneKeptStep:
+    """The step of one shard, on a state that becomes durable when the test says so."""
+
+    def __init__(self, state: MemoryState, **rules: Any) -> None:
+        tally = Tally({"n": Function("count")})
+        shard = KeptShard(Rules(**WITH_KEYS, **rules, tally=tally, hold=False), 1.0, "t0ken")
+        self.now, self.account, self.store = 10.3, Account(), state.shard(SHARD)
+        self.step = KeptAggregate(
+            shard, state, MEMORY, Stop(), self.account, clock=lambda: self.now
+        )
+        self.begun = self.step.on_batch([Begin(SHARD)])[0]
+
+    def take(self, *tags: int, key: str = '"a"') -> list[Any]:
+        members = [member(tag, key, message_id=f"m{tag}") for tag in tags]
+        return self.step.on_batch([Members(members)])[0]
+
+    def wakes_in(self) -> float:
+        """Seconds until the step is called next."""
+        at = self.step.notify_at()
+        assert at is not None
+        return (at - datetime.now(UTC)).total_seconds()
+
+    def durable(self) -> list[Any]:
+        """Make the commit durable, and return what leaves."""
+        self.store.sync()
+        return self.step.on_notify()[0]
+
+
+def test_nothing_leaves_before_its_commit_is_durable() -> None:
+    some = OneKeptStep(MemoryState(at_once=False), count=2)
+    assert some.begun == [Begin(SHARD)]
+    assert some.take(1, 2) == []
+    assert some.step.on_notify()[0] == []
+    assert some.wakes_in() < 0.01
+    assert some.account.counts == (2, 0, 0, 2, 0, 0)
+
+    [outcomes, group] = some.durable()
+
+    assert isinstance(outcomes, Outcomes)
+    assert isinstance(group, Group)
+    assert [*outcomes.kept] == [1, 2]
+    assert some.account.counts == (2, 2, 0, 0, 0, 0)
+
+
+def test_it_wakes_for_the_next_commit() -> None:
+    """And not otherwise, while no group is open."""
+    some = OneKeptStep(MemoryState(), time=60.0)
+    assert some.step.notify_at() is None
+    some.now = 10.8
+    some.take(1)
+
+    assert 0.1 < some.wakes_in() < 0.21
+    some.now = 11.0
+    some.step.on_notify()
+    assert some.step.on_notify()[0] != []
+    assert some.wakes_in() > 0.4
+
+
+def test_a_stop_makes_open_groups_durable() -> None:
+    """Also what has changed since the commit that is being written."""
+    state = MemoryState(at_once=False)
+    some = OneKeptStep(state, time=60.0, on_stop="keep")
+    some.take(1)
+    some.now = 11.0
+    some.step.on_notify()
+    some.take(2)
+
+    left = some.step.on_eof()[0]
+
+    assert [tag for one in left for tag in one.kept] == [1, 2]  # type: ignore[union-attr]
+    after = OneKeptStep(state, time=60.0)
+    assert after.begun == [Begin(SHARD)]
+    assert [group.count for group in after.step.shard.oldest(9)] == [2]
+
+
+def test_a_disk_that_refuses_the_last_commit_leaves_messages_to_the_broker() -> None:
+    some = OneKeptStep(MemoryState(at_once=False), time=60.0, on_stop="keep")
+    some.take(1)
+    some.store.sync = lambda: None  # type: ignore[method-assign]
+
+    assert some.step.on_eof()[0] == []
+    assert some.account.counts == (1, 0, 0, 1, 1, 0)
+
+
+def test_what_waits_for_the_sink_is_bounded_by_memory() -> None:
+    """Then nothing is committed, so that messages stay unacknowledged."""
+    some = OneKeptStep(MemoryState(), count=1)
+    tag = 0
+    while not some.step._is_full:
+        tag += 1
+        some.take(tag)
+        some.step.on_notify()
+    assert tag <= MEMORY / 1000
+    some.take(99)
+    assert some.step.on_notify()[0] == []
+    assert some.step.due_at is None
+
+    some.store.forget(1)
+
+    assert some.step.on_notify()[0] == []
+    assert [type(one) for one in some.step.on_notify()[0]] == [Outcomes, Group]

@@ -1,0 +1,97 @@
+"""A state in memory that outlives a simulated process; a test decides when a commit is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flows.state.commit import Commit, Recovered, Waiting
+
+
+class MemoryShard:
+    """One shard (see `flows.state.commit.ShardStore`)."""
+
+    def __init__(self, at_once: Callable[[], bool]) -> None:
+        """`at_once`: returns whether each commit is durable at once."""
+        self._at_once = at_once
+        self.header: bytes | None = None
+        self.groups: dict[int, bytes] = {}
+        self.left: dict[int, bytes] = {}
+        self.names: dict[int, bytes] = {}
+        self.written: Commit | None = None
+        """The commit that is not durable yet."""
+        self.to_forget: list[int] = []
+        self._told = False
+        self._waiting = Waiting()
+
+    def recover(self) -> Recovered:
+        self._waiting = Waiting()
+        self._waiting.left([*self.left.items()])
+        rows = (sorted(table.items()) for table in (self.groups, self.left, self.names))
+        return Recovered(self.header, *rows)
+
+    def write(self, commit: Commit) -> None:
+        assert self.written is None, "one commit at a time"
+        self.written = commit
+        self._waiting.left(commit.left)
+        if self._at_once():
+            self.sync()
+
+    def take_durable(self) -> bool:
+        told, self._told = self._told, False
+        return told
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting.bytes
+
+    def forget(self, number: int) -> None:
+        self._waiting.forget(number)
+        self.to_forget.append(number)
+
+    def wait(self) -> None:
+        self.sync()
+
+    def close(self) -> None:
+        self.sync()
+        self._forget()
+
+    def sync(self) -> None:
+        """Make the commit durable."""
+        commit, self.written = self.written, None
+        if commit is None:
+            return
+        self._forget()
+        self.groups |= dict(commit.groups)
+        for number in commit.gone:
+            del self.groups[number]
+        self.left |= dict(commit.left)
+        self.header = commit.header
+        if commit.names is not None:
+            self.names[commit.number] = commit.names
+        for number in commit.forgotten:
+            del self.names[number]
+        self._told = True
+
+    def _forget(self) -> None:
+        for number in self.to_forget:
+            del self.left[number]
+        self.to_forget = []
+
+    def crash(self, *, durable: bool) -> None:
+        """End the process; `durable`: the commit is durable, but the process does not know."""
+        if durable:
+            self.sync()
+        self.written, self.to_forget, self._told = None, [], False
+
+
+class MemoryState:
+    """The state of a job (see `flows.state.commit.State`)."""
+
+    def __init__(self, every: float = 1.0, *, at_once: bool = True) -> None:
+        self.every, self.token, self.at_once = every, "t0ken", at_once
+        self.shards: dict[str, MemoryShard] = {}
+
+    def shard(self, name: str) -> MemoryShard:
+        if name not in self.shards:
+            self.shards[name] = MemoryShard(lambda: self.at_once)
+        return self.shards[name]

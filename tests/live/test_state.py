@@ -1,0 +1,83 @@
+"""Groups in the state from end to end: restarts and `kill -9` change no sum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pika
+import pytest
+
+from connectors.errors import Unavailable
+from flows.state.inspect import inspect
+from tests.live.indices import Index
+from tests.live.job import JobProcess, spec_file
+from tests.live.queues import RabbitMQRig
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+def publish(rig: RabbitMQRig, numbers: Iterable[int], *, end: bool = False) -> None:
+    """Publish numbered messages of four keys, each with an id."""
+    for n in numbers:
+        rig.publish(
+            json.dumps({"key": n % 4, "n": n, "end": end}).encode(),
+            properties=pika.BasicProperties(message_id=f"m{n}", delivery_mode=2),
+        )
+
+
+def kept(path: Path) -> int:
+    """The number of messages that the state counts."""
+    try:
+        return sum(shard.messages for shard in inspect(path).shards)
+    except Unavailable:
+        return 0  # the job has not made it yet
+
+
+def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """Groups that are open for hours hold no message: each is acknowledged in a second."""
+    state = tmp_path / "state"
+    path = spec_file(
+        tmp_path,
+        rabbitmq=rig.url,
+        queue=rig.queue,
+        elasticsearch=events.url,
+        index=events.name,
+        window="{last: message.end, time: 12h}",
+        on_stop="keep",
+        aggregate="  by: key\n  reduce: {numbers: {list: n}, total: {sum: n}}\n"
+        f"state: {{path: {state}, commit: 200ms}}",
+    )
+    publish(rig, range(400))
+    with JobProcess(path) as job:
+        until(lambda: kept(state) == 400)
+        with JobProcess(path, name="second") as second:
+            assert second.process.wait(30) == 1
+            assert "another process has this folder" in second.log
+        job.kill()
+    publish(rig, range(400, 2400))
+    with JobProcess(path) as job:
+        until(lambda: kept(state) > 400)
+        job.kill()  # in the middle of the messages, and of commits
+    with JobProcess(path) as job:
+        until(lambda: kept(state) == 2400)
+        assert job.drain() == 0
+    assert events.count() == 0
+    assert rig.left() == 0
+
+    publish(rig, range(2400, 2404), end=True)
+    with JobProcess(path) as job:
+        until(lambda: events.count() == 4)
+        until(lambda: not kept(state))
+        assert job.drain() == 0
+
+    found = {d["_source"]["key"]: d["_source"] for d in events.documents()}
+    for key in range(4):
+        numbers = range(key, 2404, 4)
+        assert sorted(found[key]["numbers"]) == list(numbers)
+        assert found[key]["total"] == sum(numbers)
+        assert found[key]["completed_by"] == "last"
+    assert (rig.left(), rig.parked()) == (0, [])
+    assert not any(shard.waiting for shard in inspect(state).shards)

@@ -1,0 +1,121 @@
+"""A world whose state outlives the process: a crash may come before, in or after a commit."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import Any
+
+from connectors.message import Properties
+from flows.simulation.simulation import Simulation
+from flows.spec import Pipeline
+from flows.state.rows import decoded, decoded_group
+from tests.kept_state import MemoryState
+from tests.simulation.world import SimulatedWorld, fields
+
+_worlds = itertools.count()
+
+
+class KeptWorld(SimulatedWorld):
+    """Groups by key, in windows of any kind; each message has a name."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.simulation.now = 1000.0
+
+    def _simulation(self) -> Simulation:
+        self.state = MemoryState(self.random.choice([0.2, 1.0]), at_once=False)
+        return Simulation(self.spec, state=self.state)
+
+    def _spec(self, name: str) -> Pipeline:
+        chance, self.reduced, self.on_stop, self.count = self.random, True, "keep", 0
+        tumbling: dict[str, Any] = {"every": "2s"}
+        if chance.random() < 0.5:
+            tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
+        windows: list[dict[str, Any]] = [
+            {"count": chance.choice([1, 3, 10]), "time": chance.choice(["500ms", "2s"])},
+            {"until": "group.sum('n') > 1000", "idle": "1s"},
+            {"last": "message.n % 7 == 0", "first": "message.n % 11 == 0", "time": "1m"},
+            {"tumbling": tumbling},
+        ]
+        name = f"kept-{next(_worlds)}"
+        source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([7, 20, 100])}
+        return Pipeline.model_validate(
+            {
+                "version": 1,
+                "name": name,
+                "source": {"memory": {"name": name, "format": "json", **source}},
+                "aggregate": {
+                    "by": "key",
+                    "window": chance.choice(windows),
+                    "reduce": {"numbers": {"list": "n"}, "is": {"distinct": "is"}},
+                },
+                "sink": {"memory": {"name": name}},
+                "state": {"path": "in memory"},
+            }
+        )
+
+    def publish(self) -> None:
+        for _ in range(self.random.randint(1, 20)):
+            self.published += 1
+            late = self.random.choice([0, 0, 0, 0, self.random.random() * 10])
+            body = b'{"n":%d,"key":%d,"at":%f,"is":"%s"}' % (
+                *(self.published, self.random.randint(1, 4), self.simulation.now - late),
+                b"poison" if self.random.random() < 0.02 else b"fine",
+            )
+            self.queue.publish(body, properties=Properties(message_id=str(self.published)))
+
+    def make_durable(self) -> None:
+        """The disk has the commit of a shard."""
+        self.state.shard(self.random.choice(self.steps.shards)).sync()
+
+    def move(self) -> None:
+        if self.random.random() < 0.2:
+            self.make_durable()
+        elif self.random.random() < 0.01:
+            self.crash()
+        else:
+            super().move()
+
+    def _before_restart(self) -> None:
+        for shard in self.state.shards.values():
+            shard.crash(durable=self.random.random() < 0.5)
+
+    def flush(self) -> None:
+        """The next process takes what is left, and completes all groups."""
+        self.state.at_once = True
+        self.simulation.restart()
+        while self.queue.waiting or self.queue.unacknowledged:
+            self.simulation.pass_to(self.simulation.now + 1)
+        self.simulation.complete()
+        self.simulation.pass_to(self.simulation.now + 1)
+
+    def check(self) -> None:
+        counted, parked = Counter(self.numbers()), self.parked_numbers()
+        assert set(counted.values()) <= {1}, "counted twice"
+        # A crash before the state forgets a summary dead-letters it again.
+        assert self.crashes or len(parked) == len(set(parked)), "parked twice"
+        assert counted.keys().isdisjoint(parked), "counted, and parked too"
+        gone = {fields(body)["n"] for body in self.queue.acknowledged}
+        durable = counted.keys() | set(parked) | self.kept_numbers()
+        assert gone <= durable, "acknowledged before it was durable"
+        self.check_accounts()
+
+    def parked_numbers(self) -> list[int]:
+        """Numbers of parked messages, and of the members of parked summaries."""
+        bodies = [fields(rejected.message.body) for rejected in self.queue.parked]
+        return [n for body in bodies for n in body.get("numbers", [body.get("n")])]
+
+    def kept_numbers(self) -> set[int]:
+        """The numbers that the durable state counts."""
+        tally = self.simulation.job.rules.tally
+        assert tally is not None
+        kept: set[int] = set()
+        for shard in self.state.shards.values():
+            for row in shard.groups.values():
+                kept.update(tally.results([decoded(row)[2]])["numbers"])
+            for row_of_left in shard.left.items():
+                summary = decoded_group(row_of_left).summary
+                assert summary is not None
+                kept.update(summary.values["numbers"])
+        return kept
