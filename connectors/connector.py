@@ -35,6 +35,9 @@ class Load(NamedTuple):
     """The broker delivers nothing until a message is settled, so silence does not mean idleness."""
     may_grow: bool = False
     """`grow` will raise the prefetch."""
+    is_used_up: bool = False
+    """The last messages that arrived left nothing of the prefetch. Acknowledgements since then have
+    not brought others yet."""
     bytes: int = 0
     """Bytes of memory that the messages without an outcome take."""
     memory: int = 0
@@ -77,8 +80,11 @@ class Consumer(Protocol):
         Any thread may call it, for each batch: it does not wait.
         """
 
-    def grow(self) -> None:
-        """Raise the prefetch of a full consumer as soon as possible, if `load.may_grow`."""
+    def grow(self, waited: float) -> None:
+        """Raise the prefetch of a consumer that has used it up, if it may, as soon as that helps.
+
+        `waited`: for how many seconds dataflow and sink have waited since the last call.
+        """
 
     def pause(self) -> None:
         """Stop consuming until `resume`; `take` still hands over what has arrived."""

@@ -5,8 +5,9 @@ not bytes, and neither the size of messages nor the speed of the sink is known b
 
 Rule 1: the prefetch begins with `FIRST_PREFETCH`. A number in the spec is the first prefetch, and
         the largest one.
-Rule 2: it doubles when the consumer was full for `STALLED_SHARE` of the time while dataflow and
-        sink waited for messages.
+Rule 2: it doubles when its prefetch was used up for `STALLED_SHARE` of the time while dataflow and
+        sink waited for messages. It is used up until messages arrive and leave some of it: a broker
+        needs time for acknowledgements, and then it may deliver just as many messages.
 Rule 3: a new consumer gets no more messages than memory has room for beside the held ones, by
         their mean size. Room for fewer messages than the prefetch is used after `STUCK_AFTER`
         only: a smaller prefetch stays when the held messages have left.
@@ -30,9 +31,9 @@ MESSAGE_OVERHEAD = 600
 a group and in a request."""
 FREE_SHARE = 1 / 8
 """Share of the memory: the mean size of the next messages may be that much larger."""
-STALLED_SHARE, MIN_STALLED = 0.15, 0.01
+STALLED_SHARE, MIN_STALLED = 0.15, 0.025
 """Share of the time, and seconds: a larger prefetch then gains more than replacing the consumer
-costs, which is three round trips to the broker."""
+costs, which is three round trips to the broker. Some polls of a consumer take as long."""
 PERIOD = 0.25
 """Seconds after which the share of the time is measured anew."""
 STUCK_AFTER = 1.0
@@ -59,22 +60,34 @@ class AdaptivePrefetch:
         """The prefetch that the consumer should have."""
         self._message_bytes = 0.0  # mean of the messages that were held at last
         self._measured_from = self._stalled = 0.0  # the period, and seconds of it
-        self._stalled_from: float | None = None
+        self._left_at = 0.0  # when the last message arrived that left some of the prefetch
+        self._stuck_from: float | None = None
+        self._is_due = False  # it is to grow, as soon as the consumer is full
 
     @property
     def memory(self) -> int:
         """Bytes that the messages of the consumer may take."""
         return self._memory()
 
-    def arrived(self, held: Held, now: float) -> None:
-        """Note that messages have arrived; `held` counts them too."""
+    def arrived(self, held: Held, now: float, *, used_up: bool = False) -> None:
+        """Note that messages have arrived; `held` counts them too.
+
+        `used_up`: they leave nothing of the prefetch.
+        """
         if held.messages:
             self._message_bytes = held.bytes / held.messages
-        if self._stalled_from is not None:
-            self._stalled += now - self._stalled_from
-            self._stalled_from = None
+        if not used_up:
+            self._left_at, self._stuck_from = now, None
         if now - self._measured_from >= PERIOD:
+            self._is_due = self._has_stalled(now)
             self._measured_from, self._stalled = now, 0.0
+
+    def waited(self, seconds: float, now: float) -> None:
+        """Note that dataflow and sink have waited while the prefetch was used up, until now."""
+        began = max(now - seconds, self._left_at)
+        self._stalled += max(0.0, now - began)
+        if self._stuck_from is None:
+            self._stuck_from = began
 
     def of_next(self, held: Held, waited: float) -> int:
         """Return the prefetch of a consumer that subscribes now; 0: let it wait for room. Rule 3.
@@ -95,15 +108,13 @@ class AdaptivePrefetch:
 
         To be called while the consumer is full, and dataflow and sink wait. Rules 2 and 3.
         """
-        if self._stalled_from is None:
-            self._stalled_from = now
-        more, lasts = self.step(prefetch, held), now - self._stalled_from
-        stalled = self._stalled + lasts
-        share = STALLED_SHARE * (now - self._measured_from)
-        is_due = lasts >= STUCK_AFTER or (more >= prefetch and stalled >= max(share, MIN_STALLED))
-        if not more or not is_due:
+        more = self.step(prefetch, held)
+        is_stuck = self._stuck_from is not None and now - self._stuck_from >= STUCK_AFTER
+        is_due = more >= prefetch and (self._is_due or self._has_stalled(now))
+        if not more or not (is_due or is_stuck):
             return 0
-        self._measured_from, self._stalled, self._stalled_from = now, 0.0, None
+        self._measured_from, self._stalled, self._stuck_from = now, 0.0, None
+        self._is_due = False
         self.wanted = more
         return more
 
@@ -119,6 +130,10 @@ class AdaptivePrefetch:
         if not held.messages:
             return True
         return held.bytes < self.memory * (1 if reads else 1 - FREE_SHARE)
+
+    def _has_stalled(self, now: float) -> bool:
+        share = STALLED_SHARE * (now - self._measured_from)
+        return self._stalled >= max(share, MIN_STALLED)
 
     def _room(self, held: Held) -> int:
         free = self.memory * (1 - FREE_SHARE) - held.bytes

@@ -177,7 +177,7 @@ class MemoryConsumer:
         """See `Consumer`."""
         return self._current.is_stale(origin)
 
-    def grow(self) -> None:
+    def grow(self, waited: float) -> None:
         """See `Consumer`."""
         with self._queue.lock:
             if self.load.is_full:
@@ -227,6 +227,7 @@ class MemoryConsumer:
             may_read = self._adaptive.may_read(held, reads=True)
             return Load(
                 *(held.messages, prefetch, held.messages >= prefetch or not may_read),
+                is_used_up=may_read and held.messages >= prefetch,
                 may_grow=may_read and self._adaptive.step(prefetch, held) > 0,
                 bytes=held.bytes,
                 memory=self._adaptive.memory,

@@ -114,10 +114,10 @@ class RabbitMQConsumer:
         """See `Consumer`."""
         return self._current.is_stale(origin)
 
-    def grow(self) -> None:
+    def grow(self, waited: float) -> None:
         """See `Consumer`."""
         if (session := self._session) is not None:
-            self._loop.add_callback_threadsafe(session.grow)
+            self._loop.add_callback_threadsafe(lambda: session.grow(waited))
 
     def pause(self) -> None:
         """See `Consumer`."""

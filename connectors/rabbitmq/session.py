@@ -100,6 +100,7 @@ class Session:
         subscription, is_full = self._subscription, self._memory_limit.is_reached
         return Load(
             *(self.open, subscription.prefetch, is_full or subscription.is_full),
+            is_used_up=not is_full and subscription.is_used_up,
             may_grow=not is_full and subscription.may_grow,
             bytes=self._settlement.held.bytes,
             memory=self._adaptive.memory,
@@ -143,10 +144,10 @@ class Session:
             self._settlement.update()
             self._stop_at_reject_limit()
 
-    def grow(self) -> None:
-        """Raise the prefetch, if it is time: dataflow and sink wait for messages."""
+    def grow(self, waited: float) -> None:
+        """Raise the prefetch, if it is time: dataflow and sink have waited for messages."""
         before = self._subscription.prefetch
-        if more := self._subscription.grow(time.monotonic()):
+        if more := self._subscription.grow(time.monotonic(), waited):
             LOG.info(
                 "%s: dataflow and sink wait for messages while the prefetch of %d is used up: from "
                 "now on it is %d",

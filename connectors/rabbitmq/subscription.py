@@ -60,6 +60,7 @@ class Subscription:
         self._wanted_since: float | None = None  # when another prefetch was first wanted
         self._wanted = 0  # the prefetch that was last wanted, and what memory had room for
         self._prefetch = 0
+        self._used_up, self._arrived_at = False, 0.0  # by the last messages, and when these arrived
         self._waits_since: float | None = None  # the next consumer, for room in memory
         self._tag = ""  # empty while there is no consumer, or while it is being replaced
         self._paused = False
@@ -85,6 +86,11 @@ class Subscription:
         return not self._tag or self._held_from(self._first_tag) >= self._prefetch
 
     @property
+    def is_used_up(self) -> bool:
+        """It is full, or was so when the last messages arrived, a short time ago."""
+        return self._is_used_up(time.monotonic())
+
+    @property
     def paused(self) -> bool:
         """The broker has confirmed the pause: nothing more arrives until `resume`."""
         return self._rests
@@ -97,15 +103,18 @@ class Subscription:
         can_change = self._spec.can_change_prefetch
         return can_change and self._adaptive.step(self._prefetch, self._held()) > 0
 
-    def grow(self, now: float) -> int:
+    def grow(self, now: float, waited: float) -> int:
         """Raise the prefetch, if it is time; return by how many messages.
 
-        To be called while dataflow and sink wait for messages; only a full consumer grows.
+        To be called when dataflow and sink have waited for messages, with the seconds; only a full
+        consumer grows. Rule 2.
         """
         can_change = self._tag and self._slow_start.over and self._spec.can_change_prefetch
-        if not (can_change and self.is_full):
+        if not (can_change and self._is_used_up(now)):
             return 0
-        if more := self._adaptive.grow(self._prefetch, self._held(), now):
+        self._adaptive.waited(waited, now)
+        more = self._adaptive.grow(self._prefetch, self._held(), now) if self.is_full else 0
+        if more:
             self._change(more)
         return more
 
@@ -132,6 +141,9 @@ class Subscription:
         if self._rests:
             self._replace()
 
+    def _is_used_up(self, now: float) -> bool:
+        return self.is_full or (self._used_up and now - self._arrived_at < QUIET_AFTER)
+
     def _change(self, prefetch: int) -> None:
         self._slow_start.allow(prefetch)
         self._wanted, self._wanted_since = prefetch, None
@@ -142,7 +154,8 @@ class Subscription:
         self._last_tag = messages[-1].tag
         if self._spec.is_stream and (offset := offset_of(messages[-1])) is not None:
             self._arguments[OFFSET] = offset + 1  # Rule 4
-        self._adaptive.arrived(self._held(), now)
+        self._used_up, self._arrived_at = self.is_full, now
+        self._adaptive.arrived(self._held(), now, used_up=self._used_up)
         if not self._slow_start.over:
             self._slow_start.arrived(messages, now)
             self._consume(now)

@@ -11,8 +11,9 @@ Rule 1: A consumer is backpressured while it has no connection, while the job is
         can be late from there.
 Rule 2: It is blocked once it has been nearly full for a while, and hardly any message was settled
         meanwhile. The cause is what most of its messages wait for, or a silent sink.
-Rule 3: It is starved while the dataflow has no messages and the sink has no backlog: then it may
-        hold more, as far as the memory or the number in the spec allows.
+Rule 3: It is starved while its prefetch is used up, the dataflow has hardly any messages and the
+        sink has no backlog: then it may hold more, as far as the memory or the number in the spec
+        allows.
 Rule 4: If open groups block it then, they wait for room; if only further messages could complete
         these groups, the consumer is stuck.
 """
@@ -151,8 +152,8 @@ class Backpressure:
         return self._by_event and (load.is_full or paused or is_away)
 
     def is_starved(self, account: ConsumerAccount, load: Load, now: float) -> bool:
-        """Return whether a consumer without messages needs a larger prefetch. Rule 3."""
-        if not (load.is_full and load.may_grow) or self._sink_state().has_backlog:
+        """Return whether a consumer with hardly any messages needs a larger prefetch. Rule 3."""
+        if not (load.is_used_up and load.may_grow) or self._sink_state().has_backlog:
             return False
         return not self._is_sink_silent(now) and account.to_dead_letter <= load.held / 2
 

@@ -104,7 +104,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         self._account.take(events)
         if (
             self._announced is None
-            and self._is_backpressured(starved=not messages)
+            and self._is_backpressured(starved=messages < MUCH)
             and not messages
         ):
             events.append(Backpressured(self._name))
@@ -125,7 +125,8 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
     def _is_backpressured(self, *, starved: bool) -> bool:
         """Return whether back-pressure silences the consumer; `False` between two checks.
 
-        `starved`: no message has arrived, so the consumer may need a larger prefetch.
+        `starved`: hardly any messages have arrived since the last poll, so the consumer may need a
+        larger prefetch.
         """
         backpressure, now = self._backpressure, self._clock()
         if backpressure is None:
@@ -135,7 +136,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             return False
         load = self._consumer.load
         if starved and backpressure.is_starved(self._account, load, now):
-            self._consumer.grow()
+            self._consumer.grow(self._sleep)
         if not due:
             return False
         self._checked_at = now

@@ -27,6 +27,7 @@ def of(messages: int, size: int = 1000) -> Held:
 def starve(prefetch: AdaptivePrefetch, number: int, held: Held, now: float) -> int:
     prefetch.arrived(held, now)
     assert prefetch.grow(number, held, now) == 0
+    prefetch.waited(ENOUGH, now + ENOUGH)
     return prefetch.grow(number, held, now + ENOUGH)
 
 
@@ -46,7 +47,9 @@ def test_short_waits_add_up_to_a_share_of_the_time() -> None:
     for number in range(100):
         now = 0.010 * number
         found.arrived(held, now)
-        if found.grow(1000, held, now + 0.005) or found.grow(1000, held, now + 0.008):
+        found.waited(0.005, now + 0.005)
+        found.waited(0.003, now + 0.008)
+        if found.grow(1000, held, now + 0.008):
             break
 
     assert 2 <= number <= 5
@@ -59,13 +62,54 @@ def test_a_consumer_that_waits_seldom_does_not_grow() -> None:
         now = 0.1 * number
         found.arrived(held, now)
         assert found.grow(1000, held, now + 0.085) == 0
+        found.waited(0.009, now + 0.094)
         assert found.grow(1000, held, now + 0.094) == 0
+
+
+def test_a_consumer_grows_while_each_acknowledgement_lets_in_a_message() -> None:
+    """It receives messages all the time, and yet it is full."""
+    found, held = adaptive(), of(1000)
+    for number in range(100):
+        now = 0.010 * number
+        found.arrived(held, now - 0.001, used_up=True)
+        found.waited(0.008, now)
+        if more := found.grow(1000, held, now):
+            break
+
+    assert more == 2000
+    assert number <= 5
+
+
+def test_a_consumer_grows_although_the_broker_is_slow_only_between_bursts() -> None:
+    """It is full for a moment; then the broker needs most of the time for acknowledgements."""
+    found, held = adaptive(), of(1000)
+    for number in range(10):
+        now = 0.5 * number
+        found.arrived(of(500), now)
+        found.arrived(held, now + 0.1, used_up=True)
+        if more := found.grow(1000, held, now + 0.11):
+            break
+        for tick in range(1, 20):
+            found.waited(0.020, now + 0.1 + 0.020 * tick)
+
+    assert more == 2000
+    assert number == 1
+
+
+def test_time_does_not_count_after_an_arrival_that_leaves_some_of_the_prefetch() -> None:
+    found, held = adaptive(), of(1000)
+    for number in range(300):
+        now = 0.010 * number
+        found.arrived(held, now - 0.001)
+        found.waited(0.010, now)
+        assert found.grow(1000, held, now) == 0
 
 
 def test_a_stuck_consumer_grows_even_if_less_than_double_fits() -> None:
     """The open groups hold all other messages, and only more messages complete them."""
     found, held = adaptive(), of(24_000, 1400)
     found.arrived(held, 0.0)
+    found.waited(0.0, 0.0)
     assert found.grow(24_000, held, 0.0) == 0
     assert found.grow(24_000, held, 0.9 * STUCK_AFTER) == 0
 

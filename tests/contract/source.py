@@ -418,7 +418,7 @@ class SourceContract:
         messages = receiver.wait_for(10)
         until(lambda: receiver.consumer.load[:4] == Load(10, 10, is_full=True, may_grow=False)[:4])
 
-        receiver.consumer.grow()
+        receiver.consumer.grow(1.0)
         receiver.store(messages[:5])
         receiver.wait_for(15)
         until(lambda: rig.left() == 15)
@@ -443,7 +443,7 @@ class SourceContract:
         assert len(receiver.messages()) == receiver.consumer.load.prefetch < 1100
 
         def grown() -> bool:
-            receiver.consumer.grow()
+            receiver.consumer.grow(1.0)
             receiver.take()
             return len(receiver.messages()) == 4100
 

@@ -90,9 +90,9 @@ class FullQueue:
 
     def starve(self, seconds: float) -> None:
         """Dataflow and sink have nothing to do, so the prefetch may grow."""
-        for _ in range(2):
+        for waited in (0.0, seconds):
             before = self.held
-            if not self.limit.is_reached and (more := self.subscription.grow(self.now)):
+            if not self.limit.is_reached and (more := self.subscription.grow(self.now, waited)):
                 assert before.bytes + more * before.bytes / before.messages <= self._adaptive.memory
                 assert before.messages + more <= MAX_MESSAGES
             self.now += seconds

@@ -50,8 +50,8 @@ class SubscriptionRig:
 
     def grow(self) -> int:
         """Dataflow and sink have waited for a long time."""
-        self.subscription.grow(now=1.0)
-        return self.subscription.grow(now=3.0)
+        self.subscription.grow(now=1.0, waited=0.0)
+        return self.subscription.grow(now=3.0, waited=2.0)
 
     def sent(self) -> list[Any]:
         """The methods that were sent to the broker since the last call."""
@@ -228,6 +228,19 @@ def test_a_full_consumer_that_may_grow_is_replaced_by_a_larger_one() -> None:
     assert not rig.subscription.is_full
     rig.full(12_000)
     assert rig.subscription.is_full
+
+
+def test_the_time_counts_in_which_the_broker_delivers_nothing_after_acknowledgements() -> None:
+    """The consumer is replaced only when it is full again."""
+    rig = started()
+    rig.full(4000)
+    rig.last_tag = 2000
+    assert not rig.subscription.is_full
+    assert rig.subscription.grow(now=0.9, waited=0.4) == 0
+    assert rig.sent() == []
+
+    rig.last_tag = 4000
+    assert rig.subscription.grow(now=0.9, waited=0.0) == 8000
 
 
 def test_a_check_does_not_undo_growth() -> None:
