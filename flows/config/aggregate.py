@@ -103,7 +103,7 @@ class DistinctSpec(_WithFor):
     stored. If the first is rejected, the second is written by itself, or with `reduce` rejected
     too. A message without a value, or with null, is distinct from all others."""
     max_values: Annotated[int, Field(ge=1)] = 1_000_000
-    """The largest number of values to remember, in all processes together; each takes about 400
+    """The largest number of values to remember, in all processes together; each takes about 300
     bytes. If there are more, the oldest is forgotten; the log and
     `hopper_distinct_forgotten_total` say so."""
 
