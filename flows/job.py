@@ -5,6 +5,7 @@ Each module makes its own part; `Job` connects them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from connectors.connector import Sink, Source
@@ -27,6 +28,7 @@ from flows.steps.keep import KeptAggregate
 from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
 from flows.steps.write import Write
+from flows.tap.points import Taps
 from flows.values.stop import Stop
 
 
@@ -54,6 +56,7 @@ class Job:
         self.accounts = accounts or Accounts()
         self._clock, self._idle, self._state = clock, idle, state
         self.oldest_groups = OldestGroups()
+        self.taps = Taps(source, spec.sink.index, clock or time.time)
         self._values = values = MemberValues(aggregate)
         keyed = shards_of_keys(aggregate, consumers)
         self._memory = spec.source.chosen.memory // max(1, len(keyed))
@@ -82,16 +85,19 @@ class Job:
     def correlate(self) -> Correlate:
         """The `correlate` step."""
         begins = self._state is not None
-        return correlate(self.readers, self.router, self.accounts, self._clock, begins=begins)
+        return correlate(
+            *(self.readers, self.router, self.accounts, self.taps.read, self._clock),
+            begins=begins,
+        )
 
     def aggregate(self, _resumed: None = None) -> Aggregate:
         """The `aggregate` step, for one shard."""
         account, view = self.accounts.of_groups(), self.oldest_groups.of_shard()
-        state, stop, clock = self._state, self.stop, self._clock
+        state, stop, clock, tap = self._state, self.stop, self._clock, self.taps.aggregate
         if state is None:
-            return Aggregate(make_shard(self.rules), stop, account, clock, view)
+            return Aggregate(make_shard(self.rules), stop, account, clock, view, tap)
         kept = KeptShard(self.rules, state.every, state.token)
-        return KeptAggregate(kept, state, self._memory, stop, account, clock, view)
+        return KeptAggregate(kept, state, self._memory, stop, account, clock, view, tap)
 
     def write(self, _resumed: None = None) -> Write:
         """The `write` step, for one shard."""
@@ -101,8 +107,10 @@ class Job:
             reduces=self.rules.reduced,
             state=self._state,
             park=self.source.park,
+            tap=self.taps.write,
         )
 
     def acknowledge(self) -> Acknowledge:
         """The `acknowledge` step."""
-        return Acknowledge(self.source, self.readers, self.stop, self.accounts)
+        tap = self.taps.dead_letter
+        return Acknowledge(self.source, self.readers, self.stop, self.accounts, tap)

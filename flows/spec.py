@@ -74,6 +74,11 @@ class SinkSpec(OneOf):
         assert chosen
         return chosen
 
+    @property
+    def index(self) -> str | None:
+        """The index, or its template; `None`: the sink has none."""
+        return self.elasticsearch.index if self.elasticsearch else None
+
 
 class DeadLetterSpec(OneOf):
     """Where messages that cannot be stored are parked, with their reasons."""
@@ -119,7 +124,7 @@ class Metrics(Spec):
     from pages in a browser."""
     token: SecretStr | None = None
     """Lets other machines pause and resume the job, by `hopper pause --url`; this machine may do so
-    without it."""
+    without it. `hopper tap`, which shows what messages contain, needs it on every machine."""
     show_bodies: bool = False
     """Shows the beginnings of the bodies of the latest dead letters, at `/status` and on the page
     at `/`: each reader of the port sees them."""

@@ -34,6 +34,7 @@ ONLY_IN = {
     ),
     "msgspec": ("flows/", "connectors/"),
     "click": ("flows/cli/",),
+    "rich": ("flows/cli/top.py", "flows/cli/watching/screen.py"),
 }
 """The modules that may import a package, by the beginning of their paths."""
 

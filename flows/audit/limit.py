@@ -11,12 +11,13 @@ Rule 4: a process that keeps a core busy is limited by its CPU: its steps share 
 Rule 5: a sink at its limit with documents that wait is the limit.
 Rule 6: a full consumer is limited by its memory, if that is nearly used up, else by its prefetch.
 Rule 7: without a waiting message nothing limits the job; else the broker delivers no faster.
+Rule 8: of several processes, the one with the first of these answers limits the job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, get_args
 
 from connectors.connector import Load
 from connectors.message import SinkPace, SinkState
@@ -29,6 +30,7 @@ BUSY = 0.9
 Cause = Literal[
     "drain", "pause", "reject_limit", "sink", "cpu", "memory", "prefetch", "broker", "nothing"
 ]
+"""In the order of the rules, the worst first."""
 
 
 class Situation(NamedTuple):
@@ -65,6 +67,11 @@ class Limit(NamedTuple):
 def limit(now: Situation) -> Limit:
     """Decide what limits the job."""
     return _stopped(now) or _sink_or_cpu(now) or _full(now) or _flowing(now)
+
+
+def most_limiting(causes: Iterable[Cause]) -> Cause:
+    """Return what limits a job of several processes, of which each has a cause. Rule 8."""
+    return min(causes, key=get_args(Cause).index)
 
 
 def _stopped(now: Situation) -> Limit | None:

@@ -18,7 +18,7 @@ from flows.cli.output import error
 
 COMMANDS = (
     *("check", "dead-letters", "graph", "pause", "plan", "resume"),
-    *("run", "schema", "setup", "state", "test", "try", "version"),
+    *("run", "schema", "setup", "state", "tap", "test", "top", "try", "version"),
 )
 """The names of the commands; each has a module of that name, with `_` for `-`, except `try`."""
 MODULES = {"try": "try_sample"}  # `try` is a keyword of Python

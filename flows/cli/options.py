@@ -25,6 +25,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 as_json: Callable[[F], F] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON; `hopper schema` prints its schema."
 )
+as_json_lines: Callable[[F], F] = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, one object on each line; `hopper schema` prints its schema.",
+)
 env: Callable[[F], F] = click.option(
     "--env",
     "environment",
@@ -32,6 +38,11 @@ env: Callable[[F], F] = click.option(
     callback=lambda _ctx, _param, value: _environment(value),
     help="Read variables from a file of KEY=VALUE lines; they override the environment.",
 )
+
+
+def urls(help_text: str) -> Callable[[F], F]:
+    """Return the option `--url`, which may be given several times."""
+    return click.option("--url", "urls", multiple=True, metavar="URL", help=help_text)
 
 
 def name_of(file: str) -> str:

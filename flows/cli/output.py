@@ -39,6 +39,11 @@ def print_json(result: Any) -> None:
     click.echo(encoded.decode())
 
 
+def print_json_line(result: Any) -> None:
+    """Print one of several results, as JSON on a line of its own, at once."""
+    click.echo(msgspec.json.encode(result).decode())
+
+
 def printable(text: str) -> str:
     """Escape control characters, so that the text of a message cannot control the terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)

@@ -11,12 +11,9 @@ import msgspec
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.output import plural, print_json, print_text
+from flows.cli.processes import TOKEN, processes
 from flows.cli.processes import command as carry_out
-from flows.cli.processes import processes
 from flows.spec import chosen_path
-
-TOKEN = ("metrics", "token")
-"""Place of the token in the file."""
 
 
 class Changed(msgspec.Struct):
@@ -60,13 +57,7 @@ def make_command(name: str, help_text: str, *, paused: bool) -> click.Command:
             },
         ),
         click.argument("file", required=False),
-        click.option(
-            "--url",
-            "urls",
-            multiple=True,
-            metavar="URL",
-            help="A process on another machine, with metrics.token of the file; several: all.",
-        ),
+        options.urls("A process on another machine, with metrics.token of the file; several: all."),
         options.env,
         options.as_json,
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from http.client import HTTPException
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 import msgspec
@@ -14,8 +15,12 @@ import msgspec
 from connectors.errors import Unavailable
 from flows.spec import PORTS, Pipeline
 
+TOKEN = ("metrics", "token")
+"""Place in the file of the token that a process may ask for."""
 SECONDS = 2.0
 """How long a process may take to answer."""
+MAX_SILENT_SECONDS = 5.0
+"""How long a stream may be silent: a process sends something each second."""
 
 
 class Process(msgspec.Struct):
@@ -57,17 +62,44 @@ def command(process: Process, path: str, token: str | None) -> None:
     Raises:
         Unavailable: it refuses, or does not answer.
     """
+    with _open(process.url + path, token, data=b""):
+        return
+
+
+def events(url: str, token: str | None = None) -> Iterator[bytes]:
+    """Yield the data of server-sent events, and wait between them, until the process ends them.
+
+    Raises:
+        Unavailable: it refuses, or does not answer any more.
+    """
+    with _open(url, token, seconds=MAX_SILENT_SECONDS) as answer:
+        for line in answer:
+            if line.startswith(_DATA):
+                yield line.removeprefix(_DATA)
+
+
+_DATA = b"data: "
+
+
+@contextmanager
+def _open(
+    url: str, token: str | None, *, data: bytes | None = None, seconds: float = SECONDS
+) -> Iterator[HTTPResponse]:
+    """Send a request; errors while the answer is read are those of `Unavailable` too."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    request = urllib.request.Request(process.url + path, data=b"", headers=headers)
+    request = urllib.request.Request(url, data=data, headers=headers)
+    place = f"{request.type}://{request.host}"
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS):
-            return
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
+            yield answer
     except urllib.error.HTTPError as error:
         with error:
             reason = error.read().decode(errors="replace").strip()
-        raise Unavailable(f"{process.url} refuses: {reason}") from None
-    except OSError as error:
-        raise Unavailable(f"{process.url} does not answer: {error}") from None
+        raise Unavailable(f"{place} refuses: {reason}") from None
+    except (OSError, HTTPException) as error:
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        known = cause.strerror if isinstance(cause, OSError) else None
+        raise Unavailable(f"{place} does not answer: {known or cause}") from None
 
 
 def _at(url: str, job: str) -> Process:

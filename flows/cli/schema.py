@@ -24,7 +24,9 @@ def of_results() -> dict[str, Any]:
         version,
     )
     from flows.cli.letters import discard, list_kinds, replay, show  # noqa: PLC0415
+    from flows.cli.watching import job_now  # noqa: PLC0415
     from flows.state import inspect  # noqa: PLC0415
+    from flows.tap import samples  # noqa: PLC0415
     from flows.testing import results  # noqa: PLC0415
 
     return {
@@ -39,7 +41,9 @@ def of_results() -> dict[str, Any]:
         "resume": pausing.Changed,
         "setup": setup.SetUp,
         "state": inspect.FolderContent,
+        "tap": samples.Sample,
         "test": results.Tested,
+        "top": job_now.JobNow,
         "try": try_sample.Tried,
         "version": version.Versions,
     }

@@ -123,6 +123,11 @@ class Submissions:
         self._open[group.number] = submission
         self._claims.sent(group)
 
+    def submitted(self, number: int) -> tuple[Group, Documents] | None:
+        """Return a group that the sink has, with its documents; `None`: it is withdrawn."""
+        found = self._open.get(number)
+        return None if found is None else (found.group, found.documents)
+
     def refuse(self, group: Group, unwritten: Unwritten) -> tuple[list[Outcomes], list[Group]]:
         """Reject all members of a group that the sink never gets; the result is as of `answer`."""
         if group.is_early:

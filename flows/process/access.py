@@ -6,6 +6,8 @@ Rule 1: a request for a foreign host is refused. Else a page on the Internet cou
         through the browser of a person who can reach this port (DNS rebinding).
 Rule 2: a request that changes something comes from this machine, or has the token of the spec.
 Rule 3: it does not come from a page of another site in a browser: browsers name that in `Origin`.
+Rule 4: a request for what messages contain has the token of the spec, also from this machine: all
+        its users reach the port.
 """
 
 from __future__ import annotations
@@ -43,11 +45,27 @@ def refusal_of_change(
     """
     if origin is not None and urlsplit(origin).netloc != host:
         return f"a page of {origin!r} must not change anything here"
-    given = (authorization or "").removeprefix("Bearer ").encode()
-    if token is not None and hmac.compare_digest(given, token.encode()):
+    if _has_token(authorization, token):
         return None
     if ip_address(peer).is_loopback:
         return None
     if token is None:
         return "only this machine may change something, since the spec has no metrics.token"
     return "only this machine, or a request with metrics.token, may change something"
+
+
+def refusal_of_contents(*, authorization: str | None, token: str | None) -> str | None:
+    """Return why a request must not read what messages contain; `None`: it may. Rule 4."""
+    if token is None:
+        return (
+            "what messages contain is shown only to a request with metrics.token, which the spec "
+            "does not have: add metrics.token, and restart the job"
+        )
+    if _has_token(authorization, token):
+        return None
+    return "what messages contain is shown only to a request with metrics.token"
+
+
+def _has_token(authorization: str | None, token: str | None) -> bool:
+    given = (authorization or "").removeprefix("Bearer ").encode()
+    return token is not None and hmac.compare_digest(given, token.encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from flows.audit.health import Health
@@ -14,6 +15,7 @@ from flows.process.events import Snapshots
 from flows.process.server import StaticFile, serve
 from flows.process.status import Status
 from flows.process.stop import ProcessStop
+from flows.process.tap_stream import tap_stream
 from flows.spec import Metrics, Pipeline
 
 _PAGE = Path(__file__).parent / "page"
@@ -58,7 +60,8 @@ def open_port(
         },
         {"/pause": stop.pause, "/resume": stop.resume},
         files=FILES,
-        streams={"/events": snapshots.stream},
+        streams={"/events": lambda _query: snapshots.stream()},
+        content_streams={"/tap": partial(tap_stream, job.taps)},
         allowed_hosts=port.allowed_hosts,
         token=port.token.get_secret_value() if port.token is not None else None,
     )

@@ -14,12 +14,13 @@ from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import make_wsgi_app, start_http_server
 
 from connectors.errors import Unavailable
-from flows.process.access import is_own_host, refusal_of_change
+from flows.process.access import is_own_host, refusal_of_change, refusal_of_contents
 from flows.spec import PORTS
 
 LOG = logging.getLogger("hopper")
@@ -44,8 +45,11 @@ class EventStream(Protocol):
         """End the stream."""
 
 
-Stream = Callable[[], EventStream | None]
-"""Returns a new stream; `None`: there are too many."""
+Query = Mapping[str, list[str]]
+"""The parameters of a request."""
+
+Stream = Callable[[Query], EventStream | None]
+"""Returns a new stream; `None`: there are too many. Raises `ValueError` if a parameter is wrong."""
 
 
 class StaticFile(NamedTuple):
@@ -84,6 +88,7 @@ def serve(
     *,
     files: Mapping[str, StaticFile] = MappingProxyType({}),
     streams: Mapping[str, Stream] = MappingProxyType({}),
+    content_streams: Mapping[str, Stream] = MappingProxyType({}),
     allowed_hosts: Collection[str] = (),
     token: str | None = None,
 ) -> str:
@@ -91,6 +96,7 @@ def serve(
 
     `pages`: served beside `/metrics`, by their paths: with 200 where all is well, else with 503.
     `commands`: carried out by POST, by their paths. `files` and `streams`: served by their paths.
+    `content_streams`: streams of what messages contain, only for requests with the token.
     `allowed_hosts`: the names that requests may ask for, beside those of this machine.
     `token`: lets other machines give commands.
 
@@ -102,6 +108,7 @@ def serve(
         **{path: partial(_page, page) for path, page in pages.items()},
         **{path: partial(_file, file) for path, file in files.items()},
         **{path: partial(_events, stream) for path, stream in streams.items()},
+        **{path: partial(_contents, stream, token) for path, stream in content_streams.items()},
         **{path: partial(_command, command, token) for path, command in commands.items()},
     }
     names = {*allowed_hosts, host, socket.gethostname()}
@@ -188,11 +195,21 @@ def _file(file: StaticFile, request: _Headers, start: _Start) -> Iterable[bytes]
 
 
 def _events(new: Stream, request: _Headers, start: _Start) -> Iterable[bytes]:
-    stream = new()
+    try:
+        stream = new(parse_qs(request.get("QUERY_STRING", ""), keep_blank_values=True))
+    except ValueError as error:
+        return _text(start, "400 Bad Request", str(error))
     if stream is None:
         return _text(start, "503 Service Unavailable", "too many readers; try again later")
     start("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
     return _Events(stream, request[_CONNECTION])
+
+
+def _contents(new: Stream, token: str | None, request: _Headers, start: _Start) -> Iterable[bytes]:
+    refusal = refusal_of_contents(authorization=request.get("HTTP_AUTHORIZATION"), token=token)
+    if refusal is not None:
+        return _text(start, "403 Forbidden", refusal)
+    return _events(new, request, start)
 
 
 class _Events:

@@ -14,6 +14,8 @@ from flows.messages.read import MessageReader
 from flows.outcomes.split_messages import SplitMessages
 from flows.steps.raised import remembered
 from flows.steps.routing import ForConsumer
+from flows.tap.points import TapPoint
+from flows.tap.samples import RejectedFrom
 from flows.values.stop import Stop
 
 
@@ -26,10 +28,16 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
     """
 
     def __init__(
-        self, source: Source, readers: Mapping[str, MessageReader], stop: Stop, accounts: Accounts
+        self,
+        source: Source,
+        readers: Mapping[str, MessageReader],
+        stop: Stop,
+        accounts: Accounts,
+        tap: TapPoint[RejectedFrom],
     ) -> None:
-        """`readers`: by the names of consumers."""
+        """`readers`: by the names of consumers; `tap`: gets all rejected messages."""
         self._source, self._readers, self._stop, self._accounts = source, readers, stop, accounts
+        self._tap = tap
         self._parts = source.consumers()
         self._positions = {name: position for position, name in enumerate(self._parts)}
 
@@ -49,14 +57,21 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
             raise AssertionError(f"consumer {for_part} runs in another process than its outcomes")
         account = self._accounts.of_consumer(for_part)
         parts = SplitMessages(self._readers[for_part].only)
-        return _Acknowledge(consumer, parts, self._stop, account)
+        return _Acknowledge(for_part, consumer, parts, self._stop, account, self._tap)
 
 
 class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
     def __init__(
-        self, consumer: Consumer, parts: SplitMessages, stop: Stop, account: ConsumerAccount
+        self,
+        name: str,
+        consumer: Consumer,
+        parts: SplitMessages,
+        stop: Stop,
+        account: ConsumerAccount,
+        tap: TapPoint[RejectedFrom],
     ) -> None:
         self._consumer, self._parts, self._stop, self._account = consumer, parts, stop, account
+        self._name, self._tap = name, tap
 
     @remembered
     def write_batch(self, items: list[ForConsumer]) -> None:
@@ -74,6 +89,8 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
             return
         outcomes = self._parts.take(outcomes)
         self._account.settle(outcomes)
+        if self._tap.subscriptions:
+            self._tap.offer([RejectedFrom(self._name, one) for one in outcomes.rejected])
         self._consumer.settle(outcomes)
 
     def snapshot(self) -> None:

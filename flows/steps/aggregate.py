@@ -17,6 +17,8 @@ from flows.groups.departures import Leaving, ShardOutput
 from flows.groups.shard import Shard
 from flows.steps.raised import remembered
 from flows.steps.routing import ForShard
+from flows.tap.points import TapPoint
+from flows.tap.samples import of_group
 from flows.values.columnar import Members
 from flows.values.group import DuplicateOfSent, FlushRequest, Group, Progress
 from flows.values.stop import Stop
@@ -48,10 +50,15 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving, None]):
         account: Account | None = None,
         clock: Callable[[], float] | None = None,
         view: ShardView | None = None,
+        tap: TapPoint[Group] | None = None,
     ) -> None:
-        """`clock`: returns seconds since 1970, and only goes forward; `view`: shows open groups."""
+        """`clock`: returns seconds since 1970, and only goes forward; `view`: shows open groups.
+
+        `tap`: gets all complete groups.
+        """
         self.shard, self._signals, self._clock = shard, signals, clock or Clock()
         self._account, self._view = account or Account(), view or OldestGroups().of_shard()
+        self._tap = tap or TapPoint(of_group)
         self._obeyed = signals.completions
         self._late = dict(shard.late)
         self._forgotten = 0
@@ -150,6 +157,8 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving, None]):
             groups=self.shard.open_groups,
         )
         _count_departures(out)
+        if self._tap.subscriptions:
+            self._tap.offer([value for value in out if isinstance(value, Group)])
         if self.shard.forgotten_values > self._forgotten:
             self._tell_forgotten()
         if self.shard.late != self._late:

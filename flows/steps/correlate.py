@@ -13,7 +13,8 @@ from flows.messages.read import MessageReader
 from flows.steps.raised import RAISED
 from flows.steps.routing import ForConsumer, ForShard, ShardRouter
 from flows.steps.source import Event
-from flows.values.group import Begin, Progress
+from flows.tap.points import TapPoint
+from flows.values.group import Begin, Member, Progress
 
 Correlate = Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]
 """Returns values for shards and for consumers, each with the name of its receiver."""
@@ -23,15 +24,16 @@ def correlate(
     readers: Mapping[str, MessageReader],
     router: ShardRouter,
     accounts: Accounts,
+    tap: TapPoint[Member],
     clock: Callable[[], float] | None = None,
     *,
     begins: bool = False,
 ) -> Correlate:
     """Return the `correlate` step.
 
-    `readers`: by the names of consumers, as each queue has a reader of its own.
-    `clock`: returns the time of arrival, in seconds since 1970. `begins`: shards have a state, and
-    must know their names before anything else.
+    `readers`: by the names of consumers, as each queue has a reader of its own. `tap`: gets all
+    members. `clock`: returns the time of arrival, in seconds since 1970. `begins`: shards have a
+    state, and must know their names before anything else.
     """
     clock = clock or time.time
 
@@ -44,6 +46,8 @@ def correlate(
                     outcomes, sent = correlated.outcomes, len(correlated.members)
                     sent += in_outcomes(outcomes) if outcomes else 0
                     accounts.of_consumer(consumer).sent += sent
+                    if tap.subscriptions:
+                        tap.offer(correlated.members)
                     yield from router.route(correlated, now)
                     if outcomes is not None:
                         yield consumer, outcomes

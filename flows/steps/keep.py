@@ -19,7 +19,8 @@ from flows.state.commit import ShardStore, State
 from flows.steps.aggregate import Aggregate
 from flows.steps.raised import remembered
 from flows.steps.routing import ForShard
-from flows.values.group import Begin
+from flows.tap.points import TapPoint
+from flows.values.group import Begin, Group
 from flows.values.stop import Stop
 
 DURABLE_AFTER, ROOM_AFTER = 0.002, 0.02
@@ -40,13 +41,14 @@ class KeptAggregate(Aggregate):
         account: Account | None = None,
         clock: Callable[[], float] | None = None,
         view: ShardView | None = None,
+        tap: TapPoint[Group] | None = None,
     ) -> None:
         """See `Aggregate`; the first value tells the name of the shard.
 
         `memory`: bytes that groups may take that wait for the sink. If they take more, nothing is
         committed, so that messages stay unacknowledged and the prefetch fills.
         """
-        super().__init__(shard, signals, account, clock, view)
+        super().__init__(shard, signals, account, clock, view, tap)
         self._state, self._memory, self._recognised = state, memory, 0
         self._store: ShardStore | None = None
 

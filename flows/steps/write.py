@@ -21,6 +21,8 @@ from flows.groups.departures import Leaving
 from flows.outcomes.submissions import Submissions
 from flows.state.commit import ShardStore, State
 from flows.steps.raised import remembered
+from flows.tap.points import TapPoint
+from flows.tap.samples import Answered, AnsweredDocuments, of_document
 from flows.values.group import DuplicateOfSent, FirstRevision, Group, Unwritten
 
 log = logging.getLogger("hopper.write")
@@ -48,11 +50,13 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
         reduces: bool = True,
         state: State | None = None,
         park: Park | None = None,
+        tap: TapPoint[Answered] | None = None,
     ) -> None:
         """`documents`: makes the documents of a group; `amends`: late messages amend windows.
 
         `reduces`: a group becomes one document. `state`: has the groups until they are stored, or
-        parked by `park`: see `Source`.
+        parked by `park`: see `Source`. `tap`: gets all answered documents, except those whose
+        answers come after a drain.
         """
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._answers: queue.SimpleQueue[tuple[int, Answer | None]] = queue.SimpleQueue()
@@ -63,6 +67,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
         self._store: ShardStore | None = None
         self._kept = self._ended = 0
         """Groups of the state that are neither stored nor parked; that are, since the last note."""
+        self._tap = tap or TapPoint(partial(of_document, index=None))
 
     @remembered
     def on_batch(self, values: list[Leaving]) -> tuple[list[Outcomes], bool]:
@@ -174,9 +179,16 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
 
     def _take_outcomes(self) -> list[Outcomes]:
         out: list[Outcomes] = []
+        answered = self._sampled if self._tap.subscriptions else self._answered
         while not self._answers.empty():
-            out += self._answered(*self._answers.get())
+            out += answered(*self._answers.get())
         return out
+
+    def _sampled(self, number: int, answer: Answer | None) -> list[Outcomes]:
+        submitted = self._submissions.submitted(number)
+        if submitted is not None and answer is not None:
+            self._tap.offer(AnsweredDocuments(*submitted, answer))
+        return self._answered(number, answer)
 
     def _answered(self, number: int, answer: Answer | None) -> list[Outcomes]:
         if answer is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from connectors.message import Properties
@@ -49,12 +50,15 @@ class ServedJob:
     def __init__(self, *addresses: str, **metrics: Any) -> None:
         """`addresses`: of the processes of a cluster, this one first; `metrics`: of the spec."""
         port = {"port": free_ports(1)[0], "token": "radish"} | metrics
-        self.spec = Pipeline.model_validate(SPEC | {"metrics": port})
+        # The ports of earlier tests still answer, and a command finds all processes of a name.
+        self.name = f"orders-{port['port']}"
+        self.content = SPEC | {"name": self.name, "metrics": port}
+        self.spec = Pipeline.model_validate(self.content)
         assert self.spec.metrics
         self.simulation = Simulation(self.spec, now=time.time())
         job = self.simulation.job
         self.health = Health(
-            "orders", job.accounts, job.source, job.stop, 30.0, sink=job.sink.state
+            self.name, job.accounts, job.source, job.stop, 30.0, sink=job.sink.state
         )
         stop = ProcessStop(30.0, job.source.unacknowledged, job.accounts)
         self.url = open_port(self.spec, self.spec.metrics, job, self.health, stop, (addresses, 0))
@@ -71,6 +75,12 @@ class ServedJob:
         for step in self.simulation.steps.aggregates.values():
             step.on_notify()  # as Bytewax does twice a second, while groups are open
         self.health.check(time.monotonic(), time.time())
+
+    def write(self, folder: Path) -> str:
+        """Write its `pipeline.yaml`, and return the name of the file."""
+        path = folder / "pipeline.yaml"
+        path.write_text(json.dumps(self.content))  # JSON is YAML
+        return str(path)
 
     def get(self, path: str) -> Any:
         """Return the JSON at a path."""

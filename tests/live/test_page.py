@@ -91,7 +91,7 @@ def test_it_shows_the_job_and_follows_it(opened: Opener, job: ServedJob) -> None
     watched = opened()
     page = watched.page
 
-    expect(page).to_have_title("orders: Healthy · Hopper")
+    expect(page).to_have_title(f"{job.name}: Healthy · Hopper")
     expect(page.locator("#state")).to_have_text("Healthy")
     expect(page.locator("#limit-by")).to_have_text("nothing")
     expect(page.locator("#latest-letters")).to_contain_text("missing_key: nothing in order")

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.connector import Load
 from connectors.message import SinkPace, SinkState
-from flows.audit.limit import Situation, limit
+from flows.audit.limit import Situation, limit, most_limiting
 
 MEMORY = 64 * 1024**2
 FULL = Load(held=500, prefetch=500, is_full=True, bytes=1000, memory=MEMORY)
@@ -73,3 +73,8 @@ def test_consumers_with_room_do_not_limit_the_job() -> None:
 
     assert limit(Situation(loads=[room, FULL], members=3, waiting={"q": 1})).by == "prefetch"
     assert limit(Situation(loads=[room, room], waiting={"q": 1})).by == "broker"
+
+
+def test_the_worst_of_several_processes_limits_the_job() -> None:
+    assert most_limiting(["nothing", "prefetch", "cpu"]) == "cpu"
+    assert most_limiting(["nothing", "nothing"]) == "nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.process.access import is_own_host, refusal_of_change
+from flows.process.access import is_own_host, refusal_of_change, refusal_of_contents
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,20 @@ def test_a_page_of_another_site_changes_nothing(origin: str, may: bool) -> None:
     )
 
     assert (refusal is None) is may
+
+
+@pytest.mark.parametrize(
+    ("authorization", "token", "may"),
+    [
+        (None, None, False),
+        ("Bearer ", None, False),
+        (None, "secret", False),
+        ("Bearer guess", "secret", False),
+        ("Bearer secret", "secret", True),
+    ],
+)
+def test_contents_of_messages_need_the_token(
+    authorization: str | None, token: str | None, may: bool
+) -> None:
+    """Also from this machine, since all of its users reach the port."""
+    assert (refusal_of_contents(authorization=authorization, token=token) is None) is may

@@ -73,5 +73,5 @@ def test_the_stream_has_the_same_as_the_status(job: ServedJob) -> None:
         assert answer.headers["Content-Type"] == "text/event-stream"
         assert answer.readline() == b": events follow\n"
         assert answer.readline() == b"\n"
-        assert answer.readline().startswith(b'data: {"job": "orders"')
+        assert answer.readline().startswith(b'data: {"job": "orders-')
     assert {*job.get("/status")} >= {"limit", "messages", "groups", "sink", "dead_letters", "spec"}

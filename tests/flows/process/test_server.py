@@ -142,7 +142,7 @@ class StreamStub:
 
 
 def serve_stream(stream: StreamStub | None) -> str:
-    return serve("127.0.0.1", free_ports(1)[0], {}, streams={"/events": lambda: stream})
+    return serve("127.0.0.1", free_ports(1)[0], {}, streams={"/events": lambda _query: stream})
 
 
 def test_a_stream_sends_its_events_and_ends() -> None:

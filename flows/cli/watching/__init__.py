@@ -1,0 +1,1 @@
+"""What `hopper top` and `hopper tap` are made of."""

@@ -1,0 +1,1 @@
+"""Samples of what passes at a step of a running job, for `hopper tap`."""
