@@ -95,7 +95,8 @@ class Job:
         account, view = self.accounts.of_groups(), self.oldest_groups.of_shard()
         state, stop, clock, tap = self._state, self.stop, self._clock, self.taps.aggregate
         if state is None:
-            return Aggregate(make_shard(self.rules), stop, account, clock, view, tap)
+            shard, idle = make_shard(self.rules), self._idle
+            return Aggregate(shard, stop, account, clock, view, tap, idle)
         kept = KeptShard(self.rules, state.every, state.token)
         return KeptAggregate(kept, state, self._memory, stop, account, clock, view, tap)
 
@@ -108,6 +109,7 @@ class Job:
             state=self._state,
             park=self.source.park,
             tap=self.taps.write,
+            idle=self._idle,
         )
 
     def acknowledge(self) -> Acknowledge:

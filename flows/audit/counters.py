@@ -141,6 +141,8 @@ class ConsumerAccount:
         self.sent = self.answered = 0
         """Messages that `correlate` has sent, and those whose outcome `acknowledge` has received;
         each document of a split message counts."""
+        self.unread = 0
+        """Messages that were taken, and that `correlate` has not read yet."""
         self.stale = 0
         """Outcomes that came after their connection was lost."""
 
@@ -161,6 +163,7 @@ class ConsumerAccount:
             if isinstance(event, Arrived):
                 received, *settled = self.counts
                 self.counts = Received(received + len(event.messages), *settled)
+                self.unread += len(event.messages)
             elif isinstance(event, Lost):
                 self.connected = False
                 self.close()

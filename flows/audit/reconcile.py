@@ -106,6 +106,12 @@ class Accounts:
             groups.open + sink.open - sink.kept,
         )
 
+    @property
+    def is_at_rest(self) -> bool:
+        """No message is between two steps: each is in an open group, at the sink, or settled."""
+        all_read = all(account.unread == 0 for account in self._consumers.values())
+        return all_read and self.ring.difference == 0
+
     def check(self, *, draining: bool) -> list[str]:
         """Return a line with the numbers for each mismatch; call it once a second."""
         wrong = dict(self._wrong())

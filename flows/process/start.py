@@ -79,7 +79,7 @@ def start(path: str) -> Job:
         stop = ProcessStop(spec.drain_timeout, source.unacknowledged, accounts)
         if reloads.paused:
             stop.pause()
-        idle = IdleWait(accounts) if accounts.alone else None
+        idle = _idle_wait(accounts, has_state=state is not None)
         job = Job(spec, source, sink, stop, accounts, idle=idle, state=state)
         reloader = Reloader(path, running, stop, reloads, watch=spec.reload)
         cluster = _cluster_startup(stop, reloader)
@@ -107,6 +107,11 @@ def start(path: str) -> Job:
 def _cluster_startup(stop: ProcessStop, reloader: Reloader) -> ClusterStartup | None:
     addresses = _addresses()
     return ClusterStartup(addresses, _index(), stop, reloader.ask) if addresses else None
+
+
+def _idle_wait(accounts: Accounts, *, has_state: bool) -> IdleWait | None:
+    is_sole = _cluster()[1] == 1 and not has_state
+    return IdleWait(accounts, is_sole=is_sole) if accounts.alone else None
 
 
 def _watch(

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from bytewax.operators import StatefulBatchLogic
 
@@ -15,6 +16,7 @@ from flows.audit.counters import Account, in_leaving
 from flows.audit.oldest_groups import OldestGroups, ShardView
 from flows.groups.departures import Leaving, ShardOutput
 from flows.groups.shard import Shard
+from flows.steps.idle_wait import IdleWait
 from flows.steps.raised import remembered
 from flows.steps.routing import ForShard
 from flows.tap.points import TapPoint
@@ -51,15 +53,16 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving, None]):
         clock: Callable[[], float] | None = None,
         view: ShardView | None = None,
         tap: TapPoint[Group] | None = None,
+        idle: IdleWait | None = None,
     ) -> None:
         """`clock`: returns seconds since 1970, and only goes forward; `view`: shows open groups.
 
-        `tap`: gets all complete groups.
+        `tap`: gets all complete groups. `idle`: hears when the next group is due.
         """
         self.shard, self._signals, self._clock = shard, signals, clock or Clock()
         self._account, self._view = account or Account(), view or OldestGroups().of_shard()
         self._tap = tap or TapPoint(of_group)
-        self._obeyed = signals.completions
+        self._obeyed, self._idle = signals.completions, idle
         self._late = dict(shard.late)
         self._forgotten = 0
         """Distinct values that were forgotten early, and are counted."""
@@ -107,11 +110,14 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving, None]):
 
     def notify_at(self) -> datetime | None:
         """Return when the next group is due; at the latest soon, since a signal wakes no step."""
-        if not self.shard.open_groups:
-            return None
-        due_at, now = self.shard.due_at, self._clock()
-        due_in = FORCED_WITHIN if due_at is None else min(FORCED_WITHIN, due_at - now)
-        return datetime.now(UTC) + timedelta(seconds=due_in)
+        due_in = None
+        if self.shard.open_groups:
+            due_at = self.shard.due_at
+            until_due = inf if due_at is None else due_at - self._clock()
+            due_in = min(FORCED_WITHIN, until_due)
+        if self._idle is not None:
+            self._idle.note_due(self, due_in)
+        return None if due_in is None else datetime.now(UTC) + timedelta(seconds=due_in)
 
     @property
     def due_at(self) -> float | None:

@@ -45,7 +45,9 @@ def correlate(
                     correlated = readers[consumer].read(event, now)
                     outcomes, sent = correlated.outcomes, len(correlated.members)
                     sent += in_outcomes(outcomes) if outcomes else 0
-                    accounts.of_consumer(consumer).sent += sent
+                    account = accounts.of_consumer(consumer)
+                    account.sent += sent
+                    account.unread -= len(event.messages)
                     if tap.subscriptions:
                         tap.offer(correlated.members)
                     yield from router.route(correlated, now)

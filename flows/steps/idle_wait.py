@@ -3,15 +3,20 @@
 Bytewax wakes each worker every millisecond, which alone takes 2 % of a core, and no step can ask
 for a longer sleep. So the `source` step waits inside of its call.
 
-Rule 1: a worker waits only while no message is in flight in its process: then no group is open, no
-        timer is due, and no answer is outstanding.
-Rule 2: a message that arrives at any consumer of the process ends the wait of all its workers.
-Rule 3: no wait is longer than `LONGEST`: then the worker sees a signal, or the end of a pause.
+Rule 1: the only worker of a process waits while no message is between two steps: each one is in an
+        open group or at the sink. The wait ends when a step is due: a group may be complete, or an
+        answer may have come. Steps that keep state note no such time, so they need rule 2.
+Rule 2: any other worker waits only while no message is in flight in the process, since a message of
+        another worker does not end its wait.
+Rule 3: a message that arrives at any consumer of the process ends the wait of all its workers.
+Rule 4: no wait is longer than `LONGEST`: then the worker sees a signal, or the end of a pause.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from math import inf
 
 from flows.audit.reconcile import Accounts
 
@@ -25,10 +30,14 @@ class IdleWait:
     In a cluster, values of another process could not end it.
     """
 
-    def __init__(self, accounts: Accounts) -> None:
-        """`accounts`: those of the process, which count its messages in flight."""
-        self._accounts = accounts
+    def __init__(self, accounts: Accounts, *, is_sole: bool) -> None:
+        """`accounts`: those of the process, which count its messages in flight.
+
+        `is_sole`: the process has one worker, and each of its steps notes when it is due.
+        """
+        self._accounts, self.is_sole = accounts, is_sole
         self._changed = threading.Condition()
+        self._due: dict[object, float] = {}
         self.calls = 0
         """How often `wake` was called."""
 
@@ -38,14 +47,36 @@ class IdleWait:
             self.calls += 1
             self._changed.notify_all()
 
-    def wait(self, seen: int) -> None:
-        """Wait while the process has nothing to do; `seen`: `calls` before the last look."""
-        if self._is_busy():  # Rule 1
-            return
-        with self._changed:
-            if self.calls == seen:
-                self._changed.wait(LONGEST)
+    def note_due(self, step: object, seconds: float | None) -> None:
+        """Note in how many seconds a step has something to do; `None`: not by itself."""
+        if seconds is None:
+            self._due.pop(step, None)
+        else:
+            self._due[step] = time.monotonic() + seconds
 
-    def _is_busy(self) -> bool:
+    def wait(self, seen: int, longest: float = LONGEST, collect_until: float = 0.0) -> bool:
+        """Wait while the process has nothing to do; return `False` at once if it has.
+
+        `seen`: `calls` before the last look. `longest`: seconds between two looks at one consumer;
+        a worker waits for its consumers in turn. `collect_until`: until then, by the monotonic
+        clock, no arrival ends the wait, so that more messages are taken together.
+        """
+        if not self._is_at_rest():
+            return False
+        now = time.monotonic()
+        until = now + longest / max(1, len(self._accounts.consumers))
+        if self.is_sole:
+            until = min(until, min(self._due.values(), default=inf))  # Rule 1
+            if (pause := min(until, collect_until) - now) > 0:
+                time.sleep(pause)
+                now = time.monotonic()
+        with self._changed:
+            if self.calls == seen and until > now:
+                self._changed.wait(until - now)
+        return True
+
+    def _is_at_rest(self) -> bool:
         accounts = self._accounts
-        return bool(accounts.messages.waiting or accounts.groups.open or accounts.sink.open)
+        if self.is_sole:
+            return accounts.is_at_rest
+        return not (accounts.messages.waiting or accounts.groups.open or accounts.sink.open)

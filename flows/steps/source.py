@@ -13,13 +13,14 @@ from connectors.message import Arrived, Backpressured, Drain, Lost, Opened
 from flows.audit.backpressure import Backpressure
 from flows.audit.counters import ConsumerAccount
 from flows.audit.reconcile import Accounts
-from flows.steps.idle_wait import IdleWait
+from flows.steps.idle_wait import LONGEST, IdleWait
 from flows.steps.raised import remembered
 from flows.values.stop import Stop
 
 BUSY, STEADY, IDLE = 0.001, 0.01, 0.02
-"""Seconds between two polls of a consumer that had many messages, some, and none for some time. A
-poll costs as much as 50 messages, and the prefetch limits the messages that wait meanwhile."""
+"""Seconds between two polls of a consumer that had many messages, some, and none for some time, if
+the worker cannot wait for an event (see `idle_wait`). A poll costs as much as 50 messages, and the
+prefetch limits the messages that wait meanwhile."""
 MUCH = 500
 """Messages that arrive in 10 ms at 50,000 a second."""
 
@@ -87,15 +88,15 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         self._paused = False
         self._sleep = BUSY
         self._idle, self._seen = idle, 0
+        self._longest_wait = LONGEST if backpressure is None else backpressure.check_interval
+        self._collect_until, self._rests = 0.0, False
         self._called_at = datetime.now(UTC)
 
     @remembered
     def next_batch(self) -> list[Event]:
         self._called_at = datetime.now(UTC)
-        if self._idle is not None:
-            if self._sleep == IDLE and self._stop.reason is None:
-                self._idle.wait(self._seen)
-            self._seen = self._idle.calls
+        if self._idle is not None and self._is_early(self._idle):
+            return []
         if self._paused != self._stop.paused:
             self._paused = self._stop.paused
             (self._consumer.pause if self._paused else self._consumer.resume)()
@@ -116,11 +117,39 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             events.append(Drain(reason, self._stop.reload))
         elif not events and self._consumer.drained:
             raise StopIteration
-        if messages >= MUCH:
+        self._plan_next(messages, bool(events))
+        return events
+
+    def _is_early(self, idle: IdleWait) -> bool:
+        """Wait while the worker has nothing to do; return whether it is too early to take events.
+
+        The only worker of a process waits as soon as all messages are at rest; a full consumer
+        receives none that could end its wait.
+        """
+        self._rests = False
+        if self._stop.reason is not None:
+            return False
+        if idle.is_sole:
+            self._rests = not self._consumer.load.is_full and idle.wait(
+                self._seen, self._longest_wait, self._collect_until
+            )
+            if time.monotonic() < self._collect_until:
+                self._sleep = BUSY  # a step is due, or still at work
+                return True
+        elif self._sleep == IDLE:
+            idle.wait(self._seen, self._longest_wait)
+        self._seen = idle.calls
+        return False
+
+    def _plan_next(self, messages: int, has_events: bool) -> None:
+        """Decide when to take events again."""
+        collects = messages < MUCH and has_events and self._idle is not None and self._idle.is_sole
+        if collects:
+            self._collect_until = time.monotonic() + STEADY
+        if collects or self._rests or messages >= MUCH:
             self._sleep = BUSY
         else:
-            self._sleep = min(2 * self._sleep, STEADY if events else IDLE)
-        return events
+            self._sleep = min(2 * self._sleep, STEADY if has_events else IDLE)
 
     def _is_backpressured(self, *, starved: bool) -> bool:
         """Return whether back-pressure silences the consumer; `False` between two checks.

@@ -20,6 +20,7 @@ from flows.audit.counters import Account, in_leaving, in_outcomes
 from flows.groups.departures import Leaving
 from flows.outcomes.submissions import Submissions
 from flows.state.commit import ShardStore, State
+from flows.steps.idle_wait import IdleWait
 from flows.steps.raised import remembered
 from flows.tap.points import TapPoint
 from flows.tap.samples import Answered, AnsweredDocuments, of_document
@@ -51,14 +52,16 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
         state: State | None = None,
         park: Park | None = None,
         tap: TapPoint[Answered] | None = None,
+        idle: IdleWait | None = None,
     ) -> None:
         """`documents`: makes the documents of a group; `amends`: late messages amend windows.
 
         `reduces`: a group becomes one document. `state`: has the groups until they are stored, or
         parked by `park`: see `Source`. `tap`: gets all answered documents, except those whose
-        answers come after a drain.
+        answers come after a drain. `idle`: hears when the next answer may be there.
         """
         self._sink, self._documents, self._account = sink, documents, account or Account()
+        self._idle = idle
         self._answers: queue.SimpleQueue[tuple[int, Answer | None]] = queue.SimpleQueue()
         """Answers by the numbers of groups; `None`: a document of the state is parked."""
         self._submissions = Submissions(amends=amends, reduces=reduces)
@@ -115,10 +118,12 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
 
     def notify_at(self) -> datetime | None:
         """Return a time soon while answers are outstanding: the more, the sooner."""
-        if not self.waits:
-            return None
-        outstanding = min(max(1, len(self._submissions)), ANSWERS_COUNTED)
-        return datetime.now(UTC) + timedelta(seconds=ANSWER_AFTER / outstanding)
+        due_in = None
+        if self.waits:
+            due_in = ANSWER_AFTER / min(max(1, len(self._submissions)), ANSWERS_COUNTED)
+        if self._idle is not None:
+            self._idle.note_due(self, due_in)
+        return None if due_in is None else datetime.now(UTC) + timedelta(seconds=due_in)
 
     @property
     def waits(self) -> bool:

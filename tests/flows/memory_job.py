@@ -11,9 +11,11 @@ from bytewax.testing import cluster_main, run_main
 from connectors.memory import sink, source
 from connectors.memory.broker import MemoryQueue
 from connectors.message import Properties
+from flows.audit.reconcile import Accounts
 from flows.job import Job
 from flows.pipeline import build_flow
 from flows.spec import Pipeline
+from flows.steps.idle_wait import IdleWait
 from flows.values.stop import Stop
 from tests.waiting import until
 
@@ -30,12 +32,15 @@ def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
     )
 
 
-def make_job(spec: Pipeline, workers: int = 1) -> Job:
+def make_job(spec: Pipeline, workers: int = 1, *, waits: bool = False) -> Job:
+    """Make a job for so many workers; `waits`: they wait while they have nothing to do."""
     assert spec.source.memory
     assert spec.sink.memory
     stop = Stop()
     memory = source.MemoryQueueSource(spec.source.memory, workers)
-    return Job(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop)
+    accounts = Accounts()
+    idle = IdleWait(accounts, is_sole=workers == 1) if waits else None
+    return Job(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop, accounts, idle=idle)
 
 
 def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1, **options: Any) -> None:

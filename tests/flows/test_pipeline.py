@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from connectors.memory import sink, source
-from tests.flows.memory_job import pipeline, publish, run
+from tests.flows.memory_job import make_job, pipeline, publish, run, run_job
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -26,6 +26,25 @@ def test_every_message_is_stored_and_settled_once(workers: int) -> None:
     assert sorted(numbers) == list(range(2050))
     assert queue.unacknowledged == 0
     assert not queue.waiting
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_that_wait_while_nothing_is_to_do_miss_nothing(workers: int) -> None:
+    """Messages that arrive one by one, windows that are due, and answers."""
+    name = f"waits-{workers}"
+    queue = source.queue(name)
+    job = make_job(pipeline(name, consumers=workers), workers, waits=True)
+
+    def is_done() -> bool:
+        if len(queue.acknowledged) < 10:
+            if not queue.unacknowledged and not queue.waiting:
+                queue.publish(b"{}")
+            return False
+        return True
+
+    run_job(job, is_done, workers)
+
+    assert sum(sink.store(name).windows) == len(queue.acknowledged) >= 10
 
 
 def test_windows_are_exact() -> None:

@@ -21,7 +21,7 @@ MESSAGE = Message(1, False, b"", b"", b"{}")
 @pytest.fixture(autouse=True)
 def longest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wait that no test would survive, unless something ends it."""
-    monkeypatch.setattr(idle_wait, "LONGEST", 3600.0)
+    monkeypatch.setattr(idle_wait.IdleWait.wait, "__defaults__", (3600.0, 0.0))
 
 
 def waiting(idle: IdleWait, count: int = 1) -> list[threading.Thread]:
@@ -34,7 +34,7 @@ def waiting(idle: IdleWait, count: int = 1) -> list[threading.Thread]:
 
 
 def test_an_arrival_ends_the_wait_of_all_workers() -> None:
-    idle = IdleWait(Accounts())
+    idle = IdleWait(Accounts(), is_sole=False)
     threads = waiting(idle, 3)
 
     idle.wake()
@@ -45,17 +45,17 @@ def test_an_arrival_ends_the_wait_of_all_workers() -> None:
 
 
 def test_an_arrival_after_the_last_look_is_not_missed() -> None:
-    idle = IdleWait(Accounts())
+    idle = IdleWait(Accounts(), is_sole=True)
     seen = idle.calls
     idle.wake()
 
     idle.wait(seen)  # returns at once
 
 
-def test_no_worker_waits_while_a_message_is_in_flight() -> None:
+def test_none_of_several_workers_waits_while_a_message_is_in_flight() -> None:
     """Its group may be due, and the answer about it may come."""
     accounts = Accounts()
-    idle, account = IdleWait(accounts), accounts.open("q/0", SettlingStub())
+    idle, account = IdleWait(accounts, is_sole=False), accounts.open("q/0", SettlingStub())
     account.take([Opened(ORIGIN), Arrived(ORIGIN, [MESSAGE])])
 
     idle.wait(idle.calls)  # returns at once
@@ -67,18 +67,78 @@ def test_no_worker_waits_while_a_message_is_in_flight() -> None:
 
 
 @pytest.mark.parametrize("place", ["of_groups", "of_sink"])
-def test_no_worker_waits_while_a_group_is_open_or_a_document_is_unanswered(place: str) -> None:
+def test_none_of_several_waits_while_a_group_or_a_document_is_open(
+    place: str,
+) -> None:
     accounts = Accounts()
     getattr(accounts, place)().note(entered=1, open=1)
 
-    IdleWait(accounts).wait(0)  # returns at once
+    IdleWait(accounts, is_sole=False).wait(0)  # returns at once
 
 
-def test_a_wait_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_ends_by_itself() -> None:
     """So that a signal is seen."""
-    monkeypatch.setattr(idle_wait, "LONGEST", 0.01)
     before = time.monotonic()
 
-    IdleWait(Accounts()).wait(0)
+    IdleWait(Accounts(), is_sole=True).wait(0, longest=0.01)
 
     assert time.monotonic() - before >= 0.01
+
+
+class OneMessage:
+    """The accounts of a process with one worker and one message, and its wait."""
+
+    def __init__(self) -> None:
+        self.accounts = Accounts()
+        self.idle = IdleWait(self.accounts, is_sole=True)
+        self.consumer = self.accounts.open("q/0", SettlingStub())
+        self.groups = self.accounts.of_groups()
+        self.sink = self.accounts.of_sink()
+        self.consumer.take([Opened(ORIGIN), Arrived(ORIGIN, [MESSAGE])])
+
+    def waits(self) -> bool:
+        """Whether the worker may wait; the wait ends at once, since a step is due."""
+        self.idle.note_due(self, 0.0)
+        return self.idle.wait(self.idle.calls)
+
+
+def test_the_only_worker_waits_unless_a_message_is_between_two_steps() -> None:
+    one = OneMessage()
+    assert not one.waits()  # it is not read yet
+    one.consumer.unread, one.consumer.sent = 0, 1
+    assert not one.waits()  # on its way to its shard
+    one.groups.note(entered=1, open=1)
+    assert one.waits()  # in an open group
+    one.groups.note(left=1, open=0)
+    assert not one.waits()
+    one.sink.note(entered=1, open=1)
+    assert one.waits()  # at the sink
+    one.sink.note(left=1, open=0)
+    assert not one.waits()
+    one.consumer.answered = 1
+    assert one.waits()
+
+
+def test_a_step_that_is_due_ends_the_wait_of_the_only_worker() -> None:
+    """The one that is due first; a step without anything to do ends no wait."""
+    idle = IdleWait(Accounts(), is_sole=True)
+    for step, seconds in (("a", 3600.0), ("b", 0.02), ("c", 0.0), ("c", None)):
+        idle.note_due(step, seconds)
+    before = time.monotonic()
+
+    assert idle.wait(idle.calls)
+
+    assert time.monotonic() - before >= 0.02
+
+
+def test_messages_collect_before_they_end_a_wait() -> None:
+    """But not for longer than until a step is due."""
+    idle = IdleWait(Accounts(), is_sole=True)
+    seen, before = idle.calls, time.monotonic()
+    idle.wake()
+
+    assert idle.wait(seen, collect_until=before + 0.02)
+    assert time.monotonic() >= before + 0.02
+
+    idle.note_due("a step", 0.0)
+    assert idle.wait(seen, collect_until=before + 3600.0)
