@@ -44,10 +44,10 @@ chaos: .venv/installed ## break everything around the job by a seed, and look wh
 
 lock: .venv/installed ## pin again all that development, CI and the image install, at the newest that fit
 	@$(python) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --extra dev \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --upgrade \
+		--extra traces --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --upgrade \
 		pyproject.toml -o requirements.lock
 	@$(python) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+		--extra traces --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 		--constraint requirements.lock pyproject.toml -o deploy/requirements.lock
 
 stop: .venv/installed ## end the local services, and forget what they hold

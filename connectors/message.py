@@ -219,6 +219,8 @@ class Documents(NamedTuple):
     or each document has an `_id`, so that it does not matter."""
     claims: list[Claim | None] | None = None
     """Conditions for replacing a document with the same `_id`; only for whole documents."""
+    about: Any = None
+    """What an observer of the sink's requests gets back about these documents."""
 
 
 class Answer(NamedTuple):

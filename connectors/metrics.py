@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prometheus_client import (
     Counter,
@@ -190,6 +190,9 @@ class BulkMetrics:
     def in_failure_store(self, documents: int) -> None:
         """Count documents in the failure store of their data stream."""
         FAILURE_STORE.inc(documents)
+
+    def ended(self, about: Sequence[Any], documents: int, seconds: float, failure: str) -> None:
+        """Count nothing: `requested` has counted it."""
 
 
 class Description(NamedTuple):

@@ -116,3 +116,6 @@ class Job:
         """The `acknowledge` step."""
         tap = self.taps.dead_letter
         return Acknowledge(self.source, self.readers, self.stop, self.accounts, tap)
+
+    def end(self) -> None:
+        """Called when the dataflow has ended."""

@@ -21,6 +21,7 @@ from connectors.units import Duration
 from flows.config import cross_checks, cross_checks_setup, cross_checks_state
 from flows.config.aggregate import AggregateSpec
 from flows.config.problems import path_text, validate, warnings_of
+from flows.config.traces import TracesSpec
 from flows.config.yaml import read
 
 
@@ -162,6 +163,7 @@ class Pipeline(Spec):
             "write metrics: {port: 9100}": "http prometheus health",
             "write tests": "test",
             "write log: {level: info}": "logger logging logs log_level",
+            "write traces: {endpoint: …}": "tracing trace opentelemetry otel",
         }
     )
 
@@ -192,6 +194,8 @@ class Pipeline(Spec):
     any case. A file with mistakes is logged, and the job goes on as before."""
     log: LogSpec = LogSpec()
     """How the process logs."""
+    traces: TracesSpec | None = None
+    """Traces of what becomes of messages; omitted: there are none, and they cost nothing."""
     setup: ElasticsearchSetup | None = None
     """What `hopper setup` prepares in Elasticsearch; the job ignores it."""
 

@@ -17,7 +17,8 @@ from flows.version import VERSION
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = (ROOT / "requirements.lock").read_text()
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-REQUIREMENTS = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = PROJECT["optional-dependencies"]
+REQUIREMENTS = [*PROJECT["dependencies"], *EXTRAS["traces"], *EXTRAS["dev"]]
 LOCKED = {
     canonicalize_name(name): pinned
     for name, pinned in re.findall(r"(?m)^([\w.-]+)==([^ ;\\]+)", LOCK)

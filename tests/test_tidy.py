@@ -19,8 +19,10 @@ ONLY_IN = {
     "bytewax": (
         "flows/pipeline.py",
         "flows/steps/",
+        "flows/traces/steps.py",
         "flows/process/start.py",
     ),
+    "opentelemetry": ("flows/traces/tracer.py",),
     "pika": ("connectors/rabbitmq/",),
     "elastic_transport": ("connectors/elasticsearch/library.py",),
     "elasticsearch": ("connectors/elasticsearch/library.py",),
@@ -134,8 +136,8 @@ def test_folders_do_not_import_each_other_in_circles() -> None:
     assert list(TopologicalSorter(below).static_order())
 
 
-def test_the_job_never_imports_the_command() -> None:
-    """Neither the command nor its library: the job starts as fast as before."""
+def test_the_job_never_imports_the_command_or_traces() -> None:
+    """Nor their libraries: the job starts as fast as without them."""
     found = [
         f"{name(path)} imports {imported}"
         for path in SOURCES
@@ -145,7 +147,8 @@ def test_the_job_never_imports_the_command() -> None:
     ]
     assert found == []
 
-    code = "import flows.pipeline, sys; print({'click', 'flows.cli'} & set(sys.modules))"
+    unwanted = {"click", "flows.cli", "flows.traces", "opentelemetry"}
+    code = f"import flows.pipeline, sys; print({unwanted} & set(sys.modules))"
     printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
     assert printed == "set()\n"
 

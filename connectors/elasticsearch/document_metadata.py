@@ -137,11 +137,12 @@ class _DocumentField:
 
 def select(documents: Documents, positions: Sequence[int]) -> Documents:
     """Return the documents at these positions."""
-    columns = [
+    *columns, about = documents
+    selected = [
         None if column is None else [column[position] for position in positions]
-        for column in documents
+        for column in columns
     ]
-    return Documents(*columns)  # type: ignore[arg-type]  # the columns are in order
+    return Documents(*selected, about)  # type: ignore[call-arg, arg-type]  # they are in order
 
 
 def _number(text: str | None) -> int | None:

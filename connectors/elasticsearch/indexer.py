@@ -230,7 +230,7 @@ class Indexer:
             )
         for line in lines:
             log.log(*line)
-        report(self._observer, reading, request.documents)
+        report(self._observer, reading, request, seconds)
         for batch, answer in answers:
             # The backlog holds only batches of `submit`.
             assert isinstance(batch, Submission)

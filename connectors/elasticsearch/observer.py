@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Retry
+from connectors.elasticsearch.request import Request
 
 
 class Observer(Protocol):
@@ -23,11 +25,25 @@ class Observer(Protocol):
     def in_failure_store(self, documents: int) -> None:
         """Count documents that are in the failure store of their data stream."""
 
+    def ended(self, about: Sequence[Any], documents: int, seconds: float, failure: str) -> None:
+        """Note that a request has ended just now.
 
-def report(observer: Observer, reading: Items | Retry | RefusedRequest, documents: int) -> None:
-    """Report the answer to a request with that many documents."""
+        `about`: what its documents are about (see `Documents`); `failure`: why it failed as a
+        whole; empty: it did not.
+        """
+
+
+def report(
+    observer: Observer, reading: Items | Retry | RefusedRequest, request: Request, seconds: float
+) -> None:
+    """Report the answer to a request, which came after so many seconds."""
+    about = [part.batch.documents.about for part in request.parts]
+    failure = (
+        "" if isinstance(reading, Items) else f"{reading.status or 'no answer'}: {reading.reason}"
+    )
+    observer.ended(about, request.documents, seconds, failure)
     if not isinstance(reading, Items):
-        observer.retried(documents, reading.status)
+        observer.retried(request.documents, reading.status)
         return
     retries = Counter(refusal.status for refusal in [*reading.throttled, *reading.failed])
     for status, number in retries.items():
@@ -37,6 +53,12 @@ def report(observer: Observer, reading: Items | Retry | RefusedRequest, document
         observer.rejected(number, status)
     if reading.in_failure_store:
         observer.in_failure_store(reading.in_failure_store)
+
+
+def _failure(reading: Items | Retry | RefusedRequest) -> str:
+    if isinstance(reading, Items):
+        return ""
+    return reading.reason if reading.status is None else f"{reading.status} {reading.reason}"
 
 
 class NoObserver:
@@ -52,4 +74,7 @@ class NoObserver:
         """See `Observer`."""
 
     def in_failure_store(self, documents: int) -> None:
+        """See `Observer`."""
+
+    def ended(self, about: Sequence[Any], documents: int, seconds: float, failure: str) -> None:
         """See `Observer`."""

@@ -27,6 +27,7 @@ WHOLE: frozenset[Key] = frozenset(
         ("sink", "elasticsearch", "bulk"),
         ("dead_letter", "rabbitmq", "reject_limit"),
         ("metrics",),
+        ("traces",),
         ("log",),
         ("state",),
         ("setup",),

@@ -27,7 +27,7 @@ RULES: Mapping[Key, Rule] = {
     **_under(
         "",
         {
-            "version drain_timeout metrics reload log": answers.restart,
+            "version drain_timeout metrics reload log traces": answers.restart,
             "name": answers.name,
             "setup": answers.setup,
             "state": state_answers.state,

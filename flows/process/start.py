@@ -10,6 +10,8 @@ import atexit
 import gc
 import logging
 import sys
+from collections.abc import Callable
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +67,8 @@ def start(path: str) -> Job:
         spec = load(path)
         set_up_log(spec.log, spec.name)
         metrics.INFO.info({"name": spec.name, "version": VERSION})
-        source, sink = _source(spec, workers(), path), _sink(spec, path)
+        make_job, observer = _traces(spec)
+        source, sink = _source(spec, workers(), path), _sink(spec, path, observer)
         for line in introduction(spec, path, len(source.consumers())):
             LOG.info("%s", line)
         for warning in warnings(spec):
@@ -80,7 +83,7 @@ def start(path: str) -> Job:
         if reloads.paused:
             stop.pause()
         idle = _idle_wait(accounts, has_state=state is not None)
-        job = Job(spec, source, sink, stop, accounts, idle=idle, state=state)
+        job = make_job(spec, source, sink, stop, accounts, idle=idle, state=state)
         reloader = Reloader(path, running, stop, reloads, watch=spec.reload)
         cluster = _cluster_startup(stop, reloader)
         _watch(spec, job, stop, cluster, reloads, state)
@@ -96,8 +99,8 @@ def start(path: str) -> Job:
         last_words.install(reloader.renew)
     reload.accept_signals()
     reloader.start()
-    atexit.register(reloader.renew_at_exit)  # after `_report`, which is registered later
-    atexit.register(_report, job)
+    atexit.register(reloader.renew_at_exit)  # after `_end`, which is registered later
+    atexit.register(_end, job)
     gc.set_threshold(CYCLES_AFTER)
     # Objects made at startup live as long as the process: exempt them from GC scans.
     gc.freeze()
@@ -147,9 +150,10 @@ def _watch(
     Monitor(health, job.source, stop, lambda: job.ahead).start()
 
 
-def _report(job: Job) -> None:
+def _end(job: Job) -> None:
     if job.stop.reason is not None:
         LOG.info("drained: %s", job.accounts.messages)
+    job.end()
 
 
 def workers() -> int:
@@ -230,13 +234,28 @@ def _rabbitmq(spec: Pipeline) -> tuple[RabbitMQSource, RabbitMQDeadLetter | None
     return spec.source.rabbitmq, spec.dead_letter.rabbitmq if spec.dead_letter else None
 
 
-def _sink(spec: Pipeline, path: str) -> Sink:
+def _traces(spec: Pipeline) -> tuple[Callable[..., Job], metrics.BulkMetrics]:
+    """Return what makes the job, and an observer of its requests; with traces if the spec has some.
+
+    Imported only here: a job without traces does not load OpenTelemetry.
+    """
+    if spec.traces is None:
+        return Job, metrics.BulkMetrics()
+    from flows.traces.job import TracedJob  # noqa: PLC0415
+    from flows.traces.sink import TracedBulkMetrics  # noqa: PLC0415
+    from flows.traces.tracer import Tracer  # noqa: PLC0415
+
+    tracer = Tracer(spec.traces, spec.name)
+    return partial(TracedJob, tracer), TracedBulkMetrics(tracer)
+
+
+def _sink(spec: Pipeline, path: str, observer: metrics.BulkMetrics) -> Sink:
     if spec.sink.elasticsearch is not None:
         from connectors.elasticsearch.sink import Elasticsearch  # noqa: PLC0415
 
         return Elasticsearch(
             spec.sink.elasticsearch,
-            metrics.BulkMetrics(),
+            observer,
             lambda: _elasticsearch(path),
         )
     from connectors.memory.sink import MemoryStoreSink  # noqa: PLC0415

@@ -64,12 +64,14 @@ class Simulation:
         queues: Mapping[str, MemoryQueue] | None = None,
         store: MemoryStore | None = None,
         state: State | None = None,
+        make_job: Callable[..., Job] = Job,
     ) -> None:
         """`now`: in seconds since 1970; `queues` and `store` may belong to another simulation.
 
-        `state`: keeps open groups over a `restart`.
+        `state`: keeps open groups over a `restart`. `make_job`: makes the job of each process, with
+        the arguments of `Job`.
         """
-        self._state = state
+        self._state, self._make_job = state, make_job
         self.spec, self.now = on_memory(spec), now
         numbers = count(1)
         names = self.spec.source.chosen.queue
@@ -95,7 +97,7 @@ class Simulation:
         """Start a new process: only the broker and the store keep their state."""
         self.source = memory_source(self.spec, self.queues)
         self.stop, self.accounts = Stop(), Accounts()
-        self.job = Job(
+        self.job = self._make_job(
             *(self.spec, self.source, self.sink, self.stop, self.accounts),
             lambda: self.now,
             state=self._state,

@@ -50,7 +50,9 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         return self._positions[item_key]
 
     @remembered
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Acknowledge:
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: None
+    ) -> StatefulSinkPartition[ForConsumer, None]:
         """Find the consumer that the source has started."""
         consumer = self._source.consumer(for_part)
         if not consumer.started:

@@ -140,6 +140,13 @@ OfWindow = FirstRevision | Amendment | EarlyRevision | Fragment
 """How a group relates to an aligned window, if groups become summaries."""
 
 
+class TraceContext(NamedTuple):
+    """The trace that a message belongs to, as its headers name it (W3C Trace Context)."""
+
+    traceparent: str
+    tracestate: str = ""
+
+
 class Group(NamedTuple):
     """The members of one window, in order, complete and ready to be written."""
 
@@ -161,6 +168,8 @@ class Group(NamedTuple):
     """`None`: it is no summary of an aligned window."""
     kept: bool = False
     """The durable state has it until it is stored; its messages are acknowledged already."""
+    contexts: Sequence[TraceContext] = ()
+    """Trace contexts of its members, if the job has traces: at most so many as a span links."""
 
     @property
     def is_early(self) -> bool:

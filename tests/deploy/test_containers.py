@@ -62,7 +62,7 @@ def test_the_image_installs_what_tests_run_on() -> None:
     )
 
     assert of_the_image.items() <= all_of_them.items()
-    assert {"bytewax", "pika", "pydantic"} <= of_the_image.keys()
+    assert {"bytewax", "pika", "pydantic", "opentelemetry-sdk"} <= of_the_image.keys()
     assert canonicalize_name("pytest") not in of_the_image
 
 

@@ -240,6 +240,32 @@ def test_a_file_is_utf_8_with_or_without_a_byte_order_mark(tmp_path: Path) -> No
     assert caught.value.problems == [f"{path}:2:1: is not text in UTF-8"]
 
 
+@pytest.mark.parametrize("missing", [None, ModuleNotFoundError("opentelemetry")])
+def test_traces_need_their_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: Exception | None
+) -> None:
+    """Whether it is installed is asked only for a file that has traces."""
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(
+        "{version: 1, name: a, source: {memory: {}}, aggregate: {window: {count: 5}}, "
+        "sink: {memory: {}}, traces: {}}"
+    )
+    load(path)
+
+    def find(_: str) -> None:
+        if missing is not None:
+            raise missing
+
+    monkeypatch.setattr("flows.config.traces.find_spec", find)
+
+    with pytest.raises(SpecError) as error:
+        load(path)
+    [problem] = error.value.problems
+    assert problem.endswith(
+        "traces: needs OpenTelemetry: python -m pip install 'rabbit-hopper[traces]'"
+    )
+
+
 def test_a_spec_is_checked_without_the_libraries_of_services() -> None:
     code = "import flows.spec, sys; print({'pika', 'elasticsearch', 'bytewax'} & set(sys.modules))"
 

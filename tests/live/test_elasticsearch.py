@@ -15,6 +15,7 @@ import urllib3
 from pydantic import SecretStr
 
 from connectors.connector import Sink
+from connectors.elasticsearch.observer import NoObserver
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
 from connectors.errors import Unavailable
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.live
 DEFAULT, COMPRESSED = Bulk(), Bulk(compress="gzip")
 
 
-class RequestObserver:
+class RequestObserver(NoObserver):
     """Records the answers."""
 
     def __init__(self) -> None:
@@ -47,12 +48,6 @@ class RequestObserver:
     def retried(self, documents: int, status: int | None) -> None:
         with self._lock:
             self.again_by_status[status] += documents
-
-    def rejected(self, documents: int, status: int | None) -> None:
-        pass
-
-    def in_failure_store(self, documents: int) -> None:
-        pass
 
 
 @pytest.fixture

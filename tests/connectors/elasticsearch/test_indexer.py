@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -806,6 +806,7 @@ def test_an_unused_indexer_can_be_closed(build: Build) -> None:
 
 def test_an_observer_sees_each_request_and_its_result(cluster: Cluster, build: Build) -> None:
     received: list[tuple[str, int, int | None]] = []
+    ended: list[tuple[Sequence[Any], int, str]] = []
 
     class HeardObserver:
         def requested(self, documents: int, size_bytes: int, seconds: float) -> None:
@@ -822,14 +823,20 @@ def test_an_observer_sees_each_request_and_its_result(cluster: Cluster, build: B
         def in_failure_store(self, documents: int) -> None:
             received.append(("in_failure_store", documents, None))
 
+        def ended(self, about: Sequence[Any], documents: int, seconds: float, failure: str) -> None:
+            assert seconds >= 0
+            ended.append((about, documents, failure))
+
     cluster.script = [
         Reply(None, b"refused"),
         lambda documents: cluster.store(documents, {0: 400, 1: 400, 2: 404}),
     ]
     answers = CollectedAnswers()
-    build(concurrency=1, observer=HeardObserver()).submit(documents(0, 4), answers)
+    some = documents(0, 4)._replace(about="a group")
+    build(concurrency=1, observer=HeardObserver()).submit(some, answers)
 
     until(lambda: len(answers) == 4)
+    assert ended == [(["a group"], 4, "no answer: refused"), (["a group"], 4, "")]
     assert received == [
         ("requested", 4, None),
         ("retried", 4, None),

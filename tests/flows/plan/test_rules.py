@@ -53,6 +53,7 @@ def test_every_key_of_a_pipeline_has_a_rule() -> None:
         {"sink.elasticsearch.on_missing_index": "wait"},
         {"dead_letter.rabbitmq.reject_limit": {"rejected": 5, "of": 9}},
         {"metrics": {"port": 9100}},
+        {"traces": {"sample": 0.5}},
         {"drain_timeout": "5s"},
         {"aggregate.window.time": "2s"},
         {"aggregate.window.count": 5},

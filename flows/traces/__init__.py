@@ -1,0 +1,1 @@
+"""Traces of OpenTelemetry; a job without `traces` imports nothing of it."""
