@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import aggregate, compress, idle, latency
+from bench import aggregate, compress, idle, latency, watching
 from bench.report import medians, table
 from bench.run import BenchQueue, Contender, Measurement, run
 from bench.scenarios import (
@@ -26,7 +26,7 @@ from tools.services import url
 
 QUEUE = "hopper.bench"
 AGGREGATE, COMPRESS, IDLE = "aggregate", "compress", "idle"
-LATENCY, THROTTLED = "latency", "throttled"
+LATENCY, THROTTLED, WATCH = "latency", "throttled", "watch"
 
 THROTTLED_DOCUMENTS, THROTTLED_SECONDS = 20_000, 6.0
 """The goal where a fifth of all documents is throttled; Redpanda Connect takes as long."""
@@ -52,6 +52,9 @@ def main() -> None:
             print(line)
     if COMPRESS in options.only:
         for line in compress.report(url("RABBITMQ_URL"), options.rounds, options.messages):
+            print(line)
+    if WATCH in options.only:
+        for line in watching.report(url("RABBITMQ_URL"), options.rounds, options.messages):
             print(line)
     if THROTTLED in options.only:
         measure_throttled(url("RABBITMQ_URL"))
@@ -112,7 +115,7 @@ def measure_throttled(rabbitmq: str) -> None:
 
 def _options() -> argparse.Namespace:
     names = [scenario.name for scenario in SCENARIOS]
-    names += [AGGREGATE, COMPRESS, IDLE, LATENCY, THROTTLED]
+    names += [AGGREGATE, COMPRESS, IDLE, LATENCY, THROTTLED, WATCH]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")

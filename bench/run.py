@@ -105,23 +105,33 @@ def run(
     queue.fill(messages, contender.ids)
     variables = {"BENCH_QUEUE": queue.name} | environment
     with running(contender.name, contender.arguments, variables) as process:
-        measurement = _measure(process, queue, messages)
+        measurement = measure(process, queue, messages)
         end(process)
     assert not queue.length(), f"{contender.name} has left messages unacknowledged"
     return measurement
 
 
-def _measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) -> Measurement:
+def measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) -> Measurement:
+    """Measure a process while it empties a queue with so many messages, from its first one on.
+
+    Raises:
+        AssertionError: it does not, or not in time.
+    """
     watched = WatchedProcess(process.pid, queue.port)
     wait(process, lambda: queue.length() < messages, POLL_EVERY_AT_START, MAX_START_SECONDS)
     samples = [(time.monotonic(), watched.cpu_seconds())]
+    silent = 0.0
 
     def emptied() -> bool:
+        nonlocal silent
         samples.append((time.monotonic(), watched.cpu_seconds()))
-        return not queue.length() and watched.silent_seconds() >= SILENCE
+        if queue.length():
+            return False
+        silent = watched.silent_seconds()
+        return silent >= SILENCE
 
     wait(process, emptied, POLL_EVERY, MAX_RUN_SECONDS)
-    ended = time.monotonic() - watched.silent_seconds()
+    ended = samples[-1][0] - silent  # the job may send something else at any moment
     began, cpu_at_first = samples[0]
     cpu_at_last = next(cpu for at, cpu in samples if at >= ended)
     return Measurement(

@@ -129,7 +129,7 @@ def _token(pipeline: Pipeline, file: str) -> str:
             [
                 f"{file}: metrics.token is missing: what passes is data of messages, which a job "
                 "shows only to a request with this token; add it, for example metrics: "
-                "{port: 9100, token: ${HOPPER_TOKEN}}, and restart the job"
+                '{port: 9100, token: "${HOPPER_TOKEN}"}, and restart the job'
             ]
         )
     return token.get_secret_value()

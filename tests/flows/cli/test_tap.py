@@ -151,7 +151,7 @@ def test_a_file_without_a_token_is_told_how_to_get_one(tmp_path: Path) -> None:
 
     assert result.code == 2
     assert result.err.startswith(f"error: {file}: metrics.token is missing: what passes is data of")
-    assert "metrics: {port: 9100, token: ${HOPPER_TOKEN}}" in result.err
+    assert 'metrics: {port: 9100, token: "${HOPPER_TOKEN}"}' in result.err
 
 
 def test_a_token_without_a_value_is_an_error(tmp_path: Path) -> None:
