@@ -7,20 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from bench import aggregate, compress, idle, latency, watching
 from bench.report import medians, table
 from bench.run import BenchQueue, Contender, Measurement, run
-from bench.scenarios import (
-    ACKNOWLEDGES,
-    BY_HAND,
-    HOPPER,
-    HOPPER_REDUCES,
-    HOPPER_WITH_IDS,
-    SCENARIOS,
-    Scenario,
-)
+from bench.scenarios import HOPPER, SCENARIOS, Scenario
 from bench.sinks import INDEX, BenchSink, Real, StubSink
 from tools.services import url
 
@@ -35,15 +26,10 @@ THROTTLED_DOCUMENTS, THROTTLED_SECONDS = 20_000, 6.0
 def main() -> None:
     """Run the measurements of the command line."""
     options = _options()
-    contenders = [ACKNOWLEDGES, HOPPER, BY_HAND]
-    if options.ids:
-        contenders.insert(2, HOPPER_WITH_IDS)
-    if options.reduce:
-        contenders.insert(2, HOPPER_REDUCES)
     for scenario in SCENARIOS:
         if scenario.name in options.only:
             sink = Real(url("ELASTICSEARCH_URL")) if scenario.real else StubSink()
-            measure(scenario, contenders, options, url("RABBITMQ_URL"), sink)
+            measure(scenario, options, url("RABBITMQ_URL"), sink)
     if LATENCY in options.only:
         for line in latency.report(url("RABBITMQ_URL"), options.seconds):
             print(line)
@@ -65,12 +51,12 @@ def main() -> None:
 
 def measure(
     scenario: Scenario,
-    contenders: Sequence[Contender],
     options: argparse.Namespace,
     rabbitmq: str,
     sink: BenchSink,
 ) -> None:
     """Measure one scenario, and print its table."""
+    contenders = scenario.contenders
     rounds: dict[Contender, list[Measurement]] = {contender: [] for contender in contenders}
     queue = BenchQueue(rabbitmq, QUEUE, scenario.queue_arguments)
     with sink:
@@ -121,12 +107,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")
     parser.add_argument("--seconds", type=int, default=10, help="of each latency measurement")
     parser.add_argument("--only", choices=names, nargs="+", default=names)
-    parser.add_argument(
-        "--ids", action="store_true", help="measure Hopper on messages with a message_id too"
-    )
-    parser.add_argument(
-        "--reduce", action="store_true", help="measure Hopper with `by` and `reduce` too"
-    )
     options = parser.parse_args()
     if options.messages < 1000 or options.messages % 1000:
         parser.error(
