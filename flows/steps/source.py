@@ -90,11 +90,13 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         self._idle, self._seen = idle, 0
         self._longest_wait = LONGEST if backpressure is None else backpressure.check_interval
         self._collect_until, self._rests = 0.0, False
+        self._waited = 0.0  # seconds since the last poll in which the worker slept
         self._called_at = datetime.now(UTC)
 
     @remembered
     def next_batch(self) -> list[Event]:
         self._called_at = datetime.now(UTC)
+        self._waited += self._sleep
         if self._idle is not None and self._is_early(self._idle):
             return []
         if self._paused != self._stop.paused:
@@ -117,6 +119,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             events.append(Drain(reason, self._stop.reload))
         elif not events and self._consumer.drained:
             raise StopIteration
+        self._waited = 0.0
         self._plan_next(messages, bool(events))
         return events
 
@@ -129,15 +132,18 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         self._rests = False
         if self._stop.reason is not None:
             return False
+        began = time.monotonic()
         if idle.is_sole:
             self._rests = not self._consumer.load.is_full and idle.wait(
                 self._seen, self._longest_wait, self._collect_until
             )
-            if time.monotonic() < self._collect_until:
-                self._sleep = BUSY  # a step is due, or still at work
-                return True
         elif self._sleep == IDLE:
             idle.wait(self._seen, self._longest_wait)
+        now = time.monotonic()
+        self._waited += now - began
+        if now < self._collect_until:
+            self._sleep = BUSY  # a step is due, or still at work
+            return True
         self._seen = idle.calls
         return False
 
@@ -165,7 +171,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             return False
         load = self._consumer.load
         if starved and backpressure.is_starved(self._account, load, now):
-            self._consumer.grow(self._sleep)
+            self._consumer.grow(self._waited)
         if not due:
             return False
         self._checked_at = now
