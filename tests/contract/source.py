@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Protocol
 
 from connectors.connector import Consumer, Load, Source
@@ -272,6 +273,39 @@ class SourceContract:
         receiver.store([messages[position] for position in (0, 1, 3, 4)])
         receiver.consumer.close()
         until(lambda: rig.left() == 0)
+
+    def test_kept_messages_are_acknowledged(self, rig: SourceRig) -> None:
+        """Like stored ones: the job's durable state counts them."""
+        rig.publish(*bodies(4))
+        receiver = self.receiver(rig)
+        messages = receiver.wait_for(4)
+        origin, tags = messages[0][0], [message.tag for _, message in messages]
+        receiver.consumer.settle(Outcomes(origin, tags[:1], [], kept=tags[1:]))
+
+        until(receiver.is_settled)
+        receiver.consumer.close()
+        assert rig.left() == 0
+        assert rig.parked() == []
+
+    def test_a_message_of_the_jobs_own_is_parked_and_confirmed(self, rig: SourceRig) -> None:
+        """A lost connection does not matter: no connection has delivered it."""
+        source = rig.source()
+        receiver = Receiver(source.consumer(source.consumers()[0]))
+        until(receiver.take)
+        confirmed: list[int] = []
+        for number in (1, 2):
+            message = Message(0, False, b"", b"", b'{"n":%d}' % number)
+            rejected = Rejected(message, Rejection("bad"))
+            source.park(rejected, partial(confirmed.append, number))
+            if number == 1:
+                rig.cut()
+
+        until(lambda: sorted(confirmed) == [1, 2])
+        # The cut may come before the confirmation: then the message is published again.
+        assert {*rig.parked()} == {(b'{"n":1}', "bad"), (b'{"n":2}', "bad")}
+        assert {letter.reason for letter in source.latest_dead_letters()} == {"bad"}
+        assert receiver.consumer.counts.parked == 0
+        receiver.consumer.close()
 
     def test_the_latest_dead_letters_are_known(self, rig: SourceRig) -> None:
         rig.publish(*bodies(3))
