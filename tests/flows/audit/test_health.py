@@ -70,7 +70,9 @@ class WatchedJob:
             sink=lambda: self.sink_state,
             blocked=self._blocked,
             missing=lambda: self.missing,
+            state=lambda: self.refused_commits,
         )
+        self.refused_commits: list[str] = []
         self.sink = self.accounts.of_sink()
         self.now = 0.0
         self.runs = True
@@ -452,3 +454,29 @@ def test_a_refusal_names_the_runbook_that_helps(refusal: str, kind: symptoms.Sym
         kind.name,
         f"docs/operations.md#{kind.runbook}",
     )
+
+
+def test_a_disk_that_refuses_commits_is_reported_at_once_and_as_long_as_it_does() -> None:
+    job = WatchedJob()
+    job.connect()
+    job.refused_commits = ["/state/shard-0.sqlite: database or disk is full"]
+    job.pass_time(1)
+
+    assert job.reasons() == [
+        "the state is not durable: /state/shard-0.sqlite: database or disk is full"
+    ]
+    assert job.health.health()[1]["reasons"][0]["kind"] == "state_not_durable"
+    job.refused_commits = []
+    job.pass_time(1)
+    assert job.reasons() == []
+
+
+def test_a_silent_sink_is_reported_though_its_messages_are_acknowledged() -> None:
+    """With a state, only groups wait for the sink."""
+    job = WatchedJob()
+    job.connect()
+    job.sink.note(entered=3, open=3, kept=3)
+    job.pass_time(31)
+
+    assert job.reasons() == ["the sink has not answered for 30 s, 3 documents wait"]
+    assert job.logged == []
