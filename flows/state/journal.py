@@ -5,7 +5,9 @@ its redelivered copy is recognised, and both are acknowledged when the commit is
 
 Rule 1: a commit is due at each whole multiple of `every`, after `MOST` messages, or at once if a
         group has left: the group waits for it. So all shards commit together, and a consumer
-        acknowledges the messages of all of them in one run.
+        acknowledges the messages of all of them in one run. If `SOME` messages wait, and no other
+        has arrived for `QUIET` seconds, it is due too: the consumers may be full, and no message
+        arrives before these are acknowledged.
 Rule 2: one commit at a time is written; what changes meanwhile is in the next one.
 Rule 3: outcomes and groups leave only when their commit is durable.
 """
@@ -31,6 +33,10 @@ from flows.values.identity import identity, name_of
 
 MOST = 2000
 """Messages in a commit. To encode a group takes 2 to 3 µs, during which the dataflow stops."""
+
+
+SOME, QUIET = 100, 0.03
+"""See rule 1. A commit of fewer messages costs more than it gains."""
 
 
 class KeptRow(Protocol):
@@ -68,6 +74,8 @@ class Journal:
         self._parts: dict[Origin, list[PartOutcome]] = {}
         self._due_at, self._count = inf, 0
         self._in_flight, self._in_flight_count = NOTHING, 0
+        self._last_at = -inf
+        """When the last message was taken in."""
         self._has_lost = False  # a connection, since the last commit
         self.is_busy = False
         """A commit is being written. Rule 2."""
@@ -82,7 +90,8 @@ class Journal:
         """When the next commit is due, in seconds since 1970; infinity: nothing has changed."""
         if self._left or self._gone or self._count >= MOST:
             return -inf
-        return self._due_at
+        quiet_at = self._last_at + QUIET if self._count >= SOME else inf
+        return min(self._due_at, quiet_at)
 
     def taken_in(self, group: KeptRow, member: Member, now: float) -> None:
         """Note that a group counts a message."""
@@ -103,6 +112,7 @@ class Journal:
         else:
             self._tags[origin] = array("Q", (member.message.tag,))
         self._count += 1
+        self._last_at = now
         if self._due_at == inf:
             self._due_at = (now // self._every + 1) * self._every
 

@@ -63,6 +63,19 @@ def test_messages_are_acknowledged_when_their_commit_is_durable() -> None:
     assert some.held == 0
 
 
+def test_many_messages_do_not_wait_while_no_other_arrives() -> None:
+    """The consumer may be full: nothing arrives before these are acknowledged."""
+    some = shard(time=60.0)
+    some.add([sent(n) for n in range(1, 100)], now=10.1)
+    assert some.commit_due_at == 11.0
+
+    some.add([sent(100)], now=10.2)
+
+    assert 10.2 < some.commit_due_at < 10.3
+    commit(some, 10.3)
+    assert len(kept(some.durable())) == 100
+
+
 def test_a_group_leaves_when_its_commit_is_durable() -> None:
     """It does not wait for the next second, and has no message left to settle."""
     some = shard(count=2)
