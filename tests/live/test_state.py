@@ -52,24 +52,24 @@ def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Pat
     )
     publish(rig, range(400))
     with JobProcess(path) as job:
-        until(lambda: kept(state) == 400)
+        until(lambda: kept(state) == 400, timeout=60)
         with JobProcess(path, name="second") as second:
-            assert second.process.wait(30) == 1
+            assert second.process.wait(60) == 1
             assert "another process has this folder" in second.log
         job.kill()
     publish(rig, range(400, 2400))
     with JobProcess(path) as job:
-        until(lambda: kept(state) > 400)
+        until(lambda: kept(state) > 400, timeout=60)
         job.kill()  # in the middle of the messages, and of commits
     with JobProcess(path) as job:
-        until(lambda: kept(state) == 2400)
+        until(lambda: kept(state) == 2400, timeout=60)
         assert job.drain() == 0
     assert events.count() == 0
     assert rig.left() == 0
 
     publish(rig, range(2400, 2404), end=True)
     with JobProcess(path) as job:
-        until(lambda: events.count() == 4)
+        until(lambda: events.count() == 4, timeout=60)
         until(lambda: not kept(state))
         assert job.drain() == 0
 
