@@ -113,7 +113,7 @@ def _happenings(simulation: Simulation, start: float) -> Iterator[Happening]:
 def _happening(simulation: Simulation, event: Event, at: float) -> Happening | None:
     what = event.what
     if isinstance(what, Left):
-        if not isinstance(what.value, Group):
+        if not isinstance(what.value, Group) or what.value.is_early:
             return None
         key = None if what.value.key is None else msgspec.json.decode(what.value.key)
         return GroupCompleted(at, key, what.value.completed_by, list(what.numbers))

@@ -14,6 +14,7 @@ from connectors.memory.store import MemoryStore
 from connectors.message import Properties
 from flows.groups.early import AT_ONCE, EarlyShard
 from flows.groups.rules import Rules, Tumbling
+from flows.simulation.report import DocumentWritten, GroupCompleted, report
 from flows.simulation.simulation import Left, Simulation
 from flows.spec import Pipeline
 from flows.summaries.functions.function import Function
@@ -262,6 +263,19 @@ def test_early_groups_are_no_completed_groups() -> None:
     early, final = [one for one in left if isinstance(one, Group)]
     assert (early.is_early, early.to_settle) == (True, 0)
     assert (final.is_early, final.to_settle) == (False, 1)
+
+
+def test_a_report_shows_the_documents_of_early_summaries_and_no_groups() -> None:
+    job = EarlyJob()
+    job.send(1, 1)
+    job.simulation.pass_to(10)
+
+    happened = report(job.simulation, 0.0).happened
+    groups = [one.completed_by for one in happened if isinstance(one, GroupCompleted)]
+    documents = [one.source for one in happened if isinstance(one, DocumentWritten)]
+
+    assert groups == ["window"]
+    assert [one["completed_by"] for one in documents] == ["early", "window"]
 
 
 def early_shard() -> EarlyShard:
