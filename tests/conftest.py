@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,9 @@ if "CI" not in os.environ:
     # A fifth of Hypothesis' default of 100, so that a run is short: each run draws others.
     settings.register_profile("home", max_examples=20, deadline=None)
     settings.load_profile("home")
+
+# In the background a shell lets tests ignore Ctrl-C, and so do the processes that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
