@@ -87,5 +87,13 @@ def _shard(folder: Path, name: str) -> ShardContent:
             messages += count
             oldest = opened_at if oldest is None else min(oldest, opened_at)
         waiting = connection.execute("SELECT count(*) FROM left").fetchone()[0]
-    size = sum(file.stat().st_size for file in folder.glob(f"{path.name}*"))
+    size = sum(map(_size, folder.glob(f"{path.name}*")))
     return ShardContent(name, groups, messages, waiting, oldest, size)
+
+
+def _size(file: Path) -> int:
+    """Return the size of a file; 0 if SQLite has removed it, as it does with a log at its end."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

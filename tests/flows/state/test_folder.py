@@ -94,6 +94,14 @@ def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "file") == f"state: {tmp_path / 'file'}: File exists"
 
 
+def test_a_log_that_sqlite_removes_meanwhile_is_no_error(path: Path) -> None:
+    """As when the job ends at that moment."""
+    expected = inspect(path)
+    (path / "shard-0.sqlite-old").symlink_to(path / "gone")
+
+    assert inspect(path) == expected
+
+
 def test_a_discarded_state_begins_anew(path: Path) -> None:
     assert [shard.groups for shard in inspect(path).shards] == [0, 0]
     assert inspect(path).job == "orders"
