@@ -31,9 +31,9 @@ MESSAGE_OVERHEAD = 600
 a group and in a request."""
 FREE_SHARE = 1 / 8
 """Share of the memory: the mean size of the next messages may be that much larger."""
-STALLED_SHARE, MIN_STALLED = 0.15, 0.025
+STALLED_SHARE, MIN_STALLED = 0.15, 0.01
 """Share of the time, and seconds: a larger prefetch then gains more than replacing the consumer
-costs, which is three round trips to the broker. Some polls of a consumer take as long."""
+costs, which is three round trips to the broker."""
 PERIOD = 0.25
 """Seconds after which the share of the time is measured anew."""
 STUCK_AFTER = 1.0
@@ -61,6 +61,8 @@ class AdaptivePrefetch:
         self._message_bytes = 0.0  # mean of the messages that were held at last
         self._measured_from = self._stalled = 0.0  # the period, and seconds of it
         self._left_at = 0.0  # when the last message arrived that left some of the prefetch
+        self._counted_until = 0.0  # until then, `_stalled` has all waits
+        self._waits = False  # dataflow and sink have waited, and nothing has arrived since then
         self._stuck_from: float | None = None
         self._is_due = False  # it is to grow, as soon as the consumer is full
 
@@ -76,6 +78,9 @@ class AdaptivePrefetch:
         """
         if held.messages:
             self._message_bytes = held.bytes / held.messages
+        if self._waits:
+            self._count(now - self._counted_until, now)
+            self._waits = False
         if not used_up:
             self._left_at, self._stuck_from = now, None
         if now - self._measured_from >= PERIOD:
@@ -84,10 +89,8 @@ class AdaptivePrefetch:
 
     def waited(self, seconds: float, now: float) -> None:
         """Note that dataflow and sink have waited while the prefetch was used up, until now."""
-        began = max(now - seconds, self._left_at)
-        self._stalled += max(0.0, now - began)
-        if self._stuck_from is None:
-            self._stuck_from = began
+        self._count(seconds, now)
+        self._waits = True
 
     def of_next(self, held: Held, waited: float) -> int:
         """Return the prefetch of a consumer that subscribes now; 0: let it wait for room. Rule 3.
@@ -114,7 +117,7 @@ class AdaptivePrefetch:
         if not more or not (is_due or is_stuck):
             return 0
         self._measured_from, self._stalled, self._stuck_from = now, 0.0, None
-        self._is_due = False
+        self._is_due = self._waits = False
         self.wanted = more
         return more
 
@@ -130,6 +133,14 @@ class AdaptivePrefetch:
         if not held.messages:
             return True
         return held.bytes < self.memory * (1 if reads else 1 - FREE_SHARE)
+
+    def _count(self, seconds: float, now: float) -> None:
+        """Count a wait until now, but no moment of it twice."""
+        began = min(now, max(now - seconds, self._left_at, self._counted_until))
+        self._stalled += now - began
+        self._counted_until = now
+        if self._stuck_from is None:
+            self._stuck_from = began
 
     def _has_stalled(self, now: float) -> bool:
         share = STALLED_SHARE * (now - self._measured_from)

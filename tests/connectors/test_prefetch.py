@@ -47,7 +47,7 @@ def test_short_waits_add_up_to_a_share_of_the_time() -> None:
     for number in range(100):
         now = 0.010 * number
         found.arrived(held, now)
-        found.waited(0.005, now + 0.005)
+        found.waited(0.0, now + 0.005)
         found.waited(0.003, now + 0.008)
         if found.grow(1000, held, now + 0.008):
             break
@@ -62,7 +62,7 @@ def test_a_consumer_that_waits_seldom_does_not_grow() -> None:
         now = 0.1 * number
         found.arrived(held, now)
         assert found.grow(1000, held, now + 0.085) == 0
-        found.waited(0.009, now + 0.094)
+        found.waited(0.006, now + 0.094)
         assert found.grow(1000, held, now + 0.094) == 0
 
 
@@ -96,13 +96,24 @@ def test_a_consumer_grows_although_the_broker_is_slow_only_between_bursts() -> N
     assert number == 1
 
 
-def test_time_does_not_count_after_an_arrival_that_leaves_some_of_the_prefetch() -> None:
+def test_time_does_not_count_before_an_arrival_that_leaves_some_of_the_prefetch() -> None:
     found, held = adaptive(), of(1000)
-    for number in range(300):
-        now = 0.010 * number
-        found.arrived(held, now - 0.001)
-        found.waited(0.010, now)
-        assert found.grow(1000, held, now) == 0
+    found.arrived(held, 0.0, used_up=True)
+    found.arrived(held, 0.050)
+    found.waited(0.050, 0.051)
+
+    assert found.grow(1000, held, 0.051) == 0
+
+
+def test_a_wait_counts_until_the_next_message_arrives() -> None:
+    """No poll may notice its end."""
+    found, held = adaptive(), of(1000)
+    found.arrived(held, 0.0, used_up=True)
+    found.waited(0.001, 0.001)
+    assert found.grow(1000, held, 0.001) == 0
+    found.arrived(held, 0.020, used_up=True)
+
+    assert found.grow(1000, held, 0.021) == 2000
 
 
 def test_a_stuck_consumer_grows_even_if_less_than_double_fits() -> None:
