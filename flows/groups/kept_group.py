@@ -71,12 +71,7 @@ class KeptGroup:
 
     def so_far(self, member: Member) -> Sequence[Any]:
         """See `OpenGroup`."""
-        tally = self._rules.until_tally
-        if tally is None:
-            return ()
-        newest = tally.start()
-        tally.add(newest, member.values, self.count)
-        return tuple(tally.results([self._until, newest]).values())
+        return self._rules.so_far([self._until], member, self.count)
 
     def identities(self) -> Sequence[Hashable]:
         """See `OpenGroup`; they are not kept."""

@@ -6,7 +6,7 @@ functions that read values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -16,6 +16,7 @@ from flows.config.aggregate import AggregateSpec
 from flows.config.window import TumblingSpec, WindowSpec
 from flows.groups.member_values import MemberValues
 from flows.groups.zone_windows import ZoneWindows
+from flows.values.group import Member
 
 
 class UntilCondition(Protocol):
@@ -168,6 +169,18 @@ class Rules:
         """No rule looks at a single message, so a shard adds them in slices."""
         each = (self.idle, self.until, self.tumbling, self.tally)
         return self.plain and not self.recognise and all(rule is None for rule in each)
+
+    def so_far(self, states: Iterable[Any], member: Member, number: int) -> Sequence[Any]:
+        """Return the running values that `until` reads, as if a group had this member already.
+
+        `states`: those of its other members; `number`: the place of the member in the group.
+        """
+        tally = self.until_tally
+        if tally is None:
+            return ()
+        newest = tally.start()
+        tally.add(newest, member.values, number)
+        return tuple(tally.results([*states, newest]).values())
 
 
 def make_rules(

@@ -135,12 +135,8 @@ class Running:
 
     def so_far(self, member: Member) -> Sequence[Any]:
         """See `OpenGroup`."""
-        tally = self._rules.until_tally
-        if tally is None:
-            return ()
-        newest = tally.start()
-        tally.add(newest, member.values, len(self._names))
-        return tuple(tally.results([*(share.until for share in self._shares), newest]).values())
+        states = (share.until for share in self._shares)
+        return self._rules.so_far(states, member, len(self._names))
 
     def identities(self) -> list[Hashable]:
         """See `OpenGroup`."""
