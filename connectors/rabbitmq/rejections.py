@@ -62,17 +62,18 @@ class Rejections:
 
     def parked(self, rejected: Rejected) -> None:
         """Note that the dead-letter broker has a message."""
-        messages = 1 + len(rejected.others)
-        self.count(parked=messages)
-        metrics.dead_lettered(rejected.rejection.reason, messages)
-        self.latest.note(rejected, time.time())
+        self.count(parked=1 + len(rejected.others))
+        self._note_parked(rejected)
 
     def parked_own(self, rejected: Rejected, parked: Callable[[], object]) -> None:
         """Note that the dead-letter broker has a message of the job's own, and tell the job."""
         self.log_parked(rejected)
-        metrics.dead_lettered(rejected.rejection.reason, 1)
-        self.latest.note(rejected, time.time())
+        self._note_parked(rejected)
         parked()
+
+    def _note_parked(self, rejected: Rejected) -> None:
+        metrics.dead_lettered(rejected.rejection.reason, 1 + len(rejected.others))
+        self.latest.note(rejected, time.time())
 
     def left_to_broker(self, rejected: Rejected) -> None:
         """Note that a message is left to the dead lettering of its queue."""
