@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flows.state.commit import Commit, Recovered, Waiting
+from flows.state.commit import Commit, Recovered, Table, Waiting
 
 
 class MemoryShard:
@@ -14,9 +14,7 @@ class MemoryShard:
         """`at_once`: returns whether each commit is durable at once."""
         self._at_once = at_once
         self.header: bytes | None = None
-        self.groups: dict[int, bytes] = {}
-        self.left: dict[int, bytes] = {}
-        self.names: dict[int, bytes] = {}
+        self.tables: dict[Table, dict[int, bytes]] = {table: {} for table in Table}
         self.written: Commit | None = None
         """The commit that is not durable yet."""
         self.to_forget: list[int] = []
@@ -25,14 +23,15 @@ class MemoryShard:
 
     def recover(self) -> Recovered:
         self._waiting = Waiting()
-        self._waiting.left([*self.left.items()])
-        rows = (sorted(table.items()) for table in (self.groups, self.left, self.names))
-        return Recovered(self.header, *rows)
+        rows = {table: sorted(rows.items()) for table, rows in self.tables.items() if rows}
+        recovered = Recovered(self.header, rows)
+        self._waiting.left(recovered.of(Table.LEFT))
+        return recovered
 
     def write(self, commit: Commit) -> None:
         assert self.written is None, "one commit at a time"
         self.written = commit
-        self._waiting.left(commit.left)
+        self._waiting.left(commit.of(Table.LEFT).rows)
         if self._at_once():
             self.sync()
 
@@ -61,20 +60,16 @@ class MemoryShard:
         if commit is None:
             return
         self._forget()
-        self.groups |= dict(commit.groups)
-        for number in commit.gone:
-            del self.groups[number]
-        self.left |= dict(commit.left)
         self.header = commit.header
-        if commit.names is not None:
-            self.names[commit.number] = commit.names
-        for number in commit.forgotten:
-            del self.names[number]
+        for table, (rows, gone) in commit.changes.items():
+            self.tables[table] |= dict(rows)
+            for number in gone:
+                del self.tables[table][number]
         self._told = True
 
     def _forget(self) -> None:
         for number in self.to_forget:
-            del self.left[number]
+            del self.tables[Table.LEFT][number]
         self.to_forget = []
 
     def crash(self, *, durable: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from connectors.message import Origin, Outcomes
 from flows.groups.open_group import DuplicateOfOpen, GroupValues, weight
 from flows.groups.rules import Rules
-from flows.state.commit import Row
+from flows.state.commit import Row, Table
 from flows.state.journal import Journal
 from flows.state.rows import UNKNOWN, decoded, encoded
 from flows.values.group import Member, Summary
@@ -26,6 +26,7 @@ class KeptGroup:
         *("bytes", "count", "key", "last_at", "opened_at", "row", "size", "window"),
     )
 
+    table = Table.GROUPS
     duplicates: Sequence[DuplicateOfOpen] = ()
     """None: the shard recognises redelivered messages by the names that the state keeps."""
 

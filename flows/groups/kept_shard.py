@@ -22,7 +22,7 @@ from flows.groups.kept_group import KeptGroup, recovered_group
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 from flows.groups.windows import Windows
-from flows.state.commit import Commit, Recovered
+from flows.state.commit import Commit, Recovered, Table
 from flows.state.journal import Journal
 from flows.values.group import Group, Member, Progress
 
@@ -101,7 +101,8 @@ class KeptShard(Shard):
         """Continue with what is durable; return the groups that have left. Rule 2."""
         header, left = self._journal.recover(recovered, now)
         self._departures.number, self._closed_below = header.group, header.closed_below
-        groups = [recovered_group(self._journal, self._rules, row) for row in recovered.groups]
+        rows = recovered.of(Table.GROUPS)
+        groups = [recovered_group(self._journal, self._rules, row) for row in rows]
         self._open.recover(groups)
         for group in groups:
             self._count(group, 1)

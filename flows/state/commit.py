@@ -5,10 +5,32 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from enum import StrEnum, auto
 from typing import NamedTuple, Protocol
 
 Row = tuple[int, bytes]
 """A number, and what is stored under it."""
+
+
+class Table(StrEnum):
+    """What a shard keeps, as rows."""
+
+    GROUPS = auto()
+    """Open groups."""
+    LEFT = auto()
+    """Groups that are complete and wait for the sink, by their numbers."""
+    NAMES = auto()
+    """Names of messages that are counted, by the number of their commit."""
+
+
+class Changes(NamedTuple):
+    """What changes in a table."""
+
+    rows: Sequence[Row] = ()
+    """Rows that are new, or replace the row with their number."""
+    gone: Sequence[int] = ()
+    """Numbers of rows that are no longer needed."""
 
 
 OVERHEAD = 1000
@@ -22,7 +44,7 @@ class Waiting:
         self.bytes = 0
         self._sizes: dict[int, int] = {}
 
-    def left(self, rows: list[Row]) -> None:
+    def left(self, rows: Sequence[Row]) -> None:
         """Note groups that have left."""
         for number, stored in rows:
             self._sizes[number] = size = OVERHEAD + len(stored)
@@ -40,26 +62,27 @@ class Commit(NamedTuple):
     """Counts the commits of the shard, from 1."""
     header: bytes
     """What is known of the shard as a whole; it replaces the header before."""
-    groups: list[Row]
-    """Open groups that are new or have changed."""
-    gone: list[int]
-    """Numbers of the rows of groups that are not open any more."""
-    left: list[Row]
-    """Groups that are complete and wait for the sink, by their numbers."""
-    names: bytes | None
-    """The names of the messages that it counts, under the commit's number; `None`: there are none.
-    """
-    forgotten: list[int]
-    """Numbers of commits whose names are no longer needed."""
+    changes: Mapping[Table, Changes]
+    """The tables that change."""
+
+    def of(self, table: Table) -> Changes:
+        """Return what changes in a table."""
+        return self.changes.get(table, NO_CHANGES)
+
+
+NO_CHANGES = Changes()
 
 
 class Recovered(NamedTuple):
     """All that is durable of a shard; a new shard has no header."""
 
     header: bytes | None
-    groups: list[Row]
-    left: list[Row]
-    names: list[Row]
+    rows: Mapping[Table, Sequence[Row]]
+    """The tables that are not empty, each in the order of the numbers."""
+
+    def of(self, table: Table) -> Sequence[Row]:
+        """Return the rows of a table."""
+        return self.rows.get(table, ())
 
 
 class ShardStore(Protocol):

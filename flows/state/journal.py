@@ -15,11 +15,12 @@ Rule 3: outcomes and groups leave only when their commit is durable.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple, Protocol
 
 from connectors.message import Origin, Outcomes, PartOutcome
-from flows.state.commit import Commit, Recovered, Row
+from flows.state.commit import Changes, Commit, Recovered, Row, Table
 from flows.state.known_names import KnownNames
 from flows.state.rows import (
     Header,
@@ -40,13 +41,31 @@ SOME, QUIET = 100, 0.03
 
 
 class KeptRow(Protocol):
-    """An open group that has a row in the state."""
+    """What has a row of its own in the state, such as an open group."""
 
     row: int
     """The number of its row; 0: it has none yet."""
 
+    @property
+    def table(self) -> Table:
+        """The table with its row."""
+
     def encoded(self) -> bytes:
-        """Return the group as bytes."""
+        """Return the content of the row."""
+
+
+class Remembered(Protocol):
+    """What a shard remembers of many messages, in rows by the number of their commit."""
+
+    @property
+    def table(self) -> Table:
+        """The table with its rows."""
+
+    def changes(self, number: int, now: float) -> Changes:
+        """Return what the commit of this number adds, and what is forgotten."""
+
+    def restore(self, rows: Sequence[Row]) -> None:
+        """Remember what earlier commits have added, before anything else."""
 
 
 class Durable(NamedTuple):
@@ -66,10 +85,10 @@ class Journal:
         """`every`: in seconds (rule 1); `names`: see `KnownNames`."""
         self._every, self._header = every, Header()
         self._known = KnownNames(names)
-        self._groups: dict[KeptRow, None] = {}
-        self._gone: list[int] = []
+        self._remembered: Sequence[Remembered] = (self._known,)
+        self._changed: dict[KeptRow, None] = {}
+        self._gone: dict[Table, list[int]] = {}
         self._left: list[Group] = []
-        self._names: dict[str, None] = {}
         self._tags: dict[Origin, array[int]] = {}
         self._parts: dict[Origin, list[PartOutcome]] = {}
         self._due_at, self._count = inf, 0
@@ -93,12 +112,12 @@ class Journal:
         quiet_at = self._last_at + QUIET if self._count >= SOME else inf
         return min(self._due_at, quiet_at)
 
-    def taken_in(self, group: KeptRow, member: Member, now: float) -> None:
-        """Note that a group counts a message."""
-        self._groups[group] = None
+    def taken_in(self, row: KeptRow, member: Member, now: float) -> None:
+        """Note that a row counts a message."""
+        self._changed[row] = None
         name = member.message_id if member.part is None else name_of(identity(member))
         if name is not None:
-            self._names[name] = None
+            self._known.add(name)
         self.settle(member, now)
 
     def settle(self, member: Member, now: float) -> None:
@@ -119,17 +138,17 @@ class Journal:
     def counts(self, member: Member) -> bool:
         """Return whether this message is counted already, by its name."""
         name = name_of(identity(member))
-        return name is not None and (name in self._names or name in self._known)
+        return name is not None and name in self._known
 
     def lost(self) -> None:
         """Note that a connection is lost: its messages are redelivered."""
         self._has_lost = True
 
-    def gone(self, group: KeptRow) -> None:
-        """Note that a group is not open any more."""
-        self._groups.pop(group, None)
-        if group.row:
-            self._gone.append(group.row)
+    def gone(self, row: KeptRow) -> None:
+        """Note that a row is no longer needed."""
+        self._changed.pop(row, None)
+        if row.row:
+            self._gone.setdefault(row.table, []).append(row.row)
 
     def left(self, group: Group) -> None:
         """Note that a group is complete: it leaves when this is durable. Rule 3."""
@@ -146,20 +165,12 @@ class Journal:
         if self._has_lost:
             self._has_lost = False
             self._known.pin(now)
-        groups = [self._row(each) for each in self._groups]
+        changes = self._changes(now)
         number, row = self._header.commit + 1, self._header.row
         self._header = Header(number, row, group, closed_below)
-        commit = Commit(
-            number,
-            encoded_header(self._header),
-            groups,
-            self._gone,
-            [encoded_group(each) for each in self._left],
-            self._known.add(number, list(self._names)) if self._names else None,
-            self._known.forget(now),
-        )
+        commit = Commit(number, encoded_header(self._header), changes)
         self._in_flight, self._in_flight_count = Durable(self._outcomes(), self._left), self._count
-        self._groups, self._gone, self._left, self._names = {}, [], [], {}
+        self._changed, self._gone, self._left = {}, {}, []
         self._tags, self._parts = {}, {}
         self._due_at, self._count, self.is_busy = inf, 0, True
         return commit
@@ -173,16 +184,33 @@ class Journal:
     def recover(self, recovered: Recovered, now: float) -> tuple[Header, list[Group]]:
         """Continue after what is durable; return its header, and the groups that have left."""
         self._header = decoded_header(recovered.header)
-        for number, packed in recovered.names:
-            self._known.restore(number, packed)
+        for each in self._remembered:
+            each.restore(recovered.of(each.table))
         self._known.pin(now)
-        return self._header, [decoded_group(row) for row in recovered.left]
+        return self._header, [decoded_group(row) for row in recovered.of(Table.LEFT)]
 
-    def _row(self, group: KeptRow) -> Row:
-        if not group.row:
-            group.row = self._header.row + 1
-            self._header = self._header._replace(row=group.row)
-        return group.row, group.encoded()
+    def _changes(self, now: float) -> dict[Table, Changes]:
+        """Return what the next commit changes, without the tables that stay as they are."""
+        rows: dict[Table, list[Row]] = {}
+        for each in self._changed:
+            rows.setdefault(each.table, []).append(self._row(each))
+        changes = {
+            table: Changes(rows.get(table, ()), self._gone.get(table, ()))
+            for table in rows.keys() | self._gone.keys()
+        }
+        if self._left:
+            changes[Table.LEFT] = Changes([encoded_group(each) for each in self._left])
+        for remembered in self._remembered:
+            changed = remembered.changes(self._header.commit + 1, now)
+            if changed.rows or changed.gone:
+                changes[remembered.table] = changed
+        return changes
+
+    def _row(self, one: KeptRow) -> Row:
+        if not one.row:
+            one.row = self._header.row + 1
+            self._header = self._header._replace(row=one.row)
+        return one.row, one.encoded()
 
     def _outcomes(self) -> list[Outcomes]:
         origins = dict.fromkeys([*self._tags, *self._parts])

@@ -14,7 +14,10 @@ Rule 2: until the broker notices that a connection is lost, other messages arriv
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from math import inf
+
+from flows.state.commit import Changes, Row, Table
 
 PINNED_FOR = 900.0
 """Seconds: the broker notices a lost connection by missing heartbeats, within minutes."""
@@ -26,9 +29,13 @@ INDEXED_FOR = 60.0
 class KnownNames:
     """The names by commit, packed; an index over them is built when the first one is asked for."""
 
+    table = Table.NAMES
+
     def __init__(self, most: int) -> None:
         """`most`: the number of names that is enough (rule 1)."""
         self._most = most
+        self._new: dict[str, None] = {}
+        """Names since the last commit."""
         self._blocks: dict[int, tuple[bytes, int]] = {}
         """Packed names and their number, by the number of the commit, in order."""
         self._count = 0
@@ -38,11 +45,13 @@ class KnownNames:
         self._index_until, self._pinned_until = -inf, -inf
 
     def __len__(self) -> int:
-        """Return the number of names."""
+        """Return the number of names that a commit has."""
         return self._count
 
     def __contains__(self, name: str) -> bool:
-        """Return whether a commit has this name."""
+        """Return whether a message of this name is counted."""
+        if name in self._new:
+            return True
         self._asked = True
         if self._index is None:
             self._index = {}
@@ -50,17 +59,27 @@ class KnownNames:
                 self._index.update(dict.fromkeys(pickle.loads(packed), number))
         return name in self._index
 
-    def add(self, number: int, names: list[str]) -> bytes:
-        """Remember the names of a commit; return them packed."""
-        packed = pickle.dumps(names, protocol=5)
-        self.restore(number, packed, len(names))
-        if self._index is not None:
-            self._index.update(dict.fromkeys(names, number))
-        return packed
+    def add(self, name: str) -> None:
+        """Remember a name with the next commit."""
+        self._new[name] = None
 
-    def restore(self, number: int, packed: bytes, count: int | None = None) -> None:
-        """Remember packed names of an earlier commit; `count`: their number, if it is known."""
-        count = len(pickle.loads(packed)) if count is None else count
+    def changes(self, number: int, now: float) -> Changes:
+        """Return what the commit of this number adds, and what is forgotten."""
+        rows, names = list[Row](), list(self._new)
+        if names:
+            rows.append((number, pickle.dumps(names, protocol=5)))
+            self._add(*rows[0], len(names))
+            if self._index is not None:
+                self._index.update(dict.fromkeys(names, number))
+            self._new = {}
+        return Changes(rows, self._forget(now))
+
+    def restore(self, rows: Sequence[Row]) -> None:
+        """Remember the names of earlier commits."""
+        for number, packed in rows:
+            self._add(number, packed, len(pickle.loads(packed)))
+
+    def _add(self, number: int, packed: bytes, count: int) -> None:
         self._blocks[number] = packed, count
         self._count += count
 
@@ -68,7 +87,7 @@ class KnownNames:
         """Forget little for some time: messages may be redelivered much later. Rule 2."""
         self._pinned_until = now + PINNED_FOR
 
-    def forget(self, now: float) -> list[int]:
+    def _forget(self, now: float) -> list[int]:
         """Forget names that are not needed; return the numbers of their commits."""
         self._update_index(now)
         most = self._most * (MOST_PINNED if now < self._pinned_until else 1)

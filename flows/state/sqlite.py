@@ -22,7 +22,7 @@ from pathlib import Path
 
 from connectors.errors import Unavailable
 from connectors.retry import Backoff
-from flows.state.commit import Commit, Recovered, Waiting
+from flows.state.commit import Changes, Commit, Recovered, Table, Waiting
 from flows.state.rows import FORMAT
 
 LOG = logging.getLogger("hopper.state")
@@ -32,13 +32,9 @@ RETRY = Backoff(0.2, 5.0)
 PAGE_BYTES, LOG_PAGES = 1024, 8000
 """A commit writes each page with a changed row: small pages make it cheaper where few rows of many
 change. The log grows to so many pages before they are copied into the file, each once."""
-TABLES = """
-CREATE TABLE header(only INTEGER PRIMARY KEY, header BLOB NOT NULL);
-CREATE TABLE groups(number INTEGER PRIMARY KEY, stored BLOB NOT NULL);
-CREATE TABLE left(number INTEGER PRIMARY KEY, stored BLOB NOT NULL);
-CREATE TABLE names(number INTEGER PRIMARY KEY, stored BLOB NOT NULL);
-"""
-TABLES_OF_ROWS = ("groups", "left", "names")
+TABLES = "CREATE TABLE header(only INTEGER PRIMARY KEY, header BLOB NOT NULL);" + "".join(
+    f"CREATE TABLE {table}(number INTEGER PRIMARY KEY, stored BLOB NOT NULL);" for table in Table
+)
 
 
 class SQLiteStore:
@@ -71,7 +67,7 @@ class SQLiteStore:
             self.read()
         recovered, self._recovered = self._recovered, None
         assert recovered is not None
-        self._waiting.left(recovered.left)
+        self._waiting.left(recovered.of(Table.LEFT))
         self._thread.start()
         return recovered
 
@@ -86,15 +82,16 @@ class SQLiteStore:
             connection = self._connection = connect(self.path)
             self._inode = self.path.stat().st_ino
             header = connection.execute("SELECT header FROM header").fetchone()
-            groups, left, names = (
-                connection.execute(f"SELECT number, stored FROM {table} ORDER BY number").fetchall()
-                for table in TABLES_OF_ROWS
-            )
-        self._recovered = Recovered(header and header[0], groups, left, names)
+            tables = {
+                table: connection.execute(f"SELECT * FROM {table} ORDER BY number").fetchall()
+                for table in Table
+            }
+        rows = {table: found for table, found in tables.items() if found}
+        self._recovered = Recovered(header and header[0], rows)
 
     def write(self, commit: Commit) -> None:
         """See `ShardStore`."""
-        self._waiting.left(commit.left)
+        self._waiting.left(commit.of(Table.LEFT).rows)
         self._tried.clear()
         self._commits.put(commit)
 
@@ -174,20 +171,11 @@ class SQLiteStore:
             raise OSError("another file has taken its place: restart the job")
         connection.execute("BEGIN IMMEDIATE")
         self._at_step("begin")
-        delete_left = "DELETE FROM left WHERE number = ?"
-        connection.executemany(delete_left, [(number,) for number in forgotten])
+        _change(connection, Table.LEFT, Changes(gone=forgotten))
         if commit is not None:
-            for table, rows in (("groups", commit.groups), ("left", commit.left)):
-                statement = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)"
-                connection.executemany(statement, sorted(rows))
+            for table, changes in commit.changes.items():
+                _change(connection, table, changes)
                 self._at_step(table)
-            gone = [(number,) for number in commit.gone]
-            connection.executemany("DELETE FROM groups WHERE number = ?", gone)
-            if commit.names is not None:
-                names = commit.number, commit.names
-                connection.execute("INSERT INTO names VALUES (?, ?)", names)
-            old = [(number,) for number in commit.forgotten]
-            connection.executemany("DELETE FROM names WHERE number = ?", old)
             connection.execute("INSERT OR REPLACE INTO header VALUES (1, ?)", (commit.header,))
         self._at_step("written")
         connection.execute("COMMIT")
@@ -202,6 +190,12 @@ class SQLiteStore:
                 *(self.path, error),
             )
         self._tried.set()
+
+
+def _change(connection: sqlite3.Connection, table: Table, changes: Changes) -> None:
+    put, delete = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", f"DELETE FROM {table}"
+    connection.executemany(put, sorted(changes.rows))
+    connection.executemany(f"{delete} WHERE number = ?", [(number,) for number in changes.gone])
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ from typing import Any
 from connectors.message import Properties
 from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
+from flows.state.commit import Table
 from flows.state.rows import decoded, decoded_group
 from tests.kept_state import MemoryState
 from tests.simulation.world import SimulatedWorld, fields
@@ -112,9 +113,9 @@ class KeptWorld(SimulatedWorld):
         assert tally is not None
         kept: set[int] = set()
         for shard in self.state.shards.values():
-            for row in shard.groups.values():
+            for row in shard.tables[Table.GROUPS].values():
                 kept.update(tally.results([decoded(row)[2]])["numbers"])
-            for row_of_left in shard.left.items():
+            for row_of_left in shard.tables[Table.LEFT].items():
                 summary = decoded_group(row_of_left).summary
                 assert summary is not None
                 kept.update(summary.values["numbers"])

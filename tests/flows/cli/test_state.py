@@ -8,7 +8,7 @@ import pytest
 
 from flows.config.decides import decides
 from flows.spec import load
-from flows.state.commit import Commit
+from flows.state.commit import Changes, Commit, Table
 from flows.state.folder import StateFolder
 from flows.state.rows import encoded
 from tests.flows.cli.command import hopper, json_of
@@ -34,7 +34,9 @@ def file(tmp_path: Path) -> Path:
     row = encoded((('"a"', None, 1764327600.0, 0.0), (3, 0, None, False), [3], None))
     store = folder.shard("shard/0")
     store.recover()
-    store.write(Commit(1, b"", [(1, row)], [], [(1, b"")], None, []))
+    store.write(
+        Commit(1, b"", {Table.GROUPS: Changes([(1, row)]), Table.LEFT: Changes([(1, b"")])})
+    )
     until(store.take_durable)
     folder.close()
     return file

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from flows.state.commit import Changes
 from flows.state.known_names import INDEXED_FOR, MOST_PINNED, PINNED_FOR, KnownNames
+
+
+def add(known: KnownNames, number: int, names: list[str], now: float = 0.0) -> Changes:
+    """Remember the names of a commit."""
+    for name in names:
+        known.add(name)
+    return known.changes(number, now)
 
 
 def names(first: int, last: int) -> list[str]:
@@ -11,43 +19,48 @@ def names(first: int, last: int) -> list[str]:
 
 def test_the_last_names_are_known_and_the_others_are_forgotten() -> None:
     known = KnownNames(4)
-    for number in (1, 2, 3):
-        known.add(number, names(2 * number - 1, 2 * number))
+    forgotten = [add(known, number, names(2 * number - 1, 2 * number)).gone for number in (1, 2, 3)]
 
-    assert "m1" in known
-    assert known.forget(now=0.0) == [1]
+    assert forgotten == [[], [], [1]]
     assert "m1" not in known
     assert all(f"m{n}" in known for n in (3, 4, 5, 6))
     assert len(known) == 4
 
 
+def test_a_name_is_known_before_its_commit() -> None:
+    known = KnownNames(4)
+    known.add("m1")
+
+    assert "m1" in known
+    assert "m2" not in known
+
+
 def test_a_name_of_two_commits_is_known_as_long_as_the_later_one() -> None:
     known = KnownNames(2)
-    known.add(1, ["m1", "m2"])
-    known.add(2, ["m2", "m3"])
-
+    add(known, 1, ["m1", "m2"])
     assert "m2" in known
-    assert known.forget(now=0.0) == [1]
+
+    assert add(known, 2, ["m2", "m3"]).gone == [1]
+    assert "m1" not in known
     assert "m2" in known
 
 
 def test_after_a_lost_connection_more_names_are_known_for_some_time() -> None:
     known = KnownNames(1)
     known.pin(now=100.0)
-    for number in range(1, 20):
-        known.add(number, [f"m{number}"])
+    forgotten = [add(known, number, [f"m{number}"], 101.0).gone for number in range(1, 20)]
 
-    assert len(known.forget(now=101.0)) == 19 - MOST_PINNED
-    assert len(known.forget(now=101.0 + PINNED_FOR)) == MOST_PINNED - 1
+    assert sum(map(len, forgotten)) == 19 - MOST_PINNED
+    assert len(known.changes(20, now=101.0 + PINNED_FOR).gone) == MOST_PINNED - 1
 
 
 def test_the_index_is_built_again_when_it_is_needed_again() -> None:
     known = KnownNames(10)
-    known.add(1, ["m1"])
+    add(known, 1, ["m1"])
     assert "m1" in known
-    known.forget(now=0.0)
-    known.forget(now=INDEXED_FOR + 1)
-    known.add(2, ["m2"])
+    known.changes(2, now=0.0)
+    known.changes(3, now=INDEXED_FOR + 1)
+    add(known, 4, ["m2"], INDEXED_FOR + 1)
 
     assert "m1" in known
     assert "m2" in known
@@ -55,9 +68,9 @@ def test_the_index_is_built_again_when_it_is_needed_again() -> None:
 
 
 def test_recovered_names_are_known() -> None:
-    packed = KnownNames(10).add(7, ["m1", "m2"])
+    rows = add(KnownNames(10), 7, ["m1", "m2"]).rows
     known = KnownNames(10)
-    known.restore(7, packed)
+    known.restore(rows)
 
     assert "m2" in known
     assert len(known) == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import Unavailable
-from flows.state.commit import Commit
+from flows.state.commit import Changes, Commit, Table
 from flows.state.sqlite import SQLiteStore, check, connect, create
 from tests.contract.state import (
     AFTER_FIRST,
@@ -69,11 +69,13 @@ def test_a_crash_at_any_step_leaves_the_commit_whole_or_away(path: Path, tmp_pat
     store.close()
 
     steps = [step for step, _ in copies]
-    assert steps == 2 * ["begin", "groups", "left", "written", "committed"]
+    first, second = ["groups", "names"], ["groups", "left", "names"]
+    end = ["written", "committed"]
+    assert steps == ["begin", *first, *end, "begin", *second, *end]
     found = [SQLiteStore(file, 1.0).recover() for _, file in copies]
-    assert [each.header for each in found] == [None] * 4 + [b"h1"] * 5 + [b"h2"]
-    assert found[4] == found[8] == AFTER_FIRST
-    assert found[9] == AFTER_SECOND
+    assert [each.header for each in found] == [None] * 4 + [b"h1"] * 6 + [b"h2"]
+    assert found[4] == found[9] == AFTER_FIRST
+    assert found[10] == AFTER_SECOND
 
 
 def test_groups_to_forget_do_not_wait_for_a_commit(path: Path) -> None:
@@ -94,7 +96,7 @@ def test_a_full_disk_makes_nothing_durable_until_there_is_room(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The problem is shown and logged once; then the same commit becomes durable."""
-    large = Commit(1, b"h", [(1, bytes(300_000))], [], [], None, [])
+    large = Commit(1, b"h", {Table.GROUPS: Changes([(1, bytes(300_000))])})
     store = SQLiteStore(path, 1.0)
     store.recover()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -113,7 +115,7 @@ def test_a_full_disk_makes_nothing_durable_until_there_is_room(
     assert store.problem == ""
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     store.close()
-    assert SQLiteStore(path, 1.0).recover().groups == large.groups
+    assert SQLiteStore(path, 1.0).recover().rows == {Table.GROUPS: [(1, bytes(300_000))]}
 
 
 def test_a_file_that_was_replaced_is_not_written_to(path: Path) -> None:
@@ -134,7 +136,7 @@ def test_a_file_that_is_cut_in_half_is_refused(path: Path) -> None:
     store = SQLiteStore(path, 1.0)
     store.recover()
     rows = [(number, bytes(1000)) for number in range(1, 200)]
-    write(store, Commit(1, b"h", rows, [], [], None, []))
+    write(store, Commit(1, b"h", {Table.GROUPS: Changes(rows)}))
     store.close()
     size = path.stat().st_size
     with path.open("r+b") as file:
