@@ -92,14 +92,9 @@ class Checked(msgspec.Struct):
     metavar="FILE",
     help="With --connect: documents, one JSON object a line; Elasticsearch simulates storing them.",
 )
-@click.option(
-    "--timeout",
-    "seconds",
-    metavar="DURATION",
-    default="10s",
-    show_default=True,
-    callback=options.duration,
-    help="With --connect: timeout for the broker as a whole, and for each request to the cluster.",
+@options.timeout(
+    "10s",
+    "With --connect: timeout for the broker as a whole, and for each request to the cluster.",
 )
 @options.env
 @options.as_json

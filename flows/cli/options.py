@@ -38,11 +38,30 @@ env: Callable[[F], F] = click.option(
     callback=lambda _ctx, _param, value: _environment(value),
     help="Read variables from a file of KEY=VALUE lines; they override the environment.",
 )
+yes: Callable[[F], F] = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def urls(help_text: str) -> Callable[[F], F]:
     """Return the option `--url`, which may be given several times."""
     return click.option("--url", "urls", multiple=True, metavar="URL", help=help_text)
+
+
+def timeout(default: str, help_text: str) -> Callable[[F], F]:
+    """Return the option `--timeout`, in seconds."""
+    return click.option(
+        "--timeout",
+        "seconds",
+        metavar="DURATION",
+        default=default,
+        show_default=True,
+        callback=duration,
+        help=help_text,
+    )
+
+
+def limit(help_text: str) -> Callable[[F], F]:
+    """Return the option `--limit`: at most so many messages."""
+    return click.option("--limit", type=click.IntRange(1), help=help_text)
 
 
 def name_of(file: str) -> str:

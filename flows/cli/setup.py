@@ -80,16 +80,8 @@ class SetUp(msgspec.Struct):
 )
 @click.argument("file", required=False)
 @click.option("--dry-run", is_flag=True, help="Print the differences; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option(
-    "--timeout",
-    "seconds",
-    metavar="DURATION",
-    default="30s",
-    show_default=True,
-    callback=options.duration,
-    help="Timeout for each request.",
-)
+@options.yes
+@options.timeout("30s", "Timeout for each request.")
 @options.env
 @options.as_json
 def command(

@@ -31,7 +31,7 @@ from flows.state.inspect import FolderContent, discard, inspect
 )
 @click.argument("file", required=False)
 @click.option("--discard", "discards", is_flag=True, help="Remove the state, while no job runs.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@options.yes
 @options.env
 @options.as_json
 def command(

@@ -15,7 +15,7 @@ from connectors.errors import Unavailable
 from connectors.rabbitmq.dead_letter_handlers import Browse, Discard
 from connectors.rabbitmq.dead_letter_queue import DeadLetterQueue
 from connectors.rabbitmq.dead_letter_record import DeadLetter, Selection
-from flows.cli import exit_codes
+from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.letters.kinds import Kinds
 from flows.cli.letters.list_kinds import print_kinds
@@ -56,11 +56,9 @@ class Discarded(msgspec.Struct):
 )
 @of_queue
 @selecting
-@click.option(
-    "--limit", type=click.IntRange(1), help="Discard at most this many messages, the oldest first."
-)
+@options.limit("Discard at most this many messages, the oldest first.")
 @click.option("--to", metavar="FILE", help="Append the messages to a file first, as NDJSON.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@options.yes
 def command(
     file: str | None,
     queue: str | None,

@@ -13,7 +13,7 @@ from connectors.rabbitmq.dead_letter_handlers import MAX_IN_FLIGHT, Replay
 from connectors.rabbitmq.dead_letter_queue import DeadLetterQueue
 from connectors.rabbitmq.dead_letter_record import Selection
 from connectors.rabbitmq.replay import Plan
-from flows.cli import exit_codes
+from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.letters.queue import WRONG_TEXT, of_queue, place, report_none_selected, selecting
 from flows.cli.output import UNSURE, note, paint, plural, print_json, print_text
@@ -64,9 +64,7 @@ class Replayed(msgspec.Struct):
 )
 @of_queue
 @selecting
-@click.option(
-    "--limit", type=click.IntRange(1), help="Replay at most this many messages, the oldest first."
-)
+@options.limit("Replay at most this many messages, the oldest first.")
 @click.option(
     "--to-queue", is_flag=True, help="Publish only to the queue that they were consumed from."
 )
