@@ -9,6 +9,7 @@ import json
 import random
 import select
 import socket
+import time
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Self
@@ -22,14 +23,14 @@ BLOCK = 2000
 
 
 @lru_cache(1)
-def publishings(queue: str, count: int, ids: bool) -> list[bytes]:
-    """All messages as frames on channel 1, `BLOCK` of them together.
+def publishings(queue: str, count: int, ids: bool, block: int = BLOCK) -> list[bytes]:
+    """All messages as frames on channel 1, `block` of them together.
 
     They are persistent JSON objects of about 235 bytes, all different; `ids`: each has a
     message_id, a UUID.
     """
     one_by_one = [publishing(queue, body, message_id) for body, message_id in messages(count, ids)]
-    return [b"".join(one_by_one[at : at + BLOCK]) for at in range(0, count, BLOCK)]
+    return [b"".join(one_by_one[at : at + block]) for at in range(0, count, block)]
 
 
 def publishing(queue: str, body: bytes, message_id: str | None = None) -> bytes:
@@ -106,6 +107,13 @@ class Publisher:
         for block in blocks:
             self.write(block)
         self.wait(confirmed + count)
+
+    def publish_evenly(self, blocks: list[bytes], count: int, rate: float) -> None:
+        """Write all blocks, `count` messages, at an even rate in messages a second."""
+        seconds_between, start = count / len(blocks) / rate, time.monotonic()
+        for number, block in enumerate(blocks):
+            time.sleep(max(0.0, start + number * seconds_between - time.monotonic()))
+            self.write(block)
 
     def write(self, block: bytes) -> None:
         """Write frames, and read the confirmations that have arrived."""

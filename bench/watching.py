@@ -1,8 +1,8 @@
 """What it costs to watch a job: `hopper top`, an open page and `hopper tap`, all at once.
 
-A paused job gets a full queue and its watchers, and is then resumed; so neither the start of the
-job nor that of the watchers counts. The page is what a browser asks the job for, without a browser:
-drawing is no work of the job.
+Messages are published at an even rate, beside a job whose watchers run already; so neither the
+start of the job nor that of the watchers counts. The page is what a browser asks the job for,
+without a browser: drawing is no work of the job.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import median
 
+from bench.fill import Publisher, publishings
 from bench.process import MAX_START_SECONDS, ROOT, end, running, wait
 from bench.run import BenchQueue, Measurement, measure
 from bench.scenarios import HOPPER
@@ -25,8 +26,10 @@ from bench.sinks import INDEX, StubSink
 from tools.local.ports import free_ports
 
 PIPELINE = "bench/watch.yaml"
+RATE, BLOCK = 20_000, 100
+"""Messages a second, and messages that are published together."""
 SETTLE_SECONDS = 3.0
-"""After these, the watchers have started, and the pause has ended all deliveries."""
+"""After these, the watchers have started."""
 LEAST = 0.98
 """The goal: this part of the rate is left."""
 PAGE_FILES = ("/", "/page.css", "/page.js", "/ring.js", "/sparklines.js", "/words.js")
@@ -44,7 +47,7 @@ def report(rabbitmq: str, rounds: int, messages: int) -> Iterator[str]:
                 name = "watched" if is_watched else "not watched"
                 print(f"{name}: {measured}", file=sys.stderr)
     queue.delete()
-    yield "### A job that is watched by `hopper top`, a page and `hopper tap`, quorum queue → stub"
+    yield f"### {RATE:,} messages a second, watched by `hopper top`, a page and `hopper tap`"
     yield ""
     yield "| | messages/s | µs CPU a message |"
     yield "|---|--:|--:|"
@@ -64,7 +67,7 @@ def report(rabbitmq: str, rounds: int, messages: int) -> Iterator[str]:
 def _run(
     queue: BenchQueue, messages: int, rabbitmq: str, elasticsearch: str, *, is_watched: bool
 ) -> Measurement:
-    """Let a job empty a queue, with or without watchers."""
+    """Let a job consume what is published, with or without watchers."""
     [port] = free_ports(1)
     environment = {
         "RABBITMQ_URL": rabbitmq,
@@ -77,24 +80,28 @@ def _run(
     url = f"http://127.0.0.1:{port}"
     with running("Hopper", HOPPER.arguments, environment) as process, ExitStack() as watchers:
         wait(process, lambda: queue.consumers() > 0, 0.05, MAX_START_SECONDS)
-        _post(f"{url}/pause")
-        wait(process, lambda: queue.consumers() == 0, 0.05, MAX_START_SECONDS)
-        queue.fill(messages, ids=False)
         if is_watched:
             _page(url)
             watchers.enter_context(_command("top", environment))
             watchers.enter_context(_command("tap", environment))
         time.sleep(SETTLE_SECONDS)
-        _post(f"{url}/resume")
-        measured = measure(process, queue, messages)
+        with _publishing(rabbitmq, queue.name, messages):
+            measured = measure(process, queue, messages)
         end(process)
     assert not queue.length(), "the job has left messages unacknowledged"
     return measured
 
 
-def _post(url: str) -> None:
-    with urllib.request.urlopen(url, data=b""):
-        pass
+@contextmanager
+def _publishing(url: str, queue: str, messages: int) -> Iterator[None]:
+    """Publish messages at `RATE`, in the background."""
+    blocks = publishings(queue, messages, ids=False, block=BLOCK)
+    with Publisher(url) as publisher:
+        arguments = (blocks, messages, RATE)
+        thread = threading.Thread(target=publisher.publish_evenly, args=arguments, daemon=True)
+        thread.start()
+        yield
+        thread.join()
 
 
 def _page(url: str) -> None:
