@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if sys.dont_write_bytecode:
-    # Without it each worker compiles all tests anew, half of the time until the first one runs.
+    # Without bytecode each worker and each process that a test starts compiles all it imports anew.
     sys.dont_write_bytecode = False
     sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    del os.environ["PYTHONDONTWRITEBYTECODE"]
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 settings.register_profile(
     # For `make fuzz`: many inputs that no earlier run has found.
