@@ -147,8 +147,9 @@ class AggregateSpec(Spec):
     """For a message with no value, or null, at a path of `by`: `park` it, write it `alone`, at
     once, or give it a default value, such as `{default: none}`."""
     distinct: DistinctSpec | None = None
-    """Messages that were sent twice count once. A process remembers the values in memory: a restart
-    forgets them. Without `by`, messages are spread over the consumers' groups by their value."""
+    """Messages that were sent twice count once. A process remembers the values in memory, and a
+    restart forgets them, unless `state` keeps them. Without `by`, messages are spread over the
+    consumers' groups by their value."""
     window: WindowSpec
     """The rules that complete a group."""
     incomplete: Literal["write", "park", "drop"] = "write"
@@ -166,8 +167,9 @@ class AggregateSpec(Spec):
     remember: Annotated[int, Field(ge=0)] = 0
     """How many keys of complete groups to remember: a later message with one of them is `late`.
     `0`: none, so the key opens a new group. The oldest key is forgotten first, and a restart
-    forgets all. A group that was parked, dropped or requeued does not close its key, nor does one
-    that `first` or `room` completed, nor a message that was written `alone`."""
+    forgets all, unless `state` keeps them. A group that was parked, dropped or requeued does not
+    close its key, nor does one that `first` or `room` completed, nor a message that was written
+    `alone`."""
     amend_for: Annotated[Duration, Field(gt=0)] = 3600.0
     """With `late: amend`: how long after it is closed a window can be amended, by the clock. Later
     messages are parked."""

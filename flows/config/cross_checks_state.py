@@ -50,10 +50,6 @@ def _not_kept(aggregate: AggregateSpec) -> Iterator[Problem]:
     text = "cannot be with state, which does not keep"
     if aggregate.late == "amend":
         yield Problem((*AGGREGATE, "late"), f"amend {text} closed windows")
-    if aggregate.remember:
-        yield Problem((*AGGREGATE, "remember"), f"{text} closed keys")
-    if aggregate.distinct is not None:
-        yield Problem((*AGGREGATE, "distinct"), f"{text} distinct values")
     tumbling = aggregate.window.tumbling
     if tumbling is not None and tumbling.emit_every is not None:
         what = "which summaries are written early"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Hashable, Sequence
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -49,6 +50,16 @@ INCOMPLETE = frozenset(("time", "idle", "room"))
 LEFT_OPEN = frozenset(("first", "room", "alone"))
 
 
+class Closed(Protocol):
+    """The keys of complete groups, for `remember` (see `ClosedKeys`)."""
+
+    def __contains__(self, key: str | None) -> bool:
+        """Return whether further messages of a key are late."""
+
+    def close(self, key: str | None) -> None:
+        """Remember a key."""
+
+
 class Departures:
     """Takes groups out of a shard, and remembers what was in them."""
 
@@ -59,12 +70,10 @@ class Departures:
         self._recognised = Recognised() if rules.recognise else None
         self.redeliveries = RecentRedeliveries()
         self.new_here = NewHere()
-        self.distinct = (
-            None
-            if rules.distinct_for is None
-            else DistinctValues(rules.distinct_for, rules.max_distinct)
-        )
-        self.closed_keys = ClosedKeys(rules.remember) if rules.remember else None
+        self.distinct: DistinctValues | None = None
+        if rules.distinct_for is not None:
+            self.distinct = DistinctValues(rules.distinct_for, rules.max_distinct)
+        self.closed_keys: Closed | None = ClosedKeys(rules.remember) if rules.remember else None
         self.amendments = Amendments(rules) if rules.amends else None
 
     def leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:

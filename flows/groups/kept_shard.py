@@ -2,8 +2,8 @@
 
 Pure. The `aggregate` step writes its commits, and tells it when they are durable.
 
-Rule 1: a message that the state counts already is acknowledged with the next commit, and has no
-        other effect.
+Rule 1: a message that the state counts already, or whose distinct value it has, is acknowledged
+        with the next commit, and has no other effect.
 Rule 2: a group leaves when the commit without it, which has its summary, is durable. After a
         restart it leaves again, as the same document.
 Rule 3: messages of a lost connection stay in their groups.
@@ -18,13 +18,15 @@ from msgspec.structs import replace
 
 from connectors.message import Origin
 from flows.groups.departures import ShardOutput
+from flows.groups.kept_departures import KeptDepartures
 from flows.groups.kept_group import KeptGroup, recovered_group
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 from flows.groups.windows import Windows
 from flows.state.commit import Commit, Recovered, Table
 from flows.state.journal import Journal
-from flows.values.group import Group, Member, Progress
+from flows.state.recent_texts import RecentTexts
+from flows.values.group import DISTINCT, Group, Member, Progress
 
 NAMES = 65_536
 """Names of messages to remember for each consumer: more than the largest prefetch."""
@@ -38,18 +40,27 @@ class KeptShard(Shard):
 
         `token`: makes the names of summaries unique.
         """
-        self._journal = Journal(every, NAMES * max(1, len(rules.partitions)))
+        names = NAMES * max(1, len(rules.partitions))
+        self._journal = Journal(every, names, _values(rules), _keys(rules))
         self._token, self._closed_below = token, -inf
         # By the clock no message is late, even if the clock was set back while no job ran.
         self._goes_by_event_time = rules.tumbling is not None and rules.tumbling.by_event
         self.recognised = 0
-        """Number of messages that were counted already. Rule 1."""
-        super().__init__(rules, partial(KeptGroup, self._journal))
+        """Number of redelivered messages that were counted already. Rule 1."""
+        self.sent_twice = 0
+        """Number of messages with the distinct value of one that is counted. Rule 1."""
+        journal = self._journal
+        super().__init__(rules, partial(KeptGroup, journal), partial(KeptDepartures, journal))
 
     @property
     def held(self) -> int:
         """See `Shard`; messages that wait for their commit."""
         return self._journal.messages
+
+    @property
+    def forgotten_values(self) -> int:
+        """See `Shard`."""
+        return 0 if self._journal.values is None else self._journal.values.forgotten
 
     @property
     def is_idle(self) -> bool:
@@ -114,10 +125,22 @@ class KeptShard(Shard):
 
     def _goes_alone(self, member: Member, copied: bool, now: float, out: list[ShardOutput]) -> bool:
         if copied and self._journal.counts(member):  # Rule 1
-            self._journal.settle(member, now)
-            self.recognised += 1
+            self._settle(member, now)
             return True
         return super()._goes_alone(member, False, now, out)
+
+    def _was_sent_before(self, member: Member, now: float, out: list[ShardOutput]) -> bool:
+        if not self._journal.counts_copy(member, now):  # Rule 1
+            return False
+        self._settle(member, now)
+        return True
+
+    def _settle(self, member: Member, now: float) -> None:
+        self._journal.settle(member, now)
+        if member.message.redelivered or not member.marks & DISTINCT:
+            self.recognised += 1
+        else:
+            self.sent_twice += 1
 
     def _withheld(self, out: list[ShardOutput]) -> list[ShardOutput]:
         """Keep the groups that leave until they are durable; return the other values."""
@@ -130,3 +153,13 @@ class KeptShard(Shard):
             else:
                 others.append(value)
         return others
+
+
+def _values(rules: Rules) -> RecentTexts | None:
+    if rules.distinct_for is None:
+        return None
+    return RecentTexts(Table.DISTINCT_VALUES, rules.max_distinct, rules.distinct_for)
+
+
+def _keys(rules: Rules) -> RecentTexts | None:
+    return RecentTexts(Table.CLOSED_KEYS, rules.remember) if rules.remember else None

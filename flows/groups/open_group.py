@@ -16,6 +16,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from connectors.message import Origin, Outcomes
+from flows.conditions.conditions import GroupSoFar
 from flows.values.group import Member, Summary
 
 
@@ -108,3 +109,9 @@ def weight(member: Member) -> int:
 def weights(members: Sequence[Member]) -> list[int]:
     """Return the `weight` of each member."""
     return [len(m.message.body if m.part is None else m.document) for m in members]
+
+
+def with_member(group: OpenGroup, member: Member, now: float) -> GroupSoFar:
+    """Return a group for a condition as if this member were already in it."""
+    size, age = group.bytes + weight(member), now - group.opened_at
+    return GroupSoFar(group.key, group.count + 1, size, age, group.so_far(member))

@@ -19,16 +19,15 @@ Rule 8: A message whose distinct value an earlier one has enters no group, in wh
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
 
 from connectors.message import Origin, Rejection
 from flows.conditions import user_functions
-from flows.conditions.conditions import GroupSoFar
 from flows.groups.departures import Departures, ShardOutput, with_merged_outcomes
 from flows.groups.held import HeldGroup
 from flows.groups.late import Late
-from flows.groups.open_group import OpenGroup, weight, weights
+from flows.groups.open_group import OpenGroup, weights, with_member
 from flows.groups.open_groups import MakeGroup, OpenGroups
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
@@ -40,13 +39,21 @@ from flows.values.identity import of_key
 class Shard:
     """The open groups of some keys; without keys, of the messages of one consumer."""
 
-    def __init__(self, rules: Rules, make: MakeGroup | None = None) -> None:
-        """`make`: makes an empty group; by default, as the rules say."""
+    def __init__(
+        self,
+        rules: Rules,
+        make: MakeGroup | None = None,
+        departures: Callable[[Rules, Windows | None], Departures] = Departures,
+    ) -> None:
+        """`make`: makes an empty group; by default, as the rules say.
+
+        `departures`: makes what takes groups out.
+        """
         self.open_members = self.open_duplicates = 0
         self._rules = rules
         self._windows = Windows(rules.tumbling, rules) if rules.tumbling else None
         self._open = OpenGroups(rules, self._windows, make)
-        self._departures = Departures(rules, self._windows)
+        self._departures = departures(rules, self._windows)
         self._late = Late(rules, self._departures)
 
     @property
@@ -238,7 +245,7 @@ class Shard:
         rules, last, met = self._rules, member.marks & LAST, False
         if rules.until is not None and not last:
             try:
-                met = rules.until.test(member.values, _with(group, member, now)) is True
+                met = rules.until.test(member.values, with_member(group, member, now)) is True
             except user_functions.Failed as error:
                 rejection = Rejection(f"condition_failed: {error}{of_key(member.key)}")
                 out += outcomes.rejected([member], rejection)
@@ -289,9 +296,3 @@ class Shard:
     def _count(self, group: OpenGroup, sign: int) -> None:
         self.open_members += sign * group.count
         self.open_duplicates += sign * len(group.duplicates)
-
-
-def _with(group: OpenGroup, member: Member, now: float) -> GroupSoFar:
-    """Return the group for a condition as if this member were already in it."""
-    size, age = group.bytes + weight(member), now - group.opened_at
-    return GroupSoFar(group.key, group.count + 1, size, age, group.so_far(member))

@@ -148,15 +148,18 @@ class Extractor:
                 return more
             marks, size, at = marks | more.marks, more.size, more.at
         name = (properties.message_id or None) if self._names else None
+        own = None
         if self._distinct is not None:
-            value = self._distinct(document, properties, queue)
-            if value is ABSENT:
-                name = _escaped(name)
-            else:
+            value, name = self._distinct(document, properties, queue), _escaped(name)
+            if value is not ABSENT:
+                own = name
                 name, marks = f"={value}" if key is None else f"={value}={key}", marks | DISTINCT
         values = () if self._values is None else self._values(document, properties, queue)
         index, id = address
-        return Member(origin, message, source, index, id, key, name, marks, size, at, values)
+        if own is None:
+            return Member(origin, message, source, index, id, key, name, marks, size, at, values)
+        of_group = key, name, marks, size, at, values
+        return Member(origin, message, source, index, id, *of_group, own_id=own)
 
     def _more(self, document: dict[str, Any], properties: Properties) -> _More | Rejection:
         """Return marks, size and time; or why no group can have the message."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flows.plan import answers, state_answers
 from flows.plan.changed_keys import Key
-from flows.plan.state_answers import Rule, goes_on, refused
+from flows.plan.state_answers import Rule, goes_on, refused, stays
 
 
 def _under(prefix: str, rules: Mapping[str, Rule]) -> dict[Key, Rule]:
@@ -57,8 +57,9 @@ RULES: Mapping[Key, Rule] = {
             "missing_key": goes_on(answers.key),
             "incomplete late max_groups": answers.policy,
             "on_stop": answers.on_stop,
-            "remember amend_for": answers.remembered,
-            "distinct distinct.by distinct.for distinct.max_values": answers.distinct,
+            "remember amend_for": stays(answers.remembered),
+            "distinct distinct.by": answers.distinct,
+            "distinct.for distinct.max_values": stays(answers.distinct),
             "order": answers.order,
             "reduce": refused(answers.reduce),
             "summary": goes_on(answers.reduce),

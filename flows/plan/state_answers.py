@@ -23,6 +23,13 @@ GOES_ON = Effect(
 )
 """Of other keys that concern open groups."""
 
+STAYS = Effect(
+    about="groups",
+    text="what the state remembers stays, and the new value counts for it too",
+    together=False,
+)
+"""Of keys that say how much is remembered of messages and groups that have left."""
+
 
 def refused(rule: Rule) -> Rule:
     """Return the rule of a key that must not change while a state has open groups."""
@@ -32,6 +39,11 @@ def refused(rule: Rule) -> Rule:
 def goes_on(rule: Rule) -> Rule:
     """Return the rule of a key that may change while a state has open groups."""
     return lambda old, new: GOES_ON if _keeps(old, new) else rule(old, new)
+
+
+def stays(rule: Rule) -> Rule:
+    """Return the rule of a key that says how much a process remembers, or a state."""
+    return lambda old, new: STAYS if _keeps(old, new) else rule(old, new)
 
 
 def state(old: Pipeline, new: Pipeline) -> Effect:

@@ -22,6 +22,10 @@ class Table(StrEnum):
     """Groups that are complete and wait for the sink, by their numbers."""
     NAMES = auto()
     """Names of messages that are counted, by the number of their commit."""
+    DISTINCT_VALUES = auto()
+    """Distinct values of messages that are counted, by the number of their commit."""
+    CLOSED_KEYS = auto()
+    """Keys of complete groups, by the number of their commit."""
 
 
 class Changes(NamedTuple):

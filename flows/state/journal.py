@@ -22,6 +22,7 @@ from typing import NamedTuple, Protocol
 from connectors.message import Origin, Outcomes, PartOutcome
 from flows.state.commit import Changes, Commit, Recovered, Row, Table
 from flows.state.known_names import KnownNames
+from flows.state.recent_texts import RecentTexts
 from flows.state.rows import (
     Header,
     decoded_group,
@@ -29,7 +30,7 @@ from flows.state.rows import (
     encoded_group,
     encoded_header,
 )
-from flows.values.group import Group, Member
+from flows.values.group import DISTINCT, Group, Member
 from flows.values.identity import identity, name_of
 
 MOST = 2000
@@ -81,11 +82,22 @@ NOTHING = Durable([], [])
 class Journal:
     """The changes of one shard since its last commit, and the names of the messages it counts."""
 
-    def __init__(self, every: float, names: int) -> None:
-        """`every`: in seconds (rule 1); `names`: see `KnownNames`."""
+    def __init__(
+        self,
+        every: float,
+        names: int,
+        values: RecentTexts | None = None,
+        keys: RecentTexts | None = None,
+    ) -> None:
+        """`every`: in seconds (rule 1); `names`: see `KnownNames`.
+
+        `values`: distinct values, if messages have some; `keys`: of complete groups, if their
+        messages are late.
+        """
         self._every, self._header = every, Header()
-        self._known = KnownNames(names)
-        self._remembered: Sequence[Remembered] = (self._known,)
+        self._known, self.values, self.keys = KnownNames(names), values, keys
+        remembered = (self._known, values, keys)
+        self._remembered: Sequence[Remembered] = [one for one in remembered if one is not None]
         self._changed: dict[KeptRow, None] = {}
         self._gone: dict[Table, list[int]] = {}
         self._left: list[Group] = []
@@ -115,9 +127,11 @@ class Journal:
     def taken_in(self, row: KeptRow, member: Member, now: float) -> None:
         """Note that a row counts a message."""
         self._changed[row] = None
-        name = member.message_id if member.part is None else name_of(identity(member))
+        name = _name(member)
         if name is not None:
             self._known.add(name)
+        if member.marks & DISTINCT and self.values is not None:
+            self.values.add(member.message_id, now)
         self.settle(member, now)
 
     def settle(self, member: Member, now: float) -> None:
@@ -137,8 +151,12 @@ class Journal:
 
     def counts(self, member: Member) -> bool:
         """Return whether this message is counted already, by its name."""
-        name = name_of(identity(member))
+        name = _name(member)
         return name is not None and name in self._known
+
+    def counts_copy(self, member: Member, now: float) -> bool:
+        """Return whether a message with the same distinct value is counted."""
+        return self.values is not None and self.values.has(member.message_id, now)
 
     def lost(self) -> None:
         """Note that a connection is lost: its messages are redelivered."""
@@ -218,3 +236,10 @@ class Journal:
             Outcomes(one, [], [], parts=self._parts.get(one, ()), kept=self._tags.get(one, ()))
             for one in origins
         ]
+
+
+def _name(member: Member) -> str | None:
+    """Return the name of a message; its distinct value is no name, which a later one may have."""
+    if member.marks & DISTINCT:
+        return member.own_id
+    return member.message_id if member.part is None else name_of(identity(member))

@@ -49,7 +49,8 @@ class KeptAggregate(Aggregate):
         committed, so that messages stay unacknowledged and the prefetch fills.
         """
         super().__init__(shard, signals, account, clock, view, tap)
-        self._state, self._memory, self._recognised = state, memory, 0
+        self._state, self._memory = state, memory
+        self._recognised = self._sent_twice = 0
         self._store: ShardStore | None = None
 
     @remembered
@@ -121,7 +122,14 @@ class KeptAggregate(Aggregate):
             commit = self.shard.commit(self._clock(), last=last)
             if commit is not None:
                 store.write(commit)
-        if self.shard.recognised > self._recognised:
-            metrics.DEDUPLICATED.inc(self.shard.recognised - self._recognised)
-            self._recognised = self.shard.recognised
+        self._count_copies()
         return out
+
+    def _count_copies(self) -> None:
+        recognised, sent_twice = self.shard.recognised, self.shard.sent_twice
+        if recognised > self._recognised:
+            metrics.DEDUPLICATED.inc(recognised - self._recognised)
+            self._recognised = recognised
+        if sent_twice > self._sent_twice:
+            metrics.DUPLICATES.inc(sent_twice - self._sent_twice)
+            self._sent_twice = sent_twice

@@ -54,6 +54,8 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """The action for the document; `None`: the action of the sink's spec."""
     routing: str | None = None
     """The routing of the document; `None`: the routing of the sink's spec."""
+    own_id: str | None = None
+    """The message's own id, if its distinct value is the `message_id`."""
 
 
 class Part(NamedTuple):

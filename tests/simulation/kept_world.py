@@ -18,7 +18,7 @@ _worlds = itertools.count()
 
 
 class KeptWorld(SimulatedWorld):
-    """Groups by key, in windows of any kind; each message has a name."""
+    """Groups by key, in windows of any kind; each message has a name, or a distinct value."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -33,12 +33,18 @@ class KeptWorld(SimulatedWorld):
         tumbling: dict[str, Any] = {"every": "2s"}
         if chance.random() < 0.5:
             tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
+        more: dict[str, Any] = {}
+        if chance.random() < 0.5:
+            more["distinct"] = {"by": "n", "for": "1h"}
         windows: list[dict[str, Any]] = [
             {"count": chance.choice([1, 3, 10]), "time": chance.choice(["500ms", "2s"])},
             {"until": "group.sum('n') > 1000", "idle": "1s"},
             {"last": "message.n % 7 == 0", "first": "message.n % 11 == 0", "time": "1m"},
             {"tumbling": tumbling},
         ]
+        window = chance.choice(windows)
+        if "tumbling" not in window and chance.random() < 0.3:
+            more["remember"] = 2
         name = f"kept-{next(_worlds)}"
         source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([7, 20, 100])}
         return Pipeline.model_validate(
@@ -48,8 +54,9 @@ class KeptWorld(SimulatedWorld):
                 "source": {"memory": {"name": name, "format": "json", **source}},
                 "aggregate": {
                     "by": "key",
-                    "window": chance.choice(windows),
+                    "window": window,
                     "reduce": {"numbers": {"list": "n"}, "is": {"distinct": "is"}},
+                    **more,
                 },
                 "sink": {"memory": {"name": name}},
                 "state": {"path": "in memory"},
@@ -64,7 +71,15 @@ class KeptWorld(SimulatedWorld):
                 *(self.published, self.random.randint(1, 4), self.simulation.now - late),
                 b"poison" if self.random.random() < 0.02 else b"fine",
             )
-            self.queue.publish(body, properties=Properties(message_id=str(self.published)))
+            for name in self._names(self.published):
+                self.queue.publish(body, properties=Properties(message_id=name))
+
+    def _names(self, number: int) -> list[str | None]:
+        """A message with a distinct value may be sent twice, and needs no id."""
+        if self.spec.aggregate.distinct is None:
+            return [f"{number}"]
+        copies = range(self.random.choice([1, 1, 2, 3]))
+        return [f"{number}.{copy}" if self.random.random() < 0.5 else None for copy in copies]
 
     def make_durable(self) -> None:
         """The disk has the commit of a shard."""
@@ -94,9 +109,12 @@ class KeptWorld(SimulatedWorld):
     def check(self) -> None:
         counted, parked = Counter(self.numbers()), self.parked_numbers()
         assert set(counted.values()) <= {1}, "counted twice"
-        # A crash before the state forgets a summary dead-letters it again.
-        assert self.crashes or len(parked) == len(set(parked)), "parked twice"
-        assert counted.keys().isdisjoint(parked), "counted, and parked too"
+        # A crash before the state forgets a summary dead-letters it again; copies may all be late.
+        again = self.crashes or self.spec.aggregate.distinct
+        assert again or len(parked) == len(set(parked)), "parked twice"
+        # A key may be forgotten between two copies, or before one that was parked is redelivered.
+        apart = self.spec.aggregate.remember or counted.keys().isdisjoint(parked)
+        assert apart, "counted, and parked too"
         gone = {fields(body)["n"] for body in self.queue.acknowledged}
         durable = counted.keys() | set(parked) | self.kept_numbers()
         assert gone <= durable, "acknowledged before it was durable"

@@ -37,6 +37,14 @@ def test_windows_may_be_longer_than_the_consumer_timeout(tmp_path: Path) -> None
         assert warnings(loaded(tmp_path, window)) == [], window
 
 
+def test_what_a_shard_remembers_may_be_kept(tmp_path: Path) -> None:
+    for aggregate in (
+        ", distinct: {by: id, for: 1h}",
+        ", remember: 10",
+    ):
+        assert warnings(loaded(tmp_path, aggregate=aggregate)) == [], aggregate
+
+
 def test_a_stop_keeps_open_groups_if_nothing_else_is_said(tmp_path: Path) -> None:
     assert loaded(tmp_path).aggregate.on_stop == "keep"
     assert loaded(tmp_path, aggregate=", on_stop: write").aggregate.on_stop == "write"

@@ -10,7 +10,7 @@ from flows.groups.rules import Rules, Tumbling
 from flows.state.commit import Commit, Recovered, Table
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
-from flows.values.group import FirstRevision, Group, Progress
+from flows.values.group import DISTINCT, FirstRevision, Group, Progress
 from tests.flows.members import FIRST, SECOND, WITH_KEYS, member
 from tests.kept_state import MemoryShard
 
@@ -156,3 +156,85 @@ def test_after_a_restart_a_closed_window_stays_closed() -> None:
     [late] = after.add([sent(2, at=6.0)], now=101.0)
     assert isinstance(late, Outcomes)
     assert late.rejected[0].rejection.reason.startswith("late: its window is closed")
+
+
+def copy(tag: int, value: str = "=1", own_id: str | None = None, **fields: Any) -> Any:
+    """A message with a distinct value, and possibly an id of its own."""
+    named: dict[str, Any] = {"message_id": value, "marks": DISTINCT, "own_id": own_id}
+    return member(tag, '"a"', values=(tag,), **named, **fields)
+
+
+def test_a_message_that_was_sent_twice_is_acknowledged_with_its_first_copy() -> None:
+    """Before the commit, after it, and in the next process; with an id or without."""
+    rules = {"time": 60.0, "distinct_for": 30.0, "max_distinct": 10}
+    some = shard(**rules)
+    some.add([copy(1), copy(2), copy(3, "=2")], now=10.3)
+    first = commit(some, 11.0)
+    assert kept(some.durable()) == [1, 2, 3]
+    some.add([copy(4, own_id="m4"), copy(5, redelivered=True)], now=11.3)
+    second = commit(some, 12.0)
+    assert kept(some.durable()) == [4, 5]
+
+    after = shard(**rules)
+    after.recover(recovered(first, second), now=20.0)
+    assert after.add([copy(6), copy(7, redelivered=True)], now=20.0) == []
+    commit(after, 21.0)
+
+    assert kept(after.durable()) == [6, 7]
+    assert [group.count for group in after.oldest(9)] == [2]
+    assert (some.sent_twice, some.recognised) == (2, 1)
+    assert (after.sent_twice, after.recognised) == (1, 1)
+
+
+def test_a_value_counts_again_when_its_time_is_over_but_not_the_same_message() -> None:
+    """A redelivered message with an id is known by it, however long the job did not run."""
+    rules = {"time": 600.0, "distinct_for": 30.0, "max_distinct": 10}
+    some = shard(**rules)
+    some.add([copy(1, own_id="m1")], now=10.3)
+    made = commit(some, 11.0)
+
+    after = shard(**rules)
+    after.recover(recovered(made), now=100.0)
+    after.add([copy(1, own_id="m1", redelivered=True), copy(2, own_id="m2")], now=100.0)
+
+    assert [group.count for group in after.oldest(9)] == [2]
+    assert (after.recognised, after.sent_twice) == (1, 0)
+
+
+def test_a_message_that_is_rejected_leaves_its_value_to_others() -> None:
+    """It is late, so it is parked; after a crash it must be parked again."""
+    rules = {"tumbling": Tumbling(10.0, by_event=True), "partitions": ("q/000",)}
+    some = shard(**rules, distinct_for=30.0, max_distinct=10)
+    some.note_progress(Progress("q/000", 25.0), now=100.0)
+    [first] = some.add([copy(1, at=6.0)], now=100.0)
+    [second] = some.add([copy(2, at=6.0, redelivered=True)], now=100.0)
+
+    assert isinstance(first, Outcomes)
+    assert isinstance(second, Outcomes)
+    assert (len(first.rejected), len(second.rejected)) == (1, 1)
+
+
+def test_too_many_values_are_counted_as_forgotten() -> None:
+    some = shard(time=60.0, distinct_for=30.0, max_distinct=2)
+    some.add([copy(n, f"={n}") for n in range(1, 5)], now=10.0)
+
+    assert some.forgotten_values == 2
+
+
+def test_a_closed_key_stays_closed_after_a_restart() -> None:
+    """Its commit has the group too, so both are durable, or none is."""
+    some = shard(count=1, remember=1)
+    some.add([sent(1)], now=10.0)
+    first = commit(some, 10.0)
+    some.durable()
+
+    after = shard(count=1, remember=1)
+    after.recover(recovered(first), now=20.0)
+    [late] = after.add([sent(2)], now=20.0)
+    assert isinstance(late, Outcomes)
+    assert late.rejected[0].rejection.reason.startswith("late: its key is closed")
+    after.add([sent(3, '"b"')], now=20.0)
+    second = commit(after, 20.0)
+    after.durable()
+    assert second.of(Table.CLOSED_KEYS).gone == [1]
+    assert after.add([sent(4)], now=21.0) == []

@@ -259,6 +259,17 @@ def test_with_a_state_groups_stay_open_when_other_rules_change() -> None:
     assert effect(STATE, {"state": {"path": "s", "commit": "2s"}}) == RESTART
 
 
+def test_a_state_remembers_over_the_restart() -> None:
+    """But another value tells nothing of messages that were counted by the old one."""
+    distinct = {"aggregate.distinct": {"by": "id", "for": "1h"}}
+    text = "what the state remembers stays, and the new value counts for it too"
+
+    assert effect(STATE | distinct, {"aggregate.distinct": {"by": "id", "for": "2h"}}).text == text
+    assert effect(STATE, {"aggregate.remember": 10}).text == text
+    found = effect(STATE | distinct, {"aggregate.distinct": {"by": "no", "for": "1h"}})
+    assert "count again" in found.text
+
+
 def test_another_folder_or_none_leaves_open_groups_behind() -> None:
     assert "move the folder" in effect(STATE, {"state": {"path": "t"}}).text
     removed = effects(SUMMARIES, {}, {"state": {"path": "s"}})
