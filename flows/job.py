@@ -22,6 +22,7 @@ from flows.spec import Pipeline
 from flows.state.commit import State
 from flows.steps.acknowledge import Acknowledge
 from flows.steps.aggregate import Aggregate
+from flows.steps.begin import Begins
 from flows.steps.correlate import Correlate, correlate
 from flows.steps.idle_wait import IdleWait
 from flows.steps.keep import KeptAggregate
@@ -79,16 +80,17 @@ class Job:
     def deliveries(self) -> Deliveries:
         """The `source` step."""
         return Deliveries(
-            *(self.source, self.stop, self.accounts, self.backpressure, self._clock, self._idle)
+            *(self.source, self.stop, self.accounts, self.backpressure, self._clock, self._idle),
+            starts=self._state is None,
         )
+
+    def begins(self) -> Begins | None:
+        """The source of the first values of all shards; `None`: nothing has to begin."""
+        return None if self._state is None else Begins(self._state, self.router.shards)
 
     def correlate(self) -> Correlate:
         """The `correlate` step."""
-        begins = self._state is not None
-        return correlate(
-            *(self.readers, self.router, self.accounts, self.taps.read, self._clock),
-            begins=begins,
-        )
+        return correlate(self.readers, self.router, self.accounts, self.taps.read, self._clock)
 
     def aggregate(self, _resumed: None = None) -> Aggregate:
         """The `aggregate` step, for one shard."""
@@ -107,6 +109,7 @@ class Job:
             amends=self.rules.amends,
             reduces=self.rules.reduced,
             state=self._state,
+            consumers=self.router.consumers,
             park=self.source.park,
             tap=self.taps.write,
             idle=self._idle,
@@ -114,8 +117,11 @@ class Job:
 
     def acknowledge(self) -> Acknowledge:
         """The `acknowledge` step."""
-        tap = self.taps.dead_letter
-        return Acknowledge(self.source, self.readers, self.stop, self.accounts, tap)
+        shards = 0 if self._state is None else len(self.router.shards)
+        return Acknowledge(
+            *(self.source, self.readers, self.stop, self.accounts, self.taps.dead_letter),
+            *(shards, self._idle),
+        )
 
     def end(self) -> None:
         """Called when the dataflow has ended."""

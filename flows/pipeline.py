@@ -33,7 +33,10 @@ def build_flow(job: Job) -> Dataflow:
     events = op.input("source", flow, job.deliveries())
     read = op.flat_map_batch("correlate", events, job.correlate())
     routed = op.branch("route", read, is_for_shard)
-    groups = op.stateful_batch("aggregate", routed.trues, job.aggregate)
+    for_shards = routed.trues
+    if (begins := job.begins()) is not None:
+        for_shards = op.merge("with_begins", for_shards, op.input("begin", flow, begins))
+    groups = op.stateful_batch("aggregate", for_shards, job.aggregate)
     written = op.stateful_batch("write", groups, job.write)
     by_consumer = op.map("key_by_consumer", written, key_by_consumer)
     outcomes = op.merge("merge", routed.falses, by_consumer)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flows.state.commit import Commit, Recovered, Table, Waiting
+from flows.values.begin import FolderView
 
 
 class MemoryShard:
@@ -85,6 +86,12 @@ class MemoryState:
     def __init__(self, every: float = 1.0, *, at_once: bool = True) -> None:
         self.every, self.token, self.at_once = every, "t0ken", at_once
         self.shards: dict[str, MemoryShard] = {}
+
+    def view(self) -> FolderView:
+        return FolderView(0, "memory", self.token, "n0nce", {}, frozenset(), frozenset())
+
+    def begin(self, shard: str, views: Sequence[FolderView]) -> MemoryShard:
+        return self.shard(shard)
 
     def shard(self, name: str) -> MemoryShard:
         if name not in self.shards:

@@ -233,6 +233,7 @@ CROSS_CUTTING = {
     "flows/groups/test_shard_interleavings.py": "a shard, with events in any order",
     "flows/test_cases.py": "whole jobs, as in tests/cases/",
     "flows/test_full_windows.py": "whole jobs, with windows larger than the prefetch",
+    "flows/test_kept_cluster.py": "whole jobs with state, on several workers",
     "flows/test_known_failures.py": "whole jobs, where similar systems have failed",
     "flows/test_restart.py": "whole jobs, after a restart",
     "tools/test_compose.py": "compose.yaml is no module",

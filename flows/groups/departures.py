@@ -27,10 +27,10 @@ from flows.groups.remembered import ClosedKeys, NewHere, RecentRedeliveries, Rec
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
 from flows.outcomes import outcomes
+from flows.values.begin import Begun
 from flows.values.group import (
     FRAGMENT,
     Amendment,
-    Begin,
     DuplicateOfSent,
     EarlyRevision,
     FirstRevision,
@@ -43,7 +43,7 @@ from flows.values.identity import identity, of_key
 
 ShardOutput = Group | DuplicateOfSent | Outcomes
 """A group to write, a duplicate to settle like its first copy, or outcomes for the consumers."""
-Leaving = ShardOutput | Lost | Begin
+Leaving = ShardOutput | Lost | Begun
 """What a shard passes on: what leaves it, and news for the step behind it."""
 
 INCOMPLETE = frozenset(("time", "idle", "room"))

@@ -198,19 +198,17 @@ def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
     """Take the folder of the state; `None`: the spec has none.
 
     Raises:
-        SpecError: there are several processes.
         Unavailable: the folder cannot be used.
     """
     if spec.state is None:
         return None
-    if _addresses():
-        raise SpecError(
-            ["state: is for a job of one process: run it with workers (-w), not with addresses"]
-        )
     # Imported only here, as the connectors: SQLite takes memory.
     from flows.state.folder import StateFolder  # noqa: PLC0415
+    from flows.state.lock import ClusterMember  # noqa: PLC0415
 
-    folder = StateFolder(Path(spec.state.path), spec.state.commit)
+    addresses = _addresses()
+    member = ClusterMember(_index(), tuple(addresses.split(";")) if addresses else ())
+    folder = StateFolder(Path(spec.state.path), spec.state.commit, member)
     shards = shards_of_keys(spec.aggregate, consumers)
     folder.open(spec.name, shards, decides(spec.aggregate))
     return folder

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 from connectors.message import Reload
 from flows.audit.reconcile import Accounts
@@ -79,8 +80,8 @@ class ProcessStop(Stop):
             timer.daemon = True
             timer.start()
 
-    def fail(self, reason: str) -> None:
-        """End the process now, because a service definitely refuses the job.
+    def fail(self, reason: str) -> NoReturn:
+        """End the process now, because a service or the state definitely refuses the job.
 
         An exception in the dataflow would end it too, but with a Rust panic and a traceback.
         """

@@ -30,7 +30,8 @@ from flows.simulation.in_memory import memory_sink, memory_source, on_memory
 from flows.simulation.steps import SimulatedSteps
 from flows.spec import Pipeline
 from flows.state.commit import State
-from flows.values.group import Begin, Group
+from flows.values.begin import Begun
+from flows.values.group import Group
 from flows.values.stop import Stop
 
 MAX_TIMERS = 1000
@@ -147,6 +148,7 @@ class Simulation:
 
     def run(self) -> None:
         """Run the steps until nothing more can happen at this moment. Rule 1."""
+        self._flow()  # with state, consumers start when all shards have begun
         for _ in range(MAX_TIMERS):
             if self.ended:
                 break
@@ -231,7 +233,7 @@ class Simulation:
         self.events += [
             Event(self.now, Left(shard, value, self._numbers(value)))
             for value in values
-            if not isinstance(value, Lost | Begin)
+            if not isinstance(value, Lost | Begun)
         ]
 
     def _numbers(self, value: ShardOutput) -> list[int]:

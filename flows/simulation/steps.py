@@ -40,6 +40,9 @@ class SimulatedSteps:
             name: acknowledge.build_part("acknowledge", name, None) for name in self.consumers
         }
         self.to_aggregate = {name: deque[ForShard | Lost]() for name in self.shards}
+        begins = job.begins()
+        for shard, begin in begins.build("begin", 0, 1).next_batch() if begins else ():
+            self.to_aggregate[shard].append(begin)
         self.to_write = {name: deque[Leaving]() for name in self.shards}
         self.to_acknowledge = {name: deque[ForConsumer]() for name in self.consumers}
         self._leaving = leaving
@@ -107,7 +110,8 @@ class SimulatedSteps:
     def end_write(self, shard: str) -> None:
         """End the input of a shard's `write`, after the sink has answered everything."""
         for one in self.writes[shard].on_eof()[0]:
-            self.to_acknowledge[one.origin.consumer].append(one)
+            name, outcome = key_by_consumer((shard, one))
+            self.to_acknowledge[name].append(outcome)
 
     def close(self) -> None:
         """Close the consumers."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum, auto
 from typing import NamedTuple, Protocol
 
+from flows.values.begin import FolderView
+
 Row = tuple[int, bytes]
 """A number, and what is stored under it."""
 
@@ -129,5 +131,17 @@ class State(Protocol):
     def every(self) -> float:
         """Seconds after which a change is made durable, at the latest."""
 
+    def view(self) -> FolderView:
+        """Return what this process has of the state."""
+
+    def begin(self, shard: str, views: Sequence[FolderView]) -> ShardStore:
+        """Return the store of a shard of this process, and make it if the shard has no state yet.
+
+        `views`: what each process of the cluster has of the state.
+
+        Raises:
+            Unavailable: the state of the shard is not there, but elsewhere, or lost.
+        """
+
     def shard(self, name: str) -> ShardStore:
-        """Return the store of a shard; the same object each time."""
+        """Return the store of a shard that has begun; the same object each time."""

@@ -1,100 +1,93 @@
-"""The folder with the state of a job: one file for each shard, a description, and a lock.
+"""The folder with the state of a job: one file for each shard, a description, and locks.
 
-Rule 1: a folder without a description and without files of shards is empty: the job begins without
-        open groups, and the log says so. Any other folder that lacks a file is refused.
-Rule 2: one job at a time has the folder. The lock ends with the process.
+Rule 1: the file of a shard is made when the shard begins and has no state yet; `whole.py` decides
+        that. The description notes it before the shard commits anything.
+Rule 2: one job at a time has the folder. Its processes may share it, or each has one of its own.
 Rule 3: what decides which group a message belongs to, and what a group counts, must be the same
         as when the folder was made.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from connectors.errors import Unavailable
 from flows.state import sqlite
+from flows.state.lock import ALONE, ClusterMember, FolderLock, guarded, is_held_here
 from flows.state.sqlite import REMEDY, SQLiteStore
+from flows.state.whole import is_new
+from flows.values.begin import FolderView
 
 LOG = logging.getLogger("hopper.state")
 
-DESCRIPTION, LOCK = "state.json", "lock"
-
-
-class StateLock:
-    """The lock of a folder. Rule 2."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._descriptor = path, -1
-
-    def take(self) -> None:
-        """Take the lock.
-
-        Raises:
-            Unavailable: another process has it.
-        """
-        self._descriptor = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._descriptor)
-            raise Unavailable(
-                f"state: {self._path}: another process has this folder: give each job a folder of "
-                "its own, and stop the old version before the new one starts"
-            ) from None
-
-    @contextmanager
-    def released_by_an_error(self) -> Iterator[None]:
-        """Give the lock back if the body fails."""
-        try:
-            yield
-        except (OSError, Unavailable):
-            self.release()
-            raise
-
-    def release(self) -> None:
-        """Give the lock back."""
-        os.close(self._descriptor)
+DESCRIPTION = "state.json"
 
 
 class StateFolder:
     """The state of a job in a folder (see `State`)."""
 
-    def __init__(self, path: Path, every: float) -> None:
-        """`every`: see `State`."""
+    def __init__(self, path: Path, every: float, member: ClusterMember = ALONE) -> None:
+        """`every`: see `State`; `member`: this process as part of its cluster."""
         self.path, self.every, self.token = path, every, ""
+        self._member, self._is_new = member, False
         self._stores: dict[str, SQLiteStore] = {}
         self._guard = threading.Lock()
-        self._lock = StateLock(path)
+        self._lock = FolderLock(path, member)
 
     def open(self, job: str, shards: Sequence[str], decides: Mapping[str, Any]) -> None:
-        """Take the folder, and check that all of it is there; make it if it is empty.
+        """Take the folder, and check what is there; describe it if it is empty.
 
         `decides`: the keys of the spec that rule 3 is about, with their values.
 
         Raises:
-            Unavailable: another job has it, a part is missing or damaged, or the spec has changed.
+            Unavailable: another job has it, a file is damaged, or the spec has changed.
         """
         try:
             self.path.mkdir(0o700, parents=True, exist_ok=True)
             self._lock.take()
             with self._lock.released_by_an_error():
-                found = described(self.path)
-                if found is None:
-                    self._make(job, shards, decides)
-                else:
-                    self._check(found, shards, decides)
+                with guarded(self.path):
+                    found = described(self.path) or self._make(job, shards, decides)
+                self._check(found, shards, decides)
         except OSError as error:
             where = error.filename or self.path
-            raise Unavailable(f"state: {where}: {error.strerror}") from error
+            raise Unavailable(
+                f"state: {where}: {error.strerror}: the job must be able to write to the folder"
+            ) from error
+        self.token = found["token"]
+
+    def view(self) -> FolderView:
+        """See `State`."""
+        found = described(self.path)
+        if found is None:
+            raise Unavailable(f"state: {self.path / DESCRIPTION} is missing: {REMEDY}")
+        present = {each for each in found["shards"] if file_of(self.path, each).exists()}
+        process, place = self._member.process, self._member.place(self.path)
+        return FolderView(
+            *(process, place, found["token"], self._lock.nonce, found["folders"]),
+            *(frozenset(found["made"]), frozenset(present)),
+        )
+
+    def begin(self, shard: str, views: Sequence[FolderView]) -> SQLiteStore:
+        """See `State`."""
+        file = file_of(self.path, shard)
+        try:
+            with guarded(self.path):
+                own = self.view()
+                self._refuse_copies(own, views)
+                if is_new(shard, file.name, own, views):
+                    self._note_made(shard, {view.token: view.place for view in (own, *views)})
+                    sqlite.create(file)
+        except OSError as error:
+            raise Unavailable(f"state: {error.filename or file}: {error.strerror}") from error
+        return self.shard(shard)
 
     def shard(self, name: str) -> SQLiteStore:
         """See `State`."""
@@ -114,18 +107,43 @@ class StateFolder:
             store.close()
         self._lock.release()
 
-    def _make(self, job: str, shards: Sequence[str], decides: Mapping[str, Any]) -> None:
+    def _make(
+        self, job: str, shards: Sequence[str], decides: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
         if found := sorted(self.path.glob("*.sqlite")):
             raise Unavailable(
                 f"state: {self.path / DESCRIPTION} is missing, but {found[0].name} is there: "
                 f"{REMEDY}"
             )
-        for shard in shards:
-            sqlite.create(file_of(self.path, shard))
-        self.token = secrets.token_hex(6)
-        description = {"job": job, "token": self.token, "shards": [*shards], "spec": {**decides}}
+        description = {
+            "job": job,
+            "token": secrets.token_hex(6),
+            "shards": [*shards],
+            "made": [],
+            "folders": {},
+            "spec": {**decides},
+        }
         _write(self.path / DESCRIPTION, json.dumps(description, indent=2))
-        LOG.warning("%s: the state is new: the job begins without open groups", self.path)
+        return description
+
+    def _note_made(self, shard: str, folders: Mapping[str, str]) -> None:
+        """Note that a shard begins, and at the first one all folders of the state."""
+        found = described(self.path)
+        assert found is not None, "`view` has read it"
+        if not found["folders"]:
+            LOG.warning("%s: the state is new: the job begins without open groups", self.path)
+        made = [*found["made"], shard]
+        description = {**found, "made": made, "folders": found["folders"] or folders}
+        _write(self.path / DESCRIPTION, json.dumps(description, indent=2))
+
+    def _refuse_copies(self, own: FolderView, views: Sequence[FolderView]) -> None:
+        for view in views:
+            is_same = view.token == own.token
+            if is_same and not is_held_here(self.path, view.process, view.nonce):
+                raise Unavailable(
+                    f"state: {view.place} is a copy of {own.place}, and only one of both can go "
+                    "on: let all processes share one folder, or give each the one that it had"
+                )
 
     def _check(
         self, found: Mapping[str, Any], shards: Sequence[str], decides: Mapping[str, Any]
@@ -140,15 +158,11 @@ class StateFolder:
         if changed:
             raise Unavailable(
                 f"state: {self.path} is of another spec: {'; '.join(changed)}: with the old spec, "
-                "write what is open (on_stop: write), and then `hopper state --discard`"
+                "write what is open (`hopper state --flush`), and then `hopper state --discard`"
             )
         for shard in shards:
-            file = file_of(self.path, shard)
-            if not file.exists():
-                raise Unavailable(f"state: {file} is missing: {REMEDY}")
-            sqlite.check(file)
-            self.shard(shard).read()
-        self.token = found["token"]
+            if (file := file_of(self.path, shard)).exists():
+                sqlite.check(file)
 
 
 def file_of(folder: Path, shard: str) -> Path:
@@ -170,7 +184,10 @@ def described(folder: Path) -> Mapping[str, Any] | None:
         found = json.loads(text)
     except ValueError:
         found = None
-    if not isinstance(found, dict) or not {"job", "token", "shards", "spec"} <= found.keys():
+    if (
+        not isinstance(found, dict)
+        or not {"job", "token", "shards", "made", "folders", "spec"} <= found.keys()
+    ):
         raise Unavailable(f"state: {folder / DESCRIPTION} is damaged: {REMEDY}")
     return found
 
@@ -183,6 +200,4 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
+    sqlite.fsync(path.parent)

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from connectors.errors import Unavailable
-from flows.state.folder import DESCRIPTION, StateLock, described, file_of
+from flows.state.folder import DESCRIPTION, described, file_of
+from flows.state.lock import FolderLock
 from flows.state.rows import decoded
 from flows.state.sqlite import connect, readable
 
@@ -37,6 +38,12 @@ class FolderContent(msgspec.Struct):
     bytes: int
     """Size of all files."""
     shards: list[ShardContent]
+    """Those that have begun in this folder."""
+    absent: list[str] = []
+    """Names of the other shards of the job: they are in the folders of other processes, or have not
+    begun."""
+    folders: list[str] = []
+    """All folders of the state, with their processes; empty: no shard has begun."""
     discarded: bool = False
     """It is discarded now; if it was damaged, it is shown without its shards."""
 
@@ -50,8 +57,11 @@ def inspect(path: Path) -> FolderContent:
     found = described(path)
     if found is None:
         raise Unavailable(f"state: {path}: has no state: no job with this folder has run")
-    shards = [_shard(path, name) for name in found["shards"]]
-    return FolderContent(str(path), found["job"], sum(one.bytes for one in shards), shards)
+    here = [name for name in found["shards"] if file_of(path, name).exists()]
+    shards = [_shard(path, name) for name in here]
+    absent = [name for name in found["shards"] if name not in here]
+    total, folders = sum(one.bytes for one in shards), [*found["folders"].values()]
+    return FolderContent(str(path), found["job"], total, shards, absent, folders)
 
 
 def discard(path: Path) -> FolderContent:
@@ -62,7 +72,7 @@ def discard(path: Path) -> FolderContent:
     """
     if not path.exists():
         raise Unavailable(f"state: {path}: does not exist")
-    lock = StateLock(path)
+    lock = FolderLock(path)
     lock.take()
     try:
         content = inspect(path)

@@ -58,24 +58,13 @@ class SQLiteStore:
         self._closing = threading.Event()
         self._waiting, self._inode = Waiting(), 0
         self._connection: sqlite3.Connection | None = None
-        self._recovered: Recovered | None = None
         self._thread = threading.Thread(target=self._run, name=f"state {path.stem}", daemon=True)
 
     def recover(self) -> Recovered:
-        """See `ShardStore`."""
-        if self._recovered is None:
-            self.read()
-        recovered, self._recovered = self._recovered, None
-        assert recovered is not None
-        self._waiting.left(recovered.of(Table.LEFT))
-        self._thread.start()
-        return recovered
-
-    def read(self) -> None:
-        """Read the file for `recover`, so that damage is found before the job begins.
+        """See `ShardStore`.
 
         Raises:
-            Unavailable: the file is damaged.
+            Unavailable: the file is missing or damaged.
         """
         with readable(self.path):
             # It stays open, so that no other file can get its inode.
@@ -87,7 +76,10 @@ class SQLiteStore:
                 for table in Table
             }
         rows = {table: found for table, found in tables.items() if found}
-        self._recovered = Recovered(header and header[0], rows)
+        recovered = Recovered(header and header[0], rows)
+        self._waiting.left(recovered.of(Table.LEFT))
+        self._thread.start()
+        return recovered
 
     def write(self, commit: Commit) -> None:
         """See `ShardStore`."""
@@ -213,16 +205,27 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def create(path: Path) -> None:
-    """Make the file of a shard without groups, and wait until the disk has it."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    """Make the file of a shard without groups, and wait until the disk has it.
+
+    After a crash it is whole, or it is not there.
+    """
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT")
-    for each in (path, path.parent):
-        descriptor = os.open(each, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
+    fsync(new)
+    new.replace(path)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    """Wait until the disk has a file, or the entries of a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def check(path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
@@ -12,10 +13,13 @@ from flows.audit.counters import ConsumerAccount, in_outcomes
 from flows.audit.reconcile import Accounts
 from flows.messages.read import MessageReader
 from flows.outcomes.split_messages import SplitMessages
+from flows.steps.idle_wait import IdleWait
 from flows.steps.raised import remembered
 from flows.steps.routing import ForConsumer
+from flows.steps.source import woken
 from flows.tap.points import TapPoint
 from flows.tap.samples import RejectedFrom
+from flows.values.begin import Ready
 from flows.values.stop import Stop
 
 
@@ -34,10 +38,16 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
         stop: Stop,
         accounts: Accounts,
         tap: TapPoint[RejectedFrom],
+        shards: int = 0,
+        idle: IdleWait | None = None,
     ) -> None:
-        """`readers`: by the names of consumers; `tap`: gets all rejected messages."""
+        """`readers`: by the names of consumers; `tap`: gets all rejected messages.
+
+        `shards`: how many must have begun before a consumer starts; 0: the source starts it.
+        `idle`: is woken by a consumer that has news.
+        """
         self._source, self._readers, self._stop, self._accounts = source, readers, stop, accounts
-        self._tap = tap
+        self._tap, self._shards, self._idle = tap, shards, idle
         self._parts = source.consumers()
         self._positions = {name: position for position, name in enumerate(self._parts)}
 
@@ -53,13 +63,15 @@ class Acknowledge(FixedPartitionedSink[ForConsumer, None]):
     def build_part(
         self, step_id: str, for_part: str, resume_state: None
     ) -> StatefulSinkPartition[ForConsumer, None]:
-        """Find the consumer that the source has started."""
-        consumer = self._source.consumer(for_part)
-        if not consumer.started:
+        """Find the consumer that the source has made."""
+        if for_part not in self._accounts.consumers:
             raise AssertionError(f"consumer {for_part} runs in another process than its outcomes")
-        account = self._accounts.of_consumer(for_part)
+        consumer, account = self._source.consumer(for_part), self._accounts.of_consumer(for_part)
         parts = SplitMessages(self._readers[for_part].only)
-        return _Acknowledge(for_part, consumer, parts, self._stop, account, self._tap)
+        start = partial(consumer.start, *woken(self._idle))
+        return _Acknowledge(
+            *(for_part, consumer, parts, self._stop, account, self._tap, self._shards, start)
+        )
 
 
 class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
@@ -71,9 +83,13 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
         stop: Stop,
         account: ConsumerAccount,
         tap: TapPoint[RejectedFrom],
+        shards: int,
+        start: Callable[[], object],
     ) -> None:
         self._consumer, self._parts, self._stop, self._account = consumer, parts, stop, account
-        self._name, self._tap = name, tap
+        self._name, self._tap, self._start = name, tap, start
+        self._missing = shards
+        """Shards that have not begun."""
 
     @remembered
     def write_batch(self, items: list[ForConsumer]) -> None:
@@ -82,6 +98,10 @@ class _Acknowledge(StatefulSinkPartition[ForConsumer, None]):
                 self._settle(item)
             elif isinstance(item, Drain):
                 self._stop.request(item.reason, item.reload)
+            elif isinstance(item, Ready):
+                self._missing -= 1
+                if not self._missing and self._stop.reason is None:
+                    self._start()
 
     def _settle(self, outcomes: Outcomes) -> None:
         count = in_outcomes(outcomes)

@@ -14,7 +14,7 @@ from flows.steps.raised import RAISED
 from flows.steps.routing import ForConsumer, ForShard, ShardRouter
 from flows.steps.source import Event
 from flows.tap.points import TapPoint
-from flows.values.group import Begin, Member, Progress
+from flows.values.group import Member, Progress
 
 Correlate = Callable[[list[Event]], Iterable[tuple[str, ForShard | Lost | ForConsumer]]]
 """Returns values for shards and for consumers, each with the name of its receiver."""
@@ -26,14 +26,11 @@ def correlate(
     accounts: Accounts,
     tap: TapPoint[Member],
     clock: Callable[[], float] | None = None,
-    *,
-    begins: bool = False,
 ) -> Correlate:
     """Return the `correlate` step.
 
     `readers`: by the names of consumers, as each queue has a reader of its own. `tap`: gets all
-    members. `clock`: returns the time of arrival, in seconds since 1970. `begins`: shards have a
-    state, and must know their names before anything else.
+    members. `clock`: returns the time of arrival, in seconds since 1970.
     """
     clock = clock or time.time
 
@@ -64,7 +61,5 @@ def correlate(
                         yield each, event
                 else:
                     yield event.origin.consumer, event
-                    for shard in router.shards if begins else ():
-                        yield shard, Begin(shard)
 
     return step

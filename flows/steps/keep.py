@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 
 from connectors import metrics
+from connectors.errors import Unavailable
 from connectors.message import Lost
 from flows.audit.counters import Account
 from flows.audit.oldest_groups import ShardView
@@ -20,7 +21,8 @@ from flows.steps.aggregate import Aggregate
 from flows.steps.raised import remembered
 from flows.steps.routing import ForShard
 from flows.tap.points import TapPoint
-from flows.values.group import Begin, Group
+from flows.values.begin import Begin, Begun, FolderView
+from flows.values.group import Group
 from flows.values.stop import Stop
 
 DURABLE_AFTER, ROOM_AFTER = 0.002, 0.02
@@ -43,7 +45,7 @@ class KeptAggregate(Aggregate):
         view: ShardView | None = None,
         tap: TapPoint[Group] | None = None,
     ) -> None:
-        """See `Aggregate`; the first value tells the name of the shard.
+        """See `Aggregate`; the first values tell the name of the shard.
 
         `memory`: bytes that groups may take that wait for the sink. If they take more, nothing is
         committed, so that messages stay unacknowledged and the prefetch fills.
@@ -52,16 +54,16 @@ class KeptAggregate(Aggregate):
         self._state, self._memory = state, memory
         self._recognised = self._sent_twice = 0
         self._store: ShardStore | None = None
+        self._views: dict[int, FolderView] = {}
+        """By worker: what its process has of the state."""
 
     @remembered
     def on_batch(self, values: list[ForShard | Lost]) -> tuple[list[Leaving], bool]:
-        """See `Aggregate`; the first value begins with what is durable."""
-        begun: list[Leaving] = []
+        """See `Aggregate`; no message arrives before it has a `Begin` of each worker."""
         if self._store is None:
-            [begin] = [value for value in values[:1] if isinstance(value, Begin)]
-            begun = [begin, *self._recover(begin)]
+            return self._begin([value for value in values if isinstance(value, Begin)]), self.RETAIN
         out, retain = super().on_batch(values)
-        return [*begun, *out, *self._exchange()], retain
+        return [*out, *self._exchange()], retain
 
     @remembered
     def on_notify(self) -> tuple[list[Leaving], bool]:
@@ -106,9 +108,22 @@ class KeptAggregate(Aggregate):
     def _is_full(self) -> bool:
         return self._store is not None and self._store.waiting >= self._memory
 
-    def _recover(self, begin: Begin) -> list[ShardOutput]:
-        self._store = self._state.shard(begin.shard)
-        return self.shard.recover(self._store.recover(), self._clock())
+    def _begin(self, begins: list[Begin]) -> list[Leaving]:
+        """Note the folder of each worker; after the last one, continue with what is durable."""
+        self._views |= {begin.worker: begin.folder for begin in begins}
+        shard, workers = begins[0].shard, begins[0].workers
+        if len(self._views) < workers:
+            return []
+        try:
+            store = self._state.begin(shard, [*self._views.values()])
+            recovered = store.recover()
+        except Unavailable as error:
+            self._signals.fail(f"{shard}: {error}")
+        self._store = store
+        left = self.shard.recover(recovered, self._clock())
+        self._note([])
+        self._view.update(self.shard)
+        return [Begun(shard), *left]
 
     def _exchange(self, *, last: bool = False) -> list[ShardOutput]:
         """Take what is durable, and write what is due; return what may leave."""

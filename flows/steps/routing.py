@@ -18,8 +18,9 @@ from flows.groups.watermark_progress import WatermarkGenerator
 from flows.messages.commands import Command
 from flows.messages.keys import shard_of
 from flows.messages.read import ReadMessages
+from flows.values.begin import Begin, Ready
 from flows.values.columnar import Members
-from flows.values.group import Begin, FlushRequest, Progress
+from flows.values.group import FlushRequest, Progress
 
 SHARDS = (
     "shard/3",
@@ -40,8 +41,8 @@ EXACT_BELOW = 10_000
 the limit, which is nearly exact, since a hash gives each shard about as many keys."""
 
 ForShard = Members | Progress | FlushRequest | Begin
-"""Values that `correlate` sends to a shard."""
-ForConsumer = Opened | Outcomes | Drain
+"""Values that a shard receives: from `correlate`, and first, with state, from all workers."""
+ForConsumer = Opened | Outcomes | Drain | Ready
 """Values that `acknowledge` receives for a consumer."""
 
 
@@ -150,10 +151,10 @@ def is_for_shard(
     item: tuple[str, ForShard | Lost | ForConsumer],
 ) -> TypeGuard[tuple[str, ForShard | Lost]]:
     """Return whether a value goes to `aggregate`; else it goes to `acknowledge`."""
-    return isinstance(item[1], (Members, Lost, Progress, FlushRequest, Begin))
+    return isinstance(item[1], (Members, Lost, Progress, FlushRequest))
 
 
-def key_by_consumer(item: tuple[str, Outcomes]) -> tuple[str, ForConsumer]:
+def key_by_consumer(item: tuple[str, Outcomes | Ready]) -> tuple[str, ForConsumer]:
     """Replace the name of the shard by the consumer that received these messages."""
-    outcomes = item[1]
-    return outcomes.origin.consumer, outcomes
+    value = item[1]
+    return value.consumer if isinstance(value, Ready) else value.origin.consumer, value

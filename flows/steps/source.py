@@ -39,15 +39,18 @@ class Deliveries(FixedPartitionedSource[Event, None]):
         backpressure: Backpressure | None = None,
         clock: Callable[[], float] | None = None,
         idle: IdleWait | None = None,
+        *,
+        starts: bool = True,
     ) -> None:
         """`backpressure`: if given, checks each consumer, and raises its prefetch.
 
         `clock`: returns seconds of any clock that only goes forward, for these checks. `idle`: lets
-        workers wait while the job has nothing to do.
+        workers wait while the job has nothing to do. `starts`: consumers start at once, and not
+        when all shards have begun.
         """
         self._source, self._stop, self._accounts = source, stop, accounts
         self._backpressure, self._clock = backpressure, clock or time.monotonic
-        self._idle = idle
+        self._idle, self._starts = idle, starts
 
     def list_parts(self) -> list[str]:
         """Return all consumers of the cluster; Bytewax gives each to one worker.
@@ -59,16 +62,19 @@ class Deliveries(FixedPartitionedSource[Event, None]):
 
     @remembered
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> _Deliveries:
-        """Start the consumer."""
+        """Make the consumer, and start it if nothing has to begin before."""
         consumer = self._source.consumer(for_part)
-        if self._idle is None:
-            consumer.start()
-        else:
-            consumer.start(self._idle.wake)
+        if self._starts:
+            consumer.start(*woken(self._idle))
         account = self._accounts.open(for_part, consumer)
         return _Deliveries(
             *(for_part, consumer, self._stop, account, self._backpressure, self._clock, self._idle)
         )
+
+
+def woken(idle: IdleWait | None) -> list[Callable[[], object]]:
+    """Return what a consumer calls when it has news; empty: nothing."""
+    return [] if idle is None else [idle.wake]
 
 
 class _Deliveries(StatefulSourcePartition[Event, None]):
@@ -99,6 +105,8 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         self._waited += self._sleep
         if self._idle is not None and self._is_early(self._idle):
             return []
+        if not self._consumer.started:
+            return self._before_start()
         if self._paused != self._stop.paused:
             self._paused = self._stop.paused
             (self._consumer.pause if self._paused else self._consumer.resume)()
@@ -122,6 +130,17 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
         self._waited = 0.0
         self._plan_next(messages, bool(events))
         return events
+
+    def _before_start(self) -> list[Event]:
+        """Wait until all shards have begun; a drain ends that."""
+        reason = self._stop.reason
+        if reason is None:
+            return []
+        if self._announced is not None:
+            raise StopIteration
+        self._announced = reason
+        self._stop.announce()
+        return [Drain(reason, self._stop.reload)]
 
     def _is_early(self, idle: IdleWait) -> bool:
         """Wait while the worker has nothing to do; return whether it is too early to take events.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -24,6 +24,7 @@ from flows.steps.idle_wait import IdleWait
 from flows.steps.raised import remembered
 from flows.tap.points import TapPoint
 from flows.tap.samples import Answered, AnsweredDocuments, of_document
+from flows.values.begin import Begun, Ready
 from flows.values.group import DuplicateOfSent, FirstRevision, Group, Unwritten
 
 log = logging.getLogger("hopper.write")
@@ -38,7 +39,7 @@ Park = Callable[[Rejected, Callable[[], object]], None]
 """See `connectors.connector.Source.park`."""
 
 
-class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
+class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
     """The `write` step, for one shard."""
 
     def __init__(
@@ -50,6 +51,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
         amends: bool = True,
         reduces: bool = True,
         state: State | None = None,
+        consumers: Sequence[str] = (),
         park: Park | None = None,
         tap: TapPoint[Answered] | None = None,
         idle: IdleWait | None = None,
@@ -57,8 +59,9 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
         """`documents`: makes the documents of a group; `amends`: late messages amend windows.
 
         `reduces`: a group becomes one document. `state`: has the groups until they are stored, or
-        parked by `park`: see `Source`. `tap`: gets all answered documents, except those whose
-        answers come after a drain. `idle`: hears when the next answer may be there.
+        parked by `park`: see `Source`. `consumers`: all of the job; they start when the shards of
+        the state have begun. `tap`: gets all answered documents, except those whose answers come
+        after a drain. `idle`: hears when the next answer may be there.
         """
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._idle = idle
@@ -66,16 +69,17 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
         """Answers by the numbers of groups; `None`: a document of the state is parked."""
         self._submissions = Submissions(amends=amends, reduces=reduces)
         self._early = dict(self._submissions.early)
-        self._state, self._park = state, park
+        self._state, self._consumers, self._park = state, consumers, park
         self._store: ShardStore | None = None
         self._kept = self._ended = 0
         """Groups of the state that are neither stored nor parked; that are, since the last note."""
         self._tap = tap or TapPoint(partial(of_document, index=None))
 
     @remembered
-    def on_batch(self, values: list[Leaving]) -> tuple[list[Outcomes], bool]:
+    def on_batch(self, values: list[Leaving]) -> tuple[list[Outcomes | Ready], bool]:
         """Submit groups, withdraw those of a lost connection, and emit outcomes."""
         out: list[Outcomes] = []
+        ready: list[Ready] = []
         lost, kept = 0, self._kept
         for value in values:
             if isinstance(value, Group):
@@ -87,12 +91,13 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
                 out += self._settle(self._submissions.answer_duplicate(value))
             elif isinstance(value, Lost):
                 lost += self._submissions.lose(value.origin)
-            elif self._state is not None:
+            elif isinstance(value, Begun) and self._state is not None:
                 self._store = self._state.shard(value.shard)
+                ready = [Ready(consumer, value.shard) for consumer in self._consumers]
         kept = self._kept - kept
         out += self._take_outcomes()
         self._note(out, entered=in_leaving(values) + kept, forgotten=lost)
-        return out, self.RETAIN
+        return [*ready, *out], self.RETAIN
 
     @remembered
     def on_notify(self) -> tuple[list[Outcomes], bool]:
@@ -221,7 +226,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes, None]):
                 self._park(rejected, partial(self._answers.put, (number, None)))
 
     def _forget(self, number: int) -> None:
-        assert self._store is not None, "the first value is `Begin`"
+        assert self._store is not None, "the first value is `Begun`"
         self._store.forget(number)
         self._kept -= 1
         self._ended += 1

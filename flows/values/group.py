@@ -225,15 +225,6 @@ class Progress(NamedTuple):
     at: float
 
 
-class Begin(NamedTuple):
-    """The first value of a shard that keeps state, from each consumer: it tells the shard its name.
-
-    So it continues with what its state has before any message arrives.
-    """
-
-    shard: str
-
-
 class FlushRequest(NamedTuple):
     """A request to complete groups now."""
 

@@ -6,6 +6,9 @@ from `flows/process/server.py`.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+from connectors.errors import Unavailable
 from connectors.message import Reload
 
 
@@ -34,6 +37,14 @@ class Stop:
         """
         if self.reason is None or (self.reload is not None and reload is None):
             self.reason, self.reload = reason, reload
+
+    def fail(self, reason: str) -> NoReturn:
+        """End the process now: it is refused for good.
+
+        Raises:
+            Unavailable: this class ends no process.
+        """
+        raise Unavailable(reason)
 
     def complete(self) -> None:
         """Request that all groups of the process are completed now."""

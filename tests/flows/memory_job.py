@@ -15,6 +15,7 @@ from flows.audit.reconcile import Accounts
 from flows.job import Job
 from flows.pipeline import build_flow
 from flows.spec import Pipeline
+from flows.state.commit import State
 from flows.steps.idle_wait import IdleWait
 from flows.values.stop import Stop
 from tests.waiting import until
@@ -32,7 +33,9 @@ def pipeline(name: str, consumers: int = 1, **aggregate: Any) -> Pipeline:
     )
 
 
-def make_job(spec: Pipeline, workers: int = 1, *, waits: bool = False) -> Job:
+def make_job(
+    spec: Pipeline, workers: int = 1, *, waits: bool = False, state: State | None = None
+) -> Job:
     """Make a job for so many workers; `waits`: they wait while they have nothing to do."""
     assert spec.source.memory
     assert spec.sink.memory
@@ -40,7 +43,8 @@ def make_job(spec: Pipeline, workers: int = 1, *, waits: bool = False) -> Job:
     memory = source.MemoryQueueSource(spec.source.memory, workers)
     accounts = Accounts()
     idle = IdleWait(accounts, is_sole=workers == 1) if waits else None
-    return Job(spec, memory, sink.MemoryStoreSink(spec.sink.memory), stop, accounts, idle=idle)
+    store = sink.MemoryStoreSink(spec.sink.memory)
+    return Job(spec, memory, store, stop, accounts, idle=idle, state=state)
 
 
 def run(spec: Pipeline, done: Callable[[], bool], workers: int = 1, **options: Any) -> None:

@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
     folder = StateFolder(tmp_path / "state", 1.0)
     folder.open("orders", ("shard/0",), decides(load(file).aggregate))
     row = encoded((('"a"', None, 1764327600.0, 0.0), (3, 0, None, False), [3], None))
-    store = folder.shard("shard/0")
+    store = folder.begin("shard/0", [folder.view()])
     store.recover()
     store.write(
         Commit(1, b"", {Table.GROUPS: Changes([(1, row)]), Table.LEFT: Changes([(1, b"")])})

@@ -1,26 +1,37 @@
-"""The folder of a state is whole, of one job and of one spec; it never begins empty in silence."""
+"""The folder of a state is of one job and of one spec; a shard never begins empty in silence."""
 
 from __future__ import annotations
 
+import errno
 import logging
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from connectors.errors import Unavailable
+from flows.state.commit import Changes, Commit, Table
 from flows.state.folder import StateFolder
 from flows.state.inspect import discard, inspect
+from flows.state.lock import ALONE, ClusterMember
+from tests.contract.state import write
 
 SHARDS = ("shard/3", "shard/0")
 SPEC: dict[str, Any] = {"aggregate.by": "order.id"}
 OTHER: dict[str, Any] = {"aggregate.by": "user"}
+TWO = ("a:1", "b:2")
 
 
 def opened(
-    path: Path, shards: tuple[str, ...] = SHARDS, spec: dict[str, Any] = SPEC
+    path: Path,
+    shards: tuple[str, ...] = SHARDS,
+    spec: dict[str, Any] = SPEC,
+    member: ClusterMember = ALONE,
 ) -> StateFolder:
-    folder = StateFolder(path, 1.0)
+    folder = StateFolder(path, 1.0, member)
     folder.open("orders", shards, spec)
     return folder
 
@@ -31,9 +42,30 @@ def refusal(path: Path, shards: tuple[str, ...] = SHARDS, spec: dict[str, Any] =
     return str(refused.value)
 
 
+def count(folder: StateFolder, shard: str, *others: StateFolder) -> None:
+    """Begin a shard, and commit a group."""
+    store = folder.begin(shard, [each.view() for each in (folder, *others)])
+    store.recover()
+    write(store, Commit(1, b"h", {Table.GROUPS: Changes([(1, b"group")])}))
+
+
+def found(folder: StateFolder, shard: str, *others: StateFolder) -> int:
+    """Begin a shard, and return the number of its open groups."""
+    store = folder.begin(shard, [each.view() for each in (folder, *others)])
+    return len(store.recover().of(Table.GROUPS))
+
+
+def begun(path: Path, member: ClusterMember = ALONE) -> StateFolder:
+    """A folder whose shards have begun."""
+    folder = opened(path, member=member)
+    for shard in SHARDS:
+        folder.begin(shard, [folder.view()]).recover()
+    return folder
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    opened(tmp_path / "state").close()
+    begun(tmp_path / "state").close()
     return tmp_path / "state"
 
 
@@ -41,12 +73,12 @@ def test_a_new_folder_says_that_it_begins_empty(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "hopper.state"):
-        folder = opened(tmp_path / "a" / "b")
+        folder = begun(tmp_path / "a" / "b")
         token = folder.token
         folder.close()
-        assert "the state is new: the job begins without open groups" in caplog.text
+        assert caplog.text.count("the state is new: the job begins without open groups") == 1
         caplog.clear()
-        again = opened(tmp_path / "a" / "b")
+        again = begun(tmp_path / "a" / "b")
 
     assert not caplog.records
     assert again.token == token
@@ -66,7 +98,10 @@ def test_the_second_job_is_refused(path: Path) -> None:
 def test_a_missing_shard_is_never_begun_empty(path: Path) -> None:
     (path / "shard-0.sqlite").unlink()
 
-    assert "shard-0.sqlite is missing: restore the folder" in refusal(path)
+    folder = opened(path)
+    with pytest.raises(Unavailable, match=r"shard-0.sqlite is missing; it was made in .*: restore"):
+        folder.begin("shard/0", [folder.view()])
+    folder.close()
 
 
 def test_damage_is_found_before_the_job_begins(path: Path) -> None:
@@ -74,6 +109,18 @@ def test_damage_is_found_before_the_job_begins(path: Path) -> None:
     file.write_bytes(file.read_bytes()[:1500])
 
     assert "shard-0.sqlite: cannot be used: " in refusal(path)
+
+
+def test_a_disk_that_cannot_be_written_to_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write anywhere, so the test refuses in place of the disk."""
+    path, refused = tmp_path / "state", OSError(errno.EROFS, "Read-only file system")
+    refused.filename = f"{path}"
+    monkeypatch.setattr(Path, "mkdir", Mock(side_effect=refused))
+
+    expected = f"state: {path}: Read-only file system: the job must be able to write to the folder"
+    assert refusal(path) == expected
 
 
 def test_a_missing_or_damaged_description_is_refused(path: Path) -> None:
@@ -91,7 +138,7 @@ def test_another_spec_is_refused_with_what_has_changed(path: Path) -> None:
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    assert refusal(tmp_path / "file") == f"state: {tmp_path / 'file'}: File exists"
+    assert refusal(tmp_path / "file").startswith(f"state: {tmp_path / 'file'}: File exists: ")
 
 
 def test_a_log_that_sqlite_removes_meanwhile_is_no_error(path: Path) -> None:
@@ -104,7 +151,7 @@ def test_a_log_that_sqlite_removes_meanwhile_is_no_error(path: Path) -> None:
 
 def test_a_discarded_state_begins_anew(path: Path) -> None:
     assert [shard.groups for shard in inspect(path).shards] == [0, 0]
-    assert inspect(path).job == "orders"
+    assert (inspect(path).job, inspect(path).absent) == ("orders", [])
     assert discard(path).discarded
     with pytest.raises(Unavailable, match="has no state"):
         inspect(path)
@@ -116,3 +163,116 @@ def test_a_damaged_state_can_be_discarded(path: Path) -> None:
     (path / "shard-0.sqlite").write_bytes(b"no database")
 
     assert discard(path).shards == []
+
+
+# Several processes
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> Callable[..., list[StateFolder]]:
+    """Opens the folders of two processes: with the same name they share one."""
+
+    def open_both(*names: str) -> list[StateFolder]:
+        return [
+            opened(tmp_path / name, member=ClusterMember(process, TWO))
+            for process, name in enumerate(names)
+        ]
+
+    return open_both
+
+
+def closed(*folders: StateFolder) -> None:
+    for folder in folders:
+        folder.close()
+
+
+def test_processes_of_one_cluster_share_a_folder_and_no_other_job_does(
+    tmp_path: Path, members: Callable[..., list[StateFolder]]
+) -> None:
+    """A process that starts anew gets its place again."""
+    first, second = members("a", "a")
+    count(first, "shard/3", second)
+    count(second, "shard/0", first)
+
+    for stranger in (ALONE, ClusterMember(1, TWO), ClusterMember(0, ("a:1", "b:2", "c:3"))):
+        with pytest.raises(Unavailable, match="another process has this folder"):
+            opened(tmp_path / "a", member=stranger)
+    first.close()
+    first, _ = opened(tmp_path / "a", member=ClusterMember(0, TWO)), second
+    assert found(first, "shard/0", second) == 1
+    closed(first, second)
+    alone = opened(tmp_path / "a")
+    assert [len(alone.begin(one, [alone.view()]).recover().of(Table.GROUPS)) for one in SHARDS] == [
+        1,
+        1,
+    ]
+    alone.close()
+
+
+def test_folders_of_their_own_are_all_needed(
+    tmp_path: Path, members: Callable[..., list[StateFolder]]
+) -> None:
+    first, second = members("a", "b")
+    count(first, "shard/3", second)
+    count(second, "shard/0", first)
+    closed(first, second)
+
+    alone = opened(tmp_path / "a")
+    with pytest.raises(
+        Unavailable, match=r"shard-0.sqlite is missing: .*/b of process 1 \(b:2\) is"
+    ):
+        alone.begin("shard/0", [alone.view()])
+    alone.close()
+    for file in (tmp_path / "b").glob("*.sqlite*"):
+        file.rename(tmp_path / "a" / file.name)
+    alone = opened(tmp_path / "a")
+    assert [len(alone.begin(one, [alone.view()]).recover().of(Table.GROUPS)) for one in SHARDS] == [
+        1,
+        1,
+    ]
+    alone.close()
+
+
+def test_a_folder_that_has_lost_its_disk_is_not_begun_anew(
+    tmp_path: Path, members: Callable[..., list[StateFolder]]
+) -> None:
+    first, second = members("a", "b")
+    count(first, "shard/3", second)
+    count(second, "shard/0", first)
+    closed(first, second)
+    shutil.rmtree(tmp_path / "b")
+
+    first, second = members("a", "b")
+    with pytest.raises(
+        Unavailable, match=r"/b of process 1 \(b:2\) has lost its content, and .*/a"
+    ):
+        second.begin("shard/0", [first.view(), second.view()])
+    closed(first, second)
+
+
+def test_a_first_start_that_was_broken_off_goes_on(
+    members: Callable[..., list[StateFolder]],
+) -> None:
+    """The shard of one process has counted messages already, that of the other has no file."""
+    first, second = members("a", "b")
+    count(first, "shard/3", second)
+    closed(first, second)
+
+    first, second = members("a", "b")
+    count(second, "shard/0", first)
+    assert found(first, "shard/3", second) == 1
+    closed(first, second)
+
+
+def test_a_copy_of_a_folder_is_not_the_folder(
+    tmp_path: Path, members: Callable[..., list[StateFolder]]
+) -> None:
+    begun(tmp_path / "a").close()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+
+    first, second = members("a", "b")
+    with pytest.raises(
+        Unavailable, match=r"/b of process 1 \(b:2\) is a copy of .*/a of process 0"
+    ):
+        first.begin("shard/3", [first.view(), second.view()])
+    closed(first, second)

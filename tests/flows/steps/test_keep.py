@@ -12,8 +12,9 @@ from flows.groups.rules import Rules
 from flows.steps.keep import KeptAggregate
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
+from flows.values.begin import Begin, Begun
 from flows.values.columnar import Members
-from flows.values.group import Begin, Group
+from flows.values.group import Group
 from flows.values.stop import Stop
 from tests.flows.members import WITH_KEYS, member
 from tests.kept_state import MemoryState
@@ -32,7 +33,7 @@ class OneKeptStep:
         self.step = KeptAggregate(
             shard, state, MEMORY, Stop(), self.account, clock=lambda: self.now
         )
-        self.begun = self.step.on_batch([Begin(SHARD)])[0]
+        self.begun = self.step.on_batch([Begin(SHARD, 0, 1, state.view())])[0]
 
     def take(self, *tags: int, key: str = '"a"') -> list[Any]:
         members = [member(tag, key, message_id=f"m{tag}") for tag in tags]
@@ -52,7 +53,7 @@ class OneKeptStep:
 
 def test_nothing_leaves_before_its_commit_is_durable() -> None:
     some = OneKeptStep(MemoryState(at_once=False), count=2)
-    assert some.begun == [Begin(SHARD)]
+    assert some.begun == [Begun(SHARD)]
     assert some.take(1, 2) == []
     assert some.step.on_notify()[0] == []
     assert some.wakes_in() < 0.01
@@ -93,7 +94,7 @@ def test_a_stop_makes_open_groups_durable() -> None:
 
     assert [tag for one in left for tag in one.kept] == [1, 2]  # type: ignore[union-attr]
     after = OneKeptStep(state, time=60.0)
-    assert after.begun == [Begin(SHARD)]
+    assert after.begun == [Begun(SHARD)]
     assert [group.count for group in after.step.shard.oldest(9)] == [2]
 
 
