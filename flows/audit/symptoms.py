@@ -111,13 +111,13 @@ RELOADING = SymptomKind(
     "reloading",
     "Nothing is lost: the job writes what it holds, and starts anew with the changed spec.",
     "None is needed.",
-    "changing-the-pipeline",
+    "reloading",
 )
 SPEC_REFUSED = SymptomKind(
     "spec_refused",
     "Nothing is lost: the job goes on with the spec that it has started with.",
     "Correct the file: the job checks it again when it changes (`reload: true`), or at SIGHUP.",
-    "changing-the-pipeline",
+    "reloading",
 )
 STARTING = SymptomKind(
     "starting",
