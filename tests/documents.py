@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,10 +113,13 @@ def commands(script: str) -> Iterator[list[str]]:
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def _blocks(path: Path) -> Iterator[Block]:
+@cache
+def _blocks(path: Path) -> tuple[Block, ...]:
     text = path.read_text(encoding="utf-8")
-    for match in _FENCED.finditer(text):
-        yield Block(path, text.count("\n", 0, match.start()) + 1, match[1], match[2])
+    return tuple(
+        Block(path, text.count("\n", 0, match.start()) + 1, match[1], match[2])
+        for match in _FENCED.finditer(text)
+    )
 
 
 [WHOLE, *_] = [block for block in blocks("yaml") if block.path == README]
