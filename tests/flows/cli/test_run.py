@@ -10,7 +10,7 @@ import bytewax.run
 import pytest
 
 from flows.cli.run import OPTIONS, arguments
-from tests.flows.cli.command import hopper_process
+from tests.flows.cli.command import hopper, hopper_process
 
 
 def test_the_options_are_those_of_bytewax() -> None:
@@ -37,17 +37,35 @@ def test_options_are_passed_on() -> None:
     [
         (["orders.yaml"], {}, "orders.yaml"),
         ([], {"HOPPER_PIPELINE": "orders.yaml"}, "orders.yaml"),
-        (["orders.yaml", "-w", "2"], {"HOPPER_PIPELINE": "other.yaml"}, "orders.yaml"),
+        (["orders.yaml"], {"HOPPER_PIPELINE": "other.yaml"}, "orders.yaml"),
         ([], {}, "pipeline.yaml"),
     ],
 )
-def test_the_job_runs_the_given_file(
-    tmp_path: Path, given: list[str], environment: dict[str, str], name: str
+def test_a_file_is_given_or_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], environment: dict[str, str], name: str
 ) -> None:
-    """The error about the file shows which one it is."""
-    (tmp_path / name).write_text("version: 2\n")
+    """The process becomes the job of that file."""
+    programs: list[tuple[list[str], str]] = []
 
-    result = hopper_process("run", *given, folder=tmp_path, environment=environment)
+    def replace(_: str, program: list[str], environment: dict[str, str]) -> None:
+        programs.append((program, environment["HOPPER_PIPELINE"]))
+
+    monkeypatch.setattr("os.execve", replace)
+
+    assert hopper("run", *given, environment=environment).code == 0
+
+    assert programs == [([sys.executable, "-m", "bytewax.run", "flows.pipeline"], name)]
+
+
+def test_the_job_runs_the_given_file(tmp_path: Path) -> None:
+    """The error about the file shows which one it is."""
+    (tmp_path / "orders.yaml").write_text("version: 2\n")
+
+    result = hopper_process(
+        *("run", "orders.yaml", "-w", "2"),
+        folder=tmp_path,
+        environment={"HOPPER_PIPELINE": "other.yaml"},
+    )
 
     assert result.code == 2
-    assert result.err.startswith(f"{name}:1:")
+    assert result.err.startswith("orders.yaml:1:")
