@@ -38,3 +38,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out live tests that are not wanted: reading them without bytecode takes 2 s."""
     unwanted = config.option.markexpr == "not live"
     return True if unwanted and collection_path == Path(__file__).parent / "live" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the live tests: the short files after them keep all workers busy to the end."""
+    items.sort(key=lambda item: item.get_closest_marker("live") is None)
