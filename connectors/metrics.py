@@ -68,6 +68,11 @@ DISTINCT_FORGOTTEN = Counter(
     "Distinct values that were forgotten before their time, since there were more than "
     "`aggregate.distinct.max_values`.",
 )
+IDS_FORGOTTEN = Counter(
+    "hopper_state_ids_forgotten",
+    "Ids of messages that `state` forgot within 15 minutes of a start or a lost connection, since "
+    "there were too many: a message that is redelivered later than that many others counts again.",
+)
 PARTS = Counter(
     "hopper_window_parts",
     "Summaries written as parts, since another process has written the document of the window.",
@@ -129,6 +134,7 @@ DECLARED: tuple[Counter | Gauge | Histogram | Info, ...] = (
     DEDUPLICATED,
     DUPLICATES,
     DISTINCT_FORGOTTEN,
+    IDS_FORGOTTEN,
     PARTS,
     EARLY,
     GROUP_SECONDS,

@@ -63,6 +63,11 @@ class KeptShard(Shard):
         return 0 if self._journal.values is None else self._journal.values.forgotten
 
     @property
+    def forgotten_names(self) -> int:
+        """Number of names of messages that were forgotten early, since there were too many."""
+        return self._journal.forgotten_names
+
+    @property
     def is_idle(self) -> bool:
         """No commit is being written."""
         return not self._journal.is_busy

@@ -117,6 +117,11 @@ class Journal:
         return self._count + self._in_flight_count
 
     @property
+    def forgotten_names(self) -> int:
+        """See `KnownNames.forgotten`."""
+        return self._known.forgotten
+
+    @property
     def due_at(self) -> float:
         """When the next commit is due, in seconds since 1970; infinity: nothing has changed."""
         if self._left or self._gone or self._count >= MOST:
@@ -204,7 +209,8 @@ class Journal:
         self._header = decoded_header(recovered.header)
         for each in self._remembered:
             each.restore(recovered.of(each.table))
-        self._known.pin(now)
+        if recovered.header is not None:
+            self._known.pin(now)
         return self._header, [decoded_group(row) for row in recovered.of(Table.LEFT)]
 
     def _changes(self, now: float) -> dict[Table, Changes]:

@@ -33,6 +33,9 @@ class KnownNames:
 
     def __init__(self, most: int) -> None:
         """`most`: the number of names that is enough (rule 1)."""
+        self.forgotten = 0
+        """Number of names that were forgotten while they might be needed: more than rule 2 keeps.
+        """
         self._most = most
         self._new: dict[str, None] = {}
         """Names since the last commit."""
@@ -90,12 +93,13 @@ class KnownNames:
     def _forget(self, now: float) -> list[int]:
         """Forget names that are not needed; return the numbers of their commits."""
         self._update_index(now)
-        most = self._most * (MOST_PINNED if now < self._pinned_until else 1)
-        forgotten = []
+        is_pinned, forgotten = now < self._pinned_until, list[int]()
+        most = self._most * (MOST_PINNED if is_pinned else 1)
         for number, (packed, count) in self._blocks.items():
             if self._count - count < most:
                 break
             self._count -= count
+            self.forgotten += count if is_pinned else 0
             forgotten.append(number)
             if self._index is not None:
                 for name in pickle.loads(packed):

@@ -15,9 +15,10 @@ from connectors.message import Lost
 from flows.audit.counters import Account
 from flows.audit.oldest_groups import ShardView
 from flows.groups.departures import Leaving, ShardOutput
-from flows.groups.kept_shard import KeptShard
+from flows.groups.kept_shard import NAMES, KeptShard
 from flows.state.commit import ShardStore, State
-from flows.steps.aggregate import Aggregate
+from flows.state.known_names import MOST_PINNED
+from flows.steps.aggregate import Aggregate, log
 from flows.steps.raised import remembered
 from flows.steps.routing import ForShard
 from flows.tap.points import TapPoint
@@ -52,7 +53,7 @@ class KeptAggregate(Aggregate):
         """
         super().__init__(shard, signals, account, clock, view, tap)
         self._state, self._memory = state, memory
-        self._recognised = self._sent_twice = 0
+        self._recognised = self._sent_twice = self._forgotten_names = 0
         self._store: ShardStore | None = None
         self._views: dict[int, FolderView] = {}
         """By worker: what its process has of the state."""
@@ -148,3 +149,16 @@ class KeptAggregate(Aggregate):
         if sent_twice > self._sent_twice:
             metrics.DUPLICATES.inc(sent_twice - self._sent_twice)
             self._sent_twice = sent_twice
+        if self.shard.forgotten_names > self._forgotten_names:
+            self._tell_forgotten_names()
+
+    def _tell_forgotten_names(self) -> None:
+        if not self._forgotten_names:
+            log.warning(
+                "more messages arrived since the start or a lost connection than the state "
+                "remembers ids of: a message that the broker redelivers now may count twice; raise "
+                "source.consumers, since each consumer adds %d ids for each shard",
+                NAMES * MOST_PINNED,
+            )
+        metrics.IDS_FORGOTTEN.inc(self.shard.forgotten_names - self._forgotten_names)
+        self._forgotten_names = self.shard.forgotten_names

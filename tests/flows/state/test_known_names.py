@@ -51,7 +51,9 @@ def test_after_a_lost_connection_more_names_are_known_for_some_time() -> None:
     forgotten = [add(known, number, [f"m{number}"], 101.0).gone for number in range(1, 20)]
 
     assert sum(map(len, forgotten)) == 19 - MOST_PINNED
+    assert known.forgotten == 19 - MOST_PINNED  # they might still be needed
     assert len(known.changes(20, now=101.0 + PINNED_FOR).gone) == MOST_PINNED - 1
+    assert known.forgotten == 19 - MOST_PINNED
 
 
 def test_the_index_is_built_again_when_it_is_needed_again() -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+from prometheus_client import REGISTRY
+
 from connectors.message import Outcomes
 from flows.audit.counters import Account
+from flows.groups import kept_shard
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules
+from flows.state.known_names import MOST_PINNED
 from flows.steps.keep import KeptAggregate
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
@@ -124,3 +129,23 @@ def test_what_waits_for_the_sink_is_bounded_by_memory() -> None:
 
     assert some.step.on_notify()[0] == []
     assert [type(one) for one in some.step.on_notify()[0]] == [Outcomes, Group]
+
+
+def test_ids_that_are_forgotten_early_are_counted_and_logged_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only after a start with a state, or a lost connection: before, nothing is redelivered."""
+    monkeypatch.setattr(kept_shard, "NAMES", 1)
+    before = REGISTRY.get_sample_value("hopper_state_ids_forgotten_total") or 0.0
+    state = MemoryState()
+    for _ in range(2):
+        some = OneKeptStep(state, time=600.0)
+        for tag in range(1, 2 * MOST_PINNED):
+            some.now += 1.0
+            some.take(tag)
+            some.step.on_notify()
+
+    forgotten = REGISTRY.get_sample_value("hopper_state_ids_forgotten_total") or 0.0
+    assert forgotten - before == MOST_PINNED
+    [logged] = caplog.messages
+    assert "a message that the broker redelivers now may count twice" in logged
