@@ -61,7 +61,7 @@ def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Pat
     with JobProcess(path) as job:
         until(lambda: kept(state) > 400, timeout=60)
         job.kill()  # in the middle of the messages, and of commits
-    with JobProcess(path) as job:
+    with JobProcess(path, name="third") as job:  # its log does not begin with those before
         job.wait_for_log("consuming", 60)
         until(lambda: kept(state) == 2400 and rig.left() == 0, timeout=60)
         assert job.drain() == 0
