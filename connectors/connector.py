@@ -167,11 +167,12 @@ class Source(Protocol):
         A queue is left out while no consumer of this process is connected to it.
         """
 
-    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
+    def park(self, rejected: Rejected, consumer: str | None, parked: Callable[[], object]) -> None:
         """Park a message of the job's own, which no consumer holds; retry without limit.
 
-        `parked` is called from any thread, once the message is safe. It is not called if the
-        process ends before that.
+        `consumer`: the name of the one that received it, perhaps in an earlier process; `None`: the
+        job has made it. `parked` is called from any thread, once the message is safe. It is not
+        called if the process ends before that.
         """
 
     def latest_dead_letters(self) -> Sequence[LatestDeadLetter]:
@@ -212,6 +213,10 @@ class Addressing(NameRules, Protocol):
 
         If it reads neither fields nor body, messages of one envelope have the same address.
         """
+
+    @property
+    def leaves_ids(self) -> bool:
+        """Whether the spec wants the sink to make every `_id`."""
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float

@@ -24,6 +24,11 @@ def _consumers(queues: Sequence[str], of_each: int) -> Iterator[tuple[str, str]]
             yield f"{queue}/{number:03d}", queue
 
 
+def queue_in_name(consumer: str) -> str:
+    """Return the queue of a consumer by its name, also of one that this job no longer has."""
+    return consumer.rpartition("/")[0]
+
+
 def consumers_of_each(queues: int, workers: int) -> int:
     """Return how many consumers each queue needs, so that no worker is without one."""
     return -(-workers // queues)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from connectors.connector import Sink, Source
+from connectors.message import Message
 from flows.audit.backpressure import make_backpressure
 from flows.audit.oldest_groups import OldestGroups
 from flows.audit.reconcile import Accounts
@@ -30,6 +31,7 @@ from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
 from flows.steps.write import Write
 from flows.tap.points import Taps
+from flows.values.group import Member
 from flows.values.stop import Stop
 
 
@@ -99,8 +101,13 @@ class Job:
         if state is None:
             shard, idle = make_shard(self.rules), self._idle
             return Aggregate(shard, stop, account, clock, view, tap, idle)
-        kept = KeptShard(self.rules, state.every, state.token)
+        kept = KeptShard(self.rules, state.every, state.token, self._alone)
         return KeptAggregate(kept, state, self._memory, stop, account, clock, view, tap)
+
+    def _alone(self, member: Member) -> Message:
+        """Return the message of one document of a split message, without the other documents."""
+        assert member.part is not None
+        return self.readers[member.origin.consumer].only(member.message, member.part[:1])
 
     def write(self, _resumed: None = None) -> Write:
         """The `write` step, for one shard."""

@@ -219,8 +219,8 @@ class Pipeline(Spec):
         if kept and self.source.rabbitmq and self.dead_letter is None:
             yield Problem(
                 ("state",),
-                "needs dead_letter: its messages are acknowledged, so a summary that Elasticsearch "
-                "refuses must have a place",
+                "needs dead_letter: its messages are acknowledged, so a document that "
+                "Elasticsearch refuses must have a place",
             )
         yield from cross_checks_setup.problems(self.setup, sink)
         rabbitmq, parked = self.source.rabbitmq, self.dead_letter and self.dead_letter.rabbitmq

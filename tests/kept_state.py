@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flows.state.commit import Commit, Recovered, Table, Waiting
+from flows.state.commit import Commit, Loaded, Recovered, Table, Waiting
 from flows.values.begin import FolderView
+from flows.values.group import Kept
 
 
 class MemoryShard:
@@ -16,9 +17,12 @@ class MemoryShard:
         self._at_once = at_once
         self.header: bytes | None = None
         self.tables: dict[Table, dict[int, bytes]] = {table: {} for table in Table}
+        self.members: dict[int, list[bytes]] = {}
+        """Members of groups, by the rows of the groups."""
         self.written: Commit | None = None
         """The commit that is not durable yet."""
-        self.to_forget: list[int] = []
+        self.to_forget: list[tuple[int, int]] = []
+        self._loaded: list[Loaded] = []
         self._told = False
         self._waiting = Waiting()
 
@@ -44,9 +48,17 @@ class MemoryShard:
     def waiting(self) -> int:
         return self._waiting.bytes
 
-    def forget(self, number: int) -> None:
+    def load(self, number: int, kept: Kept) -> None:
+        self._waiting.load(number, kept)
+        self._loaded.append(Loaded(number, [*self.members.get(kept.row, [])]))
+
+    def take_loaded(self) -> list[Loaded]:
+        loaded, self._loaded = self._loaded, []
+        return loaded
+
+    def forget(self, number: int, row: int) -> None:
         self._waiting.forget(number)
-        self.to_forget.append(number)
+        self.to_forget.append((number, row))
 
     def wait(self) -> None:
         self.sync()
@@ -65,19 +77,24 @@ class MemoryShard:
         for table, (rows, gone) in commit.changes.items():
             self.tables[table] |= dict(rows)
             for number in gone:
-                del self.tables[table][number]
+                self.tables[table].pop(number, None)
+        for row, stored in commit.members:
+            self.members.setdefault(row, []).append(stored)
+        for row in commit.dropped:
+            self.members.pop(row, None)
         self._told = True
 
     def _forget(self) -> None:
-        for number in self.to_forget:
+        for number, row in self.to_forget:
             del self.tables[Table.LEFT][number]
+            self.members.pop(row, None)
         self.to_forget = []
 
     def crash(self, *, durable: bool) -> None:
         """End the process; `durable`: the commit is durable, but the process does not know."""
         if durable:
             self.sync()
-        self.written, self.to_forget, self._told = None, [], False
+        self.written, self.to_forget, self._loaded, self._told = None, [], [], False
 
 
 class MemoryState:

@@ -67,6 +67,8 @@ class ElasticsearchAddressing:
         """`address` reads the body of the message."""
         self.needs_properties = template.needs_properties or spec.id == "auto"
         """`address` reads the properties of the message."""
+        self.leaves_ids = spec.id == "none"
+        """See `connectors.connector.Addressing`."""
         self.needs_queue = template.needs_queue
         """The index differs by the queue."""
 

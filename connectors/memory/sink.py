@@ -16,7 +16,7 @@ class ByMessageId:
     """An `Addressing` with the `message_id` as `_id`, and one index."""
 
     fields: Collection[str] = ()
-    needs_body = False
+    needs_body = leaves_ids = False
     max_id_bytes = 512
     """The limit of Elasticsearch, so that a flow in memory behaves the same."""
 

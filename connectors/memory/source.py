@@ -71,9 +71,10 @@ class MemoryQueueSource:
         """See `Source`."""
         return {name: len(one.waiting) for name, one in self._messages.items()}
 
-    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
+    def park(self, rejected: Rejected, consumer: str | None, parked: Callable[[], object]) -> None:
         """See `Source`."""
-        self.consumer(next(iter(self._queues))).park(rejected)
+        name = consumer if consumer in self._queues else next(iter(self._queues))
+        self.consumer(name).park(rejected)
         parked()
 
     def latest_dead_letters(self) -> list[LatestDeadLetter]:

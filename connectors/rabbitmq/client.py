@@ -104,11 +104,12 @@ class RabbitMQConsumer:
         self._outcomes.append(outcomes)
         self._wake.soon()
 
-    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
-        """See `Source.park`."""
+    def park(self, rejected: Rejected, queue: str | None, parked: Callable[[], object]) -> None:
+        """See `Source.park`; `queue`: where the message came from, `None`: from the job itself."""
         assert self._publisher is not None, "a job that keeps state has a dead_letter"
         confirmed = partial(self.rejections.parked_own, rejected, parked)
-        self._loop.add_callback_threadsafe(partial(self._publisher.park_own, rejected, confirmed))
+        park = partial(self._publisher.park_own, rejected, queue, confirmed)
+        self._loop.add_callback_threadsafe(park)
 
     def is_stale(self, origin: Origin) -> bool:
         """See `Consumer`."""

@@ -45,7 +45,9 @@ class Parking(NamedTuple):
     rejected: Rejected
     attempts: int = 0
     confirmed: Callable[[], object] | None = None
-    """Called instead of `parked`: the message is the job's own, and no connection delivered it."""
+    """Called instead of `parked`: the message is the job's own, which no connection holds."""
+    queue: str | None = None
+    """The queue that the message came from; `None`: that of the consumer."""
 
 
 OWN = Origin("", 0)
@@ -98,9 +100,11 @@ class DeadLetterPublisher:
         """Publish a message, and retry until the broker has confirmed it."""
         self._publish(Parking(origin, rejected))
 
-    def park_own(self, rejected: Rejected, confirmed: Callable[[], object]) -> None:
+    def park_own(
+        self, rejected: Rejected, queue: str | None, confirmed: Callable[[], object]
+    ) -> None:
         """Publish a message of the job's own; call `confirmed` once the broker has it."""
-        self._publish(Parking(OWN, rejected, confirmed=confirmed))
+        self._publish(Parking(OWN, rejected, confirmed=confirmed, queue=queue))
 
     def forget(self, origin: Origin) -> None:
         """Forget the messages of this origin: its connection is lost, so they are redelivered."""
@@ -173,7 +177,7 @@ class DeadLetterPublisher:
         message = parking.rejected.message
         properties = envelope(
             parking.rejected,
-            self._queue,
+            parking.queue or self._queue,
             self._published,
             datetime.now(UTC),
             self._max_frame_bytes,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pika.channel import Channel
 
-from connectors.consumer_names import consumer_names
+from connectors.consumer_names import consumer_names, queue_in_name
 from connectors.latest_dead_letters import LatestDeadLetter, together
 from connectors.message import Message, Properties, Rejected
 from connectors.rabbitmq import topology
@@ -106,9 +106,13 @@ class RabbitMQ:
             if not consumer.reach.lost_because
         }
 
-    def park(self, rejected: Rejected, parked: Callable[[], object]) -> None:
-        """See `Source`; the first consumer of this process publishes it."""
-        next(iter(self._consumers.values())).park(rejected, parked)
+    def park(self, rejected: Rejected, consumer: str | None, parked: Callable[[], object]) -> None:
+        """See `Source`; a consumer of this process publishes it, if possible of the same queue."""
+        queue = None if consumer is None else queue_in_name(consumer)
+        here = self._consumers
+        same = [one for name, one in here.items() if self._queues[name] == queue]
+        publisher = next(iter(same or here.values()))
+        publisher.park(rejected, queue, parked)
 
     def latest_dead_letters(self) -> list[LatestDeadLetter]:
         """See `Source`."""

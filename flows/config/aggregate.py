@@ -205,6 +205,12 @@ class AggregateSpec(Spec):
         """A redelivered message is recognised by its `message_id`."""
         return self.by is not None or self.reduce is not None or self.distinct is not None
 
+    @property
+    def keeps_members(self) -> bool:
+        """A group keeps its members until it leaves: it may be parked, or is not reduced before."""
+        is_running = isinstance(self.reduce, dict) and self.order is None
+        return not is_running or "park" in (self.incomplete, self.on_stop)
+
     def _needs(self) -> Iterator[Problem]:
         """Keys that need another key."""
         tumbling = self.window.tumbling

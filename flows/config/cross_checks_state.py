@@ -25,24 +25,12 @@ def problems(
     if aggregate.by is None:
         text = "needs aggregate.by: a batch without keys waits seconds, and the broker keeps it"
         yield Problem(("state",), text)
-    elif not isinstance(aggregate.reduce, dict):
-        text = "needs aggregate.reduce with fields: the state keeps running values, not messages"
-        yield Problem(("state",), text)
     if isinstance(source, RabbitMQSource) and source.is_stream:
         yield Problem(("state",), "cannot be with a stream, whose messages are not acknowledged")
-    yield from _needs_members(aggregate)
+    if aggregate.on_stop == "requeue":
+        text = "requeue cannot be with state, whose messages are acknowledged; write keep"
+        yield Problem((*AGGREGATE, "on_stop"), text)
     yield from _not_kept(aggregate)
-
-
-def _needs_members(aggregate: AggregateSpec) -> Iterator[Problem]:
-    """Keys that need the messages of a group, which are acknowledged."""
-    text = "cannot be with state: the messages of a group are acknowledged before it is complete"
-    if aggregate.order is not None:
-        yield Problem((*AGGREGATE, "order"), text)
-    if aggregate.incomplete == "park":
-        yield Problem((*AGGREGATE, "incomplete"), f"park {text}")
-    if aggregate.on_stop in ("requeue", "park"):
-        yield Problem((*AGGREGATE, "on_stop"), f"{aggregate.on_stop} {text}; write keep")
 
 
 def _not_kept(aggregate: AggregateSpec) -> Iterator[Problem]:

@@ -15,6 +15,8 @@ def decides(aggregate: AggregateSpec) -> dict[str, Any]:
     return {
         "aggregate.by": shown.get("by"),
         "aggregate.reduce": shown.get("reduce"),
+        "aggregate.order": shown.get("order"),
+        "what an open group keeps": "messages" if aggregate.keeps_members else "values",
         "aggregate.window.until": window.get("until"),
         "aggregate.window.tumbling": {
             key: tumbling[key] for key in ("every", "zone", "event_time") if key in tumbling

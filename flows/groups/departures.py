@@ -82,11 +82,7 @@ class Departures:
         if policy == "write":
             self._write(group, reason, out)
         elif policy == "park":
-            rejection = Rejection(
-                f"incomplete: {reason}{of_key(group.key)}",
-                foreseen=True,
-            )
-            out += outcomes.rejected(group.everything(), rejection)
+            self._park(group, reason, out)
         else:
             out += group.dropped()
         group.forget()
@@ -155,6 +151,17 @@ class Departures:
             return "park" if parks else rules.on_stop
         return rules.incomplete if reason in INCOMPLETE else "write"
 
+    def _park(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
+        rejection = Rejection(f"incomplete: {reason}{of_key(group.key)}", foreseen=True)
+        if group.kept is None:
+            out += outcomes.rejected(group.everything(), rejection)
+            return
+        self.number += 1
+        start, end = group.opened_at, group.last_at
+        members, summary = group.leave()
+        parked = Group(self.number, group.key, members, reason, start, end, summary)
+        out.append(parked._replace(kept=group.kept, rejection=rejection))
+
     def _write(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         self.number += 1
         start, end = group.opened_at, group.last_at
@@ -163,8 +170,8 @@ class Departures:
         members, summary = group.leave()
         identities = group.identities() if self._rules.reduced else ()
         of_window = self._of_window(group, reason) if self._rules.reduced else None
-        key, number = group.key, self.number
-        out.append(Group(number, key, members, reason, start, end, summary, identities, of_window))
+        left = Group(self.number, group.key, members, reason, start, end, summary, identities)
+        out.append(left._replace(of_window=of_window, kept=group.kept))
         if self._recognised is not None:
             self._remember(group, out)
         if self.closed_keys is not None and reason not in LEFT_OPEN:  # Rule 2

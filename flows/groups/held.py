@@ -5,7 +5,7 @@ Pure. It does not decide when it is complete.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from connectors.message import Origin, Outcomes
@@ -16,9 +16,9 @@ from flows.groups.open_group import (
     weights,
 )
 from flows.groups.ordering import in_order
-from flows.groups.rules import Rules
+from flows.groups.rules import Rules, RunningTally
 from flows.outcomes import outcomes
-from flows.values.group import DISTINCT, Member, Summary
+from flows.values.group import DISTINCT, Kept, Member, Summary
 from flows.values.identity import combined_id, identity
 
 
@@ -39,6 +39,9 @@ class HeldGroup:
         "size",
         "window",
     )
+
+    kept: Kept | None = None
+    """See `OpenGroup`."""
 
     def __init__(self, rules: Rules, key: str | None, window: int | None, now: float) -> None:
         self.key, self.window = key, window
@@ -128,11 +131,8 @@ class HeldGroup:
         """See `OpenGroup`."""
         tally, members = self._rules.tally, self._ordered()
         assert tally
-        state = tally.start()
-        for number, member in enumerate(members):
-            tally.add(state, member.values, number)
         tags, parts = outcomes.tags_of(members)
-        values = dict(tally.results([state]))
+        values = reduced(tally, members)
         return Summary(values=values, tags=tags, count=self.count, name=name, parts=parts)
 
     def leave(self) -> tuple[list[Member], Summary | None]:
@@ -171,3 +171,11 @@ class HeldGroup:
             self._until = tally.start()
             for number, member in enumerate(members):
                 tally.add(self._until, member.values, number)
+
+
+def reduced(tally: RunningTally, members: Iterable[Member]) -> dict[str, Any]:
+    """Return the values of members, in their order."""
+    state = tally.start()
+    for number, member in enumerate(members):
+        tally.add(state, member.values, number)
+    return dict(tally.results([state]))

@@ -1,7 +1,7 @@
-"""A group whose durable state counts its members: it keeps neither their tags nor their names.
+"""What groups have in common whose durable state counts their members.
 
-Pure. Its members are acknowledged before it is complete, so none of them leaves it, and its summary
-settles none.
+Pure. Their members are acknowledged before they are complete: so none of them leaves a group, and a
+group that leaves settles none. The journal notes each change.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, NoReturn
 
-from connectors.message import Origin, Outcomes
-from flows.groups.open_group import DuplicateOfOpen, GroupValues, weight
+from connectors.message import Origin
+from flows.groups.open_group import DuplicateOfOpen
 from flows.groups.rules import Rules
-from flows.state.commit import Row, Table
+from flows.state.commit import Table
 from flows.state.journal import Journal
-from flows.state.rows import UNKNOWN, decoded, encoded
-from flows.values.group import Member, Summary
+from flows.state.rows import UNKNOWN, encoded
+from flows.values.group import Member
 
 
 class KeptGroup:
-    """A group with running values, of which the journal notes each change."""
+    """An open group that has a row in the state."""
 
     __slots__ = (
         *("_journal", "_redelivered", "_rules", "_state", "_until"),
@@ -33,29 +33,15 @@ class KeptGroup:
     def __init__(
         self, journal: Journal, rules: Rules, key: str | None, window: int | None, now: float
     ) -> None:
-        assert rules.tally
         self._journal, self._rules = journal, rules
         self.key, self.window = key, window
         self.opened_at = self.last_at = now
         self.count = self.bytes = self.row = 0
         self.size: int | None = None
         self._redelivered = False
-        self._state = rules.tally.start()
+        self._state: Any = None
+        """What the group has beside that; each kind of group has its own."""
         self._until = rules.until_tally.start() if rules.until_tally else None
-
-    def add(self, member: Member, now: float) -> None:
-        """See `OpenGroup`."""
-        rules, number = self._rules, self.count
-        rules.tally.add(self._state, member.values, number)  # type: ignore[union-attr]
-        if rules.weighs:
-            self.bytes += weight(member)
-            if rules.until_tally:
-                rules.until_tally.add(self._until, member.values, number)
-        if member.message.redelivered:
-            self._redelivered = True
-        self.count = number + 1
-        self.last_at = now
-        self._journal.taken_in(self, member, now)
 
     @property
     def redelivered(self) -> Sequence[Hashable]:
@@ -75,29 +61,12 @@ class KeptGroup:
         return self._rules.so_far([self._until], member, self.count)
 
     def identities(self) -> Sequence[Hashable]:
-        """See `OpenGroup`; they are not kept."""
+        """See `OpenGroup`; they are not in memory."""
         return UNKNOWN
-
-    def summary(self, name: str | None = None) -> Summary:
-        """See `OpenGroup`."""
-        values = self._rules.tally.results([self._state])  # type: ignore[union-attr]
-        return Summary(values=dict(values), tags={}, count=self.count, name=name)
-
-    def leave(self) -> tuple[list[Member], Summary | None]:
-        """See `OpenGroup`; the shard gives the summary its name."""
-        return [], self.summary()
-
-    def values(self) -> GroupValues:
-        """See `OpenGroup`."""
-        return GroupValues([], [self._state], self.count)
 
     def everything(self) -> NoReturn:
         """See `OpenGroup`."""
-        raise AssertionError("a group that may be parked keeps its members")
-
-    def dropped(self) -> list[Outcomes]:
-        """See `OpenGroup`; its messages are acknowledged with the commit that counts them."""
-        return []
+        raise AssertionError("the state dead-letters the members of its groups")
 
     def forget(self) -> None:
         """See `OpenGroup`."""
@@ -105,17 +74,13 @@ class KeptGroup:
         self._state = self._until = None
 
     def encoded(self) -> bytes:
-        """Return the group as the bytes of its row."""
+        """See `flows.state.journal.KeptRow`."""
         place = self.key, self.window, self.opened_at, self.last_at
         size = self.count, self.bytes, self.size, self._redelivered
         return encoded((place, size, self._state, self._until))
 
-
-def recovered_group(journal: Journal, rules: Rules, row: Row) -> KeptGroup:
-    """Return the group of a row."""
-    (key, window, opened_at, last_at), size, state, until = decoded(row[1])
-    group = KeptGroup(journal, rules, key, window, opened_at)
-    group.row, group.last_at = row[0], last_at
-    group.count, group.bytes, group.size, group._redelivered = size
-    group._state, group._until = state, until
-    return group
+    def restore(self, row: int, last_at: float, size: tuple[Any, ...], *states: Any) -> None:
+        """Continue with the values of a row."""
+        self.row, self.last_at = row, last_at
+        self.count, self.bytes, self.size, self._redelivered = size
+        self._state, self._until = states

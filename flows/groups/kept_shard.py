@@ -7,38 +7,49 @@ Rule 1: a message that the state counts already, or whose distinct value it has,
 Rule 2: a group leaves when the commit without it, which has its summary, is durable. After a
         restart it leaves again, as the same document.
 Rule 3: messages of a lost connection stay in their groups.
+Rule 4: a group that keeps its members has them on the disk. They are read when the group leaves, as
+        far as there is room in memory; the groups that left first are first.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from math import inf
+from operator import attrgetter
 
 from msgspec.structs import replace
 
 from connectors.message import Origin
 from flows.groups.departures import ShardOutput
 from flows.groups.kept_departures import KeptDepartures
-from flows.groups.kept_group import KeptGroup, recovered_group
+from flows.groups.kept_held import Alone, KeptHeld, with_members
+from flows.groups.kept_running import KeptRunning
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 from flows.groups.windows import Windows
-from flows.state.commit import Commit, Recovered, Table
+from flows.state.commit import Commit, Loaded, Recovered, Row, Table
 from flows.state.journal import Journal
 from flows.state.recent_texts import RecentTexts
+from flows.state.rows import decoded, decoded_group, name_of_group
 from flows.values.group import DISTINCT, Group, Member, Progress
 
 NAMES = 65_536
 """Names of messages to remember for each consumer: more than the largest prefetch."""
 
+AnyKeptGroup = KeptHeld | KeptRunning
+
 
 class KeptShard(Shard):
     """The open groups of some keys, with a journal of their changes."""
 
-    def __init__(self, rules: Rules, every: float, token: str) -> None:
+    def __init__(
+        self, rules: Rules, every: float, token: str, alone: Alone = attrgetter("message")
+    ) -> None:
         """`every`: seconds after which a change is made durable, at the latest.
 
-        `token`: makes the names of summaries unique.
+        `token`: of the state; it makes the names of groups unique. `alone`: see `Alone`.
         """
         names = NAMES * max(1, len(rules.partitions))
         self._journal = Journal(every, names, _values(rules), _keys(rules))
@@ -49,8 +60,13 @@ class KeptShard(Shard):
         """Number of redelivered messages that were counted already. Rule 1."""
         self.sent_twice = 0
         """Number of messages with the distinct value of one that is counted. Rule 1."""
-        journal = self._journal
-        super().__init__(rules, partial(KeptGroup, journal), partial(KeptDepartures, journal))
+        self._unread: deque[Group] = deque()
+        """Groups that have left, and whose members are to be read. Rule 4."""
+        self._reading: dict[int, Group] = {}
+        """Those whose members are being read, by their numbers."""
+        kind = partial(KeptHeld, alone) if rules.hold else KeptRunning
+        self._make: Callable[..., AnyKeptGroup] = partial(kind, self._journal)
+        super().__init__(rules, self._make, partial(KeptDepartures, self._journal))
 
     @property
     def held(self) -> int:
@@ -69,8 +85,13 @@ class KeptShard(Shard):
 
     @property
     def is_idle(self) -> bool:
-        """No commit is being written."""
-        return not self._journal.is_busy
+        """No commit is being written, and no members are being read."""
+        return not (self._journal.is_busy or self._reading)
+
+    @property
+    def unread(self) -> int:
+        """Number of groups that have left, and wait for room for their members. Rule 4."""
+        return len(self._unread)
 
     @property
     def commit_due_at(self) -> float:
@@ -111,18 +132,44 @@ class KeptShard(Shard):
     def durable(self) -> list[ShardOutput]:
         """Note that the commit is durable; return what may leave now. Rule 2."""
         leaving = self._journal.durable()
-        return [*leaving.outcomes, *leaving.left]
+        return [*leaving.outcomes, *self._with_values(leaving.left)]
 
-    def recover(self, recovered: Recovered, now: float) -> list[ShardOutput]:
-        """Continue with what is durable; return the groups that have left. Rule 2."""
-        header, left = self._journal.recover(recovered, now)
+    def next_to_read(self) -> Group:
+        """Return a group whose members the caller reads now; there is an `unread` one."""
+        group = self._unread.popleft()
+        self._reading[group.number] = group
+        return group
+
+    def loaded(self, loaded: Loaded) -> Group:
+        """Return the group whose members are read; it may leave."""
+        return with_members(self._reading.pop(loaded.number), self._rules, loaded.members)
+
+    def recover(self, recovered: Recovered, now: float, name: str = "") -> list[ShardOutput]:
+        """Continue with what is durable; return the groups that have left. Rule 2.
+
+        `name`: that of the shard; the numbers of groups are unique within it only.
+        """
+        self._token += name and f".{name}"
+        header = self._journal.recover(recovered, now)
         self._departures.number, self._closed_below = header.group, header.closed_below
-        rows = recovered.of(Table.GROUPS)
-        groups = [recovered_group(self._journal, self._rules, row) for row in rows]
+        groups = [self._recovered(row) for row in recovered.of(Table.GROUPS)]
         self._open.recover(groups)
         for group in groups:
             self._count(group, 1)
-        return [*left]
+        left = [decoded_group(row, self._token) for row in recovered.of(Table.LEFT)]
+        return [*self._with_values(left)]
+
+    def _recovered(self, row: Row) -> AnyKeptGroup:
+        number, stored = row
+        (key, window, opened_at, last_at), size, *states = decoded(stored)
+        group = self._make(self._rules, key, window, opened_at)
+        group.restore(number, last_at, size, *states)
+        return group
+
+    def _with_values(self, left: list[Group]) -> list[Group]:
+        """Return those of the groups that may leave now; the others wait. Rule 4."""
+        self._unread += [group for group in left if group.summary is None]
+        return [group for group in left if group.summary is not None]
 
     def _advance(self, windows: Windows, now: float) -> None:
         super()._advance(windows, now)
@@ -151,10 +198,13 @@ class KeptShard(Shard):
         """Keep the groups that leave until they are durable; return the other values."""
         others: list[ShardOutput] = []
         for value in out:
-            if isinstance(value, Group) and not value.kept:
-                assert value.summary is not None, "a group of the state is a summary"
-                summary = replace(value.summary, name=f"{self._token}.{value.number}")
-                self._journal.left(value._replace(summary=summary, kept=True))
+            if isinstance(value, Group):
+                assert value.kept is not None, "all groups of the shard are kept"
+                name, summary = name_of_group(self._token, value.number), value.summary
+                if summary is not None:
+                    summary = replace(summary, name=name)
+                kept = value.kept._replace(name=name)
+                self._journal.left(value._replace(summary=summary, kept=kept))
             else:
                 others.append(value)
         return others

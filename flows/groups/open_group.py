@@ -1,6 +1,7 @@
-"""The interface of an open group: the shard uses it, `held.py` and `running.py` implement it.
+"""The interface of an open group: the shard uses it, and four modules implement it.
 
-Pure. A `HeldGroup` keeps its members, a `Running` one does not.
+Pure. A `HeldGroup` keeps its members, a `Running` one does not; with a state, these are `KeptHeld`
+and `KeptRunning`.
 
 If a message is redelivered or sent twice while its first copy is in the group, the group keeps it
 aside as a `DuplicateOfOpen`, and does not count it. The same holds for a first copy that arrives
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 from connectors.message import Origin, Outcomes
 from flows.conditions.conditions import GroupSoFar
-from flows.values.group import Member, Summary
+from flows.values.group import Kept, Member, Summary
 
 
 class DuplicateOfOpen(NamedTuple):
@@ -60,6 +61,10 @@ class OpenGroup(Protocol):
     """Number of members of the complete group, as the latest member says."""
     duplicates: Sequence[DuplicateOfOpen]
     """In no order."""
+
+    @property
+    def kept(self) -> Kept | None:
+        """What the durable state has of it when it leaves; `None`: nothing."""
 
     def add(self, member: Member, now: float) -> None:
         """Add a member."""

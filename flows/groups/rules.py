@@ -187,7 +187,7 @@ def make_rules(
     spec: AggregateSpec, values: MemberValues, partitions: Sequence[str], shards: int
 ) -> Rules:
     """Translate a spec; each shard gets an equal part of the limits, which hold for all shards."""
-    window, parks = spec.window, "park" in (spec.incomplete, spec.on_stop)
+    window = spec.window
     marked = (window.first, window.last, window.size)
     return Rules(
         plain=spec.by is None and all(rule is None for rule in marked),
@@ -209,7 +209,7 @@ def make_rules(
         order=values.order,
         tally=values.tally,
         by_function=isinstance(spec.reduce, str),
-        hold=values.tally is None or values.order is not None or parks,
+        hold=spec.keeps_members,
         distinct_for=None if spec.distinct is None else spec.distinct.seconds,
         max_distinct=0 if spec.distinct is None else max(1, spec.distinct.max_values // shards),
         recognise=spec.recognises,

@@ -13,7 +13,7 @@ from connectors.message import Origin, Outcomes
 from flows.groups.open_group import DuplicateOfOpen, GroupValues, weight
 from flows.groups.rules import Rules
 from flows.outcomes import outcomes
-from flows.values.group import DISTINCT, Member, Part, Summary
+from flows.values.group import DISTINCT, Kept, Member, Part, Summary
 from flows.values.identity import combined_id, identity
 
 GONE = 2**32 - 1
@@ -61,6 +61,9 @@ class Running:
         "size",
         "window",
     )
+
+    kept: Kept | None = None
+    """See `OpenGroup`."""
 
     def __init__(self, rules: Rules, key: str | None, window: int | None, now: float) -> None:
         self.key, self.window = key, window

@@ -116,8 +116,11 @@ class _Open:
         else:
             message = self._whole
         # Put the counts first, because long reasons are cut off at the end.
-        which = f"{len(positions)} of {count} documents, the first is number {positions[0] + 1}: "
-        rejection = replace(
-            rejection, reason=which + rejection.reason, foreseen=rejection.foreseen or self.stored
-        )
-        return Rejected(message, rejection)
+        reason = which_documents(positions, count) + rejection.reason
+        foreseen = rejection.foreseen or self.stored
+        return Rejected(message, replace(rejection, reason=reason, foreseen=foreseen))
+
+
+def which_documents(positions: Sequence[int], count: int) -> str:
+    """Return the beginning of a reason: which documents of a message with `count` it is about."""
+    return f"{len(positions)} of {count} documents, the first is number {positions[0] + 1}: "

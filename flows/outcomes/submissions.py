@@ -20,9 +20,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from connectors.message import Answer, Documents, Origin, Outcomes, Rejection
-from flows.outcomes import outcomes
+from flows.outcomes import finished, outcomes
 from flows.outcomes.claims import Claims
-from flows.outcomes.finished import Finished, finished
+from flows.outcomes.finished import Finished
 from flows.values.group import DuplicateOfSent, EarlyRevision, Group, Unwritten
 
 MAX_REFUSED = 10_000
@@ -47,8 +47,9 @@ class _Submission(NamedTuple):
     @property
     def members(self) -> int:
         """Number of messages that wait for an answer; those of a summary wait together."""
-        one_each = len(self.documents.sources) == len(self.group.members)
-        return (self.unanswered if one_each else self.group.to_settle) + len(self.duplicates)
+        group = self.group
+        one_each = group.kept is None and len(self.documents.sources) == len(group.members)
+        return (self.unanswered if one_each else group.to_settle) + len(self.duplicates)
 
 
 class Submissions:
@@ -134,9 +135,8 @@ class Submissions:
             self._reject_early(unwritten.rejection)
             return [], []
         duplicates = self._waiting.pop(group.number, [])
-        if group.kept:
-            rejected = {0: unwritten.rejection}
-            self.finished.append(finished(group, rejected, unwritten.summary))
+        if group.kept is not None:
+            self.finished.append(finished.refused(group, *unwritten))
             return [], []
         self._remember(group.number, {0: unwritten.rejection})
         self.members -= len(duplicates)
@@ -160,16 +160,16 @@ class Submissions:
         answer = answer_or_part
         unanswered = submission.unanswered - len(answer.stored) - len(answer.rejected)
         submission.rejected.update(answer.rejected)
-        out = outcomes.outcomes(submission.group, submission.documents, answer)
+        group, documents = submission.group, submission.documents
+        out = outcomes.outcomes(group, documents, answer) if group.kept is None else []
         self.members -= submission.members
         if unanswered:
             self._open[number] = submission = submission._replace(unanswered=unanswered)
             self.members += submission.members
             return out, []
         del self._open[number]
-        if submission.group.kept:
-            document = submission.documents.sources[0]
-            self.finished.append(finished(submission.group, submission.rejected, document))
+        if group.kept is not None:
+            self.finished.append(finished.answered(group, documents, submission.rejected))
         else:
             self._remember(number, submission.rejected)
         of_duplicates, due = self._answer_duplicates(submission.duplicates)
@@ -221,13 +221,14 @@ class Submissions:
         """Withdraw the groups of a lost connection; return the number of messages. Rule 4."""
         before = self.members
         for number, submission in list(self._open.items()):
-            if submission.group.is_early or submission.waiting:
+            group = submission.group
+            if group.is_early or group.kept is not None or submission.waiting:
                 continue
-            if not outcomes.redelivered_without_ids(submission.group, origin):
+            if not outcomes.redelivered_without_ids(group, origin):
                 continue
             if all(duplicate.member.origin == origin for duplicate in submission.duplicates):
                 submission.withdraw()
-                self._claims.withdrawn(submission.group)
+                self._claims.withdrawn(group)
                 self.members -= submission.members
                 del self._open[number]
         return before - self.members

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flows.plan import answers, state_answers
 from flows.plan.changed_keys import Key
-from flows.plan.state_answers import Rule, goes_on, refused, stays
+from flows.plan.state_answers import Rule, goes_on, refused, refused_if_it_keeps_other, stays
 
 
 def _under(prefix: str, rules: Mapping[str, Rule]) -> dict[Key, Rule]:
@@ -55,12 +55,13 @@ RULES: Mapping[Key, Rule] = {
         {
             "by": refused(answers.key),
             "missing_key": goes_on(answers.key),
-            "incomplete late max_groups": answers.policy,
-            "on_stop": answers.on_stop,
+            "incomplete": refused_if_it_keeps_other(answers.policy),
+            "late max_groups": answers.policy,
+            "on_stop": refused_if_it_keeps_other(answers.on_stop),
             "remember amend_for": stays(answers.remembered),
             "distinct distinct.by": answers.distinct,
             "distinct.for distinct.max_values": stays(answers.distinct),
-            "order": answers.order,
+            "order": refused(answers.order),
             "reduce": refused(answers.reduce),
             "summary": goes_on(answers.reduce),
             "window": answers.window,

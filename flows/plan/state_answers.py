@@ -36,6 +36,16 @@ def refused(rule: Rule) -> Rule:
     return lambda old, new: REFUSED if _keeps(old, new) else rule(old, new)
 
 
+def refused_if_it_keeps_other(rule: Rule) -> Rule:
+    """Return the rule of a key that must not change whether open groups keep their messages."""
+
+    def answer(old: Pipeline, new: Pipeline) -> Effect:
+        same = old.aggregate.keeps_members == new.aggregate.keeps_members
+        return rule(old, new) if same else refused(rule)(old, new)
+
+    return answer
+
+
 def goes_on(rule: Rule) -> Rule:
     """Return the rule of a key that may change while a state has open groups."""
     return lambda old, new: GOES_ON if _keeps(old, new) else rule(old, new)

@@ -10,6 +10,7 @@ from enum import StrEnum, auto
 from typing import NamedTuple, Protocol
 
 from flows.values.begin import FolderView
+from flows.values.group import Kept
 
 Row = tuple[int, bytes]
 """A number, and what is stored under it."""
@@ -39,12 +40,13 @@ class Changes(NamedTuple):
     """Numbers of rows that are no longer needed."""
 
 
-OVERHEAD = 1000
-"""Bytes that a group that waits for the sink takes beside its values: its objects, its document."""
+OVERHEAD, OF_MEMBER = 1000, 500
+"""Bytes that a group that waits for the sink takes beside its values: its objects, its document;
+and that each of its members takes beside what is stored of it."""
 
 
 class Waiting:
-    """Counts the groups of a shard that wait for the sink."""
+    """Counts the bytes in memory of the groups of a shard that wait for the sink."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -55,6 +57,12 @@ class Waiting:
         for number, stored in rows:
             self._sizes[number] = size = OVERHEAD + len(stored)
             self.bytes += size
+
+    def load(self, number: int, kept: Kept) -> None:
+        """Note that the members of a group come into memory."""
+        size = kept.bytes + kept.members * OF_MEMBER
+        self._sizes[number] += size
+        self.bytes += size
 
     def forget(self, number: int) -> None:
         """Note a group that is to be forgotten."""
@@ -70,6 +78,11 @@ class Commit(NamedTuple):
     """What is known of the shard as a whole; it replaces the header before."""
     changes: Mapping[Table, Changes]
     """The tables that change."""
+    members: Sequence[Row] = ()
+    """New members of groups that keep them, by the rows of the groups; those of earlier commits
+    stay."""
+    dropped: Sequence[int] = ()
+    """Rows of groups whose members are no longer needed."""
 
     def of(self, table: Table) -> Changes:
         """Return what changes in a table."""
@@ -91,6 +104,15 @@ class Recovered(NamedTuple):
         return self.rows.get(table, ())
 
 
+class Loaded(NamedTuple):
+    """The members of a group that has left."""
+
+    number: int
+    """Number of the group."""
+    members: list[bytes]
+    """As in the commits, in their order."""
+
+
 class ShardStore(Protocol):
     """Keeps one shard: no method waits, except `recover`, `wait` and `close`.
 
@@ -108,13 +130,22 @@ class ShardStore(Protocol):
 
     @property
     def waiting(self) -> int:
-        """Bytes of the groups that have left and are not forgotten, with `OVERHEAD` for each."""
+        """Bytes in memory of the groups that have left and are not forgotten."""
 
-    def forget(self, number: int) -> None:
-        """Forget a group that has left, soon: its document is stored, or safely dead-lettered."""
+    def load(self, number: int, kept: Kept) -> None:
+        """Read the members of a group that has left, in the background."""
+
+    def take_loaded(self) -> list[Loaded]:
+        """Return once the groups whose members are read."""
+
+    def forget(self, number: int, row: int) -> None:
+        """Forget a group that has left, soon, and the members in its row (see `Kept`).
+
+        Its documents are stored, or safely dead-lettered.
+        """
 
     def wait(self) -> None:
-        """Wait until the commit that was written last is durable, or an attempt has failed."""
+        """Wait until all that was asked for is durable and read, or an attempt has failed."""
 
     def close(self) -> None:
         """Forget what is to be forgotten, and end the background work."""

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import Unavailable
-from flows.state import sqlite
+from flows.state import database
+from flows.state.database import REMEDY
 from flows.state.lock import ALONE, ClusterMember, FolderLock, guarded, is_held_here
-from flows.state.sqlite import REMEDY, SQLiteStore
+from flows.state.sqlite import SQLiteStore
 from flows.state.whole import is_new
 from flows.values.begin import FolderView
 
@@ -84,7 +85,7 @@ class StateFolder:
                 self._refuse_copies(own, views)
                 if is_new(shard, file.name, own, views):
                     self._note_made(shard, {view.token: view.place for view in (own, *views)})
-                    sqlite.create(file)
+                    database.create(file)
         except OSError as error:
             raise Unavailable(f"state: {error.filename or file}: {error.strerror}") from error
         return self.shard(shard)
@@ -162,7 +163,7 @@ class StateFolder:
             )
         for shard in shards:
             if (file := file_of(self.path, shard)).exists():
-                sqlite.check(file)
+                database.check(file)
 
 
 def file_of(folder: Path, shard: str) -> Path:
@@ -200,4 +201,4 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
-    sqlite.fsync(path.parent)
+    database.fsync(path.parent)

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from connectors.errors import Unavailable
+from flows.state.database import connect, readable
 from flows.state.folder import DESCRIPTION, described, file_of
 from flows.state.lock import FolderLock
 from flows.state.rows import decoded
-from flows.state.sqlite import connect, readable
 
 
 class ShardContent(msgspec.Struct):

@@ -25,7 +25,6 @@ from flows.state.known_names import KnownNames
 from flows.state.recent_texts import RecentTexts
 from flows.state.rows import (
     Header,
-    decoded_group,
     decoded_header,
     encoded_group,
     encoded_header,
@@ -53,6 +52,13 @@ class KeptRow(Protocol):
 
     def encoded(self) -> bytes:
         """Return the content of the row."""
+
+
+class MembersRow(KeptRow, Protocol):
+    """An open group whose members are rows of their own."""
+
+    def take_new_members(self) -> bytes:
+        """Return the members since the last call."""
 
 
 class Remembered(Protocol):
@@ -100,6 +106,10 @@ class Journal:
         self._remembered: Sequence[Remembered] = [one for one in remembered if one is not None]
         self._changed: dict[KeptRow, None] = {}
         self._gone: dict[Table, list[int]] = {}
+        self._have_new_members: dict[MembersRow, None] = {}
+        self._members: list[Row] = []
+        """New members of groups that are not open any more."""
+        self._dropped: list[int] = []
         self._left: list[Group] = []
         self._tags: dict[Origin, array[int]] = {}
         self._parts: dict[Origin, list[PartOutcome]] = {}
@@ -173,6 +183,23 @@ class Journal:
         if row.row:
             self._gone.setdefault(row.table, []).append(row.row)
 
+    def has_new_members(self, group: MembersRow) -> None:
+        """Note that a group has members that are not in the state."""
+        self._have_new_members[group] = None
+
+    def add_members(self, group: MembersRow) -> None:
+        """Add the new members of a group to its row, where they stay when the group leaves."""
+        self._number(group)
+        if group in self._have_new_members:
+            del self._have_new_members[group]
+            self._members.append((group.row, group.take_new_members()))
+
+    def drops(self, group: MembersRow) -> None:
+        """Note that a group that keeps its members is not written: they go with it."""
+        self._have_new_members.pop(group, None)
+        if group.row:
+            self._dropped.append(group.row)
+
     def left(self, group: Group) -> None:
         """Note that a group is complete: it leaves when this is durable. Rule 3."""
         self._left.append(group)
@@ -188,12 +215,14 @@ class Journal:
         if self._has_lost:
             self._has_lost = False
             self._known.pin(now)
+        members = self._take_members()  # before the rows of their groups, which have their sizes
         changes = self._changes(now)
         number, row = self._header.commit + 1, self._header.row
         self._header = Header(number, row, group, closed_below)
-        commit = Commit(number, encoded_header(self._header), changes)
+        header = encoded_header(self._header)
+        commit = Commit(number, header, changes, members, self._dropped)
         self._in_flight, self._in_flight_count = Durable(self._outcomes(), self._left), self._count
-        self._changed, self._gone, self._left = {}, {}, []
+        self._changed, self._gone, self._left, self._dropped = {}, {}, [], []
         self._tags, self._parts = {}, {}
         self._due_at, self._count, self.is_busy = inf, 0, True
         return commit
@@ -204,14 +233,14 @@ class Journal:
         self._in_flight_count, self.is_busy = 0, False
         return leaving
 
-    def recover(self, recovered: Recovered, now: float) -> tuple[Header, list[Group]]:
-        """Continue after what is durable; return its header, and the groups that have left."""
+    def recover(self, recovered: Recovered, now: float) -> Header:
+        """Continue after what is durable; return its header."""
         self._header = decoded_header(recovered.header)
         for each in self._remembered:
             each.restore(recovered.of(each.table))
         if recovered.header is not None:
             self._known.pin(now)
-        return self._header, [decoded_group(row) for row in recovered.of(Table.LEFT)]
+        return self._header
 
     def _changes(self, now: float) -> dict[Table, Changes]:
         """Return what the next commit changes, without the tables that stay as they are."""
@@ -230,11 +259,22 @@ class Journal:
                 changes[remembered.table] = changed
         return changes
 
+    def _take_members(self) -> list[Row]:
+        """Return the new members of all groups."""
+        for group in [*self._have_new_members]:
+            self.add_members(group)
+        members, self._members = self._members, []
+        return members
+
     def _row(self, one: KeptRow) -> Row:
+        self._number(one)
+        return one.row, one.encoded()
+
+    def _number(self, one: KeptRow) -> None:
+        """Number a row that has none yet."""
         if not one.row:
             one.row = self._header.row + 1
             self._header = self._header._replace(row=one.row)
-        return one.row, one.encoded()
 
     def _outcomes(self) -> list[Outcomes]:
         origins = dict.fromkeys([*self._tags, *self._parts])

@@ -6,10 +6,21 @@ Pure. A change of these forms, or of the state of a function of `reduce`, is a n
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from connectors.message import Message, Origin, Rejection
 from flows.state.commit import Row
-from flows.values.group import FRAGMENT, FirstRevision, Fragment, Group, OfWindow, Summary
+from flows.values.group import (
+    FRAGMENT,
+    FirstRevision,
+    Fragment,
+    Group,
+    Kept,
+    Member,
+    OfWindow,
+    Summary,
+)
 
 FORMAT = 1
 """The version of all that is stored."""
@@ -49,23 +60,87 @@ def decoded_header(row: bytes | None) -> Header:
 
 
 def encoded_group(group: Group) -> Row:
-    """Return a group that has left: a summary whose messages are all acknowledged."""
-    summary = group.summary
-    assert summary is not None, "a group of the state is a summary"
+    """Return a group that has left; its members, if it has any, stay in their row."""
+    kept, summary, rejection = group.kept, group.summary, group.rejection
+    assert kept is not None, "a group of the state is kept"
     values = group.key, group.completed_by, group.start, group.end
-    made = summary.values, summary.count, summary.name
-    return group.number, encoded((values, made, _claim(group.of_window)))
+    made = None if summary is None else (summary.values, summary.count)
+    reason = None if rejection is None else rejection.reason
+    members = kept.row, kept.members, kept.bytes
+    return group.number, encoded((values, made, _claim(group.of_window), members, reason))
 
 
-def decoded_group(row: Row) -> Group:
-    """Return the group again, to be written under the same `_id` with the same fingerprint."""
+def decoded_group(row: Row, token: str) -> Group:
+    """Return the group again, to be written under the same `_id` with the same fingerprint.
+
+    `token`: see `State`. Its members are not in it.
+    """
     number, stored = row
-    (key, completed_by, start, end), (values, count, name), claim = decoded(stored)
-    summary = Summary(values=values, tags={}, count=count, name=name)
-    group = Group(number, key, [], completed_by, start, end, summary, UNKNOWN, kept=True)
-    return group._replace(of_window=_of_window(claim))
+    (key, completed_by, start, end), made, claim, members, reason = decoded(stored)
+    kept = Kept(*members)._replace(name=name_of_group(token, number), is_again=True)
+    summary = None
+    if made is not None:
+        summary = Summary(values=made[0], tags={}, count=made[1], name=kept.name)
+    rejection = None if reason is None else Rejection(reason, foreseen=True)
+    group = Group(number, key, [], completed_by, start, end, summary, UNKNOWN)
+    return group._replace(of_window=_of_window(claim), kept=kept, rejection=rejection)
 
 
+def name_of_group(token: str, number: int) -> str:
+    """Return the name that a group has in `Kept`; `token`: see `State`."""
+    return f"{token}.{number}"
+
+
+def encoded_members(members: Iterable[Member]) -> bytes:
+    """Return members as bytes, with all that their documents and their dead letters need."""
+    return encoded([_row_of(member) for member in members])
+
+
+def decoded_members(rows: Iterable[bytes], key: str | None) -> list[Member]:
+    """Return the members of a group again, in their order; `key`: that of the group."""
+    return [_member(key, *values) for row in rows for values in decoded(row)]
+
+
+def _row_of(member: Member) -> tuple[Any, ...]:
+    message, document = member.message, member.document
+    return (
+        *(member.origin.consumer, message.redelivered, message.route, message.properties),
+        *(message.body, None if document is message.body else document),
+        *(member.index, member.id, member.values, member.part, member.action, member.routing),
+    )
+
+
+def _member(
+    key: str | None,
+    consumer: str,
+    redelivered: bool,
+    route: bytes,
+    properties: bytes,
+    body: bytes,
+    document: bytes | None,
+    index: str | None,
+    id: str | None,
+    values: tuple[Any, ...],
+    part: tuple[int, int] | None,
+    action: str | None,
+    routing: str | None,
+) -> Member:
+    return Member(
+        Origin(consumer, ACKNOWLEDGED),
+        Message(0, redelivered, route, properties, body),
+        body if document is None else document,
+        index,
+        id,
+        key,
+        values=values,
+        part=part,
+        action=action,
+        routing=routing,
+    )
+
+
+ACKNOWLEDGED = -1
+"""The generation in the origin of messages that are acknowledged: no connection has it."""
 UNKNOWN = (None,)
 """The identities of members that are not kept: any message may be one of them."""
 

@@ -49,7 +49,7 @@ class KeptAggregate(Aggregate):
         """See `Aggregate`; the first values tell the name of the shard.
 
         `memory`: bytes that groups may take that wait for the sink. If they take more, nothing is
-        committed, so that messages stay unacknowledged and the prefetch fills.
+        committed or read, so that messages stay unacknowledged and the prefetch fills.
         """
         super().__init__(shard, signals, account, clock, view, tap)
         self._state, self._memory = state, memory
@@ -82,13 +82,25 @@ class KeptAggregate(Aggregate):
         store.wait()
         out += self._exchange(last=True)
         store.wait()
-        return [*out, *self._exchange()], retain
+        out += self._exchange()
+        while not self.shard.is_idle:
+            store.wait()
+            if not (loaded := self._exchange()):
+                break  # the disk refuses
+            out += loaded
+        if self.shard.unread:
+            log.warning(
+                "%d groups that are complete stay in the state, because their messages do not fit "
+                "into source.memory now: the next start writes them",
+                self.shard.unread,
+            )
+        return out, retain
 
     def notify_at(self) -> datetime | None:
         """See `Aggregate`; and when a commit is due, or may be durable."""
         due, now = super().notify_at(), self._clock()
         at = self.shard.commit_due_at
-        if at == inf and self.shard.is_idle:
+        if at == inf and self.shard.is_idle and not self.shard.unread:
             return due
         if not self.shard.is_idle:
             at = now + DURABLE_AFTER
@@ -121,7 +133,8 @@ class KeptAggregate(Aggregate):
         except Unavailable as error:
             self._signals.fail(f"{shard}: {error}")
         self._store = store
-        left = self.shard.recover(recovered, self._clock())
+        left = self.shard.recover(recovered, self._clock(), shard.rpartition("/")[2])
+        self._read(store)
         self._note([])
         self._view.update(self.shard)
         return [Begun(shard), *left]
@@ -133,13 +146,22 @@ class KeptAggregate(Aggregate):
             return out
         if store.take_durable():
             out = self.shard.durable()
+        out += [self.shard.loaded(one) for one in store.take_loaded()]
         self._note([*out])  # also where nothing leaves: groups may wait for a commit
         if last or not self._is_full:
             commit = self.shard.commit(self._clock(), last=last)
             if commit is not None:
                 store.write(commit)
+        self._read(store)
         self._count_copies()
         return out
+
+    def _read(self, store: ShardStore) -> None:
+        """Read the members of groups that have left, as far as there is room."""
+        while self.shard.unread and not self._is_full:
+            group = self.shard.next_to_read()
+            assert group.kept is not None
+            store.load(group.number, group.kept)
 
     def _count_copies(self) -> None:
         recognised, sent_twice = self.shard.recognised, self.shard.sent_twice

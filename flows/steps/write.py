@@ -18,6 +18,7 @@ from connectors.connector import Sink
 from connectors.message import Answer, Documents, Lost, Outcomes, Rejected, Rejection
 from flows.audit.counters import Account, in_leaving, in_outcomes
 from flows.groups.departures import Leaving
+from flows.outcomes.finished import Finished
 from flows.outcomes.submissions import Submissions
 from flows.state.commit import ShardStore, State
 from flows.steps.idle_wait import IdleWait
@@ -35,7 +36,7 @@ ANSWERS_COUNTED = 4
 """More outstanding answers do not shorten the wait: the sink may be unreachable."""
 
 
-Park = Callable[[Rejected, Callable[[], object]], None]
+Park = Callable[[Rejected, str | None, Callable[[], object]], None]
 """See `connectors.connector.Source.park`."""
 
 
@@ -66,11 +67,13 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._idle = idle
         self._answers: queue.SimpleQueue[tuple[int, Answer | None]] = queue.SimpleQueue()
-        """Answers by the numbers of groups; `None`: a document of the state is parked."""
+        """Answers by the numbers of groups; `None`: a dead letter of the state is parked."""
         self._submissions = Submissions(amends=amends, reduces=reduces)
         self._early = dict(self._submissions.early)
         self._state, self._consumers, self._park = state, consumers, park
         self._store: ShardStore | None = None
+        self._parking: dict[int, tuple[Finished, int]] = {}
+        """Groups of the state that have dead letters, and how many are not parked yet."""
         self._kept = self._ended = 0
         """Groups of the state that are neither stored nor parked; that are, since the last note."""
         self._tap = tap or TapPoint(partial(of_document, index=None))
@@ -83,7 +86,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         lost, kept = 0, self._kept
         for value in values:
             if isinstance(value, Group):
-                self._kept += value.kept
+                self._kept += value.kept is not None
                 out += self._submit(value)
             elif isinstance(value, Outcomes):
                 out.append(value)
@@ -139,6 +142,8 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         """Return no state: messages that are not stored are redelivered."""
 
     def _submit(self, group: Group) -> list[Outcomes]:
+        if group.rejection is not None:
+            return self._refused(group, Unwritten(group.rejection))
         if self._submissions.waits(group):
             return []
         prepared = self._submissions.prepared(group)
@@ -148,9 +153,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
             left = documents.summary if isinstance(documents, Unwritten) else documents.sources[0]
             documents = Unwritten(prepared, left)
         if isinstance(documents, Unwritten):
-            out = self._settle(self._submissions.refuse(group, documents))
-            self._finish()
-            return out
+            return self._refused(group, documents)
         # The answer may come before `submit` returns, but this thread reads it only after `add`.
         withdraw = self._sink.submit(
             documents, lambda answer: self._answers.put((group.number, answer))
@@ -160,6 +163,11 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         if isinstance(revision, FirstRevision) and revision.beside and not revision.is_late:
             metrics.PARTS.inc()
         return []
+
+    def _refused(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
+        out = self._settle(self._submissions.refuse(group, unwritten))
+        self._finish()
+        return out
 
     def _note(self, out: list[Outcomes], entered: int = 0, forgotten: int = 0) -> None:
         self._account.note(
@@ -202,7 +210,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
 
     def _answered(self, number: int, answer: Answer | None) -> list[Outcomes]:
         if answer is None:
-            self._forget(number)
+            self._parked(number)
             return []
         out = self._settle(self._submissions.answer(number, answer))
         self._finish()
@@ -218,15 +226,25 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
     def _finish(self) -> None:
         """Let the state forget what is stored, and park what is rejected before it is forgotten."""
         finished, self._submissions.finished = self._submissions.finished, []
-        for number, rejected in finished:
-            if rejected is None:
-                self._forget(number)
-            else:
-                assert self._park is not None, "a job that keeps state can park"
-                self._park(rejected, partial(self._answers.put, (number, None)))
+        for group in finished:
+            if not group.dead_letters:
+                self._forget(group)
+                continue
+            assert self._park is not None, "a job that keeps state can park"
+            self._parking[group.number] = group, len(group.dead_letters)
+            for rejected, consumer in group.dead_letters:
+                self._park(rejected, consumer, partial(self._answers.put, (group.number, None)))
 
-    def _forget(self, number: int) -> None:
+    def _parked(self, number: int) -> None:
+        """Note that one of the dead letters of a group is parked."""
+        group, left = self._parking.pop(number)
+        if left == 1:
+            self._forget(group)
+        else:
+            self._parking[number] = group, left - 1
+
+    def _forget(self, group: Finished) -> None:
         assert self._store is not None, "the first value is `Begun`"
-        self._store.forget(number)
+        self._store.forget(group.number, group.row)
         self._kept -= 1
         self._ended += 1

@@ -216,9 +216,14 @@ def _part(text: str, name: str | None) -> str | None:
 
 
 def _name(group: Group) -> str | None:
-    """Return the combined name of its members; for an amended window, that of the first ones."""
+    """Return the combined name of its members; for an amended window, that of the first ones.
+
+    A group of the state has a name of its own.
+    """
     if group.summary is not None:
         return group.summary.name
+    if group.kept is not None:
+        return group.kept.name
     return combined_id([identity(member) for member in group.members])
 
 

@@ -149,6 +149,21 @@ class TraceContext(NamedTuple):
     tracestate: str = ""
 
 
+class Kept(NamedTuple):
+    """What the durable state has of a group that leaves, until it is stored or dead-lettered."""
+
+    row: int = 0
+    """The row of the state that has its members; 0: none, since the group is a summary."""
+    members: int = 0
+    """Number of members in that row."""
+    bytes: int = 0
+    """Bytes that they take in the state."""
+    name: str = ""
+    """Names the group; no other group of any state has this name."""
+    is_again: bool = False
+    """An earlier process may have written it already."""
+
+
 class Group(NamedTuple):
     """The members of one window, in order, complete and ready to be written."""
 
@@ -168,8 +183,11 @@ class Group(NamedTuple):
     """Identities of its members, if it becomes a summary."""
     of_window: OfWindow | None = None
     """`None`: it is no summary of an aligned window."""
-    kept: bool = False
-    """The durable state has it until it is stored; its messages are acknowledged already."""
+    kept: Kept | None = None
+    """What the durable state has of it; its messages are acknowledged already. `None`: nothing, so
+    that its messages are settled with it."""
+    rejection: Rejection | None = None
+    """Why its members are dead-lettered instead of written; only of a group that is kept."""
     contexts: Sequence[TraceContext] = ()
     """Trace contexts of its members, if the job has traces: at most so many as a span links."""
 
@@ -181,6 +199,8 @@ class Group(NamedTuple):
     @property
     def to_settle(self) -> int:
         """The number of members that are settled with it; of an `Amendment` only the late ones."""
+        if self.kept is not None:
+            return 0
         if self.summary is None:
             return len(self.members)
         tags, parts = self.summary.tags.values(), self.summary.parts.values()

@@ -293,10 +293,10 @@ class SourceContract:
         receiver = Receiver(source.consumer(source.consumers()[0]))
         until(receiver.take)
         confirmed: list[int] = []
-        for number in (1, 2):
+        for number, consumer in ((1, None), (2, source.consumers()[0])):
             message = Message(0, False, b"", b"", b'{"n":%d}' % number)
             rejected = Rejected(message, Rejection("bad"))
-            source.park(rejected, partial(confirmed.append, number))
+            source.park(rejected, consumer, partial(confirmed.append, number))
             if number == 1:
                 rig.cut()
 

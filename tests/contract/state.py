@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flows.state.commit import Changes, Commit, Recovered, ShardStore, Table
+from flows.values.group import Kept
 from tests.waiting import until
 
 FIRST = Commit(
@@ -12,6 +13,7 @@ FIRST = Commit(
         Table.GROUPS: Changes([(1, b"a1"), (2, b"b1")]),
         Table.NAMES: Changes([(1, b"names 1")]),
     },
+    members=[(1, b"m1"), (2, b"n1")],
 )
 SECOND = Commit(
     2,
@@ -21,7 +23,10 @@ SECOND = Commit(
         Table.LEFT: Changes([(7, b"left")]),
         Table.NAMES: Changes([(2, b"names 2")], [1]),
     },
+    members=[(1, b"m2")],
 )
+LEFT = Kept(row=1, members=2, bytes=4)
+"""What the state has of group 7."""
 NOTHING = Recovered(None, {})
 AFTER_FIRST = Recovered(
     b"h1", {Table.GROUPS: [(1, b"a1"), (2, b"b1")], Table.NAMES: [(1, b"names 1")]}
@@ -37,6 +42,15 @@ def write(store: ShardStore, *commits: Commit) -> None:
     for commit in commits:
         store.write(commit)
         until(store.take_durable)
+
+
+def members(store: ShardStore, number: int, kept: Kept) -> list[bytes]:
+    """Read the members of a group."""
+    store.load(number, kept)
+    store.wait()
+    [loaded] = store.take_loaded()
+    assert loaded.number == number
+    return loaded.members
 
 
 class ShardStoreContract:
@@ -68,7 +82,31 @@ class ShardStoreContract:
     ) -> None:
         store.recover()
         write(store, FIRST, SECOND)
-        store.forget(7)
+        store.forget(7, LEFT.row)
         store.close()
 
         assert reopened.recover() == WITHOUT_LEFT
+        write(reopened, Commit(3, b"h3", {Table.LEFT: Changes([(8, b"left")])}))
+        assert members(reopened, 8, LEFT) == []
+
+    def test_the_members_of_a_group_are_read_in_the_order_of_their_commits(
+        self, store: ShardStore, reopened: ShardStore
+    ) -> None:
+        store.recover()
+        write(store, FIRST, SECOND)
+        waiting = store.waiting
+        assert members(store, 7, LEFT) == [b"m1", b"m2"]
+        assert store.take_loaded() == []
+        assert store.waiting > waiting + LEFT.bytes
+        store.close()
+
+        reopened.recover()
+        assert members(reopened, 7, LEFT) == [b"m1", b"m2"]
+
+    def test_the_members_of_a_dropped_group_go_with_it(self, store: ShardStore) -> None:
+        store.recover()
+        changes = {Table.GROUPS: Changes(gone=[2]), Table.LEFT: Changes([(8, b"left")])}
+        write(store, FIRST, SECOND, Commit(3, b"h3", changes, dropped=[2]))
+
+        assert members(store, 8, Kept(row=2)) == []
+        assert members(store, 7, LEFT) == [b"m1", b"m2"]

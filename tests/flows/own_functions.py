@@ -64,3 +64,8 @@ class OwnRules:
 
 
 NUMBER = 5
+
+
+def numbers(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    texts = {document["is"] for document in documents}
+    return {"numbers": [document["n"] for document in documents], "is": sorted(texts)}

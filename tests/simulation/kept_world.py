@@ -10,15 +10,23 @@ from connectors.message import Properties
 from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from flows.state.commit import Table
-from flows.state.rows import decoded, decoded_group
+from flows.state.rows import decoded, decoded_group, decoded_members
 from tests.kept_state import MemoryState
 from tests.simulation.world import SimulatedWorld, fields
 
 _worlds = itertools.count()
+REDUCE: dict[str, Any] = {"reduce": {"numbers": {"list": "n"}, "is": {"distinct": "is"}}}
+RUNNING: dict[str, Any] = REDUCE
+KEEPING_MEMBERS: list[dict[str, Any]] = [
+    {},
+    {"order": "n"},
+    {**REDUCE, "order": "n"},
+    {"reduce": "tests.flows.own_functions:numbers"},
+]
 
 
 class KeptWorld(SimulatedWorld):
-    """Groups by key, in windows of any kind; each message has a name, or a distinct value."""
+    """Groups by key of any kind, in any windows; each message has a name, or a distinct value."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -29,11 +37,13 @@ class KeptWorld(SimulatedWorld):
         return Simulation(self.spec, state=self.state)
 
     def _spec(self, name: str) -> Pipeline:
-        chance, self.reduced, self.on_stop, self.count = self.random, True, "keep", 0
+        chance, self.count = self.random, 0
         tumbling: dict[str, Any] = {"every": "2s"}
         if chance.random() < 0.5:
             tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
-        more: dict[str, Any] = {}
+        more = {**chance.choice([RUNNING, *KEEPING_MEMBERS])}
+        more["on_stop"] = chance.choice(["keep", "park"])
+        self.reduced, self.on_stop = "reduce" in more, more["on_stop"]
         if chance.random() < 0.5:
             more["distinct"] = {"by": "n", "for": "1h"}
         windows: list[dict[str, Any]] = [
@@ -45,6 +55,8 @@ class KeptWorld(SimulatedWorld):
         window = chance.choice(windows)
         if "tumbling" not in window and chance.random() < 0.3:
             more["remember"] = 2
+        if "tumbling" not in window and chance.random() < 0.3:
+            more["incomplete"] = "park"
         name = f"kept-{next(_worlds)}"
         source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([7, 20, 100])}
         return Pipeline.model_validate(
@@ -55,7 +67,6 @@ class KeptWorld(SimulatedWorld):
                 "aggregate": {
                     "by": "key",
                     "window": window,
-                    "reduce": {"numbers": {"list": "n"}, "is": {"distinct": "is"}},
                     **more,
                 },
                 "sink": {"memory": {"name": name}},
@@ -127,14 +138,15 @@ class KeptWorld(SimulatedWorld):
 
     def kept_numbers(self) -> set[int]:
         """The numbers that the durable state counts."""
-        tally = self.simulation.job.rules.tally
-        assert tally is not None
+        rules = self.simulation.job.rules
         kept: set[int] = set()
         for shard in self.state.shards.values():
-            for row in shard.tables[Table.GROUPS].values():
-                kept.update(tally.results([decoded(row)[2]])["numbers"])
+            for row in shard.tables[Table.GROUPS].values() if not rules.hold else ():
+                assert rules.tally is not None
+                kept.update(rules.tally.results([decoded(row)[2]])["numbers"])
             for row_of_left in shard.tables[Table.LEFT].items():
-                summary = decoded_group(row_of_left).summary
-                assert summary is not None
-                kept.update(summary.values["numbers"])
+                summary = decoded_group(row_of_left, "").summary
+                kept.update([] if summary is None else summary.values["numbers"])
+            for rows in shard.members.values():
+                kept.update(fields(one.document)["n"] for one in decoded_members(rows, None))
         return kept

@@ -45,6 +45,15 @@ def test_what_a_shard_remembers_may_be_kept(tmp_path: Path) -> None:
         assert warnings(loaded(tmp_path, aggregate=aggregate)) == [], aggregate
 
 
+def test_groups_may_keep_their_messages(tmp_path: Path) -> None:
+    """So they may be parked, or sorted."""
+    for more in ("order: n", "incomplete: park", "on_stop: park"):
+        spec = loaded(tmp_path, "{size: lines, time: 12h}", aggregate=f", {more}")
+        assert warnings(spec) == [], more
+        assert spec.aggregate.keeps_members
+    assert not loaded(tmp_path).aggregate.keeps_members
+
+
 def test_a_stop_keeps_open_groups_if_nothing_else_is_said(tmp_path: Path) -> None:
     assert loaded(tmp_path).aggregate.on_stop == "keep"
     assert loaded(tmp_path, aggregate=", on_stop: write").aggregate.on_stop == "write"

@@ -8,12 +8,14 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.errors import Unavailable
 from flows.state.commit import Changes, Commit, Table
-from flows.state.sqlite import SQLiteStore, check, connect, create
+from flows.state.database import check, connect, create
+from flows.state.sqlite import SQLiteStore
 from tests.contract.state import (
     AFTER_FIRST,
     AFTER_SECOND,
@@ -54,6 +56,12 @@ class TestMemory(ShardStoreContract):
         return store
 
 
+def one_by_one(path: Path, select: str) -> list[Any]:
+    """The values of one column in a file."""
+    with closing(connect(path)) as connection:
+        return [value for (value,) in connection.execute(select)]
+
+
 def test_a_crash_at_any_step_leaves_the_commit_whole_or_away(path: Path, tmp_path: Path) -> None:
     """The files as they are at each step are what the next process finds after a crash."""
     copies: list[tuple[str, Path]] = []
@@ -70,25 +78,23 @@ def test_a_crash_at_any_step_leaves_the_commit_whole_or_away(path: Path, tmp_pat
 
     steps = [step for step, _ in copies]
     first, second = ["groups", "names"], ["groups", "left", "names"]
-    end = ["written", "committed"]
+    end = ["members", "written", "committed"]
     assert steps == ["begin", *first, *end, "begin", *second, *end]
     found = [SQLiteStore(file, 1.0).recover() for _, file in copies]
-    assert [each.header for each in found] == [None] * 4 + [b"h1"] * 6 + [b"h2"]
-    assert found[4] == found[9] == AFTER_FIRST
-    assert found[10] == AFTER_SECOND
+    assert [each.header for each in found] == [None] * 5 + [b"h1"] * 7 + [b"h2"]
+    assert found[5] == found[11] == AFTER_FIRST
+    assert found[12] == AFTER_SECOND
+    of_first = [one_by_one(file, "SELECT stored FROM members WHERE row = 1") for _, file in copies]
+    assert of_first == [[]] * 5 + [[b"m1"]] * 7 + [[b"m1", b"m2"]]
 
 
 def test_groups_to_forget_do_not_wait_for_a_commit(path: Path) -> None:
     store = SQLiteStore(path, 0.01)
     store.recover()
     write(store, FIRST, SECOND)
-    store.forget(7)
+    store.forget(7, 0)
 
-    def left() -> int:
-        with closing(connect(path)) as connection:
-            return int(connection.execute("SELECT count(*) FROM left").fetchone()[0])
-
-    until(lambda: left() == 0)
+    until(lambda: one_by_one(path, "SELECT number FROM left") == [])
     store.close()
 
 

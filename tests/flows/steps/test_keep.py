@@ -125,7 +125,7 @@ def test_what_waits_for_the_sink_is_bounded_by_memory() -> None:
     assert some.step.on_notify()[0] == []
     assert some.step.due_at is None
 
-    some.store.forget(1)
+    some.store.forget(1, 0)
 
     assert some.step.on_notify()[0] == []
     assert [type(one) for one in some.step.on_notify()[0]] == [Outcomes, Group]

@@ -53,7 +53,7 @@ class NoAddress:
 
     max_id_bytes = MAX_ID_BYTES
 
-    fields, needs_body = ("id",), True
+    fields, needs_body, leaves_ids = ("id",), True, False
 
     def address(
         self, document: Mapping[str, Any], properties: Properties, body: bytes, now: float

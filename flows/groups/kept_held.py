@@ -1,0 +1,114 @@
+"""A group of the state that keeps its members: on the disk, and not in memory.
+
+Pure. In memory it has only the members since the last commit, whose messages the broker has too. A
+commit adds these to the members on the disk. When the group has left, the shard reads all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from msgspec.structs import replace
+
+from connectors.message import Message, Outcomes
+from flows.groups.held import reduced
+from flows.groups.kept_group import KeptGroup
+from flows.groups.open_group import weight
+from flows.groups.ordering import in_order
+from flows.groups.rules import Rules
+from flows.state.journal import Journal
+from flows.state.rows import decoded_members, encoded_members
+from flows.values.group import Group, Kept, Member, Summary
+
+Alone = Callable[[Member], Message]
+"""member -> its message with no other document than that of this member."""
+
+
+class KeptHeld(KeptGroup):
+    """A group whose members are in the state."""
+
+    __slots__ = ("_alone", "_new")
+
+    def __init__(
+        self,
+        alone: Alone,
+        journal: Journal,
+        rules: Rules,
+        key: str | None,
+        window: int | None,
+        now: float,
+    ) -> None:
+        super().__init__(journal, rules, key, window, now)
+        self._alone = alone
+        self._new: list[Member] = []
+        """Members since the last commit."""
+        self._state = 0
+        """Bytes of all earlier members in the state."""
+
+    def add(self, member: Member, now: float) -> None:
+        """See `OpenGroup`."""
+        rules = self._rules
+        if rules.weighs:
+            self.bytes += weight(member)
+            if rules.until_tally:
+                rules.until_tally.add(self._until, member.values, self.count)
+        if member.message.redelivered:
+            self._redelivered = True
+        self.count += 1
+        self.last_at = now
+        self._journal.taken_in(self, member, now)
+        self._journal.has_new_members(self)
+        if member.part is not None:
+            # Otherwise each document of a message would have the whole message in the state.
+            member = replace(member, message=self._alone(member))
+        self._new.append(member)
+
+    @property
+    def kept(self) -> Kept:
+        """See `OpenGroup`."""
+        return Kept(self.row, self.count, self._state)
+
+    def summary(self, name: str | None = None) -> NoReturn:
+        """See `OpenGroup`."""
+        raise AssertionError("a group that keeps its members is reduced when it has left")
+
+    def leave(self) -> tuple[list[Member], Summary | None]:
+        """See `OpenGroup`; the shard reads the members when the commit is durable."""
+        self._journal.add_members(self)
+        return [], None
+
+    def values(self) -> NoReturn:
+        """See `OpenGroup`."""
+        raise AssertionError("a group that keeps its members is never amended")
+
+    def dropped(self) -> list[Outcomes]:
+        """See `OpenGroup`; its messages are acknowledged with the commit that counts them."""
+        self._journal.drops(self)
+        return []
+
+    def forget(self) -> None:
+        """See `OpenGroup`."""
+        super().forget()
+        self._new = []
+
+    def take_new_members(self) -> bytes:
+        """See `flows.state.journal.MembersRow`."""
+        packed = encoded_members(self._new)
+        self._new = []
+        self._state += len(packed)
+        return packed
+
+
+def with_members(group: Group, rules: Rules, rows: list[bytes]) -> Group:
+    """Return a group that has left with its members, or with the summary of them."""
+    members = decoded_members(rows, group.key)
+    if group.rejection is not None:
+        return group._replace(members=members)
+    if rules.order is not None:
+        members = in_order(members, rules.order)
+    if rules.tally is None:
+        return group._replace(members=members)
+    assert group.kept is not None
+    values, name = reduced(rules.tally, members), group.kept.name
+    return group._replace(summary=Summary(values=values, tags={}, count=len(members), name=name))

@@ -1,0 +1,102 @@
+"""The file of a shard, a database of SQLite: its tables, and how it is made, opened and checked.
+
+In WAL mode, with `synchronous=FULL`, SQLite returns from COMMIT when the disk has the transaction
+(fsync).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from connectors.errors import Unavailable
+from flows.state.commit import Table
+from flows.state.rows import FORMAT
+
+REMEDY = "restore the folder from a backup, or begin anew with `hopper state --discard`"
+PAGE_BYTES, LOG_PAGES = 1024, 8000
+"""A commit writes each page with a changed row: small pages make it cheaper where few rows of many
+change. The log grows to so many pages before they are copied into the file, each once."""
+_OF_ROWS = "CREATE TABLE {}(number INTEGER PRIMARY KEY, stored BLOB NOT NULL);".format
+TABLES = f"""
+CREATE TABLE header(only INTEGER PRIMARY KEY, header BLOB NOT NULL);
+{"".join(map(_OF_ROWS, Table))}
+CREATE TABLE members(
+    row INTEGER, number INTEGER, stored BLOB NOT NULL, PRIMARY KEY(row, number)
+) WITHOUT ROWID;
+"""
+"""Members of groups are by the row of the group and the number of the commit."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open an existing file, for commits that are durable when COMMIT returns.
+
+    Raises:
+        sqlite3.Error: it does not exist, or is damaged.
+    """
+    connection = sqlite3.connect(
+        f"file:{path}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    return connection
+
+
+def create(path: Path) -> None:
+    """Make the file of a shard without groups, and wait until the disk has it.
+
+    After a crash it is whole, or it is not there.
+    """
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT")
+    fsync(new)
+    new.replace(path)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    """Wait until the disk has a file, or the entries of a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def check(path: Path) -> None:
+    """Check that a file is the state of a shard, of this format, which may be written.
+
+    Raises:
+        Unavailable: it is not.
+    """
+    if not path.stat().st_size:
+        raise Unavailable(f"{path}: is empty: its content is lost; {REMEDY}")
+    with readable(path), closing(connect(path)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != FORMAT:
+            raise Unavailable(
+                f"{path}: has format {version}, and this version of Hopper reads format {FORMAT}: "
+                "run the version that has written it, and let it write what is open with "
+                "on_stop: write"
+            )
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn an error of SQLite into one with the file and the remedy.
+
+    Raises:
+        Unavailable: the file cannot be used.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise Unavailable(f"{path}: cannot be used: {error}; {REMEDY}") from error
