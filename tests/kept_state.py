@@ -48,6 +48,10 @@ class MemoryShard:
     def waiting(self) -> int:
         return self._waiting.bytes
 
+    @property
+    def loaded(self) -> int:
+        return self._waiting.loaded
+
     def load(self, number: int, kept: Kept) -> None:
         self._waiting.load(number, kept)
         self._loaded.append(Loaded(number, [*self.members.get(kept.row, [])]))

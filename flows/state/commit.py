@@ -49,8 +49,10 @@ class Waiting:
     """Counts the bytes in memory of the groups of a shard that wait for the sink."""
 
     def __init__(self) -> None:
-        self.bytes = 0
+        self.bytes = self.loaded = 0
+        """Of all of them; and of the members that were read, which are a part of that."""
         self._sizes: dict[int, int] = {}
+        self._loaded: dict[int, int] = {}
 
     def left(self, rows: Sequence[Row]) -> None:
         """Note groups that have left."""
@@ -61,12 +63,15 @@ class Waiting:
     def load(self, number: int, kept: Kept) -> None:
         """Note that the members of a group come into memory."""
         size = kept.bytes + kept.members * OF_MEMBER
+        self._loaded[number] = size
         self._sizes[number] += size
         self.bytes += size
+        self.loaded += size
 
     def forget(self, number: int) -> None:
         """Note a group that is to be forgotten."""
         self.bytes -= self._sizes.pop(number)
+        self.loaded -= self._loaded.pop(number, 0)
 
 
 class Commit(NamedTuple):
@@ -131,6 +136,10 @@ class ShardStore(Protocol):
     @property
     def waiting(self) -> int:
         """Bytes in memory of the groups that have left and are not forgotten."""
+
+    @property
+    def loaded(self) -> int:
+        """Of these, the bytes of the members that were read."""
 
     def load(self, number: int, kept: Kept) -> None:
         """Read the members of a group that has left, in the background."""

@@ -126,6 +126,11 @@ class SQLiteStore:
         """See `ShardStore`."""
         return self._waiting.bytes
 
+    @property
+    def loaded(self) -> int:
+        """See `ShardStore`."""
+        return self._waiting.loaded
+
     def load(self, number: int, kept: Kept) -> None:
         """See `ShardStore`."""
         self._waiting.load(number, kept)
@@ -159,7 +164,7 @@ class SQLiteStore:
         while True:
             asked = self._next()
             if isinstance(asked, LeftGroup):
-                if self._try("read the messages of a group", partial(self._read, asked)):
+                if self._try("cannot read the messages of a group", partial(self._read, asked)):
                     self._tries.done()
             else:
                 self._persist(asked)
@@ -179,7 +184,7 @@ class SQLiteStore:
         forgotten = [self._forgotten.get() for _ in range(self._forgotten.qsize())]
         if commit is None and not forgotten:
             return
-        what = "make a commit durable"
+        what = "cannot make a commit durable"
         if self._try(what, partial(self._transact, commit, forgotten)) and commit is not None:
             self._durable.put(True)
             self._tries.done()
@@ -246,7 +251,7 @@ class SQLiteStore:
         self.problem = f"{error}"
         if not attempts:
             LOG.error(
-                "%s: cannot %s: %s; it is tried again without limit, and no message is "
+                "%s: %s: %s; it is tried again without limit, and no message is "
                 "acknowledged meanwhile",
                 *(self.path, what, error),
             )

@@ -49,7 +49,7 @@ class KeptAggregate(Aggregate):
         """See `Aggregate`; the first values tell the name of the shard.
 
         `memory`: bytes that groups may take that wait for the sink. If they take more, nothing is
-        committed or read, so that messages stay unacknowledged and the prefetch fills.
+        committed, so that messages stay unacknowledged and the prefetch fills; and nothing is read.
         """
         super().__init__(shard, signals, account, clock, view, tap)
         self._state, self._memory = state, memory
@@ -104,7 +104,7 @@ class KeptAggregate(Aggregate):
             return due
         if not self.shard.is_idle:
             at = now + DURABLE_AFTER
-        elif self._is_full:
+        elif self._is_full or self.shard.unread:
             at = now + ROOM_AFTER
         soon = datetime.now(UTC) + timedelta(seconds=max(0.0, at - now))
         return soon if due is None else min(due, soon)
@@ -157,8 +157,11 @@ class KeptAggregate(Aggregate):
         return out
 
     def _read(self, store: ShardStore) -> None:
-        """Read the members of groups that have left, as far as there is room."""
-        while self.shard.unread and not self._is_full:
+        """Read the members of groups that have left, as far as there is room for members.
+
+        What groups without them take is no reason to wait: only reading them makes room.
+        """
+        while self.shard.unread and store.loaded < self._memory:
             group = self.shard.next_to_read()
             assert group.kept is not None
             store.load(group.number, group.kept)

@@ -32,8 +32,9 @@ class OneKeptStep:
     """The step of one shard, on a state that becomes durable when the test says so."""
 
     def __init__(self, state: MemoryState, **rules: Any) -> None:
-        tally = Tally({"n": Function("count")})
-        shard = KeptShard(Rules(**WITH_KEYS, **rules, tally=tally, hold=False), 1.0, "t0ken")
+        if not rules.get("hold"):
+            rules |= {"tally": Tally({"n": Function("count")}), "hold": False}
+        shard = KeptShard(Rules(**WITH_KEYS, **rules), 1.0, "t0ken")
         self.now, self.account, self.store = 10.3, Account(), state.shard(SHARD)
         self.step = KeptAggregate(
             shard, state, MEMORY, Stop(), self.account, clock=lambda: self.now
@@ -49,6 +50,13 @@ class OneKeptStep:
         at = self.step.notify_at()
         assert at is not None
         return (at - datetime.now(UTC)).total_seconds()
+
+    def leaving(self) -> list[Group]:
+        """Return the groups that leave until there is nothing to do."""
+        values = self.step.on_notify()[0]
+        while not self.step.shard.is_idle:
+            values += self.step.on_notify()[0]
+        return [value for value in values if isinstance(value, Group)]
 
     def durable(self) -> list[Any]:
         """Make the commit durable, and return what leaves."""
@@ -149,3 +157,27 @@ def test_ids_that_are_forgotten_early_are_counted_and_logged_once(
     assert forgotten - before == MOST_PINNED
     [logged] = caplog.messages
     assert "a message that the broker redelivers now may count twice" in logged
+
+
+def test_messages_of_groups_are_read_as_far_as_there_is_room() -> None:
+    """Also after a restart, and at a stop; the other groups stay in the state."""
+    state = MemoryState()
+    some = OneKeptStep(state, time=5.0, hold=True)
+    for tag in range(1, 61):
+        some.take(tag, key=f'"{tag}"')
+    some.now = 20.0
+    left = some.leaving()
+    assert 0 < len(left) < MEMORY / 500
+    assert some.step.shard.unread == 60 - len(left)
+    assert some.wakes_in() < 0.03
+    assert some.step.due_at is None
+
+    for group in left:
+        some.store.forget(group.number, group.kept.row if group.kept else 0)
+    more = some.leaving()
+    assert len(more) == len(left)
+
+    after = OneKeptStep(state, time=5.0, hold=True)
+    stopped = after.step.on_eof()[0]
+    assert 0 < len(stopped) < MEMORY / 500
+    assert after.step.shard.unread > 0
