@@ -23,22 +23,31 @@ from tests.chaos.aggregates import AGGREGATES
 from tests.chaos.plans import Goal, by_turns, until
 from tests.chaos.records import keep, read
 from tests.chaos.run import RunPlan, RunResult, run
-from tests.chaos.schedule import KINDS
-from tests.chaos.supervisor import SHAPES
+from tests.chaos.schedule import KINDS, possible
+from tests.chaos.supervisor import OF_DURABLE, SHAPES
 from tests.chaos.world import ChaosWorld
+
+
+def _jobs(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """The shapes and kinds of jobs."""
+    return [
+        (shape, aggregate)
+        for aggregate in ([options.aggregate] if options.aggregate else AGGREGATES)
+        for shape in (OF_DURABLE if AGGREGATES[aggregate].durable else SHAPES)
+        if options.shape in (None, shape)
+    ]
 
 
 def plans(options: argparse.Namespace, done: list[RunResult]) -> Iterator[RunPlan]:
     """All shapes with all kinds of jobs in turn, or those of the options."""
-    jobs = [
-        (shape, aggregate)
-        for aggregate in ([options.aggregate] if options.aggregate else AGGREGATES)
-        for shape in ([options.shape] if options.shape else SHAPES)
-    ]
+    jobs = _jobs(options)
     kinds = tuple(options.only or KINDS)
     first = RunPlan(options.seed, options.seconds, *jobs[0], options.rate, kinds)
     if options.until:
-        goal = Goal(options.until, options.messages)
+        happen = {
+            kind for _, aggregate in jobs for kind in possible(kinds, AGGREGATES[aggregate].durable)
+        }
+        goal = Goal(options.until, options.messages, tuple(sorted(happen)))
         return until(goal, by_turns(first, jobs, skipped=len(done)), done)
     return islice(by_turns(first, jobs), options.runs or len(jobs))
 
@@ -67,6 +76,8 @@ def main() -> int:
         signal.SIGTERM, signal.default_int_handler
     )  # so that servers and jobs are ended too
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also when it runs in the background
+    if options.shape and options.aggregate and not _jobs(options):
+        parser.error(f"{options.aggregate} has no shape {options.shape}")
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"logs: {folder}")
     records = options.records or folder / "records"

@@ -17,7 +17,9 @@ class JobKind(NamedTuple):
     prefetch: int | None = 4000
     """`None`: the spec gives no number, so the prefetch may grow."""
     ends_by_clock: bool = True
-    """The clock completes all open groups, when no more messages arrive."""
+    """The queue gets empty by itself, when no more messages arrive."""
+    durable: bool = False
+    """It keeps its groups in a folder, and counts each message exactly once."""
 
 
 _REDUCE = """
@@ -60,6 +62,16 @@ AGGREGATES = {
         prefetch=None,
         ends_by_clock=False,
     ),
+    # A window stands for an hour: the job is killed several times while it is open.
+    "durable": JobKind(
+        "  by: key\n"
+        "  window: {tumbling: {every: 20s, event_time: at, lateness: 5s, idle_after: 15s}}"
+        f"{_REDUCE}",
+        keyed=True,
+        reduced=True,
+        prefetch=None,
+        durable=True,
+    ),
 }
 
 MAPPING = {
@@ -82,6 +94,7 @@ source:
     consumer_timeout: {consumer_timeout}
 aggregate:
 {aggregate}
+{state}
 sink:
   elasticsearch:
     url: {store}

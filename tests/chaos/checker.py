@@ -1,13 +1,13 @@
 """Reads the index and the parked messages, and compares them with the published messages.
 
-`compare`, which compares, is pure.
+`compare`, which compares, is pure. So is `compare_durable`, which allows less.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.chaos.aggregates import JobKind
@@ -24,6 +24,8 @@ LATE = ("late",)
 AMBIGUOUS = ("ambiguous_window",)
 """A redelivered message for a window that is already written may be parked although it is
 counted."""
+Numbers = tuple[int, ...]
+"""Those that a summary lists, in its order."""
 PAGE = 5000
 """Numbers in one search: Elasticsearch returns twice as many documents at most."""
 SHOWN = 10
@@ -38,8 +40,7 @@ class RunVerdict(NamedTuple):
     twice: list[int]
     """In more than one document, without an allowed reason."""
     counted_again: int
-    """In more than one summary, which is allowed where windows are not aligned, or where the
-    producer has published twice."""
+    """In more than one summary, which is allowed where windows are not aligned."""
     parked: int
     parked_again: int
     """Additional copies of parked messages."""
@@ -61,16 +62,19 @@ class RunVerdict(NamedTuple):
 def compare(
     messages: MessageMaker,
     published: int,
-    republished: Collection[int],
+    unconfirmed: Collection[int],
     aggregate: JobKind,
     stored: Sequence[int],
     parked: Mapping[int, Sequence[str]],
 ) -> RunVerdict:
-    """Look for each number; `parked` has the reasons of each copy."""
+    """Look for each number; `parked` has the reasons of each copy.
+
+    `unconfirmed`: numbers that the broker may not have.
+    """
     times, wrong = Counter(stored), list[str]()
-    lost = [n for n in range(published) if n not in times and n not in parked]
+    lost = _lost(published, unconfirmed, times, parked)
     again = [n for n, count in times.items() if count > 1]
-    twice = [n for n in again if aggregate.exact and n not in republished]
+    twice = again if aggregate.exact else []
     both, late, ambiguous = 0, 0, 0
     for number, reasons in parked.items():
         expected = messages.rejected(number)
@@ -82,8 +86,7 @@ def compare(
         late += any(reason.startswith(LATE) for reason in reasons)
         ambiguous += any(reason.startswith(AMBIGUOUS) for reason in reasons)
         both += number in times
-    wrong += [f"{n} is stored" for n in times if messages.rejected(n)]
-    wrong += [f"{n} was never published" for n in {*times, *parked} if not 0 <= n < published]
+    wrong += _impossible(messages, published, times, parked)
     copies = sum(map(len, parked.values()))
     return RunVerdict(
         published,
@@ -99,8 +102,71 @@ def compare(
     )
 
 
-def stored_numbers(world: ChaosWorld, published: int, aggregate: JobKind) -> Iterator[int | str]:
-    """Each number, as often as it is stored; and a text for each summary that is wrong."""
+def compare_durable(
+    messages: MessageMaker,
+    published: int,
+    unconfirmed: Collection[int],
+    stored: Sequence[Numbers],
+    parked: Mapping[int, Sequence[str]],
+    refused: Sequence[tuple[Numbers, str]],
+) -> RunVerdict:
+    """Look for each number: it must be in exactly one summary, or parked for its own fault.
+
+    `refused`: summaries that Elasticsearch has refused, each copy with its reason. Such a summary
+    may also be stored, if the answer to its first request was lost; then it is the same one.
+    """
+    refused_once = {numbers for numbers, _ in refused}
+    parked_only = refused_once.difference(stored)
+    times = Counter(number for numbers in [*stored, *parked_only] for number in numbers)
+    wrong = [
+        f"{number} is parked: {reason}"
+        for number, reasons in parked.items()
+        for reason in reasons
+        if not reason.startswith(messages.rejected(number))
+    ]
+    wrong += [
+        f"a summary is parked: {reason}" for _, reason in refused if not reason.startswith(REPAIRED)
+    ]
+    wrong += _impossible(messages, published, times, parked)
+    again = len(refused) - len(refused_once)
+    late = [reason for reasons in parked.values() for reason in reasons if reason.startswith(LATE)]
+    twice = [number for number, count in times.items() if count > 1 or number in parked]
+    return RunVerdict(
+        published,
+        _lost(published, unconfirmed, times, parked),
+        twice,
+        counted_again=0,
+        parked=len(parked) + sum(map(len, parked_only)),
+        parked_again=again + sum(map(len, parked.values())) - len(parked),
+        parked_though_stored=sum(map(len, refused_once.intersection(stored))),
+        late=len(late),
+        wrong=wrong,
+    )
+
+
+def _lost(
+    published: int,
+    unconfirmed: Collection[int],
+    stored: Collection[int],
+    parked: Collection[int],
+) -> list[int]:
+    found = {*stored, *parked, *unconfirmed}
+    return [number for number in range(published) if number not in found]
+
+
+def _impossible(
+    messages: MessageMaker, published: int, stored: Collection[int], parked: Iterable[int]
+) -> list[str]:
+    return [
+        *(f"{n} is stored" for n in stored if messages.rejected(n)),
+        *(f"{n} was never published" for n in {*stored, *parked} if not 0 <= n < published),
+    ]
+
+
+def stored_documents(
+    world: ChaosWorld, published: int, aggregate: JobKind
+) -> Iterator[dict[str, Any]]:
+    """Read all documents."""
     world.ask("POST", f"/{world.index}/_refresh")
     field = "lowest" if aggregate.reduced else "n"
     for start in range(0, published, PAGE):
@@ -108,24 +174,38 @@ def stored_numbers(world: ChaosWorld, published: int, aggregate: JobKind) -> Ite
         question = {"query": page, "size": 2 * PAGE, "track_total_hits": True}
         found = world.ask("POST", f"/{world.index}/_search", question)["hits"]
         assert found["total"]["value"] == len(found["hits"])
-        for hit in found["hits"]:
-            document = hit["_source"]
-            if aggregate.reduced:
-                yield from document["numbers"]
-                yield from _wrong_with(document)
-            else:
-                yield document["n"]
+        yield from (hit["_source"] for hit in found["hits"])
 
 
-def _wrong_with(summary: dict[str, Any]) -> Iterator[str]:
-    numbers = summary["numbers"]
-    if summary["count"] != len(numbers) or summary["total"] != sum(map(amount, numbers)):
-        yield f"a summary does not add up: {summary}"
+def _wrong_with(summaries: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"a summary does not add up: {summary}"
+        for summary in summaries
+        if summary["count"] != len(summary["numbers"])
+        or summary["total"] != sum(map(amount, summary["numbers"]))
+    ]
 
 
-def parked_reasons(world: ChaosWorld) -> dict[int, list[str]]:
-    """The reasons for each number; takes the messages out of their queue."""
-    found: dict[int, list[str]] = {}
+class ParkedCopies(NamedTuple):
+    """The content of the queue with the dead letters."""
+
+    messages: dict[int, list[str]]
+    """The reasons for each number, one for each copy."""
+    summaries: list[tuple[dict[str, Any], str]]
+    """Each copy of a summary with its reason. It stands for its members, which are not kept."""
+
+    def reasons(self) -> dict[int, list[str]]:
+        """Return the reasons for each number, also of the summaries with it."""
+        found = {number: [*reasons] for number, reasons in self.messages.items()}
+        for summary, reason in self.summaries:
+            for number in summary["numbers"]:
+                found.setdefault(number, []).append(reason)
+        return found
+
+
+def parked_copies(world: ChaosWorld) -> ParkedCopies:
+    """Take all dead letters out of their queue."""
+    found = ParkedCopies({}, [])
 
     def take(channel: Any) -> None:
         parking = f"{world.queue}.parked"
@@ -133,10 +213,10 @@ def parked_reasons(world: ChaosWorld) -> dict[int, list[str]]:
         if left:
             for _, properties, body in channel.consume(parking, auto_ack=True):
                 reason = properties.headers.get("x-hopper-reason", "without a reason")
-                # A parked summary stands for its members, which are not kept.
-                name = properties.message_id
-                for number in json.loads(body)["numbers"] if name is None else [int(name)]:
-                    found.setdefault(number, []).append(reason)
+                if properties.message_id is None:
+                    found.summaries.append((json.loads(body), reason))
+                else:
+                    found.messages.setdefault(int(properties.message_id), []).append(reason)
                 left -= 1
                 if not left:
                     break
@@ -149,15 +229,23 @@ def check(
     world: ChaosWorld,
     messages: MessageMaker,
     published: int,
-    republished: Collection[int],
+    unconfirmed: Collection[int],
     aggregate: JobKind,
 ) -> RunVerdict:
     """Read the index and the parked messages, and compare."""
-    numbers, wrong = list[int](), list[str]()
-    for found in stored_numbers(world, published, aggregate):
-        if isinstance(found, str):
-            wrong.append(found)
-        else:
-            numbers.append(found)
-    verdict = compare(messages, published, republished, aggregate, numbers, parked_reasons(world))
+    documents = [*stored_documents(world, published, aggregate)]
+    parked = parked_copies(world)
+    if not aggregate.reduced:
+        stored = [document["n"] for document in documents]
+        return compare(messages, published, unconfirmed, aggregate, stored, parked.reasons())
+    if aggregate.durable:
+        summaries = [tuple(document["numbers"]) for document in documents]
+        refused = [(tuple(summary["numbers"]), reason) for summary, reason in parked.summaries]
+        verdict = compare_durable(
+            *(messages, published, unconfirmed, summaries, parked.messages, refused)
+        )
+    else:
+        stored = [number for document in documents for number in document["numbers"]]
+        verdict = compare(messages, published, unconfirmed, aggregate, stored, parked.reasons())
+    wrong = _wrong_with([*documents, *(summary for summary, _ in parked.summaries)])
     return verdict._replace(wrong=verdict.wrong + wrong)

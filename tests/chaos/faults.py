@@ -7,10 +7,13 @@ counted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.chaos.aggregates import JobKind
+from tests.chaos.disk import TRIED_AGAIN, DiskFull, wait_for_commit
 from tests.chaos.messages import DOOMED
 from tests.chaos.neighbour import LARGE, MANY, overload
 from tests.chaos.producer import Producer
@@ -42,6 +45,8 @@ FAILING_PROCESSORS = [
     {"remove": {"field": DOOMED}},
 ]
 """Fails where the field exists and is no object."""
+COMMITS_WITHIN = 20.0
+"""Seconds for the job to commit: it may have to start, and the broker too."""
 TIMED_OUT = "(PRECONDITION_FAILED|requeued all messages before)"
 """In the log of the job: either the broker or the job was first."""
 
@@ -53,6 +58,7 @@ class FaultTargets(NamedTuple):
     producer: Producer
     supervisor: Jobs
     aggregate: JobKind
+    state: Path
 
 
 def make(fault: ScheduledFault, targets: FaultTargets) -> int:
@@ -183,21 +189,56 @@ def _send_marked(_fault: ScheduledFault, targets: FaultTargets) -> None:
 
 
 def _exceed_consumer_timeout(_fault: ScheduledFault, targets: FaultTargets) -> bool:
-    """Make Elasticsearch unavailable until the consumer timeout of the broker.
+    """Let nothing be acknowledged until the consumer timeout of the broker.
 
     Or until the job requeues before it, since it may know the timeout. If the job was killed
     meanwhile, no process was waiting.
     """
-    front, before = targets.world.store_front, targets.supervisor.count_in_logs(TIMED_OUT)
+    supervisor = targets.supervisor
+    before = supervisor.count_in_logs(TIMED_OUT)
+    with DiskFull(supervisor) if targets.aggregate.durable else _away(targets.world.store_front):
+        return _within(
+            TIMEOUT_FACTOR * CONSUMER_TIMEOUT, lambda: supervisor.count_in_logs(TIMED_OUT) > before
+        )
+
+
+@contextmanager
+def _away(front: Forwarder) -> Iterator[None]:
+    """Within this block a server is unavailable."""
     front.refuse(True)
-    deadline = time.monotonic() + TIMEOUT_FACTOR * CONSUMER_TIMEOUT
-    while not (happened := targets.supervisor.count_in_logs(TIMED_OUT) > before):
-        front.cut()
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.5)
-    front.refuse(False)
+    front.cut()
+    try:
+        yield
+    finally:
+        front.refuse(False)
+
+
+def _fill_disk(fault: ScheduledFault, targets: FaultTargets) -> bool:
+    """The disk of the state refuses a commit, and each attempt until it has room again."""
+    supervisor = targets.supervisor
+    before = supervisor.count_in_logs(TRIED_AGAIN)
+    with DiskFull(supervisor):
+        happened = _within(COMMITS_WITHIN, lambda: supervisor.count_in_logs(TRIED_AGAIN) > before)
+        time.sleep(fault.lasts)
     return happened
+
+
+def _kill_in_commit(fault: ScheduledFault, targets: FaultTargets) -> bool:
+    """Kill the job while it writes a commit."""
+    if not wait_for_commit(targets.state, COMMITS_WITHIN):
+        return False
+    targets.supervisor.kill(fault.draw)
+    return True
+
+
+def _within(seconds: float, happened: Callable[[], bool]) -> bool:
+    """Wait until it has happened; return whether it has within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 _FAULTS: dict[str, Callable[[ScheduledFault, FaultTargets], int | None]] = {
@@ -222,4 +263,6 @@ _FAULTS: dict[str, Callable[[ScheduledFault, FaultTargets], int | None]] = {
     "processor fails": _fail_processor,
     "refused by a proxy": _send_marked,
     "consumer timeout": _exceed_consumer_timeout,
+    "disk of the state full": _fill_disk,
+    "kill -9 in a commit": _kill_in_commit,
 }

@@ -1,4 +1,7 @@
-"""Publishes numbered messages until it is stopped, each until the broker confirms it."""
+"""Publishes numbered messages until it is stopped, and notes which ones the broker has confirmed.
+
+A message without a confirmation is not published again: the broker may have it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ BLOCKS = 5
 
 
 class Producer(threading.Thread):
-    """Publishes through restarts of the broker: unconfirmed messages are published again."""
+    """Publishes through restarts of the broker."""
 
     def __init__(self, url: str, queue: str, messages: MessageMaker, rate: int) -> None:
         super().__init__(daemon=True)
@@ -31,9 +34,9 @@ class Producer(threading.Thread):
         self.held_back = False
         """There are enough messages in the queue."""
         self.published = 0
-        """All numbers below this are confirmed."""
-        self.republished: set[int] = set()
-        """Published more than once, since the first confirmation was lost."""
+        """All numbers below this were sent."""
+        self.unconfirmed: set[int] = set()
+        """Those whose confirmation was lost: the broker may have them, or not."""
 
     def run(self) -> None:
         while not self._stopping.is_set():
@@ -73,26 +76,26 @@ class Producer(threading.Thread):
         marked, self._marked = self._marked, 0
         for number in numbers[large : large + marked]:
             self._messages.mark(number)
+        publisher = self._connected()
+        # A message that is published late is not late for its window.
+        at = int(time.time() * 1000)
         method = frame.Method(1, spec.Basic.Publish(routing_key=self._queue)).marshal()
-        while True:
-            at = int(
-                time.time() * 1000
-            )  # so a message that is published late is not late for its window
-            block = b"".join(self._frames(method, number, at) for number in numbers)
+        block = b"".join(self._frames(method, number, at) for number in numbers)
+        try:
+            publisher.publish([block], len(numbers))
+        except LOST:
+            self._publisher = None
+            self.unconfirmed.update(numbers)
+        self.published = numbers.stop
+
+    def _connected(self) -> Publisher:
+        """Return the connection; wait for the broker if there is none."""
+        while self._publisher is None:
             try:
-                if self._publisher is None:
-                    self._publisher = Publisher(self._url)
-                self._publisher.publish([block], len(numbers))
-            except (
-                OSError,
-                AssertionError,
-            ):  # the publisher asserts that the broker goes on confirming
-                self._publisher = None
-                self.republished.update(numbers)
+                self._publisher = Publisher(self._url)
+            except LOST:
                 time.sleep(0.2)
-            else:
-                self.published = numbers.stop
-                return
+        return self._publisher
 
     def _frames(self, method: bytes, number: int, at: int) -> bytes:
         body = self._messages.body(number, at)
@@ -105,5 +108,7 @@ class Producer(threading.Thread):
         return b"".join([method, header, *bodies])
 
 
+LOST = (OSError, AssertionError)
+"""The publisher asserts that the broker goes on answering."""
 FRAME_BYTES = 100_000
 """Less than the frame size of brokers, 128 KiB."""

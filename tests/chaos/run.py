@@ -15,8 +15,8 @@ from tests.chaos.checker import RunVerdict, check
 from tests.chaos.faults import FaultTargets, make
 from tests.chaos.messages import MessageMaker
 from tests.chaos.producer import Producer
-from tests.chaos.schedule import KINDS, LANES, QUIET, schedule
-from tests.chaos.settling import settle
+from tests.chaos.schedule import KINDS, LANES, QUIET, possible, schedule
+from tests.chaos.settling import empty, groups, settle
 from tests.chaos.shared import jobs
 from tests.chaos.truce import Truce
 from tests.chaos.watch import ProgressWatch
@@ -52,7 +52,7 @@ class RunResult(NamedTuple):
     stops: int
     """How often a consumer has stopped at the limit on rejections."""
     left: int
-    """Messages that were still in the queue after the last wait."""
+    """Messages that were still in the queue after the last wait, or groups in the state."""
     codes: list[int]
     """Exit codes of the last drain."""
     unexpected: list[str]
@@ -66,7 +66,7 @@ class RunResult(NamedTuple):
 
 def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
     """Run a plan; the job's log and spec stay in `folder`."""
-    aggregate = AGGREGATES[plan.aggregate]
+    aggregate, state = AGGREGATES[plan.aggregate], folder / "state"
     world.begin()
     messages = MessageMaker(plan.seed, aggregate.keyed, aggregate.reduced)
     producer = Producer(world.broker.url, world.queue, messages, plan.rate)
@@ -75,19 +75,19 @@ def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
     for thread in (producer, supervisor, watch):
         thread.start()
     try:
-        until(lambda: watch.documents, 60)
-        faults, unexpected = _break(
-            plan, FaultTargets(world, producer, supervisor, aggregate), folder
-        )
+        until(lambda: watch.documents or groups(state), 60)
+        targets = FaultTargets(world, producer, supervisor, aggregate, state)
+        faults, unexpected = _break(plan, targets, folder)
         world.unblock()
         producer.stop()
         left = settle(world, supervisor, aggregate, SETTLED_WITHIN)
+        left = left or empty(state, supervisor, SETTLED_WITHIN)
         watch.stop()
         codes = supervisor.finish()
         left = left or world.held()
     finally:
         supervisor.abandon()
-    verdict = check(world, messages, producer.published, producer.republished, aggregate)
+    verdict = check(world, messages, producer.published, producer.unconfirmed, aggregate)
     world.end()
     return RunResult(
         *(plan, faults, verdict, watch.longest, supervisor.lives, supervisor.stops()),
@@ -107,6 +107,7 @@ def _spec(world: ChaosWorld, plan: RunPlan, folder: Path) -> Path:
             prefetch=f"prefetch: {aggregate.prefetch}" if aggregate.prefetch else "",
             consumer_timeout=Random(plan.seed).choice(CONSUMER_TIMEOUTS),
             aggregate=aggregate.yaml,
+            state=f"state: {{path: {folder / 'state'}}}" if aggregate.durable else "",
         )
     )
     return path
@@ -116,9 +117,10 @@ def _break(plan: RunPlan, targets: FaultTargets, folder: Path) -> tuple[Counter[
     """Run all lanes at once, until the time is over."""
     deadline = time.monotonic() + plan.seconds
     truce, faults, unexpected = Truce(), Counter[str](), list[str]()
+    kinds = possible(plan.kinds, targets.aggregate.durable)
 
     def lane(name: str) -> None:
-        for fault in schedule(plan.seed, name, plan.kinds):
+        for fault in schedule(plan.seed, name, kinds):
             time.sleep(min(fault.after, max(0.0, deadline - time.monotonic())))
             with truce.breaking(name, QUIET.get(fault.kind, ())):
                 if time.monotonic() >= deadline:

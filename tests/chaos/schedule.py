@@ -1,12 +1,12 @@
 """The faults of a seed, in their order, with their durations.
 
 Pure. Several lanes run at the same time, so that faults coincide: faults of the job, of the broker,
-of Elasticsearch, of the connections to both, and refusals by Elasticsearch.
+of Elasticsearch, of the connections to both, refusals by Elasticsearch, and faults of the state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from random import Random
 from typing import NamedTuple
@@ -35,12 +35,15 @@ LANES = {
         "store connections half-open",
         "consumer timeout",
     ),
+    "state": ("disk of the state full", "kill -9 in a commit"),
 }
 KINDS = tuple(chain.from_iterable(LANES.values()))
+OF_MESSAGES = ("larger than a request", "processor fails", "refused by a proxy")
+"""Kinds that need a message which is a document of its own."""
 
 QUIET: dict[str, tuple[str, ...]] = {
     "queue deleted": tuple(LANES),
-    "consumer timeout": ("job", "broker", "way to the broker"),
+    "consumer timeout": ("job", "broker", "way to the broker", "state"),
 }
 """Lanes in which no fault may happen meanwhile: a queue is emptied before it is deleted, and a
 message that another fault requeues never gets old enough for the consumer timeout."""
@@ -51,6 +54,7 @@ PAUSES = {
     "store": (4.0, 8.0),
     "what the store refuses": (0.3, 1.5),
     "way to the store": (0.5, 2.5),
+    "state": (3.0, 7.0),
 }
 """Seconds between two faults of a lane. The job needs two seconds to start, and some more to
 fill its prefetch; and it makes progress only while Elasticsearch is available."""
@@ -82,9 +86,16 @@ def schedule(seed: int, lane: str, kinds: tuple[str, ...] = KINDS) -> Iterator[S
             )
 
 
-def rarest(faults: Mapping[str, int], times: int) -> tuple[str, ...]:
-    """The kinds that have happened less often; all kinds of a lane without such a kind."""
-    lanes = (
-        [kind for kind in lane if faults.get(kind, 0) < times] or lane for lane in LANES.values()
-    )
-    return tuple(chain.from_iterable(lanes))
+def possible(kinds: Iterable[str], durable: bool) -> tuple[str, ...]:
+    """Those that can happen to a job, which may keep its groups in a folder."""
+    impossible = OF_MESSAGES if durable else LANES["state"]
+    return tuple(kind for kind in kinds if kind not in impossible)
+
+
+def rarest(
+    faults: Mapping[str, int], times: int, kinds: Collection[str] = KINDS
+) -> tuple[str, ...]:
+    """Those of the kinds that have happened less often; all of a lane without such a kind."""
+    lanes = ([kind for kind in lane if kind in kinds] for lane in LANES.values())
+    rare = ([kind for kind in lane if faults.get(kind, 0) < times] or lane for lane in lanes)
+    return tuple(chain.from_iterable(rare))

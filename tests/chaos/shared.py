@@ -29,6 +29,8 @@ class Jobs(Protocol):
 
     def terminate(self, draw: float) -> None: ...
 
+    def pids(self) -> list[int]: ...
+
     def complete(self) -> None: ...
 
     def count_in_logs(self, pattern: str) -> int: ...
@@ -61,6 +63,10 @@ class SeveralJobs:
     def kill(self, draw: float) -> None:
         """Kill one of the jobs."""
         self._drawn(draw).kill(draw)
+
+    def pids(self) -> list[int]:
+        """Return those of all jobs."""
+        return [pid for one in self._running for pid in one.pids()]
 
     def complete(self) -> None:
         """Complete the groups of all jobs."""

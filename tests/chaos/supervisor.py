@@ -13,6 +13,8 @@ from tests.live.job import JobProcess, free_ports
 
 SHAPES = ("one", "threads", "cluster", "independent", "rolling")
 """One process, one with two workers, two processes; and two jobs, see `shared.py`."""
+OF_DURABLE = ("one", "threads")
+"""Those of jobs that keep their groups in a folder: a second job on the folder is refused."""
 STOPPED = "reads nothing for .* then a message as a probe"
 AWAY = "RabbitMQ, after 5 tries"
 """The job ends if the broker does not answer at its start."""
@@ -55,6 +57,11 @@ class Supervisor(threading.Thread):
         with self._lock:
             self._ended_on_purpose = True
             self._jobs[int(draw * len(self._jobs))].process.send_signal(signal.SIGTERM)
+
+    def pids(self) -> list[int]:
+        """Return the ids of all running processes."""
+        with self._lock:
+            return [job.process.pid for job in self._jobs if job.process.poll() is None]
 
     def complete(self) -> None:
         """Send SIGUSR1 to all consuming processes: their open groups complete."""

@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from tests.chaos.aggregates import AGGREGATES
-from tests.chaos.checker import RunVerdict, compare
+from tests.chaos.checker import RunVerdict, compare, compare_durable
 from tests.chaos.messages import MessageMaker
 from tests.chaos.schedule import KINDS, LANES, schedule
 
@@ -22,9 +22,9 @@ def judge(
     stored: list[int],
     parked: dict[int, list[str]],
     aggregate: str = "documents",
-    republished: tuple[int, ...] = (),
+    unconfirmed: tuple[int, ...] = (),
 ) -> RunVerdict:
-    return compare(MESSAGES, PUBLISHED, republished, AGGREGATES[aggregate], stored, parked)
+    return compare(MESSAGES, PUBLISHED, unconfirmed, AGGREGATES[aggregate], stored, parked)
 
 
 def test_correct_outcomes_are_accepted() -> None:
@@ -48,9 +48,10 @@ def test_without_aligned_windows_a_message_may_be_counted_again() -> None:
     assert (verdict.twice, verdict.counted_again, verdict.good) == ([], 3, True)
 
 
-def test_a_message_that_was_published_twice_may_be_counted_twice() -> None:
-    verdict = judge([*STORED, *HEALTHY], REJECTED, "windows", republished=tuple(HEALTHY))
-    assert (verdict.twice, verdict.counted_again, verdict.good) == ([], 3, True)
+def test_a_message_without_confirmation_may_be_missing_but_not_twice() -> None:
+    assert judge(STORED[3:], REJECTED, "windows", unconfirmed=tuple(HEALTHY)).good
+    verdict = judge([*STORED, *HEALTHY], REJECTED, "windows", unconfirmed=tuple(HEALTHY))
+    assert (verdict.twice, verdict.counted_again, verdict.good) == (HEALTHY, 0, False)
 
 
 def test_a_wrong_reason_is_found() -> None:
@@ -89,6 +90,52 @@ def test_a_message_for_a_failing_processor_may_be_parked_and_stored() -> None:
     assert judge(STORED, {**REJECTED, doomed: reasons}).good
     assert not judge(STORED, {**REJECTED, sound: reasons}).good
     assert not judge(STORED, {**REJECTED, doomed: reasons}, "reduce").good
+
+
+REDUCED = MessageMaker(seed=1, keyed=True, reduced=True)
+FAULTY = {n: [*REDUCED.rejected(n)] for n in range(PUBLISHED) if REDUCED.rejected(n)}
+SOUND = [n for n in range(PUBLISHED) if n not in FAULTY]
+SUMMARIES = [tuple(SOUND[at : at + 50]) for at in range(0, len(SOUND), 50)]
+CLOSED = "cluster_block_exception: closed for a while"
+
+
+def judge_durable(
+    stored: list[tuple[int, ...]],
+    parked: dict[int, list[str]] = FAULTY,
+    refused: list[tuple[tuple[int, ...], str]] | None = None,
+    unconfirmed: tuple[int, ...] = (),
+) -> RunVerdict:
+    return compare_durable(REDUCED, PUBLISHED, unconfirmed, stored, parked, refused or [])
+
+
+def test_each_message_of_a_durable_job_is_in_exactly_one_summary() -> None:
+    first, *others = SUMMARIES
+    assert judge_durable(SUMMARIES).good
+    assert judge_durable(others).lost == [*first]
+    assert judge_durable([*SUMMARIES, first]).twice == [*first]
+    assert judge_durable([*SUMMARIES, (PUBLISHED,)]).wrong
+    assert judge_durable([*SUMMARIES, (min(FAULTY),)]).wrong
+    assert judge_durable([first[1:], *others], unconfirmed=first[:1]).good
+    assert judge_durable([*SUMMARIES, first[:1]], unconfirmed=first[:1]).twice == [first[0]]
+
+
+def test_a_durable_summary_that_is_refused_is_parked_as_it_is() -> None:
+    first, *others = SUMMARIES
+    verdict = judge_durable(others, refused=[(first, CLOSED)] * 2)
+    assert verdict.good
+    assert (verdict.parked_again, verdict.parked) == (1, len(FAULTY) + 50)
+    verdict = judge_durable(SUMMARIES, refused=[(first, CLOSED)])
+    assert (verdict.good, verdict.parked_though_stored) == (True, 50)
+    assert judge_durable(SUMMARIES, refused=[(first[1:], CLOSED)]).twice == [*first[1:]]
+    assert not judge_durable(others, refused=[(first, "too large")]).good
+
+
+@pytest.mark.parametrize("reason", ["late", "ambiguous_window", "duplicate", CLOSED])
+def test_a_durable_job_parks_messages_only_for_their_own_fault(reason: str) -> None:
+    [first, *rest], *others = SUMMARIES
+    verdict = judge_durable([tuple(rest), *others], {**FAULTY, first: [reason]})
+    assert (len(verdict.wrong), verdict.good) == (1, False)
+    assert judge_durable(SUMMARIES, {**FAULTY, first: ["late"]}).late == 1
 
 
 @pytest.mark.parametrize("lane", LANES)

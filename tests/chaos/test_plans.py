@@ -12,7 +12,7 @@ from tests.chaos.messages import MessageMaker
 from tests.chaos.plans import Goal, by_turns, until
 from tests.chaos.records import keep, read
 from tests.chaos.run import RunPlan, RunResult
-from tests.chaos.schedule import KINDS, LANES
+from tests.chaos.schedule import KINDS, LANES, OF_MESSAGES, possible
 
 JOBS = [("one", "documents"), ("cluster", "windows")]
 FIRST = RunPlan(7, 40.0, *JOBS[0], rate=1000)
@@ -54,6 +54,20 @@ def test_faults_that_happened_often_enough_are_left_out() -> None:
 
     assert [kind for kind in kinds if kind in LANES["job"]] == ["SIGTERM"]
     assert [kind for kind in kinds if kind in LANES["store"]] == [*LANES["store"]]
+
+
+def test_only_faults_that_can_happen_to_the_jobs_must_happen() -> None:
+    kinds = possible(KINDS, durable=True)
+    assert {*kinds} == {*KINDS} - {*OF_MESSAGES}
+    assert {*possible(KINDS, durable=False)} == {*KINDS} - {*LANES["state"]}
+    done = [result(10, dict.fromkeys(kinds, 20))]
+    goal = Goal(times=20, messages=20, kinds=kinds)
+
+    plans = until(goal, by_turns(FIRST, JOBS), done)
+
+    assert next(plans).kinds == kinds
+    done.append(result(10, {}))
+    assert next(plans, None) is None
 
 
 def test_recorded_results_are_read(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Fills the disk of a job's state, and notices its commits."""
+
+from __future__ import annotations
+
+import resource
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.chaos.shared import Jobs
+
+ROOM = 128 * 1024
+"""Bytes that a file may have while the disk is full: less than a commit, more than the job logs."""
+TRIED_AGAIN = "cannot make a commit durable"
+"""In the log of the job."""
+
+
+class DiskFull:
+    """In the `with` block the running processes can write no file beyond `ROOM`.
+
+    A write beyond it fails, or writes only a part, as on a full disk. It needs no rights. A process
+    that starts meanwhile has room.
+    """
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+        self._before: dict[int, tuple[int, int]] = {}
+
+    def __enter__(self) -> Self:
+        for pid in self._jobs.pids():
+            with suppress(ProcessLookupError):
+                limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (ROOM, limits[1]))
+                self._before[pid] = limits
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for pid, limits in self._before.items():
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+
+def wait_for_commit(state: Path, within: float) -> bool:
+    """Return when a commit is being written, with `False` if there is none in so many seconds.
+
+    SQLite writes a commit to its log piece by piece, and then waits for the disk.
+    """
+    deadline, before = time.monotonic() + within, _logs(state)
+    while (now := _logs(state)) == before or not now:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+def _logs(state: Path) -> list[tuple[int, int]]:
+    """The size of each log of SQLite, and when it was written, in nanoseconds."""
+    found = []
+    for log in state.glob("*.sqlite-wal"):
+        with suppress(FileNotFoundError):
+            found.append((log.stat().st_size, log.stat().st_mtime_ns))
+    return found
