@@ -13,7 +13,7 @@ from tests.live.job import JobProcess, free_ports
 
 SHAPES = ("one", "threads", "cluster", "independent", "rolling")
 """One process, one with two workers, two processes; and two jobs, see `shared.py`."""
-OF_DURABLE = ("one", "threads")
+OF_DURABLE = ("one", "threads", "cluster")
 """Those of jobs that keep their groups in a folder: a second job on the folder is refused."""
 STOPPED = "reads nothing for .* then a message as a probe"
 AWAY = "RabbitMQ, after 5 tries"
