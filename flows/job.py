@@ -13,8 +13,7 @@ from connectors.message import Message
 from flows.audit.backpressure import make_backpressure
 from flows.audit.oldest_groups import OldestGroups
 from flows.audit.reconcile import Accounts
-from flows.groups.kept_shard import KeptShard
-from flows.groups.make_shard import make_shard
+from flows.groups.make_shard import make_kept_shard, make_shard
 from flows.groups.member_values import MemberValues
 from flows.groups.rules import make_rules
 from flows.messages.read import make_readers
@@ -101,7 +100,7 @@ class Job:
         if state is None:
             shard, idle = make_shard(self.rules), self._idle
             return Aggregate(shard, stop, account, clock, view, tap, idle)
-        kept = KeptShard(self.rules, state.every, state.token, self._alone)
+        kept = make_kept_shard(self.rules, state.every, state.token, self._alone)
         return KeptAggregate(kept, state, self._memory, stop, account, clock, view, tap)
 
     def _alone(self, member: Member) -> Message:

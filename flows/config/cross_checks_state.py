@@ -39,9 +39,9 @@ def _not_kept(aggregate: AggregateSpec) -> Iterator[Problem]:
     if aggregate.late == "amend":
         yield Problem((*AGGREGATE, "late"), f"amend {text} closed windows")
     tumbling = aggregate.window.tumbling
-    if tumbling is not None and tumbling.emit_every is not None:
-        what = "which summaries are written early"
-        yield Problem((*AGGREGATE, "window", "tumbling", "emit_every"), f"{text} {what}")
+    if tumbling is not None and tumbling.emit_every is not None and aggregate.keeps_members:
+        what = "cannot be with state and messages that are kept on its disk (order, park)"
+        yield Problem((*AGGREGATE, "window", "tumbling", "emit_every"), what)
     if aggregate.window.event_time is not None:
         what = "messages that wait for earlier ones: use tumbling with an event_time"
         yield Problem((*AGGREGATE, "window", "event_time"), f"{text} {what}")

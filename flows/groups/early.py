@@ -14,10 +14,11 @@ Rule 3: At most `AT_ONCE` summaries leave together, so that many groups do not s
 from __future__ import annotations
 
 from connectors.message import Origin
-from flows.groups.departures import ShardOutput
+from flows.groups.departures import Departures, ShardOutput
 from flows.groups.open_group import OpenGroup
+from flows.groups.open_groups import MakeGroup
 from flows.groups.rules import Rules
-from flows.groups.shard import Shard
+from flows.groups.shard import MakeDepartures, Shard
 from flows.values.group import Member
 
 AT_ONCE = 1000
@@ -26,8 +27,14 @@ AT_ONCE = 1000
 class EarlyShard(Shard):
     """The open groups of some keys in aligned windows, with summaries while they are open."""
 
-    def __init__(self, rules: Rules) -> None:
-        super().__init__(rules)
+    def __init__(
+        self,
+        rules: Rules,
+        make: MakeGroup | None = None,
+        departures: MakeDepartures = Departures,
+    ) -> None:
+        """See `Shard`."""
+        super().__init__(rules, make, departures)
         assert rules.emit_every is not None
         self._every = rules.emit_every
         self._changed: dict[OpenGroup, None] = {}
@@ -56,7 +63,7 @@ class EarlyShard(Shard):
         for _ in range(min(AT_ONCE, len(self._emitting))):  # Rule 3
             group, _ = self._emitting.popitem()
             if group.count:
-                self._written.add(group)
+                self._note_early(group)
                 out.append(self._departures.early(group))
         return out
 
@@ -69,15 +76,23 @@ class EarlyShard(Shard):
     def _take_in(
         self, group: OpenGroup, member: Member, now: float, out: list[ShardOutput]
     ) -> None:
-        self._changed[group] = None
-        if self._next_at is None:
-            self._next_at = (now // self._every + 1) * self._every
+        self._note_changed(group, now)
         super()._take_in(group, member, now, out)
 
     def _leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         if self._forget(group) and reason != "window":  # Rule 2
             out.append(self._departures.early(group, is_empty=True))
         super()._leave(group, reason, out)
+
+    def _note_changed(self, group: OpenGroup, now: float) -> None:
+        """Write the summary of a group at the next of these times. Rule 1."""
+        self._changed[group] = None
+        if self._next_at is None:
+            self._next_at = (now // self._every + 1) * self._every
+
+    def _note_early(self, group: OpenGroup) -> None:
+        """Note that a group has an early summary. Rule 2."""
+        self._written.add(group)
 
     def _forget(self, group: OpenGroup) -> bool:
         """Forget a group that is not open any more; return whether it has an early summary."""

@@ -23,7 +23,7 @@ class KeptGroup:
 
     __slots__ = (
         *("_journal", "_redelivered", "_rules", "_state", "_until"),
-        *("bytes", "count", "key", "last_at", "opened_at", "row", "size", "window"),
+        *("bytes", "count", "has_early", "key", "last_at", "opened_at", "row", "size", "window"),
     )
 
     table = Table.GROUPS
@@ -39,6 +39,8 @@ class KeptGroup:
         self.count = self.bytes = self.row = 0
         self.size: int | None = None
         self._redelivered = False
+        self.has_early = False
+        """Its window may have an early summary."""
         self._state: Any = None
         """What the group has beside that; each kind of group has its own."""
         self._until = rules.until_tally.start() if rules.until_tally else None
@@ -76,11 +78,11 @@ class KeptGroup:
     def encoded(self) -> bytes:
         """See `flows.state.journal.KeptRow`."""
         place = self.key, self.window, self.opened_at, self.last_at
-        size = self.count, self.bytes, self.size, self._redelivered
+        size = self.count, self.bytes, self.size, self._redelivered, self.has_early
         return encoded((place, size, self._state, self._until))
 
     def restore(self, row: int, last_at: float, size: tuple[Any, ...], *states: Any) -> None:
         """Continue with the values of a row."""
         self.row, self.last_at = row, last_at
-        self.count, self.bytes, self.size, self._redelivered = size
+        self.count, self.bytes, self.size, self._redelivered, self.has_early = size
         self._state, self._until = states

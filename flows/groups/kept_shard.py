@@ -198,15 +198,16 @@ class KeptShard(Shard):
         """Keep the groups that leave until they are durable; return the other values."""
         others: list[ShardOutput] = []
         for value in out:
-            if isinstance(value, Group):
-                assert value.kept is not None, "all groups of the shard are kept"
+            if not isinstance(value, Group):
+                others.append(value)
+            elif value.kept is None:
+                self._journal.early(value)
+            else:
                 name, summary = name_of_group(self._token, value.number), value.summary
                 if summary is not None:
                     summary = replace(summary, name=name)
                 kept = value.kept._replace(name=name)
                 self._journal.left(value._replace(summary=summary, kept=kept))
-            else:
-                others.append(value)
         return others
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from flows.groups.early import EarlyShard
 from flows.groups.event_order import EventOrderShard
+from flows.groups.kept_early import KeptEarlyShard
+from flows.groups.kept_held import Alone
+from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 
@@ -13,3 +16,9 @@ def make_shard(rules: Rules) -> Shard:
     if rules.event_order is not None:
         return EventOrderShard(rules)
     return Shard(rules) if rules.emit_every is None else EarlyShard(rules)
+
+
+def make_kept_shard(rules: Rules, every: float, token: str, alone: Alone) -> KeptShard:
+    """Make a shard with state; the arguments are those of `KeptShard`."""
+    kind = KeptShard if rules.emit_every is None else KeptEarlyShard
+    return kind(rules, every, token, alone)

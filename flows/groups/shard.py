@@ -35,6 +35,8 @@ from flows.outcomes import outcomes
 from flows.values.group import ALONE, DISTINCT, FIRST, LAST, DuplicateOfSent, Member, Progress
 from flows.values.identity import of_key
 
+MakeDepartures = Callable[[Rules, Windows | None], Departures]
+
 
 class Shard:
     """The open groups of some keys; without keys, of the messages of one consumer."""
@@ -43,7 +45,7 @@ class Shard:
         self,
         rules: Rules,
         make: MakeGroup | None = None,
-        departures: Callable[[Rules, Windows | None], Departures] = Departures,
+        departures: MakeDepartures = Departures,
     ) -> None:
         """`make`: makes an empty group; by default, as the rules say.
 

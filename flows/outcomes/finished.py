@@ -37,7 +37,7 @@ class Finished(NamedTuple):
 def answered(group: Group, documents: Documents, rejected: Mapping[int, Rejection]) -> Finished:
     """Return the end of a group; `rejected`: why, by the positions of its documents."""
     if not rejected:
-        return _finished(group, ())
+        return ended(group)
     if group.summary is not None or len(documents.sources) < len(group.members):
         return refused(group, rejected[0], documents.sources[0])
     members = group.members
@@ -50,6 +50,11 @@ def refused(group: Group, rejection: Rejection, summary: bytes) -> Finished:
         return _finished(group, [_of_member(member, rejection) for member in group.members])
     message = Message(0, False, b"", b"", summary)
     return _finished(group, [OwnDeadLetter(Rejected(message, rejection))])
+
+
+def ended(group: Group) -> Finished:
+    """Return the end of a group of which nothing is dead-lettered."""
+    return _finished(group, ())
 
 
 def _finished(group: Group, dead_letters: Sequence[OwnDeadLetter]) -> Finished:

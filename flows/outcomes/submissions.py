@@ -103,8 +103,8 @@ class Submissions:
         for submission in list(self._open.values()):
             if submission.group.of_window == EarlyRevision():
                 due += [one for one in submission.waiting if one.of_window != EarlyRevision()]
+                submission.waiting[:] = [one for one in submission.waiting if one not in due]
                 self._supersede(submission)
-        self.early["superseded"] -= len(due)
         return due
 
     def prepared(self, group: Group) -> Group | Rejection:
@@ -132,7 +132,7 @@ class Submissions:
     def refuse(self, group: Group, unwritten: Unwritten) -> tuple[list[Outcomes], list[Group]]:
         """Reject all members of a group that the sink never gets; the result is as of `answer`."""
         if group.is_early:
-            self._reject_early(unwritten.rejection)
+            self._reject_early(group, unwritten.rejection)
             return [], []
         duplicates = self._waiting.pop(group.number, [])
         if group.kept is not None:
@@ -242,30 +242,34 @@ class Submissions:
             self._supersede(before)
             return False
         if before.group.is_early:
-            self.early["superseded"] += len(before.waiting)
+            self._end_early(*before.waiting)
             before.waiting[:] = [group]
         else:
-            self.early["superseded"] += 1
+            self._end_early(group)
         return True
 
     def _supersede(self, early: _Submission) -> None:
         early.withdraw()
         del self._open[early.group.number]
         self._claims.early_settled(early.group)
-        self.early["superseded"] += 1 + len(early.waiting)
+        self._end_early(early.group, *early.waiting)
+
+    def _end_early(self, *groups: Group, became: str = "superseded") -> None:
+        self.early[became] += len(groups)
+        self.finished += [finished.ended(group) for group in groups if group.kept is not None]
 
     def _answered_early(self, early: _Submission, answer: Answer) -> list[Group]:
         """Count the answer about an early revision; return the next one."""
         del self._open[early.group.number]
         self._claims.early_settled(early.group)
         if answer.rejected:
-            self._reject_early(answer.rejected[0][1])
+            self._reject_early(early.group, answer.rejected[0][1])
         else:
-            self.early["stored" if answer.stored else "superseded"] += 1
+            self._end_early(early.group, became="stored" if answer.stored else "superseded")
         return early.waiting
 
-    def _reject_early(self, rejection: Rejection) -> None:
-        self.early["rejected"] += 1
+    def _reject_early(self, group: Group, rejection: Rejection) -> None:
+        self._end_early(group, became="rejected")
         self.early_rejection = rejection
 
     def _remember(self, number: int, rejected: dict[int, Rejection]) -> None:

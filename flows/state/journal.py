@@ -30,7 +30,7 @@ from flows.state.rows import (
     encoded_header,
 )
 from flows.values.group import DISTINCT, Group, Member
-from flows.values.identity import identity, name_of
+from flows.values.identity import own_name
 
 MOST = 2000
 """Messages in a commit. To encode a group takes 2 to 3 µs, during which the dataflow stops."""
@@ -111,6 +111,8 @@ class Journal:
         """New members of groups that are not open any more."""
         self._dropped: list[int] = []
         self._left: list[Group] = []
+        self._early: list[Group] = []
+        """Summaries of open windows, which leave with the next commit."""
         self._tags: dict[Origin, array[int]] = {}
         self._parts: dict[Origin, list[PartOutcome]] = {}
         self._due_at, self._count = inf, 0
@@ -134,7 +136,7 @@ class Journal:
     @property
     def due_at(self) -> float:
         """When the next commit is due, in seconds since 1970; infinity: nothing has changed."""
-        if self._left or self._gone or self._count >= MOST:
+        if self._left or self._early or self._gone or self._count >= MOST:
             return -inf
         quiet_at = self._last_at + QUIET if self._count >= SOME else inf
         return min(self._due_at, quiet_at)
@@ -142,7 +144,7 @@ class Journal:
     def taken_in(self, row: KeptRow, member: Member, now: float) -> None:
         """Note that a row counts a message."""
         self._changed[row] = None
-        name = _name(member)
+        name = own_name(member)
         if name is not None:
             self._known.add(name)
         if member.marks & DISTINCT and self.values is not None:
@@ -166,7 +168,7 @@ class Journal:
 
     def counts(self, member: Member) -> bool:
         """Return whether this message is counted already, by its name."""
-        name = _name(member)
+        name = own_name(member)
         return name is not None and name in self._known
 
     def counts_copy(self, member: Member, now: float) -> bool:
@@ -176,6 +178,10 @@ class Journal:
     def lost(self) -> None:
         """Note that a connection is lost: its messages are redelivered."""
         self._has_lost = True
+
+    def changed(self, row: KeptRow) -> None:
+        """Note that a row has changed."""
+        self._changed[row] = None
 
     def gone(self, row: KeptRow) -> None:
         """Note that a row is no longer needed."""
@@ -204,12 +210,16 @@ class Journal:
         """Note that a group is complete: it leaves when this is durable. Rule 3."""
         self._left.append(group)
 
+    def early(self, group: Group) -> None:
+        """Note the summary of an open group: it leaves when all that it counts is durable."""
+        self._early.append(group)
+
     def commit(self, now: float, group: int, closed_below: float, *, last: bool) -> Commit | None:
         """Return what is to be made durable now, if a commit is due; `last`: in any case.
 
         `group`: number of the last group that has left; `closed_below`: see `Header`.
         """
-        changed = self._count or self._left or self._gone
+        changed = self._count or self._left or self._early or self._gone
         if self.is_busy or not changed or not (last or self.due_at <= now):
             return None
         if self._has_lost:
@@ -221,8 +231,10 @@ class Journal:
         self._header = Header(number, row, group, closed_below)
         header = encoded_header(self._header)
         commit = Commit(number, header, changes, members, self._dropped)
-        self._in_flight, self._in_flight_count = Durable(self._outcomes(), self._left), self._count
-        self._changed, self._gone, self._left, self._dropped = {}, {}, [], []
+        left = [*self._early, *self._left]
+        self._in_flight, self._in_flight_count = Durable(self._outcomes(), left), self._count
+        self._changed, self._gone, self._dropped = {}, {}, []
+        self._left, self._early = [], []
         self._tags, self._parts = {}, {}
         self._due_at, self._count, self.is_busy = inf, 0, True
         return commit
@@ -282,10 +294,3 @@ class Journal:
             Outcomes(one, [], [], parts=self._parts.get(one, ()), kept=self._tags.get(one, ()))
             for one in origins
         ]
-
-
-def _name(member: Member) -> str | None:
-    """Return the name of a message; its distinct value is no name, which a later one may have."""
-    if member.marks & DISTINCT:
-        return member.own_id
-    return member.message_id if member.part is None else name_of(identity(member))

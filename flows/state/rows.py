@@ -13,6 +13,7 @@ from connectors.message import Message, Origin, Rejection
 from flows.state.commit import Row
 from flows.values.group import (
     FRAGMENT,
+    EarlyRevision,
     FirstRevision,
     Fragment,
     Group,
@@ -148,10 +149,14 @@ UNKNOWN = (None,)
 def _claim(of_window: OfWindow | None) -> Any:
     if isinstance(of_window, FirstRevision):
         return bool(of_window.redelivered)
+    if isinstance(of_window, EarlyRevision):
+        return "early"
     return "fragment" if isinstance(of_window, Fragment) else None
 
 
 def _of_window(claim: Any) -> OfWindow | None:
     if claim is None:
         return None
+    if claim == "early":
+        return EarlyRevision(is_empty=True)  # no other one is in the state
     return FRAGMENT if claim == "fragment" else FirstRevision(UNKNOWN if claim else ())

@@ -115,6 +115,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         out: list[Outcomes] = []
         for group in self._submissions.withdraw_early():
             out += self._submit(group)
+        self._finish()
         self._sink.flush()
         out += self._take_outcomes()
         while self.waits:
@@ -144,7 +145,9 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
     def _submit(self, group: Group) -> list[Outcomes]:
         if group.rejection is not None:
             return self._refused(group, Unwritten(group.rejection))
-        if self._submissions.waits(group):
+        waits = self._submissions.waits(group)
+        self._finish()  # it may supersede others
+        if waits:
             return []
         prepared = self._submissions.prepared(group)
         group = group if isinstance(prepared, Rejection) else prepared

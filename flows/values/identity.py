@@ -32,6 +32,16 @@ def name_of(identity: Hashable) -> str | None:
     return f"{identity[0]}#{identity[1]}"
 
 
+def own_name(member: Member) -> str | None:
+    """Return the name of a message by which it is recognised however late it is redelivered.
+
+    Its distinct value is no such name: a later message may have it too.
+    """
+    if member.marks & DISTINCT:
+        return member.own_id
+    return member.message_id if member.part is None else name_of(identity(member))
+
+
 def combined_id(identities: Sequence[Hashable]) -> str | None:
     """Return one name for a set of members, the same in any order of arrival.
 

@@ -54,6 +54,10 @@ def test_groups_may_keep_their_messages(tmp_path: Path) -> None:
     assert not loaded(tmp_path).aggregate.keeps_members
 
 
+def test_windows_may_be_written_early(tmp_path: Path) -> None:
+    assert warnings(loaded(tmp_path, "{tumbling: {every: 1h, emit_every: 1m}}")) == []
+
+
 def test_a_stop_keeps_open_groups_if_nothing_else_is_said(tmp_path: Path) -> None:
     assert loaded(tmp_path).aggregate.on_stop == "keep"
     assert loaded(tmp_path, aggregate=", on_stop: write").aggregate.on_stop == "write"

@@ -7,39 +7,14 @@ from typing import Any
 from connectors.message import Outcomes
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules, Tumbling
-from flows.state.commit import Commit, Recovered, Table
-from flows.summaries.functions.function import Function
-from flows.summaries.reducers import Tally
+from flows.state.commit import Table
 from flows.values.group import DISTINCT, FirstRevision, Group, Kept, Progress
+from tests.flows.kept_shards import TALLY, commit, kept, recovered, sent
 from tests.flows.members import FIRST, SECOND, WITH_KEYS, member
-from tests.kept_state import MemoryShard
-
-TALLY = Tally({"numbers": Function("list", "n")}, {"n": 0})
 
 
 def shard(**rules: Any) -> KeptShard:
     return KeptShard(Rules(**WITH_KEYS, **rules, tally=TALLY, hold=False), 1.0, "t0ken")
-
-
-def sent(tag: int, key: str = '"a"', **fields: Any) -> Any:
-    return member(tag, key, message_id=f"m{tag}", values=(tag,), **fields)
-
-
-def commit(some: KeptShard, now: float) -> Commit:
-    made = some.commit(now)
-    assert made is not None
-    return made
-
-
-def recovered(*commits: Commit) -> Recovered:
-    store = MemoryShard(lambda: True)
-    for each in commits:
-        store.write(each)
-    return store.recover()
-
-
-def kept(leaving: Any) -> list[int]:
-    return [tag for one in leaving if isinstance(one, Outcomes) for tag in one.kept]
 
 
 def test_messages_are_acknowledged_when_their_commit_is_durable() -> None:

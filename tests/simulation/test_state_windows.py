@@ -1,0 +1,78 @@
+"""Windows of the state that are written early, with random faults.
+
+At every moment a document counts only what is durable; in the end each message is in one final one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from flows.spec import Pipeline
+from tests.simulation.kept_world import REDUCE, KeptWorld
+from tests.simulation.window_world import replaced_by_early
+from tests.simulation.world import SEEDS, fields, is_early
+
+_worlds = itertools.count()
+
+
+class KeptWindowWorld(KeptWorld):
+    """Aligned windows; each message has a name."""
+
+    def _spec(self, name: str) -> Pipeline:
+        chance, self.count = self.random, 0
+        self.reduced, self.on_stop = True, "keep"
+        tumbling: dict[str, Any] = {"every": chance.choice(["2s", "4s"]), "emit_every": "1s"}
+        if chance.random() < 0.7:
+            tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
+        more: dict[str, Any] = {"late": "park"}
+        if "event_time" in tumbling:
+            more["late"] = chance.choice(["park", "new"])
+        window: dict[str, Any] = {"tumbling": tumbling}
+        if chance.random() < 0.3:
+            window["count"] = 5
+        name = f"kept-windows-{next(_worlds)}"
+        source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([7, 20, 100])}
+        return Pipeline.model_validate(
+            {
+                "version": 1,
+                "name": name,
+                "source": {"memory": {"name": name, "format": "json", **source}},
+                "aggregate": {"by": "key", "window": window, **REDUCE, **more},
+                "sink": {"memory": {"name": name}},
+                "state": {"path": "in memory"},
+            }
+        )
+
+    def early(self) -> list[set[int]]:
+        """The numbers in each early summary."""
+        documents = [fields(document.source) for document in self.store.documents]
+        return [{*one["numbers"]} for one in documents if is_early(one)]
+
+    def check(self) -> None:
+        super().check()
+        durable = {*self.numbers(), *self.parked_numbers()} | self.kept_numbers()
+        assert set().union(*self.early()) <= durable, "an early summary is ahead of the state"
+        assert not replaced_by_early(self.store), "an early summary replaced a final one"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_message_is_in_exactly_one_final_summary(seed: int) -> None:
+    """Crashes come between any two steps, and in a commit."""
+    world = KeptWindowWorld(seed)
+    for _ in range(300):
+        world.move()
+        world.check()
+
+    world.drain()
+
+    world.check()
+    world.flush()
+    world.check()
+    assert world.queue.unacknowledged == 0
+    assert {*world.numbers(), *world.parked_numbers()} == {*range(1, world.published + 1)}
+    # If Elasticsearch refuses the final summary, the early one stays.
+    twice = set().union(*world.early()).intersection(world.numbers())
+    assert not twice, "an early summary counts what another document counts"
