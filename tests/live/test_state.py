@@ -1,4 +1,4 @@
-"""Groups in the state from end to end: restarts and `kill -9` change no sum."""
+"""Groups in the state from end to end: restarts and `kill -9` change and lose nothing."""
 
 from __future__ import annotations
 
@@ -81,4 +81,63 @@ def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Pat
         assert found[key]["total"] == sum(numbers)
         assert found[key]["completed_by"] == "last"
     assert (rig.left(), rig.parked()) == (0, [])
+    assert not any(shard.waiting for shard in inspect(state).shards)
+
+
+def test_no_restart_loses_a_message_that_a_group_keeps(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Each is stored or dead-lettered as it was sent, hours after it was acknowledged."""
+    state = tmp_path / "state"
+    for name in ("keep", "park"):
+        (tmp_path / name).mkdir()
+    aggregate = f"  by: key\n  order: n\nstate: {{path: {state}, commit: 200ms}}"
+    path, parking = (
+        spec_file(
+            tmp_path / on_stop,
+            rabbitmq=rig.url,
+            queue=rig.queue,
+            elasticsearch=events.url,
+            index=events.name,
+            window="{last: message.end, time: 12h}",
+            on_stop=on_stop,
+            aggregate=aggregate,
+        )
+        for on_stop in ("keep", "park")
+    )
+    events.create({"n": {"type": "integer"}})
+    publish(rig, range(400))
+    with JobProcess(path) as job:
+        until(lambda: kept(state) > 0, timeout=60)
+        job.kill()
+    bad = pika.BasicProperties(correlation_id="c", headers={"from": "shop"}, expiration="3600000")
+    rig.publish(b'{"key": 1, "n": "bad"}', properties=bad)
+    rig.publish(b'{"key": 1, "n": 999}', b'{"key": "open"}')
+    with JobProcess(path) as job:
+        until(lambda: kept(state) == 403, timeout=60)
+        assert job.drain() == 0  # messages without an id may count twice after a crash
+    assert events.count() == 0
+
+    publish(rig, range(400, 404), end=True)
+    with JobProcess(path) as job:
+        until(lambda: events.count() == 405 and kept(state) == 1, timeout=60)
+        assert job.drain() == 0
+    with JobProcess(parking) as job:
+        job.wait_for_log("consuming", 60)
+        assert job.drain() == 0
+
+    documents = {document["_id"]: document["_source"]["n"] for document in events.documents()}
+    token = json.loads((state / "state.json").read_text())["token"]
+    [nameless] = [one for one in documents if not one.startswith("m")]
+    assert nameless.startswith(f"{token}.")
+    assert documents.pop(nameless) == 999
+    assert documents == {f"m{n}": n for n in range(404)}
+    refused, left_open = sorted(rig.parked_whole())
+    assert (refused[0], left_open[0]) == (b'{"key": 1, "n": "bad"}', b'{"key": "open"}')
+    headers = refused[1].headers
+    assert (refused[1].correlation_id, headers["from"]) == ("c", "shop")
+    assert (headers["x-hopper-status"], headers["x-hopper-queue"]) == (400, rig.queue)
+    assert headers["x-hopper-expiration"] == "3600000"
+    assert left_open[1].headers["x-hopper-reason"] == 'incomplete: stop, key "open"'
+    assert (rig.left(), kept(state)) == (0, 0)
     assert not any(shard.waiting for shard in inspect(state).shards)
