@@ -35,16 +35,18 @@ def problems(
 
 def _not_kept(aggregate: AggregateSpec) -> Iterator[Problem]:
     """Keys that need what the state does not keep."""
-    text = "cannot be with state, which does not keep"
-    if aggregate.late == "amend":
-        yield Problem((*AGGREGATE, "late"), f"amend {text} closed windows")
+    on_disk = "cannot be with state and messages that are kept on its disk (order, park)"
+    if aggregate.late == "amend" and aggregate.keeps_members:
+        yield Problem((*AGGREGATE, "late"), f"amend {on_disk}")
     tumbling = aggregate.window.tumbling
     if tumbling is not None and tumbling.emit_every is not None and aggregate.keeps_members:
-        what = "cannot be with state and messages that are kept on its disk (order, park)"
-        yield Problem((*AGGREGATE, "window", "tumbling", "emit_every"), what)
+        yield Problem((*AGGREGATE, "window", "tumbling", "emit_every"), on_disk)
     if aggregate.window.event_time is not None:
         what = "messages that wait for earlier ones: use tumbling with an event_time"
-        yield Problem((*AGGREGATE, "window", "event_time"), f"{text} {what}")
+        yield Problem(
+            (*AGGREGATE, "window", "event_time"),
+            f"cannot be with state, which does not keep {what}",
+        )
 
 
 def warnings(source: RabbitMQSource | MemorySource, commit: float) -> Iterator[Problem]:

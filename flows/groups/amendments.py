@@ -13,6 +13,7 @@ Rule 2: If a key had no group in a closed window, its late messages make the fir
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
@@ -35,7 +36,10 @@ class Amendable:
         self._rows, self._states, self._next = values
         self._late: Any = None
 
-    def add(self, member: Member) -> None:
+    def forget(self) -> None:
+        """Note that late messages can not amend it any more."""
+
+    def add(self, member: Member, now: float) -> None:
         """Add a late message."""
         tally = self._rules.tally
         assert tally
@@ -64,17 +68,22 @@ class Amendable:
         return dict(tally.results([state]))
 
 
+MakeAmendable = Callable[[int, str | None], Amendable]
+"""(window, key) -> a group without members."""
+
+
 class Amendments:
     """The closed windows of a shard that late messages can still amend."""
 
-    def __init__(self, rules: Rules) -> None:
-        self._rules = rules
+    def __init__(self, rules: Rules, make: MakeAmendable) -> None:
+        """`make`: makes the first group of a key in a closed window."""
+        self._rules, self._make = rules, make
         self._kept: dict[int, dict[str | None, Amendable]] = {}
         self._closings: deque[tuple[float, float]] = deque()
         """Moments by the clock, each with the number below which windows were closed then."""
-        self._known_from = inf
+        self.known_from = inf
         """Windows below this number ended before the watermark became known."""
-        self._over_below = -inf
+        self.over_below = -inf
         """Windows below this number can not be amended any more."""
 
     def follow(self, windows: Windows, now: float) -> None:
@@ -85,8 +94,20 @@ class Amendments:
 
     def _closed(self, below: float, now: float) -> None:
         """Note that all windows below this number are closed."""
-        if not self._closings and self._known_from == inf:
-            self._known_from = below
+        if not self._closings and self.known_from == inf:
+            self.known_from = below
+        self._closings.append((now, below))
+
+    def closed_at(self, window: int) -> float:
+        """Return when a window was closed, by the clock; infinity: it is not closed yet."""
+        return next((at for at, below in self._closings if below > window), inf)
+
+    def restore(self, closed: Mapping[int, float], below: float, now: float) -> None:
+        """Continue with the windows of an earlier process, and the moments at which they closed.
+
+        All windows `below` are closed.
+        """
+        self._closings.extend((at, window + 1) for window, at in sorted(closed.items()) if at < inf)
         self._closings.append((now, below))
 
     def keep(self, window: int, key: str | None, amendable: Amendable) -> None:
@@ -95,17 +116,18 @@ class Amendments:
 
     def find(self, window: int, key: str | None) -> Amendable | None:
         """Return the group that a late message amends; `None`: the message is too late. Rule 2."""
-        if window < self._over_below:
+        if window < self.over_below:
             return None
         found = self._kept.get(window, {}).get(key)
-        if found is None and window >= self._known_from:
-            found = Amendable(self._rules, GroupValues([], [], 0))
+        if found is None and window >= self.known_from:
+            found = self._make(window, key)
             self.keep(window, key, found)
         return found
 
     def _forget(self, now: float) -> None:
         """Forget the windows that were closed more than `amend_for` ago. Rule 1."""
         while self._closings and self._closings[0][0] + self._rules.amend_for <= now:
-            _, self._over_below = self._closings.popleft()
-            for window in [window for window in self._kept if window < self._over_below]:
-                del self._kept[window]
+            _, self.over_below = self._closings.popleft()
+            for window in [window for window in self._kept if window < self.over_below]:
+                for amendable in self._kept.pop(window).values():
+                    amendable.forget()

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from connectors.message import Lost, Outcomes, Rejection
 from flows.groups.amendments import Amendable, Amendments
 from flows.groups.distinct import DistinctValues
-from flows.groups.open_group import OpenGroup
+from flows.groups.open_group import GroupValues, OpenGroup
 from flows.groups.remembered import ClosedKeys, NewHere, RecentRedeliveries, Recognised
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
@@ -74,7 +74,7 @@ class Departures:
         if rules.distinct_for is not None:
             self.distinct = DistinctValues(rules.distinct_for, rules.max_distinct)
         self.closed_keys: Closed | None = ClosedKeys(rules.remember) if rules.remember else None
-        self.amendments = Amendments(rules) if rules.amends else None
+        self.amendments = Amendments(rules, self._new_amendable) if rules.amends else None
 
     def leave(self, group: OpenGroup, reason: str, out: list[ShardOutput]) -> None:
         """Write, park or drop a group that is not open any more, and empty it."""
@@ -178,8 +178,16 @@ class Departures:
             self.closed_keys.close(group.key)
         if self.amendments is not None and reason == "window" and group.window is not None:
             assert summary
-            kept = Amendable(self._rules, group.values(), group.count, summary.name)
-            self.amendments.keep(group.window, group.key, kept)
+            amendable = self._amendable(group, group.window, summary)
+            self.amendments.keep(group.window, group.key, amendable)
+
+    def _amendable(self, group: OpenGroup, _window: int, summary: Summary) -> Amendable:
+        """Return what late messages may add to a group that is written."""
+        return Amendable(self._rules, group.values(), group.count, summary.name)
+
+    def _new_amendable(self, _window: int, _key: str | None) -> Amendable:
+        """Return what late messages may add to a closed window in which a key had no group."""
+        return Amendable(self._rules, GroupValues([], [], 0))
 
     def _of_window(self, group: OpenGroup, reason: str) -> OfWindow | None:
         if self._windows is None or group.window is None:

@@ -157,7 +157,7 @@ class EventOrderShard(Shard):
         is_open = self._end_of(at, at) > self._shard_time
         if is_open if group is None else self._is_near(group, at):
             self._place(member, at, out)
-        elif not self._late.take(member, None, out, "group is over"):
+        elif not self._late.take(member, None, at, out, "group is over"):
             alone = self._open.make(member.key, None, at)
             alone.add(member, at)
             self._departures.leave(alone, "late", out)

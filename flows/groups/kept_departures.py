@@ -5,13 +5,20 @@ Pure.
 
 from __future__ import annotations
 
-from flows.groups.departures import Departures
-from flows.groups.open_group import OpenGroup
+from collections.abc import Sequence
+from math import inf
+
+from flows.groups.amendments import Amendable
+from flows.groups.departures import Departures, ShardOutput
+from flows.groups.kept_amendable import KeptAmendable, recovered_amendable
+from flows.groups.open_group import GroupValues, OpenGroup
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
+from flows.state.commit import Row
 from flows.state.journal import Journal
 from flows.state.recent_texts import RecentTexts
-from flows.values.group import Group, Kept
+from flows.state.rows import UNKNOWN, Header
+from flows.values.group import Group, Kept, Member, Summary
 
 
 class KeptKeys:
@@ -33,6 +40,7 @@ class KeptDepartures(Departures):
 
     def __init__(self, journal: Journal, rules: Rules, windows: Windows | None) -> None:
         super().__init__(rules, windows)
+        self._journal = journal
         self._recognised = self.distinct = None  # the journal knows names and values
         self.closed_keys = None if journal.keys is None else KeptKeys(journal.keys)
 
@@ -43,3 +51,54 @@ class KeptDepartures(Departures):
         """
         early = super().early(group, is_empty=is_empty)
         return early._replace(kept=Kept()) if is_empty else early
+
+    def amend(
+        self,
+        window: int,
+        key: str | None,
+        amendable: Amendable,
+        late: list[Member],
+        out: list[ShardOutput],
+    ) -> None:
+        """See `Departures`; the late messages are acknowledged with the commit that has them."""
+        assert self._windows is not None
+        assert isinstance(amendable, KeptAmendable)
+        start, end = self._windows.span(window)
+        self.number += 1
+        summary = Summary(values=amendable.results(), tags={}, count=amendable.count, name=None)
+        revision = amendable.next_revision(self.number)
+        group = Group(self.number, key, [], "late", start, end, summary, UNKNOWN, revision)
+        out.append(group._replace(kept=Kept()))
+
+    def is_redelivered(self, member: Member) -> bool:
+        """See `Departures`; the state knows by its name whether the message was counted."""
+        return False
+
+    def recover(self, rows: Sequence[Row], header: Header, now: float) -> None:
+        """Continue with what is durable; `rows`: of closed windows."""
+        self.number = header.group
+        amendments = self.amendments
+        if amendments is None:
+            return
+        amendments.known_from, amendments.over_below = header.known_from, header.over_below
+        closed: dict[int, float] = {}
+        for number, stored in rows:
+            one = recovered_amendable(self._journal, self._rules, number, stored)
+            amendments.keep(one.window, one.key, one)
+            closed[one.window] = min(one.closed_at, closed.get(one.window, inf))
+        if header.closed_below > -inf:
+            amendments.restore(closed, header.closed_below, now)
+
+    def _amendable(self, group: OpenGroup, window: int, summary: Summary) -> Amendable:
+        amendable = self._empty(window, group.key, group.values())
+        amendable.left(self.number, group.count, redelivered=bool(group.redelivered))
+        return amendable
+
+    def _new_amendable(self, window: int, key: str | None) -> Amendable:
+        return self._empty(window, key, GroupValues([], [], 0))
+
+    def _empty(self, window: int, key: str | None, values: GroupValues) -> KeptAmendable:
+        assert self.amendments is not None
+        amendable = KeptAmendable(self._journal, self._rules, window, key, values)
+        amendable.closed_at = self.amendments.closed_at(window)
+        return amendable

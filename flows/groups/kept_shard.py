@@ -32,7 +32,7 @@ from flows.groups.windows import Windows
 from flows.state.commit import Commit, Loaded, Recovered, Row, Table
 from flows.state.journal import Journal
 from flows.state.recent_texts import RecentTexts
-from flows.state.rows import decoded, decoded_group, name_of_group
+from flows.state.rows import Header, decoded, decoded_group, name_of_group, name_of_summary
 from flows.values.group import DISTINCT, Group, Member, Progress
 
 NAMES = 65_536
@@ -124,10 +124,14 @@ class KeptShard(Shard):
 
     def commit(self, now: float, *, last: bool = False) -> Commit | None:
         """Return what is to be made durable now; `None`: nothing. `last`: the job stops."""
-        number, closed_below = self._departures.number, -inf
+        header = Header(group=self._departures.number)
         if self._windows is not None and self._goes_by_event_time:
-            closed_below = self._windows.closed_below
-        return self._journal.commit(now, number, closed_below, last=last)
+            header = header._replace(closed_below=self._windows.closed_below)
+        amendments = self._departures.amendments
+        if amendments is not None:
+            known_from, over_below = amendments.known_from, amendments.over_below
+            header = header._replace(known_from=known_from, over_below=over_below)
+        return self._journal.commit(now, header, last=last)
 
     def durable(self) -> list[ShardOutput]:
         """Note that the commit is durable; return what may leave now. Rule 2."""
@@ -151,7 +155,9 @@ class KeptShard(Shard):
         """
         self._token += name and f".{name}"
         header = self._journal.recover(recovered, now)
-        self._departures.number, self._closed_below = header.group, header.closed_below
+        assert isinstance(self._departures, KeptDepartures)
+        self._departures.recover(recovered.of(Table.CLOSED_WINDOWS), header, now)
+        self._closed_below = header.closed_below
         groups = [self._recovered(row) for row in recovered.of(Table.GROUPS)]
         self._open.recover(groups)
         for group in groups:
@@ -205,7 +211,8 @@ class KeptShard(Shard):
             else:
                 name, summary = name_of_group(self._token, value.number), value.summary
                 if summary is not None:
-                    summary = replace(summary, name=name)
+                    of_all = name_of_summary(self._token, value.number, value.of_window)
+                    summary = replace(summary, name=of_all)
                 kept = value.kept._replace(name=name)
                 self._journal.left(value._replace(summary=summary, kept=kept))
         return others

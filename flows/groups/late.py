@@ -30,7 +30,12 @@ class Late:
         """Number of late messages by result; `new` counts only the first one of each new group."""
 
     def take(
-        self, member: Member, window: int | None, out: list[ShardOutput], why: str | None = None
+        self,
+        member: Member,
+        window: int | None,
+        now: float,
+        out: list[ShardOutput],
+        why: str | None = None,
     ) -> bool:
         """Handle a late message; return `False` if it must open a new group.
 
@@ -43,7 +48,7 @@ class Late:
             self.counts["dropped"] += 1
             out += outcomes.dropped([member])
         else:
-            rejection = self._amend(member, window, why)
+            rejection = self._amend(member, window, now, why)
             self.counts["parked" if rejection else "amended"] += 1
             if rejection:
                 out += outcomes.rejected([member], rejection)
@@ -55,7 +60,9 @@ class Late:
         for (window, key), (amendable, late) in amending.items():
             self._departures.amend(window, key, amendable, late, out)
 
-    def _amend(self, member: Member, window: int | None, why: str | None) -> Rejection | None:
+    def _amend(
+        self, member: Member, window: int | None, now: float, why: str | None
+    ) -> Rejection | None:
         """Add a message to its window, or return the reason to park it."""
         amendments, amendable = self._departures.amendments, None
         if self._policy == "amend" and amendments is not None and window is not None:
@@ -68,6 +75,6 @@ class Late:
         if written and self._departures.is_redelivered(member):  # Rule 2
             why = "its window is written, and another process may have counted it"
             return Rejection(f"ambiguous_window: {why}{of_key(member.key)}", foreseen=True)
-        amendable.add(member)
+        amendable.add(member, now)
         self._amending.setdefault((window, member.key), (amendable, late))[1].append(member)
         return None

@@ -195,7 +195,7 @@ class Shard:
                 self._leave(group, "first", out)
                 group = None
             if group is None:
-                if self._is_late(member, window) and self._late.take(member, window, out):
+                if self._is_late(member, window) and self._late.take(member, window, now, out):
                     continue
                 group = self._open_group(member.key, window, now, out)
             elif idle:

@@ -35,7 +35,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from connectors.message import Answer, Documents, Rejection
-from flows.summaries.fingerprint import count_in, may_share, same_members
+from flows.summaries.fingerprint import count_in, may_share, same_members, same_window
 from flows.values.group import Amendment, FirstRevision, Group, Written
 from flows.values.identity import of_key
 
@@ -58,7 +58,8 @@ class Found(Enum):
     """No document, an early one, or the one that this process has written: the sink stores the new
     one."""
     SAME = auto()
-    """A document of the same members."""
+    """A document of the same members; or a later revision by the state that has this one too, if
+    an earlier process has written it."""
     OTHERS_WITHOUT_OURS = auto()
     """A document of other members, which is sure to count none of ours."""
     OTHERS = auto()
@@ -206,7 +207,7 @@ def _sent(revision: FirstRevision | Amendment) -> Sent:
 
 def _found(group: Group, ours: str, there: str | None) -> Found:
     """Classify the document found, by its fingerprint `there` (`None`: it has none) and `ours`."""
-    if there and same_members(there, ours):
+    if there and (same_members(there, ours) or (group.kept and same_window(ours, there))):
         return Found.SAME
     is_new = isinstance(group.of_window, FirstRevision) and not group.of_window.redelivered
     if is_new and there is not None and not may_share(there, group.identities):

@@ -29,6 +29,8 @@ class Table(StrEnum):
     """Distinct values of messages that are counted, by the number of their commit."""
     CLOSED_KEYS = auto()
     """Keys of complete groups, by the number of their commit."""
+    CLOSED_WINDOWS = auto()
+    """Written groups in closed windows that late messages may amend."""
 
 
 class Changes(NamedTuple):

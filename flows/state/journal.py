@@ -214,10 +214,10 @@ class Journal:
         """Note the summary of an open group: it leaves when all that it counts is durable."""
         self._early.append(group)
 
-    def commit(self, now: float, group: int, closed_below: float, *, last: bool) -> Commit | None:
+    def commit(self, now: float, header: Header, *, last: bool) -> Commit | None:
         """Return what is to be made durable now, if a commit is due; `last`: in any case.
 
-        `group`: number of the last group that has left; `closed_below`: see `Header`.
+        `header`: what the shard knows of it; the journal numbers commits and rows.
         """
         changed = self._count or self._left or self._early or self._gone
         if self.is_busy or not changed or not (last or self.due_at <= now):
@@ -228,9 +228,8 @@ class Journal:
         members = self._take_members()  # before the rows of their groups, which have their sizes
         changes = self._changes(now)
         number, row = self._header.commit + 1, self._header.row
-        self._header = Header(number, row, group, closed_below)
-        header = encoded_header(self._header)
-        commit = Commit(number, header, changes, members, self._dropped)
+        self._header = header._replace(commit=number, row=row)
+        commit = Commit(number, encoded_header(self._header), changes, members, self._dropped)
         left = [*self._early, *self._left]
         self._in_flight, self._in_flight_count = Durable(self._outcomes(), left), self._count
         self._changed, self._gone, self._dropped = {}, {}, []

@@ -13,6 +13,7 @@ from connectors.message import Message, Origin, Rejection
 from flows.state.commit import Row
 from flows.values.group import (
     FRAGMENT,
+    Earlier,
     EarlyRevision,
     FirstRevision,
     Fragment,
@@ -38,6 +39,9 @@ class Header(NamedTuple):
     """Number of the last group that has left."""
     closed_below: float = float("-inf")
     """Windows of a lower number are closed."""
+    known_from: float = float("inf")
+    over_below: float = float("-inf")
+    """See `Amendments`."""
 
 
 def encoded(values: Any) -> bytes:
@@ -79,17 +83,27 @@ def decoded_group(row: Row, token: str) -> Group:
     number, stored = row
     (key, completed_by, start, end), made, claim, members, reason = decoded(stored)
     kept = Kept(*members)._replace(name=name_of_group(token, number), is_again=True)
+    of_window = _of_window(claim)
     summary = None
     if made is not None:
-        summary = Summary(values=made[0], tags={}, count=made[1], name=kept.name)
+        summary = Summary(
+            values=made[0], tags={}, count=made[1], name=name_of_summary(token, number, of_window)
+        )
     rejection = None if reason is None else Rejection(reason, foreseen=True)
     group = Group(number, key, [], completed_by, start, end, summary, UNKNOWN)
-    return group._replace(of_window=_of_window(claim), kept=kept, rejection=rejection)
+    return group._replace(of_window=of_window, kept=kept, rejection=rejection)
 
 
 def name_of_group(token: str, number: int) -> str:
     """Return the name that a group has in `Kept`; `token`: see `State`."""
     return f"{token}.{number}"
+
+
+def name_of_summary(token: str, number: int, of_window: OfWindow | None) -> str:
+    """Return the name of a group's summary: all revisions of a window have that of the first."""
+    if isinstance(of_window, FirstRevision) and of_window.amends is not None:
+        number = of_window.amends.first
+    return name_of_group(token, number)
 
 
 def encoded_members(members: Iterable[Member]) -> bytes:
@@ -148,7 +162,8 @@ UNKNOWN = (None,)
 
 def _claim(of_window: OfWindow | None) -> Any:
     if isinstance(of_window, FirstRevision):
-        return bool(of_window.redelivered)
+        amends = of_window.amends
+        return bool(of_window.redelivered), None if amends is None else tuple(amends)
     if isinstance(of_window, EarlyRevision):
         return "early"
     return "fragment" if isinstance(of_window, Fragment) else None
@@ -159,4 +174,8 @@ def _of_window(claim: Any) -> OfWindow | None:
         return None
     if claim == "early":
         return EarlyRevision(is_empty=True)  # no other one is in the state
-    return FRAGMENT if claim == "fragment" else FirstRevision(UNKNOWN if claim else ())
+    if claim == "fragment":
+        return FRAGMENT
+    redelivered, amends = claim
+    earlier = None if amends is None else Earlier(*amends)
+    return FirstRevision(UNKNOWN if redelivered else (), amends=earlier)

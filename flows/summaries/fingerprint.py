@@ -49,6 +49,14 @@ def same_members(one: str, other: str) -> bool:
     return one.split(":")[:2] == other.split(":")[:2]
 
 
+def same_window(one: str, later: str) -> bool:
+    """Return whether the second fingerprint is of a later revision of the first one's window."""
+    first, second = count_in(one), count_in(later)
+    if first is None or second is None or first > second:
+        return False
+    return one.split(":")[1] == later.split(":")[1]
+
+
 def count_in(text: str | None) -> int | None:
     """Return the number of members that a fingerprint has; `None`: it is no fingerprint."""
     parts = (text or "").split(":")

@@ -122,7 +122,7 @@ class Summaries:
         index = self._addressing.index_of(fields, Properties(), group.end)
         if isinstance(index, Rejection):
             return Unwritten(replace(index, reason=f"{index.reason}{key}"), document)
-        first = None if mark is None else Claim(self._names.fingerprint, mark)
+        first = None if mark is None else Claim(self._names.fingerprint, mark, _amended(group))
         return Summarised(document=document, index=index, id=self._id(group), claim=first)
 
     def _added(self, group: Group, mark: str | None) -> dict[str, Any]:
@@ -191,6 +191,14 @@ class Summaries:
 
 def _replaced(group: Group) -> Written | None:
     return group.of_window.replaces if isinstance(group.of_window, Amendment) else None
+
+
+def _amended(group: Group) -> str | None:
+    """Return the fingerprint of the revision by the state before this one; `None`: none."""
+    revision, name = group.of_window, _name(group)
+    if not isinstance(revision, FirstRevision) or revision.amends is None or name is None:
+        return None
+    return fingerprint(revision.amends.members, name, revision.amends.redelivered)
 
 
 def _what_is_left(group: Group) -> bytes:

@@ -91,6 +91,17 @@ class Written(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """As in `FirstRevision`."""
 
 
+class Earlier(NamedTuple):
+    """The revision of a window that the state has made before this one."""
+
+    first: int
+    """Number of the group that was the first one: it names all of them."""
+    members: int
+    """How many it has."""
+    redelivered: Sequence[Hashable]
+    """As in `FirstRevision`."""
+
+
 class FirstRevision(NamedTuple):
     """All members of an aligned window in this process, which has not written it before.
 
@@ -104,6 +115,9 @@ class FirstRevision(NamedTuple):
     beside: str | None = None
     """Fingerprint of the window's document, if another process has written it: this revision is
     then a part, under an `_id` of its own. `None`: this revision is the window's document."""
+    amends: Earlier | None = None
+    """What it replaces, if a state amends the window: it has all members, not the late ones only.
+    """
 
 
 class Amendment(NamedTuple):

@@ -28,6 +28,9 @@ KEEPING_MEMBERS: list[dict[str, Any]] = [
 class KeptWorld(SimulatedWorld):
     """Groups by key of any kind, in any windows; each message has a name, or a distinct value."""
 
+    poison = 0.02
+    """The share of messages whose documents are refused."""
+
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.simulation.now = 1000.0
@@ -80,7 +83,7 @@ class KeptWorld(SimulatedWorld):
             late = self.random.choice([0, 0, 0, 0, self.random.random() * 10])
             body = b'{"n":%d,"key":%d,"at":%f,"is":"%s"}' % (
                 *(self.published, self.random.randint(1, 4), self.simulation.now - late),
-                b"poison" if self.random.random() < 0.02 else b"fine",
+                b"poison" if self.random.random() < self.poison else b"fine",
             )
             for name in self._names(self.published):
                 self.queue.publish(body, properties=Properties(message_id=name))

@@ -54,8 +54,10 @@ def test_groups_may_keep_their_messages(tmp_path: Path) -> None:
     assert not loaded(tmp_path).aggregate.keeps_members
 
 
-def test_windows_may_be_written_early(tmp_path: Path) -> None:
+def test_windows_may_be_written_early_and_amended(tmp_path: Path) -> None:
     assert warnings(loaded(tmp_path, "{tumbling: {every: 1h, emit_every: 1m}}")) == []
+    tumbling = "{tumbling: {every: 1h, event_time: at}}"
+    assert warnings(loaded(tmp_path, tumbling, aggregate=", late: amend")) == []
 
 
 def test_a_stop_keeps_open_groups_if_nothing_else_is_said(tmp_path: Path) -> None:

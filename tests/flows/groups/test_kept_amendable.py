@@ -1,0 +1,108 @@
+"""Closed windows of a shard with state: a late message amends its window after a restart too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.message import Outcomes
+from flows.groups.kept_shard import KeptShard
+from flows.groups.rules import Rules, Tumbling
+from flows.state.commit import Commit, Table
+from flows.summaries.fingerprint import fingerprint, same_window
+from flows.values.group import Earlier, FirstRevision, Group, Progress
+from tests.flows.kept_shards import TALLY, commit, kept, recovered, sent
+from tests.flows.members import WITH_KEYS
+
+
+def shard() -> KeptShard:
+    """Windows of ten seconds by event time; they can be amended for a minute."""
+    rules: dict[str, Any] = {"tumbling": Tumbling(10.0, by_event=True), "late": "amend"}
+    rules |= {"amend_for": 60.0, "partitions": ("q/000",), **WITH_KEYS}
+    return KeptShard(Rules(**rules, tally=TALLY, hold=False), 1.0, "t0ken")
+
+
+def one_group(leaving: list[Any]) -> Group:
+    [group] = [one for one in leaving if isinstance(one, Group)]
+    assert group.summary is not None
+    return group
+
+
+def closed(some: KeptShard) -> Commit:
+    """Let the watermark become known, and close the window of one message."""
+    some.note_progress(Progress("q/000", 5.0), now=99.0)
+    some.add([sent(1, at=6.0)], now=100.0)
+    some.note_progress(Progress("q/000", 25.0), now=100.0)
+    return commit(some, 100.0)
+
+
+def after_a_restart(*commits: Commit, now: float) -> KeptShard:
+    some = shard()
+    some.recover(recovered(*commits), now)
+    some.note_progress(Progress("q/000", 25.0), now)
+    return some
+
+
+def test_a_late_message_amends_the_summary_that_an_earlier_process_has_written() -> None:
+    """It is acknowledged with the commit that has the new revision, which is written after it."""
+    some = after_a_restart(first := closed(shard()), now=110.0)
+    assert some.add([sent(2, at=7.0)], now=110.0) == []
+    second = commit(some, 110.0)
+    leaving = some.durable()
+
+    group = one_group(leaving)
+    assert kept(leaving) == [2]
+    assert group.summary is not None
+    assert group.summary.values == {"numbers": [1, 2]}
+    assert (group.completed_by, group.summary.name) == ("late", "t0ken.1")
+    assert group.of_window == FirstRevision((), amends=Earlier(1, 1, ()))
+
+    again = shard().recover(recovered(first, second), now=120.0)
+    names = [one.summary.name for one in again if isinstance(one, Group) and one.summary]
+    assert names == ["t0ken.1", "t0ken.1"]
+    assert isinstance(again[1], Group)
+    assert again[1].of_window == group.of_window
+
+
+def test_a_redelivered_late_message_is_counted_once() -> None:
+    """The state knows by its name whether it is counted: it is not parked as ambiguous."""
+    some = after_a_restart(first := closed(shard()), now=110.0)
+    some.add([sent(2, at=7.0, redelivered=True)], now=110.0)
+    second = commit(some, 110.0)
+    after = after_a_restart(first, second, now=120.0)
+
+    after.add([sent(2, at=7.0, redelivered=True)], now=120.0)
+
+    assert after.recognised == 1
+    assert commit(after, 121.0).of(Table.LEFT).rows == ()
+
+
+def test_a_key_without_a_group_in_a_closed_window_gets_one() -> None:
+    some = after_a_restart(closed(shard()), now=110.0)
+    some.add([sent(2, '"b"', at=17.0)], now=110.0)
+    commit(some, 110.0)
+
+    group = one_group(some.durable())
+
+    assert (group.key, group.of_window) == ('"b"', FirstRevision(()))
+
+
+def test_a_restart_does_not_prolong_the_time_in_which_a_window_is_amended() -> None:
+    """It runs from the moment at which the window was closed."""
+    some = after_a_restart(closed(shard()), now=159.0)
+    some.note_progress(Progress("q/000", 26.0), now=161.0)
+
+    [late] = some.add([sent(2, at=7.0)], now=161.0)
+
+    assert isinstance(late, Outcomes)
+    assert late.rejected[0].rejection.reason.startswith("late: its window is closed")
+    assert commit(some, 162.0).of(Table.CLOSED_WINDOWS).gone == [1]
+
+
+def test_a_fingerprint_of_a_later_revision_is_of_the_same_window() -> None:
+    first, later = fingerprint(2, "t0ken.1", ()), fingerprint(3, "t0ken.1", (None,))
+
+    assert same_window(first, later)
+    assert same_window(first, first)
+    assert not same_window(later, first)
+    assert not same_window(first, fingerprint(3, "t0ken.2", ()))
+    assert not same_window(first, "something else")
