@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import resource
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-
-from tests.chaos.shared import Jobs
 
 ROOM = 128 * 1024
 """Bytes that a file may have while the disk is full: less than a commit, more than the job logs."""
@@ -17,32 +14,27 @@ TRIED_AGAIN = "cannot make a commit durable"
 """In the log of the job."""
 
 
-class DiskFull:
-    """In the `with` block the running processes can write no file beyond `ROOM`.
+@contextmanager
+def disk_full(pids: Callable[[], list[int]]) -> Iterator[Callable[[], None]]:
+    """Within this block the job can write no file beyond `ROOM`.
 
-    A write beyond it fails, or writes only a part, as on a full disk. It needs no rights. A process
-    that starts meanwhile has room.
+    A write beyond it fails, or writes only a part, as on a full disk. It needs no rights. Call the
+    result from time to time, for processes that have started meanwhile.
     """
+    before: dict[int, tuple[int, int]] = {}
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
-        self._before: dict[int, tuple[int, int]] = {}
-
-    def __enter__(self) -> Self:
-        for pid in self._jobs.pids():
+    def fill() -> None:
+        for pid in {*pids()}.difference(before):
             with suppress(ProcessLookupError):
                 limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (ROOM, limits[1]))
-                self._before[pid] = limits
-        return self
+                before[pid] = limits
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for pid, limits in self._before.items():
+    fill()
+    try:
+        yield fill
+    finally:
+        for pid, limits in before.items():
             with suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.chaos.aggregates import JobKind
-from tests.chaos.disk import TRIED_AGAIN, DiskFull, wait_for_commit
+from tests.chaos.disk import TRIED_AGAIN, disk_full, wait_for_commit
 from tests.chaos.messages import DOOMED
 from tests.chaos.neighbour import LARGE, MANY, overload
 from tests.chaos.producer import Producer
@@ -196,19 +196,21 @@ def _exceed_consumer_timeout(_fault: ScheduledFault, targets: FaultTargets) -> b
     """
     supervisor = targets.supervisor
     before = supervisor.count_in_logs(TIMED_OUT)
-    with DiskFull(supervisor) if targets.aggregate.durable else _away(targets.world.store_front):
+    durable, front = targets.aggregate.durable, targets.world.store_front
+    with disk_full(supervisor.pids) if durable else _away(front) as meanwhile:
         return _within(
-            TIMEOUT_FACTOR * CONSUMER_TIMEOUT, lambda: supervisor.count_in_logs(TIMED_OUT) > before
+            TIMEOUT_FACTOR * CONSUMER_TIMEOUT,
+            lambda: supervisor.count_in_logs(TIMED_OUT) > before,
+            meanwhile,
         )
 
 
 @contextmanager
-def _away(front: Forwarder) -> Iterator[None]:
-    """Within this block a server is unavailable."""
+def _away(front: Forwarder) -> Iterator[Callable[[], object]]:
+    """Within this block a server is unavailable; call the result to cut what is connected."""
     front.refuse(True)
-    front.cut()
     try:
-        yield
+        yield front.cut
     finally:
         front.refuse(False)
 
@@ -217,8 +219,10 @@ def _fill_disk(fault: ScheduledFault, targets: FaultTargets) -> bool:
     """The disk of the state refuses a commit, and each attempt until it has room again."""
     supervisor = targets.supervisor
     before = supervisor.count_in_logs(TRIED_AGAIN)
-    with DiskFull(supervisor):
-        happened = _within(COMMITS_WITHIN, lambda: supervisor.count_in_logs(TRIED_AGAIN) > before)
+    with disk_full(supervisor.pids) as fill:
+        happened = _within(
+            COMMITS_WITHIN, lambda: supervisor.count_in_logs(TRIED_AGAIN) > before, fill
+        )
         time.sleep(fault.lasts)
     return happened
 
@@ -231,10 +235,11 @@ def _kill_in_commit(fault: ScheduledFault, targets: FaultTargets) -> bool:
     return True
 
 
-def _within(seconds: float, happened: Callable[[], bool]) -> bool:
+def _within(seconds: float, happened: Callable[[], bool], meanwhile: Callable[[], object]) -> bool:
     """Wait until it has happened; return whether it has within so many seconds."""
     deadline = time.monotonic() + seconds
     while not happened():
+        meanwhile()
         if time.monotonic() > deadline:
             return False
         time.sleep(0.2)
