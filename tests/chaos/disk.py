@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-ROOM = 128 * 1024
-"""Bytes that a file may have while the disk is full: less than a commit, more than the job logs."""
+ROOM = 40 * 1024
+"""Bytes that a file may have while the disk is full: two commits of a shard; the job logs less."""
 TRIED_AGAIN = "cannot make a commit durable"
 """In the log of the job."""
 
