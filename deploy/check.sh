@@ -38,6 +38,7 @@ check promtool promtool check config prometheus/prometheus.yml
 check promtool promtool test rules prometheus/alerts.test.yaml
 check uvx uvx --quiet check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 check kubectl kubernetes cluster
+check kubectl kubernetes durable
 check kubectl kubernetes independent
 check systemd-analyze systemd-analyze verify "$unit"
 exit "$failed"

@@ -28,7 +28,7 @@ from flows.steps.idle_wait import IdleWait
 from flows.steps.keep import KeptAggregate
 from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
-from flows.steps.write import Write
+from flows.steps.write import Park, Write
 from flows.tap.points import Taps
 from flows.values.group import Member
 from flows.values.stop import Stop
@@ -108,15 +108,15 @@ class Job:
         assert member.part is not None
         return self.readers[member.origin.consumer].only(member.message, member.part[:1])
 
-    def write(self, _resumed: None = None) -> Write:
-        """The `write` step, for one shard."""
+    def write(self, _resumed: None = None, park: Park | None = None) -> Write:
+        """The `write` step, for one shard; `park`: parks summaries in place of the source."""
         return Write(
             *(self.sink, self.documents, self.accounts.of_sink()),
             amends=self.rules.amends,
             reduces=self.rules.reduced,
             state=self._state,
             consumers=self.router.consumers,
-            park=self.source.park,
+            park=park or self.source.park,
             tap=self.taps.write,
             idle=self._idle,
         )

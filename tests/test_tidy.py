@@ -100,7 +100,7 @@ KNOWS_CONNECTORS = (
     "flows/cli/",
     "flows/config/cross_checks",
     "flows/graph.py",
-    "flows/process/start.py",
+    "flows/process/services.py",
     "flows/simulation/",
     "flows/spec.py",
 )

@@ -184,7 +184,7 @@ class Session:
 
     def flush(self, *, everything: bool) -> None:
         """Acknowledge what is due (`everything`: all that is finished); update the prefetch."""
-        self._settlement.flush(self._subscription.needs_room_in, everything=everything)
+        self._settlement.flush(self._subscription.prefetch, everything=everything)
         if everything:
             self._keep_offset()
         if self._memory_limit.is_reached:
@@ -242,8 +242,6 @@ class Session:
         if self._offset_queue is not None:
             self._offsets.delivered(messages)
         self._subscription.arrived(messages, now)
-        if (needed := self._subscription.needs_room_in) is not None:
-            self._settlement.flush(needed)
         if any_redelivered(messages):
             messages = self._settlement.without_poison(messages)
             self._stop_at_reject_limit()

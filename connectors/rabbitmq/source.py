@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
 from connectors.rabbitmq.credentials import Credentials, Specs
 from connectors.rabbitmq.link import Preparation
+from connectors.rabbitmq.parker import Parker
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.read_pause import SHORTEST
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
@@ -44,6 +46,8 @@ class RabbitMQ:
         self._queues = consumer_names(spec.queue, spec.consumers_of_each(workers))
         self._of_each = Counter(self._queues.values())  # our consumers in the cluster, by queue
         self._consumers: dict[str, RabbitMQConsumer] = {}
+        self._parker: Parker | None = None  # where this process has no consumer
+        self._guard = threading.Lock()  # of `_parker`: the shards of several workers may need it
         self._others: Mapping[str, int] = {}  # by queue, as the check at the start has found
 
     def consumers(self) -> list[str]:
@@ -109,14 +113,24 @@ class RabbitMQ:
     def park(self, rejected: Rejected, consumer: str | None, parked: Callable[[], object]) -> None:
         """See `Source`; a consumer of this process publishes it, if possible of the same queue."""
         queue = None if consumer is None else queue_in_name(consumer)
-        here = self._consumers
+        here = {name: one for name, one in self._consumers.items() if one.started}
         same = [one for name, one in here.items() if self._queues[name] == queue]
-        publisher = next(iter(same or here.values()))
+        publisher = next(iter(same or here.values()), None) or self._own_parker()
         publisher.park(rejected, queue, parked)
+
+    def _own_parker(self) -> Parker:
+        with self._guard:
+            if self._parker is None:
+                assert self._dead_letter is not None, "a job that keeps state has a dead_letter"
+                spec = self._spec.of_queue(self._spec.queue[0])
+                self._parker = Parker(spec, self._dead_letter, self._credentials)
+            return self._parker
 
     def latest_dead_letters(self) -> list[LatestDeadLetter]:
         """See `Source`."""
-        return together(one.rejections.latest for one in self._consumers.copy().values())
+        parker = () if self._parker is None else (self._parker,)
+        those = (*self._consumers.copy().values(), *parker)
+        return together(one.rejections.latest for one in those)
 
     def check(self) -> None:
         """See `Source`; it tries five times, since a broker may just be starting.

@@ -1,4 +1,4 @@
-"""`hopper state`: shows what the state of a job has open, or discards it."""
+"""`hopper state`: shows what the state of a job has open, writes or discards it."""
 
 from __future__ import annotations
 
@@ -14,48 +14,85 @@ from connectors.units import size_text
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.output import plural, print_json, print_text
-from flows.spec import chosen_path
+from flows.spec import Pipeline, chosen_path
 from flows.state.inspect import FolderContent, discard, inspect
 
 
 @make(
     "state",
-    "Show what the state of a job has open, or discard it.",
-    examples=("hopper state", "hopper state orders.yaml --json", "hopper state --discard --yes"),
+    "Show what the state of a job has open, write it, or discard it.",
+    examples=(
+        "hopper state",
+        "hopper state orders.yaml --json",
+        "hopper state --flush",
+        "hopper state --discard --yes",
+    ),
     codes={
-        exit_codes.DONE: "shown, or discarded",
-        exit_codes.UNAVAILABLE: "the folder is not there or damaged, or a job has it",
+        exit_codes.DONE: "shown, written, or discarded",
+        exit_codes.UNAVAILABLE: "the folder is not there or damaged, or a job has it; with "
+        "--flush also: a service is unreachable",
         exit_codes.WRONG: "the file is wrong, or has no state",
         exit_codes.INTERRUPTED: "the answer was no, or Ctrl-C",
     },
 )
 @click.argument("file", required=False)
+@click.option("--flush", "flushes", is_flag=True, help="Write what is open, while no job runs.")
 @click.option("--discard", "discards", is_flag=True, help="Remove the state, while no job runs.")
 @options.yes
 @options.env
 @options.as_json
 def command(
-    file: str | None, discards: bool, yes: bool, environment: Mapping[str, str], as_json: bool
+    file: str | None,
+    flushes: bool,
+    discards: bool,
+    yes: bool,
+    environment: Mapping[str, str],
+    as_json: bool,
 ) -> int:
-    """Show what the state of a job has open, or discard it.
+    """Show what the state of a job has open, write it, or discard it.
 
-    The messages of discarded groups are acknowledged: no broker has them any more. To write what is
-    open instead, run the job once more with `on_stop: write`, and stop it.
+    Where each process has a folder of its own, this is about the folder that is here.
+
+    --flush writes all open groups to Elasticsearch, incomplete as they are, with `completed_by:
+    stop`; summaries that it refuses are dead-lettered. No message is consumed.
+
+    The messages of discarded groups are acknowledged: no broker has them any more. So flush before
+    you discard.
     """
+    if flushes and discards:
+        raise click.UsageError("--flush and --discard are two steps")
     name = file or chosen_path()
-    pipeline = options.pipeline(name, environment, (("state",),))
+    needed: tuple[tuple[str, ...], ...] = ((),) if flushes else (("state",),)
+    pipeline = options.pipeline(name, environment, needed)
     if pipeline.state is None:
         raise SpecError([f"{name}: has no state"])
     path = Path(pipeline.state.path)
-    if not discards:
+    if not (flushes or discards):
         _show(inspect(path), as_json)
-        return exit_codes.DONE
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal for the question: --yes discards without it")
-    if not yes:
-        click.confirm(f"Discard the state in {path}?", abort=True, err=True)
-    _show(discard(path), as_json)
+    elif flushes:
+        _confirm(f"Write what is open in {path}?", "--yes writes without it", yes=yes)
+        _show(_flush(pipeline, name), as_json)
+    else:
+        _confirm(f"Discard the state in {path}?", "--yes discards without it", yes=yes)
+        _show(discard(path), as_json)
     return exit_codes.DONE
+
+
+def _confirm(question: str, otherwise: str, *, yes: bool) -> None:
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError(f"there is no terminal for the question: {otherwise}")
+    if not yes:
+        click.confirm(question, abort=True, err=True)
+
+
+def _flush(pipeline: Pipeline, name: str) -> FolderContent:
+    # Imported only here: to show a state needs no service.
+    from connectors.metrics import BulkMetrics  # noqa: PLC0415
+    from flows.process.flush import flush  # noqa: PLC0415
+    from flows.process.services import make_sink, make_source  # noqa: PLC0415
+
+    source, sink = make_source(pipeline, 1, name), make_sink(pipeline, name, BulkMetrics())
+    return flush(pipeline, source, sink)
 
 
 def _show(content: FolderContent, as_json: bool) -> None:
@@ -63,7 +100,12 @@ def _show(content: FolderContent, as_json: bool) -> None:
         print_json(content)
         return
     was = "discarded: " if content.discarded else ""
+    if content.flushed is not None:
+        letters = plural(content.dead_lettered, "dead letter")
+        was = f"wrote {plural(content.flushed, 'group')}, {letters}: "
     print_text(f"{was}{content.path}: of {content.job or 'unknown'}, {size_text(content.bytes)}")
+    for place in content.folders if len(content.folders) > 1 else ():
+        print_text(f"  one of the folders of the state: {place}")
     for shard in content.shards:
         oldest = ""
         if shard.oldest is not None:
@@ -74,3 +116,5 @@ def _show(content: FolderContent, as_json: bool) -> None:
             f"{plural(shard.messages, 'message')}, {shard.waiting} wait for the "
             f"sink, {size_text(shard.bytes)}{oldest}"
         )
+    if content.absent:
+        print_text(f"  not in this folder: {', '.join(content.absent)}")

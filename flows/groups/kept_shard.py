@@ -153,8 +153,8 @@ class KeptShard(Shard):
 
         `name`: that of the shard; the numbers of groups are unique within it only.
         """
-        self._token += name and f".{name}"
-        header = self._journal.recover(recovered, now)
+        header = self._journal.recover(recovered, now, self._token + (name and f".{name}"))
+        self._token = header.token
         assert isinstance(self._departures, KeptDepartures)
         self._departures.recover(recovered.of(Table.CLOSED_WINDOWS), header, now)
         self._closed_below = header.closed_below

@@ -11,8 +11,8 @@ Rule = Callable[[Pipeline, Pipeline], Effect]
 
 REFUSED = Effect(
     about="groups",
-    text="the new version refuses the state of the old one: run the old version once more with "
-    "on_stop: write, so that it writes what is open, and then `hopper state --discard`",
+    text="the new version refuses the state of the old one: stop the old version, write what is "
+    "open with the old file (`hopper state --flush`), and then `hopper state --discard`",
     together=False,
 )
 """Of keys that decide what the state counts."""
@@ -63,8 +63,8 @@ def state(old: Pipeline, new: Pipeline) -> Effect:
         return Effect(about="groups", text=text, together=False, requeues=True)
     if new.state is None:
         text = (
-            "open groups stay in the folder and are not written: run the old version once more "
-            "with on_stop: write"
+            "open groups stay in the folder and are not written: stop the old version, and write "
+            "them with the old file (`hopper state --flush`)"
         )
         return Effect(about="groups", text=text, together=False)
     if old.state.path == new.state.path:

@@ -19,10 +19,7 @@ from typing import TYPE_CHECKING
 import bytewax.run
 
 from connectors import metrics
-from connectors.connector import Sink, Source
-from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.errors import SpecError, Unavailable
-from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
 from flows.audit.sharing import split_by_others
@@ -35,6 +32,7 @@ from flows.process.introduction import introduction
 from flows.process.log import set_up_log
 from flows.process.monitor import Monitor
 from flows.process.reload import Reloader
+from flows.process.services import make_sink, make_source
 from flows.process.stop import EXIT_UNAVAILABLE, ProcessStop
 from flows.spec import Pipeline, load, warnings
 from flows.steps.idle_wait import IdleWait
@@ -68,7 +66,7 @@ def start(path: str) -> Job:
         set_up_log(spec.log, spec.name)
         metrics.INFO.info({"name": spec.name, "version": VERSION})
         make_job, observer = _traces(spec)
-        source, sink = _source(spec, workers(), path), _sink(spec, path, observer)
+        source, sink = make_source(spec, workers(), path), make_sink(spec, path, observer)
         for line in introduction(spec, path, len(source.consumers())):
             LOG.info("%s", line)
         for warning in warnings(spec):
@@ -190,10 +188,6 @@ def _arguments() -> argparse.Namespace | None:
     return arguments
 
 
-# Only the connectors that a job uses are imported: a dry run in memory needs no pika. They read the
-# spec again when a service refuses the credentials, because files with passwords may have changed.
-
-
 def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
     """Take the folder of the state; `None`: the spec has none.
 
@@ -214,24 +208,6 @@ def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
     return folder
 
 
-def _source(spec: Pipeline, workers: int, path: str) -> Source:
-    if spec.source.rabbitmq is not None:
-        from connectors.rabbitmq.source import RabbitMQ  # noqa: PLC0415
-
-        collect_seconds = spec.aggregate.window.collect_seconds
-        return RabbitMQ(*_rabbitmq(spec), workers, lambda: _rabbitmq(load(path)), collect_seconds)
-    from connectors.memory.source import MemoryQueueSource  # noqa: PLC0415
-
-    assert spec.source.memory is not None
-    return MemoryQueueSource(spec.source.memory, workers)
-
-
-def _rabbitmq(spec: Pipeline) -> tuple[RabbitMQSource, RabbitMQDeadLetter | None]:
-    if spec.source.rabbitmq is None:
-        raise SpecError(["source.rabbitmq is missing, but the job was started with it: restart it"])
-    return spec.source.rabbitmq, spec.dead_letter.rabbitmq if spec.dead_letter else None
-
-
 def _traces(spec: Pipeline) -> tuple[Callable[..., Job], metrics.BulkMetrics]:
     """Return what makes the job, and an observer of its requests; with traces if the spec has some.
 
@@ -245,25 +221,3 @@ def _traces(spec: Pipeline) -> tuple[Callable[..., Job], metrics.BulkMetrics]:
 
     tracer = Tracer(spec.traces, spec.name)
     return partial(TracedJob, tracer), TracedBulkMetrics(tracer)
-
-
-def _sink(spec: Pipeline, path: str, observer: metrics.BulkMetrics) -> Sink:
-    if spec.sink.elasticsearch is not None:
-        from connectors.elasticsearch.sink import Elasticsearch  # noqa: PLC0415
-
-        return Elasticsearch(
-            spec.sink.elasticsearch,
-            observer,
-            lambda: _elasticsearch(path),
-        )
-    from connectors.memory.sink import MemoryStoreSink  # noqa: PLC0415
-
-    assert spec.sink.memory is not None
-    return MemoryStoreSink(spec.sink.memory)
-
-
-def _elasticsearch(path: str) -> ElasticsearchSink | None:
-    try:
-        return load(path).sink.elasticsearch
-    except SpecError:
-        return None  # the file may be half written at this moment

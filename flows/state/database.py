@@ -82,8 +82,8 @@ def check(path: Path) -> None:
         if version != FORMAT:
             raise Unavailable(
                 f"{path}: has format {version}, and this version of Hopper reads format {FORMAT}: "
-                "run the version that has written it, and let it write what is open with "
-                "on_stop: write"
+                "with the version that has written it, write what is open (`hopper state "
+                "--flush`), and then `hopper state --discard`"
             )
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")

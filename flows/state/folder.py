@@ -84,8 +84,13 @@ class StateFolder:
                 own = self.view()
                 self._refuse_copies(own, views)
                 if is_new(shard, file.name, own, views):
-                    self._note_made(shard, {view.token: view.place for view in (own, *views)})
+                    if not own.folders:
+                        LOG.warning(
+                            "%s: the state is new: the job begins without open groups", self.path
+                        )
                     database.create(file)
+                if shard not in own.made:  # also after a crash between both
+                    self._note_made(shard, {view.token: view.place for view in (own, *views)})
         except OSError as error:
             raise Unavailable(f"state: {error.filename or file}: {error.strerror}") from error
         return self.shard(shard)
@@ -131,8 +136,6 @@ class StateFolder:
         """Note that a shard begins, and at the first one all folders of the state."""
         found = described(self.path)
         assert found is not None, "`view` has read it"
-        if not found["folders"]:
-            LOG.warning("%s: the state is new: the job begins without open groups", self.path)
         made = [*found["made"], shard]
         description = {**found, "made": made, "folders": found["folders"] or folders}
         _write(self.path / DESCRIPTION, json.dumps(description, indent=2))

@@ -44,6 +44,10 @@ class FolderContent(msgspec.Struct):
     begun."""
     folders: list[str] = []
     """All folders of the state, with their processes; empty: no shard has begun."""
+    flushed: int | None = None
+    """Groups that were written now, with those that waited for the sink; null: it only shows."""
+    dead_lettered: int = 0
+    """Dead letters that this made: of summaries, or of messages of a group."""
     discarded: bool = False
     """It is discarded now; if it was damaged, it is shown without its shards."""
 

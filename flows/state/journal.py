@@ -228,7 +228,7 @@ class Journal:
         members = self._take_members()  # before the rows of their groups, which have their sizes
         changes = self._changes(now)
         number, row = self._header.commit + 1, self._header.row
-        self._header = header._replace(commit=number, row=row)
+        self._header = header._replace(commit=number, row=row, token=self._header.token)
         commit = Commit(number, encoded_header(self._header), changes, members, self._dropped)
         left = [*self._early, *self._left]
         self._in_flight, self._in_flight_count = Durable(self._outcomes(), left), self._count
@@ -244,9 +244,11 @@ class Journal:
         self._in_flight_count, self.is_busy = 0, False
         return leaving
 
-    def recover(self, recovered: Recovered, now: float) -> Header:
-        """Continue after what is durable; return its header."""
+    def recover(self, recovered: Recovered, now: float, token: str) -> Header:
+        """Continue after what is durable; return its header. `token`: of a new shard."""
         self._header = decoded_header(recovered.header)
+        if not self._header.token:
+            self._header = self._header._replace(token=token)
         for each in self._remembered:
             each.restore(recovered.of(each.table))
         if recovered.header is not None:

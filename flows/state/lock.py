@@ -28,7 +28,7 @@ class ClusterMember(NamedTuple):
         """Describe its folder, for people."""
         if not self.addresses:
             return f"{folder}"
-        return f"{folder} of process {self.process} ({self.addresses[self.process]})"
+        return f"{folder} of process {self.process}"
 
 
 ALONE = ClusterMember()

@@ -42,6 +42,8 @@ class Header(NamedTuple):
     known_from: float = float("inf")
     over_below: float = float("-inf")
     """See `Amendments`."""
+    token: str = ""
+    """Makes the names of the shard's groups unique, also in another folder."""
 
 
 def encoded(values: Any) -> bytes:
@@ -78,7 +80,7 @@ def encoded_group(group: Group) -> Row:
 def decoded_group(row: Row, token: str) -> Group:
     """Return the group again, to be written under the same `_id` with the same fingerprint.
 
-    `token`: see `State`. Its members are not in it.
+    `token`: see `Header`. Its members are not in it.
     """
     number, stored = row
     (key, completed_by, start, end), made, claim, members, reason = decoded(stored)
@@ -95,7 +97,7 @@ def decoded_group(row: Row, token: str) -> Group:
 
 
 def name_of_group(token: str, number: int) -> str:
-    """Return the name that a group has in `Kept`; `token`: see `State`."""
+    """Return the name that a group has in `Kept`; `token`: see `Header`."""
     return f"{token}.{number}"
 
 

@@ -133,6 +133,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
 
     def _before_start(self) -> list[Event]:
         """Wait until all shards have begun; a drain ends that."""
+        self._account.take([])
         reason = self._stop.reason
         if reason is None:
             return []

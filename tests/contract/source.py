@@ -288,21 +288,24 @@ class SourceContract:
         assert rig.parked() == []
 
     def test_a_message_of_the_jobs_own_is_parked_and_confirmed(self, rig: SourceRig) -> None:
-        """A lost connection does not matter: no connection has delivered it."""
-        source = rig.source()
-        receiver = Receiver(source.consumer(source.consumers()[0]))
-        until(receiver.take)
-        confirmed: list[int] = []
-        for number, consumer in ((1, None), (2, source.consumers()[0])):
+        """It needs no consumer, and a lost connection does not matter: none has delivered it."""
+        source, confirmed = rig.source(), list[int]()
+
+        def park(number: int, consumer: str | None = None) -> None:
             message = Message(0, False, b"", b"", b'{"n":%d}' % number)
             rejected = Rejected(message, Rejection("bad"))
             source.park(rejected, consumer, partial(confirmed.append, number))
-            if number == 1:
-                rig.cut()
 
-        until(lambda: sorted(confirmed) == [1, 2])
+        park(0)
+        receiver = Receiver(source.consumer(source.consumers()[0]))
+        until(receiver.take)
+        park(1)
+        rig.cut()
+        park(2, source.consumers()[0])
+
+        until(lambda: sorted(confirmed) == [0, 1, 2])
         # The cut may come before the confirmation: then the message is published again.
-        assert {*rig.parked()} == {(b'{"n":1}', "bad"), (b'{"n":2}', "bad")}
+        assert {*rig.parked()} == {(b'{"n":%d}' % number, "bad") for number in range(3)}
         assert {letter.reason for letter in source.latest_dead_letters()} == {"bad"}
         assert receiver.consumer.counts.parked == 0
         receiver.consumer.close()

@@ -51,7 +51,7 @@ def mount(name: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("folder", ["pod", *WAYS])
+@pytest.mark.parametrize("folder", ["pod", "durable", *WAYS])
 def test_each_file_is_used(folder: str) -> None:
     text = (FOLDER / folder / "kustomization.yaml").read_text()
     for path in (FOLDER / folder).iterdir():
@@ -154,6 +154,23 @@ def test_the_processes_of_a_cluster_start_and_change_together() -> None:
     assert STATEFUL["spec"]["podManagementPolicy"] == "Parallel"
     assert STATEFUL["spec"]["updateStrategy"] == {"type": "OnDelete"}
     assert read("cluster/service.yaml")["spec"]["publishNotReadyAddresses"]
+
+
+def test_each_process_has_a_volume_that_is_never_deleted() -> None:
+    """The patch names the cluster's own set and container; the volume takes the place of none."""
+    claims = read("durable/claims.yaml")
+    spec = claims["spec"]
+    [claim], [container] = spec["volumeClaimTemplates"], spec["template"]["spec"]["containers"]
+    [mounted] = container["volumeMounts"]
+    volumes = [*POD["volumes"], *STATEFUL["spec"]["template"]["spec"]["volumes"]]
+
+    assert (claims["kind"], claims["metadata"]["name"]) == (
+        *(STATEFUL["kind"], STATEFUL["metadata"]["name"]),
+    )
+    assert container["name"] == CONTAINER["name"]
+    assert mounted["name"] == claim["metadata"]["name"]
+    assert mounted["name"] not in [one["name"] for one in volumes]
+    assert {*spec["persistentVolumeClaimRetentionPolicy"].values()} == {"Retain"}
 
 
 # Independent processes

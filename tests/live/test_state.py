@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pika
@@ -11,20 +13,21 @@ import pytest
 
 from connectors.errors import Unavailable
 from flows.state.inspect import inspect
+from tests.flows.cli.command import hopper
 from tests.live.indices import Index
-from tests.live.job import JobProcess, spec_file
+from tests.live.job import JobProcess, free_ports, spec_file
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 
-def publish(rig: RabbitMQRig, numbers: Iterable[int], *, end: bool = False) -> None:
-    """Publish numbered messages of four keys; half of them have an id."""
+def publish(rig: RabbitMQRig, numbers: Iterable[int], *, end: bool = False, keys: int = 4) -> None:
+    """Publish numbered messages with some keys; half of them have an id."""
     for n in numbers:
         name = f"m{n}" if n // 4 % 2 else None
         rig.publish(
-            json.dumps({"key": n % 4, "n": n, "end": end}).encode(),
+            json.dumps({"key": n % keys, "n": n, "end": end}).encode(),
             properties=pika.BasicProperties(message_id=name, delivery_mode=2),
         )
 
@@ -37,14 +40,11 @@ def kept(path: Path) -> int:
         return 0  # the job has not made it yet
 
 
-def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
-    """Groups that are open for hours hold no message: each is acknowledged in a second.
-
-    Messages that are sent twice count once, and messages without an id are known by their number.
-    """
-    state = tmp_path / "state"
-    path = spec_file(
-        tmp_path,
+def kept_spec(folder: Path, rig: RabbitMQRig, events: Index) -> Path:
+    """Groups that wait for hours; the state is in `state` of the folder."""
+    folder.mkdir(exist_ok=True)
+    return spec_file(
+        folder,
         rabbitmq=rig.url,
         queue=rig.queue,
         elasticsearch=events.url,
@@ -53,8 +53,27 @@ def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Pat
         on_stop="keep",
         aggregate="  by: key\n  distinct: {by: n, for: 1h}\n"
         "  reduce: {numbers: {list: n}, total: {sum: n}}\n"
-        f"state: {{path: {state}, commit: 200ms}}",
+        f"state: {{path: {folder / 'state'}, commit: 200ms}}",
     )
+
+
+def check_sums(events: Index, messages: int, completed_by: str, keys: int = 4) -> None:
+    """Each message is in the one summary of its key."""
+    found = {d["_source"]["key"]: d["_source"] for d in events.documents()}
+    for key in range(keys):
+        numbers = range(key, messages, keys)
+        assert sorted(found[key]["numbers"]) == list(numbers)
+        assert found[key]["total"] == sum(numbers)
+        assert found[key]["completed_by"] == completed_by
+
+
+def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
+    """Groups that are open for hours hold no message: each is acknowledged in a second.
+
+    Messages that are sent twice count once, and messages without an id are known by their number.
+    """
+    state = tmp_path / "state"
+    path = kept_spec(tmp_path, rig, events)
     publish(rig, range(400))
     with JobProcess(path) as job:
         until(lambda: kept(state) == 400, timeout=60)
@@ -67,7 +86,7 @@ def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Pat
     with JobProcess(path) as job:
         until(lambda: kept(state) > 400, timeout=60)
         job.kill()  # in the middle of the messages, and of commits
-    with JobProcess(path, name="third") as job:  # its log does not begin with those before
+    with JobProcess(path) as job:
         job.wait_for_log("consuming", 60)
         until(lambda: kept(state) == 2400 and rig.left() == 0, timeout=60)
         assert job.drain() == 0
@@ -80,12 +99,7 @@ def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Pat
         until(lambda: not kept(state))
         assert job.drain() == 0
 
-    found = {d["_source"]["key"]: d["_source"] for d in events.documents()}
-    for key in range(4):
-        numbers = range(key, 2404, 4)
-        assert sorted(found[key]["numbers"]) == list(numbers)
-        assert found[key]["total"] == sum(numbers)
-        assert found[key]["completed_by"] == "last"
+    check_sums(events, 2404, "last")
     assert (rig.left(), rig.parked()) == (0, [])
     assert not any(shard.waiting for shard in inspect(state).shards)
 
@@ -148,3 +162,60 @@ def test_no_restart_loses_a_message_that_a_group_keeps(
     assert left_open.headers["x-hopper-reason"] == 'incomplete: stop, key "open"'
     assert (rig.left(), kept(state)) == (0, 0)
     assert not any(shard.waiting for shard in inspect(state).shards)
+
+
+@contextmanager
+def cluster(first: Path, second: Path, *options: str) -> Iterator[tuple[JobProcess, JobProcess]]:
+    """Two processes, each on its own file: on two machines the same path is another disk."""
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
+    with (
+        JobProcess(first, "-a", addresses, "-i", "0", *options) as one,
+        JobProcess(second, "-a", addresses, "-i", "1", *options) as other,
+    ):
+        yield one, other
+
+
+def test_no_restart_of_a_cluster_changes_a_sum(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Bytewax ends the other process of one that is killed; all find their shards again.
+
+    A flush writes what they have kept for hours.
+    """
+    first, second = (kept_spec(tmp_path / name, rig, events) for name in ("first", "second"))
+    ours, theirs = (path.parent / "state" for path in (first, second))
+    publish(rig, range(120), keys=12)
+    with cluster(first, second) as (one, other):
+        until(lambda: kept(ours) + kept(theirs) == 120 and rig.left() == 0, timeout=60)
+        other.kill()
+        assert one.process.wait(60) == 1
+        assert "another process of the cluster has ended" in one.log
+    assert kept(ours)
+    assert kept(theirs)
+
+    theirs.rename(tmp_path / "away")
+    publish(rig, range(120, 480), keys=12)
+    with cluster(first, second) as (one, other):
+        assert [each.process.wait(60) for each in (one, other)] == [1, 1]
+        assert f"{theirs} of process 1" in one.log + other.log
+        assert "has lost its content" in one.log + other.log
+        assert "Traceback" not in one.log + other.log
+    assert rig.left() == 360
+    shutil.rmtree(theirs)
+    (tmp_path / "away").rename(theirs)
+    with cluster(first, second) as (one, other):
+        until(lambda: kept(ours) + kept(theirs) > 120, timeout=60)
+        one.kill()  # in the middle of the messages, and of commits
+        assert other.process.wait(60) == 1
+
+    for file in theirs.glob("*.sqlite*"):
+        file.rename(ours / file.name)
+    with cluster(first, first, "-w", "2") as (one, other):
+        until(lambda: kept(ours) == 480 and rig.left() == 0, timeout=60)
+        other.kill()
+        assert one.process.wait(60) == 1
+    flushed = hopper("state", f"{first}", "--flush", "--yes")
+
+    assert flushed.out.startswith("wrote 12 groups, 0 dead letters: ")
+    check_sums(events, 480, "stop", keys=12)
+    assert (rig.left(), rig.parked()) == (0, [])

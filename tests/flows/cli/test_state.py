@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from connectors.memory import sink
 from flows.config.decides import decides
+from flows.groups.kept_shard import KeptShard
+from flows.groups.rules import Rules
 from flows.spec import load
-from flows.state.commit import Changes, Commit, Table
 from flows.state.folder import StateFolder
-from flows.state.rows import encoded
+from flows.steps.routing import SHARDS
+from flows.summaries.functions.function import Function
+from flows.summaries.reducers import Tally
 from tests.flows.cli.command import hopper, json_of
+from tests.flows.kept_shards import commit, sent
+from tests.flows.members import WITH_KEYS
 from tests.waiting import until
 
 SPEC = """\
@@ -19,24 +26,27 @@ version: 1
 name: orders
 source: {memory: {}}
 aggregate: {by: order, reduce: {n: count}, window: {time: 12h}}
-sink: {memory: {}}
+sink: {memory: {name: %s}}
 state: {path: %s}
 """
+OPENED_AT = 1764327600.0
+"""2025-11-28T11:00:00Z."""
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A pipeline whose state has a group of three messages, and one that waits for the sink."""
     file = tmp_path / "orders.yaml"
-    file.write_text(SPEC % (tmp_path / "state"))
+    file.write_text(SPEC % (tmp_path.name, tmp_path / "state"))
     folder = StateFolder(tmp_path / "state", 1.0)
-    folder.open("orders", ("shard/0",), decides(load(file).aggregate))
-    row = encoded((('"a"', None, 1764327600.0, 0.0), (3, 0, None, False), [3], None))
+    folder.open("orders", SHARDS, decides(load(file).aggregate))
+    shard = KeptShard(Rules(**WITH_KEYS, tally=Tally({"n": Function("count")}), hold=False), 1, "t")
     store = folder.begin("shard/0", [folder.view()])
-    store.recover()
-    store.write(
-        Commit(1, b"", {Table.GROUPS: Changes([(1, row)]), Table.LEFT: Changes([(1, b"")])})
-    )
+    shard.recover(store.recover(), OPENED_AT)
+    shard.add([sent(tag) for tag in range(3)], OPENED_AT)
+    shard.add([sent(tag, '"b"') for tag in range(3, 8)], OPENED_AT)
+    shard.complete('"b"', OPENED_AT)
+    store.write(commit(shard, OPENED_AT))
     until(store.take_durable)
     folder.close()
     return file
@@ -67,3 +77,38 @@ def test_a_pipeline_without_a_state_has_nothing_to_show(file: Path) -> None:
     called = hopper("state", f"{file}")
 
     assert (called.code, f"{file}: has no state" in called.err) == (2, True)
+
+
+def test_it_writes_what_is_open_only_when_asked_to(file: Path) -> None:
+    """Then the folder has no group, and can be discarded for another spec."""
+    assert hopper("state", f"{file}", "--flush").code == 2  # there is no terminal to ask
+    assert "two steps" in hopper("state", f"{file}", "--flush", "--discard", "--yes").err
+
+    called = hopper("state", f"{file}", "--flush", "--yes")
+
+    assert called.code == 0, called.err
+    assert called.out.startswith("wrote 2 groups, 0 dead letters: ")
+    assert "0 open groups of 0 messages, 0 wait for the sink" in called.out
+    written = [json.loads(document.source) for document in sink.store(file.parent.name).documents]
+    assert {(one["n"], one["completed_by"]) for one in written} == {(3, "stop"), (5, "forced")}
+    shown = json_of(hopper("state", f"{file}", "--flush", "--yes", "--json"), "state")
+    assert (shown["flushed"], shown["dead_lettered"]) == (0, 0)
+
+
+def test_a_job_that_runs_keeps_its_groups(file: Path) -> None:
+    folder = StateFolder(file.parent / "state", 1.0)
+    folder.open("orders", SHARDS, decides(load(file).aggregate))
+
+    called = hopper("state", f"{file}", "--flush", "--yes")
+
+    assert (called.code, "another process has this folder" in called.err) == (1, True)
+    folder.close()
+
+
+def test_a_changed_spec_is_refused_before_anything_is_written(file: Path) -> None:
+    file.write_text(file.read_text().replace("by: order", "by: user"))
+
+    called = hopper("state", f"{file}", "--flush", "--yes")
+
+    assert called.code == 1
+    assert "with the old spec, write what is open (`hopper state --flush`)" in called.err

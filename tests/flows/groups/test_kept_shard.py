@@ -7,7 +7,7 @@ from typing import Any
 from connectors.message import Outcomes
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules, Tumbling
-from flows.state.commit import Table
+from flows.state.commit import Recovered, Table
 from flows.values.group import DISTINCT, FirstRevision, Group, Kept, Progress
 from tests.flows.kept_shards import TALLY, commit, kept, recovered, sent
 from tests.flows.members import FIRST, SECOND, WITH_KEYS, member
@@ -215,3 +215,16 @@ def test_a_closed_key_stays_closed_after_a_restart() -> None:
     after.durable()
     assert second.of(Table.CLOSED_KEYS).gone == [1]
     assert after.add([sent(4)], now=21.0) == []
+
+
+def test_groups_keep_their_names_when_the_file_of_a_shard_is_moved() -> None:
+    """To another folder, with another token: else what was written already would be there twice."""
+    some = shard(count=2)
+    some.recover(Recovered(None, {}), now=0.0)
+    some.add([sent(1), sent(2)], now=10.3)
+    made = commit(some, 11.0)
+
+    [group] = KeptShard(some._rules, 1.0, "0ther").recover(recovered(made), now=50.0)
+
+    assert isinstance(group, Group)
+    assert group.kept == Kept(name="t0ken.1", is_again=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -53,6 +55,11 @@ def found(folder: StateFolder, shard: str, *others: StateFolder) -> int:
     """Begin a shard, and return the number of its open groups."""
     store = folder.begin(shard, [each.view() for each in (folder, *others)])
     return len(store.recover().of(Table.GROUPS))
+
+
+def another_format(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
 
 
 def begun(path: Path, member: ClusterMember = ALONE) -> StateFolder:
@@ -181,7 +188,7 @@ def members(tmp_path: Path) -> Callable[..., list[StateFolder]]:
     return open_both
 
 
-def closed(*folders: StateFolder) -> None:
+def close_all(*folders: StateFolder) -> None:
     for folder in folders:
         folder.close()
 
@@ -200,12 +207,9 @@ def test_processes_of_one_cluster_share_a_folder_and_no_other_job_does(
     first.close()
     first, _ = opened(tmp_path / "a", member=ClusterMember(0, TWO)), second
     assert found(first, "shard/0", second) == 1
-    closed(first, second)
+    close_all(first, second)
     alone = opened(tmp_path / "a")
-    assert [len(alone.begin(one, [alone.view()]).recover().of(Table.GROUPS)) for one in SHARDS] == [
-        1,
-        1,
-    ]
+    assert [found(alone, one) for one in SHARDS] == [1, 1]
     alone.close()
 
 
@@ -215,21 +219,16 @@ def test_folders_of_their_own_are_all_needed(
     first, second = members("a", "b")
     count(first, "shard/3", second)
     count(second, "shard/0", first)
-    closed(first, second)
+    close_all(first, second)
 
     alone = opened(tmp_path / "a")
-    with pytest.raises(
-        Unavailable, match=r"shard-0.sqlite is missing: .*/b of process 1 \(b:2\) is"
-    ):
+    with pytest.raises(Unavailable, match=r"shard-0.sqlite is missing: .*/b of process 1 is"):
         alone.begin("shard/0", [alone.view()])
     alone.close()
     for file in (tmp_path / "b").glob("*.sqlite*"):
         file.rename(tmp_path / "a" / file.name)
     alone = opened(tmp_path / "a")
-    assert [len(alone.begin(one, [alone.view()]).recover().of(Table.GROUPS)) for one in SHARDS] == [
-        1,
-        1,
-    ]
+    assert [found(alone, one) for one in SHARDS] == [1, 1]
     alone.close()
 
 
@@ -239,15 +238,13 @@ def test_a_folder_that_has_lost_its_disk_is_not_begun_anew(
     first, second = members("a", "b")
     count(first, "shard/3", second)
     count(second, "shard/0", first)
-    closed(first, second)
+    close_all(first, second)
     shutil.rmtree(tmp_path / "b")
 
     first, second = members("a", "b")
-    with pytest.raises(
-        Unavailable, match=r"/b of process 1 \(b:2\) has lost its content, and .*/a"
-    ):
+    with pytest.raises(Unavailable, match=r"/b of process 1 has lost its content, and .*/a"):
         second.begin("shard/0", [first.view(), second.view()])
-    closed(first, second)
+    close_all(first, second)
 
 
 def test_a_first_start_that_was_broken_off_goes_on(
@@ -256,12 +253,67 @@ def test_a_first_start_that_was_broken_off_goes_on(
     """The shard of one process has counted messages already, that of the other has no file."""
     first, second = members("a", "b")
     count(first, "shard/3", second)
-    closed(first, second)
+    close_all(first, second)
 
     first, second = members("a", "b")
     count(second, "shard/0", first)
     assert found(first, "shard/3", second) == 1
-    closed(first, second)
+    close_all(first, second)
+
+
+@pytest.mark.parametrize("step", ["flows.state.database.fsync", "flows.state.folder._write"])
+def test_a_shard_that_was_broken_off_while_it_began_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Before its file is made, or before the description notes it."""
+    folder = opened(tmp_path / "a")
+    with monkeypatch.context() as patched:
+        patched.setattr(step, Mock(side_effect=OSError(errno.EIO, "Input/output error")))
+        with pytest.raises(Unavailable, match=r"shard-0.sqlite: Input/output error"):
+            folder.begin("shard/0", [folder.view()])
+    folder.close()
+
+    folder = opened(tmp_path / "a")
+    count(folder, "shard/0")
+    assert folder.view().made == {"shard/0"}
+    assert folder.view().folders.keys() == {folder.token}
+    folder.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (lambda file: file.write_bytes(b""), "is empty: its content is lost"),
+        (lambda file: file.write_bytes(file.read_bytes()[:1500]), "cannot be used: "),
+        (another_format, "has format 99, and this version of Hopper reads"),
+    ],
+)
+def test_a_damaged_file_is_found_by_each_process_of_a_cluster(
+    tmp_path: Path,
+    members: Callable[..., list[StateFolder]],
+    damage: Callable[[Path], object],
+    text: str,
+) -> None:
+    """Also by the one that has no use for it: none of them consumes anything."""
+    first, second = members("a", "a")
+    count(first, "shard/3", second)
+    count(second, "shard/0", first)
+    close_all(first, second)
+    damage(tmp_path / "a" / "shard-0.sqlite")
+
+    for process in (0, 1):
+        with pytest.raises(Unavailable, match=f"shard-0.sqlite: {text}"):
+            opened(tmp_path / "a", member=ClusterMember(process, TWO))
+
+
+def test_a_file_that_is_gone_after_the_start_is_not_begun_anew(path: Path) -> None:
+    folder = opened(path)
+    views = [folder.view()]
+    (path / "shard-0.sqlite").unlink()
+
+    with pytest.raises(Unavailable, match=r"shard-0.sqlite is missing; it was made in"):
+        folder.begin("shard/0", views)
+    folder.close()
 
 
 def test_a_copy_of_a_folder_is_not_the_folder(
@@ -271,8 +323,6 @@ def test_a_copy_of_a_folder_is_not_the_folder(
     shutil.copytree(tmp_path / "a", tmp_path / "b")
 
     first, second = members("a", "b")
-    with pytest.raises(
-        Unavailable, match=r"/b of process 1 \(b:2\) is a copy of .*/a of process 0"
-    ):
+    with pytest.raises(Unavailable, match=r"/b of process 1 is a copy of .*/a of process 0"):
         first.begin("shard/3", [first.view(), second.view()])
-    closed(first, second)
+    close_all(first, second)

@@ -124,6 +124,30 @@ def test_a_full_disk_makes_nothing_durable_until_there_is_room(
     assert SQLiteStore(path, 1.0).recover().rows == {Table.GROUPS: [(1, bytes(300_000))]}
 
 
+def test_a_disk_that_becomes_read_only_is_tried_again(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the kernel remounts it after an error; root writes anywhere, so a step refuses."""
+    is_read_only = True
+
+    def refuse(_step: str) -> None:
+        if is_read_only:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    store = SQLiteStore(path, 1.0, refuse)
+    store.recover()
+    store.write(FIRST)
+    until(lambda: "and no message is acknowledged meanwhile" in caplog.text)
+    assert store.problem == "attempt to write a readonly database"
+    assert not store.take_durable()
+
+    is_read_only = False
+
+    until(store.take_durable)
+    assert store.problem == ""
+    store.close()
+
+
 def test_a_file_that_was_replaced_is_not_written_to(path: Path) -> None:
     """What would be written to a deleted file is gone with the process."""
     store = SQLiteStore(path, 1.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
+from connectors.errors import Unavailable
 from connectors.message import Outcomes
 from flows.audit.counters import Account
 from flows.groups import kept_shard
@@ -17,12 +19,12 @@ from flows.state.known_names import MOST_PINNED
 from flows.steps.keep import KeptAggregate
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
-from flows.values.begin import Begin, Begun
+from flows.values.begin import Begin, Begun, FolderView
 from flows.values.columnar import Members
 from flows.values.group import Group
 from flows.values.stop import Stop
 from tests.flows.members import WITH_KEYS, member
-from tests.kept_state import MemoryState
+from tests.kept_state import MemoryShard, MemoryState
 
 SHARD = "shard/0"
 MEMORY = 10_000
@@ -31,7 +33,7 @@ MEMORY = 10_000
 class OneKeptStep:
     """The step of one shard, on a state that becomes durable when the test says so."""
 
-    def __init__(self, state: MemoryState, **rules: Any) -> None:
+    def __init__(self, state: MemoryState, workers: int = 1, **rules: Any) -> None:
         if not rules.get("hold"):
             rules |= {"tally": Tally({"n": Function("count")}), "hold": False}
         shard = KeptShard(Rules(**WITH_KEYS, **rules), 1.0, "t0ken")
@@ -39,7 +41,7 @@ class OneKeptStep:
         self.step = KeptAggregate(
             shard, state, MEMORY, Stop(), self.account, clock=lambda: self.now
         )
-        self.begun = self.step.on_batch([Begin(SHARD, 0, 1, state.view())])[0]
+        self.begun = self.step.on_batch([Begin(SHARD, 0, workers, state.view())])[0]
 
     def take(self, *tags: int, key: str = '"a"') -> list[Any]:
         members = [member(tag, key, message_id=f"m{tag}") for tag in tags]
@@ -181,3 +183,24 @@ def test_messages_of_groups_are_read_as_far_as_there_is_room() -> None:
     stopped = after.step.on_eof()[0]
     assert 0 < len(stopped) < MEMORY / 500
     assert after.step.shard.unread > 0
+
+
+class LostState(MemoryState):
+    """The state of a shard that is in the folder of another process."""
+
+    def begin(self, shard: str, views: Sequence[FolderView]) -> MemoryShard:
+        raise Unavailable("its file is missing")
+
+
+def test_a_shard_that_is_not_there_ends_the_process_with_its_name() -> None:
+    with pytest.raises(Unavailable, match=f"^{SHARD}: its file is missing$"):
+        OneKeptStep(LostState())
+
+
+def test_a_shard_begins_when_all_workers_have_spoken() -> None:
+    """A worker without a consumer too: its process may have a folder of its own."""
+    state = MemoryState()
+    some = OneKeptStep(state, workers=3)
+    assert some.begun == []
+    assert some.step.on_batch([Begin(SHARD, 2, 3, state.view())])[0] == []
+    assert some.step.on_batch([Begin(SHARD, 1, 3, state.view())])[0] == [Begun(SHARD)]
