@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import aggregate, compress, idle, latency, watching
+from bench import aggregate, compress, idle, latency, state, watching
 from bench.report import medians, table
 from bench.run import BenchQueue, Contender, Measurement, run
 from bench.scenarios import HOPPER, SCENARIOS, Scenario
@@ -17,7 +17,7 @@ from tools.services import url
 
 QUEUE = "hopper.bench"
 AGGREGATE, COMPRESS, IDLE = "aggregate", "compress", "idle"
-LATENCY, THROTTLED, WATCH = "latency", "throttled", "watch"
+LATENCY, STATE, THROTTLED, WATCH = "latency", "state", "throttled", "watch"
 
 THROTTLED_DOCUMENTS, THROTTLED_SECONDS = 20_000, 6.0
 """The goal where a fifth of all documents is throttled; Redpanda Connect takes as long."""
@@ -41,6 +41,9 @@ def main() -> None:
             print(line)
     if WATCH in options.only:
         for line in watching.report(url("RABBITMQ_URL"), options.rounds, options.messages):
+            print(line)
+    if STATE in options.only:
+        for line in state.report(url("RABBITMQ_URL"), options.rounds, options.messages):
             print(line)
     if THROTTLED in options.only:
         measure_throttled(url("RABBITMQ_URL"))
@@ -101,7 +104,7 @@ def measure_throttled(rabbitmq: str) -> None:
 
 def _options() -> argparse.Namespace:
     names = [scenario.name for scenario in SCENARIOS]
-    names += [AGGREGATE, COMPRESS, IDLE, LATENCY, THROTTLED, WATCH]
+    names += [AGGREGATE, COMPRESS, IDLE, LATENCY, STATE, THROTTLED, WATCH]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")

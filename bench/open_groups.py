@@ -41,13 +41,13 @@ def measure(aggregate: str, groups: int, *, ids: bool = False) -> Open:
 def _measure(aggregate: str, groups: int, ids: bool) -> Open:
     gc.set_threshold(CYCLES_AFTER)
     steps, first = BenchSteps(aggregate), Members()
-    shard, before = Shard(steps.job.rules), _resident()
+    shard, before = Shard(steps.job.rules), resident()
     for arrived in arrivals(groups, groups, ids=ids):
         members = steps.job.readers[arrived.origin.consumer].read(arrived, now=1.0).members
         first = first or members
         shard.add(members, now=1.0)
     assert shard.open_groups == groups
-    each = (_resident() - before) / groups
+    each = (resident() - before) / groups
     return Open(each, _activation(shard, first))
 
 
@@ -63,5 +63,6 @@ def _activation(shard: Shard, members: Members) -> float:
     return median(spent) / 1000
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * getpagesize()

@@ -14,6 +14,9 @@ HOPPER_REDUCES = HOPPER._replace(name="Hopper, by and reduce", pipeline="bench/r
 HOPPER_REDUCES_WITH_IDS = HOPPER_REDUCES._replace(
     name="Hopper, by and reduce, messages with ids", ids=True
 )
+HOPPER_KEEPS = HOPPER_REDUCES_WITH_IDS._replace(
+    name="Hopper, by and reduce, messages with ids, state", pipeline="bench/state.yaml"
+)
 HOPPER_COMPRESSES = HOPPER._replace(name="Hopper, compress: gzip", pipeline="bench/compress.yaml")
 BY_HAND = Contender("hand-written script", ("-m", "bench.by_hand"))
 

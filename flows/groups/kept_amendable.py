@@ -11,14 +11,15 @@ from typing import Any
 from flows.groups.amendments import Amendable
 from flows.groups.open_group import GroupValues
 from flows.groups.rules import Rules
+from flows.state.blocks import RowBlock
 from flows.state.commit import Table
 from flows.state.journal import Journal
-from flows.state.rows import UNKNOWN, decoded, encoded
+from flows.state.rows import UNKNOWN
 from flows.values.group import Earlier, FirstRevision, Member
 
 
 class KeptAmendable(Amendable):
-    """A group that has a row in the state (see `flows.state.journal.KeptRow`)."""
+    """A group that has a row in the state (see `flows.state.blocks.KeptRow`)."""
 
     table = Table.CLOSED_WINDOWS
 
@@ -29,6 +30,7 @@ class KeptAmendable(Amendable):
         self._journal, self._redelivered = journal, False
         self.window, self.key = window, key
         self.row = 0
+        self.block: RowBlock | None = None
         self.closed_at = inf
         """When its window was closed, by the clock; infinity: it is not closed yet."""
         self._written: Earlier | None = None
@@ -58,11 +60,11 @@ class KeptAmendable(Amendable):
         """See `Amendable`."""
         self._journal.gone(self)
 
-    def encoded(self) -> bytes:
-        """See `flows.state.journal.KeptRow`."""
+    def content(self) -> tuple[Any, ...]:
+        """See `flows.state.blocks.KeptRow`."""
         place = self.window, self.key, self.closed_at
         written = None if self._written is None else tuple(self._written)
-        return encoded((place, self.count, self._redelivered, written, self._states, self._next))
+        return place, self.count, self._redelivered, written, self._states, self._next
 
     def restore(
         self, row: int, closed_at: float, count: int, redelivered: bool, written: Any
@@ -73,10 +75,10 @@ class KeptAmendable(Amendable):
 
 
 def recovered_amendable(
-    journal: Journal, rules: Rules, number: int, stored: bytes
+    journal: Journal, rules: Rules, number: int, content: tuple[Any, ...]
 ) -> KeptAmendable:
     """Return the group of a row."""
-    (window, key, closed_at), count, redelivered, written, states, next_number = decoded(stored)
+    (window, key, closed_at), count, redelivered, written, states, next_number = content
     values = GroupValues([], states, next_number)
     amendable = KeptAmendable(journal, rules, window, key, values)
     amendable.restore(number, closed_at, count, redelivered, written)

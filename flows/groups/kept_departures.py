@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import inf
 
 from flows.groups.amendments import Amendable
@@ -14,7 +15,7 @@ from flows.groups.kept_amendable import KeptAmendable, recovered_amendable
 from flows.groups.open_group import GroupValues, OpenGroup
 from flows.groups.rules import Rules
 from flows.groups.windows import Windows
-from flows.state.commit import Row
+from flows.state.commit import Row, Table
 from flows.state.journal import Journal
 from flows.state.recent_texts import RecentTexts
 from flows.state.rows import UNKNOWN, Header
@@ -82,8 +83,8 @@ class KeptDepartures(Departures):
             return
         amendments.known_from, amendments.over_below = header.known_from, header.over_below
         closed: dict[int, float] = {}
-        for number, stored in rows:
-            one = recovered_amendable(self._journal, self._rules, number, stored)
+        made = partial(recovered_amendable, self._journal, self._rules)
+        for one in self._journal.blocks[Table.CLOSED_WINDOWS].restore(rows, made):
             amendments.keep(one.window, one.key, one)
             closed[one.window] = min(one.closed_at, closed.get(one.window, inf))
         if header.closed_below > -inf:

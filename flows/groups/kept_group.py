@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 from connectors.message import Origin
 from flows.groups.open_group import DuplicateOfOpen
 from flows.groups.rules import Rules
+from flows.state.blocks import RowBlock
 from flows.state.commit import Table
 from flows.state.journal import Journal
-from flows.state.rows import UNKNOWN, encoded
+from flows.state.rows import UNKNOWN
 from flows.values.group import Member
 
 
@@ -23,7 +24,8 @@ class KeptGroup:
 
     __slots__ = (
         *("_journal", "_redelivered", "_rules", "_state", "_until"),
-        *("bytes", "count", "has_early", "key", "last_at", "opened_at", "row", "size", "window"),
+        *("block", "bytes", "count", "has_early", "key", "last_at", "opened_at", "row", "size"),
+        "window",
     )
 
     table = Table.GROUPS
@@ -38,6 +40,8 @@ class KeptGroup:
         self.opened_at = self.last_at = now
         self.count = self.bytes = self.row = 0
         self.size: int | None = None
+        self.block: RowBlock | None = None
+        """See `flows.state.blocks.KeptRow`."""
         self._redelivered = False
         self.has_early = False
         """Its window may have an early summary."""
@@ -75,11 +79,11 @@ class KeptGroup:
         self._journal.gone(self)
         self._state = self._until = None
 
-    def encoded(self) -> bytes:
-        """See `flows.state.journal.KeptRow`."""
+    def content(self) -> tuple[Any, ...]:
+        """See `flows.state.blocks.KeptRow`."""
         place = self.key, self.window, self.opened_at, self.last_at
         size = self.count, self.bytes, self.size, self._redelivered, self.has_early
-        return encoded((place, size, self._state, self._until))
+        return place, size, self._state, self._until
 
     def restore(self, row: int, last_at: float, size: tuple[Any, ...], *states: Any) -> None:
         """Continue with the values of a row."""

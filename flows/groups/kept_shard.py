@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from operator import attrgetter
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -29,10 +30,10 @@ from flows.groups.kept_running import KeptRunning
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 from flows.groups.windows import Windows
-from flows.state.commit import Commit, Loaded, Recovered, Row, Table
+from flows.state.commit import Commit, Loaded, Recovered, Table
 from flows.state.journal import Journal
 from flows.state.recent_texts import RecentTexts
-from flows.state.rows import Header, decoded, decoded_group, name_of_group, name_of_summary
+from flows.state.rows import Header, decoded_group, name_of_group, name_of_summary
 from flows.values.group import DISTINCT, Group, Member, Progress
 
 NAMES = 65_536
@@ -158,18 +159,18 @@ class KeptShard(Shard):
         assert isinstance(self._departures, KeptDepartures)
         self._departures.recover(recovered.of(Table.CLOSED_WINDOWS), header, now)
         self._closed_below = header.closed_below
-        groups = [self._recovered(row) for row in recovered.of(Table.GROUPS)]
+        blocks = self._journal.blocks[Table.GROUPS]
+        groups = blocks.restore(recovered.of(Table.GROUPS), self._recovered)
         self._open.recover(groups)
         for group in groups:
             self._count(group, 1)
         left = [decoded_group(row, self._token) for row in recovered.of(Table.LEFT)]
         return [*self._with_values(left)]
 
-    def _recovered(self, row: Row) -> AnyKeptGroup:
-        number, stored = row
-        (key, window, opened_at, last_at), size, *states = decoded(stored)
+    def _recovered(self, row: int, content: tuple[Any, ...]) -> AnyKeptGroup:
+        (key, window, opened_at, last_at), size, *states = content
         group = self._make(self._rules, key, window, opened_at)
-        group.restore(number, last_at, size, *states)
+        group.restore(row, last_at, size, *states)
         return group
 
     def _with_values(self, left: list[Group]) -> list[Group]:

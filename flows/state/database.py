@@ -17,9 +17,9 @@ from flows.state.commit import Table
 from flows.state.rows import FORMAT
 
 REMEDY = "restore the folder from a backup, or begin anew with `hopper state --discard`"
-PAGE_BYTES, LOG_PAGES = 1024, 8000
-"""A commit writes each page with a changed row: small pages make it cheaper where few rows of many
-change. The log grows to so many pages before they are copied into the file, each once."""
+PAGE_BYTES, LOG_PAGES = 4096, 250
+"""The log grows to so many pages before they are copied into the file. A commit changes few pages
+again, so a longer log would copy as many, and take more of the disk."""
 _OF_ROWS = "CREATE TABLE {}(number INTEGER PRIMARY KEY, stored BLOB NOT NULL);".format
 TABLES = f"""
 CREATE TABLE header(only INTEGER PRIMARY KEY, header BLOB NOT NULL);

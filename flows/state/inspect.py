@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from connectors.errors import Unavailable
+from flows.state.blocks import read_blocks
 from flows.state.database import connect, readable
 from flows.state.folder import DESCRIPTION, described, file_of
 from flows.state.lock import FolderLock
-from flows.state.rows import decoded
 
 
 class ShardContent(msgspec.Struct):
@@ -95,9 +95,9 @@ def _shard(folder: Path, name: str) -> ShardContent:
     oldest = None
     with readable(path), closing(connect(path)) as connection:
         groups = messages = 0
-        for (row,) in connection.execute("SELECT stored FROM groups"):
+        blocks = connection.execute("SELECT number, stored FROM groups ORDER BY number")
+        for ((_, _, opened_at, _), (count, *_), *_), _ in read_blocks([*blocks]).rows.values():
             groups += 1
-            (_, _, opened_at, _), (count, *_), *_ = decoded(row)
             messages += count
             oldest = opened_at if oldest is None else min(oldest, opened_at)
         waiting = connection.execute("SELECT count(*) FROM left").fetchone()[0]

@@ -15,11 +15,13 @@ Rule 3: outcomes and groups leave only when their commit is durable.
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple, Protocol
 
 from connectors.message import Origin, Outcomes, PartOutcome
+from flows.state.blocks import Blocks, KeptRow
 from flows.state.commit import Changes, Commit, Recovered, Row, Table
 from flows.state.known_names import KnownNames
 from flows.state.recent_texts import RecentTexts
@@ -38,20 +40,6 @@ MOST = 2000
 
 SOME, QUIET = 100, 0.03
 """See rule 1. A commit of fewer messages costs more than it gains."""
-
-
-class KeptRow(Protocol):
-    """What has a row of its own in the state, such as an open group."""
-
-    row: int
-    """The number of its row; 0: it has none yet."""
-
-    @property
-    def table(self) -> Table:
-        """The table with its row."""
-
-    def encoded(self) -> bytes:
-        """Return the content of the row."""
 
 
 class MembersRow(KeptRow, Protocol):
@@ -104,8 +92,8 @@ class Journal:
         self._known, self.values, self.keys = KnownNames(names), values, keys
         remembered = (self._known, values, keys)
         self._remembered: Sequence[Remembered] = [one for one in remembered if one is not None]
+        self.blocks: defaultdict[Table, Blocks] = defaultdict(Blocks)
         self._changed: dict[KeptRow, None] = {}
-        self._gone: dict[Table, list[int]] = {}
         self._have_new_members: dict[MembersRow, None] = {}
         self._members: list[Row] = []
         """New members of groups that are not open any more."""
@@ -136,10 +124,14 @@ class Journal:
     @property
     def due_at(self) -> float:
         """When the next commit is due, in seconds since 1970; infinity: nothing has changed."""
-        if self._left or self._early or self._gone or self._count >= MOST:
+        if self._left or self._early or self._has_gone or self._count >= MOST:
             return -inf
         quiet_at = self._last_at + QUIET if self._count >= SOME else inf
         return min(self._due_at, quiet_at)
+
+    @property
+    def _has_gone(self) -> bool:
+        return any(blocks.has_gone for blocks in self.blocks.values())
 
     def taken_in(self, row: KeptRow, member: Member, now: float) -> None:
         """Note that a row counts a message."""
@@ -186,8 +178,7 @@ class Journal:
     def gone(self, row: KeptRow) -> None:
         """Note that a row is no longer needed."""
         self._changed.pop(row, None)
-        if row.row:
-            self._gone.setdefault(row.table, []).append(row.row)
+        self.blocks[row.table].gone(row)
 
     def has_new_members(self, group: MembersRow) -> None:
         """Note that a group has members that are not in the state."""
@@ -219,7 +210,7 @@ class Journal:
 
         `header`: what the shard knows of it; the journal numbers commits and rows.
         """
-        changed = self._count or self._left or self._early or self._gone
+        changed = self._count or self._left or self._early or self._has_gone
         if self.is_busy or not changed or not (last or self.due_at <= now):
             return None
         if self._has_lost:
@@ -232,7 +223,7 @@ class Journal:
         commit = Commit(number, encoded_header(self._header), changes, members, self._dropped)
         left = [*self._early, *self._left]
         self._in_flight, self._in_flight_count = Durable(self._outcomes(), left), self._count
-        self._changed, self._gone, self._dropped = {}, {}, []
+        self._changed, self._dropped = {}, []
         self._left, self._early = [], []
         self._tags, self._parts = {}, {}
         self._due_at, self._count, self.is_busy = inf, 0, True
@@ -257,20 +248,17 @@ class Journal:
 
     def _changes(self, now: float) -> dict[Table, Changes]:
         """Return what the next commit changes, without the tables that stay as they are."""
-        rows: dict[Table, list[Row]] = {}
+        number = self._header.commit + 1
+        rows: dict[Table, list[KeptRow]] = {table: [] for table in self.blocks}
         for each in self._changed:
-            rows.setdefault(each.table, []).append(self._row(each))
-        changes = {
-            table: Changes(rows.get(table, ()), self._gone.get(table, ()))
-            for table in rows.keys() | self._gone.keys()
-        }
+            self._number(each)
+            rows.setdefault(each.table, []).append(each)
+        changes = {table: self.blocks[table].changes(number, each) for table, each in rows.items()}
         if self._left:
             changes[Table.LEFT] = Changes([encoded_group(each) for each in self._left])
         for remembered in self._remembered:
-            changed = remembered.changes(self._header.commit + 1, now)
-            if changed.rows or changed.gone:
-                changes[remembered.table] = changed
-        return changes
+            changes[remembered.table] = remembered.changes(number, now)
+        return {table: each for table, each in changes.items() if each.rows or each.gone}
 
     def _take_members(self) -> list[Row]:
         """Return the new members of all groups."""
@@ -278,10 +266,6 @@ class Journal:
             self.add_members(group)
         members, self._members = self._members, []
         return members
-
-    def _row(self, one: KeptRow) -> Row:
-        self._number(one)
-        return one.row, one.encoded()
 
     def _number(self, one: KeptRow) -> None:
         """Number a row that has none yet."""

@@ -1,7 +1,7 @@
 """Keeps one shard in a file of SQLite, on a thread of its own: it waits for the disk.
 
-The file has a row for each open group, and for the new members of a group in a commit; so a commit
-costs what has changed.
+The file has a row for the groups that a commit changes (see `blocks.py`), and for the new members
+of a group in a commit; so a commit costs what has changed.
 
 Rule 1: a commit that fails is tried again without limit. Nothing that it contains is acknowledged
         meanwhile, so the broker has it.

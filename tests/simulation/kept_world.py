@@ -9,8 +9,9 @@ from typing import Any
 from connectors.message import Properties
 from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
+from flows.state.blocks import read_blocks
 from flows.state.commit import Table
-from flows.state.rows import decoded, decoded_group, decoded_members
+from flows.state.rows import decoded_group, decoded_members
 from tests.kept_state import MemoryState
 from tests.simulation.world import SimulatedWorld, fields
 
@@ -144,9 +145,10 @@ class KeptWorld(SimulatedWorld):
         rules = self.simulation.job.rules
         kept: set[int] = set()
         for shard in self.state.shards.values():
-            for row in shard.tables[Table.GROUPS].values() if not rules.hold else ():
+            blocks = sorted(shard.tables[Table.GROUPS].items()) if not rules.hold else ()
+            for content, _ in read_blocks(blocks).rows.values():
                 assert rules.tally is not None
-                kept.update(rules.tally.results([decoded(row)[2]])["numbers"])
+                kept.update(rules.tally.results([content[2]])["numbers"])
             for row_of_left in shard.tables[Table.LEFT].items():
                 summary = decoded_group(row_of_left, "").summary
                 kept.update([] if summary is None else summary.values["numbers"])

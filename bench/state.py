@@ -1,0 +1,155 @@
+"""The cost of `state`: what commits, a restart and the folder take, with few and with many groups.
+
+Each measurement has a process of its own: memory that was used before would hide the result.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from bench.aggregate import BY, MANY, REDUCE
+from bench.open_groups import resident
+from bench.run import BenchQueue, run
+from bench.scenarios import ACKNOWLEDGES, HOPPER_KEEPS, HOPPER_REDUCES_WITH_IDS
+from bench.sinks import INDEX, StubSink
+from bench.steps import BenchSteps, arrivals
+from flows.groups.kept_group import KeptGroup
+from flows.groups.kept_shard import KeptShard
+from flows.process.start import CYCLES_AFTER
+from flows.state.database import create
+from flows.state.journal import MOST
+from flows.state.rows import encoded
+from flows.state.sqlite import SQLiteStore
+
+AGGREGATE = f"{{{BY}, window: {{time: 20m}}, {REDUCE}}}"
+FEW = 1000
+CHANGES = 200_000
+"""Messages of random groups, whose commits are measured: more than once around all blocks."""
+
+
+class CommitCost(NamedTuple):
+    """What commits of so many groups take."""
+
+    microseconds: float
+    """CPU for each message: encoding, SQLite, and waiting for the disk."""
+    stop_milliseconds: float
+    """The longest that a commit stops the dataflow."""
+    folder_of_open: float
+    """Bytes of the folder ÷ bytes of the open groups as they are stored."""
+    restart_seconds: float
+    """From the file to open groups."""
+    bytes_each: float
+    """Memory of a group after the restart."""
+
+
+def report(rabbitmq: str, rounds: int, messages: int) -> Iterator[str]:
+    """Measure, and report in Markdown."""
+    contenders = (ACKNOWLEDGES, HOPPER_REDUCES_WITH_IDS, HOPPER_KEEPS)
+    rates: dict[str, list[float]] = {one.name: [] for one in contenders}
+    queue = BenchQueue(rabbitmq, "hopper.bench", {})
+    with StubSink() as sink:
+        for _ in range(rounds):
+            for contender in contenders:
+                with TemporaryDirectory() as folder:
+                    variables = {
+                        "RABBITMQ_URL": rabbitmq,
+                        "ELASTICSEARCH_URL": sink.url,
+                        "BENCH_INDEX": INDEX,
+                        "BENCH_STATE": f"{folder}/state",
+                        "HOPPER_PIPELINE": contender.pipeline,
+                    }
+                    rates[contender.name].append(run(contender, queue, messages, variables).rate)
+    queue.delete()
+    yield "### `state`: `by` and `reduce`, classic queue → stub"
+    yield ""
+    yield "| | messages/s | of the bound |"
+    yield "|---|--:|--:|"
+    bounds = rates[ACKNOWLEDGES.name]
+    for name, each in rates.items():
+        ratio = median(rate / bound for rate, bound in zip(each, bounds, strict=True))
+        yield f"| {name} | {median(each):,.0f} | {ratio:.2f} |"
+    yield ""
+    yield (
+        "| open groups of a shard | µs CPU a message, in commits | longest stop, ms "
+        "| folder ÷ open | restart, s | bytes of memory a group |"
+    )
+    yield "|--:|--:|--:|--:|--:|--:|"
+    for groups in (FEW, MANY):
+        cost = measure(groups)
+        yield (
+            f"| {groups:,} | {cost.microseconds:.1f} | {cost.stop_milliseconds:.1f} "
+            f"| {cost.folder_of_open:.2f} | {cost.restart_seconds:.2f} | {cost.bytes_each:.0f} |"
+        )
+    yield ""
+
+
+def measure(groups: int) -> CommitCost:
+    """Measure commits in one process, and the restart in the next one."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "shard.sqlite")
+        create(file)
+        committed = _in_new_process(_commits, file, groups)
+        restarted = _in_new_process(_restart, file, groups)
+    return CommitCost(*committed, *restarted)
+
+
+def _in_new_process(part: object, file: Path, groups: int) -> tuple[float, ...]:
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(part, file, groups).result()  # type: ignore[arg-type]
+
+
+def _commits(file: Path, groups: int) -> tuple[float, float, float]:
+    gc.set_threshold(CYCLES_AFTER)
+    steps, store = BenchSteps(AGGREGATE), SQLiteStore(file, 1.0)
+    shard = KeptShard(steps.job.rules, 1.0, "bench")
+    shard.recover(store.recover(), 1.0)
+    _take_in(steps, shard, store, groups, groups)
+    cpu, longest = _take_in(steps, shard, store, CHANGES, groups)
+    store.close()
+    kept = [one.content() for one in shard.oldest(groups) if isinstance(one, KeptGroup)]
+    stored = len(encoded(kept))
+    folder = sum(each.stat().st_size for each in file.parent.iterdir())
+    return 1e6 * cpu / CHANGES, 1e3 * longest, folder / stored
+
+
+def _take_in(
+    steps: BenchSteps, shard: KeptShard, store: SQLiteStore, count: int, groups: int
+) -> tuple[float, float]:
+    """Let the shard count messages; return the CPU of the commits, and the longest stop."""
+    clock, cpu, longest, taken = time.process_time, 0.0, 0.0, 0
+    for arrived in arrivals(count, groups, ids=True):
+        members = steps.job.readers[arrived.origin.consumer].read(arrived, now=1.0).members
+        shard.add(members, 1.0)
+        taken += len(members)
+        if taken % MOST:
+            continue
+        began, stopped = clock(), time.perf_counter()
+        commit = shard.commit(1.0, last=True)
+        assert commit is not None
+        store.write(commit)
+        longest = max(longest, time.perf_counter() - stopped)
+        store.wait()
+        assert store.take_durable()
+        shard.durable()
+        cpu += clock() - began
+    return cpu, longest
+
+
+def _restart(file: Path, groups: int) -> tuple[float, float]:
+    gc.set_threshold(CYCLES_AFTER)
+    steps, before, began = BenchSteps(AGGREGATE), resident(), time.perf_counter()
+    store, shard = SQLiteStore(file, 1.0), KeptShard(steps.job.rules, 1.0, "bench")
+    shard.recover(store.recover(), 1.0)
+    seconds = time.perf_counter() - began
+    assert shard.open_groups == groups
+    each = (resident() - before) / groups
+    store.close()
+    return seconds, each
