@@ -22,10 +22,17 @@ from tests.waiting import until
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 
-def publish(rig: RabbitMQRig, numbers: Iterable[int], *, end: bool = False, keys: int = 4) -> None:
-    """Publish numbered messages with some keys; half of them have an id."""
+def publish(
+    rig: RabbitMQRig,
+    numbers: Iterable[int],
+    *,
+    end: bool = False,
+    keys: int = 4,
+    named: bool = False,
+) -> None:
+    """Publish numbered messages with some keys; `named`: each has an id, else half of them."""
     for n in numbers:
-        name = f"m{n}" if n // 4 % 2 else None
+        name = f"m{n}" if named or n // 4 % 2 else None
         rig.publish(
             json.dumps({"key": n % keys, "n": n, "end": end}).encode(),
             properties=pika.BasicProperties(message_id=name, delivery_mode=2),
@@ -126,7 +133,7 @@ def test_no_restart_loses_a_message_that_a_group_keeps(
         for on_stop in ("keep", "park")
     )
     events.create({"n": {"type": "integer"}})
-    publish(rig, range(400))
+    publish(rig, range(400), named=True)
     with JobProcess(path) as job:
         until(lambda: kept(state) > 0, timeout=60)
         job.kill()
@@ -138,7 +145,7 @@ def test_no_restart_loses_a_message_that_a_group_keeps(
         assert job.drain() == 0  # messages without an id may count twice after a crash
     assert events.count() == 0
 
-    publish(rig, range(400, 404), end=True)
+    publish(rig, range(400, 404), end=True, named=True)
     with JobProcess(path) as job:
         until(lambda: events.count() == 405 and kept(state) == 1, timeout=60)
         assert job.drain() == 0
