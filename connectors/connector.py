@@ -21,7 +21,11 @@ from connectors.message import (
     Rejection,
     SinkPace,
     SinkState,
+    StreamOpened,
 )
+
+ConsumerEvent = Opened | StreamOpened | Arrived | Lost
+"""What happens to a consumer."""
 
 
 class Load(NamedTuple):
@@ -61,7 +65,7 @@ class Consumer(Protocol):
         `wake` is called, from any thread, when `take` has news.
         """
 
-    def take(self) -> list[Opened | Arrived | Lost]:
+    def take(self) -> list[ConsumerEvent]:
         """Hand over everything that has happened since the last call, in order.
 
         `Opened` precedes the first message of an origin; nothing of it follows its `Lost`.
@@ -187,6 +191,13 @@ class Source(Protocol):
 
     def properties(self, message: Message) -> Properties:
         """Decode a message's envelope; raises `ValueError`."""
+
+    @property
+    def offset(self) -> Callable[[Properties], int | None] | None:
+        """Returns the offset of a message in its stream, by its envelope; `None`: it reads queues.
+
+        If there is one, each connection that delivers a message of a stream has a `StreamOpened`.
+        """
 
 
 class NameRules(Protocol):

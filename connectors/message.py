@@ -143,6 +143,17 @@ class Opened(NamedTuple):
     origin: Origin
 
 
+class StreamOpened(NamedTuple):
+    """A new connection reads a stream: emitted once, after `Opened` and before its first message.
+
+    The offsets of its messages ascend.
+    """
+
+    origin: Origin
+    stream: str
+    """Tells the stream from one that was deleted and made anew under the same name."""
+
+
 class Lost(NamedTuple):
     """A consumer's connection is gone: the broker redelivers its unacknowledged messages."""
 

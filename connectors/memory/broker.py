@@ -8,14 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Literal
 
 import msgspec
 
 from connectors import metrics
-from connectors.connector import Load
+from connectors.connector import ConsumerEvent, Load
 from connectors.current_origin import CurrentOrigin
 from connectors.latest_dead_letters import LatestDeadLetters
 from connectors.memory.delivery import PLAIN, Delivery, Settled
@@ -29,6 +29,7 @@ from connectors.message import (
     Outcomes,
     Properties,
     Rejected,
+    StreamOpened,
 )
 from connectors.prefetch import MESSAGE_OVERHEAD, AdaptivePrefetch, Held
 
@@ -47,6 +48,8 @@ class MemoryQueue:
         self.settled: list[Settled] = []
         """All settled messages, in order."""
         self.consumers: list[MemoryConsumer] = []
+        self.stream: str | None = None
+        """See `StreamOpened`; `None`: it is no stream."""
 
     def publish(
         self, *bodies: bytes, properties: Properties = PLAIN, redelivered: bool = False
@@ -59,6 +62,10 @@ class MemoryQueue:
             self.published += len(bodies)
             for consumer in self.consumers:
                 consumer.wake()
+
+    def take_back(self, held: Sequence[Delivery]) -> None:
+        """Requeue the unacknowledged messages of a connection, as a broker does when it breaks."""
+        self.waiting.extendleft(one._replace(redelivered=True) for one in reversed(held))
 
     def cut(self) -> None:
         """Break the connections of all consumers; they reconnect at once."""
@@ -95,7 +102,7 @@ class MemoryConsumer:
         self._held: dict[int, Delivery] = {}
         self._held_bytes = 0
         self._last_tag = 0
-        self._events: list[Opened | Arrived | Lost] = []
+        self._events: list[ConsumerEvent] = []
         self._draining = self._connected = self._paused = False
         self.counts = ConsumerCounts()
         """See `Consumer`."""
@@ -108,7 +115,7 @@ class MemoryConsumer:
             self._queue.consumers.append(self)
             self.connect()
 
-    def take(self) -> list[Opened | Arrived | Lost]:
+    def take(self) -> list[ConsumerEvent]:
         """See `Consumer`."""
         with self._queue.lock:
             events, self._events = self._events, []
@@ -249,12 +256,12 @@ class MemoryConsumer:
         """Begin a new generation."""
         self._last_tag, self._connected = 0, True
         self._events.append(Opened(self._current.open()))
+        if self._queue.stream is not None:
+            self._events.append(StreamOpened(self._current.latest, self._queue.stream))
 
     def lose(self) -> None:
-        """Requeue all unacknowledged messages, as a broker does when a connection breaks."""
-        self._queue.waiting.extendleft(
-            delivery._replace(redelivered=True) for delivery in reversed(self._held.values())
-        )
+        """Break the connection."""
+        self._queue.take_back(self.held)
         self._held, self._held_bytes, self._connected = {}, 0, False
         self._events.append(Lost(self._current.lose()))
 

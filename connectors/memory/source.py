@@ -10,6 +10,7 @@ from connectors.consumer_names import consumer_names
 from connectors.latest_dead_letters import LatestDeadLetter, together
 from connectors.memory.broker import MemoryConsumer, MemoryQueue
 from connectors.memory.spec import MemorySource
+from connectors.memory.stream import offset_in
 from connectors.message import Message, Properties, Rejected
 
 
@@ -87,6 +88,11 @@ class MemoryQueueSource:
     def properties(self, message: Message) -> Properties:
         """See `Source`."""
         return _decode(message.properties)
+
+    @property
+    def offset(self) -> Callable[[Properties], int | None] | None:
+        """See `Source`."""
+        return offset_in if any(one.stream for one in self._messages.values()) else None
 
 
 def queue(name: str) -> MemoryQueue:

@@ -15,9 +15,9 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors import metrics
-from connectors.connector import Load
+from connectors.connector import ConsumerEvent, Load
 from connectors.current_origin import CurrentOrigin
-from connectors.message import Arrived, ConsumerCounts, Lost, Opened, Origin, Outcomes, Rejected
+from connectors.message import ConsumerCounts, Lost, Opened, Origin, Outcomes, Rejected
 from connectors.prefetch import AdaptivePrefetch
 from connectors.rabbitmq import refusal, topology
 from connectors.rabbitmq.credentials import Credentials
@@ -93,7 +93,7 @@ class RabbitMQConsumer:
         self._events.wake_by(wake)
         self._thread.start()
 
-    def take(self) -> list[Opened | Arrived | Lost]:
+    def take(self) -> list[ConsumerEvent]:
         """See `Consumer`."""
         if not (self._closing or self._thread.is_alive()):
             raise AssertionError(f"{self._thread.name} has died")

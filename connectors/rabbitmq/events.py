@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from pika.adapters.select_connection import IOLoop
 
-from connectors.message import Arrived, Lost, Opened
+from connectors.connector import ConsumerEvent
+from connectors.message import Arrived, Lost
 
 SETTLE_AFTER = 0.005
 """Seconds for which outcomes collect before they are acknowledged together: waking the thread costs
@@ -41,7 +42,7 @@ class Events:
     """The events of a consumer, in order."""
 
     def __init__(self) -> None:
-        self._ready: deque[Opened | Arrived | Lost] = deque()
+        self._ready: deque[ConsumerEvent] = deque()
         self._wake: Callable[[], object] = lambda: None
         self.ended = False
         """No event follows."""
@@ -54,7 +55,7 @@ class Events:
         """Call `wake` after each event from now on, on the I/O thread."""
         self._wake = wake
 
-    def add(self, event: Opened | Arrived | Lost) -> None:
+    def add(self, event: ConsumerEvent) -> None:
         """Add an event; from the I/O thread."""
         self._ready.append(event)
         self._wake()
@@ -63,10 +64,10 @@ class Events:
         """Note that no event follows; from the I/O thread."""
         self.ended = True
 
-    def take(self) -> list[Opened | Arrived | Lost]:
+    def take(self) -> list[ConsumerEvent]:
         """Return all events and forget them; consecutive `Arrived` become one."""
         ready = self._ready
-        events: list[Opened | Arrived | Lost] = []
+        events: list[ConsumerEvent] = []
         while ready:
             event, last = ready.popleft(), events[-1] if events else None
             if isinstance(event, Lost):

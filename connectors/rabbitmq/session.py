@@ -14,13 +14,13 @@ from pika.channel import Channel
 
 from connectors import metrics
 from connectors.connector import Load
-from connectors.message import Arrived, Message, Origin, Outcomes, Rejected
+from connectors.message import Arrived, Message, Origin, Outcomes, Rejected, StreamOpened
 from connectors.prefetch import AdaptivePrefetch
 from connectors.rabbitmq.consumer_timeout import DeliveryAges
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.memory_limit import MemoryLimit
-from connectors.rabbitmq.offset_queue import OffsetQueue
+from connectors.rabbitmq.offset_queue import KeptOffset, OffsetQueue
 from connectors.rabbitmq.read_pause import read_pause
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
@@ -28,7 +28,7 @@ from connectors.rabbitmq.slow_start import SlowStart, any_redelivered
 from connectors.rabbitmq.socket_reading import SocketReading
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.stored_ages import StoredAges
-from connectors.rabbitmq.stream_offsets import StreamOffsets
+from connectors.rabbitmq.stream_offsets import StreamOffsets, identity
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
 
@@ -85,6 +85,8 @@ class Session:
         self._offset_queue = OffsetQueue(connection, spec.offsets) if spec.is_stream else None
         self._offsets = StreamOffsets()
         self._start_offset = spec.start_offset
+        self._stream: str | None = None  # see `StreamOpened`
+        self._opened = False  # and the dataflow knows it
         self._bytes = 0
         self._oldest = 0.0  # age of the oldest message without an outcome, in seconds
         self._stored_ages = StoredAges()
@@ -129,8 +131,9 @@ class Session:
         else:
             self._offset_queue.read(self._begin_at)
 
-    def _begin_at(self, offset: int | None) -> None:
-        self._subscription.start_at(self._start_offset if offset is None else offset)
+    def _begin_at(self, kept: KeptOffset | None) -> None:
+        self._stream = None if kept is None else kept.stream
+        self._subscription.start_at(self._start_offset if kept is None else kept.offset)
         self._tick()
 
     def _tick(self) -> None:
@@ -230,7 +233,14 @@ class Session:
         if self._offset_queue is not None:
             offset = self._offsets.take_next(self._settlement.oldest)
             if offset is not None:
-                self._offset_queue.write(offset)
+                self._offset_queue.write(KeptOffset(offset, self._stream))
+
+    def _open_stream(self, first: Message) -> None:
+        """Tell which stream this is, and keep that before any message has an outcome."""
+        self._opened = True
+        self._stream = self._stream or identity(first)
+        self._events.add(StreamOpened(self.origin, self._stream))
+        self._keep_offset()
 
     def _on_messages(self, messages: list[Message]) -> None:
         if self._memory_limit.discards:
@@ -241,6 +251,8 @@ class Session:
         self._stored_ages.delivered(messages[0], now)
         if self._offset_queue is not None:
             self._offsets.delivered(messages)
+            if not self._opened:
+                self._open_stream(messages[0])
         self._subscription.arrived(messages, now)
         if any_redelivered(messages):
             messages = self._settlement.without_poison(messages)

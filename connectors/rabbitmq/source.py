@@ -20,6 +20,7 @@ from connectors.rabbitmq.parker import Parker
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.read_pause import SHORTEST
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
+from connectors.rabbitmq.stream_offsets import offset_in
 from connectors.rabbitmq.visit import Visit
 
 
@@ -109,6 +110,11 @@ class RabbitMQ:
             for name, consumer in self._consumers.items()
             if not consumer.reach.lost_because
         }
+
+    @property
+    def offset(self) -> Callable[[Properties], int | None] | None:
+        """See `Source`."""
+        return offset_in if self._spec.is_stream else None
 
     def park(self, rejected: Rejected, consumer: str | None, parked: Callable[[], object]) -> None:
         """See `Source`; a consumer of this process publishes it, if possible of the same queue."""

@@ -7,8 +7,9 @@ consumer must remember by itself how far it has read.
 from __future__ import annotations
 
 from collections import deque
+from hashlib import blake2b
 
-from connectors.message import Message
+from connectors.message import Message, Properties
 from connectors.rabbitmq.declaration import OFFSET
 from connectors.rabbitmq.properties import header
 
@@ -40,6 +41,22 @@ class StreamOffsets:
             return None
         self._taken = self._next
         return self._next
+
+
+def identity(first: Message) -> str:
+    """Return what tells a stream from another one of its name: the first message that was read.
+
+    A stream that is made anew begins with another message. If the offset queue of a stream is
+    deleted, the job begins at the same message, as long as the stream keeps it.
+    """
+    digest = blake2b(first.properties + first.body, digest_size=8)
+    return f"{offset_of(first)}:{digest.hexdigest()}"
+
+
+def offset_in(properties: Properties) -> int | None:
+    """Return the offset of a message in its stream, by its decoded envelope."""
+    offset = (properties.headers or {}).get(OFFSET)
+    return offset if isinstance(offset, int) else None
 
 
 def offset_of(message: Message) -> int | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from connectors.connector import ConsumerEvent
 from connectors.message import (
     Arrived,
     Backpressured,
@@ -156,7 +157,7 @@ class ConsumerAccount:
         """The counts of the consumer itself."""
         return self._consumer.counts
 
-    def take(self, events: Iterable[Opened | Arrived | Lost | Backpressured | Drain]) -> None:
+    def take(self, events: Iterable[ConsumerEvent | Backpressured | Drain]) -> None:
         """Count the events of one poll."""
         self.polls += 1
         for event in events:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from connectors.connector import Consumer, Source
-from connectors.message import Arrived, Backpressured, Drain, Lost, Opened
+from connectors.connector import Consumer, ConsumerEvent, Source
+from connectors.message import Arrived, Backpressured, Drain
 from flows.audit.backpressure import Backpressure
 from flows.audit.counters import ConsumerAccount
 from flows.audit.reconcile import Accounts
@@ -24,7 +24,7 @@ prefetch limits the messages that wait meanwhile."""
 MUCH = 500
 """Messages that arrive in 10 ms at 50,000 a second."""
 
-Event = Opened | Arrived | Lost | Backpressured | Drain
+Event = ConsumerEvent | Backpressured | Drain
 """An event of a consumer."""
 
 

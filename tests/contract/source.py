@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Protocol
 
-from connectors.connector import Consumer, Load, Source
+from connectors.connector import Consumer, ConsumerEvent, Load, Source
 from connectors.message import Arrived, Lost, Message, Opened, Origin, Outcomes, Rejected, Rejection
 from connectors.prefetch import FIRST_PREFETCH
 from connectors.spec import DEFAULT_MEMORY
@@ -43,14 +43,14 @@ class Receiver:
 
     def __init__(self, consumer: Consumer) -> None:
         self.consumer = consumer
-        self.events: list[Opened | Arrived | Lost] = []
+        self.events: list[ConsumerEvent] = []
         consumer.start()
 
     def wait_for_more(self, than: int) -> None:
         """Take until more messages than `than` have arrived."""
         until(lambda: self.take() is not None and len(self.messages()) > than)
 
-    def take(self) -> list[Opened | Arrived | Lost]:
+    def take(self) -> list[ConsumerEvent]:
         self.events += self.consumer.take()
         return self.events
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pika import spec
 
-from connectors.message import Message
-from connectors.rabbitmq.stream_offsets import StreamOffsets, offset_of
+from connectors.message import Message, Properties
+from connectors.rabbitmq.stream_offsets import StreamOffsets, identity, offset_in, offset_of
 
 
 def message(tag: int, offset: object) -> Message:
@@ -38,8 +39,20 @@ def test_it_continues_after_the_finished_messages() -> None:
     assert offsets.take_next(open_tag=None) is None
 
 
+def test_a_stream_is_known_by_the_first_message_that_was_read() -> None:
+    """A stream that was made anew begins with another message, or at another offset."""
+    first = message(1, 0)
+
+    assert identity(first) == identity(replace(first, tag=9))
+    others = [message(1, 1), replace(first, body=b"other"), replace(first, properties=b"\0\0")]
+    assert len({identity(one) for one in (first, *others)}) == 4
+
+
 def test_only_a_number_is_an_offset() -> None:
     """A sender may set this header to anything, in a queue that is no stream."""
+    assert offset_in(Properties(headers={"x-stream-offset": "first"})) is None
+    assert offset_in(Properties(headers={"x-stream-offset": 7})) == 7
+    assert offset_in(Properties()) is None
     assert offset_of(message(1, "first")) is None
     assert offset_of(message(1, 7)) == 7
 
