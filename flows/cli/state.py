@@ -118,3 +118,5 @@ def _show(content: FolderContent, as_json: bool) -> None:
         )
     if content.absent:
         print_text(f"  not in this folder: {', '.join(content.absent)}")
+    for stream, offset in sorted(content.streams.items()):
+        print_text(f"  {stream}: counted up to offset {offset}")

@@ -25,8 +25,6 @@ def problems(
     if aggregate.by is None:
         text = "needs aggregate.by: a batch without keys waits seconds, and the broker keeps it"
         yield Problem(("state",), text)
-    if isinstance(source, RabbitMQSource) and source.is_stream:
-        yield Problem(("state",), "cannot be with a stream, whose messages are not acknowledged")
     if aggregate.on_stop == "requeue":
         text = "requeue cannot be with state, whose messages are acknowledged; write keep"
         yield Problem((*AGGREGATE, "on_stop"), text)

@@ -9,6 +9,7 @@ Rule 2: a group leaves when the commit without it, which has its summary, is dur
 Rule 3: messages of a lost connection stay in their groups.
 Rule 4: a group that keeps its members has them on the disk. They are read when the group leaves, as
         far as there is room in memory; the groups that left first are first.
+Rule 5: messages of a stream are recognised by their offsets (see `KnownOffsets`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connectors.message import Origin
+from connectors.message import Origin, Outcomes, StreamOpened
 from flows.groups.departures import ShardOutput
 from flows.groups.kept_departures import KeptDepartures
 from flows.groups.kept_held import Alone, KeptHeld, with_members
@@ -32,6 +33,7 @@ from flows.groups.shard import Shard
 from flows.groups.windows import Windows
 from flows.state.commit import Commit, Loaded, Recovered, Table
 from flows.state.journal import Journal
+from flows.state.known_offsets import Place, place_of
 from flows.state.recent_texts import RecentTexts
 from flows.state.rows import Header, decoded_group, name_of_group, name_of_summary
 from flows.values.group import DISTINCT, Group, Member, Progress
@@ -100,8 +102,20 @@ class KeptShard(Shard):
         return self._journal.due_at
 
     def add(self, members: list[Member], now: float) -> list[ShardOutput]:
-        """See `Shard`."""
-        return self._withheld(super().add(members, now))
+        """See `Shard`. Rule 5."""
+        if not members or members[0].offset is None:
+            return self._withheld(super().add(members, now))
+        known, others = self._journal.offsets.split(members)
+        for member in known:
+            self._journal.settle(member, now)
+        self.recognised += len(known)
+        out = super().add(others, now)
+        self._journal.offsets.seen(others, _rejected(others, out))
+        return self._withheld(out)
+
+    def open_stream(self, opened: StreamOpened) -> bool:
+        """Note which stream a consumer reads; return whether it was made anew. Rule 5."""
+        return self._journal.offsets.open(opened)
 
     def note_progress(self, progress: Progress, now: float) -> list[ShardOutput]:
         """See `Shard`."""
@@ -227,3 +241,15 @@ def _values(rules: Rules) -> RecentTexts | None:
 
 def _keys(rules: Rules) -> RecentTexts | None:
     return RecentTexts(Table.CLOSED_KEYS, rules.remember) if rules.remember else None
+
+
+def _rejected(members: list[Member], out: list[ShardOutput]) -> set[Place]:
+    """Return the places of those of the members that the shard rejects."""
+    tags = set[tuple[int, int | None]]()
+    for one in out:
+        if isinstance(one, Outcomes):
+            tags.update((each.message.tag, None) for each in one.rejected)
+            tags.update((each.tag, each.position) for each in one.parts if each.rejected)
+    if not tags:
+        return set()
+    return {place_of(one) for one in members if (one.message.tag, one.part and one.part[0]) in tags}

@@ -5,8 +5,10 @@ Pure, and without state: the values travel with the member to its shard.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from connectors.message import Message, Origin, Properties, Rejection
 from connectors.times import read_time
@@ -40,6 +42,8 @@ class ExtractionSpec(NamedTuple):
     distinct: Keys | None = None
     names: bool = True
     """Whether the message's own id is needed."""
+    offset: Callable[[Properties], int | None] | None = None
+    """Returns the offset of a message in its stream; `None`: it is not needed."""
 
     @property
     def asks(self) -> bool:
@@ -47,8 +51,16 @@ class ExtractionSpec(NamedTuple):
         return any(self[2:])
 
 
-def make_extraction_spec(spec: AggregateSpec, queue: str, values: Sequence[Path]) -> ExtractionSpec:
-    """Translate a spec; `values`: the paths whose values travel with each member."""
+def make_extraction_spec(
+    spec: AggregateSpec,
+    queue: str,
+    values: Sequence[Path],
+    offset: Callable[[Properties], int | None] | None = None,
+) -> ExtractionSpec:
+    """Translate a spec; `values`: the paths whose values travel with each member.
+
+    `offset`: if a state recognises messages by their offsets, see `ExtractionSpec`.
+    """
     window, tumbling = spec.window, spec.window.tumbling
     return ExtractionSpec(
         queue,
@@ -61,7 +73,8 @@ def make_extraction_spec(spec: AggregateSpec, queue: str, values: Sequence[Path]
         event_time=_path(tumbling.event_time if tumbling else window.event_time),
         values=values,
         distinct=make_distinct(spec),
-        names=spec.recognises,
+        names=spec.recognises and offset is None,
+        offset=offset,
     )
 
 
@@ -89,6 +102,7 @@ class Extractor:
 
     def __init__(self, spec: ExtractionSpec) -> None:
         self._spec, self._queue, self._names = spec, spec.queue, spec.names
+        self._offset = spec.offset
         self.fields = fields_of(_paths(spec))
         """The fields of a document that it reads; `None`: all."""
         self._key = None if spec.keys is None else spec.keys.key
@@ -156,10 +170,10 @@ class Extractor:
                 name, marks = f"={value}" if key is None else f"={value}={key}", marks | DISTINCT
         values = () if self._values is None else self._values(document, properties, queue)
         index, id = address
-        if own is None:
-            return Member(origin, message, source, index, id, key, name, marks, size, at, values)
-        of_group = key, name, marks, size, at, values
-        return Member(origin, message, source, index, id, *of_group, own_id=own)
+        found = Member(origin, message, source, index, id, key, name, marks, size, at, values)
+        if own is None and self._offset is None:
+            return found
+        return replace(found, own_id=own, offset=self._offset and self._offset(properties))
 
     def _more(self, document: dict[str, Any], properties: Properties) -> _More | Rejection:
         """Return marks, size and time; or why no group can have the message."""

@@ -210,7 +210,7 @@ def make_readers(
     `values`: the paths whose values travel with each member.
     """
     readers = {
-        queue: _reader(spec, source.properties, addressing(queue), values, queue)
+        queue: _reader(spec, source, addressing(queue), values, queue)
         for queue in spec.source.chosen.queue
     }
     return {name: readers[source.queue_of(name)] for name in source.consumers()}
@@ -218,19 +218,18 @@ def make_readers(
 
 def _reader(
     spec: Pipeline,
-    properties: Callable[[Message], Properties],
+    source: Source,
     addressing: Addressing,
     values: Sequence[Path],
     queue: str,
 ) -> MessageReader:
-    source, aggregate = spec.source.chosen, spec.aggregate
-    extraction = make_extraction_spec(aggregate, queue, values)
+    given, aggregate = spec.source.chosen, spec.aggregate
+    offset = None if spec.state is None else source.offset
+    extraction = make_extraction_spec(aggregate, queue, values, offset)
     extractor = Extractor(extraction) if extraction.asks else None
     builder = MemberBuilder(addressing if aggregate.reduce is None else None, extractor)
-    splitter = Splitter(
-        source.format, source.max_message, addressing, source.indices, builder.decode
-    )
-    return MessageReader(splitter, properties, builder, extractor)
+    splitter = Splitter(given.format, given.max_message, addressing, given.indices, builder.decode)
+    return MessageReader(splitter, source.properties, builder, extractor)
 
 
 def _alike(messages: list[Message]) -> Iterator[list[Message]]:

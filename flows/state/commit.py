@@ -31,6 +31,8 @@ class Table(StrEnum):
     """Keys of complete groups, by the number of their commit."""
     CLOSED_WINDOWS = auto()
     """Written groups in closed windows that late messages may amend."""
+    OFFSETS = auto()
+    """How far streams are counted (see `flows/state/known_offsets.py`)."""
 
 
 class Changes(NamedTuple):

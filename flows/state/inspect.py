@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
+from connectors.consumer_names import queue_in_name
 from connectors.errors import Unavailable
 from flows.state.blocks import read_blocks
 from flows.state.database import connect, readable
 from flows.state.folder import DESCRIPTION, described, file_of
+from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
 
 
@@ -28,6 +32,8 @@ class ShardContent(msgspec.Struct):
     """When the oldest open group was opened, in seconds since 1970; null: there is none."""
     bytes: int
     """Size of its files."""
+    streams: dict[str, int] = {}
+    """Offset of the last message of each stream that it has counted or rejected."""
 
 
 class FolderContent(msgspec.Struct):
@@ -44,6 +50,8 @@ class FolderContent(msgspec.Struct):
     begun."""
     folders: list[str] = []
     """All folders of the state, with their processes; empty: no shard has begun."""
+    streams: dict[str, int] = {}
+    """The largest of these offsets of all shards, by stream."""
     flushed: int | None = None
     """Groups that were written now, with those that waited for the sink; null: it only shows."""
     dead_lettered: int = 0
@@ -65,7 +73,8 @@ def inspect(path: Path) -> FolderContent:
     shards = [_shard(path, name) for name in here]
     absent = [name for name in found["shards"] if name not in here]
     total, folders = sum(one.bytes for one in shards), [*found["folders"].values()]
-    return FolderContent(str(path), found["job"], total, shards, absent, folders)
+    job, streams = found["job"], _together(shards)
+    return FolderContent(str(path), job, total, shards, absent, folders, streams=streams)
 
 
 def discard(path: Path) -> FolderContent:
@@ -101,8 +110,23 @@ def _shard(folder: Path, name: str) -> ShardContent:
             messages += count
             oldest = opened_at if oldest is None else min(oldest, opened_at)
         waiting = connection.execute("SELECT count(*) FROM left").fetchone()[0]
+        streams = _streams(connection)
     size = sum(map(_size, folder.glob(f"{path.name}*")))
-    return ShardContent(name, groups, messages, waiting, oldest, size)
+    return ShardContent(name, groups, messages, waiting, oldest, size, streams)
+
+
+def _streams(connection: sqlite3.Connection) -> dict[str, int]:
+    found = connection.execute("SELECT stored FROM offsets WHERE number = ?", (LAST,)).fetchone()
+    places = last_places(found[0]) if found else {}
+    return {queue_in_name(consumer): last.place[0] for consumer, last in places.items()}
+
+
+def _together(shards: Sequence[ShardContent]) -> dict[str, int]:
+    streams: dict[str, int] = {}
+    for shard in shards:
+        for name, offset in shard.streams.items():
+            streams[name] = max(offset, streams.get(name, offset))
+    return streams
 
 
 def _size(file: Path) -> int:

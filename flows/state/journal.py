@@ -24,6 +24,7 @@ from connectors.message import Origin, Outcomes, PartOutcome
 from flows.state.blocks import Blocks, KeptRow
 from flows.state.commit import Changes, Commit, Recovered, Row, Table
 from flows.state.known_names import KnownNames
+from flows.state.known_offsets import KnownOffsets
 from flows.state.recent_texts import RecentTexts
 from flows.state.rows import (
     Header,
@@ -83,14 +84,15 @@ class Journal:
         values: RecentTexts | None = None,
         keys: RecentTexts | None = None,
     ) -> None:
-        """`every`: in seconds (rule 1); `names`: see `KnownNames`.
+        """`every`: in seconds (rule 1); `names`: see `KnownNames`, `KnownOffsets`.
 
         `values`: distinct values, if messages have some; `keys`: of complete groups, if their
         messages are late.
         """
         self._every, self._header = every, Header()
         self._known, self.values, self.keys = KnownNames(names), values, keys
-        remembered = (self._known, values, keys)
+        self.offsets = KnownOffsets(names)
+        remembered = (self._known, self.offsets, values, keys)
         self._remembered: Sequence[Remembered] = [one for one in remembered if one is not None]
         self.blocks: defaultdict[Table, Blocks] = defaultdict(Blocks)
         self._changed: dict[KeptRow, None] = {}

@@ -11,7 +11,7 @@ from math import inf
 from bytewax.operators import StatefulBatchLogic
 
 from connectors import metrics
-from connectors.message import Lost
+from connectors.message import Lost, StreamOpened
 from flows.audit.counters import Account, in_leaving
 from flows.audit.oldest_groups import OldestGroups, ShardView
 from flows.groups.departures import Leaving, ShardOutput
@@ -84,6 +84,8 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving, None]):
                 out += self.shard.note_progress(value, now)
             elif isinstance(value, FlushRequest):
                 out += self.shard.complete(value.key, now)
+            elif isinstance(value, StreamOpened):
+                self._open_stream(value)
         self._note(out, entered, forgotten)
         self._view.update(self.shard)
         return out, self.RETAIN
@@ -138,6 +140,9 @@ class Aggregate(StatefulBatchLogic[ForShard | Lost, Leaving, None]):
         before = self._held
         self.shard.purge(lost.origin)
         return before - self._held
+
+    def _open_stream(self, opened: StreamOpened) -> None:
+        """Note which stream a consumer reads; only a state needs to know."""
 
     def _tell_forgotten(self) -> None:
         if not self._forgotten:

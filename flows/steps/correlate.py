@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
-from connectors.message import Arrived, Backpressured, Drain, Lost
+from connectors.message import Arrived, Backpressured, Drain, Lost, StreamOpened
 from flows.audit.counters import in_outcomes
 from flows.audit.reconcile import Accounts
 from flows.messages.read import MessageReader
@@ -50,7 +50,7 @@ def correlate(
                     yield from router.route(correlated, now)
                     if outcomes is not None:
                         yield consumer, outcomes
-                elif isinstance(event, Lost):
+                elif isinstance(event, Lost | StreamOpened):
                     for shard in router.shards_of(event.origin):
                         yield shard, event
                 elif isinstance(event, Backpressured):

@@ -5,13 +5,14 @@ A `KeptShard` decides; the disk is in `flows/state/`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf
 
 from connectors import metrics
 from connectors.errors import Unavailable
-from connectors.message import Lost
+from connectors.message import Lost, StreamOpened
 from flows.audit.counters import Account
 from flows.audit.oldest_groups import ShardView
 from flows.groups.departures import Leaving, ShardOutput
@@ -25,6 +26,8 @@ from flows.tap.points import TapPoint
 from flows.values.begin import Begin, Begun, FolderView
 from flows.values.group import Group
 from flows.values.stop import Stop
+
+LOG = logging.getLogger("hopper.aggregate")
 
 DURABLE_AFTER, ROOM_AFTER = 0.002, 0.02
 """Seconds until the next look whether a commit is durable, and whether there is room for one."""
@@ -165,6 +168,14 @@ class KeptAggregate(Aggregate):
             group = self.shard.next_to_read()
             assert group.kept is not None
             store.load(group.number, group.kept)
+
+    def _open_stream(self, opened: StreamOpened) -> None:
+        if self.shard.open_stream(opened):
+            LOG.warning(
+                "%s: another stream than before: it was made anew, or its offset queue was deleted "
+                "and its first message is gone; so all of its messages are counted",
+                opened.origin.consumer,
+            )
 
     def _count_copies(self) -> None:
         recognised, sent_twice = self.shard.recognised, self.shard.sent_twice

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import TypeGuard
 
-from connectors.message import Drain, Lost, Opened, Origin, Outcomes
+from connectors.message import Drain, Lost, Opened, Origin, Outcomes, StreamOpened
 from flows.config.aggregate import AggregateSpec
 from flows.groups.rules import Rules
 from flows.groups.watermark_progress import WatermarkGenerator
@@ -40,7 +40,7 @@ EXACT_BELOW = 10_000
 """Keys. One shard keeps a smaller limit exactly. With a larger one, each shard keeps its share of
 the limit, which is nearly exact, since a hash gives each shard about as many keys."""
 
-ForShard = Members | Progress | FlushRequest | Begin
+ForShard = Members | Progress | FlushRequest | StreamOpened | Begin
 """Values that a shard receives: from `correlate`, and first, with state, from all workers."""
 ForConsumer = Opened | Outcomes | Drain | Ready
 """Values that `acknowledge` receives for a consumer."""
@@ -151,7 +151,7 @@ def is_for_shard(
     item: tuple[str, ForShard | Lost | ForConsumer],
 ) -> TypeGuard[tuple[str, ForShard | Lost]]:
     """Return whether a value goes to `aggregate`; else it goes to `acknowledge`."""
-    return isinstance(item[1], (Members, Lost, Progress, FlushRequest))
+    return isinstance(item[1], (Members, Lost, Progress, FlushRequest, StreamOpened))
 
 
 def key_by_consumer(item: tuple[str, Outcomes | Ready]) -> tuple[str, ForConsumer]:

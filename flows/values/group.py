@@ -56,6 +56,8 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """The routing of the document; `None`: the routing of the sink's spec."""
     own_id: str | None = None
     """The message's own id, if its distinct value is the `message_id`."""
+    offset: int | None = None
+    """Of a message in its stream, if the state counts by it; `None`: it comes from a queue."""
 
 
 class Part(NamedTuple):

@@ -226,3 +226,77 @@ def test_no_restart_of_a_cluster_changes_a_sum(
     assert flushed.out.startswith("wrote 12 groups, 0 dead letters: ")
     check_sums(events, 480, "stop", keys=12)
     assert (rig.left(), rig.parked()) == (0, [])
+
+
+STREAM = {"x-queue-type": "stream"}
+
+
+def of_streams(folder: Path, rig: RabbitMQRig, events: Index, state: Path) -> Path:
+    """A job that counts the messages of two streams."""
+    path = folder / "streams.yaml"
+    path.write_text(
+        f"""
+version: 1
+name: test
+source:
+  rabbitmq:
+    url: {rig.url}
+    queue: "{rig.queue}-{{0..1}}"
+    consume: {{arguments: {{x-stream-offset: first}}}}
+aggregate:
+  by: key
+  window: {{last: message.end, time: 12h}}
+  reduce: {{numbers: {{list: n}}, total: {{sum: n}}}}
+sink: {{elasticsearch: {{url: "{events.url}", index: {events.name}}}}}
+dead_letter: {{rabbitmq: {{routing_key: {rig.parking}}}}}
+state: {{path: {state}, commit: 200ms}}
+"""
+    )
+    return path
+
+
+def publish_to_streams(
+    rig: RabbitMQRig, streams: list[str], numbers: Iterable[int], *, end: bool = False
+) -> None:
+    """Publish numbered messages of four keys, without ids, to the streams in turn."""
+    channel = rig.connection.channel()
+    for n in numbers:
+        body = json.dumps({"key": n % 4, "n": n, "end": end}).encode()
+        channel.basic_publish("", streams[n % len(streams)], body)
+
+
+def test_messages_of_streams_are_counted_once_without_ids(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """After `kill -9`, without their offset queues, and when one of them was made anew."""
+    state, streams = tmp_path / "state", rig.more_queues(2, separator="-", **STREAM)
+    path = of_streams(tmp_path, rig, events, state)
+    publish_to_streams(rig, streams, range(4000))
+    with JobProcess(path) as job:
+        until(lambda: kept(state) > 0, timeout=120)
+        job.kill()
+    for stream in streams:
+        rig.channel.queue_delete(f"{stream}.offset")
+    publish_to_streams(rig, streams, range(4000, 5000))
+    with JobProcess(path, "-w", "2") as job:
+        until(lambda: kept(state) >= 5000, timeout=120)
+        assert inspect(state).streams == dict.fromkeys(streams, 2499)
+        assert job.drain() == 0
+
+    rig.channel.queue_delete(streams[0])
+    rig.channel.queue_delete(f"{streams[0]}.offset")
+    rig.channel.queue_declare(streams[0], durable=True, arguments=STREAM)
+    publish_to_streams(rig, streams[:1], range(5000, 5100))
+    with JobProcess(path) as job:
+        until(lambda: kept(state) >= 5100, timeout=120)
+        assert f"{streams[0]}/000: another stream than before" in job.log
+        publish_to_streams(rig, streams, range(5100, 5104), end=True)
+        until(lambda: events.count() == 4, timeout=120)
+        assert job.drain() == 0
+
+    found = {d["_source"]["key"]: d["_source"] for d in events.documents()}
+    for key in range(4):
+        numbers = range(key, 5104, 4)
+        assert sorted(found[key]["numbers"]) == list(numbers)
+        assert found[key]["total"] == sum(numbers)
+    assert rig.parked() == []

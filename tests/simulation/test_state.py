@@ -8,7 +8,7 @@ from connectors.message import Properties
 from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from tests.kept_state import MemoryState
-from tests.simulation.kept_world import KeptWorld
+from tests.simulation.kept_world import KeptWorld, StreamWorld
 from tests.simulation.world import SEEDS
 
 
@@ -52,7 +52,16 @@ def test_each_document_of_a_message_is_kept_and_dead_lettered_by_itself() -> Non
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_message_is_in_exactly_one_summary(seed: int) -> None:
     """Crashes come between any two steps, and in a commit; no message is acknowledged before."""
-    world = KeptWorld(seed)
+    finish(KeptWorld(seed))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_message_of_a_stream_is_in_exactly_one_summary(seed: int) -> None:
+    """By their offsets: no message has an id, and many are delivered again."""
+    finish(StreamWorld(seed))
+
+
+def finish(world: KeptWorld) -> None:
     for _ in range(300):
         world.move()
         world.check()

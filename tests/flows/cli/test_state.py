@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.memory import sink
+from connectors.message import StreamOpened
 from flows.config.decides import decides
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules
@@ -18,7 +19,7 @@ from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
 from tests.flows.cli.command import hopper, json_of
 from tests.flows.kept_shards import commit, sent
-from tests.flows.members import WITH_KEYS
+from tests.flows.members import FIRST, WITH_KEYS
 from tests.waiting import until
 
 SPEC = """\
@@ -43,8 +44,9 @@ def file(tmp_path: Path) -> Path:
     shard = KeptShard(Rules(**WITH_KEYS, tally=Tally({"n": Function("count")}), hold=False), 1, "t")
     store = folder.begin("shard/0", [folder.view()])
     shard.recover(store.recover(), OPENED_AT)
-    shard.add([sent(tag) for tag in range(3)], OPENED_AT)
-    shard.add([sent(tag, '"b"') for tag in range(3, 8)], OPENED_AT)
+    shard.open_stream(StreamOpened(FIRST, "s"))
+    shard.add([sent(tag, offset=tag) for tag in range(3)], OPENED_AT)
+    shard.add([sent(tag, '"b"', offset=tag) for tag in range(3, 8)], OPENED_AT)
     shard.complete('"b"', OPENED_AT)
     store.write(commit(shard, OPENED_AT))
     until(store.take_durable)
@@ -58,7 +60,10 @@ def test_it_shows_what_is_open(file: Path) -> None:
     assert called.code == 0
     assert "1 open group of 3 messages, 1 wait for the sink" in called.out
     assert "the oldest since 2025-11-28T11:00:00+00:00" in called.out
-    [shard] = json_of(hopper("state", f"{file}", "--json"), "state")["shards"]
+    assert "q: counted up to offset 7" in called.out
+    found = json_of(hopper("state", f"{file}", "--json"), "state")
+    assert found["streams"] == {"q": 7}
+    [shard] = found["shards"]
     assert (shard["groups"], shard["messages"], shard["waiting"]) == (1, 3, 1)
 
 

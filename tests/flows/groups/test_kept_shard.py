@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.message import Outcomes
+import pytest
+
+from connectors.message import Origin, Outcomes, StreamOpened
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules, Tumbling
 from flows.state.commit import Changes, Recovered, Table
 from flows.values.group import DISTINCT, FirstRevision, Group, Kept, Progress
 from tests.flows.kept_shards import TALLY, commit, kept, recovered, sent
-from tests.flows.members import FIRST, SECOND, WITH_KEYS, member
+from tests.flows.members import FIRST, SECOND, THIRD, WITH_KEYS, member
 
 
 def shard(**rules: Any) -> KeptShard:
@@ -132,6 +134,66 @@ def test_after_a_restart_a_closed_window_stays_closed() -> None:
     [late] = after.add([sent(2, at=6.0)], now=101.0)
     assert isinstance(late, Outcomes)
     assert late.rejected[0].rejection.reason.startswith("late: its window is closed")
+
+
+def of_stream(offset: int, origin: Origin = FIRST, **fields: Any) -> Any:
+    """A message without a name."""
+    fields |= {"offset": offset, "values": (offset,), "origin": origin}
+    return member(1 + offset, '"a"', **fields)
+
+
+def test_messages_of_a_stream_are_recognised_by_their_offsets() -> None:
+    """After a lost connection, and in the next process; they are acknowledged without effect."""
+    some = shard(time=60.0)
+    some.open_stream(StreamOpened(FIRST, "s"))
+    some.add([of_stream(0), of_stream(1)], now=10.3)
+    some.purge(FIRST)
+    some.open_stream(StreamOpened(THIRD, "s"))
+    some.add([of_stream(0, THIRD), of_stream(1, THIRD), of_stream(2, THIRD)], now=10.4)
+    first = commit(some, 11.0)
+    assert sorted(kept(some.durable())) == [1, 1, 2, 2, 3]
+
+    after = shard(time=60.0)
+    after.recover(recovered(first), now=12.0)
+    assert not after.open_stream(StreamOpened(FIRST, "s"))
+    after.add([of_stream(2), of_stream(3)], now=12.5)
+    commit(after, 13.0)
+
+    assert (some.recognised, after.recognised) == (2, 1)
+    assert kept(after.durable()) == [3, 4]
+    assert [group.count for group in after.oldest(9)] == [4]
+
+
+def test_all_messages_of_a_stream_that_was_made_anew_are_counted() -> None:
+    some = shard(time=60.0)
+    some.open_stream(StreamOpened(FIRST, "s"))
+    some.add([of_stream(7)], now=10.3)
+
+    assert some.open_stream(StreamOpened(THIRD, "another"))
+    some.add([of_stream(0, THIRD), of_stream(7, THIRD)], now=10.4)
+
+    assert [group.count for group in some.oldest(9)] == [3]
+
+
+@pytest.mark.parametrize("part", [None, (0, 1)])
+def test_a_rejected_message_of_a_stream_is_rejected_again(part: tuple[int, int] | None) -> None:
+    """A later one is durable; but it is not known whether this one was parked."""
+    rules = {"tumbling": Tumbling(10.0, by_event=True), "partitions": ("q/000",)}
+    some = shard(**rules)
+    some.open_stream(StreamOpened(FIRST, "s"))
+    some.note_progress(Progress("q/000", 25.0), now=100.0)
+    [late] = some.add([of_stream(1, at=6.0, part=part), of_stream(2, at=26.0)], now=100.0)
+    made = commit(some, 101.0)
+
+    after = shard(**rules)
+    after.recover(recovered(made), now=102.0)
+    after.open_stream(StreamOpened(FIRST, "s"))
+    [again] = after.add([of_stream(1, at=6.0, part=part), of_stream(2, at=26.0)], now=102.0)
+
+    for one in (late, again):
+        assert isinstance(one, Outcomes)
+        assert len(one.rejected) + len(one.parts) == 1
+    assert (some.recognised, after.recognised) == (0, 1)
 
 
 def copy(tag: int, value: str = "=1", own_id: str | None = None, **fields: Any) -> Any:

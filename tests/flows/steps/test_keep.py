@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from connectors.errors import Unavailable
-from connectors.message import Outcomes
+from connectors.message import Outcomes, StreamOpened
 from flows.audit.counters import Account
 from flows.groups import kept_shard
 from flows.groups.kept_shard import KeptShard
@@ -23,7 +23,7 @@ from flows.values.begin import Begin, Begun, FolderView
 from flows.values.columnar import Members
 from flows.values.group import Group
 from flows.values.stop import Stop
-from tests.flows.members import WITH_KEYS, member
+from tests.flows.members import FIRST, THIRD, WITH_KEYS, member
 from tests.kept_state import MemoryShard, MemoryState
 
 SHARD = "shard/0"
@@ -204,3 +204,13 @@ def test_a_shard_begins_when_all_workers_have_spoken() -> None:
     assert some.begun == []
     assert some.step.on_batch([Begin(SHARD, 2, 3, state.view())])[0] == []
     assert some.step.on_batch([Begin(SHARD, 1, 3, state.view())])[0] == [Begun(SHARD)]
+
+
+def test_a_stream_that_was_made_anew_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    some = OneKeptStep(MemoryState(), time=60.0)
+    some.step.on_batch([StreamOpened(FIRST, "s")])
+    assert caplog.text == ""
+
+    some.step.on_batch([StreamOpened(THIRD, "another")])
+
+    assert "q/000: another stream than before" in caplog.text
