@@ -12,31 +12,17 @@ import os
 import select
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import NamedTuple
 
+from flows.process.connections import Connection, established, host_of, port_of, resolve
 from flows.process.stop import DRAINING, ProcessStop
 
 LOG = logging.getLogger("hopper")
 
 EVERY = 10.0
 """Seconds between two lines, and before the first: processes that start together connect sooner."""
-
-
-class Connection(NamedTuple):
-    """One established TCP connection of this process."""
-
-    local: int
-    """The port of this process."""
-    host: str
-    """IP address of the peer."""
-    remote: int
-    """Port of the peer."""
 
 
 class ClusterStartup:
@@ -65,7 +51,7 @@ class ClusterStartup:
         """Return the addresses of processes that are not connected yet; from any thread."""
         if self._stop.begun:
             return []
-        return missing(self._addresses, self._index, [*_connections()], _resolve)
+        return missing(self._addresses, self._index, [*established()], resolve)
 
     def _run(self) -> None:
         while not self._stop.begun:
@@ -104,14 +90,14 @@ def missing(
     reached = {(connection.host, connection.remote) for connection in connections}
     found = []
     for address in before:
-        host, port = _host(address), _port(address)
+        host, port = host_of(address), port_of(address)
         if not any((ip, port) in reached for ip in resolve(host)):
             found.append(address)
-    own = _port(addresses[index])
+    own = port_of(addresses[index])
     incoming = [connection.host for connection in connections if connection.local == own]
     if len(incoming) >= len(behind):
         return found
-    for host, group in groupby(sorted(behind, key=_host), _host):
+    for host, group in groupby(sorted(behind, key=host_of), host_of):
         there, ips = [*group], resolve(host)
         lacking = len(there) - sum(ip in ips for ip in incoming)
         if lacking == len(there):
@@ -119,53 +105,3 @@ def missing(
         elif lacking > 0:
             found.append(f"{lacking} of {' and '.join(there)}")
     return found
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0].strip("[]")
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
-
-
-def _resolve(host: str) -> Collection[str]:
-    """Return the IP addresses of a host; none while its name does not resolve."""
-    try:
-        return {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
-    except OSError:
-        return ()
-
-
-def _connections() -> Iterator[Connection]:
-    """Read the connections of this process from /proc; without /proc there are none."""
-    own = {_link(entry) for entry in Path("/proc/self/fd").glob("*")}
-    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        for line in _lines(Path(table))[1:]:
-            _, local, remote, state, *rest = line.split()
-            if state == _ESTABLISHED and f"socket:[{rest[5]}]" in own:
-                host, _, port = remote.partition(":")
-                yield Connection(int(local.rpartition(":")[2], 16), _ip(host), int(port, 16))
-
-
-_ESTABLISHED = "01"
-
-
-def _ip(text: str) -> str:
-    """Parse an address of the kernel: words of four bytes, each in the byte order of the host."""
-    words = [bytes.fromhex(text[at : at + 8]) for at in range(0, len(text), 8)]
-    packed = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
-    address = ip_address(packed)
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def _link(path: Path) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:  # the file was closed meanwhile
-        return ""

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
+from typing import NoReturn
 
 from flows.process.stop import EXIT_UNAVAILABLE
 from flows.steps.raised import RAISED
@@ -37,6 +38,14 @@ def _log(
     if kind.__name__ != "PanicException":
         sys.__excepthook__(kind, error, traceback)
         return
+    end(renew)
+
+
+def end(renew: Callable[[], None]) -> NoReturn:
+    """End this process, since another one of the cluster has ended or a step has raised.
+
+    `renew`: see `install`.
+    """
     if RAISED.error is None:
         renew()
     if RAISED.error is not None:

@@ -27,6 +27,7 @@ from flows.config.decides import decides
 from flows.job import Job
 from flows.process import last_words, reload
 from flows.process.cluster_startup import ClusterStartup
+from flows.process.cluster_watch import ClusterWatch
 from flows.process.collector import show
 from flows.process.introduction import introduction
 from flows.process.log import set_up_log
@@ -94,7 +95,7 @@ def start(path: str) -> Job:
     stop.on_signals(reloader.ask, reloader.renew)
     if cluster is not None:
         cluster.start()
-        last_words.install(reloader.renew)
+        _watch_others(stop, reloader)
     reload.accept_signals()
     reloader.start()
     atexit.register(reloader.renew_at_exit)  # after `_end`, which is registered later
@@ -108,6 +109,12 @@ def start(path: str) -> Job:
 def _cluster_startup(stop: ProcessStop, reloader: Reloader) -> ClusterStartup | None:
     addresses = _addresses()
     return ClusterStartup(addresses, _index(), stop, reloader.ask) if addresses else None
+
+
+def _watch_others(stop: ProcessStop, reloader: Reloader) -> None:
+    """End this process soon after another one of the cluster, with a plain line in the log."""
+    ClusterWatch(_addresses(), _index(), stop, reloader.renew).start()
+    last_words.install(reloader.renew)
 
 
 def _idle_wait(accounts: Accounts, *, has_state: bool) -> IdleWait | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.process.cluster_startup import Connection, missing
+from flows.process.cluster_startup import missing
+from flows.process.connections import Connection
 from tools.local.ports import free_ports
 
 SPEC = """
