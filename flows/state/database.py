@@ -24,11 +24,11 @@ _OF_ROWS = "CREATE TABLE {}(number INTEGER PRIMARY KEY, stored BLOB NOT NULL);".
 TABLES = f"""
 CREATE TABLE header(only INTEGER PRIMARY KEY, header BLOB NOT NULL);
 {"".join(map(_OF_ROWS, Table))}
-CREATE TABLE members(
-    row INTEGER, number INTEGER, stored BLOB NOT NULL, PRIMARY KEY(row, number)
-) WITHOUT ROWID;
+CREATE TABLE members(row INTEGER NOT NULL, number INTEGER NOT NULL, stored BLOB NOT NULL);
+CREATE INDEX members_by_row ON members(row);
 """
-"""Members of groups are by the row of the group and the number of the commit."""
+"""Members have the row of their group and the number of their commit. A commit appends them: in the
+order of their groups, each group would have a page of its own to write."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
