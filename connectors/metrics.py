@@ -70,7 +70,7 @@ DISTINCT_FORGOTTEN = Counter(
 )
 IDS_FORGOTTEN = Counter(
     "hopper_state_ids_forgotten",
-    "Ids of messages that `state` forgot within 15 minutes of a start or a lost connection, since "
+    "Ids of messages that `state` forgot within 3 minutes of a start or a lost connection, since "
     "there were too many: a message that is redelivered later than that many others counts again.",
 )
 PARTS = Counter(

@@ -21,6 +21,9 @@ from flows.state.commit import Changes, Row, Table
 
 PINNED_FOR = 900.0
 """Seconds: the broker notices a lost connection by missing heartbeats, within minutes."""
+NOTICED_WITHIN = 180.0
+"""Seconds in which it does with the heartbeat that RabbitMQ proposes, one in a minute. A job with
+many messages forgets earlier than after `PINNED_FOR`, and only in these seconds it is a risk."""
 MOST_PINNED = 8
 INDEXED_FOR = 60.0
 """Seconds after the last question for which the index is kept: it takes more memory than names."""
@@ -34,8 +37,7 @@ class KnownNames:
     def __init__(self, most: int) -> None:
         """`most`: the number of names that is enough (rule 1)."""
         self.forgotten = 0
-        """Number of names that were forgotten while they might be needed: more than rule 2 keeps.
-        """
+        """Number of names that were forgotten within `NOTICED_WITHIN`: more than rule 2 keeps."""
         self._most = most
         self._new: dict[str, None] = {}
         """Names since the last commit."""
@@ -45,7 +47,7 @@ class KnownNames:
         self._index: dict[str, int] | None = None
         """The number of the last commit of each name."""
         self._asked = False
-        self._index_until, self._pinned_until = -inf, -inf
+        self._index_until, self._pinned_at = -inf, -inf
 
     def __len__(self) -> int:
         """Return the number of names that a commit has."""
@@ -88,18 +90,18 @@ class KnownNames:
 
     def pin(self, now: float) -> None:
         """Forget little for some time: messages may be redelivered much later. Rule 2."""
-        self._pinned_until = now + PINNED_FOR
+        self._pinned_at = now
 
     def _forget(self, now: float) -> list[int]:
         """Forget names that are not needed; return the numbers of their commits."""
         self._update_index(now)
-        is_pinned, forgotten = now < self._pinned_until, list[int]()
-        most = self._most * (MOST_PINNED if is_pinned else 1)
+        pinned_for, forgotten = now - self._pinned_at, list[int]()
+        most = self._most * (MOST_PINNED if pinned_for < PINNED_FOR else 1)
         for number, (packed, count) in self._blocks.items():
             if self._count - count < most:
                 break
             self._count -= count
-            self.forgotten += count if is_pinned else 0
+            self.forgotten += count if pinned_for < NOTICED_WITHIN else 0
             forgotten.append(number)
             if self._index is not None:
                 for name in pickle.loads(packed):

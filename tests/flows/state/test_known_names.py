@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.state.commit import Changes
-from flows.state.known_names import INDEXED_FOR, MOST_PINNED, PINNED_FOR, KnownNames
+from flows.state.known_names import INDEXED_FOR, MOST_PINNED, NOTICED_WITHIN, PINNED_FOR, KnownNames
 
 
 def add(known: KnownNames, number: int, names: list[str], now: float = 0.0) -> Changes:
@@ -52,7 +52,8 @@ def test_after_a_lost_connection_more_names_are_known_for_some_time() -> None:
 
     assert sum(map(len, forgotten)) == 19 - MOST_PINNED
     assert known.forgotten == 19 - MOST_PINNED  # they might still be needed
-    assert len(known.changes(20, now=101.0 + PINNED_FOR).gone) == MOST_PINNED - 1
+    assert len(add(known, 20, ["m20"], 100.0 + NOTICED_WITHIN).gone) == 1  # the broker has noticed
+    assert len(known.changes(21, now=100.0 + PINNED_FOR).gone) == MOST_PINNED - 1
     assert known.forgotten == 19 - MOST_PINNED
 
 
