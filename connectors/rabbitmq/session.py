@@ -236,11 +236,10 @@ class Session:
                 self._offset_queue.write(KeptOffset(offset, self._stream))
 
     def _open_stream(self, first: Message) -> None:
-        """Tell which stream this is, and keep that before any message has an outcome."""
+        """Tell the dataflow which stream this is; the next offset that is kept names it too."""
         self._opened = True
         self._stream = self._stream or identity(first)
         self._events.add(StreamOpened(self.origin, self._stream))
-        self._keep_offset()
 
     def _on_messages(self, messages: list[Message]) -> None:
         if self._memory_limit.discards:
