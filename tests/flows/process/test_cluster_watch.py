@@ -88,7 +88,8 @@ def test_an_idle_process_ends_when_another_one_is_killed(tmp_path: Path) -> None
         try:
             for process in processes:
                 assert process.stdout
-                assert process.stdout.readline() == "begun\n"
+                # Bytewax may print before how it connects.
+                assert "begun\n" in iter(process.stdout.readline, "")
             killed.send_signal(signal.SIGKILL)
             _, printed = survivor.communicate(timeout=60)
         finally:
