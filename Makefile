@@ -18,8 +18,7 @@ run: .venv/installed ## run pipeline.yaml until Ctrl-C
 	@$(with_services) exec $(python) -m bytewax.run flows.pipeline
 
 test: check ## check, then all tests, those on real services too
-	@# Three at a time: tests on real services mostly wait for processes and servers.
-	@$(with_services) HOPPER_LIVE=1 exec $(python) -m pytest -m '' -n 3
+	@$(with_services) HOPPER_LIVE=1 exec $(python) -m pytest -m ''
 
 check: .venv/installed ## style, format, spelling and types
 	$(python) -m ruff check
