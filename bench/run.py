@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pika
@@ -111,8 +111,15 @@ def run(
     return measurement
 
 
-def measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) -> Measurement:
+def measure(
+    process: subprocess.Popen[bytes],
+    queue: BenchQueue,
+    messages: int,
+    is_filled: Callable[[], bool] = lambda: True,
+) -> Measurement:
     """Measure a process while it empties a queue with so many messages, from its first one on.
+
+    `is_filled`: whether all messages are published.
 
     Raises:
         AssertionError: it does not, or not in time.
@@ -125,7 +132,7 @@ def measure(process: subprocess.Popen[bytes], queue: BenchQueue, messages: int) 
     def emptied() -> bool:
         nonlocal silent
         samples.append((time.monotonic(), watched.cpu_seconds()))
-        if queue.length():
+        if queue.length() or not is_filled():
             return False
         silent = watched.silent_seconds()
         return silent >= SILENCE

@@ -85,22 +85,22 @@ def _run(
             watchers.enter_context(_command("top", environment))
             watchers.enter_context(_command("tap", environment))
         time.sleep(SETTLE_SECONDS)
-        with _publishing(rabbitmq, queue.name, messages):
-            measured = measure(process, queue, messages)
+        with _publishing(rabbitmq, queue.name, messages) as publisher:
+            measured = measure(process, queue, messages, lambda: not publisher.is_alive())
         end(process)
     assert not queue.length(), "the job has left messages unacknowledged"
     return measured
 
 
 @contextmanager
-def _publishing(url: str, queue: str, messages: int) -> Iterator[None]:
-    """Publish messages at `RATE`, in the background."""
+def _publishing(url: str, queue: str, messages: int) -> Iterator[threading.Thread]:
+    """Publish messages at `RATE`; yield the thread, which ends after the last one."""
     blocks = publishings(queue, messages, ids=False, block=BLOCK)
     with Publisher(url) as publisher:
         arguments = (blocks, messages, RATE)
         thread = threading.Thread(target=publisher.publish_evenly, args=arguments, daemon=True)
         thread.start()
-        yield
+        yield thread
         thread.join()
 
 
