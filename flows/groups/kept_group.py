@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, NoReturn
 
-from connectors.message import Origin
-from flows.groups.open_group import DuplicateOfOpen
+from connectors.message import Origin, Outcomes
+from flows.groups.open_group import DuplicateOfOpen, weight
 from flows.groups.rules import Rules
 from flows.state.blocks import RowBlock
 from flows.state.commit import Table
@@ -49,6 +49,19 @@ class KeptGroup:
         """What the group has beside that; each kind of group has its own."""
         self._until = rules.until_tally.start() if rules.until_tally else None
 
+    def add(self, member: Member, now: float) -> None:
+        """See `OpenGroup`; each kind of group does what is its own beside that."""
+        rules = self._rules
+        if rules.weighs:
+            self.bytes += weight(member)
+            if rules.until_tally:
+                rules.until_tally.add(self._until, member.values, self.count)
+        if member.message.redelivered:
+            self._redelivered = True
+        self.count += 1
+        self.last_at = now
+        self._journal.taken_in(self, member, now)
+
     @property
     def redelivered(self) -> Sequence[Hashable]:
         """See `OpenGroup`; unknown ones, if there is any."""
@@ -69,6 +82,10 @@ class KeptGroup:
     def identities(self) -> Sequence[Hashable]:
         """See `OpenGroup`; they are not in memory."""
         return UNKNOWN
+
+    def dropped(self) -> list[Outcomes]:
+        """See `OpenGroup`; its messages are acknowledged with the commit that counts them."""
+        return []
 
     def everything(self) -> NoReturn:
         """See `OpenGroup`."""

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from connectors.message import Message, Outcomes
 from flows.groups.held import reduced
 from flows.groups.kept_group import KeptGroup
-from flows.groups.open_group import weight
 from flows.groups.ordering import in_order
 from flows.groups.rules import Rules
 from flows.state.journal import Journal
@@ -48,16 +47,7 @@ class KeptHeld(KeptGroup):
 
     def add(self, member: Member, now: float) -> None:
         """See `OpenGroup`."""
-        rules = self._rules
-        if rules.weighs:
-            self.bytes += weight(member)
-            if rules.until_tally:
-                rules.until_tally.add(self._until, member.values, self.count)
-        if member.message.redelivered:
-            self._redelivered = True
-        self.count += 1
-        self.last_at = now
-        self._journal.taken_in(self, member, now)
+        super().add(member, now)
         self._journal.has_new_members(self)
         if member.part is not None:
             # Otherwise each document of a message would have the whole message in the state.
@@ -83,9 +73,9 @@ class KeptHeld(KeptGroup):
         raise AssertionError("a group that keeps its members is never amended")
 
     def dropped(self) -> list[Outcomes]:
-        """See `OpenGroup`; its messages are acknowledged with the commit that counts them."""
+        """See `OpenGroup`; its members go from the disk with it."""
         self._journal.drops(self)
-        return []
+        return super().dropped()
 
     def forget(self) -> None:
         """See `OpenGroup`."""

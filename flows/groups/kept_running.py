@@ -5,9 +5,8 @@ Pure.
 
 from __future__ import annotations
 
-from connectors.message import Outcomes
 from flows.groups.kept_group import KeptGroup
-from flows.groups.open_group import GroupValues, weight
+from flows.groups.open_group import GroupValues
 from flows.groups.rules import Rules
 from flows.state.journal import Journal
 from flows.values.group import Kept, Member, Summary
@@ -30,17 +29,8 @@ class KeptRunning(KeptGroup):
 
     def add(self, member: Member, now: float) -> None:
         """See `OpenGroup`."""
-        rules, number = self._rules, self.count
-        rules.tally.add(self._state, member.values, number)  # type: ignore[union-attr]
-        if rules.weighs:
-            self.bytes += weight(member)
-            if rules.until_tally:
-                rules.until_tally.add(self._until, member.values, number)
-        if member.message.redelivered:
-            self._redelivered = True
-        self.count = number + 1
-        self.last_at = now
-        self._journal.taken_in(self, member, now)
+        self._rules.tally.add(self._state, member.values, self.count)  # type: ignore[union-attr]
+        super().add(member, now)
 
     def summary(self, name: str | None = None) -> Summary:
         """See `OpenGroup`."""
@@ -54,7 +44,3 @@ class KeptRunning(KeptGroup):
     def values(self) -> GroupValues:
         """See `OpenGroup`."""
         return GroupValues([], [self._state], self.count)
-
-    def dropped(self) -> list[Outcomes]:
-        """See `OpenGroup`; its messages are acknowledged with the commit that counts them."""
-        return []
