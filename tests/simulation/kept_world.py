@@ -192,3 +192,18 @@ class StreamWorld(KeptWorld):
     def crash(self) -> None:
         self.stream.lag = self.random.randint(0, 30)
         super().crash()
+
+
+def finish(world: KeptWorld) -> None:
+    """Let random things happen, and end: each message is in one document, or parked."""
+    for _ in range(300):
+        world.move()
+        world.check()
+
+    world.drain()
+
+    world.check()
+    world.flush()
+    world.check()
+    assert world.queue.unacknowledged == 0
+    assert {*world.numbers(), *world.parked_numbers()} == {*range(1, world.published + 1)}

@@ -8,7 +8,7 @@ from connectors.message import Properties
 from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from tests.kept_state import MemoryState
-from tests.simulation.kept_world import KeptWorld, StreamWorld
+from tests.simulation.kept_world import KeptWorld, StreamWorld, finish
 from tests.simulation.world import SEEDS
 
 
@@ -59,17 +59,3 @@ def test_each_message_is_in_exactly_one_summary(seed: int) -> None:
 def test_each_message_of_a_stream_is_in_exactly_one_summary(seed: int) -> None:
     """By their offsets: no message has an id, and many are delivered again."""
     finish(StreamWorld(seed))
-
-
-def finish(world: KeptWorld) -> None:
-    for _ in range(300):
-        world.move()
-        world.check()
-
-    world.drain()
-
-    world.check()
-    world.flush()
-    world.check()
-    assert world.queue.unacknowledged == 0
-    assert {*world.numbers(), *world.parked_numbers()} == {*range(1, world.published + 1)}

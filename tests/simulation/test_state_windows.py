@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flows.spec import Pipeline
-from tests.simulation.kept_world import REDUCE, KeptWorld
+from tests.simulation.kept_world import REDUCE, KeptWorld, finish
 from tests.simulation.window_world import replaced_by_early
 from tests.simulation.world import SEEDS, fields, is_early
 
@@ -66,17 +66,7 @@ class KeptWindowWorld(KeptWorld):
 def test_each_message_is_in_exactly_one_final_summary(seed: int) -> None:
     """Crashes come between any two steps, and in a commit."""
     world = KeptWindowWorld(seed)
-    for _ in range(300):
-        world.move()
-        world.check()
-
-    world.drain()
-
-    world.check()
-    world.flush()
-    world.check()
-    assert world.queue.unacknowledged == 0
-    assert {*world.numbers(), *world.parked_numbers()} == {*range(1, world.published + 1)}
+    finish(world)
     # If Elasticsearch refuses the final summary, the early one stays.
     twice = set().union(*world.early()).intersection(world.numbers())
     assert not twice, "an early summary counts what another document counts"

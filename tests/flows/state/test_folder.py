@@ -188,6 +188,14 @@ def members(tmp_path: Path) -> Callable[..., list[StateFolder]]:
     return open_both
 
 
+def counted_by_both(folders: list[StateFolder]) -> list[StateFolder]:
+    """Let each of two processes have a shard that counts something; return their folders."""
+    first, second = folders
+    count(first, "shard/3", second)
+    count(second, "shard/0", first)
+    return folders
+
+
 def close_all(*folders: StateFolder) -> None:
     for folder in folders:
         folder.close()
@@ -197,9 +205,7 @@ def test_processes_of_one_cluster_share_a_folder_and_no_other_job_does(
     tmp_path: Path, members: Callable[..., list[StateFolder]]
 ) -> None:
     """A process that starts anew gets its place again."""
-    first, second = members("a", "a")
-    count(first, "shard/3", second)
-    count(second, "shard/0", first)
+    first, second = counted_by_both(members("a", "a"))
 
     for stranger in (ALONE, ClusterMember(1, TWO), ClusterMember(0, ("a:1", "b:2", "c:3"))):
         with pytest.raises(Unavailable, match="another process has this folder"):
@@ -216,9 +222,7 @@ def test_processes_of_one_cluster_share_a_folder_and_no_other_job_does(
 def test_folders_of_their_own_are_all_needed(
     tmp_path: Path, members: Callable[..., list[StateFolder]]
 ) -> None:
-    first, second = members("a", "b")
-    count(first, "shard/3", second)
-    count(second, "shard/0", first)
+    first, second = counted_by_both(members("a", "b"))
     close_all(first, second)
 
     alone = opened(tmp_path / "a")
@@ -235,9 +239,7 @@ def test_folders_of_their_own_are_all_needed(
 def test_a_folder_that_has_lost_its_disk_is_not_begun_anew(
     tmp_path: Path, members: Callable[..., list[StateFolder]]
 ) -> None:
-    first, second = members("a", "b")
-    count(first, "shard/3", second)
-    count(second, "shard/0", first)
+    first, second = counted_by_both(members("a", "b"))
     close_all(first, second)
     shutil.rmtree(tmp_path / "b")
 
@@ -295,9 +297,7 @@ def test_a_damaged_file_is_found_by_each_process_of_a_cluster(
     text: str,
 ) -> None:
     """Also by the one that has no use for it: none of them consumes anything."""
-    first, second = members("a", "a")
-    count(first, "shard/3", second)
-    count(second, "shard/0", first)
+    first, second = counted_by_both(members("a", "a"))
     close_all(first, second)
     damage(tmp_path / "a" / "shard-0.sqlite")
 
