@@ -48,7 +48,7 @@ def plans(options: argparse.Namespace, done: list[RunResult]) -> Iterator[RunPla
             kind for _, aggregate in jobs for kind in possible(kinds, AGGREGATES[aggregate].durable)
         }
         goal = Goal(options.until, options.messages, tuple(sorted(happen)))
-        return until(goal, by_turns(first, jobs, skipped=len(done)), done)
+        return islice(until(goal, by_turns(first, jobs, skipped=len(done)), done), options.runs)
     return islice(by_turns(first, jobs), options.runs or len(jobs))
 
 
@@ -66,7 +66,9 @@ def main() -> int:
     parser.add_argument("--shape", choices=SHAPES)
     parser.add_argument("--aggregate", choices=AGGREGATES)
     parser.add_argument("--rate", type=int, default=4000, help="messages a second")
-    parser.add_argument("--runs", type=int, help="one for each shape and kind of job if omitted")
+    parser.add_argument(
+        "--runs", type=int, help="at most; one for each shape and kind of job if omitted"
+    )
     parser.add_argument("--only", action="append", choices=KINDS, help="kinds of faults")
     parser.add_argument("--until", type=int, help="go on until each kind has come that often")
     parser.add_argument("--messages", type=int, default=0, help="and there were that many")

@@ -23,12 +23,10 @@ from tests.chaos.shared import Jobs
 from tests.chaos.world import CONSUMER_TIMEOUT, ChaosWorld
 from tests.live.forwarder import Forwarder
 
-EMPTY_WITHIN = 30.0
-"""Seconds for the job to settle all messages of a queue that is to be deleted."""
 CONNECTED_WITHIN = 20.0
 """Seconds for the job to reconnect, also to a server that is starting."""
 DELETIONS = 3
-"""In a row: it takes long until a queue is empty for the first time."""
+"""In a row."""
 BETWEEN_DELETIONS = 1.0
 """Seconds in which the producer publishes."""
 TIMEOUT_FACTOR = 2.5
@@ -127,8 +125,11 @@ def _starve_broker(fault: ScheduledFault, targets: FaultTargets) -> None:
     targets.world.broker.ctl("set_vm_memory_high_watermark", "0.4")
 
 
-def _delete_queue(_fault: ScheduledFault, targets: FaultTargets) -> int:
-    """Only when the queue is empty: otherwise the operator would lose its messages."""
+def delete_queue(targets: FaultTargets, within: float) -> int:
+    """Delete the queue whenever the job has settled all of its messages, within so many seconds.
+
+    Return how often that was.
+    """
     world = targets.world
 
     def delete(channel: Any) -> None:
@@ -137,7 +138,7 @@ def _delete_queue(_fault: ScheduledFault, targets: FaultTargets) -> int:
 
     for number in range(DELETIONS):
         with targets.producer.quiet():
-            if settle(world, targets.supervisor, targets.aggregate, EMPTY_WITHIN):
+            if settle(world, targets.supervisor, targets.aggregate, within):
                 return number
             world.at_broker(delete)
         time.sleep(BETWEEN_DELETIONS)
@@ -254,7 +255,6 @@ _FAULTS: dict[str, Callable[[ScheduledFault, FaultTargets], int | None]] = {
     "broker connections slow": lambda fault, v: _slow(v.world.broker_front, fault),
     "broker connections half-open": lambda fault, v: _swallow(v.world.broker_front, fault),
     "broker short of memory": _starve_broker,
-    "queue deleted": _delete_queue,
     "store restarted": _restart_store,
     "store kill -9": _kill_store,
     "store connections cut": lambda fault, v: _cut(v.world.store_front, fault),

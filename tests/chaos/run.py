@@ -6,13 +6,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
 from tests.chaos.aggregates import AGGREGATES, SPEC
 from tests.chaos.checker import RunVerdict, check
-from tests.chaos.faults import FaultTargets, make
+from tests.chaos.faults import FaultTargets, delete_queue, make
 from tests.chaos.messages import MessageMaker
 from tests.chaos.producer import Producer
 from tests.chaos.schedule import KINDS, LANES, QUIET, possible, schedule
@@ -79,6 +80,9 @@ def run(world: ChaosWorld, plan: RunPlan, folder: Path) -> RunResult:
         targets = FaultTargets(world, producer, supervisor, aggregate, state)
         faults, unexpected = _break(plan, targets, folder)
         world.unblock()
+        if "queue deleted" in plan.kinds:
+            deletions = partial(delete_queue, targets, SETTLED_WITHIN)
+            faults["queue deleted"] = _noted("queue deleted", deletions, folder)
         producer.stop()
         left = settle(world, supervisor, aggregate, SETTLED_WITHIN)
         left = left or empty(state, supervisor, SETTLED_WITHIN)
@@ -125,15 +129,19 @@ def _break(plan: RunPlan, targets: FaultTargets, folder: Path) -> tuple[Counter[
             with truce.breaking(name, QUIET.get(fault.kind, ())):
                 if time.monotonic() >= deadline:
                     return
-                begun, at = time.monotonic(), time.strftime("%H:%M:%S")
-                times = make(fault, targets)
-            faults[fault.kind] += times
-            with (folder / "faults.log").open("a") as log:
-                took = f"{time.monotonic() - begun:.1f} s"
-                log.write(f"{at} {fault.kind}, {took}: {times}\n")
+                faults[fault.kind] += _noted(fault.kind, partial(make, fault, targets), folder)
 
     _together([lambda name=name: lane(name) for name in LANES], unexpected)  # type: ignore[misc]
     return faults, unexpected
+
+
+def _noted(kind: str, cause: Callable[[], int], folder: Path) -> int:
+    """Cause a fault, and note in a file when, how long, and how often, which is returned."""
+    begun, at = time.monotonic(), time.strftime("%H:%M:%S")
+    times = cause()
+    with (folder / "faults.log").open("a") as log:
+        log.write(f"{at} {kind}, {time.monotonic() - begun:.1f} s: {times}\n")
+    return times
 
 
 def _together(tasks: list[Callable[[], None]], unexpected: list[str]) -> None:

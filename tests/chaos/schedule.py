@@ -2,6 +2,7 @@
 
 Pure. Several lanes run at the same time, so that faults coincide: faults of the job, of the broker,
 of Elasticsearch, of the connections to both, refusals by Elasticsearch, and faults of the state.
+What needs an empty queue comes after all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 LANES = {
     "job": ("kill -9", "SIGTERM"),
-    "broker": ("broker restarted", "broker short of memory", "queue deleted"),
+    "broker": ("broker restarted", "broker short of memory"),
     "way to the broker": (
         "broker connections cut",
         "broker connections slow",
@@ -37,16 +38,16 @@ LANES = {
     ),
     "state": ("disk of the state full", "kill -9 in a commit"),
 }
-KINDS = tuple(chain.from_iterable(LANES.values()))
+AT_THE_END = ("queue deleted",)
+"""Kinds that need an empty queue, since the messages of a deleted one are lost. A run empties its
+queue when the lanes are over; to empty it before would stop all of them for half a minute."""
+KINDS = (*chain.from_iterable(LANES.values()), *AT_THE_END)
 OF_MESSAGES = ("larger than a request", "processor fails", "refused by a proxy")
 """Kinds that need a message which is a document of its own."""
 
-QUIET: dict[str, tuple[str, ...]] = {
-    "queue deleted": tuple(LANES),
-    "consumer timeout": ("job", "broker", "way to the broker", "state"),
-}
-"""Lanes in which no fault may happen meanwhile: a queue is emptied before it is deleted, and a
-message that another fault requeues never gets old enough for the consumer timeout."""
+QUIET = {"consumer timeout": ("job", "broker", "way to the broker", "state")}
+"""Lanes in which no fault may happen meanwhile: a message that another fault requeues never gets
+old enough for the consumer timeout."""
 PAUSES = {
     "job": (4.0, 9.0),
     "broker": (3.0, 7.0),
@@ -95,7 +96,13 @@ def possible(kinds: Iterable[str], durable: bool) -> tuple[str, ...]:
 def rarest(
     faults: Mapping[str, int], times: int, kinds: Collection[str] = KINDS
 ) -> tuple[str, ...]:
-    """Those of the kinds that have happened less often; all of a lane without such a kind."""
+    """Those of the kinds that have happened less often; all of a lane without such a kind.
+
+    A lane goes on, so that faults coincide; what comes at the end needs no more than that often.
+    """
+
+    def rare(among: Iterable[str]) -> list[str]:
+        return [kind for kind in among if kind in kinds and faults.get(kind, 0) < times]
+
     lanes = ([kind for kind in lane if kind in kinds] for lane in LANES.values())
-    rare = ([kind for kind in lane if faults.get(kind, 0) < times] or lane for lane in lanes)
-    return tuple(chain.from_iterable(rare))
+    return (*chain.from_iterable(rare(lane) or lane for lane in lanes), *rare(AT_THE_END))

@@ -16,7 +16,7 @@ SHAPES = ("one", "threads", "cluster", "independent", "rolling")
 OF_DURABLE = ("one", "threads", "cluster")
 """Those of jobs that keep their groups in a folder: a second job on the folder is refused."""
 STOPPED = "reads nothing for .* then a message as a probe"
-AWAY = "RabbitMQ, after 5 tries"
+AWAY = "RabbitMQ, after 5 attempts"
 """The job ends if the broker does not answer at its start."""
 BLOCKED = "is blocked for writing by index.blocks"
 """Or if the index is blocked for writing then."""
