@@ -47,6 +47,7 @@ class Ledger:
         self._first = 1  # the tag of the first state; AMQP counts from one
         self._states = bytearray()
         self._sizes = array("I")  # of open messages; 0 when they are finished
+        self._waiting = array("Q")  # tags that were unsent at the last `spill_waiting`
         self.open = 0
         """Unacknowledged messages: the broker counts them against the prefetch."""
         self.unsent = 0
@@ -124,9 +125,10 @@ class Ledger:
         """Send the acknowledgements that are due; return the number of frames.
 
         Finished messages behind an open one wait until `spill`, because each then costs a frame of
-        its own; if the open one finishes first, one frame is enough for all. While they wait they
-        take a part of the prefetch, and are redelivered after a crash: so spill when half of the
-        prefetch is `unsent`, or after a second.
+        its own; if the open one finishes first, one frame is enough for all. For such a frame
+        RabbitMQ looks at each unacknowledged message before its own, so that thousands of them
+        slow down its deliveries. While the messages wait they take a part of the prefetch, and are
+        redelivered after a crash: so spill when the prefetch is needed, and see `spill_waiting`.
         """
         states = self._states
         finished = states.find(_OPEN)
@@ -141,15 +143,28 @@ class Ledger:
             frames = 1
         del states[:finished], self._sizes[:finished]
         self._first += finished
-        return frames + (self._spill() if spill and self.unsent else 0)
+        return frames + (self._spill(self._unsent_tags()) if spill and self.unsent else 0)
 
-    def _spill(self) -> int:
-        tags = []
-        at = self._states.find(_FINISHED)
+    def spill_waiting(self) -> int:
+        """Acknowledge each message that was unsent at the last call too; return the frames."""
+        states, first = self._states, self._first
+        waiting = [
+            tag for tag in self._waiting if tag >= first and states[tag - first] == _FINISHED
+        ]
+        frames = self._spill(waiting) if waiting else 0
+        self._waiting = self._unsent_tags()
+        return frames
+
+    def _unsent_tags(self) -> array[int]:
+        tags, at = array("Q"), self._states.find(_FINISHED)
         while at >= 0:
             tags.append(self._first + at)
             at = self._states.find(_FINISHED, at + 1)
-        self._states = self._states.translate(_SETTLE_FINISHED)  # Rule 2
+        return tags
+
+    def _spill(self, tags: Sequence[int]) -> int:
+        for tag in tags:
+            self._states[tag - self._first] = _SETTLED  # Rule 2
         self._sent(len(tags))
         self._acknowledge_each(tags)
         return len(tags)
@@ -175,4 +190,3 @@ def _is_run(tags: Sequence[int]) -> bool:
 
 
 _FINISH_OPEN = bytes.maketrans(bytes([_OPEN]), bytes([_FINISHED]))
-_SETTLE_FINISHED = bytes.maketrans(bytes([_FINISHED]), bytes([_SETTLED]))

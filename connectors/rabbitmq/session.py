@@ -187,7 +187,7 @@ class Session:
 
     def flush(self, *, everything: bool) -> None:
         """Acknowledge what is due (`everything`: all that is finished); update the prefetch."""
-        self._settlement.flush(self._subscription.prefetch, everything=everything)
+        self._settlement.flush(self._subscription.needs_room_in, everything=everything)
         if everything:
             self._keep_offset()
         if self._memory_limit.is_reached:
@@ -253,6 +253,8 @@ class Session:
             if not self._opened:
                 self._open_stream(messages[0])
         self._subscription.arrived(messages, now)
+        if (needed := self._subscription.needs_room_in) is not None:
+            self._settlement.flush(needed)
         if any_redelivered(messages):
             messages = self._settlement.without_poison(messages)
             self._stop_at_reject_limit()

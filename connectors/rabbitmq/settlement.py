@@ -20,10 +20,12 @@ from connectors.rabbitmq.slow_start import nack_counts_no_delivery, split_off_po
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.wire import BatchConnection
 
-SPILL_AFTER = 1.0
-"""Seconds that finished messages wait behind an open one, to be acknowledged together with it.
-Acknowledged before it, each takes a frame; so they wait until they are half of the prefetch, or
-this old."""
+LOOK_AFTER = 0.5
+"""Seconds between two looks at finished messages behind an open one. They wait to be acknowledged
+together with it, because before it each takes a frame; so they wait until the prefetch is needed,
+or a second look finds them."""
+NEEDED_SHARE = 1 / 8
+"""Share of a prefetch that is used up: fewer messages gain too little."""
 
 
 class Settlement:
@@ -46,7 +48,7 @@ class Settlement:
             connection.server_properties
         )
         self._withheld: list[Rejected] = []  # whether they are parked is not known yet
-        self._spilling = False  # `_spill` is scheduled, and has not run yet
+        self._looking = False  # `_look` is scheduled
         self.rejected = 0
         """Messages that are rejected, and have found no place yet."""
         self._ledger = Ledger(
@@ -139,16 +141,15 @@ class Settlement:
         self.rejected -= 1 + len(rejected.others)
         self._ledger.stored([rejected.message.tag, *rejected.others])
 
-    def flush(self, prefetch: int, *, everything: bool) -> None:
+    def flush(self, needed: int | None = None, *, everything: bool = False) -> None:
         """Acknowledge what is due, and the rest soon; with `everything`, all of it now.
 
-        `prefetch`: messages that the channel may hold now.
+        `needed`: the prefetch, if it is used up and only acknowledgements make room in it.
         """
         ledger = self._ledger
-        ledger.flush(spill=everything or ledger.unsent > prefetch // 2)
-        if ledger.unsent and not self._spilling:
-            self._spilling = True
-            self._loop.call_later(SPILL_AFTER, self._spill)
+        makes_room = needed is not None and ledger.unsent > needed * NEEDED_SHARE
+        ledger.flush(spill=everything or makes_room)
+        self._look_later()
 
     def give_back(self) -> None:
         """Requeue unacknowledged messages without counting a failed delivery, where that works.
@@ -168,8 +169,14 @@ class Settlement:
         self._rejections.left_to_broker(rejected)
         self.rejected -= len(tags)
 
-    def _spill(self) -> None:
-        """Acknowledge finished messages behind an open one, each by itself."""
-        self._spilling = False
+    def _look_later(self) -> None:
+        if self._ledger.unsent and not self._looking:
+            self._looking = True
+            self._loop.call_later(LOOK_AFTER, self._look)
+
+    def _look(self) -> None:
+        """Acknowledge what has waited for long behind an open message, each by itself."""
+        self._looking = False
         if self._channel.is_open:
-            self._ledger.flush(spill=True)
+            self._ledger.spill_waiting()
+            self._look_later()

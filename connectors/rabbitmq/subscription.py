@@ -86,6 +86,16 @@ class Subscription:
         return not self._tag or self._held_from(self._first_tag) >= self._prefetch
 
     @property
+    def needs_room_in(self) -> int | None:
+        """The prefetch, if it is used up and cannot double: only acknowledgements make room."""
+        if not self.is_full:
+            return None
+        can_change = self._slow_start.over and self._spec.can_change_prefetch
+        if can_change and self._adaptive.step(self._prefetch, self._held()) >= self._prefetch:
+            return None
+        return self.prefetch
+
+    @property
     def is_used_up(self) -> bool:
         """It is full, or was so when the last messages arrived, a short time ago."""
         return self._is_used_up(time.monotonic())

@@ -48,6 +48,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.broker = LedgerBroker()
         self.ledger = Ledger(self.broker.acknowledge, self.broker.reject)
         self.finished: set[int] = set()
+        self.waiting: set[int] = set()
 
     @property
     def open(self) -> set[int]:
@@ -100,6 +101,21 @@ class LedgerMachine(RuleBasedStateMachine):
 
         assert frames == self.broker.frames - before == bool(together) + len(singly)
         assert self.finished & self.broker.waiting == unsent - together - singly
+
+    @precondition(lambda self: self.broker.delivered)
+    @rule()
+    def spill_waiting(self) -> None:
+        """It sends one frame for each message that waited at the last call already."""
+        self.ledger.flush(spill=False)
+        unsent = self.finished & self.broker.waiting
+        due = unsent & self.waiting
+        before = self.broker.frames
+
+        frames = self.ledger.spill_waiting()
+
+        assert frames == self.broker.frames - before == len(due)
+        self.waiting = self.finished & self.broker.waiting
+        assert self.waiting == unsent - due
 
     @invariant()
     def only_finished_messages_are_acknowledged(self) -> None:
@@ -170,6 +186,21 @@ def test_finished_messages_behind_an_open_one_wait_until_spilled(
     assert (ledger.open, ledger.unsent) == (10, 9)
     assert ledger.flush(spill=True) == 9
     assert (ledger.open, ledger.unsent) == (1, 0)
+
+
+def test_a_finished_message_waits_until_a_second_look(broker: LedgerBroker, ledger: Ledger) -> None:
+    """One that is finished in between has time to become a part of a run."""
+    ledger.stored([3, 4])
+    assert ledger.spill_waiting() == 0
+
+    ledger.stored([6])
+    assert ledger.spill_waiting() == 2
+    assert broker.waiting == {1, 2, *range(5, 11)}
+
+    ledger.stored([1, 2, 5])
+    assert ledger.flush(spill=False) == 1
+    assert ledger.spill_waiting() == 0
+    assert broker.waiting == set(range(7, 11))
 
 
 def test_single_acknowledgements_can_be_sent_together() -> None:

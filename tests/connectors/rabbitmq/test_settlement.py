@@ -1,15 +1,16 @@
-"""How messages without an outcome are requeued when the job ends."""
+"""How finished messages are acknowledged, and how those without an outcome are requeued."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from pika import spec
 from pika.adapters.select_connection import IOLoop
 from pika.frame import decode_frame
 
-from connectors.message import Message, Origin
+from connectors.message import Message, Origin, Outcomes
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
@@ -20,22 +21,112 @@ SINCE_4_3 = {"product": "RabbitMQ", "version": "4.3.0"}
 WITHOUT_LIMIT = {"declare": {"arguments": {"x-queue-type": "quorum", "x-delivery-limit": -1}}}
 
 
+ORIGIN = Origin("q/000", 1)
+
+
+class LaterCalls:
+    """An event loop that keeps what it is to call later."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], object]] = []
+
+    def call_later(self, _seconds: float, call: Callable[[], object]) -> None:
+        self.calls.append(call)
+
+    def look(self) -> None:
+        """The time has come for the only call."""
+        [call] = self.calls
+        self.calls = []
+        call()
+
+
+class SettlementRig:
+    """A settlement of delivered messages, and the broker's side of its channel."""
+
+    def __init__(self, server: dict[str, str], delivered: int, **keys: Any) -> None:
+        self.connection, (channel, _) = connect(BatchConnection)
+        self.connection.server_properties = server
+        source = RabbitMQSource.model_validate({"url": "amqp://host", "queue": "q", **keys})
+        rejections, self.loop = Rejections("q/000", None, parks=False), LaterCalls()
+        self.settlement = Settlement(
+            cast(IOLoop, self.loop), ORIGIN, self.connection, channel, source, None, rejections
+        )
+        messages = [Message(n + 1, False, b"", b"", b"") for n in range(delivered)]
+        if messages:
+            self.settlement.delivered(messages)
+        self.connection.written.clear()
+
+    def stored(self, *tags: int) -> None:
+        self.settlement.settle(Outcomes(ORIGIN, [*tags], []))
+
+    def sent(self) -> list[Any]:
+        """The methods that were sent to the broker since the last call."""
+        data, methods = b"".join(self.connection.written), []
+        self.connection.written.clear()
+        while data:
+            size, frame = decode_frame(data)
+            methods.append(frame.method)
+            data = data[size:]
+        return methods
+
+    def acknowledged(self) -> list[tuple[int, bool]]:
+        """Tags of these methods, and whether they name all messages before too."""
+        return [(ack.delivery_tag, ack.multiple) for ack in self.sent()]
+
+
 def sent_methods(server: dict[str, str], delivered: int, **keys: Any) -> list[Any]:
-    """The methods that the broker receives."""
-    connection, (channel, _) = connect(BatchConnection)
-    connection.server_properties = server
-    source = RabbitMQSource.model_validate({"url": "amqp://host", "queue": "q", **keys})
-    origin, rejections = Origin("q/000", 1), Rejections("q/000", None, parks=False)
-    loop = IOLoop()
-    settlement = Settlement(loop, origin, connection, channel, source, None, rejections)
-    loop.close()
-    if delivered:
-        settlement.delivered([Message(n + 1, False, b"", b"", b"") for n in range(delivered)])
-    connection.written.clear()
+    """The methods that the broker receives at the end."""
+    rig = SettlementRig(server, delivered, **keys)
+    rig.settlement.give_back()
+    return rig.sent()
 
-    settlement.give_back()
 
-    return [decode_frame(written)[1].method for written in connection.written]
+def test_finished_messages_wait_for_the_open_one_before_them() -> None:
+    """Then one frame is enough. A message that waits at two looks is acknowledged by itself."""
+    rig = SettlementRig(SINCE_4_3, delivered=100)
+    rig.stored(*range(2, 91))
+    rig.settlement.flush()
+    assert rig.acknowledged() == []
+    rig.loop.look()
+    rig.stored(1)
+    rig.settlement.flush()
+    assert rig.acknowledged() == [(90, True)]
+
+    rig.stored(95)
+    rig.settlement.flush()
+    rig.loop.look()
+    assert rig.acknowledged() == []
+    rig.stored(96)
+    rig.settlement.flush()
+    rig.loop.look()
+    assert rig.acknowledged() == [(95, False)]
+    rig.loop.look()
+    assert rig.acknowledged() == [(96, False)]
+    assert rig.loop.calls == []
+
+
+@pytest.mark.parametrize(
+    ("needed", "acknowledged"), [(None, []), (100, []), (40, [(n, False) for n in range(4, 10)])]
+)
+def test_they_do_not_wait_where_the_prefetch_is_needed(
+    needed: int | None, acknowledged: list[tuple[int, bool]]
+) -> None:
+    """Unless they are too few to gain anything."""
+    rig = SettlementRig(SINCE_4_3, delivered=40)
+    rig.stored(*range(4, 10))
+
+    rig.settlement.flush(needed)
+
+    assert rig.acknowledged() == acknowledged
+
+
+def test_at_the_end_nothing_waits() -> None:
+    rig = SettlementRig(SINCE_4_3, delivered=10)
+    rig.stored(4)
+
+    rig.settlement.flush(everything=True)
+
+    assert rig.acknowledged() == [(4, False)]
 
 
 def test_a_nack_requeues_all_messages_where_it_does_not_count_as_a_failure() -> None:

@@ -243,6 +243,19 @@ def test_the_time_counts_in_which_the_broker_delivers_nothing_after_acknowledgem
     assert rig.subscription.grow(now=0.9, waited=0.0) == 8000
 
 
+def test_room_is_needed_where_the_prefetch_is_used_up_and_cannot_double() -> None:
+    """Elsewhere a larger prefetch costs less than acknowledgements of single messages."""
+    rig = started()
+    rig.full(4000)
+    assert rig.subscription.needs_room_in is None
+
+    rig.size = 14_000
+    assert rig.subscription.needs_room_in == 4000
+
+    rig.last_tag = 3999
+    assert rig.subscription.needs_room_in is None
+
+
 def test_a_check_does_not_undo_growth() -> None:
     rig = started()
     rig.full(4000)
@@ -269,6 +282,7 @@ def test_a_given_prefetch_or_a_consumer_that_cannot_be_replaced_does_not_grow(
 
     assert rig.subscription.is_full
     assert not rig.subscription.may_grow
+    assert rig.subscription.needs_room_in == 4000
     assert rig.grow() == 0
     assert rig.sent() == []
 
