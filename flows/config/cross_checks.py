@@ -48,7 +48,7 @@ def problems(
             if seconds >= timeout * MAX_HELD:
                 yield Problem((*WINDOW, *key), _too_long(aggregate, key, seconds, timeout))
     if sink is not None:
-        yield from cross_checks_sink.problems(source.queue, aggregate, sink)
+        yield from cross_checks_sink.problems(source.queue, aggregate, sink, kept=kept)
 
 
 def warnings(

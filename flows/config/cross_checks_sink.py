@@ -11,17 +11,19 @@ from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.elasticsearch.template import Placeholder, parse_template
 from connectors.spec import Problem
 from flows.config.aggregate import AggregateSpec
+from flows.config.reduce import Reduction
 
 SINK = ("sink", "elasticsearch")
 
 
 def problems(
-    queues: Sequence[str], aggregate: AggregateSpec, sink: ElasticsearchSink
+    queues: Sequence[str], aggregate: AggregateSpec, sink: ElasticsearchSink, *, kept: bool
 ) -> Iterator[Problem]:
-    """Find combinations that cannot work; `queues` are their names."""
+    """Find combinations that cannot work; `queues` are their names; `kept`: there is a `state`."""
     yield from _queue_in_index(queues, sink)
     if aggregate.reduce is not None:
         yield from _summaries(aggregate, sink)
+        yield from _changes_its_index(aggregate, sink, kept=kept)
         if len(queues) > 1 and parse_template(sink.index).needs_queue:
             yield Problem(
                 (*SINK, "index"),
@@ -78,6 +80,48 @@ def _has(aggregate: AggregateSpec, place: Placeholder) -> bool:
         fields.remove(aggregate.summary.key)
     root = place.path.partition(".")[0]
     return root in {field.partition(".")[0] for field in fields}
+
+
+def _changes_its_index(
+    aggregate: AggregateSpec, sink: ElasticsearchSink, *, kept: bool
+) -> Iterator[Problem]:
+    """Refuse an index that depends on a value which another revision of a summary may change.
+
+    The next revision would be a second document, in another index. Without a state, an amendment
+    stays in the index of the document that its process has written.
+    """
+    tumbling = aggregate.window.tumbling
+    if kept and aggregate.late == "amend":
+        why, otherwise = "a late message amends the summary", "late: park"
+    elif tumbling is not None and tumbling.emit_every is not None:
+        why, otherwise = "the summary is written early, and again later", "omit emit_every"
+    else:
+        return
+    for place in parse_template(sink.index).placeholders:
+        if place.root == "document" and _may_change(aggregate, sink, place):
+            yield Problem(
+                (*SINK, "index"),
+                f"{{{place.name}}} may have another value when {why}, which must stay in its "
+                "index: use the key or the start of the window, such as {window_start:%Y.%m}; or "
+                f"{otherwise}",
+            )
+
+
+def _may_change(aggregate: AggregateSpec, sink: ElasticsearchSink, place: Placeholder) -> bool:
+    """Whether a later revision of a window's summary may have another value in a placeholder.
+
+    The first value stays, if messages are not ordered, and a summary without it is not stored.
+    """
+    root, reductions = place.path.partition(".")[0], aggregate.reduce
+    names = {field.partition(".")[0]: key for field, key in aggregate.summary.names.items()}
+    if names.get(root) in ("count", "completed_by"):
+        return True
+    first_stays = aggregate.order is None and sink.index_fallback is None
+    return isinstance(reductions, dict) and any(
+        not (first_stays and isinstance(one, Reduction) and one.function == "first")
+        for field, one in reductions.items()
+        if field.partition(".")[0] == root
+    )
 
 
 def _queue_in_index(queues: Sequence[str], sink: ElasticsearchSink) -> Iterator[Problem]:
