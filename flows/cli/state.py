@@ -113,8 +113,9 @@ def _show(content: FolderContent, as_json: bool) -> None:
             oldest = f", the oldest since {at}"
         print_text(
             f"  {shard.name}: {plural(shard.groups, 'open group')} of "
-            f"{plural(shard.messages, 'message')}, {shard.waiting} wait for the "
-            f"sink, {size_text(shard.bytes)}{oldest}"
+            f"{plural(shard.messages, 'message')}, {plural(shard.waiting, 'group')} of "
+            f"{plural(shard.waiting_messages, 'message')} waiting for the sink, "
+            f"{size_text(shard.bytes)}{oldest}"
         )
     if content.absent:
         print_text(f"  not in this folder: {', '.join(content.absent)}")

@@ -16,6 +16,7 @@ from flows.state.database import connect, readable
 from flows.state.folder import DESCRIPTION, described, file_of
 from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
+from flows.state.rows import messages_in
 
 
 class ShardContent(msgspec.Struct):
@@ -28,6 +29,8 @@ class ShardContent(msgspec.Struct):
     """Messages that they count."""
     waiting: int
     """Groups that are complete, and wait for the sink."""
+    waiting_messages: int
+    """Messages in them; those of an earlier revision of a window are not counted again."""
     oldest: float | None
     """When the oldest open group was opened, in seconds since 1970; null: there is none."""
     bytes: int
@@ -109,10 +112,11 @@ def _shard(folder: Path, name: str) -> ShardContent:
             groups += 1
             messages += count
             oldest = opened_at if oldest is None else min(oldest, opened_at)
-        waiting = connection.execute("SELECT count(*) FROM left").fetchone()[0]
+        left = connection.execute("SELECT * FROM left").fetchall()
         streams = _streams(connection)
     size = sum(map(_size, folder.glob(f"{path.name}*")))
-    return ShardContent(name, groups, messages, waiting, oldest, size, streams)
+    of_left = sum(map(messages_in, left))
+    return ShardContent(name, groups, messages, len(left), of_left, oldest, size, streams)
 
 
 def _streams(connection: sqlite3.Connection) -> dict[str, int]:

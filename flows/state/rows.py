@@ -96,6 +96,19 @@ def decoded_group(row: Row, token: str) -> Group:
     return group._replace(of_window=of_window, kept=kept, rejection=rejection)
 
 
+def messages_in(row: Row) -> int:
+    """Return how many messages of a group that has left no group before it has."""
+    group = decoded_group(row, "")
+    if group.summary is None:
+        assert group.kept is not None
+        count = group.kept.members
+    else:
+        count = group.summary.count
+    revision = group.of_window
+    amends = revision.amends if isinstance(revision, FirstRevision) else None
+    return count if amends is None else count - amends.members
+
+
 def name_of_group(token: str, number: int) -> str:
     """Return the name that a group has in `Kept`; `token`: see `Header`."""
     return f"{token}.{number}"

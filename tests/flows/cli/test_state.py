@@ -58,13 +58,14 @@ def test_it_shows_what_is_open(file: Path) -> None:
     called = hopper("state", f"{file}")
 
     assert called.code == 0
-    assert "1 open group of 3 messages, 1 wait for the sink" in called.out
+    assert "1 open group of 3 messages, 1 group of 5 messages waiting for the sink" in called.out
     assert "the oldest since 2025-11-28T11:00:00+00:00" in called.out
     assert "q: counted up to offset 7" in called.out
     found = json_of(hopper("state", f"{file}", "--json"), "state")
     assert found["streams"] == {"q": 7}
     [shard] = found["shards"]
-    assert (shard["groups"], shard["messages"], shard["waiting"]) == (1, 3, 1)
+    assert (shard["groups"], shard["messages"]) == (1, 3)
+    assert (shard["waiting"], shard["waiting_messages"]) == (1, 5)
 
 
 def test_it_discards_the_state_only_when_asked_to(file: Path) -> None:
@@ -93,7 +94,7 @@ def test_it_writes_what_is_open_only_when_asked_to(file: Path) -> None:
 
     assert called.code == 0, called.err
     assert called.out.startswith("wrote 2 groups, 0 dead letters: ")
-    assert "0 open groups of 0 messages, 0 wait for the sink" in called.out
+    assert "0 open groups of 0 messages, 0 groups of 0 messages waiting for the sink" in called.out
     written = [json.loads(document.source) for document in sink.store(file.parent.name).documents]
     assert {(one["n"], one["completed_by"]) for one in written} == {(3, "stop"), (5, "forced")}
     shown = json_of(hopper("state", f"{file}", "--flush", "--yes", "--json"), "state")
