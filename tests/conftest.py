@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.effort import EFFORT
+
 if sys.dont_write_bytecode:
     # Without bytecode each worker and each process that a test starts compiles all it imports anew.
     sys.dont_write_bytecode = False
@@ -25,9 +27,8 @@ settings.register_profile(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-if "CI" not in os.environ:
-    # A fifth of Hypothesis' default of 100, so that a run is short: each run draws others.
-    settings.register_profile("home", max_examples=20, deadline=None)
+if "CI" not in os.environ:  # there Hypothesis has a profile of its own
+    settings.register_profile("home", max_examples=EFFORT.examples, deadline=None)
     settings.load_profile("home")
 
 # In the background a shell lets tests ignore Ctrl-C, and so do the processes that they start.
@@ -42,5 +43,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the live tests: the short files after them keep all workers busy to the end."""
-    items.sort(key=lambda item: item.get_closest_marker("live") is None)
+    """Begin with live tests and simulations: short files keep all workers busy to the end."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if item.get_closest_marker("live"):
+        return 0
+    return 1 if "simulation" in item.path.parts else 2

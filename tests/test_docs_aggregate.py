@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,9 +99,13 @@ class Played(NamedTuple):
     report: Report
 
 
-def played(example: Example, folder: Path, stop_before: int | None = None) -> Played:
-    """Play the test of an example for a day, with a stop before a step if you like."""
-    [suite] = suites([str(write(example.spec, folder))], {})
+@cache
+def played(example: Example, stop_before: int | None = None) -> Played:
+    """Play the test of an example for a day, with a stop before a step if you like.
+
+    Several tests read the play without a stop.
+    """
+    [suite] = suites([str(write(example.spec, Path()))], {})
     [test] = suite.tests
     steps = list(steps_of(test))
     if stop_before is not None:
@@ -121,12 +126,12 @@ def test_an_example_passes(example: Example, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_an_example_shows_everything(example: Example, tmp_path: Path) -> None:
+def test_an_example_shows_everything(example: Example) -> None:
     """Each document with all of its fields, each dead letter with its whole reason and body.
 
     Nothing else becomes of a message, but that a command is acknowledged.
     """
-    test, report = played(example, tmp_path)
+    test, report = played(example)
 
     expect = test.expect
     written = [one for one in report.happened if isinstance(one, DocumentWritten)]
@@ -159,14 +164,12 @@ def restarts() -> Iterator[tuple[Example, int]]:
 
 
 @pytest.mark.parametrize(("example", "at"), [*restarts()], ids=str)
-def test_an_example_has_the_same_output_with_a_restart(
-    example: Example, at: int, tmp_path: Path
-) -> None:
+def test_an_example_has_the_same_output_with_a_restart(example: Example, at: int) -> None:
     """SIGTERM in the middle, and a new process: the same documents and dead letters.
 
     Only the clock shows that there was another process: `time` and `idle` start again.
     """
-    whole, through = (played(example, tmp_path, stop_before).report for stop_before in (None, at))
+    whole, through = (played(example, stop_before).report for stop_before in (None, at))
 
     by_event_time = "event_time" in example.spec.text
     assert without_clock(through, by_event_time) == without_clock(whole, by_event_time)

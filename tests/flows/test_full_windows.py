@@ -77,7 +77,7 @@ def test_a_window_larger_than_the_given_prefetch_is_never_closed_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The log names what holds the messages, and all of them are requeued."""
-    monkeypatch.setattr(backpressure, "WARN_AFTER", 0.5)
+    monkeypatch.setattr(backpressure, "WARN_AFTER", 0.1)
     queue, store = source.queue("given"), sink.store("given")
     job = make_job(spec("given", prefetch=200))
     publish(queue, 500)

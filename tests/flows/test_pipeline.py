@@ -33,7 +33,8 @@ def test_workers_that_wait_while_nothing_is_to_do_miss_nothing(workers: int) -> 
     """Messages that arrive one by one, windows that are due, and answers."""
     name = f"waits-{workers}"
     queue = source.queue(name)
-    job = make_job(pipeline(name, consumers=workers), workers, waits=True)
+    spec = pipeline(name, consumers=workers, window={"count": 100, "time": "10ms"})
+    job = make_job(spec, workers, waits=True)
 
     def is_done() -> bool:
         if len(queue.acknowledged) < 10:

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from connectors.errors import SpecError
 from connectors.memory.spec import MemorySink, MemorySource
 from connectors.rabbitmq.spec import RabbitMQSource
 from flows.spec import Pipeline, load, warnings
+from tests.flows.broken_specs import BROKEN
 
 TOP = Path(__file__).parents[2]
-BROKEN = yaml.safe_load((Path(__file__).parent / "broken_specs.yaml").read_text())
 
 IN_MEMORY = """
 version: 1

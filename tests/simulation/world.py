@@ -21,8 +21,9 @@ from flows.simulation.simulation import Simulation
 from flows.simulation.steps import SimulatedSteps
 from flows.spec import Pipeline
 from flows.values.columnar import Members
+from tests.effort import EFFORT
 
-SEEDS = range(200 if "CI" in os.environ else 40)
+SEEDS = range(EFFORT.seeds)
 if "HOPPER_SEED" in os.environ:
     SEEDS = range(int(os.environ["HOPPER_SEED"]), int(os.environ["HOPPER_SEED"]) + 1)
 _worlds = itertools.count()

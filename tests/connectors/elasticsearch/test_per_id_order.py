@@ -20,6 +20,7 @@ from connectors.elasticsearch.per_id_order import (
 from connectors.elasticsearch.request import Batch, DocumentNames, Name, Request, RequestPart
 from connectors.elasticsearch.retry_policy import settle
 from connectors.message import Documents
+from tests.effort import EFFORT
 
 MAX_BYTES = 2 * SMALL_BYTES
 
@@ -332,4 +333,6 @@ class AgainstAnIndex(RuleBasedStateMachine):
 
 
 TestAgainstAnIndex = AgainstAnIndex.TestCase
-TestAgainstAnIndex.settings = hypothesis.settings(max_examples=60, stateful_step_count=40)
+TestAgainstAnIndex.settings = hypothesis.settings(
+    max_examples=3 * EFFORT.examples, stateful_step_count=40
+)

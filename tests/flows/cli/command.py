@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import jsonschema  # type: ignore[import-untyped]
 from click.testing import CliRunner
@@ -44,6 +47,34 @@ def hopper(
         code = run([*arguments])
         sys.stderr.flush()
         return CommandResult(code, out.getvalue().decode(), err.getvalue().decode())
+
+
+def hopper_asked(*arguments: str, typed: bytes) -> CommandResult:
+    """Run a command in this process, with a terminal for its questions, where `typed` is typed."""
+    ours, theirs = pty.openpty()
+    os.write(ours, typed)
+    with (
+        open(ours, "wb"),
+        open(theirs) as terminal,
+        patch.object(sys, "stdin", terminal),
+        redirect_stdout(StringIO()) as out,
+        redirect_stderr(StringIO()) as err,
+    ):
+        return CommandResult(run([*arguments]), out.getvalue(), err.getvalue())
+
+
+def hopper_shown(*arguments: str) -> str:
+    """What a command shows on a terminal, with colours; it runs in this process."""
+    ours, theirs = pty.openpty()
+    with (
+        open(ours, "rb", buffering=0) as shown,
+        open(theirs, "w") as terminal,
+        redirect_stdout(terminal),
+        redirect_stderr(terminal),
+    ):
+        run([*arguments])
+        terminal.flush()
+        return shown.read(65536).decode()
 
 
 def hopper_process(

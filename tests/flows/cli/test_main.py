@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -14,7 +12,7 @@ import pytest
 from flows.cli.main import COMMANDS
 from flows.cli.main import hopper as group
 from flows.version import VERSION
-from tests.flows.cli.command import TOP, hopper, json_of
+from tests.flows.cli.command import TOP, hopper, hopper_shown, json_of
 
 
 def test_the_commands_are_listed_with_what_they_do() -> None:
@@ -85,28 +83,14 @@ def test_the_schema_is_the_one_for_editors() -> None:
     )
 
 
-def on_a_terminal(*arguments: str, **environment: str) -> str:
-    """The output of a command on a terminal, with colours."""
-    ours, theirs = pty.openpty()
-    subprocess.run(
-        [sys.executable, "-m", "flows", *arguments],
-        cwd=TOP,
-        env={**os.environ, **environment},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        check=False,
-    )
-    os.close(theirs)
-    shown = os.read(ours, 65536)
-    os.close(ours)
-    return shown.decode()
+def test_there_are_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = ["check", str(TOP / "pipeline.yaml")]
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" not in hopper(*check).out
+    assert "\x1b[" in hopper_shown(*check)
 
-
-def test_there_are_colours_on_a_terminal_only() -> None:
-    assert "\x1b[" in on_a_terminal("check")
-    assert "\x1b[" not in on_a_terminal("check", NO_COLOR="1")
-    assert "\x1b[" not in hopper("check").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in hopper_shown(*check)
 
 
 def test_a_reader_that_closes_the_pipe_is_no_error() -> None:

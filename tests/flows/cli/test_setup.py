@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.connectors.elasticsearch.http_node import HttpNode, a_node
-from tests.flows.cli.command import TOP, hopper, json_of
+from tests.flows.cli.command import hopper, hopper_asked, json_of
 
 SPEC = """
 version: 1
@@ -89,21 +85,10 @@ def test_without_a_terminal_nothing_is_changed(node: HttpNode, tmp_path: Path) -
 def test_it_asks_before_it_changes_anything(
     node: HttpNode, tmp_path: Path, answer: bytes, code: int, writes: int
 ) -> None:
-    ours, theirs = pty.openpty()
-    os.write(ours, answer)
-    done = subprocess.run(
-        [sys.executable, "-m", "flows", "setup", spec(tmp_path, node)],
-        cwd=TOP,
-        stdin=theirs,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    os.close(theirs)
-    os.close(ours)
+    result = hopper_asked("setup", spec(tmp_path, node), typed=answer)
 
-    assert done.returncode == code, done.stderr
-    assert "Change Elasticsearch? [y/N]: " in done.stderr
+    assert result.code == code, result.err
+    assert "Change Elasticsearch? [y/N]: " in result.err
     assert len(node.requests) == 3 + writes
 
 

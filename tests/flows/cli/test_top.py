@@ -11,11 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from flows.process import port
+from flows.process.events import Snapshots
 from tests.flows.cli.command import TOP, hopper, json_of
 from tests.flows.served_job import SECRETS, ServedJob
 from tools.local.ports import free_ports, is_free
@@ -24,17 +27,18 @@ from tools.local.ports import free_ports, is_free
 @pytest.fixture
 def missing_port() -> Iterator[int]:
     """A port at which nothing can listen during the test, and which follows a free one."""
-    for port in free_ports(100):
+    for number in free_ports(100):
         with socket.socket() as held:
-            if is_free(port + 1):
-                held.bind(("127.0.0.1", port + 1))
-                yield port + 1
+            if is_free(number + 1):
+                held.bind(("127.0.0.1", number + 1))
+                yield number + 1
                 return
 
 
 @pytest.fixture
-def job(missing_port: int) -> ServedJob:
-    """Its second process is missing."""
+def job(missing_port: int, monkeypatch: pytest.MonkeyPatch) -> ServedJob:
+    """Its second process is missing; it sends a snapshot more often than each second."""
+    monkeypatch.setattr(port, "Snapshots", partial(Snapshots, every=0.05))
     job = ServedJob("localhost:2101", "localhost:2102", port=missing_port - 1)
     job.publish({"order": "order-1", "type": "line", "amount": 1}, b"no JSON")
     job.publish({"order": "order-2", "type": "end", "amount": 1})
@@ -73,10 +77,19 @@ def test_one_snapshot_as_json(job: ServedJob, file: str) -> None:
     assert [secret for secret in SECRETS if secret in json.dumps(now)] == []
 
 
+RUN = """
+from flows.cli import main, top
+
+top.EVERY = 0.05
+main.main()
+"""
+"""`python -m flows`, which shows more often what there is."""
+
+
 def test_snapshots_as_lines_of_json(job: ServedJob, file: str) -> None:
     """They are complete while the command runs, and Ctrl-C is its usual end."""
     schema = json.loads(hopper("schema", "top").out)
-    command = [sys.executable, "-m", "flows", "top", file, "--json", "--url", job.url]
+    command = [sys.executable, "-c", RUN, "top", file, "--json", "--url", job.url]
     with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE) as top:
         assert top.stdout
         try:
@@ -95,7 +108,7 @@ def test_snapshots_as_lines_of_json(job: ServedJob, file: str) -> None:
 
 def test_a_terminal_shows_it_until_ctrl_c(job: ServedJob, file: str) -> None:
     ours, terminal = pty.openpty()
-    command = [sys.executable, "-m", "flows", "top", file, "--url", job.url]
+    command = [sys.executable, "-c", RUN, "top", file, "--url", job.url]
     with subprocess.Popen(command, cwd=TOP, stdin=terminal, stdout=terminal) as top:
         os.close(terminal)
         seen = bytearray()
@@ -122,10 +135,10 @@ def test_exactly_the_processes_at_the_urls_are_shown(job: ServedJob, file: str) 
 
 def test_a_job_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
-    [port] = free_ports(1)
+    [free] = free_ports(1)
     file.write_text(
         "{version: 1, name: absent, source: {memory: {}}, aggregate: {window: {time: 1s}}, "
-        f"sink: {{memory: {{}}}}, metrics: {{port: {port}}}}}"
+        f"sink: {{memory: {{}}}}, metrics: {{port: {free}}}}}"
     )
 
     result = hopper("top", str(file))

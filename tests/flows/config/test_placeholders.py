@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ import yaml
 from flows.config.placeholders import examine_file
 from flows.config.problems import line, path_text
 from flows.spec import Pipeline
+from tests.flows.broken_specs import BROKEN
 
-BROKEN = yaml.safe_load((Path(__file__).parents[1] / "broken_specs.yaml").read_text())
 WHOLE = """
 version: 1
 name: a

@@ -25,6 +25,7 @@ from flows.values.group import (
     Member,
     Progress,
 )
+from tests.effort import EFFORT
 from tests.flows.members import member
 
 KEYS = ['"a"', '"b"', '"c"']
@@ -232,7 +233,7 @@ class Dice:
         return choices[place]
 
 
-@settings(max_examples=100)  # many combinations to try
+@settings(max_examples=5 * EFFORT.examples)  # many combinations to try
 @given(rules=rules(), moves=st.lists(st.integers(0, 2**32), min_size=30, max_size=60))
 def test_each_message_has_exactly_one_place(rules: Rules, moves: list[int]) -> None:
     """In a group, parked, dropped, open, or gone with its connection until it is redelivered."""

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from flows.process import tap_stream
 from flows.process.tap_stream import MAX_RATE
 from tests.flows.served_job import ServedJob
 from tests.waiting import until
 
 
 @pytest.fixture
-def job() -> ServedJob:
+def job(monkeypatch: pytest.MonkeyPatch) -> ServedJob:
+    """It sends counts often, by which it notices a reader that is gone."""
+    monkeypatch.setattr(tap_stream, "EVERY", 0.02)
     return ServedJob()
 
 

@@ -166,7 +166,7 @@ def test_a_server_that_ends_during_its_start_reports_why() -> None:
 
 
 def test_a_server_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_START_SECONDS", 1)
+    monkeypatch.setattr(server, "MAX_START_SECONDS", 0.1)
     monkeypatch.setattr(Listener, "answers", lambda _: False)
     one = Listener("own")
 
