@@ -52,20 +52,26 @@ class MemoryShard:
     def loaded(self) -> int:
         return self._waiting.loaded
 
+    def has(self, number: int) -> bool:
+        return self._waiting.has(number)
+
     def load(self, number: int, kept: Kept) -> None:
         self._waiting.load(number, kept)
         self._loaded.append(Loaded(number, [*self.members.get(kept.row, [])]))
 
     def take_loaded(self) -> list[Loaded]:
         loaded, self._loaded = self._loaded, []
+        for one in loaded:
+            self._waiting.taken(one.number)
         return loaded
 
     def forget(self, number: int, row: int) -> None:
         self._waiting.forget(number)
         self.to_forget.append((number, row))
 
-    def wait(self) -> None:
+    def wait(self) -> bool:
         self.sync()
+        return self.written is None
 
     def close(self) -> None:
         self.sync()

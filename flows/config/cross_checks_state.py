@@ -33,12 +33,6 @@ def problems(
 
 def _not_kept(aggregate: AggregateSpec) -> Iterator[Problem]:
     """Keys that need what the state does not keep."""
-    on_disk = "cannot be with state and messages that are kept on its disk (order, park)"
-    if aggregate.late == "amend" and aggregate.keeps_members:
-        yield Problem((*AGGREGATE, "late"), f"amend {on_disk}")
-    tumbling = aggregate.window.tumbling
-    if tumbling is not None and tumbling.emit_every is not None and aggregate.keeps_members:
-        yield Problem((*AGGREGATE, "window", "tumbling", "emit_every"), on_disk)
     if aggregate.window.event_time is not None:
         what = "messages that wait for earlier ones: use tumbling with an event_time"
         yield Problem(

@@ -122,12 +122,7 @@ class Departures:
         assert self._windows is not None
         assert group.window is not None
         start, end = self._windows.span(group.window)
-        summary, tally = group.summary(), self._rules.tally
-        tags = {origin: array("Q") for origin in (*summary.tags, *summary.parts)}
-        summary = replace(summary, tags=tags, parts={})
-        if is_empty and tally is not None:
-            values = dict(tally.results([tally.start()]))
-            summary = replace(summary, values=values, count=0)
+        summary = self._early_summary(group, is_empty=is_empty)
         self.number += 1
         revision = EarlyRevision(is_empty)
         return Group(self.number, group.key, [], "early", start, end, summary, of_window=revision)
@@ -177,13 +172,22 @@ class Departures:
         if self.closed_keys is not None and reason not in LEFT_OPEN:  # Rule 2
             self.closed_keys.close(group.key)
         if self.amendments is not None and reason == "window" and group.window is not None:
-            assert summary
-            amendable = self._amendable(group, group.window, summary)
+            name = None if summary is None else summary.name
+            amendable = self._amendable(group, group.window, name)
             self.amendments.keep(group.window, group.key, amendable)
 
-    def _amendable(self, group: OpenGroup, _window: int, summary: Summary) -> Amendable:
-        """Return what late messages may add to a group that is written."""
-        return Amendable(self._rules, group.values(), group.count, summary.name)
+    def _early_summary(self, group: OpenGroup, *, is_empty: bool) -> Summary | None:
+        """Return the summary of an open group, or an empty one; `None`: it is not in memory."""
+        summary, tally = group.summary(), self._rules.tally
+        tags = {origin: array("Q") for origin in (*summary.tags, *summary.parts)}
+        summary = replace(summary, tags=tags, parts={})
+        if not is_empty or tally is None:
+            return summary
+        return replace(summary, values=dict(tally.results([tally.start()])), count=0)
+
+    def _amendable(self, group: OpenGroup, _window: int, name: str | None) -> Amendable:
+        """Return what late messages may add to a group that is written; `name`: of its members."""
+        return Amendable(self._rules, group.values(), group.count, name)
 
     def _new_amendable(self, _window: int, _key: str | None) -> Amendable:
         """Return what late messages may add to a closed window in which a key had no group."""

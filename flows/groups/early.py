@@ -19,7 +19,7 @@ from flows.groups.open_group import OpenGroup
 from flows.groups.open_groups import MakeGroup
 from flows.groups.rules import Rules
 from flows.groups.shard import MakeDepartures, Shard
-from flows.values.group import Member
+from flows.values.group import Group, Member
 
 AT_ONCE = 1000
 
@@ -63,8 +63,7 @@ class EarlyShard(Shard):
         for _ in range(min(AT_ONCE, len(self._emitting))):  # Rule 3
             group, _ = self._emitting.popitem()
             if group.count:
-                self._note_early(group)
-                out.append(self._departures.early(group))
+                out.append(self._early(group))
         return out
 
     def purge(self, origin: Origin) -> None:
@@ -90,9 +89,10 @@ class EarlyShard(Shard):
         if self._next_at is None:
             self._next_at = (now // self._every + 1) * self._every
 
-    def _note_early(self, group: OpenGroup) -> None:
-        """Note that a group has an early summary. Rule 2."""
+    def _early(self, group: OpenGroup) -> Group:
+        """Return the summary of an open group, and note that it has one. Rule 2."""
         self._written.add(group)
+        return self._departures.early(group)
 
     def _forget(self, group: OpenGroup) -> bool:
         """Forget a group that is not open any more; return whether it has an early summary."""

@@ -49,10 +49,7 @@ class KeptHeld(KeptGroup):
         """See `OpenGroup`."""
         super().add(member, now)
         self._journal.has_new_members(self)
-        if member.part is not None:
-            # Otherwise each document of a message would have the whole message in the state.
-            member = replace(member, message=self._alone(member))
-        self._new.append(member)
+        self._new.append(by_itself(member, self._alone))
 
     @property
     def kept(self) -> Kept:
@@ -70,7 +67,7 @@ class KeptHeld(KeptGroup):
 
     def values(self) -> NoReturn:
         """See `OpenGroup`."""
-        raise AssertionError("a group that keeps its members is never amended")
+        raise AssertionError("the state has the members of its groups, and not their values")
 
     def dropped(self) -> list[Outcomes]:
         """See `OpenGroup`; its members go from the disk with it."""
@@ -90,15 +87,32 @@ class KeptHeld(KeptGroup):
         return packed
 
 
+def by_itself(member: Member, alone: Alone) -> Member:
+    """Return a member as the state has it.
+
+    A document of a message with several is without the others: otherwise the whole message would be
+    in the state for each of them.
+    """
+    return member if member.part is None else replace(member, message=alone(member))
+
+
 def with_members(group: Group, rules: Rules, rows: list[bytes]) -> Group:
-    """Return a group that has left with its members, or with the summary of them."""
-    members = decoded_members(rows, group.key)
+    """Return a group that has left with its members, or with the summary of them.
+
+    A revision of a window has the first ones of its row, up to its number of members: later ones
+    belong to the next revision. An early summary may count all that the disk has.
+    """
+    kept, members = group.kept, decoded_members(rows, group.key)
+    assert kept is not None
+    if group.is_early:
+        group = group._replace(kept=None)
+    else:
+        members = members[: kept.members]
     if group.rejection is not None:
         return group._replace(members=members)
     if rules.order is not None:
         members = in_order(members, rules.order)
     if rules.tally is None:
         return group._replace(members=members)
-    assert group.kept is not None
-    values, name = reduced(rules.tally, members), group.kept.name
-    return group._replace(summary=Summary(values=values, tags={}, count=len(members), name=name))
+    values, count = reduced(rules.tally, members), len(members)
+    return group._replace(summary=Summary(values=values, tags={}, count=count, name=kept.name))

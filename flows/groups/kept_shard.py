@@ -35,8 +35,8 @@ from flows.state.commit import Commit, Loaded, Recovered, Table
 from flows.state.journal import Journal
 from flows.state.known_offsets import Place, place_of
 from flows.state.recent_texts import RecentTexts
-from flows.state.rows import Header, decoded_group, name_of_group, name_of_summary
-from flows.values.group import DISTINCT, Group, Member, Progress
+from flows.state.rows import Header, decoded_group, name_of_group
+from flows.values.group import DISTINCT, EarlyRevision, FirstRevision, Group, Member, Progress
 
 NAMES = 65_536
 """Names of messages to remember for each consumer: more than the largest prefetch."""
@@ -69,7 +69,7 @@ class KeptShard(Shard):
         """Those whose members are being read, by their numbers."""
         kind = partial(KeptHeld, alone) if rules.hold else KeptRunning
         self._make: Callable[..., AnyKeptGroup] = partial(kind, self._journal)
-        super().__init__(rules, self._make, partial(KeptDepartures, self._journal))
+        super().__init__(rules, self._make, partial(KeptDepartures, self._journal, alone))
 
     @property
     def held(self) -> int:
@@ -95,6 +95,16 @@ class KeptShard(Shard):
     def unread(self) -> int:
         """Number of groups that have left, and wait for room for their members. Rule 4."""
         return len(self._unread)
+
+    @property
+    def over(self) -> int:
+        """See `KeptDepartures`."""
+        return self._kept.over
+
+    @property
+    def _kept(self) -> KeptDepartures:
+        assert isinstance(self._departures, KeptDepartures)
+        return self._departures
 
     @property
     def commit_due_at(self) -> float:
@@ -148,6 +158,10 @@ class KeptShard(Shard):
             header = header._replace(known_from=known_from, over_below=over_below)
         return self._journal.commit(now, header, last=last)
 
+    def release(self, waits: Callable[[int], bool]) -> None:
+        """See `KeptDepartures`."""
+        self._kept.release(waits)
+
     def durable(self) -> list[ShardOutput]:
         """Note that the commit is durable; return what may leave now. Rule 2."""
         leaving = self._journal.durable()
@@ -159,9 +173,9 @@ class KeptShard(Shard):
         self._reading[group.number] = group
         return group
 
-    def loaded(self, loaded: Loaded) -> Group:
+    def loaded(self, loaded: Loaded) -> list[Group]:
         """Return the group whose members are read; it may leave."""
-        return with_members(self._reading.pop(loaded.number), self._rules, loaded.members)
+        return [with_members(self._reading.pop(loaded.number), self._rules, loaded.members)]
 
     def recover(self, recovered: Recovered, now: float, name: str = "") -> list[ShardOutput]:
         """Continue with what is durable; return the groups that have left. Rule 2.
@@ -170,15 +184,14 @@ class KeptShard(Shard):
         """
         header = self._journal.recover(recovered, now, self._token + (name and f".{name}"))
         self._token = header.token
-        assert isinstance(self._departures, KeptDepartures)
-        self._departures.recover(recovered.of(Table.CLOSED_WINDOWS), header, now)
+        left = [decoded_group(row, self._token) for row in recovered.of(Table.LEFT)]
+        self._kept.recover(recovered.of(Table.CLOSED_WINDOWS), left, header, now)
         self._closed_below = header.closed_below
         blocks = self._journal.blocks[Table.GROUPS]
         groups = blocks.restore(recovered.of(Table.GROUPS), self._recovered)
         self._open.recover(groups)
         for group in groups:
             self._count(group, 1)
-        left = [decoded_group(row, self._token) for row in recovered.of(Table.LEFT)]
         return [*self._with_values(left)]
 
     def _recovered(self, row: int, content: tuple[Any, ...]) -> AnyKeptGroup:
@@ -221,16 +234,21 @@ class KeptShard(Shard):
         for value in out:
             if not isinstance(value, Group):
                 others.append(value)
-            elif value.kept is None:
+            elif value.of_window == EarlyRevision():
                 self._journal.early(value)
             else:
-                name, summary = name_of_group(self._token, value.number), value.summary
-                if summary is not None:
-                    of_all = name_of_summary(self._token, value.number, value.of_window)
-                    summary = replace(summary, name=of_all)
-                kept = value.kept._replace(name=name)
-                self._journal.left(value._replace(summary=summary, kept=kept))
+                self._journal.left(self._named(value))
         return others
+
+    def _named(self, group: Group) -> Group:
+        """Return a group that leaves with its name."""
+        kept, summary = group.kept, group.summary
+        assert kept is not None
+        name = name_of_group(self._token, group.number, group.of_window)
+        if summary is not None:
+            summary = replace(summary, name=name)
+        stays = self._rules.amends and isinstance(group.of_window, FirstRevision)
+        return group._replace(summary=summary, kept=kept._replace(name=name, stays=stays))
 
 
 def _values(rules: Rules) -> RecentTexts | None:

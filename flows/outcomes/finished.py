@@ -30,7 +30,7 @@ class Finished(NamedTuple):
 
     number: int
     row: int
-    """As in `Kept`."""
+    """The row with members that go with the group; 0: none has."""
     dead_letters: Sequence[OwnDeadLetter] = ()
 
 
@@ -59,7 +59,8 @@ def ended(group: Group) -> Finished:
 
 def _finished(group: Group, dead_letters: Sequence[OwnDeadLetter]) -> Finished:
     assert group.kept is not None
-    return Finished(group.number, group.kept.row, dead_letters)
+    row = 0 if group.kept.stays else group.kept.row
+    return Finished(group.number, row, dead_letters)
 
 
 def _of_member(member: Member, rejection: Rejection) -> OwnDeadLetter:

@@ -68,14 +68,27 @@ class Waiting:
         """Note that the members of a group come into memory."""
         size = kept.bytes + kept.members * OF_MEMBER
         self._loaded[number] = size
-        self._sizes[number] += size
         self.bytes += size
         self.loaded += size
+
+    def taken(self, number: int) -> None:
+        """Note that the members of a group are read: those of an early summary are only counted."""
+        if not self.has(number):
+            self._unload(number)
+
+    def has(self, number: int) -> bool:
+        """Return whether a group has left, and is not forgotten."""
+        return number in self._sizes
 
     def forget(self, number: int) -> None:
         """Note a group that is to be forgotten."""
         self.bytes -= self._sizes.pop(number)
-        self.loaded -= self._loaded.pop(number, 0)
+        self._unload(number)
+
+    def _unload(self, number: int) -> None:
+        size = self._loaded.pop(number, 0)
+        self.bytes -= size
+        self.loaded -= size
 
 
 class Commit(NamedTuple):
@@ -88,8 +101,8 @@ class Commit(NamedTuple):
     changes: Mapping[Table, Changes]
     """The tables that change."""
     members: Sequence[Row] = ()
-    """New members of groups that keep them, by the rows of the groups; those of earlier commits
-    stay."""
+    """New members of groups that keep them, by the rows of the groups, in their order; those of
+    earlier commits stay."""
     dropped: Sequence[int] = ()
     """Rows of groups whose members are no longer needed."""
 
@@ -145,8 +158,11 @@ class ShardStore(Protocol):
     def loaded(self) -> int:
         """Of these, the bytes of the members that were read."""
 
+    def has(self, number: int) -> bool:
+        """Return whether a group has left, and is not forgotten."""
+
     def load(self, number: int, kept: Kept) -> None:
-        """Read the members of a group that has left, in the background."""
+        """Read members in the background: of a group that has left, or for an early summary."""
 
     def take_loaded(self) -> list[Loaded]:
         """Return once the groups whose members are read."""
@@ -157,8 +173,11 @@ class ShardStore(Protocol):
         Its documents are stored, or safely dead-lettered.
         """
 
-    def wait(self) -> None:
-        """Wait until all that was asked for is durable and read, or an attempt has failed."""
+    def wait(self) -> bool:
+        """Wait until all that was asked for is durable and read, or an attempt has failed.
+
+        Return whether all is.
+        """
 
     def close(self) -> None:
         """Forget what is to be forgotten, and end the background work."""

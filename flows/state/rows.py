@@ -73,7 +73,7 @@ def encoded_group(group: Group) -> Row:
     values = group.key, group.completed_by, group.start, group.end
     made = None if summary is None else (summary.values, summary.count)
     reason = None if rejection is None else rejection.reason
-    members = kept.row, kept.members, kept.bytes
+    members = kept.row, kept.members, kept.bytes, kept.stays
     return group.number, encoded((values, made, _claim(group.of_window), members, reason))
 
 
@@ -84,13 +84,13 @@ def decoded_group(row: Row, token: str) -> Group:
     """
     number, stored = row
     (key, completed_by, start, end), made, claim, members, reason = decoded(stored)
-    kept = Kept(*members)._replace(name=name_of_group(token, number), is_again=True)
+    place, count, size, stays = members
     of_window = _of_window(claim)
+    name = name_of_group(token, number, of_window)
+    kept = Kept(place, count, size, name, is_again=True, stays=stays)
     summary = None
     if made is not None:
-        summary = Summary(
-            values=made[0], tags={}, count=made[1], name=name_of_summary(token, number, of_window)
-        )
+        summary = Summary(values=made[0], tags={}, count=made[1], name=name)
     rejection = None if reason is None else Rejection(reason, foreseen=True)
     group = Group(number, key, [], completed_by, start, end, summary, UNKNOWN)
     return group._replace(of_window=of_window, kept=kept, rejection=rejection)
@@ -109,16 +109,14 @@ def messages_in(row: Row) -> int:
     return count if amends is None else count - amends.members
 
 
-def name_of_group(token: str, number: int) -> str:
-    """Return the name that a group has in `Kept`; `token`: see `Header`."""
-    return f"{token}.{number}"
+def name_of_group(token: str, number: int, of_window: OfWindow | None) -> str:
+    """Return the name of a group (see `Kept`): all revisions of a window have that of the first.
 
-
-def name_of_summary(token: str, number: int, of_window: OfWindow | None) -> str:
-    """Return the name of a group's summary: all revisions of a window have that of the first."""
+    `token`: see `Header`.
+    """
     if isinstance(of_window, FirstRevision) and of_window.amends is not None:
         number = of_window.amends.first
-    return name_of_group(token, number)
+    return f"{token}.{number}"
 
 
 def encoded_members(members: Iterable[Member]) -> bytes:

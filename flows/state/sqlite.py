@@ -17,6 +17,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,10 +63,11 @@ class Tries:
             self._has_failed = True
             self._changed.notify_all()
 
-    def wait(self) -> None:
-        """Wait until all is done, or an attempt has failed."""
+    def wait(self) -> bool:
+        """Wait until all is done, or an attempt has failed; return whether all is done."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_failed or not self._open)
+            return not self._open
 
 
 class SQLiteStore:
@@ -131,6 +133,10 @@ class SQLiteStore:
         """See `ShardStore`."""
         return self._waiting.loaded
 
+    def has(self, number: int) -> bool:
+        """See `ShardStore`."""
+        return self._waiting.has(number)
+
     def load(self, number: int, kept: Kept) -> None:
         """See `ShardStore`."""
         self._waiting.load(number, kept)
@@ -138,16 +144,19 @@ class SQLiteStore:
 
     def take_loaded(self) -> list[Loaded]:
         """See `ShardStore`."""
-        return [self._loaded.get() for _ in range(self._loaded.qsize())]
+        loaded = [self._loaded.get() for _ in range(self._loaded.qsize())]
+        for one in loaded:
+            self._waiting.taken(one.number)
+        return loaded
 
     def forget(self, number: int, row: int) -> None:
         """See `ShardStore`."""
         self._waiting.forget(number)
         self._forgotten.put(LeftGroup(number, row))
 
-    def wait(self) -> None:
+    def wait(self) -> bool:
         """See `ShardStore`."""
-        self._tries.wait()
+        return self._tries.wait()
 
     def close(self) -> None:
         """See `ShardStore`; a commit that the disk refuses is given up."""
@@ -222,7 +231,7 @@ class SQLiteStore:
 
     def _read(self, group: LeftGroup) -> None:
         found = self._connected().execute(
-            "SELECT stored FROM members WHERE row = ? ORDER BY number", (group.row,)
+            "SELECT stored FROM members WHERE row = ? ORDER BY number, rowid", (group.row,)
         )
         self._loaded.put(Loaded(group.number, [stored for (stored,) in found]))
 
@@ -236,7 +245,8 @@ class SQLiteStore:
             for table, changes in commit.changes.items():
                 _change(connection, table, changes)
                 self._at_step(table)
-            members = [(row, commit.number, stored) for row, stored in sorted(commit.members)]
+            by_row = sorted(commit.members, key=itemgetter(0))  # those of one row stay in order
+            members = [(row, commit.number, stored) for row, stored in by_row]
             connection.executemany("INSERT INTO members VALUES (?, ?, ?)", members)
             self._at_step("members")
             connection.execute("INSERT OR REPLACE INTO header VALUES (1, ?)", (commit.header,))

@@ -86,11 +86,8 @@ class KeptAggregate(Aggregate):
         out += self._exchange(last=True)
         store.wait()
         out += self._exchange()
-        while not self.shard.is_idle:
-            store.wait()
-            if not (loaded := self._exchange()):
-                break  # the disk refuses
-            out += loaded
+        while not self.shard.is_idle and store.wait():  # else the disk refuses
+            out += self._exchange()
         if self.shard.unread:
             log.warning(
                 "%d groups that are complete stay in the state, because their messages do not fit "
@@ -103,11 +100,12 @@ class KeptAggregate(Aggregate):
         """See `Aggregate`; and when a commit is due, or may be durable."""
         due, now = super().notify_at(), self._clock()
         at = self.shard.commit_due_at
-        if at == inf and self.shard.is_idle and not self.shard.unread:
+        waits = self.shard.unread or self.shard.over
+        if at == inf and self.shard.is_idle and not waits:
             return due
         if not self.shard.is_idle:
             at = now + DURABLE_AFTER
-        elif self._is_full or self.shard.unread:
+        elif self._is_full or waits:
             at = now + ROOM_AFTER
         soon = datetime.now(UTC) + timedelta(seconds=max(0.0, at - now))
         return soon if due is None else min(due, soon)
@@ -149,7 +147,9 @@ class KeptAggregate(Aggregate):
             return out
         if store.take_durable():
             out = self.shard.durable()
-        out += [self.shard.loaded(one) for one in store.take_loaded()]
+        for loaded in store.take_loaded():
+            out += self.shard.loaded(loaded)
+        self.shard.release(store.has)
         self._note([*out])  # also where nothing leaves: groups may wait for a commit
         if last or not self._is_full:
             commit = self.shard.commit(self._clock(), last=last)

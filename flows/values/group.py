@@ -175,9 +175,11 @@ class Kept(NamedTuple):
     bytes: int = 0
     """Bytes that they take in the state."""
     name: str = ""
-    """Names the group; no other group of any state has this name."""
+    """Names the group; only other revisions of its window have this name too."""
     is_again: bool = False
     """An earlier process may have written it already."""
+    stays: bool = False
+    """Its members stay in their row: late messages may amend its window."""
 
 
 class Group(NamedTuple):

@@ -103,6 +103,29 @@ class ShardStoreContract:
         reopened.recover()
         assert members(reopened, 7, LEFT) == [b"m1", b"m2"]
 
+    def test_new_members_of_a_row_stay_in_their_order(self, store: ShardStore) -> None:
+        store.recover()
+        pieces = [(1, b"z"), (2, b"other"), (1, b"b"), (1, b"a")]
+        write(store, FIRST, SECOND, Commit(3, b"h3", {}, members=pieces))
+
+        assert members(store, 7, LEFT) == [b"m1", b"m2", b"z", b"b", b"a"]
+
+    def test_members_that_are_read_for_an_early_summary_take_no_room_afterwards(
+        self, store: ShardStore
+    ) -> None:
+        """Those of a group that has left take it until the group is forgotten."""
+        store.recover()
+        write(store, FIRST, SECOND)
+        before = store.waiting
+        assert members(store, 8, LEFT) == [b"m1", b"m2"]
+        assert (store.has(8), store.waiting, store.loaded) == (False, before, 0)
+
+        assert members(store, 7, LEFT) == [b"m1", b"m2"]
+        assert store.loaded > 0
+        assert store.has(7)
+        store.forget(7, 0)
+        assert (store.has(7), store.waiting, store.loaded) == (False, 0, 0)
+
     def test_the_members_of_a_dropped_group_go_with_it(self, store: ShardStore) -> None:
         store.recover()
         changes = {Table.GROUPS: Changes(gone=[2]), Table.LEFT: Changes([(8, b"left")])}

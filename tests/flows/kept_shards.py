@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.message import Outcomes
+from connectors.message import Message, Outcomes
 from flows.groups.kept_shard import KeptShard
+from flows.groups.make_shard import make_kept_shard
+from flows.groups.rules import Rules
 from flows.state.commit import Commit, Recovered
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
-from tests.flows.members import member
+from flows.values.group import Group, Member
+from tests.flows.members import WITH_KEYS, member
 from tests.kept_state import MemoryShard
 
 TALLY = Tally({"numbers": Function("list", "n")}, {"n": 0})
@@ -34,3 +37,40 @@ def recovered(*commits: Commit) -> Recovered:
 
 def kept(leaving: Any) -> list[int]:
     return [tag for one in leaving if isinstance(one, Outcomes) for tag in one.kept]
+
+
+class OneShard:
+    """A shard, and what is durable of it."""
+
+    def __init__(self, store: MemoryShard | None = None, **rules: Any) -> None:
+        self.store = store or MemoryShard(lambda: True)
+        self.shard = make_kept_shard(Rules(**WITH_KEYS, **rules), 1.0, "t0ken", alone)
+        self.begun = self.shard.recover(self.store.recover(), 10.0, "7")
+
+    def take(self, *numbers: int, now: float = 10.3, **fields: Any) -> None:
+        taken = [sent(number, **fields) for number in numbers]
+        assert self.shard.add(taken, now) == []
+
+    def commit(self) -> Commit:
+        self.shard.release(self.store.has)
+        made = commit(self.shard, 1e10)
+        self.store.write(made)
+        return made
+
+    def leaving(self, *, also: int = 0) -> list[Group]:
+        """Commit, and return the groups that leave: `also` so many without members to read."""
+        self.commit()
+        left = [one for one in self.shard.durable() if isinstance(one, Group)]
+        assert len(left) == also
+        return [*left, *self.read()]
+
+    def read(self) -> list[Group]:
+        while self.shard.unread:
+            group = self.shard.next_to_read()
+            assert group.kept is not None
+            self.store.load(group.number, group.kept)
+        return [group for one in self.store.take_loaded() for group in self.shard.loaded(one)]
+
+
+def alone(one: Member) -> Message:
+    return Message(0, False, b"", b"", b"only %d" % one.part[0] if one.part else b"")

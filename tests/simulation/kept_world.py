@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connectors.memory.broker import MemoryQueue
@@ -15,7 +15,7 @@ from flows.spec import Pipeline
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
 from flows.state.rows import decoded_group, decoded_members
-from tests.kept_state import MemoryState
+from tests.kept_state import MemoryShard, MemoryState
 from tests.simulation.world import SimulatedWorld, fields
 
 _worlds = itertools.count()
@@ -139,6 +139,7 @@ class KeptWorld(SimulatedWorld):
         # A key may be forgotten between two copies, or before one that was parked is redelivered.
         both = self.spec.aggregate.remember or self.reads_again
         assert both or counted.keys().isdisjoint(parked), "counted, and parked too"
+        self.check_members()
         gone = {fields(body)["n"] for body in self.queue.acknowledged}
         durable = counted.keys() | set(parked) | self.kept_numbers()
         assert gone <= durable, "acknowledged before it was durable"
@@ -148,6 +149,24 @@ class KeptWorld(SimulatedWorld):
         """Numbers of parked messages, and of the members of parked summaries."""
         bodies = [fields(rejected.message.body) for rejected in self.queue.parked]
         return [n for body in bodies for n in body.get("numbers", [body.get("n")])]
+
+    def check_members(self) -> None:
+        """The disk has the members of each group that needs them, and no others.
+
+        Those are groups that have left, that are open, or that late messages may amend.
+        """
+        for shard in self.state.shards.values():
+            needed = {*_rows(shard, Table.GROUPS), *_rows(shard, Table.CLOSED_WINDOWS)}
+            forgotten = {number for number, _ in shard.to_forget}
+            for left in shard.tables[Table.LEFT].items():
+                kept = decoded_group(left, "").kept
+                assert kept is not None
+                needed.add(kept.row)
+                if left[0] not in forgotten:
+                    rows = shard.members.get(kept.row, [])
+                    there = len(decoded_members(rows, None)) if kept.row else 0
+                    assert there >= kept.members, "a group that has left misses messages"
+            assert shard.members.keys() <= needed, "messages of no group stay on the disk"
 
     def kept_numbers(self) -> set[int]:
         """The numbers that the durable state counts."""
@@ -164,6 +183,11 @@ class KeptWorld(SimulatedWorld):
             for rows in shard.members.values():
                 kept.update(fields(one.document)["n"] for one in decoded_members(rows, None))
         return kept
+
+
+def _rows(shard: MemoryShard, table: Table) -> Collection[int]:
+    """Numbers of the rows that count."""
+    return read_blocks(sorted(shard.tables[table].items())).rows.keys()
 
 
 class StreamWorld(KeptWorld):

@@ -19,22 +19,27 @@ _worlds = itertools.count()
 
 
 class KeptWindowWorld(KeptWorld):
-    """Aligned windows; each message has a name."""
+    """Aligned windows, of values or of messages; each message has a name."""
 
     def _spec(self, name: str) -> Pipeline:
         chance, self.count = self.random, 0
-        self.reduced, self.on_stop = True, "keep"
+        self.reduced, self.on_stop = True, chance.choice(["keep", "keep", "park"])
         tumbling: dict[str, Any] = {"every": chance.choice(["2s", "4s"]), "emit_every": "1s"}
         if chance.random() < 0.7:
             tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
-        more: dict[str, Any] = {"late": "park"}
+        more: dict[str, Any] = {"late": "park", "on_stop": self.on_stop}
         if "event_time" in tumbling:
             more["late"] = chance.choice(["park", "new", "amend", "amend"])
         if more["late"] == "amend":
             self.poison = 0.0  # a refused revision has the members of the stored one too
+            more["amend_for"] = chance.choice(["2s", "1h"])
         window: dict[str, Any] = {"tumbling": tumbling}
         if chance.random() < 0.3:
             window["count"] = 5
+        if chance.random() < 0.6:
+            more["order"] = "n"
+        if chance.random() < 0.2:
+            window["time"], more["incomplete"] = "1s", "park"
         name = f"kept-windows-{next(_worlds)}"
         source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([7, 20, 100])}
         return Pipeline.model_validate(

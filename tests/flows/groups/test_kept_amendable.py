@@ -7,18 +7,23 @@ from typing import Any
 from connectors.message import Outcomes
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules, Tumbling
+from flows.outcomes.finished import ended
+from flows.state.blocks import read_blocks
 from flows.state.commit import Commit, Table
 from flows.summaries.fingerprint import fingerprint, same_window
 from flows.values.group import Earlier, FirstRevision, Group, Progress
-from tests.flows.kept_shards import TALLY, commit, kept, recovered, sent
+from tests.flows.kept_shards import TALLY, OneShard, commit, kept, recovered, sent
 from tests.flows.members import WITH_KEYS
+
+RULES: dict[str, Any] = {
+    **{"tumbling": Tumbling(10.0, by_event=True), "late": "amend", "amend_for": 60.0},
+    **{"partitions": ("q/000",), "tally": TALLY},
+}
+"""Windows of ten seconds by event time; they can be amended for a minute."""
 
 
 def shard() -> KeptShard:
-    """Windows of ten seconds by event time; they can be amended for a minute."""
-    rules: dict[str, Any] = {"tumbling": Tumbling(10.0, by_event=True), "late": "amend"}
-    rules |= {"amend_for": 60.0, "partitions": ("q/000",), **WITH_KEYS}
-    return KeptShard(Rules(**rules, tally=TALLY, hold=False), 1.0, "t0ken")
+    return KeptShard(Rules(**RULES, **WITH_KEYS, hold=False), 1.0, "t0ken")
 
 
 def one_group(leaving: list[Any]) -> Group:
@@ -106,3 +111,94 @@ def test_a_fingerprint_of_a_later_revision_is_of_the_same_window() -> None:
     assert not same_window(later, first)
     assert not same_window(first, fingerprint(3, "t0ken.2", ()))
     assert not same_window(first, "something else")
+
+
+def ordered(before: OneShard | None = None, now: float = 100.0) -> OneShard:
+    """The same with members that are sorted, and so on the disk; perhaps after a restart."""
+    some = OneShard(None if before is None else before.store, **RULES, order=0)
+    some.shard.note_progress(Progress("q/000", 5.0 if before is None else 25.0), now)
+    return some
+
+
+def written(some: OneShard) -> None:
+    """Close the window of one message, and write its summary."""
+    some.take(2, at=6.0, now=100.0)
+    some.shard.note_progress(Progress("q/000", 25.0), 100.0)
+    [group] = some.leaving()
+    store(some, group)
+
+
+def store(some: OneShard, group: Group) -> None:
+    """The sink has the group."""
+    finished = ended(group)
+    some.store.forget(finished.number, finished.row)
+
+
+def test_a_revision_has_the_members_that_were_there_when_it_left() -> None:
+    """Two of them wait for the sink, and are read after a restart: each replaces the one before."""
+    first = ordered()
+    written(first)
+    for number in (3, 1):
+        first.take(number, at=7.0, now=101.0)
+    first.commit()
+
+    after = ordered(first, now=110.0)
+    groups = after.read()
+
+    assert [one.summary and one.summary.values for one in groups] == [
+        {"numbers": [2, 3]},
+        {"numbers": [1, 2, 3]},
+    ]
+    assert {one.summary and one.summary.name for one in groups} == {"t0ken.7.1"}
+    amended = [one.of_window for one in groups]
+    assert amended == [
+        FirstRevision((), amends=Earlier(1, 1, ())),
+        FirstRevision((), amends=Earlier(1, 2, ())),
+    ]
+
+
+def test_a_key_without_a_group_gets_one_with_its_members_on_the_disk() -> None:
+    some = ordered()
+    written(some)
+    some.take(5, 4, key='"b"', at=17.0, now=101.0)
+
+    [group] = some.leaving()
+
+    assert (group.key, group.of_window) == ('"b"', FirstRevision(()))
+    assert group.summary is not None
+    assert group.summary.values == {"numbers": [4, 5]}
+
+
+def test_members_of_a_closed_window_go_when_it_is_over_and_no_revision_waits() -> None:
+    """A restart does not forget that they must go, nor that a revision needs them."""
+    some = ordered()
+    written(some)
+    some.take(3, at=7.0, now=101.0)
+    [revision] = some.leaving()
+    assert len(some.store.members) == 1
+
+    some = ordered(some, now=170.0)
+    [again] = some.read()
+    assert again == revision._replace(kept=again.kept)
+    assert some.shard.over == 1
+    some.shard.release(some.store.has)
+    assert some.shard.over == 1
+    assert some.shard.commit(171.0) is None
+
+    store(some, again)
+    some.commit()
+
+    assert (some.shard.over, some.store.members) == (0, {})
+    assert read_blocks(sorted(some.store.tables[Table.CLOSED_WINDOWS].items())).rows == {}
+
+
+def test_members_go_if_windows_are_no_longer_amended() -> None:
+    some = ordered()
+    written(some)
+    some.store.close()
+    assert some.store.members
+
+    after = OneShard(some.store, **{**RULES, "late": "park"}, order=0)
+    after.commit()
+
+    assert after.store.members == {}

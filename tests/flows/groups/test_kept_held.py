@@ -2,55 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from connectors.message import Message, Outcomes
-from flows.groups.kept_shard import KeptShard
-from flows.groups.rules import Rules
-from flows.state.commit import Commit, Table
-from flows.summaries.functions.function import Function
-from flows.summaries.reducers import Tally
-from flows.values.group import Group, Member
-from tests.flows.members import WITH_KEYS, member
-from tests.kept_state import MemoryShard
-
-TALLY = Tally({"numbers": Function("list", "n")}, {"n": 0})
-
-
-class OneShard:
-    """A shard, and what is durable of it."""
-
-    def __init__(self, store: MemoryShard | None = None, **rules: Any) -> None:
-        self.store = store or MemoryShard(lambda: True)
-        self.shard = KeptShard(Rules(**WITH_KEYS, **rules), 1.0, "t0ken", alone)
-        self.begun = self.shard.recover(self.store.recover(), 10.0, "7")
-
-    def take(self, *numbers: int, **fields: Any) -> None:
-        sent = [member(n, '"a"', message_id=f"m{n}", values=(n,), **fields) for n in numbers]
-        assert self.shard.add(sent, now=10.3) == []
-
-    def commit(self) -> Commit:
-        made = self.shard.commit(99.0)
-        assert made is not None
-        self.store.write(made)
-        return made
-
-    def leaving(self) -> list[Group]:
-        """Commit, and return the groups that leave when their members are read."""
-        self.commit()
-        assert all(isinstance(one, Outcomes) for one in self.shard.durable())
-        return self.read()
-
-    def read(self) -> list[Group]:
-        while self.shard.unread:
-            group = self.shard.next_to_read()
-            assert group.kept is not None
-            self.store.load(group.number, group.kept)
-        return [self.shard.loaded(one) for one in self.store.take_loaded()]
-
-
-def alone(one: Member) -> Message:
-    return Message(0, False, b"", b"", b"only %d" % one.part[0] if one.part else b"")
+from flows.state.commit import Table
+from flows.values.group import Group
+from tests.flows.kept_shards import TALLY, OneShard
 
 
 def numbers(group: Group) -> list[int]:
