@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from tempfile import TemporaryDirectory
 
 from bench import aggregate, compress, idle, latency, state, watching
 from bench.report import medians, table
@@ -17,7 +18,9 @@ from tools.services import url
 
 QUEUE = "hopper.bench"
 AGGREGATE, COMPRESS, IDLE = "aggregate", "compress", "idle"
-LATENCY, STATE, THROTTLED, WATCH = "latency", "state", "throttled", "watch"
+LATENCY, THROTTLED, WATCH = "latency", "throttled", "watch"
+STATE = "state"
+"""A scenario, and what its commits and a restart cost."""
 
 THROTTLED_DOCUMENTS, THROTTLED_SECONDS = 20_000, 6.0
 """The goal where a fifth of all documents is throttled; Redpanda Connect takes as long."""
@@ -43,7 +46,7 @@ def main() -> None:
         for line in watching.report(url("RABBITMQ_URL"), options.rounds, options.messages):
             print(line)
     if STATE in options.only:
-        for line in state.report(url("RABBITMQ_URL"), options.rounds, options.messages):
+        for line in state.report():
             print(line)
     if THROTTLED in options.only:
         measure_throttled(url("RABBITMQ_URL"))
@@ -68,13 +71,15 @@ def measure(
             first = number % len(contenders)
             for contender in [*contenders[first:], *contenders[:first]]:
                 sink.clear()
-                environment = {
-                    "RABBITMQ_URL": rabbitmq,
-                    "ELASTICSEARCH_URL": sink.url,
-                    "BENCH_INDEX": INDEX,
-                    "HOPPER_PIPELINE": contender.pipeline,
-                }
-                measurement = run(contender, queue, options.messages, environment)
+                with TemporaryDirectory() as folder:
+                    environment = {
+                        "RABBITMQ_URL": rabbitmq,
+                        "ELASTICSEARCH_URL": sink.url,
+                        "BENCH_INDEX": INDEX,
+                        "BENCH_STATE": f"{folder}/state",
+                        "HOPPER_PIPELINE": contender.pipeline,
+                    }
+                    measurement = run(contender, queue, options.messages, environment)
                 rounds[contender].append(measurement)
                 print(f"{scenario.name}, {contender.name}: {measurement}", file=sys.stderr)
         documents = options.messages * options.rounds * (len(contenders) - 1)
@@ -104,7 +109,7 @@ def measure_throttled(rabbitmq: str) -> None:
 
 def _options() -> argparse.Namespace:
     names = [scenario.name for scenario in SCENARIOS]
-    names += [AGGREGATE, COMPRESS, IDLE, LATENCY, STATE, THROTTLED, WATCH]
+    names += [AGGREGATE, COMPRESS, IDLE, LATENCY, THROTTLED, WATCH]
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=200_000, help="a multiple of 1000")

@@ -122,6 +122,22 @@ SCENARIOS = (
         (_of_bound(HOPPER, 0.75), _of_bound(HOPPER_REDUCES, 0.4), _cpu(5), _MEMORY),
     ),
     Scenario(
+        "state",
+        "Durable classic queue → stub, with `state`",
+        {},
+        False,
+        (ACKNOWLEDGES, HOPPER_REDUCES_WITH_IDS, HOPPER_KEEPS, BY_HAND),
+        (
+            _of_bound(HOPPER_KEEPS, 0.6),
+            BenchTarget(
+                "at least the rate without `state`",
+                1,
+                True,
+                lambda results: results[HOPPER_KEEPS].rate / results[HOPPER_REDUCES_WITH_IDS].rate,
+            ),
+        ),
+    ),
+    Scenario(
         "classic-elasticsearch",
         "Durable classic queue → Elasticsearch",
         {},
