@@ -16,7 +16,6 @@ from flows.groups.held import reduced
 from flows.groups.kept_group import KeptGroup
 from flows.groups.ordering import in_order
 from flows.groups.rules import Rules
-from flows.state.journal import Journal
 from flows.state.rows import decoded_members, encoded_members
 from flows.values.group import Group, Kept, Member, Summary
 
@@ -24,37 +23,25 @@ Alone = Callable[[Member], Message]
 """member -> its message with no other document than that of this member."""
 
 
-class KeptHeld(KeptGroup):
+class KeptHeld(KeptGroup, kw_only=True):
     """A group whose members are in the state."""
 
-    __slots__ = ("_alone", "_new")
-
-    def __init__(
-        self,
-        alone: Alone,
-        journal: Journal,
-        rules: Rules,
-        key: str | None,
-        window: int | None,
-        now: float,
-    ) -> None:
-        super().__init__(journal, rules, key, window, now)
-        self._alone = alone
-        self._new: list[Member] = []
-        """Members since the last commit."""
-        self._state = 0
-        """Bytes of all earlier members in the state."""
+    alone: Alone
+    _new: list[Member] | None = None
+    """Members since the last commit; `None`: there are none."""
 
     def add(self, member: Member, now: float) -> None:
         """See `OpenGroup`."""
         super().add(member, now)
         self._journal.has_new_members(self)
-        self._new.append(by_itself(member, self._alone))
+        if self._new is None:
+            self._new = []
+        self._new.append(by_itself(member, self.alone))
 
     @property
     def kept(self) -> Kept:
         """See `OpenGroup`."""
-        return Kept(self.row, self.count, self._state)
+        return Kept(self.row, self.count, self._stored)
 
     def summary(self, name: str | None = None) -> NoReturn:
         """See `OpenGroup`."""
@@ -77,13 +64,12 @@ class KeptHeld(KeptGroup):
     def forget(self) -> None:
         """See `OpenGroup`."""
         super().forget()
-        self._new = []
+        self._new = None
 
     def take_new_members(self) -> bytes:
         """See `flows.state.journal.MembersRow`."""
-        packed = encoded_members(self._new)
-        self._new = []
-        self._state += len(packed)
+        packed, self._new = encoded_members(self._new or ()), None
+        self._stored += len(packed)
         return packed
 
 

@@ -67,7 +67,7 @@ class KeptShard(Shard):
         """Groups that have left, and whose members are to be read. Rule 4."""
         self._reading: dict[int, Group] = {}
         """Those whose members are being read, by their numbers."""
-        kind = partial(KeptHeld, alone) if rules.hold else KeptRunning
+        kind = partial(KeptHeld, alone=alone) if rules.hold else KeptRunning
         self._make: Callable[..., AnyKeptGroup] = partial(kind, self._journal)
         super().__init__(rules, self._make, partial(KeptDepartures, self._journal, alone))
 
@@ -195,10 +195,8 @@ class KeptShard(Shard):
         return [*self._with_values(left)]
 
     def _recovered(self, row: int, content: tuple[Any, ...]) -> AnyKeptGroup:
-        (key, window, opened_at, last_at), size, *states = content
-        group = self._make(self._rules, key, window, opened_at)
-        group.restore(row, last_at, size, *states)
-        return group
+        key, window, opened_at, *_ = content
+        return self._make(self._rules, key, window, opened_at).restore(row, content)
 
     def _with_values(self, left: list[Group]) -> list[Group]:
         """Return those of the groups that may leave now; the others wait. Rule 4."""

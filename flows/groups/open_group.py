@@ -59,8 +59,10 @@ class OpenGroup(Protocol):
     """Size of the bodies, if a rule needs it."""
     size: int | None
     """Number of members of the complete group, as the latest member says."""
-    duplicates: Sequence[DuplicateOfOpen]
-    """In no order."""
+
+    @property
+    def duplicates(self) -> Sequence[DuplicateOfOpen]:
+        """The duplicates of its members, in no order."""
 
     @property
     def kept(self) -> Kept | None:

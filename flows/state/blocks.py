@@ -4,8 +4,7 @@ Pure. A row that changes is written again in the next block, and what an earlier
 number is outdated. So a commit writes one piece; with a place of its own for each row it would
 change a page for each, all over the file.
 
-Rule 1: blocks are read in their order. The last row of a number counts, unless a later block says
-        that it is gone.
+Rule 1: the last row of a number counts, unless a later block says that it is gone.
 Rule 2: the first block is removed when none of its rows counts, and no other one is. So no row
         returns because the block that says that it is gone was removed before the row.
 Rule 3: when less than `USED_SHARE` of the bytes count, the rows of the first block that count are
@@ -15,8 +14,9 @@ Rule 3: when less than `USED_SHARE` of the bytes count, the rows of the first bl
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar
 
 from flows.state.commit import Changes, Row, Table
 from flows.state.rows import decoded, encoded
@@ -40,11 +40,15 @@ class KeptRow(Protocol):
     def table(self) -> Table:
         """The table with its block."""
 
-    def content(self) -> Any:
-        """Return what is stored of it, beside its number."""
+    def content(self) -> tuple[Any, ...]:
+        """Return what is stored of it, beside its number; as many values as all rows have."""
 
 
 OneRow = TypeVar("OneRow", bound=KeptRow)
+
+
+NumberedContent = tuple[int, tuple[Any, ...]]
+"""The number of a row, and what is stored of it."""
 
 
 class RowBlock:
@@ -65,25 +69,19 @@ class RowBlock:
         self.count += 1
 
 
-class ReadBlocks(NamedTuple):
-    """Blocks of an earlier process."""
+def read_blocks(stored: Sequence[Row]) -> Iterator[tuple[RowBlock, list[NumberedContent]]]:
+    """Return each block, the last one first, with its rows that count. Rule 1.
 
-    blocks: list[RowBlock]
-    rows: dict[int, tuple[Any, RowBlock]]
-    """By its number, the content of each row that counts, with its block."""
-
-
-def read_blocks(stored: Sequence[Row]) -> ReadBlocks:
-    """Read blocks in their order. Rule 1."""
-    read = ReadBlocks([], {})
-    for number, packed in stored:
-        contents, gone = decoded(packed)
-        block = RowBlock(number, len(packed), len(contents))
-        read.blocks.append(block)
-        read.rows.update((row, (content, block)) for row, content in contents)
-        for row in gone:
-            read.rows.pop(row, None)
-    return read
+    So no row is read that does not count, and not all blocks are in memory at once.
+    """
+    later = set[int]()
+    for number, packed in reversed(stored):
+        numbers, columns, gone = decoded(packed)
+        later.update(gone)
+        contents = zip(numbers, zip(*columns, strict=True), strict=True)
+        rows = [row for row in contents if row[0] not in later]
+        later.update(numbers)
+        yield RowBlock(number, len(packed), len(numbers)), rows
 
 
 class Blocks:
@@ -122,25 +120,26 @@ class Blocks:
         gone, self._gone = self._gone, []
         if not rows and not (gone and self._blocks):
             return Changes(gone=removed)
-        stored = encoded(([(row.row, row.content()) for row in rows], gone))
+        numbers = [row.row for row in rows]
+        columns = [*zip(*(row.content() for row in rows), strict=True)]
+        stored = encoded((numbers, columns, gone))
         self._append(RowBlock(number, len(stored), len(rows)), rows)
         return Changes([(number, stored)], removed)
 
-    def restore(self, stored: Sequence[Row], make: Callable[[int, Any], OneRow]) -> list[OneRow]:
-        """Continue with the blocks of an earlier process; return the rows that count.
+    def restore(
+        self, stored: Sequence[Row], make: Callable[[int, tuple[Any, ...]], OneRow]
+    ) -> list[OneRow]:
+        """Continue with the blocks of an earlier process; return the rows that count, by number.
 
         `make(number, content)` makes a row again.
         """
-        read = read_blocks(stored)
-        for block in read.blocks:
-            self._append(block, ())
-        rows = []
-        for number, (content, block) in read.rows.items():
-            row = make(number, content)
-            block.add(row)
-            self._used += block.bytes_each
-            rows.append(row)
-        return rows
+        read = [
+            (block, [make(number, content) for number, content in rows])
+            for block, rows in read_blocks(stored)
+        ]
+        for block, rows in reversed(read):
+            self._append(block, rows)
+        return sorted((row for _, rows in read for row in rows), key=attrgetter("row"))
 
     def _append(self, block: RowBlock, rows: Sequence[KeptRow]) -> None:
         for row in rows:

@@ -12,11 +12,12 @@ import msgspec
 from connectors.consumer_names import queue_in_name
 from connectors.errors import Unavailable
 from flows.state.blocks import read_blocks
+from flows.state.commit import Table
 from flows.state.database import connect, readable
 from flows.state.folder import DESCRIPTION, described, file_of
 from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
-from flows.state.rows import messages_in
+from flows.state.rows import GroupRow, messages_in
 
 
 class ShardContent(msgspec.Struct):
@@ -107,11 +108,12 @@ def _shard(folder: Path, name: str) -> ShardContent:
     oldest = None
     with readable(path), closing(connect(path)) as connection:
         groups = messages = 0
-        blocks = connection.execute("SELECT number, stored FROM groups ORDER BY number")
-        for ((_, _, opened_at, _), (count, *_), *_), _ in read_blocks([*blocks]).rows.values():
-            groups += 1
-            messages += count
-            oldest = opened_at if oldest is None else min(oldest, opened_at)
+        blocks = connection.execute(f"SELECT number, stored FROM {Table.GROUPS} ORDER BY number")
+        for _, rows in read_blocks(blocks.fetchall()):
+            for group in (GroupRow._make(content) for _, content in rows):
+                groups += 1
+                messages += group.members
+                oldest = min(group.opened_at, oldest or group.opened_at)
         left = connection.execute("SELECT * FROM left").fetchall()
         streams = _streams(connection)
     size = sum(map(_size, folder.glob(f"{path.name}*")))

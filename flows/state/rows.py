@@ -5,6 +5,7 @@ Pure. A change of these forms, or of the state of a function of `reduce`, is a n
 
 from __future__ import annotations
 
+import builtins
 import pickle
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -44,6 +45,26 @@ class Header(NamedTuple):
     """See `Amendments`."""
     token: str = ""
     """Makes the names of the shard's groups unique, also in another folder."""
+
+
+class GroupRow(NamedTuple):
+    """What is stored of an open group, beside its number."""
+
+    key: str | None
+    window: int | None
+    opened_at: float
+    last_at: float
+    members: int
+    bytes: int
+    size: int | None
+    redelivered: bool
+    has_early: bool
+    stored: int
+    """Bytes of the members that have rows of their own."""
+    reduced: builtins.bytes | None
+    """The running values of `reduce`, encoded; `None`: there are none."""
+    until: builtins.bytes | None
+    """Those that `until` reads."""
 
 
 def encoded(values: Any) -> bytes:

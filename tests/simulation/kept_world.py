@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from connectors.memory.broker import MemoryQueue
@@ -14,7 +14,7 @@ from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
-from flows.state.rows import decoded_group, decoded_members
+from flows.state.rows import GroupRow, decoded, decoded_group, decoded_members
 from tests.kept_state import MemoryShard, MemoryState
 from tests.simulation.world import SimulatedWorld, fields
 
@@ -174,9 +174,11 @@ class KeptWorld(SimulatedWorld):
         kept: set[int] = set()
         for shard in self.state.shards.values():
             blocks = sorted(shard.tables[Table.GROUPS].items()) if not rules.hold else ()
-            for content, _ in read_blocks(blocks).rows.values():
+            for _, content in (row for _, rows in read_blocks(blocks) for row in rows):
+                reduced = GroupRow._make(content).reduced
                 assert rules.tally is not None
-                kept.update(rules.tally.results([content[2]])["numbers"])
+                assert reduced is not None
+                kept.update(rules.tally.results([decoded(reduced)])["numbers"])
             for row_of_left in shard.tables[Table.LEFT].items():
                 summary = decoded_group(row_of_left, "").summary
                 kept.update([] if summary is None else summary.values["numbers"])
@@ -185,9 +187,10 @@ class KeptWorld(SimulatedWorld):
         return kept
 
 
-def _rows(shard: MemoryShard, table: Table) -> Collection[int]:
+def _rows(shard: MemoryShard, table: Table) -> set[int]:
     """Numbers of the rows that count."""
-    return read_blocks(sorted(shard.tables[table].items())).rows.keys()
+    blocks = sorted(shard.tables[table].items())
+    return {number for _, rows in read_blocks(blocks) for number, _ in rows}
 
 
 class StreamWorld(KeptWorld):

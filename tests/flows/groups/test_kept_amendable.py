@@ -189,7 +189,8 @@ def test_members_of_a_closed_window_go_when_it_is_over_and_no_revision_waits() -
     some.commit()
 
     assert (some.shard.over, some.store.members) == (0, {})
-    assert read_blocks(sorted(some.store.tables[Table.CLOSED_WINDOWS].items())).rows == {}
+    blocks = sorted(some.store.tables[Table.CLOSED_WINDOWS].items())
+    assert [row for _, rows in read_blocks(blocks) for row in rows] == []
 
 
 def test_members_go_if_windows_are_no_longer_amended() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 
 from connectors.message import Origin, Outcomes, StreamOpened
+from flows.groups.kept_group import KeptGroup
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules, Tumbling
 from flows.state.commit import Changes, Recovered, Table
@@ -66,6 +68,25 @@ def test_a_group_leaves_when_its_commit_is_durable() -> None:
     assert group.summary.values == {"numbers": [1, 2]}
     assert group.summary.name == "t0ken.1"
     assert made.of(Table.GROUPS).rows == ()
+
+
+def test_the_garbage_collector_searches_no_open_group() -> None:
+    """A million of them would stop the dataflow for most of a second."""
+    some = shard(time=60.0)
+    some.add([sent(1), sent(2)], now=10.3)
+    first = commit(some, 11.0)
+    some.durable()
+    after = shard(time=60.0)
+    after.recover(recovered(first), now=12.0)
+
+    for one in (some, after):
+        [group] = one.oldest(2)
+        tracked = [each for each in (group, *gc.get_referents(group)) if gc.is_tracked(each)]
+        assert [each for each in tracked if isinstance(each, KeptGroup | list | tuple)] == []
+
+    some.add([sent(3)], now=13.0)
+    [group] = some.oldest(1)
+    assert group.summary().values == {"numbers": [1, 2, 3]}
 
 
 def test_the_next_process_continues_with_open_groups_and_writes_those_that_have_left() -> None:

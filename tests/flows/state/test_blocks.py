@@ -21,8 +21,8 @@ class OpenRow:
         self.row, self.value = number, value
         self.block: RowBlock | None = None
 
-    def content(self) -> Any:
-        return self.value
+    def content(self) -> tuple[Any]:
+        return (self.value,)
 
 
 class StoredBlocks:
@@ -53,8 +53,8 @@ class StoredBlocks:
         self.blocks, self.open = Blocks(), {}
         self.blocks.restore(sorted(self.stored.items()), self._made)
 
-    def _made(self, number: int, content: Any) -> OpenRow:
-        self.open[number] = one = OpenRow(number, content)
+    def _made(self, number: int, content: tuple[Any, ...]) -> OpenRow:
+        self.open[number] = one = OpenRow(number, *content)
         return one
 
     def values(self) -> dict[int, Any]:
