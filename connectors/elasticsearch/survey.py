@@ -1,7 +1,8 @@
 """Checks a cluster for everything that the job needs, without storing anything.
 
 It checks the same as the job does at its start, but continues after an error, so that the user sees
-all errors at once. Elasticsearch simulates storing a sample of documents, since version 8.12.
+all errors at once. Elasticsearch simulates storing a sample of documents, since version 8.12;
+OpenSearch does not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.bulk_response import Retry, read
 from connectors.elasticsearch.check import refused_for_good
 from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.product import ABOUT, Product, product
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.elasticsearch.target import Target, check_pipeline, what_is
 from connectors.errors import Unavailable
@@ -52,8 +54,8 @@ def survey(
     addressing, *others = [ElasticsearchAddressing(spec, queue) for queue in queues]
     client = Client(spec, addressing.index, ask_seconds=seconds)
     try:
-        access = _access(client)
-        if not access.ok:
+        access, server = _access(client)
+        if server is None:
             return [access]
         samples, nowhere = _addressed(addressing, sample, now)
         names = [addressing.index] if addressing.index else [one.index for one in samples]
@@ -61,7 +63,7 @@ def survey(
             names += [one.index for one in _addressed(other, sample, now)[0]]
         return [
             access,
-            *_indices(client, spec, list(dict.fromkeys(names))),
+            *_indices(client, spec, list(dict.fromkeys(names)), server),
             *_pipeline(client, spec),
             *nowhere,
             *_sample(client, spec, samples),
@@ -70,29 +72,36 @@ def survey(
         client.close()
 
 
-def _access(client: Client) -> Finding:
+def _access(client: Client) -> tuple[Finding, Product | None]:
+    """Return the finding and the product; `None`: the server refuses, or does not answer."""
     where = f"at {client.nodes}"
     try:
         reading = read(client.send_empty_bulk(), 0)
         if isinstance(reading, Retry):
             refusal = refused_for_good(client, reading)
             waits = f"{where} takes no documents now: the job would wait: {reading.reason}"
-            return Finding("Elasticsearch", False, refusal or waits)
-        reply = client.ask(lambda official: official.info(filter_path="version.number"))
+            return Finding("Elasticsearch", False, refusal or waits), None
+        reply = client.ask(lambda official: official.info(filter_path=ABOUT))
     except Unavailable as error:
-        return Finding("Elasticsearch", False, str(error))
-    version = _decoded(reply.body).get("version", {}).get("number", "of an unknown version")
-    return Finding("Elasticsearch", True, f"{version} {where} accepts the login")
+        return Finding("Elasticsearch", False, str(error)), None
+    server = product(reply)
+    return Finding("Elasticsearch", True, f"{server} {where} accepts the login"), server
 
 
-def _indices(client: Client, spec: ElasticsearchSink, names: Sequence[str]) -> Iterator[Finding]:
+def _indices(
+    client: Client, spec: ElasticsearchSink, names: Sequence[str], server: Product
+) -> Iterator[Finding]:
     """Yield the findings about the index; for a template, about the indices of the sample."""
     if not names:
         text = "each document names its own index: give a --sample to check those of its documents"
         yield Finding(f"index {spec.index}", None, text)
     for name in names[:MAX_INDICES]:
         target = Target(client, spec, name)
-        yield _checked(f"writing to {name}", target.check_privilege, "is permitted")
+        if server.is_opensearch:
+            text = "cannot be checked: OpenSearch tells no privileges"
+            yield Finding(f"writing to {name}", None, text)
+        else:
+            yield _checked(f"writing to {name}", target.check_privilege, "is permitted")
         try:
             found = target.find()
             target.check_state(found)
@@ -152,7 +161,8 @@ def _sample(
     )
     answers = _decoded(reply.body).get("docs")
     if reply.status != 200 or not isinstance(answers, list) or len(answers) != len(samples):
-        yield Finding("sample", None, f"cannot be checked: Elasticsearch answers {reply.status}")
+        text = f"cannot be checked: the server answers {reply.status} to a simulation"
+        yield Finding("sample", None, f"{text}, which needs Elasticsearch 8.12 or later")
         return
     kinds: dict[str, list[tuple[int, str]]] = {}
     for one, answer in zip(samples, answers, strict=True):

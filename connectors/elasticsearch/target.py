@@ -152,7 +152,10 @@ def check_pipeline(client: Client, name: str) -> None:
     Raises:
         Unavailable: it does not, so every document would be rejected.
     """
-    reply = client.ask(lambda official: official.ingest.get_pipeline(id=name, summary=True))
+    # Not `summary`, which would shorten the answer too, but OpenSearch refuses the parameter.
+    reply = client.ask(
+        lambda official: official.ingest.get_pipeline(id=name, filter_path="*.version")
+    )
     # For a missing pipeline, Elasticsearch answers 404 with an empty object.
     if name != "_none" and reply.status == 404 and reply.body.strip() == b"{}":
         raise Unavailable(

@@ -9,6 +9,7 @@ import msgspec
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.client import Client, Question
 from connectors.elasticsearch.error_body import reason_of_request
+from connectors.elasticsearch.product import ABOUT, product
 from connectors.elasticsearch.setup.changes import Change
 from connectors.elasticsearch.setup.found import FoundCluster, rival_of, write_index
 from connectors.elasticsearch.setup.wanted import Wanted
@@ -43,6 +44,8 @@ class SetupCluster:
         Raises:
             Unavailable: there is no answer, or the cluster refuses; also a mapping that is wrong.
         """
+        if "data_stream" in wanted.body:
+            self._check_lifecycles()
         templates = self._templates()
         priority: int = wanted.body["priority"]
         name = wanted.body["index_patterns"][0].replace("*", "000001")
@@ -61,6 +64,20 @@ class SetupCluster:
             Unavailable: there is no answer, or the cluster refuses.
         """
         self._ask(_request(change), f"to change {change.what} {change.name}")
+
+    def _check_lifecycles(self) -> None:
+        """Check that the server is not OpenSearch, whose data streams have no lifecycles.
+
+        Raises:
+            Unavailable: it is.
+        """
+        reply = self._client.ask(lambda official: official.info(filter_path=ABOUT))
+        if product(reply).is_opensearch:
+            raise Unavailable(
+                f"OpenSearch at {self.nodes} has no lifecycles of data streams, which "
+                "setup.data_stream declares: leave out setup, create the index template yourself, "
+                "and let a policy of Index State Management delete old documents"
+            )
 
     def _templates(self) -> dict[str, dict[str, Any]]:
         answer = self._ask(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,10 @@ import pytest
 
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry, read
 
-VERSIONS = ("8.19.21", "9.5.0")
+ELASTICSEARCH = ("8.19.21", "9.5.0")
+SERVERS = (*ELASTICSEARCH, "opensearch-3.8.0")
+MALFORMED = "(document|mapper)_parsing_exception"
+"""A document that does not fit the mapping, in the words of Elasticsearch and of OpenSearch."""
 
 
 class Recorded(NamedTuple):
@@ -29,7 +33,7 @@ class Recorded(NamedTuple):
         return reading
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=SERVERS)
 def recorded(request: pytest.FixtureRequest) -> Callable[[str], Recorded]:
     def load(name: str) -> Recorded:
         file = Path(__file__).parent / "answers" / f"{request.param}-{name}.json"
@@ -52,7 +56,7 @@ def test_one_bad_document_rejects_only_itself(recorded: Load) -> None:
     assert items.stored == [*range(7), *range(8, 20)]
     (refusal,) = items.rejected
     assert (refusal.position, refusal.status) == (7, 400)
-    assert refusal.reason.startswith("document_parsing_exception: [1:6] failed to parse field [n]")
+    assert re.match(rf"{MALFORMED}: (\[1:6\] )?failed to parse field \[n\]", refusal.reason)
 
 
 def test_a_reason_includes_the_causes(recorded: Load) -> None:
@@ -60,7 +64,8 @@ def test_a_reason_includes_the_causes(recorded: Load) -> None:
     assert refusal.reason.endswith(': For input string: "seven"')
 
     (refusal,) = recorded("bad-json").items().rejected
-    assert refusal.reason.count("Unexpected end of file") == 1
+    assert refusal.reason.count("Unexpected end of file") <= 1  # only Elasticsearch adds this cause
+    assert refusal.reason.count("Unexpected end-of-input") == 1
     assert "\n" not in refusal.reason
 
 
@@ -70,7 +75,7 @@ def test_a_reason_may_contain_half_a_character(recorded: Load) -> None:
 
     assert items.stored == [0]
     (refusal,) = items.rejected
-    assert refusal.reason.startswith("document_parsing_exception")
+    assert re.match(MALFORMED, refusal.reason)
     assert refusal.reason.isprintable()
     assert refusal.reason.encode()
 
@@ -98,6 +103,7 @@ def test_conflicts_and_missing_documents_depend_on_the_action(recorded: Load) ->
     assert items.rejected[0].reason == "document_missing_exception: [3]: document missing"
 
 
+@pytest.mark.parametrize("recorded", ELASTICSEARCH, indirect=True)
 def test_a_document_in_a_failure_store_is_stored_and_counted(recorded: Load) -> None:
     """Elasticsearch keeps it with its reason; parking the message would store it twice."""
     assert recorded("failure-store").items() == Items(range(3), in_failure_store=2)
@@ -244,10 +250,12 @@ def test_a_lack_of_memory_is_temporary(recorded: Load) -> None:
     reading = recorded("no-memory").read()
 
     assert isinstance(reading, (Retry, RefusedRequest))
-    assert isinstance(reading, Retry) == ("operation_bytes=12736, max" in reading.reason)
+    fits = re.search("operation_bytes=(12736|13754), max", reading.reason) is not None
+    assert isinstance(reading, Retry) == fits
     assert reading.status == (429 if isinstance(reading, Retry) else 413)
 
 
+@pytest.mark.parametrize("recorded", ELASTICSEARCH, indirect=True)
 def test_a_lack_of_permission_is_temporary(recorded: Load) -> None:
     reading = recorded("not-let-in").read()
 

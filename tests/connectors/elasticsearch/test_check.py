@@ -314,6 +314,15 @@ def test_a_missing_ingest_pipeline_ends_the_job(node: HttpNode) -> None:
         assert node.requests[-1][1].startswith("/_ingest/pipeline/enrich")
 
 
+def test_a_pipeline_is_looked_up_without_a_parameter_that_opensearch_refuses(
+    node: HttpNode,
+) -> None:
+    """OpenSearch answers 400 to `summary`, so a missing pipeline would not be found."""
+    refusal(node, (404, b"{}"), index=None, pipeline="enrich")
+
+    assert node.requests[-1][1] == "/_ingest/pipeline/enrich?filter_path=*.version"
+
+
 @pytest.mark.parametrize("answer", [(200, b'{"enrich":{}}'), NOT_ALLOWED, (404, b"<h1>No</h1>")])
 def test_a_pipeline_that_the_job_may_not_look_up_passes(
     node: HttpNode, answer: tuple[int, bytes]

@@ -15,6 +15,7 @@ Answer = tuple[int, Any]
 
 LET_IN: Answer = (400, {"error": {"type": "action_request_validation_exception"}})
 VERSION: Answer = (200, {"version": {"number": "9.5.0"}})
+OPENSEARCH: Answer = (200, {"version": {"number": "3.8.0", "distribution": "opensearch"}})
 MAY: Answer = (200, {"has_all_requested": True})
 MAY_NOT: Answer = (200, {"has_all_requested": False})
 INDEX = {"indices": [{"name": "events"}], "aliases": [], "data_streams": []}
@@ -77,6 +78,44 @@ def test_the_kind_of_index_is_reported(node: HttpNode, kind: str, words: str) ->
     found = {"indices": [], "aliases": [], "data_streams": [], kind: [{"name": "events"}]}
 
     assert findings(node, LET_IN, VERSION, MAY, (200, found), NO_BLOCKS)[-1][2] == words
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (VERSION, "9.5.0"),
+        (OPENSEARCH, "OpenSearch 3.8.0"),
+        ((403, {"error": {"type": "security_exception"}}), "of an unknown version"),
+        ((200, []), "of an unknown version"),
+    ],
+)
+def test_the_version_of_the_server_is_reported(node: HttpNode, answer: Answer, words: str) -> None:
+    access, *_ = findings(node, LET_IN, answer, MAY, (200, INDEX), NO_BLOCKS)
+
+    assert access == ("Elasticsearch", True, f"{words} at {node.url} accepts the login")
+
+
+def test_what_opensearch_does_not_tell_is_reported_as_unknown(node: HttpNode) -> None:
+    """Neither privileges nor a simulation; everything else is checked."""
+    no_simulation = {"error": "no handler found for uri [/_ingest/_simulate] and method [POST]"}
+    found = findings(
+        node,
+        *(LET_IN, OPENSEARCH, (200, INDEX), NO_BLOCKS, (404, {}), (400, no_simulation)),
+        sample=[{"n": 1}],
+        pipeline="p",
+    )
+
+    assert [(subject, ok) for subject, ok, _ in found] == [
+        ("Elasticsearch", True),
+        ("writing to events", None),
+        ("index events", True),
+        ("ingest pipeline p", False),
+        ("sample", None),
+    ]
+    assert found[1][2] == "cannot be checked: OpenSearch tells no privileges"
+    assert found[-1][2].endswith(
+        "answers 400 to a simulation, which needs Elasticsearch 8.12 or later"
+    )
 
 
 def test_after_a_refused_login_the_survey_asks_no_more(node: HttpNode) -> None:

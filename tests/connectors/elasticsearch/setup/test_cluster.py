@@ -60,6 +60,18 @@ def test_a_refusal_is_one_sentence(node: HttpNode, status: int, words: str) -> N
         prepare(node, (status, {"error": {"type": "security_exception", "reason": "no"}}))
 
 
+def test_a_data_stream_of_opensearch_is_refused_before_anything_changes(node: HttpNode) -> None:
+    """Its index templates know no lifecycle."""
+    about = {"version": {"number": "3.8.0", "distribution": "opensearch"}}
+    node.answers = [(200, msgspec.json.encode(about))]
+    cluster = SetupCluster(ElasticsearchSink(url=(node.url,), index="orders", action="create"), 5)
+
+    with pytest.raises(Unavailable, match=r"has no lifecycles of data streams, .* leave out setup"):
+        cluster.find(wants({"data_stream": {"retention": "30d"}}, action="create"))
+    cluster.close()
+    assert len(node.requests) == 1
+
+
 def test_a_cluster_that_does_not_answer_is_named() -> None:
     url = no_server()
     cluster = SetupCluster(ElasticsearchSink(url=(url,), index="orders"), 5)
