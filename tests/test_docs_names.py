@@ -35,6 +35,7 @@ from tests.documents import (
     prose,
     table,
 )
+from tools.local import opensearch
 from tools.local.elasticsearch import VERSION, VERSION_FOR_OLD_JAVA
 
 PYPROJECT = ROOT / "pyproject.toml"
@@ -239,6 +240,7 @@ def test_the_documented_versions_are_the_tested_ones() -> None:
     pythons = ", ".join(f"3.{minor}" for minor in range(int(least), int(below)))
     assert documented["Python"].startswith(f"{pythons}:")
     assert f"{VERSION_FOR_OLD_JAVA} and {VERSION}" in documented["Elasticsearch"]
+    assert f"runs on {opensearch.VERSION}" in documented["OpenSearch"]
 
 
 def requirement() -> str:

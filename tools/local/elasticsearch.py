@@ -99,6 +99,24 @@ class ElasticsearchServer(Server):
         configuration = self.folder / "config"
         shutil.rmtree(configuration, ignore_errors=True)
         shutil.copytree(home / "config", configuration)
+        security = {
+            "xpack.security.enabled": "true" if self.options["password"] else "false",
+            "xpack.security.enrollment.enabled": "false",
+        }
+        (configuration / "elasticsearch.yml").write_text(self._settings(security))
+        heap = self.options["heap"]
+        # Untouched memory costs nothing; the log of the garbage collector is not needed.
+        options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-AlwaysPreTouch", "-Xlog:disable"]
+        if self.options["fast"]:
+            options.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
+        if self.options["password"]:
+            # Otherwise it copies its roles to the index of its users after it has begun to answer,
+            # and answers 503 to each request until then; or for ever, if a user logs in meanwhile.
+            options.append("-Des.queryable_built_in_roles_enabled=false")
+        (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(options))
+
+    def _settings(self, more: Mapping[str, str]) -> str:
+        """Make the folders of the node, and return its settings as YAML."""
         for name in ("data", "logs", "tmp"):
             (self.folder / name).mkdir(exist_ok=True)
         settings = {
@@ -110,24 +128,12 @@ class ElasticsearchServer(Server):
             "http.port": str(self.ports[0]),
             "transport.port": str(self.ports[1]),
             "discovery.type": "single-node",
-            "xpack.security.enabled": "true" if self.options["password"] else "false",
-            "xpack.security.enrollment.enabled": "false",
             "cluster.routing.allocation.disk.threshold_enabled": "false",
             "action.destructive_requires_name": "false",
+            **more,
             **self.options["settings"],
         }
-        lines = (f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
-        (configuration / "elasticsearch.yml").write_text("".join(lines))
-        heap = self.options["heap"]
-        # Untouched memory costs nothing; the log of the garbage collector is not needed.
-        options = [f"-Xms{heap}", f"-Xmx{heap}", "-XX:-AlwaysPreTouch", "-Xlog:disable"]
-        if self.options["fast"]:
-            options.append("-XX:TieredStopAtLevel=1")  # compile quickly, but never thoroughly
-        if self.options["password"]:
-            # Otherwise it copies its roles to the index of its users after it has begun to answer,
-            # and answers 503 to each request until then; or for ever, if a user logs in meanwhile.
-            options.append("-Des.queryable_built_in_roles_enabled=false")
-        (configuration / "jvm.options.d" / "hopper.options").write_text("\n".join(options))
+        return "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
 
     def _environment(self, java: Path) -> dict[str, str]:
         return {
