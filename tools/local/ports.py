@@ -12,9 +12,13 @@ client that repeatedly connects to a stopped server could get the port of that s
 Then the client is connected to itself, and the server cannot start again."""
 
 
+# Of the system: the tests seed `random` alike in each process, so all would choose the same ports.
+_RANDOM = random.SystemRandom()
+
+
 def free_ports(number: int) -> list[int]:
     """So many different free ports."""
-    return list(islice(filter(is_free, random.sample(PORTS, 1000)), number))
+    return list(islice(filter(is_free, _RANDOM.sample(PORTS, 1000)), number))
 
 
 def is_free(port: int) -> bool:
