@@ -9,7 +9,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.live.job import JobProcess, free_ports
+from tests.live.job import JobProcess
+from tools.local.ports import free_ports
 
 SHAPES = ("one", "threads", "cluster", "independent", "rolling")
 """One process, one with two workers, two processes; and two jobs, see `shared.py`."""

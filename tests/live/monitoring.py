@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.indices import Index
-from tests.live.job import JobProcess, free_ports
+from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 
 def watched(folder: Path, rig: RabbitMQRig, events: Index, **values: Any) -> Path:

@@ -18,10 +18,11 @@ from pika import spec as amqp
 from bench.fill import Publisher
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
-from tests.live.job import JobProcess, free_ports
+from tests.live.job import JobProcess
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import JobProcess, free_ports
+from tests.live.job import JobProcess
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 

@@ -16,9 +16,9 @@ import pytest
 
 from tests.deploy import promql
 from tests.documents import ROOT, TUTORIAL, Block, blocks
-from tests.live.job import free_ports
 from tests.live.store import StoreClient
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 

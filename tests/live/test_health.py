@@ -16,11 +16,12 @@ from tests.live.firewall import Firewall
 from tests.live.forwarder import Forwarder
 from tests.live.http_proxy import Page
 from tests.live.indices import Index
-from tests.live.job import JobProcess, free_ports
+from tests.live.job import JobProcess
 from tests.live.monitoring import ask, causes, counted, wait_for, watched
 from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 

@@ -8,11 +8,12 @@ import pytest
 
 from tests.flows.cli.command import hopper, json_of
 from tests.live.indices import Index
-from tests.live.job import JobProcess, free_ports
+from tests.live.job import JobProcess
 from tests.live.monitoring import ask, counted, wait_for, watched
 from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 

@@ -9,10 +9,11 @@ import pika
 import pytest
 
 from tests.live.indices import BulkCounter, Index
-from tests.live.job import JobProcess, free_ports
+from tests.live.job import JobProcess
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 

@@ -18,10 +18,11 @@ from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.survey import survey
 from tests.live.indices import Index
-from tests.live.job import JobProcess, free_ports, spec_file
+from tests.live.job import JobProcess, spec_file
 from tests.live.monitoring import wait_for
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 

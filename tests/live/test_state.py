@@ -15,9 +15,10 @@ from connectors.errors import Unavailable
 from flows.state.inspect import inspect
 from tests.flows.cli.command import hopper
 from tests.live.indices import Index
-from tests.live.job import JobProcess, free_ports, spec_file
+from tests.live.job import JobProcess, spec_file
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
