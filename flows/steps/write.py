@@ -83,11 +83,12 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         """Submit groups, withdraw those of a lost connection, and emit outcomes."""
         out: list[Outcomes] = []
         ready: list[Ready] = []
-        lost, kept = 0, self._kept
+        lost = kept = 0
         for value in values:
             if isinstance(value, Group):
+                kept += value.kept is not None
                 self._kept += value.kept is not None
-                out += self._submit(value)
+                out += self._submit(value)  # which may end others
             elif isinstance(value, Outcomes):
                 out.append(value)
             elif isinstance(value, DuplicateOfSent):
@@ -97,7 +98,6 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
             elif isinstance(value, Begun) and self._state is not None:
                 self._store = self._state.shard(value.shard)
                 ready = [Ready(consumer, value.shard) for consumer in self._consumers]
-        kept = self._kept - kept
         out += self._take_outcomes()
         self._note(out, entered=in_leaving(values) + kept, forgotten=lost)
         return [*ready, *out], self.RETAIN
