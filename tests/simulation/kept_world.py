@@ -40,6 +40,20 @@ class KeptWorld(SimulatedWorld):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.simulation.now = 1000.0
+        self.begin()
+
+    def few_shards(self) -> dict[str, Any]:
+        """Mostly one shard, so that its groups have been through all steps before a crash."""
+        return {"max_groups": self.random.choice([100, 100, 100, 1_000_000])}
+
+    def begin(self) -> None:
+        """Let all shards find their state: before, no message is consumed."""
+        if self.random.random() < 0.9:
+            self.steps.flow()
+
+    def crash(self) -> None:
+        super().crash()
+        self.begin()
 
     def _simulation(self) -> Simulation:
         self.state = MemoryState(self.random.choice([0.2, 1.0]), at_once=False)
@@ -55,7 +69,7 @@ class KeptWorld(SimulatedWorld):
         if chance.random() < 0.5:
             tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
         more = {**chance.choice([RUNNING, *KEEPING_MEMBERS])}
-        more["on_stop"] = chance.choice(["keep", "park"])
+        more |= {"on_stop": chance.choice(["keep", "park"]), **self.few_shards()}
         self.reduced, self.on_stop = "reduce" in more, more["on_stop"]
         if chance.random() < 0.5:
             more["distinct"] = {"by": "n", "for": "1h"}
