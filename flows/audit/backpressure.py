@@ -95,16 +95,19 @@ class Backpressure:
         is_given: bool = False,
         idle_after: float | None = None,
         ends_by_clock: bool = False,
+        shorter: str = "aggregate.window.tumbling.every",
     ) -> None:
         """`accounts` count the members of open groups, and the documents at the sink.
 
         `source_at`: YAML path of the source; `is_given`: the file sets a prefetch there.
         `idle_after`: in seconds, `None` if windows do not go by event time. `ends_by_clock`: the
-        clock completes every group, even if no further message arrives.
+        clock completes every group, even if no further message arrives. `shorter`: key of the time
+        for which messages are held, with event time.
         """
         self._accounts, self._sink_state = accounts, sink_state
         self._source_at, self._is_given = source_at, is_given
         self._by_event, self._ends_by_clock = idle_after is not None, ends_by_clock
+        self._shorter = shorter
         self.check_interval = min(CHECK_INTERVAL, idle_after / 10) if idle_after else CHECK_INTERVAL
         """Seconds between two checks."""
         self._consumers: dict[str, _Consumer] = {}
@@ -202,7 +205,7 @@ class Backpressure:
         if self._is_given and not is_out_of_memory:
             remedies.append("omit it, so that it grows as far as memory allows")
         remedies.append(
-            "make aggregate.window.tumbling.every shorter"
+            f"make {self._shorter} shorter"
             if self._by_event
             else "add aggregate.window.time or lower aggregate.max_groups"
         )
@@ -217,6 +220,10 @@ def make_backpressure(
     event_time = tumbling if tumbling is not None and tumbling.by_event else None
     by_arrival = tumbling is not None and event_time is None
     ages = rules.event_order is None and (rules.time is not None or rules.idle is not None)
+    held_for = "tumbling.every"
+    if rules.event_order is not None:
+        held_for = "time" if rules.idle is None else "idle"
+        held_for = held_for if spec.state is None else "lateness"
     return Backpressure(
         accounts,
         sink_state,
@@ -224,6 +231,7 @@ def make_backpressure(
         is_given=spec.source.chosen.prefetch != "auto",
         idle_after=event_time.idle_after if event_time is not None else None,
         ends_by_clock=by_arrival or ages,
+        shorter=f"aggregate.window.{held_for}",
     )
 
 

@@ -9,6 +9,7 @@ from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.spec import Problem
 from connectors.units import duration_text
 from flows.config.aggregate import AggregateSpec
+from flows.config.cross_checks import MAX_HELD
 
 AGGREGATE = ("aggregate",)
 
@@ -28,16 +29,26 @@ def problems(
     if aggregate.on_stop == "requeue":
         text = "requeue cannot be with state, whose messages are acknowledged; write keep"
         yield Problem((*AGGREGATE, "on_stop"), text)
-    yield from _not_kept(aggregate)
+    yield from _waits_too_long(source, aggregate)
 
 
-def _not_kept(aggregate: AggregateSpec) -> Iterator[Problem]:
-    """Keys that need what the state does not keep."""
-    if aggregate.window.event_time is not None:
-        what = "messages that wait for earlier ones: use tumbling with an event_time"
+def _waits_too_long(
+    source: RabbitMQSource | MemorySource, aggregate: AggregateSpec
+) -> Iterator[Problem]:
+    """Refuse messages that wait for earlier ones longer than the broker lets them."""
+    window = aggregate.window
+    if window.event_time is None or not isinstance(source, RabbitMQSource):
+        return
+    timeout = source.consumer_timeout
+    if timeout and window.lateness >= timeout * MAX_HELD:
+        least, twice = duration_text(round(timeout * MAX_HELD, 3)), 2 * window.lateness
         yield Problem(
-            (*AGGREGATE, "window", "event_time"),
-            f"cannot be with state, which does not keep {what}",
+            (*AGGREGATE, "window", "lateness"),
+            "must stay well under the broker's consumer timeout "
+            f"({duration_text(timeout)}): with state too, messages that wait for earlier ones are "
+            f"unacknowledged; write less than {least}, or raise the timeout on the broker and "
+            f"here, with consumer_timeout: {duration_text(twice)} or x-consumer-timeout; or use "
+            "tumbling with an event_time, where no message waits",
         )
 
 

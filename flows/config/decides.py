@@ -18,6 +18,7 @@ def decides(aggregate: AggregateSpec) -> dict[str, Any]:
         "aggregate.order": shown.get("order"),
         "what an open group keeps": "messages" if aggregate.keeps_members else "values",
         "aggregate.window.until": window.get("until"),
+        "aggregate.window.event_time": window.get("event_time"),
         "aggregate.window.tumbling": {
             key: tumbling[key] for key in ("every", "zone", "event_time") if key in tumbling
         },

@@ -21,19 +21,26 @@ from heapq import heapify, heappop, heappush
 from math import inf
 
 from connectors.message import Origin
-from flows.groups.departures import ShardOutput, with_merged_outcomes
+from flows.groups.departures import Departures, ShardOutput, with_merged_outcomes
 from flows.groups.open_group import OpenGroup
+from flows.groups.open_groups import MakeGroup
 from flows.groups.rules import MICROSECONDS, Rules
-from flows.groups.shard import Shard
+from flows.groups.shard import MakeDepartures, Shard
 from flows.groups.watermark import Watermark
-from flows.values.group import ALONE, DISTINCT, Member, Progress
+from flows.values.group import ALONE, Member, Progress
 
 
 class EventOrderShard(Shard):
     """The open groups of some keys, whose time is event time."""
 
-    def __init__(self, rules: Rules) -> None:
-        super().__init__(rules)
+    def __init__(
+        self,
+        rules: Rules,
+        make: MakeGroup | None = None,
+        departures: MakeDepartures = Departures,
+    ) -> None:
+        """See `Shard`."""
+        super().__init__(rules, make, departures)
         assert rules.event_order is not None
         self._order = rules.event_order
         self._time = Watermark(rules.partitions, self._order.idle_after)
@@ -67,13 +74,17 @@ class EventOrderShard(Shard):
         for member in members:
             if member.marks & ALONE or member.at is None:
                 self._add_each([member], now, out)
-            elif member.at < self._shard_time:
-                self._add_behind(member, member.at, out)
-            else:
+            elif self._waits(member):
                 self._number += 1
                 heappush(self._waiting, (member.at, self._number, member))
                 self.open_members += 1
+            else:
+                self._add_behind(member, member.at, out)
         return with_merged_outcomes(out)
+
+    def _waits(self, member: Member) -> bool:
+        """Return whether a message waits for earlier ones."""
+        return not member.marks & ALONE and member.at is not None and member.at >= self._shard_time
 
     def note_progress(self, progress: Progress, now: float) -> list[ShardOutput]:
         """See `Shard`."""
@@ -113,11 +124,14 @@ class EventOrderShard(Shard):
 
     def purge(self, origin: Origin) -> None:
         """See `Shard`."""
+        self._forget_waiting(origin)
+        super().purge(origin)
+
+    def _forget_waiting(self, origin: Origin) -> None:
         kept = [waiting for waiting in self._waiting if waiting[2].origin != origin]
         self.open_members -= len(self._waiting) - len(kept)
         heapify(kept)
         self._waiting = kept
-        super().purge(origin)
 
     def _enter_all(self, key: str | None) -> list[ShardOutput]:
         out: list[ShardOutput] = []
@@ -151,7 +165,8 @@ class EventOrderShard(Shard):
 
     def _add_behind(self, member: Member, at: float, out: list[ShardOutput]) -> None:
         """Add a message whose event time is before the shard's time. Rule 3."""
-        if member.marks & DISTINCT and self._was_sent_before(member, at, out):
+        copied = self._rules.recognise and self._departures.redeliveries.may_have_copy(member)
+        if self._goes_alone(member, copied, at, out):
             return
         group = self._group_of(member)
         is_open = self._end_of(at, at) > self._shard_time

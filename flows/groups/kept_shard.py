@@ -113,14 +113,15 @@ class KeptShard(Shard):
 
     def add(self, members: list[Member], now: float) -> list[ShardOutput]:
         """See `Shard`. Rule 5."""
+        self._journal.passes(now)
         if not members or members[0].offset is None:
             return self._withheld(super().add(members, now))
         known, others = self._journal.offsets.split(members)
         for member in known:
-            self._journal.settle(member, now)
+            self._journal.settle(member)
         self.recognised += len(known)
         out = super().add(others, now)
-        self._journal.offsets.seen(others, _rejected(others, out))
+        self._journal.offsets.seen(others, self._not_handled(others, out))
         return self._withheld(out)
 
     def open_stream(self, opened: StreamOpened) -> bool:
@@ -133,6 +134,7 @@ class KeptShard(Shard):
 
     def complete_due(self, now: float) -> list[ShardOutput]:
         """See `Shard`."""
+        self._journal.passes(now)
         return self._withheld(super().complete_due(now))
 
     def complete(self, key: str | None, now: float) -> list[ShardOutput]:
@@ -149,14 +151,7 @@ class KeptShard(Shard):
 
     def commit(self, now: float, *, last: bool = False) -> Commit | None:
         """Return what is to be made durable now; `None`: nothing. `last`: the job stops."""
-        header = Header(group=self._departures.number)
-        if self._windows is not None and self._goes_by_event_time:
-            header = header._replace(closed_below=self._windows.closed_below)
-        amendments = self._departures.amendments
-        if amendments is not None:
-            known_from, over_below = amendments.known_from, amendments.over_below
-            header = header._replace(known_from=known_from, over_below=over_below)
-        return self._journal.commit(now, header, last=last)
+        return self._journal.commit(now, self._header(), last=last)
 
     def release(self, waits: Callable[[int], bool]) -> None:
         """See `KeptDepartures`."""
@@ -186,13 +181,28 @@ class KeptShard(Shard):
         self._token = header.token
         left = [decoded_group(row, self._token) for row in recovered.of(Table.LEFT)]
         self._kept.recover(recovered.of(Table.CLOSED_WINDOWS), left, header, now)
-        self._closed_below = header.closed_below
+        self._go_on(header)
         blocks = self._journal.blocks[Table.GROUPS]
         groups = blocks.restore(recovered.of(Table.GROUPS), self._recovered)
         self._open.recover(groups)
         for group in groups:
             self._count(group, 1)
         return [*self._with_values(left)]
+
+    def _go_on(self, header: Header) -> None:
+        """Go on at the time of an earlier process."""
+        self._closed_below = header.closed_below
+
+    def _header(self) -> Header:
+        """Return what the next commit says of the shard."""
+        header = Header(group=self._departures.number)
+        if self._windows is not None and self._goes_by_event_time:
+            header = header._replace(closed_below=self._windows.closed_below)
+        amendments = self._departures.amendments
+        if amendments is None:
+            return header
+        known_from, over_below = amendments.known_from, amendments.over_below
+        return header._replace(known_from=known_from, over_below=over_below)
 
     def _recovered(self, row: int, content: tuple[Any, ...]) -> AnyKeptGroup:
         key, window, opened_at, *_ = content
@@ -209,22 +219,26 @@ class KeptShard(Shard):
 
     def _goes_alone(self, member: Member, copied: bool, now: float, out: list[ShardOutput]) -> bool:
         if copied and self._journal.counts(member):  # Rule 1
-            self._settle(member, now)
+            self._settle(member)
             return True
         return super()._goes_alone(member, False, now, out)
 
     def _was_sent_before(self, member: Member, now: float, out: list[ShardOutput]) -> bool:
         if not self._journal.counts_copy(member, now):  # Rule 1
             return False
-        self._settle(member, now)
+        self._settle(member)
         return True
 
-    def _settle(self, member: Member, now: float) -> None:
-        self._journal.settle(member, now)
+    def _settle(self, member: Member) -> None:
+        self._journal.settle(member)
         if member.message.redelivered or not member.marks & DISTINCT:
             self.recognised += 1
         else:
             self.sent_twice += 1
+
+    def _not_handled(self, members: list[Member], out: list[ShardOutput]) -> set[Place]:
+        """Return the places of those of the members that the shard rejects. Rule 5."""
+        return rejected(members, out)
 
     def _withheld(self, out: list[ShardOutput]) -> list[ShardOutput]:
         """Keep the groups that leave until they are durable; return the other values."""
@@ -259,11 +273,11 @@ def _keys(rules: Rules) -> RecentTexts | None:
     return RecentTexts(Table.CLOSED_KEYS, rules.remember) if rules.remember else None
 
 
-def _rejected(members: list[Member], out: list[ShardOutput]) -> set[Place]:
-    """Return the places of those of the members that the shard rejects."""
+def rejected(members: list[Member], out: list[ShardOutput]) -> set[Place]:
+    """Return the places of those of the members, all of one connection, that outcomes reject."""
     tags = set[tuple[int, int | None]]()
     for one in out:
-        if isinstance(one, Outcomes):
+        if isinstance(one, Outcomes) and one.origin == members[0].origin:
             tags.update((each.message.tag, None) for each in one.rejected)
             tags.update((each.tag, each.position) for each in one.parts if each.rejected)
     if not tags:

@@ -21,7 +21,6 @@ SOURCE: Mapping[str, Rule] = {
     "format indices max_message": answers.content,
 }
 """Of the keys that all sources have."""
-EVENT_TIME = "event_time lateness idle_after ahead"
 
 RULES: Mapping[Key, Rule] = {
     **_under(
@@ -72,7 +71,8 @@ RULES: Mapping[Key, Rule] = {
         {
             "count bytes time idle last first size": goes_on(answers.window),
             "until tumbling tumbling.every": refused(answers.window),
-            EVENT_TIME: answers.event_time,
+            "event_time": refused(answers.event_time),
+            "lateness idle_after ahead": goes_on(answers.event_time),
         },
     ),
     **_under(

@@ -107,8 +107,8 @@ class Journal:
         self._parts: dict[Origin, list[PartOutcome]] = {}
         self._due_at, self._count = inf, 0
         self._in_flight, self._in_flight_count = NOTHING, 0
-        self._last_at = -inf
-        """When the last message was taken in."""
+        self._now = self._last_at = -inf
+        """The time by the clock, and when the last message was taken in."""
         self._has_lost = False  # a connection, since the last commit
         self.is_busy = False
         """A commit is being written. Rule 2."""
@@ -135,17 +135,21 @@ class Journal:
     def _has_gone(self) -> bool:
         return any(blocks.has_gone for blocks in self.blocks.values())
 
+    def passes(self, now: float) -> None:
+        """Note the time by the clock, in seconds since 1970."""
+        self._now = now
+
     def taken_in(self, row: KeptRow, member: Member, now: float) -> None:
-        """Note that a row counts a message."""
+        """Note that a row counts a message; `now`: by the clock, or in event time (see `Shard`)."""
         self._changed[row] = None
         name = own_name(member)
         if name is not None:
             self._known.add(name)
         if member.marks & DISTINCT and self.values is not None:
             self.values.add(member.message_id, now)
-        self.settle(member, now)
+        self.settle(member)
 
-    def settle(self, member: Member, now: float) -> None:
+    def settle(self, member: Member) -> None:
         """Acknowledge a message with the next commit, which counts it, or an earlier one does."""
         origin, part = member.origin, member.part
         if part is not None:
@@ -156,9 +160,9 @@ class Journal:
         else:
             self._tags[origin] = array("Q", (member.message.tag,))
         self._count += 1
-        self._last_at = now
+        self._last_at = self._now
         if self._due_at == inf:
-            self._due_at = (now // self._every + 1) * self._every
+            self._due_at = (self._now // self._every + 1) * self._every
 
     def counts(self, member: Member) -> bool:
         """Return whether this message is counted already, by its name."""
@@ -239,7 +243,7 @@ class Journal:
 
     def recover(self, recovered: Recovered, now: float, token: str) -> Header:
         """Continue after what is durable; return its header. `token`: of a new shard."""
-        self._header = decoded_header(recovered.header)
+        self._now, self._header = now, decoded_header(recovered.header)
         if not self._header.token:
             self._header = self._header._replace(token=token)
         for each in self._remembered:

@@ -45,6 +45,8 @@ class Header(NamedTuple):
     """See `Amendments`."""
     token: str = ""
     """Makes the names of the shard's groups unique, also in another folder."""
+    entered_below: float = float("-inf")
+    """Messages of an earlier event time have entered their groups, if these go by event time."""
 
 
 class GroupRow(NamedTuple):
