@@ -154,8 +154,9 @@ class KeptShard(Shard):
         return self._journal.commit(now, self._header(), last=last)
 
     def release(self, waits: Callable[[int], bool]) -> None:
-        """See `KeptDepartures`."""
-        self._kept.release(waits)
+        """See `KeptDepartures`; a group that no commit has yet waits too."""
+        committed = self._journal.committed
+        self._kept.release(lambda number: number > committed or waits(number))
 
     def durable(self) -> list[ShardOutput]:
         """Note that the commit is durable; return what may leave now. Rule 2."""

@@ -124,6 +124,11 @@ class Journal:
         return self._known.forgotten
 
     @property
+    def committed(self) -> int:
+        """Number of the last group that left with a commit."""
+        return self._header.group
+
+    @property
     def due_at(self) -> float:
         """When the next commit is due, in seconds since 1970; infinity: nothing has changed."""
         if self._left or self._early or self._has_gone or self._count >= MOST:

@@ -193,6 +193,20 @@ def test_members_of_a_closed_window_go_when_it_is_over_and_no_revision_waits() -
     assert [row for _, rows in read_blocks(blocks) for row in rows] == []
 
 
+def test_members_stay_for_a_revision_that_no_commit_has_yet() -> None:
+    """Its window is over before the disk accepts the commit."""
+    some = ordered()
+    written(some)
+    some.take(3, at=7.0, now=101.0)
+    some.shard.note_progress(Progress("q/000", 26.0), 170.0)
+    assert some.shard.over == 1
+
+    [revision] = some.leaving()
+
+    assert revision.summary is not None
+    assert revision.summary.values == {"numbers": [2, 3]}
+
+
 def test_members_go_if_windows_are_no_longer_amended() -> None:
     some = ordered()
     written(some)
