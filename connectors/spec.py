@@ -23,12 +23,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainValidator,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
+from connectors.docstrings import attribute_docstrings
 from connectors.prefetch import MAX_MESSAGES
 from connectors.renamed_keys import RENAMED_KEYS
 from connectors.units import Size
@@ -59,7 +62,6 @@ class Spec(BaseModel):
         extra="forbid",
         strict=True,  # YAML has types: "5" is not 5, and true is not 1
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         defer_build=True,  # only the outermost model is always needed
     )
 
@@ -94,6 +96,25 @@ class Spec(BaseModel):
     def has_names_at(cls, key: str) -> bool:
         """Return whether the user chooses the names in the mapping at a key."""
         return any(get_origin(part) is dict for part in _parts(cls.model_fields[key].annotation))
+
+    @classmethod
+    def described(cls) -> dict[str, str]:
+        """Return what the reference says about each key."""
+        texts = {key: field.description or "" for key, field in cls.model_fields.items()}
+        for base in reversed(cls.__mro__):
+            texts |= attribute_docstrings(base) if issubclass(base, Spec) else {}
+        return {key: text for key, text in texts.items() if key in cls.model_fields and text}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        """Add the descriptions of the keys: see `connectors.docstrings`."""
+        node = handler(core_schema)
+        properties = handler.resolve_ref_schema(node).get("properties", {})
+        for key, text in cls.described().items():
+            properties[key]["description"] = text
+        return node
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
