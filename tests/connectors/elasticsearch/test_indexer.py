@@ -17,6 +17,7 @@ import pytest
 from connectors.elasticsearch.bulk_request import BulkBody
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.indexer import Indexer
+from connectors.elasticsearch.isolate import LATE
 from connectors.message import Answer, Documents, SinkPace, SinkState
 from tests.waiting import until
 
@@ -453,14 +454,16 @@ def test_when_everything_is_refused_nothing_is_rejected(
 ) -> None:
     """By a login page, by a proxy without its server, or by a timeout."""
     reply = Reply(None, b"timed out", late=True) if late else BLOCKED
-    cluster.script = [reply] * 300
-    indexer, answers = build(probe=lambda _: reply), [CollectedAnswers() for _ in range(5)]
+    answers = [CollectedAnswers() for _ in range(5)]
+    refusals = len(answers) * 2 * LATE.reject_at
+    cluster.script = [reply] * refusals
+    indexer = build(probe=lambda _: reply, max_bytes=1000)  # each document is a request
     for n, each in enumerate(answers):
-        indexer.submit(documents(n, 1), each)
+        indexer.submit(documents(n, 1, size=1000), each)
 
     until(lambda: all(answers))
     assert not any(each.rejected for each in answers)
-    assert len(cluster.requests) == 305
+    assert len(cluster.requests) == refusals + len(answers)
 
 
 def test_wrong_credentials_reject_no_document(cluster: Cluster, build: Build) -> None:
