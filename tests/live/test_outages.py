@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,25 +18,32 @@ from tools.local.rabbitmq import RabbitMQServer
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_elasticsearch_is_down_for_ten_seconds(rig: RabbitMQRig, tmp_path: Path, how: str) -> None:
-    """In the middle of the stream; starting again takes about that long."""
+@pytest.fixture(scope="module")
+def server() -> Iterator[ElasticsearchServer]:
     with ElasticsearchServer("outage", fast=True) as server:
-        events = Index(server.url, "outage")
-        with JobProcess(spec(tmp_path, rig, events, prefetch="300")) as job:
-            publish(rig, 700)
-            until(lambda: events.count() >= 100)
-            getattr(server, how)()
-            publish(rig, 700, start=700)
-            job.wait_for_log("has not accepted all documents")
+        yield server
 
-            server.start()
-            until(lambda: events.count() == 1400, timeout=60)
-            assert job.drain() == 0
 
-        assert "accepts documents again" in job.log
-        assert events.numbers() == list(range(1400))
-        assert rig.left() == 0
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_elasticsearch_is_down_for_ten_seconds(
+    server: ElasticsearchServer, rig: RabbitMQRig, tmp_path: Path, how: str
+) -> None:
+    """In the middle of the stream; starting again takes about that long."""
+    events = Index(server.url, f"outage-{how}")
+    with JobProcess(spec(tmp_path, rig, events, prefetch="300")) as job:
+        publish(rig, 700)
+        until(lambda: events.count() >= 100)
+        getattr(server, how)()
+        publish(rig, 700, start=700)
+        job.wait_for_log("has not accepted all documents")
+
+        server.start()
+        until(lambda: events.count() == 1400, timeout=60)
+        assert job.drain() == 0
+
+    assert "accepts documents again" in job.log
+    assert events.numbers() == list(range(1400))
+    assert rig.left() == 0
 
 
 def test_the_broker_is_restarted(tmp_path: Path, elasticsearch_url: str, index: str) -> None:

@@ -147,19 +147,19 @@ class ElasticsearchServer(Server):
         }
 
     def _keep_password(self, home: Path, environment: dict[str, str]) -> None:
+        """Add it to a new keystore, which `-f` makes without a question."""
         keystore = home / "bin" / "elasticsearch-keystore"
         give(self.folder, self.account)
-        for arguments in (["create"], ["add", "-x", "-f", "bootstrap.password"]):
-            subprocess.run(
-                [keystore, *arguments],
-                input=self.options["password"],
-                env=environment,
-                cwd=self.folder,
-                check=True,
-                capture_output=True,
-                text=True,
-                **run_as(self.account),
-            )
+        subprocess.run(
+            [keystore, "add", "-x", "-f", "bootstrap.password"],
+            input=self.options["password"],
+            env=environment,
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            **run_as(self.account),
+        )
 
 
 def _newest_version() -> str:

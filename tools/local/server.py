@@ -199,7 +199,7 @@ class Server(ABC):
             process.end(pid, how, MAX_STOP_SECONDS)
 
     def _end_and_delete(self) -> None:
-        self._end(signal.SIGTERM)
+        self._end(signal.SIGKILL)  # a clean end would only save the data
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
