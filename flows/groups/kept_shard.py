@@ -145,6 +145,11 @@ class KeptShard(Shard):
         """See `Shard`."""
         return self._withheld(super().stop(now))
 
+    def stop_some(self, most: int) -> list[ShardOutput]:
+        """Complete the first open groups as `stop` does, at most so many."""
+        groups = () if self._rules.leaves_open else self._open.oldest(most)
+        return self._withheld(self._leave_all(groups, "stop"))
+
     def purge(self, origin: Origin) -> None:
         """See `Shard`. Rule 3."""
         self._journal.lost()

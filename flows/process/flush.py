@@ -17,9 +17,13 @@ from flows.job import Job
 from flows.spec import Pipeline
 from flows.state.folder import StateFolder
 from flows.state.inspect import FolderContent, inspect
+from flows.steps.keep import KeptAggregate
 from flows.steps.routing import shards_of_keys
 from flows.values.begin import Begin
 from flows.values.stop import Stop
+
+AT_ONCE = 10_000
+"""Groups that are complete at the same time: the summaries of all would not fit into memory."""
 
 
 def flush(spec: Pipeline, source: Source, sink: Sink) -> FolderContent:
@@ -71,6 +75,11 @@ def _write(job: Job, folder: StateFolder, shards: Sequence[str]) -> int:
         aggregate, write = job.aggregate(), job.write(park=park)
         waiting, _ = aggregate.on_batch([Begin(shard, 0, 1, folder.view())])
         write.on_batch(waiting)
+        assert isinstance(aggregate, KeptAggregate)
+        kept = aggregate.shard
+        while (kept.open_groups or kept.unread) and (some := aggregate.stop_some(AT_ONCE)):
+            write.on_batch(some)
+            write.all_answers()
         completed, _ = aggregate.on_eof()
         write.on_batch(completed)
         write.on_eof()

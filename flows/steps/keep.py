@@ -79,15 +79,9 @@ class KeptAggregate(Aggregate):
     def on_eof(self) -> tuple[list[Leaving], bool]:
         """Make all durable; what the disk refuses stays unacknowledged, and is redelivered."""
         out, retain = super().on_eof()
-        store = self._store
-        if store is None:
+        if self._store is None:
             return out, retain
-        store.wait()
-        out += self._exchange(last=True)
-        store.wait()
-        out += self._exchange()
-        while not self.shard.is_idle and store.wait():  # else the disk refuses
-            out += self._exchange()
+        out += self._all_durable(self._store)
         if self.shard.unread:
             log.warning(
                 "%d groups that are complete stay in the state, because their messages do not fit "
@@ -95,6 +89,13 @@ class KeptAggregate(Aggregate):
                 self.shard.unread,
             )
         return out, retain
+
+    def stop_some(self, most: int) -> list[Leaving]:
+        """Complete the first open groups as a stop does, at most so many; wait for the disk."""
+        assert self._store is not None, "the shard has begun"
+        out: list[Leaving] = [*self.shard.stop_some(most)]
+        self._note(out)
+        return [*out, *self._all_durable(self._store)]
 
     def notify_at(self) -> datetime | None:
         """See `Aggregate`; and when a commit is due, or may be durable."""
@@ -139,6 +140,16 @@ class KeptAggregate(Aggregate):
         self._note([])
         self._view.update(self.shard)
         return [Begun(shard), *left]
+
+    def _all_durable(self, store: ShardStore) -> list[ShardOutput]:
+        """Make all durable; return what may leave, as far as there is room for its members."""
+        store.wait()
+        out = self._exchange(last=True)
+        store.wait()
+        out += self._exchange()
+        while not self.shard.is_idle and store.wait():  # else the disk refuses
+            out += self._exchange()
+        return out
 
     def _exchange(self, *, last: bool = False) -> list[ShardOutput]:
         """Take what is durable, and write what is due; return what may leave."""

@@ -115,15 +115,20 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         out: list[Outcomes] = []
         for group in self._submissions.withdraw_early():
             out += self._submit(group)
-        self._finish()
-        self._sink.flush()
-        out += self._take_outcomes()
-        while self.waits:
-            out += self._answered(*self._answers.get())
+        out += self.all_answers()
         self._note(out)
         if self._store is not None:
             self._store.close()
         return out, self.DISCARD
+
+    def all_answers(self) -> list[Outcomes]:
+        """Wait for every answer."""
+        self._finish()
+        self._sink.flush()
+        out = self._take_outcomes()
+        while self.waits:
+            out += self._answered(*self._answers.get())
+        return out
 
     def notify_at(self) -> datetime | None:
         """Return a time soon while answers are outstanding: the more, the sooner."""

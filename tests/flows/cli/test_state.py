@@ -10,9 +10,11 @@ import pytest
 from connectors.memory import sink
 from connectors.message import StreamOpened
 from flows.config.decides import decides
+from flows.groups.departures import ShardOutput
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules
 from flows.spec import load
+from flows.state.commit import ShardStore
 from flows.state.folder import StateFolder
 from flows.steps.routing import SHARDS
 from flows.summaries.functions.function import Function
@@ -34,17 +36,23 @@ OPENED_AT = 1764327600.0
 """2025-11-28T11:00:00Z."""
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """A pipeline whose state has a group of three messages, and one that waits for the sink."""
-    file = tmp_path / "orders.yaml"
-    file.write_text(SPEC % (tmp_path.name, tmp_path / "state"))
-    folder = StateFolder(tmp_path / "state", 1.0)
+def begun(folder_of_file: Path) -> tuple[Path, StateFolder, KeptShard, ShardStore]:
+    """Return a pipeline, the folder of its state, and a shard in it."""
+    file = folder_of_file / "orders.yaml"
+    file.write_text(SPEC % (folder_of_file.name, folder_of_file / "state"))
+    folder = StateFolder(folder_of_file / "state", 1.0)
     folder.open("orders", SHARDS, decides(load(file).aggregate))
     shard = KeptShard(Rules(**WITH_KEYS, tally=Tally({"n": Function("count")}), hold=False), 1, "t")
     store = folder.begin("shard/0", [folder.view()])
     shard.recover(store.recover(), OPENED_AT)
     shard.open_stream(StreamOpened(FIRST, "s"))
+    return file, folder, shard, store
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A pipeline whose state has a group of three messages, and one that waits for the sink."""
+    file, folder, shard, store = begun(tmp_path)
     shard.add([sent(tag, offset=tag) for tag in range(3)], OPENED_AT)
     shard.add([sent(tag, '"b"', offset=tag) for tag in range(3, 8)], OPENED_AT)
     shard.complete('"b"', OPENED_AT)
@@ -99,6 +107,31 @@ def test_it_writes_what_is_open_only_when_asked_to(file: Path) -> None:
     assert {(one["n"], one["completed_by"]) for one in written} == {(3, "stop"), (5, "forced")}
     shown = json_of(hopper("state", f"{file}", "--flush", "--yes", "--json"), "state")
     assert (shown["flushed"], shown["dead_lettered"]) == (0, 0)
+
+
+def test_it_writes_many_groups_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones are stored before the next ones are complete."""
+    file, folder, shard, store = begun(tmp_path)
+    shard.add([sent(tag, f"{tag}", offset=tag) for tag in range(5)], OPENED_AT)
+    store.write(commit(shard, OPENED_AT + 1))
+    until(store.take_durable)
+    folder.close()
+    stop_some, store_of_sink = KeptShard.stop_some, sink.store(tmp_path.name)
+    stored: list[int] = []
+
+    def noted(shard: KeptShard, most: int) -> list[ShardOutput]:
+        stored.append(len(store_of_sink.documents))
+        return stop_some(shard, most)
+
+    monkeypatch.setattr(KeptShard, "stop_some", noted)
+    monkeypatch.setattr("flows.process.flush.AT_ONCE", 2)
+
+    called = hopper("state", f"{file}", "--flush", "--yes")
+
+    assert called.out.startswith("wrote 5 groups, 0 dead letters: "), called.err
+    assert stored == [0, 2, 4]
+    written = [json.loads(document.source)["key"] for document in store_of_sink.documents]
+    assert sorted(written) == [*range(5)]
 
 
 def test_a_job_that_runs_keeps_its_groups(file: Path) -> None:
