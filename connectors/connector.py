@@ -38,10 +38,8 @@ class Load(NamedTuple):
     is_full: bool = False
     """The broker delivers nothing until a message is settled, so silence does not mean idleness."""
     may_grow: bool = False
-    """`grow` will raise the prefetch."""
-    is_used_up: bool = False
-    """The last messages that arrived left nothing of the prefetch. Acknowledgements since then have
-    not brought others yet."""
+    """The last messages that arrived left nothing of the prefetch, and `grow` may raise it.
+    Acknowledgements since then have not brought others yet."""
     bytes: int = 0
     """Bytes of memory that the messages without an outcome take."""
     memory: int = 0
@@ -114,6 +112,10 @@ class Consumer(Protocol):
     @property
     def unacknowledged(self) -> int:
         """Number of unacknowledged messages."""
+
+    @property
+    def is_full(self) -> bool:
+        """See `Load`; cheap enough for each look at the consumer."""
 
     @property
     def load(self) -> Load:

@@ -187,7 +187,7 @@ class MemoryConsumer:
     def grow(self, waited: float) -> None:
         """See `Consumer`."""
         with self._queue.lock:
-            if self.load.is_full:
+            if self.is_full:
                 self._prefetch += self._adaptive.step(
                     self._prefetch, Held(len(self._held), self._held_bytes)
                 )
@@ -225,17 +225,24 @@ class MemoryConsumer:
         return len(self._held)
 
     @property
+    def is_full(self) -> bool:
+        """See `Consumer`."""
+        with self._queue.lock:
+            held = Held(len(self._held), self._held_bytes)
+            may_read = self._adaptive.may_read(held, reads=True)
+            return self._connected and (held.messages >= self._prefetch or not may_read)
+
+    @property
     def load(self) -> Load:
         """See `Consumer`."""
         with self._queue.lock:
             if not self._connected:
                 return Load()
             held, prefetch = Held(len(self._held), self._held_bytes), self._prefetch
-            may_read = self._adaptive.may_read(held, reads=True)
+            is_used_up = held.messages >= prefetch and self._adaptive.may_read(held, reads=True)
             return Load(
-                *(held.messages, prefetch, held.messages >= prefetch or not may_read),
-                is_used_up=may_read and held.messages >= prefetch,
-                may_grow=may_read and self._adaptive.step(prefetch, held) > 0,
+                *(held.messages, prefetch, self.is_full),
+                may_grow=is_used_up and self._adaptive.step(prefetch, held) > 0,
                 bytes=held.bytes,
                 memory=self._adaptive.memory,
             )

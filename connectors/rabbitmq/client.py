@@ -155,6 +155,12 @@ class RabbitMQConsumer:
         return 0 if session is None else session.open
 
     @property
+    def is_full(self) -> bool:
+        """See `Consumer`."""
+        session = self._session
+        return session is not None and session.is_full
+
+    @property
     def load(self) -> Load:
         """See `Consumer`."""
         session = self._session
@@ -234,11 +240,8 @@ class RabbitMQConsumer:
             outcomes = self._outcomes.popleft()
             if session is not None and not self._current.is_stale(outcomes.origin):
                 session.settle(outcomes)
-            else:  # stale: the broker has requeued these messages
-                _, stored, rejected, dropped, _, kept = outcomes
-                requeued = sum(1 + len(one.others) for one in rejected)
-                stale = len(stored) + len(dropped) + len(kept) + requeued
-                self.rejections.count(stale=stale, requeued=requeued)
+            else:
+                self.rejections.stale(outcomes)
         if session is not None:
             session.flush(everything=self._closing)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from connectors import metrics
 from connectors.latest_dead_letters import LatestDeadLetters
-from connectors.message import ConsumerCounts, Rejected
+from connectors.message import ConsumerCounts, Outcomes, Rejected
 from connectors.rabbitmq.circuit_breaker import CircuitBreaker
 from connectors.rabbitmq.properties import decode
 from connectors.rabbitmq.reject_log import COUNT_AFTER, RejectLog, describe
@@ -59,6 +59,13 @@ class Rejections:
         """Add to `counts`, by the names of its fields."""
         before = self.counts._asdict()
         self.counts = ConsumerCounts(**before | {name: before[name] + more[name] for name in more})
+
+    def stale(self, outcomes: Outcomes) -> None:
+        """Count outcomes of messages that the broker has requeued."""
+        _, stored, rejected, dropped, _, kept = outcomes
+        requeued = sum(1 + len(one.others) for one in rejected)
+        stale = len(stored) + len(dropped) + len(kept) + requeued
+        self.count(stale=stale, requeued=requeued)
 
     def parked(self, rejected: Rejected) -> None:
         """Note that the dead-letter broker has a message."""

@@ -97,13 +97,17 @@ class Session:
         return self._settlement.open
 
     @property
+    def is_full(self) -> bool:
+        """See `Consumer`; from any thread."""
+        return self._memory_limit.is_reached or self._subscription.is_full
+
+    @property
     def load(self) -> Load:
         """See `Consumer`; from any thread."""
-        subscription, is_full = self._subscription, self._memory_limit.is_reached
+        subscription = self._subscription
         return Load(
-            *(self.open, subscription.prefetch, is_full or subscription.is_full),
-            is_used_up=not is_full and subscription.is_used_up,
-            may_grow=not is_full and subscription.may_grow,
+            *(self.open, subscription.prefetch, self.is_full),
+            may_grow=not self._memory_limit.is_reached and subscription.may_grow,
             bytes=self._settlement.held.bytes,
             memory=self._adaptive.memory,
             oldest=self._oldest,

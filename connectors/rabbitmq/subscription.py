@@ -54,7 +54,7 @@ class Subscription:
         """
         self._connection, self._channel, self._spec = connection, channel, spec
         self._slow_start, self._adaptive, self._on_messages = slow_start, adaptive, on_messages
-        self._arguments = dict(spec.consume.arguments)
+        self._arguments, self._can_change = dict(spec.consume.arguments), spec.can_change_prefetch
         self._held_from, self._held, self._on_agreed = held_from, held, on_agreed
         self._first_tag, self._last_tag = 1, 0  # of this consumer; of the channel
         self._wanted_since: float | None = None  # when another prefetch was first wanted
@@ -90,15 +90,10 @@ class Subscription:
         """The prefetch, if it is used up and cannot double: only acknowledgements make room."""
         if not self.is_full:
             return None
-        can_change = self._slow_start.over and self._spec.can_change_prefetch
+        can_change = self._slow_start.over and self._can_change
         if can_change and self._adaptive.step(self._prefetch, self._held()) >= self._prefetch:
             return None
         return self.prefetch
-
-    @property
-    def is_used_up(self) -> bool:
-        """It is full, or was so when the last messages arrived, a short time ago."""
-        return self._is_used_up(time.monotonic())
 
     @property
     def paused(self) -> bool:
@@ -107,11 +102,12 @@ class Subscription:
 
     @property
     def may_grow(self) -> bool:
-        """Return whether the prefetch can still grow."""
+        """The prefetch is used up, and can still grow."""
+        if not self._is_used_up(time.monotonic()):
+            return False
         if not self._slow_start.over:
             return True
-        can_change = self._spec.can_change_prefetch
-        return can_change and self._adaptive.step(self._prefetch, self._held()) > 0
+        return self._can_change and self._adaptive.step(self._prefetch, self._held()) > 0
 
     def grow(self, now: float, waited: float) -> int:
         """Raise the prefetch, if it is time; return by how many messages.
@@ -119,7 +115,7 @@ class Subscription:
         To be called when dataflow and sink have waited for messages, with the seconds; only a full
         consumer grows. Rule 2.
         """
-        can_change = self._tag and self._slow_start.over and self._spec.can_change_prefetch
+        can_change = self._tag and self._slow_start.over and self._can_change
         if not (can_change and self._is_used_up(now)):
             return 0
         self._adaptive.waited(waited, now)
@@ -135,7 +131,7 @@ class Subscription:
 
     def shrink(self) -> None:
         """Lower the prefetch, if it is too large now that memory is full. Rule 3."""
-        can_change = self._tag and self._spec.can_change_prefetch and not self._on_ended
+        can_change = self._tag and self._can_change and not self._on_ended
         if can_change and self._adaptive.shrink(self.prefetch, self._held()):
             self._change(self._adaptive.wanted)
 
@@ -152,6 +148,7 @@ class Subscription:
             self._replace()
 
     def _is_used_up(self, now: float) -> bool:
+        """Return whether it is full, or was so when the last messages arrived, not long ago."""
         return self.is_full or (self._used_up and now - self._arrived_at < QUIET_AFTER)
 
     def _change(self, prefetch: int) -> None:

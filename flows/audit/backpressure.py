@@ -156,7 +156,7 @@ class Backpressure:
 
     def is_starved(self, account: ConsumerAccount, load: Load, now: float) -> bool:
         """Return whether a consumer with hardly any messages needs a larger prefetch. Rule 3."""
-        if not (load.is_used_up and load.may_grow) or self._sink_state().has_backlog:
+        if not load.may_grow or self._sink_state().has_backlog:
             return False
         return not self._is_sink_silent(now) and account.to_dead_letter <= load.held / 2
 

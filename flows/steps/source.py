@@ -154,7 +154,7 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
             return False
         began = time.monotonic()
         if idle.is_sole:
-            self._rests = not self._consumer.load.is_full and idle.wait(
+            self._rests = not self._consumer.is_full and idle.wait(
                 self._seen, self._longest_wait, self._collect_until
             )
         elif self._sleep == IDLE:

@@ -459,14 +459,14 @@ class SourceContract:
         receiver.store(messages[:5])
         receiver.wait_for(15)
         until(lambda: rig.left() == 15)
-        until(lambda: receiver.consumer.load.is_full)
+        until(lambda: receiver.consumer.is_full)
 
         assert len(receiver.messages()) == 15
         receiver.store(receiver.messages()[5:])
         until(lambda: len(receiver.messages()) == 25)
         receiver.store(receiver.messages()[15:])
         until(lambda: len(receiver.messages()) == 30)
-        assert not receiver.consumer.load.is_full
+        assert not receiver.consumer.is_full
         receiver.consumer.close()
 
     def test_the_prefetch_grows_if_no_number_is_given(self, rig: SourceRig) -> None:

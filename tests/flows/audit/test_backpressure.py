@@ -15,7 +15,7 @@ from tests.flows.settling import SettlingStub
 ORIGIN = Origin("queue/000", 1)
 MEMORY = 64 * 1024**2
 FULL = Load(held=10, prefetch=10, is_full=True, bytes=MEMORY // 2, memory=MEMORY)
-MAY_GROW = FULL._replace(may_grow=True, is_used_up=True)
+MAY_GROW = FULL._replace(may_grow=True)
 
 
 class StalledJob:
@@ -107,7 +107,7 @@ def test_a_full_consumer_grows_while_dataflow_and_sink_wait(
 
     assert job.pass_time(0.75, MAY_GROW).grown == 4
     assert job.pass_time(0.75, FULL).grown == 4
-    assert job.pass_time(0.75, MAY_GROW._replace(is_full=False, is_used_up=False)).grown == 4
+    assert job.pass_time(0.75, MAY_GROW._replace(is_full=False, may_grow=False)).grown == 4
 
 
 def test_it_does_not_grow_while_the_sink_has_a_backlog() -> None:
