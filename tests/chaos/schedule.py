@@ -57,8 +57,8 @@ PAUSES = {
     "way to the store": (0.5, 2.5),
     "state": (3.0, 7.0),
 }
-"""Seconds between two faults of a lane. The job needs two seconds to start, and some more to
-fill its prefetch; and it makes progress only while Elasticsearch is available."""
+"""Seconds between two faults of a lane. The job needs some to fill its prefetch; and it makes
+progress only while Elasticsearch is available."""
 LASTS = (0.5, 2.0)
 """The duration in seconds of a fault that does not end by itself."""
 

@@ -29,6 +29,8 @@ class Jobs(Protocol):
 
     def terminate(self, draw: float) -> None: ...
 
+    def consumes(self) -> bool: ...
+
     def pids(self) -> list[int]: ...
 
     def complete(self) -> None: ...
@@ -63,6 +65,10 @@ class SeveralJobs:
     def kill(self, draw: float) -> None:
         """Kill one of the jobs."""
         self._drawn(draw).kill(draw)
+
+    def consumes(self) -> bool:
+        """Whether all jobs do."""
+        return all(one.consumes() for one in self._running)
 
     def pids(self) -> list[int]:
         """Return those of all jobs."""

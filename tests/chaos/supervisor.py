@@ -16,6 +16,8 @@ SHAPES = ("one", "threads", "cluster", "independent", "rolling")
 """One process, one with two workers, two processes; and two jobs, see `shared.py`."""
 OF_DURABLE = ("one", "threads", "cluster")
 """Those of jobs that keep their groups in a folder: a second job on the folder is refused."""
+CONSUMES = ": consuming"
+"""In the log of each process that has begun to consume."""
 STOPPED = "reads nothing for .* then a message as a probe"
 AWAY = "RabbitMQ, after 5 attempts"
 """The job ends if the broker does not answer at its start."""
@@ -59,6 +61,11 @@ class Supervisor(threading.Thread):
             self._ended_on_purpose = True
             self._jobs[int(draw * len(self._jobs))].process.send_signal(signal.SIGTERM)
 
+    def consumes(self) -> bool:
+        """Whether all processes run, and have begun to consume."""
+        with self._lock:
+            return all(job.process.poll() is None and CONSUMES in job.log for job in self._jobs)
+
     def pids(self) -> list[int]:
         """Return the ids of all running processes."""
         with self._lock:
@@ -68,7 +75,7 @@ class Supervisor(threading.Thread):
         """Send SIGUSR1 to all consuming processes: their open groups complete."""
         with self._lock:
             for job in self._jobs:
-                if job.process.poll() is None and "consuming" in job.log:
+                if job.process.poll() is None and CONSUMES in job.log:
                     job.process.send_signal(signal.SIGUSR1)
 
     def count_in_logs(self, pattern: str) -> int:
@@ -88,7 +95,7 @@ class Supervisor(threading.Thread):
             self._end_all()
             self._start()
         for job in self._jobs:
-            job.wait_for_log("consuming", 60)
+            job.wait_for_log(CONSUMES, 60)
         self._jobs[0].process.send_signal(signal.SIGTERM)
         return self._end_all()
 
@@ -132,7 +139,7 @@ class Supervisor(threading.Thread):
         """Wait until all have ended, and record unexpected ends."""
         for job in self._jobs:
             # A process that still waits for others at its start does not notice that they are gone.
-            if job.process.poll() is None and "consuming" not in job.log:
+            if job.process.poll() is None and CONSUMES not in job.log:
                 job.process.kill()
         deadline = time.monotonic() + ENDS_WITHIN
         while any(job.process.poll() is None for job in self._jobs):
