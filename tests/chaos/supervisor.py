@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.live.job import JobProcess
+from tests.live.job import LOGS, JobProcess
 from tools.local.ports import free_ports
 
 SHAPES = ("one", "threads", "cluster", "independent", "rolling")
@@ -80,7 +80,7 @@ class Supervisor(threading.Thread):
 
     def count_in_logs(self, pattern: str) -> int:
         """How often a pattern is in the logs of all starts."""
-        logs = self._spec.parent.glob("*-?.log")
+        logs = self._spec.parent.glob(LOGS)
         return sum(len(re.findall(pattern, log.read_text())) for log in logs)
 
     def stops(self) -> int:
@@ -123,12 +123,7 @@ class Supervisor(threading.Thread):
             arguments = [("-a", addresses, "-i", number) for number in "01"]
         self._open, self._ended_on_purpose = ExitStack(), False
         self.lives += 1
-        self._jobs = [
-            self._open.enter_context(
-                JobProcess(self._spec, *each, name=f"{self.lives:03}-{number}")
-            )
-            for number, each in enumerate(arguments)
-        ]
+        self._jobs = [self._open.enter_context(JobProcess(self._spec, *each)) for each in arguments]
 
     def _restart_ended(self) -> None:
         if any(job.process.poll() is not None for job in self._jobs):

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from tests.waiting import until
+from tools.local.ports import free_ports
 
 SPEC = """
 version: 1
@@ -37,6 +40,9 @@ dead_letter:
 drain_timeout: {drain_timeout}
 """
 
+LOGS = "job-*.log"
+"""The logs of all processes of a folder; numbers tell in which order they were started."""
+
 DEFAULTS = {
     "prefetch": "4000",
     "consumers": "auto",
@@ -58,12 +64,11 @@ def spec_file(folder: Path, **values: str) -> Path:
 class JobProcess:
     """A process, or one of a cluster; the end of the `with` block kills it if it still runs."""
 
-    def __init__(
-        self, spec: Path, *arguments: str, name: str = "job", terminal: int | None = None
-    ) -> None:
+    def __init__(self, spec: Path, *arguments: str, terminal: int | None = None) -> None:
         """`terminal`: a file descriptor; the process leads the session of that terminal."""
-        self._log = spec.parent / f"{name}.log"
-        self._file = self._log.open("ab")
+        started = len([*spec.parent.glob(LOGS)])
+        self._log = spec.parent / LOGS.replace("*", f"{started + 1}")
+        self._file = self._log.open("xb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bytewax.run", "flows.pipeline", *arguments],
             env=os.environ | {"HOPPER_LOG_FORMAT": "text", "HOPPER_PIPELINE": str(spec)},
@@ -85,6 +90,7 @@ class JobProcess:
 
     @property
     def log(self) -> str:
+        """What it has logged. Each process has a file of its own, with no words of earlier ones."""
         return self._log.read_text()
 
     def wait_for_log(self, text: str, timeout: float = 30) -> None:
@@ -98,6 +104,17 @@ class JobProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+@contextmanager
+def cluster(*specs: Path, options: Sequence[str] = ()) -> Iterator[list[JobProcess]]:
+    """The processes of a cluster, one for each file; all may have the same one."""
+    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(len(specs)))
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(JobProcess(spec, "-a", addresses, "-i", f"{number}", *options))
+            for number, spec in enumerate(specs)
+        ]
 
 
 def _take_terminal(terminal: int) -> None:

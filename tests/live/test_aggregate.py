@@ -18,11 +18,10 @@ from pika import spec as amqp
 from bench.fill import Publisher
 from tests.live.forwarder import Forwarder
 from tests.live.indices import Index
-from tests.live.job import JobProcess
+from tests.live.job import JobProcess, cluster
 from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
-from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 
@@ -111,7 +110,7 @@ def test_a_stop_in_the_middle_of_an_order_splits_no_order(
         assert "4 received, 1 stored, 0 rejected, 0 parked, 3 requeued" in job.log
         until(lambda: rig.left() == 3)
         send(rig, "m5", {"order": 7, "type": "end"})
-        with JobProcess(path, name="second") as job:
+        with JobProcess(path) as job:
             until(lambda: events.count() == 2)
             assert job.drain() == 0
         until(lambda: rig.left() == 1)
@@ -319,11 +318,7 @@ def test_a_hundred_thousand_keys_on_two_processes(
         aggregate=SUMS,
     )
     amounts = publish_pairs(rig)
-    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
-    with (
-        JobProcess(path, "-a", addresses, "-i", "0", name="first") as first,
-        JobProcess(path, "-a", addresses, "-i", "1", name="second") as second,
-    ):
+    with cluster(path, path) as (first, second):
         until(lambda: events.total("count")[0] == KEYS, timeout=240)
         assert first.drain() == 0
         assert second.process.wait(30) == 0

@@ -43,9 +43,9 @@ def test_pods_of_a_stateful_set_find_each_other(
     publish(rig, 100)
 
     monkeypatch.setenv("BYTEWAX_POD_NAME", "hopper-0")
-    with JobProcess(file, name="first") as first:
+    with JobProcess(file) as first:
         monkeypatch.setenv("BYTEWAX_POD_NAME", "hopper-1")
-        with JobProcess(file, name="second") as second:
+        with JobProcess(file) as second:
             until(lambda: events.count() == 100 and rig.left() == 0)
             assert "consuming" in first.log
             assert "consuming" in second.log

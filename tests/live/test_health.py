@@ -299,7 +299,7 @@ def test_a_missing_process_of_the_cluster_is_named(
         wait_for(first, "/health", 503, f"the cluster waits for 127.0.0.1:{ports[1]}")
         assert rig.left() == 30
 
-        with JobProcess(path, "-i", "1", "-a", addresses, name="second") as second:
+        with JobProcess(path, "-i", "1", "-a", addresses) as second:
             wait_for(first, "/health", 200)
             wait_for(first, "/readyz", 200)
             until(lambda: events.count() == 30 and rig.left() == 0)

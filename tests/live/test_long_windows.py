@@ -56,7 +56,7 @@ def test_a_day_of_berlin_is_exact_although_it_moves_and_a_process_is_killed(
         assert early["fingerprint"].startswith("early:")
         job.kill()
 
-    with JobProcess(path, name="second") as job:
+    with JobProcess(path) as job:
         sell(rig, 3, "2026-03-29T10:00:00Z", 11)
         until(lambda: day(events, "early", 3), timeout=60)
         sell(rig, 4, "2026-03-29T22:00:00Z", 13)

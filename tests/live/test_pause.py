@@ -8,12 +8,11 @@ import pytest
 
 from tests.flows.cli.command import hopper, json_of
 from tests.live.indices import Index
-from tests.live.job import JobProcess
+from tests.live.job import JobProcess, cluster
 from tests.live.monitoring import ask, counted, wait_for, watched
 from tests.live.pipeline import publish
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
-from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 
@@ -83,11 +82,7 @@ def test_all_processes_of_a_cluster_are_paused(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     path = watched(tmp_path, rig, events)
-    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
-    with (
-        JobProcess(path, "-i", "0", "-a", addresses) as first,
-        JobProcess(path, "-i", "1", "-a", addresses, name="second") as second,
-    ):
+    with cluster(path, path) as (first, second):
         for job in (first, second):
             wait_for(job, "/readyz", 200)
 

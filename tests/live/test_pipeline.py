@@ -9,7 +9,7 @@ import pika
 import pytest
 
 from tests.live.indices import BulkCounter, Index
-from tests.live.job import JobProcess
+from tests.live.job import JobProcess, cluster
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -214,11 +214,7 @@ def test_two_processes_share_the_work_and_all_messages_are_settled(
 ) -> None:
     """SIGTERM to one of them ends both."""
     path = spec(tmp_path, rig, events, prefetch="200")
-    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
-    with (
-        JobProcess(path, "-a", addresses, "-i", "0", name="first") as first,
-        JobProcess(path, "-a", addresses, "-i", "1", name="second") as second,
-    ):
+    with cluster(path, path) as (first, second):
         for job in (first, second):
             job.wait_for_log("consuming")
         publish(rig, 3000)
@@ -237,11 +233,7 @@ def test_a_killed_process_ends_the_others_and_no_message_is_lost(
     path = spec(tmp_path, rig, events, prefetch="200")
     publish(rig, 3000)
     for attempt in ("killed", "again"):
-        addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
-        with (
-            JobProcess(path, "-a", addresses, "-i", "0", name=f"first-{attempt}") as first,
-            JobProcess(path, "-a", addresses, "-i", "1", name=f"second-{attempt}") as second,
-        ):
+        with cluster(path, path) as (first, second):
             for job in (first, second):
                 job.wait_for_log("consuming")
             if attempt == "killed":

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import JobProcess
+from tests.live.job import JobProcess, cluster
 from tests.live.monitoring import ask, counted, wait_for, watched
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
-from tools.local.ports import free_ports
 
 pytestmark = pytest.mark.live
 
@@ -165,7 +164,7 @@ def test_a_stop_during_a_reload_ends_the_job(
         job.wait_for_log("draining: reload by SIGHUP")
         job.process.send_signal(signal.SIGTERM)
         assert job.process.wait(30) in (0, -signal.SIGTERM)
-    with JobProcess(path, name="next") as job:
+    with JobProcess(path) as job:
         job.wait_for_log("consuming", 60)
         until(lambda: events.count() == 500 and rig.left() == 0, 60)
         assert job.drain() == 0
@@ -180,13 +179,8 @@ def test_the_processes_of_a_cluster_reload_together(
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         paths.append(spec(tmp_path / name, rig, events, consumers="4"))
-    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
-    options = ("-a", addresses, "-i")
-    with (
-        JobProcess(paths[0], *options, "0", name="job0") as first,
-        JobProcess(paths[1], *options, "1", name="job1") as second,
-    ):
-        both = (first, second)
+    with cluster(*paths) as both:
+        first, second = both
         until(lambda: any("consuming" in job.log for job in both), 60)
         publish(rig, 500)
         until(lambda: events.count() >= 200)

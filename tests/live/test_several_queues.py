@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.survey import survey
 from tests.live.indices import Index
-from tests.live.job import JobProcess, spec_file
+from tests.live.job import JobProcess, cluster, spec_file
 from tests.live.monitoring import wait_for
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
@@ -53,19 +52,6 @@ def pipeline(folder: Path, rig: RabbitMQRig, events: Index, aggregate: str, **va
     return path
 
 
-@contextmanager
-def cluster(path: Path, name: str) -> Iterator[Sequence[JobProcess]]:
-    """Two processes of two workers."""
-    addresses = ";".join(f"127.0.0.1:{port}" for port in free_ports(2))
-    with ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                JobProcess(path, "-w", "2", "-a", addresses, "-i", f"{n}", name=f"{name}-{n}")
-            )
-            for n in range(2)
-        ]
-
-
 def publish(rig: RabbitMQRig, queues: Sequence[str], keys: range) -> None:
     """A message of each key to each queue, confirmed."""
     for key in keys:
@@ -88,7 +74,7 @@ def test_a_killed_process_loses_nothing_of_eight_queues(
 ) -> None:
     """Every message is stored once, and confirmed in its own queue."""
     path = pipeline(tmp_path, rig, events, "  by: key", window=f"{{count: {QUEUES}, time: 500ms}}")
-    with cluster(path, "killed") as (first, second):
+    with cluster(path, path, options=("-w", "2")) as (first, second):
         for job in (first, second):
             job.wait_for_log("consuming", timeout=60)
         publish(rig, queues, range(KEYS // 2))
@@ -97,7 +83,7 @@ def test_a_killed_process_loses_nothing_of_eight_queues(
         assert first.process.wait(30) == 1
     publish(rig, queues, range(KEYS // 2, KEYS))
 
-    with cluster(path, "again") as jobs:
+    with cluster(path, path, options=("-w", "2")) as jobs:
         until(lambda: events.count() == QUEUES * KEYS, timeout=60)
         logs = "".join(job.log for job in jobs)
         for queue in queues:
@@ -119,7 +105,7 @@ def test_messages_of_a_key_meet_across_queues_and_processes(
     window = f"{{count: {QUEUES}, time: 10m}}"
     path = pipeline(tmp_path, rig, events, aggregate, window=window)
     publish(rig, queues, range(KEYS))
-    with cluster(path, "job") as (first, second):
+    with cluster(path, path, options=("-w", "2")) as (first, second):
         until(lambda: events.count() == KEYS, timeout=60)
         assert first.drain() == 0
         assert second.process.wait(30) == 0
@@ -144,8 +130,8 @@ def test_each_partition_of_a_super_stream_is_read_on_where_it_was_read_to(
     path.write_text(spec)
     publish(rig, streams, range(50))
     stored = 200
-    for name, keys in (("first", range(50, 60)), ("second", range(60, 70))):
-        with cluster(path, name) as (one, other):
+    for keys in (range(50, 60), range(60, 70)):
+        with cluster(path, path, options=("-w", "2")) as (one, other):
             until(partial(has, events, stored), timeout=60)
             publish(rig, streams, keys)
             stored += 4 * len(keys)

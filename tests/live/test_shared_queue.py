@@ -78,7 +78,7 @@ def test_two_jobs_write_parts_whose_counts_add_up_to_what_was_acknowledged(
     rig: RabbitMQRig, events: Index, path: Path
 ) -> None:
     """And the query in docs/aggregate.md sums them by window."""
-    with JobProcess(path, name="one") as one, JobProcess(path, name="other") as other:
+    with JobProcess(path) as one, JobProcess(path) as other:
         one.wait_for_log("consuming")
         other.wait_for_log("consuming")
         publish(rig, range(MESSAGES))
@@ -103,9 +103,9 @@ def test_a_job_that_overlaps_its_successor_loses_nothing(
 ) -> None:
     """The second job gets the messages that the first one has not written when it stops."""
     publish(rig, range(MESSAGES // 2))
-    with JobProcess(path, name="old") as old:
+    with JobProcess(path) as old:
         until(lambda: counted(events) > 0, timeout=60)
-        with JobProcess(path, name="new") as new:
+        with JobProcess(path) as new:
             new.wait_for_log("consuming")
             publish(rig, range(MESSAGES // 2, MESSAGES))
             assert old.drain() == 0

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import pika
 import pytest
 
-from connectors.errors import Unavailable
 from flows.state.inspect import inspect
 from tests.flows.cli.command import hopper
 from tests.live.indices import Index
-from tests.live.job import JobProcess, spec_file
+from tests.live.job import JobProcess, cluster, spec_file
 from tests.live.queues import RabbitMQRig
+from tests.live.state import kept
 from tests.waiting import until
-from tools.local.ports import free_ports
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -38,14 +36,6 @@ def publish(
             json.dumps({"key": n % keys, "n": n, "end": end}).encode(),
             properties=pika.BasicProperties(message_id=name, delivery_mode=2),
         )
-
-
-def kept(path: Path) -> int:
-    """The number of messages that the state counts."""
-    try:
-        return sum(shard.messages for shard in inspect(path).shards)
-    except Unavailable:
-        return 0  # the job has not made it yet
 
 
 def kept_spec(folder: Path, rig: RabbitMQRig, events: Index) -> Path:
@@ -85,7 +75,7 @@ def test_no_restart_changes_a_sum(rig: RabbitMQRig, events: Index, tmp_path: Pat
     publish(rig, range(400))
     with JobProcess(path) as job:
         until(lambda: kept(state) == 400, timeout=60)
-        with JobProcess(path, name="second") as second:
+        with JobProcess(path) as second:
             assert second.process.wait(60) == 1
             assert "another process has this folder" in second.log
         job.kill()
@@ -172,24 +162,12 @@ def test_no_restart_loses_a_message_that_a_group_keeps(
     assert not any(shard.waiting for shard in inspect(state).shards)
 
 
-@contextmanager
-def cluster(first: Path, second: Path, *options: str) -> Iterator[tuple[JobProcess, JobProcess]]:
-    """Two processes, each on its own file: on two machines the same path is another disk."""
-    names = [f"127.0.0.1:{port}" for port in free_ports(2)]  # also of the logs, one for each start
-    arguments = ("-a", ";".join(names), *options)
-    with (
-        JobProcess(first, "-i", "0", *arguments, name=names[0]) as one,
-        JobProcess(second, "-i", "1", *arguments, name=names[1]) as other,
-    ):
-        yield one, other
-
-
 def test_no_restart_of_a_cluster_changes_a_sum(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
     """Bytewax ends the other process of one that is killed; all find their shards again.
 
-    A flush writes what they have kept for hours.
+    On two machines the same path is another disk. A flush writes what they have kept for hours.
     """
     first, second = (kept_spec(tmp_path / name, rig, events) for name in ("first", "second"))
     ours, theirs = (path.parent / "state" for path in (first, second))
@@ -222,7 +200,7 @@ def test_no_restart_of_a_cluster_changes_a_sum(
 
     for file in theirs.glob("*.sqlite*"):
         file.rename(ours / file.name)
-    with cluster(first, first, "-w", "2") as (one, other):
+    with cluster(first, first, options=("-w", "2")) as (one, other):
         for each in (one, other):  # the state may have all messages before they are connected
             each.wait_for_log("consuming", timeout=60)
         until(lambda: kept(ours) == 480 and rig.left() == 0, timeout=60)

@@ -89,7 +89,7 @@ def test_a_running_job_is_watched(rig: RabbitMQRig, events: Index, tmp_path: Pat
         until(lambda: events.count() == published[0] and rig.left() == 0, timeout=60)
         job.kill()
         until(lambda: followers.now().processes[0].missing is not None)
-        with JobProcess(path, name="second") as again:
+        with JobProcess(path) as again:
             until(lambda: followers.now().processes[0].missing is None, timeout=60)
             assert again.drain() == 0
 
