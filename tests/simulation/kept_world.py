@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -18,9 +17,8 @@ from flows.state.rows import GroupRow, decoded, decoded_group, decoded_members
 from tests.kept_state import MemoryShard, MemoryState
 from tests.simulation.world import SimulatedWorld, fields
 
-_worlds = itertools.count()
 REDUCE: dict[str, Any] = {"reduce": {"numbers": {"list": "n"}, "is": {"distinct": "is"}}}
-RUNNING: dict[str, Any] = REDUCE
+EVENT_TIME = {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
 KEEPING_MEMBERS: list[dict[str, Any]] = [
     {},
     {"order": "n"},
@@ -36,6 +34,7 @@ class KeptWorld(SimulatedWorld):
     """The share of messages whose documents are refused."""
     reads_again = False
     """Messages may be delivered again after they were parked."""
+    prefetches: tuple[int, ...] = (7, 20, 100)
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -64,13 +63,28 @@ class KeptWorld(SimulatedWorld):
         return None
 
     def _spec(self, name: str) -> Pipeline:
-        chance, self.count = self.random, 0
+        chance, aggregate = self.random, self._aggregate()
+        self.count, self.reduced, self.on_stop = 0, "reduce" in aggregate, aggregate["on_stop"]
+        source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice(self.prefetches)}
+        return Pipeline.model_validate(
+            {
+                "version": 1,
+                "name": name,
+                "source": {"memory": {"name": name, "format": "json", **source}},
+                "aggregate": {"by": "key", **aggregate, **self.few_shards()},
+                "sink": {"memory": {"name": name}},
+                "state": {"path": "in memory"},
+            }
+        )
+
+    def _aggregate(self) -> dict[str, Any]:
+        """The keys of `aggregate` besides `by`."""
+        chance = self.random
         tumbling: dict[str, Any] = {"every": "2s"}
         if chance.random() < 0.5:
-            tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "3s"}
-        more = {**chance.choice([RUNNING, *KEEPING_MEMBERS])}
-        more |= {"on_stop": chance.choice(["keep", "park"]), **self.few_shards()}
-        self.reduced, self.on_stop = "reduce" in more, more["on_stop"]
+            tumbling |= EVENT_TIME
+        more = {**chance.choice([REDUCE, *KEEPING_MEMBERS])}
+        more["on_stop"] = chance.choice(["keep", "park"])
         if chance.random() < 0.5:
             more["distinct"] = {"by": "n", "for": "1h"}
         windows: list[dict[str, Any]] = [
@@ -84,22 +98,7 @@ class KeptWorld(SimulatedWorld):
             more["remember"] = 2
         if "tumbling" not in window and chance.random() < 0.3:
             more["incomplete"] = "park"
-        name = f"kept-{next(_worlds)}"
-        source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([7, 20, 100])}
-        return Pipeline.model_validate(
-            {
-                "version": 1,
-                "name": name,
-                "source": {"memory": {"name": name, "format": "json", **source}},
-                "aggregate": {
-                    "by": "key",
-                    "window": window,
-                    **more,
-                },
-                "sink": {"memory": {"name": name}},
-                "state": {"path": "in memory"},
-            }
-        )
+        return {"window": window, **more}
 
     def publish(self) -> None:
         for _ in range(self.random.randint(1, 20)):

@@ -5,30 +5,26 @@ At every moment a document counts only what is durable; in the end each message 
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
 
-from flows.spec import Pipeline
-from tests.simulation.kept_world import REDUCE, KeptWorld, finish
+from tests.simulation.kept_world import EVENT_TIME, REDUCE, KeptWorld, finish
 from tests.simulation.window_world import replaced_by_early
 from tests.simulation.world import SEEDS, fields, is_early
-
-_worlds = itertools.count()
 
 
 class KeptWindowWorld(KeptWorld):
     """Aligned windows, of values or of messages; each message has a name."""
 
-    def _spec(self, name: str) -> Pipeline:
-        chance, self.count = self.random, 0
-        self.reduced, self.on_stop = True, chance.choice(["keep", "keep", "park"])
+    def _aggregate(self) -> dict[str, Any]:
+        chance = self.random
+        on_stop = chance.choice(["keep", "keep", "park"])
         tumbling: dict[str, Any] = {"every": chance.choice(["2s", "4s"]), "emit_every": "1s"}
         if chance.random() < 0.7:
             # No consumer is idle: after a restart, the clock would end windows that are not over.
-            tumbling |= {"event_time": "at", "lateness": "1s", "ahead": "1s", "idle_after": "1h"}
-        more: dict[str, Any] = {"late": "park", "on_stop": self.on_stop, **self.few_shards()}
+            tumbling |= {**EVENT_TIME, "idle_after": "1h"}
+        more: dict[str, Any] = {"late": "park", "on_stop": on_stop}
         if "event_time" in tumbling:
             more["late"] = chance.choice(["park", "new", "amend", "amend"])
         if more["late"] == "amend":
@@ -41,18 +37,7 @@ class KeptWindowWorld(KeptWorld):
             more["order"] = "n"
         if chance.random() < 0.2:
             window["time"], more["incomplete"] = "1s", "park"
-        name = f"kept-windows-{next(_worlds)}"
-        source = {"consumers": chance.randint(1, 3), "prefetch": chance.choice([7, 20, 100])}
-        return Pipeline.model_validate(
-            {
-                "version": 1,
-                "name": name,
-                "source": {"memory": {"name": name, "format": "json", **source}},
-                "aggregate": {"by": "key", "window": window, **REDUCE, **more},
-                "sink": {"memory": {"name": name}},
-                "state": {"path": "in memory"},
-            }
-        )
+        return {"window": window, **REDUCE, **more}
 
     def early(self) -> list[set[int]]:
         """The numbers in each early summary."""
