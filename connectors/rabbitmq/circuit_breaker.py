@@ -14,6 +14,9 @@ Rule 5: each pause is twice as long as the one before; four times if the probe t
         message, because a quorum queue counts the deliveries of each up to its limit.
 Rule 6: pauses are short again when it was closed for `RESET_AFTER` seconds, or while
         `RESET_AFTER_STORED` times `of` messages were stored.
+Rule 7: a message that is not parked yet when its connection is lost is counted once, although it
+        is redelivered and rejected again. Such messages come first on the next connection, without
+        the good ones that were read with them and are acknowledged.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ class CircuitBreaker:
         self._reset_after_stored = 0 if limit is None else RESET_AFTER_STORED * limit.of
         self._closed_at, self._stored = float("-inf"), 0  # and how many were stored since
         self._read = self._rejected = 0  # messages of the probe
+        self._counted = 0  # messages that are redelivered, but counted already
         self.pause = 0.0
         """Seconds of the last pause."""
         self.resume_at = 0.0
@@ -62,6 +66,11 @@ class CircuitBreaker:
         self._read = self._rejected = 0
         if self.is_open and now >= self.resume_at:
             self.is_open, self.is_half_open = False, True  # Rule 2
+
+    def lost(self, unparked: int) -> None:
+        """Note a lost connection with so many rejected messages that were not parked yet."""
+        if not (self.is_open or self.is_half_open or self.is_withholding):
+            self._counted += unparked  # Rule 7
 
     def read(self, last_tag: int) -> None:
         """Note that messages up to this delivery tag have arrived."""
@@ -82,7 +91,15 @@ class CircuitBreaker:
         if self._counter is not None:
             self._counter.passed()
 
-    def rejected(self, kind: str, tags: Sequence[int], by_sink: bool, now: float) -> bool:
+    def rejected(
+        self,
+        kind: str,
+        tags: Sequence[int],
+        by_sink: bool,
+        now: float,
+        *,
+        redelivered: bool = False,
+    ) -> bool:
         """Note that messages are rejected together; return whether to park them now."""
         if self.is_open:
             return False
@@ -93,6 +110,10 @@ class CircuitBreaker:
             if by_sink or 2 * self._rejected > max(tags):  # Rule 4
                 self.fail(now)
                 return True
+        if redelivered and self._counted:
+            self._counted = max(0, self._counted - len(tags))
+            return True
+        self._counted = 0
         if not self.is_withholding and self._counter.rejected(kind, tags, now):
             self.is_withholding, self._withholding_since = True, now  # Rule 1
             self._withheld = self._stored_since = 0
@@ -134,5 +155,6 @@ class CircuitBreaker:
             self.pause = min(2 * self.pause, max(MAX_PAUSE, self.pause))
         self.resume_at = now + self.pause
         self.is_open, self.is_half_open, self.is_withholding = True, False, False
+        self._counted = 0
         if self._counter is not None:
             self._counter.clear()

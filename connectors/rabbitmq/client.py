@@ -220,7 +220,7 @@ class RabbitMQConsumer:
     def link_down(self, reason: str, was_ready: bool, remedy: str) -> None:
         """End this generation: the broker requeues all messages that it held."""
         if self._session is not None:
-            self.rejections.count(requeued=self._session.rejected)
+            self.rejections.lost(self._session.rejected)
             self._session.abandon()
         self._session, origin = None, self._current.lose()
         self.reach.lost(

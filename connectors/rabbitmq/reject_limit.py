@@ -7,7 +7,7 @@ Rule 1: of `of` consecutive messages, more than `rejected` are rejected for one 
 Rule 2: or more than halfway between `rejected` and `of`, for any reasons;
 Rule 3: or, of a slow stream, the last `MIN_RUN` outcomes are all rejections, nothing was stored for
         `MIN_RUN_SECONDS`, and even if all messages in flight are stored, the share of rejections
-        stays above the limit.
+        stays above the limit. Each connection begins a new run.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class RejectCounter:
         self._run, self._run_began = 0, 0.0
 
     def connected(self) -> None:
-        """Note a new connection: its delivery tags count from 1."""
+        """Note a new connection: its delivery tags count from 1, and nothing is in flight yet."""
         self._base = self._read
+        self._run = 0
 
     def read(self, last_tag: int) -> None:
         """Note that messages up to this delivery tag have arrived."""

@@ -93,6 +93,11 @@ class Rejections:
         if self.probing:
             LOG.info("%s: reads a probe to see whether messages are still rejected", self._name)
 
+    def lost(self, unparked: int) -> None:
+        """Note a lost connection with so many rejected messages that were not parked yet."""
+        self.count(requeued=unparked)
+        self._breaker.lost(unparked)
+
     def read(self, last_tag: int) -> None:
         """Note that messages up to this delivery tag have arrived."""
         self._breaker.read(last_tag)
@@ -127,7 +132,8 @@ class Rejections:
         else:
             if not self.withholding:  # the log quotes the message that reached the limit
                 self._last = rejected
-            may = self._breaker.rejected(kind, tags, rejection.status is not None, now)
+            by_sink, redelivered = rejection.status is not None, rejected.message.redelivered
+            may = self._breaker.rejected(kind, tags, by_sink, now, redelivered=redelivered)
         if may:
             self.log_parked(rejected)
         self._log_stopped(probing=probing)

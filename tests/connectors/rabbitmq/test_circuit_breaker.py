@@ -228,6 +228,47 @@ def test_a_slow_stream_of_which_nothing_is_stored_stops_the_consumer() -> None:
     assert stream.parked == 20
 
 
+def test_a_message_that_a_lost_connection_kept_from_being_parked_counts_once() -> None:
+    """Alone at the head of the queue, since the good ones are acknowledged; often."""
+    stream = Stream()
+    stream.reject(2)
+    for _ in range(5):
+        stream.breaker.lost(unparked=2)
+        stream.breaker.connected(stream.now)
+        stream.breaker.read(2)
+        for tag in (1, 2):
+            assert stream.breaker.rejected("bad", [tag], False, stream.now, redelivered=True)
+        stream.now += 60.0
+        stream.breaker.update(awaiting_outcome=0, now=stream.now)
+        assert not stream.breaker.is_open
+
+    stream.breaker.read(6)
+    found = [stream.breaker.rejected("bad", [tag], False, stream.now) for tag in (3, 4, 5, 6)]
+    assert found == [True, True, True, False]
+
+
+def test_what_was_withheld_when_the_connection_was_lost_is_counted_again() -> None:
+    breaker = withholding()
+    breaker.lost(unparked=600)
+    breaker.connected(1.0)
+    breaker.read(3500)
+    for tag in range(1000, 1600):
+        breaker.rejected("bad", [tag], False, 1.0, redelivered=True)
+
+    assert breaker.is_withholding
+
+
+def test_a_new_connection_begins_a_new_run() -> None:
+    """Messages of the last one may be good, but are in flight no more."""
+    stream = Stream(RejectLimit())
+    stream.reject(100)
+    stream.now = 60.0
+    stream.breaker.connected(stream.now)
+    stream.breaker.update(awaiting_outcome=0, now=stream.now)
+
+    assert not stream.breaker.is_open
+
+
 def test_without_a_limit_it_never_stops() -> None:
     breaker = CircuitBreaker(None)
     breaker.connected(0.0)
