@@ -28,6 +28,7 @@ from flows.steps.idle_wait import IdleWait
 from flows.steps.keep import KeptAggregate
 from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
+from flows.steps.withhold import SharedRefusals, Withheld
 from flows.steps.write import Park, Write
 from flows.tap.points import Taps
 from flows.values.group import Member
@@ -66,6 +67,9 @@ class Job:
         self.router = make_router(consumers, keyed, self.rules)
         self.readers = make_readers(spec, source, sink.addressing, values.paths)
         self.documents = make_documents(aggregate, sink.addressing(spec.source.chosen.queue[0]))
+        parked = spec.dead_letter.rabbitmq if spec.dead_letter else None
+        limit = parked.reject_limit if parked and state is not None else None
+        self._refused = None if limit is None else SharedRefusals(limit.rejected, limit.of)
         self.backpressure = make_backpressure(spec, self.rules, self.accounts, sink.state)
 
     @property
@@ -77,6 +81,11 @@ class Job:
     def ahead(self) -> int:
         """Messages with an event time too far in the future to move the watermark."""
         return self.router.ahead
+
+    def withheld_because(self) -> list[str]:
+        """Why refused groups stay in the state, if they do; from any thread."""
+        because = "" if self._refused is None else self._refused.groups.because
+        return [because] if because else []
 
     def deliveries(self) -> Deliveries:
         """The `source` step."""
@@ -109,7 +118,8 @@ class Job:
         return self.readers[member.origin.consumer].only(member.message, member.part[:1])
 
     def write(self, _resumed: None = None, park: Park | None = None) -> Write:
-        """The `write` step, for one shard; `park`: parks summaries in place of the source."""
+        """The `write` step, for one shard; `park`: parks all that is refused, for a flush."""
+        withheld = Withheld(self._refused if park is None else None, self._clock)
         return Write(
             *(self.sink, self.documents, self.accounts.of_sink()),
             amends=self.rules.amends,
@@ -117,6 +127,7 @@ class Job:
             state=self._state,
             consumers=self.router.consumers,
             park=park or self.source.park,
+            withheld=withheld,
             tap=self.taps.write,
             idle=self._idle,
         )

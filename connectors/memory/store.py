@@ -63,6 +63,11 @@ class MemoryStore:
         with self.lock:
             self._refusals.append((text, Rejection(reason, 400)))
 
+    def accept(self) -> None:
+        """From now on, reject nothing."""
+        with self.lock:
+            self._refusals.clear()
+
     def answer(self, injected: InjectedAnswer) -> None:
         """Give this answer to the next requests that have document number `item`."""
         with self.lock:

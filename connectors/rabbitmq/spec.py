@@ -266,6 +266,7 @@ class RabbitMQDeadLetter(Spec):
     """When more messages are rejected, the spec or the mapping is probably wrong. The consumer then
     parks no more, requeues all messages, and reads only a probe from time to time, until a message
     is stored. It does the same when the last 20 messages or more of a slow stream are all rejected.
+    With `state`, refused groups beyond the limit stay there, and are sent again.
     `null`: no limit."""
 
     def problems(self) -> Iterator[Problem]:

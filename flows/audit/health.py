@@ -57,17 +57,18 @@ class Health:
         missing: Missing = lambda: (),
         reloads: Reloads | None = None,
         state: Callable[[], Sequence[str]] = lambda: (),
+        withheld: Callable[[], Sequence[str]] = lambda: (),
     ) -> None:
         """`job`: its name; `patience`: in seconds (rule 1); `sink`: returns the state of the sink.
 
         `blocked`: see `Backpressure.blocked`. `missing`: returns the processes of the cluster that
         are not connected yet; called until the dataflow has begun. `state`: returns why the disk
-        refuses commits, one line for each shard.
+        refuses commits, one line for each shard; `withheld`: why refused groups stay in the state.
         """
         self._job, self._accounts, self._source, self._stop = job, accounts, source, stop
         self._patience, self._sink, self._sink_state = patience, sink, SinkState()
         self._blocked, self._missing, self._reloads = blocked, missing, reloads or Reloads()
-        self._state = state
+        self._state, self._withheld = state, withheld
         self._since: dict[str, tuple[object, float]] = {}
         self._unbalanced: list[str] = []
         self.blocked: Sequence[Blocked] = ()
@@ -143,7 +144,7 @@ class Health:
             yield Symptom(symptoms.ACCOUNTS, f"message accounting mismatch: {text}")
         for text in self._state():
             yield Symptom(symptoms.STATE, f"the state is not durable: {text}")
-        for text in self._source.stopped_because():
+        for text in (*self._source.stopped_because(), *self._withheld()):
             yield Symptom(symptoms.REJECT_LIMIT, text)
 
     def _overdue(self, now: float) -> Iterator[Symptom]:

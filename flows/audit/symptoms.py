@@ -36,7 +36,8 @@ STATE = SymptomKind(
 )
 REJECT_LIMIT = SymptomKind(
     "reject_limit",
-    "Nothing is lost: rejected messages are dead letters, the others are requeued.",
+    "Nothing is lost: rejected messages are dead letters, the others are requeued, or stay in the "
+    "state.",
     "Correct the spec or the mapping. The job goes on by itself as soon as a probe is stored; "
     "then `hopper dead-letters replay`.",
     "everything-is-rejected",

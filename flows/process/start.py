@@ -143,6 +143,7 @@ def _watch(
         missing=cluster.missing if cluster is not None else lambda: (),
         reloads=reloads,
         state=state.problems if state is not None else lambda: (),
+        withheld=job.withheld_because,
     )
     if spec.aggregate.by is not None:
         health.warn_of_sharing(lambda: split_by_others(job.source))

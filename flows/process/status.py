@@ -108,7 +108,7 @@ class Status:
                 draining=job.stop.reason,
                 paused=job.stop.paused,
                 disconnected=away,
-                stopped=job.source.stopped_because(),
+                stopped=[*job.source.stopped_because(), *job.withheld_because()],
                 sink=job.sink.state(),
                 pace=job.sink.pace(),
                 documents=job.accounts.sink.open,

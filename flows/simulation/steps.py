@@ -127,7 +127,7 @@ class SimulatedSteps:
                 if self.to_write[shard]:
                     self.write(shard)
         for shard in self.shards:
-            if self.writes[shard].waits:
+            if self.writes[shard].is_watching:
                 self.write(shard)
         for consumer in self.consumers:
             if self.to_acknowledge[consumer]:

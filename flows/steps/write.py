@@ -23,6 +23,7 @@ from flows.outcomes.submissions import Submissions
 from flows.state.commit import ShardStore, State
 from flows.steps.idle_wait import IdleWait
 from flows.steps.raised import remembered
+from flows.steps.withhold import Withheld
 from flows.tap.points import TapPoint
 from flows.tap.samples import Answered, AnsweredDocuments, of_document
 from flows.values.begin import Begun, Ready
@@ -34,6 +35,8 @@ ANSWER_AFTER = 0.01
 """Seconds until the next check for answers while one is outstanding; half of it for two."""
 ANSWERS_COUNTED = 4
 """More outstanding answers do not shorten the wait: the sink may be unreachable."""
+AGAIN_AFTER = 0.5
+"""Seconds until the next look whether a withheld group is to be sent again."""
 
 
 Park = Callable[[Rejected, str | None, Callable[[], object]], None]
@@ -54,6 +57,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         state: State | None = None,
         consumers: Sequence[str] = (),
         park: Park | None = None,
+        withheld: Withheld | None = None,
         tap: TapPoint[Answered] | None = None,
         idle: IdleWait | None = None,
     ) -> None:
@@ -61,8 +65,9 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
 
         `reduces`: a group becomes one document. `state`: has the groups until they are stored, or
         parked by `park`: see `Source`. `consumers`: all of the job; they start when the shards of
-        the state have begun. `tap`: gets all answered documents, except those whose answers come
-        after a drain. `idle`: hears when the next answer may be there.
+        the state have begun. `withheld`: the refused groups that stay in the state; omitted: none
+        does. `tap`: gets all answered documents, except those whose answers come after a drain.
+        `idle`: hears when the next answer may be there.
         """
         self._sink, self._documents, self._account = sink, documents, account or Account()
         self._idle = idle
@@ -76,6 +81,7 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         """Groups of the state that have dead letters, and how many are not parked yet."""
         self._kept = self._ended = 0
         """Groups of the state that are neither stored nor parked; that are, since the last note."""
+        self._withheld = Withheld() if withheld is None else withheld
         self._tap = tap or TapPoint(partial(of_document, index=None))
 
     @remembered
@@ -106,12 +112,17 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
     def on_notify(self) -> tuple[list[Outcomes], bool]:
         """Emit the outcomes of answers since the last call."""
         out = self._take_outcomes()
+        for number in self._withheld.due():
+            out += self._submit_again(number)
         self._note(out)
         return out, self.RETAIN
 
     @remembered
     def on_eof(self) -> tuple[list[Outcomes], bool]:
-        """Wait for every answer: this is the last call that can emit outcomes."""
+        """Wait for every answer: this is the last call that can emit outcomes.
+
+        Withheld groups, and those that wait for one of them, stay in the state.
+        """
         out: list[Outcomes] = []
         for group in self._submissions.withdraw_early():
             out += self._submit(group)
@@ -135,6 +146,8 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         due_in = None
         if self.waits:
             due_in = ANSWER_AFTER / min(max(1, len(self._submissions)), ANSWERS_COUNTED)
+        elif self.is_watching:
+            due_in = AGAIN_AFTER
         if self._idle is not None:
             self._idle.note_due(self, due_in)
         return None if due_in is None else datetime.now(UTC) + timedelta(seconds=due_in)
@@ -142,7 +155,12 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
     @property
     def waits(self) -> bool:
         """An answer of the sink is outstanding, or a document of the state is being parked."""
-        return bool(self._submissions) or self._kept > 0
+        return len(self._submissions) > len(self._withheld) or bool(self._parking)
+
+    @property
+    def is_watching(self) -> bool:
+        """It waits, or is to send withheld groups again."""
+        return self.waits or len(self._withheld) > 0
 
     def snapshot(self) -> None:
         """Return no state: messages that are not stored are redelivered."""
@@ -171,6 +189,11 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
         if isinstance(revision, FirstRevision) and revision.beside and not revision.is_late:
             metrics.PARTS.inc()
         return []
+
+    def _submit_again(self, number: int) -> list[Outcomes]:
+        submitted = self._submissions.submitted(number)
+        assert submitted is not None, "no group of the state is withdrawn"
+        return self._submit(submitted[0])
 
     def _refused(self, group: Group, unwritten: Unwritten) -> list[Outcomes]:
         out = self._settle(self._submissions.refuse(group, unwritten))
@@ -219,6 +242,8 @@ class Write(StatefulBatchLogic[Leaving, Outcomes | Ready, None]):
     def _answered(self, number: int, answer: Answer | None) -> list[Outcomes]:
         if answer is None:
             self._parked(number)
+            return []
+        if self._withheld.takes(self._submissions.submitted(number), answer):
             return []
         out = self._settle(self._submissions.answer(number, answer))
         self._finish()

@@ -209,3 +209,28 @@ def test_a_slow_stream_of_which_nothing_is_stored_stops_the_consumer(
         assert "document_parsing_exception" in json.dumps(content)
         assert rig.left_in(rig.parking) == 20
         assert job.drain() == 0
+
+
+def test_groups_of_a_state_stay_there_until_the_mapping_is_corrected(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Their messages are acknowledged, and no more than the limit are dead letters."""
+    events.create({"total": {"type": "boolean"}})
+    send(rig, [b'{"k":%d,"n":%d}' % (n % 50, n) for n in range(4000)])
+    aggregate = f"  by: k\n  reduce: {{total: {{sum: n}}}}\nstate: {{path: {tmp_path / 'state'}}}"
+    values = {"window": "{count: 1}", "on_stop": "keep", "aggregate": aggregate}
+    with JobProcess(watched(tmp_path, rig, events, **values)) as job:
+        wait_for(job, "/health", 503, "too many groups are refused, for example: document_parsing_")
+        until(lambda: rig.left() == 0, timeout=60)
+        job.wait_for_log("sent again and refused again")
+        assert HTTP.request("DELETE", f"{events.url}/{events.name}").status == 200
+        job.wait_for_log("sends all refused groups of the state again", timeout=60)
+        wait_for(job, "/health", 200)
+        until(lambda: events.total("total")[0] + rig.left_in(rig.parking) == 4000, timeout=60)
+        assert job.drain() == 0
+
+    parked = rig.parked()
+    assert len(parked) == 500
+    numbers = range(4000)
+    lost = sum(json.loads(summary)["total"] for summary, _ in parked)
+    assert events.total("total")[1] == sum(numbers) - lost

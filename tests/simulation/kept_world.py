@@ -9,8 +9,9 @@ from typing import Any
 from connectors.memory.broker import MemoryQueue
 from connectors.memory.stream import MemoryStream
 from connectors.message import Properties
+from connectors.rabbitmq.spec import RabbitMQDeadLetter, RejectLimit
 from flows.simulation.simulation import Simulation
-from flows.spec import Pipeline
+from flows.spec import DeadLetterSpec, Pipeline
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
 from flows.state.rows import GroupRow, decoded, decoded_group, decoded_members
@@ -232,6 +233,32 @@ class StreamWorld(KeptWorld):
     def crash(self) -> None:
         self.stream.lag = self.random.randint(0, 30)
         super().crash()
+
+
+class RefusingWorld(KeptWorld):
+    """The mapping refuses everything at times; then groups stay in the state."""
+
+    poison = 0.0
+    reads_again = True  # a dead letter that the state has not forgotten is written after a crash
+
+    def _spec(self, name: str) -> Pipeline:
+        parked = RabbitMQDeadLetter(
+            routing_key="parked", reject_limit=RejectLimit(rejected=1, of=20)
+        )
+        return (
+            super()._spec(name).model_copy(update={"dead_letter": DeadLetterSpec(rabbitmq=parked)})
+        )
+
+    def move(self) -> None:
+        if self.random.random() < 0.02:
+            self.store.accept()
+            if self.random.random() < 0.9:
+                self.store.refuse(b"", "no such field")
+        super().move()
+
+    def flush(self) -> None:
+        self.store.accept()
+        super().flush()
 
 
 def finish(world: KeptWorld) -> None:

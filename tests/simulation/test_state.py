@@ -8,7 +8,7 @@ from connectors.message import Properties
 from flows.simulation.simulation import Simulation
 from flows.spec import Pipeline
 from tests.kept_state import MemoryState
-from tests.simulation.kept_world import KeptWorld, StreamWorld, finish
+from tests.simulation.kept_world import KeptWorld, RefusingWorld, StreamWorld, finish
 from tests.simulation.world import SEEDS
 
 
@@ -59,3 +59,9 @@ def test_each_message_is_in_exactly_one_summary(seed: int) -> None:
 def test_each_message_of_a_stream_is_in_exactly_one_summary(seed: int) -> None:
     """By their offsets: no message has an id, and many are delivered again."""
     finish(StreamWorld(seed))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_message_of_a_group_that_was_refused_is_in_a_summary(seed: int) -> None:
+    """Groups beyond the limit stay in the state until the mapping is corrected."""
+    finish(RefusingWorld(seed))
