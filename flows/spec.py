@@ -20,6 +20,7 @@ from connectors.spec import OneOf, Problem, Spec, instead_of
 from connectors.units import Duration
 from flows.config import cross_checks, cross_checks_setup, cross_checks_state
 from flows.config.aggregate import AggregateSpec
+from flows.config.field_types import FolderText
 from flows.config.problems import path_text, validate, warnings_of
 from flows.config.traces import TracesSpec
 from flows.config.yaml import read
@@ -105,8 +106,8 @@ class StateSpec(Spec):
         }
     )
 
-    path: Annotated[str, Field(min_length=1, examples=["/var/lib/hopper/orders"])]
-    """A folder of this job alone, on a disk that outlives the process."""
+    path: Annotated[FolderText, Field(examples=["/var/lib/hopper/orders"])]
+    """A folder of this job alone, from `/` on, on a disk that outlives the process."""
     commit: Annotated[Duration, Field(gt=0)] = 1.0
     """How long a message waits at most until it is durable and acknowledged; after 2,000 messages
     of a shard, or when a group is complete, that happens at once."""
@@ -215,7 +216,8 @@ class Pipeline(Spec):
         source, sink = self.source.chosen, self.sink.elasticsearch
         kept = self.state is not None
         yield from cross_checks.problems(source, self.aggregate, sink, kept=kept)
-        yield from cross_checks_state.problems(source, self.aggregate, kept=kept)
+        commit = self.state.commit if self.state is not None else None
+        yield from cross_checks_state.problems(source, self.aggregate, commit)
         if kept and self.source.rabbitmq and self.dead_letter is None:
             yield Problem(
                 ("state",),

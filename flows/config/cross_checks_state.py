@@ -15,10 +15,10 @@ AGGREGATE = ("aggregate",)
 
 
 def problems(
-    source: RabbitMQSource | MemorySource, aggregate: AggregateSpec, *, kept: bool
+    source: RabbitMQSource | MemorySource, aggregate: AggregateSpec, commit: float | None
 ) -> Iterator[Problem]:
-    """Find what cannot work; `kept`: the spec has a `state`."""
-    if not kept:
+    """Find what cannot work; `commit`: `state.commit` in seconds, `None`: there is no `state`."""
+    if commit is None:
         if aggregate.on_stop == "keep":
             text = "keep needs state: without it only the broker keeps messages"
             yield Problem((*AGGREGATE, "on_stop"), text)
@@ -29,26 +29,26 @@ def problems(
     if aggregate.on_stop == "requeue":
         text = "requeue cannot be with state, whose messages are acknowledged; write keep"
         yield Problem((*AGGREGATE, "on_stop"), text)
-    yield from _waits_too_long(source, aggregate)
+    if isinstance(source, RabbitMQSource) and source.consumer_timeout:
+        yield from _wait_too_long(source.consumer_timeout, aggregate, commit)
 
 
-def _waits_too_long(
-    source: RabbitMQSource | MemorySource, aggregate: AggregateSpec
-) -> Iterator[Problem]:
-    """Refuse messages that wait for earlier ones longer than the broker lets them."""
-    window = aggregate.window
-    if window.event_time is None or not isinstance(source, RabbitMQSource):
-        return
-    timeout = source.consumer_timeout
-    if timeout and window.lateness >= timeout * MAX_HELD:
-        least, twice = duration_text(round(timeout * MAX_HELD, 3)), 2 * window.lateness
+def _wait_too_long(timeout: float, aggregate: AggregateSpec, commit: float) -> Iterator[Problem]:
+    """Refuse messages that stay unacknowledged longer than the broker lets them."""
+    most, window = round(timeout * MAX_HELD, 3), aggregate.window
+    limit = f"must stay well under the broker's consumer timeout ({duration_text(timeout)})"
+    if commit >= most:
+        yield Problem(
+            ("state", "commit"),
+            f"{limit}: until a commit, its messages are unacknowledged; write a few seconds",
+        )
+    if window.event_time is not None and window.lateness >= most:
         yield Problem(
             (*AGGREGATE, "window", "lateness"),
-            "must stay well under the broker's consumer timeout "
-            f"({duration_text(timeout)}): with state too, messages that wait for earlier ones are "
-            f"unacknowledged; write less than {least}, or raise the timeout on the broker and "
-            f"here, with consumer_timeout: {duration_text(twice)} or x-consumer-timeout; or use "
-            "tumbling with an event_time, where no message waits",
+            f"{limit}: with state too, messages that wait for earlier ones are unacknowledged; "
+            f"write less than {duration_text(most)}, or raise the timeout on the broker and here, "
+            f"with consumer_timeout: {duration_text(2 * window.lateness)} or x-consumer-timeout; "
+            "or use tumbling with an event_time, where no message waits",
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -102,3 +103,19 @@ Reducer = Annotated[
     WithJsonSchema({"title": "function", "type": "string", "pattern": "^[^:]+:[^:]+$"}),
 ]
 """A user function that reduces documents to one: see `flows/conditions/user_functions.py`."""
+
+
+def _folder(text: str) -> None:
+    if not PurePosixPath(text).is_absolute():
+        raise ValueError(
+            "must begin with /, as /var/lib/hopper/orders: any other path depends on the folder in "
+            "which the job starts, and ~ is not replaced"
+        )
+
+
+FolderText = Annotated[
+    str,
+    checked(_folder, "must begin with /"),
+    WithJsonSchema({"title": "folder", "type": "string", "pattern": "^/"}),
+]
+"""The absolute path of a folder."""

@@ -19,7 +19,7 @@ _OMITTED = ""
 """Omit the key."""
 _CANDIDATES = (
     *("{name}", "1", "1s", "1MiB", "0.5", "true"),
-    *("amqp://{name}/", "http://{name}", "user:{name}"),
+    *("amqp://{name}/", "http://{name}", "user:{name}", "/{name}"),
     _OMITTED,
 )
 """The placeholders to try in order until one is valid; `{name}` comes from the name of the

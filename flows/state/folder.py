@@ -60,7 +60,8 @@ class StateFolder:
         except OSError as error:
             where = error.filename or self.path
             raise Unavailable(
-                f"state: {where}: {error.strerror}: the job must be able to write to the folder"
+                f"state: {where}: {error.strerror}: state.path must be a folder to which the job "
+                "may write, or which it may make"
             ) from error
         self.token = found["token"]
 

@@ -21,7 +21,7 @@ aggregate:
 sink: {{elasticsearch: {{url: "http://h", index: "{index}"{sink}}}}}
 {state}
 """
-STATE, AMEND, EARLY = "state: {path: s}", "  late: amend", ", emit_every: 1m"
+STATE, AMEND, EARLY = "state: {path: /s}", "  late: amend", ", emit_every: 1m"
 
 
 def problems(

@@ -15,7 +15,7 @@ sink: {{elasticsearch: {{url: http://h, index: i}}}}
 dead_letter: {{rabbitmq: {{routing_key: parked}}}}
 {state}
 """
-STATE = "state: {path: s}"
+STATE = "state: {path: /s}"
 
 
 def loaded(

@@ -126,8 +126,22 @@ def test_a_disk_that_cannot_be_written_to_is_told_at_the_start(
     refused.filename = f"{path}"
     monkeypatch.setattr(Path, "mkdir", Mock(side_effect=refused))
 
-    expected = f"state: {path}: Read-only file system: the job must be able to write to the folder"
-    assert refusal(path) == expected
+    remedy = "state.path must be a folder to which the job may write, or which it may make"
+    assert refusal(path) == f"state: {path}: Read-only file system: {remedy}"
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+
+    assert "File exists: state.path must be a folder" in refusal(tmp_path / "state")
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """In a URI, these characters mean something else."""
+    folder = begun(tmp_path / "a b?c=d#e%41")
+    folder.close()
+
+    assert [file.name for file in tmp_path.iterdir()] == ["a b?c=d#e%41"]
 
 
 def test_a_missing_or_damaged_description_is_refused(path: Path) -> None:
