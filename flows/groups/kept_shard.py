@@ -203,7 +203,9 @@ class KeptShard(Shard):
         """Return what the next commit says of the shard."""
         header = Header(group=self._departures.number)
         if self._windows is not None and self._goes_by_event_time:
-            header = header._replace(closed_below=self._windows.closed_below)
+            # A process that stops at once has only what the earlier one knew.
+            closed_below = max(self._windows.closed_below, self._closed_below)
+            header = header._replace(closed_below=closed_below)
         amendments = self._departures.amendments
         if amendments is None:
             return header

@@ -68,6 +68,27 @@ def test_a_late_message_amends_the_summary_that_an_earlier_process_has_written()
     assert again[1].of_window == group.of_window
 
 
+def test_a_stop_without_a_message_keeps_how_far_windows_are_closed() -> None:
+    """So does `hopper state --flush`: it takes no message in, and writes what is open."""
+    some = shard()
+    some.note_progress(Progress("q/000", 5.0), now=99.0)
+    some.add([sent(1, at=6.0), sent(2, at=26.0)], now=100.0)
+    some.note_progress(Progress("q/000", 26.0), now=100.0)
+    first = commit(some, 100.0)
+
+    flushed = shard()
+    flushed.recover(recovered(first), now=105.0)
+    assert flushed.stop(105.0) == []  # the open group leaves with the commit
+    second = flushed.commit(105.0, last=True)
+    assert second is not None
+
+    some = shard()
+    some.recover(recovered(first, second), now=110.0)
+    assert some.add([sent(3, at=7.0)], now=110.0) == []
+    commit(some, 110.0)
+    assert one_group(some.durable()).completed_by == "late"
+
+
 def test_a_redelivered_late_message_is_counted_once() -> None:
     """The state knows by its name whether it is counted: it is not parked as ambiguous."""
     some = after_a_restart(first := closed(shard()), now=110.0)
