@@ -31,7 +31,8 @@ ACCOUNTS = SymptomKind(
 STATE = SymptomKind(
     "state_not_durable",
     "Nothing is lost: messages stay unacknowledged until the disk has what counts them.",
-    "See `cause`: make room on the disk, or mount it writable. The job retries for ever.",
+    "See `cause`: make room on the disk, mount it writable, or restore the file. The job retries "
+    "for ever.",
     "the-disk-of-the-state-is-full",
 )
 REJECT_LIMIT = SymptomKind(

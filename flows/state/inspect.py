@@ -19,6 +19,8 @@ from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
 from flows.state.rows import GroupRow, messages_in
 
+NO_STATE = "state: {}: has no state: no job has begun one here, or it was discarded"
+
 
 class ShardContent(msgspec.Struct):
     """What one shard has."""
@@ -72,7 +74,7 @@ def inspect(path: Path) -> FolderContent:
     """
     found = described(path)
     if found is None:
-        raise Unavailable(f"state: {path}: has no state: no job with this folder has run")
+        raise Unavailable(NO_STATE.format(path))
     here = [name for name in found["shards"] if file_of(path, name).exists()]
     shards = [_shard(path, name) for name in here]
     absent = [name for name in found["shards"] if name not in here]
@@ -89,6 +91,8 @@ def discard(path: Path) -> FolderContent:
     """
     if not path.exists():
         raise Unavailable(f"state: {path}: does not exist")
+    if not [*path.glob(DESCRIPTION), *path.glob("*.sqlite*")]:
+        raise Unavailable(NO_STATE.format(path))
     lock = FolderLock(path)
     lock.take()
     try:

@@ -217,6 +217,8 @@ class SQLiteStore:
         return True
 
     def _connected(self) -> sqlite3.Connection:
+        if not self.path.exists():  # Rule 2
+            raise OSError("the file is gone: stop the job, and restore the folder from a backup")
         if self._connection is None:
             self._connection = connect(self.path)
         if self.path.stat().st_ino != self._inode:  # Rule 2

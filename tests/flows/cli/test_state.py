@@ -80,9 +80,10 @@ def test_it_discards_the_state_only_when_asked_to(file: Path) -> None:
     assert hopper("state", f"{file}", "--discard").code == 2  # there is no terminal to ask
     assert hopper("state", f"{file}", "--discard", "--yes").out.startswith("discarded: ")
 
-    called = hopper("state", f"{file}")
-    assert called.code == 1
-    assert "has no state: no job with this folder has run" in called.err
+    for again in ((), ("--discard", "--yes")):
+        called = hopper("state", f"{file}", *again)
+        assert called.code == 1
+        assert "has no state: no job has begun one here, or it was discarded" in called.err
 
 
 def test_a_pipeline_without_a_state_has_nothing_to_show(file: Path) -> None:

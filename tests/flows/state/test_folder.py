@@ -130,12 +130,6 @@ def test_a_disk_that_cannot_be_written_to_is_told_at_the_start(
     assert refusal(path) == f"state: {path}: Read-only file system: {remedy}"
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
-    (tmp_path / "state").touch()
-
-    assert "File exists: state.path must be a folder" in refusal(tmp_path / "state")
-
-
 def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     """In a URI, these characters mean something else."""
     folder = begun(tmp_path / "a b?c=d#e%41")

@@ -162,6 +162,17 @@ def test_a_file_that_was_replaced_is_not_written_to(path: Path) -> None:
     store.close()
 
 
+def test_a_file_that_was_deleted_is_told_with_what_helps(path: Path) -> None:
+    store = SQLiteStore(path, 1.0)
+    store.recover()
+    path.unlink()
+    store.write(FIRST)
+    store.wait()
+
+    assert store.problem == "the file is gone: stop the job, and restore the folder from a backup"
+    store.close()
+
+
 def test_a_file_that_is_cut_in_half_is_refused(path: Path) -> None:
     store = SQLiteStore(path, 1.0)
     store.recover()
