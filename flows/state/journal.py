@@ -39,7 +39,7 @@ MOST = 2000
 """Messages in a commit. To encode a group takes 2 to 3 µs, during which the dataflow stops."""
 
 
-SOME, QUIET = 100, 0.03
+SOME, QUIET = 100, 0.01
 """See rule 1. A commit of fewer messages costs more than it gains."""
 
 
