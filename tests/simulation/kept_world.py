@@ -74,7 +74,7 @@ class KeptWorld(SimulatedWorld):
                 "source": {"memory": {"name": name, "format": "json", **source}},
                 "aggregate": {"by": "key", **aggregate, **self.few_shards()},
                 "sink": {"memory": {"name": name}},
-                "state": {"path": "in memory"},
+                "state": {"path": "/in/memory"},
             }
         )
 

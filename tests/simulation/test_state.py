@@ -20,7 +20,7 @@ def test_each_document_of_a_message_is_kept_and_dead_lettered_by_itself() -> Non
         "source": {"memory": {"name": "several", "format": "json"}},
         "aggregate": {"by": "key", "window": {"last": "message.end"}},
         "sink": {"memory": {"name": "several"}},
-        "state": {"path": "in memory"},
+        "state": {"path": "/in/memory"},
     }
     simulation = Simulation(Pipeline.model_validate(spec), state=MemoryState())
     queue, store = simulation.queue, simulation.store

@@ -231,7 +231,7 @@ def test_a_new_name_and_a_setup() -> None:
     assert "run hopper setup" in effect(BATCHES, {"setup": {}}).text
 
 
-STATE: dict[str, Any] = {**SUMMARIES, "state": {"path": "s"}}
+STATE: dict[str, Any] = {**SUMMARIES, "state": {"path": "/s"}}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_with_a_state_groups_stay_open_when_other_rules_change() -> None:
 
     assert (found.requeues, found.together) == (False, False)
     assert found.text == "open groups stay open, and the new value counts for them too"
-    assert effect(STATE, {"state": {"path": "s", "commit": "2s"}}) == RESTART
+    assert effect(STATE, {"state": {"path": "/s", "commit": "2s"}}) == RESTART
 
 
 def test_a_state_remembers_over_the_restart() -> None:
@@ -271,9 +271,9 @@ def test_a_state_remembers_over_the_restart() -> None:
 
 
 def test_another_folder_or_none_leaves_open_groups_behind() -> None:
-    assert "move the folder" in effect(STATE, {"state": {"path": "t"}}).text
-    removed = effects(SUMMARIES, {}, {"state": {"path": "s"}})
+    assert "move the folder" in effect(STATE, {"state": {"path": "/t"}}).text
+    removed = effects(SUMMARIES, {}, {"state": {"path": "/s"}})
     assert "stay in the folder and are not written" in removed["state"].text
-    added = effects(SUMMARIES, {"state": {"path": "s"}})
+    added = effects(SUMMARIES, {"state": {"path": "/s"}})
     assert added["state"].requeues
     assert "are kept in the folder" in added["state"].text

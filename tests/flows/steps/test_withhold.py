@@ -25,7 +25,7 @@ SPEC = {
     "dead_letter": {
         "rabbitmq": {"routing_key": "parked", "reject_limit": {"rejected": 3, "of": 10}}
     },
-    "state": {"path": "in memory"},
+    "state": {"path": "/in/memory"},
 }
 """Three of ten groups may be refused; each is one message."""
 
