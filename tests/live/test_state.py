@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from tests.live.state import kept
 from tests.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
+
+
+RENEWED = "reload: starts anew"
 
 
 def publish(
@@ -210,6 +214,35 @@ def test_no_restart_of_a_cluster_changes_a_sum(
 
     assert flushed.out.startswith("wrote 12 groups, 0 dead letters: ")
     check_sums(events, 480, "stop", keys=12)
+    assert (rig.left(), rig.parked()) == (0, [])
+
+
+def test_no_reload_of_a_cluster_changes_a_sum(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    """Both files are edited under load, twice; each process goes on with its shards."""
+    first, second = (kept_spec(tmp_path / name, rig, events) for name in ("first", "second"))
+    states = [path.parent / "state" for path in (first, second)]
+    publish(rig, range(600), keys=12)
+    with cluster(first, second) as both:
+        for number, (old, new) in enumerate([("200ms", "100ms"), ("time: 12h", "time: 13h")]):
+            until(lambda: sum(map(kept, states)) > 0, timeout=60)
+            publish(rig, range(600 * (number + 1), 600 * (number + 2)), keys=12)
+            for path in (first, second):
+                path.write_text(path.read_text().replace(old, new))
+            both[number].process.send_signal(signal.SIGHUP)
+            for job in both:
+                until(lambda job=job, n=number: job.log.count(RENEWED) > n, 60)  # type: ignore[misc]
+        publish(rig, range(600), keys=12)  # as before: each number counts once
+        until(lambda: sum(map(kept, states)) == 1800 and rig.left() == 0, timeout=60)
+        publish(rig, range(1800, 1812), keys=12, end=True)
+        until(lambda: events.count() == 12, timeout=60)
+        until(lambda: not sum(map(kept, states)))
+        assert both[0].drain() == 0
+        assert both[1].process.wait(60) == 0
+
+    assert all(job.log.count("time 13h") for job in both)
+    check_sums(events, 1812, "last", keys=12)
     assert (rig.left(), rig.parked()) == (0, [])
 
 
