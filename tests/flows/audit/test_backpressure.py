@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.connector import Load
 from connectors.message import Lost, Opened, Origin, SinkState
-from flows.audit.backpressure import Backpressure, Blocked, Reminders
+from flows.audit.backpressure import Backpressure, Blocked, Reminders, make_backpressure
 from flows.audit.reconcile import Accounts
+from flows.groups.member_values import MemberValues
+from flows.groups.rules import make_rules
+from flows.spec import load
 from tests.flows.settling import SettlingStub
 
 ORIGIN = Origin("queue/000", 1)
@@ -176,6 +180,34 @@ def test_a_consumer_that_cannot_grow_is_stuck_and_has_a_remedy() -> None:
         "take more consumers; or omit it, so that it grows as far as memory allows; or make "
         "aggregate.window.tumbling.every shorter"
     )
+
+
+@pytest.mark.parametrize(
+    ("window", "state", "key"),
+    [
+        ("{tumbling: {every: 1h, event_time: at}}", "", "tumbling.every"),
+        ("{time: 1h, event_time: at}", "", "time"),
+        ("{time: 1h, idle: 1m, event_time: at}", "", "idle"),
+        ("{time: 1h, idle: 1m, event_time: at}", "state: {path: /s}", "lateness"),
+    ],
+)
+def test_the_remedy_names_the_time_for_which_messages_are_held(
+    tmp_path: Path, window: str, state: str, key: str
+) -> None:
+    """With a state, groups in the order of event time hold what waits for earlier messages."""
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(
+        f"{{version: 1, name: a, source: {{memory: {{}}}}, sink: {{memory: {{}}}}, aggregate: "
+        f"{{by: k, window: {window}}}{', ' if state else ''}{state}}}"
+    )
+    spec = load(path, {})
+    rules = make_rules(spec.aggregate, MemberValues(spec.aggregate), (), shards=1)
+    job = StalledJob()
+    job.backpressure = make_backpressure(spec, rules, job.accounts, SinkState)
+    job.hold(10, 0)
+    job.pass_time(6.0)
+
+    assert job.blocked(6.0).remedy.endswith(f"or make aggregate.window.{key} shorter")
 
 
 def test_the_remedy_for_full_memory_is_more_memory() -> None:
