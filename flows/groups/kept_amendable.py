@@ -137,7 +137,6 @@ class AmendableMembers(KeptAmendable):
     @property
     def kept(self) -> Kept:
         """See `KeptAmendable`."""
-        self._journal.add_members(self)
         return Kept(self.row, self.count, self._bytes)
 
     @property

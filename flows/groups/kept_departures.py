@@ -77,6 +77,8 @@ class KeptDepartures(Departures):
         """See `Departures`; the late messages are acknowledged with the commit that has them."""
         assert self._windows is not None
         assert isinstance(amendable, KeptAmendable)
+        if isinstance(amendable, AmendableMembers):
+            self._journal.add_members(amendable)
         start, end = self._windows.span(window)
         self.number += 1
         revision, summary = amendable.next_revision(self.number), amendable.summary
