@@ -94,7 +94,7 @@ class Health:
         draining = self._stop.reason is not None
         before, self._unbalanced = self._unbalanced, self._accounts.check(draining=draining)
         self.blocked = () if draining or self._stop.paused else self._blocked(now)
-        self._reasons = [*self._at_once(), *self._overdue(now)]
+        self._reasons = [*self._at_once(now), *self._overdue(now)]
         is_reason = {one.cause for one in self._reasons}
         self._warnings = [
             *(one for one in map(_blocked, self.blocked) if one.cause not in is_reason),
@@ -139,11 +139,13 @@ class Health:
         if self._stop.paused:
             yield Symptom(symptoms.PAUSED, "paused: consumers receive nothing")
 
-    def _at_once(self) -> Iterator[Symptom]:
+    def _at_once(self, now: float) -> Iterator[Symptom]:
         for text in self._unbalanced:
             yield Symptom(symptoms.ACCOUNTS, f"message accounting mismatch: {text}")
-        for text in self._state():
-            yield Symptom(symptoms.STATE, f"the state is not durable: {text}")
+        refused = self._state()
+        lasts = self._lasts("state", bool(refused), now)
+        for text in refused:
+            yield Symptom(symptoms.STATE, f"the state is not durable: {text}", lasts)
         for text in (*self._source.stopped_because(), *self._withheld()):
             yield Symptom(symptoms.REJECT_LIMIT, text)
 

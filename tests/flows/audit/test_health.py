@@ -25,6 +25,7 @@ from flows.audit.backpressure import Blocked, HeldBy
 from flows.audit.counters import ConsumerAccount
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
+from flows.audit.symptoms import timestamp
 from flows.values.stop import Stop
 from tests.documents import ROOT
 from tests.flows.settling import SettlingStub
@@ -459,13 +460,15 @@ def test_a_refusal_names_the_runbook_that_helps(refusal: str, kind: symptoms.Sym
 def test_a_disk_that_refuses_commits_is_reported_at_once_and_as_long_as_it_does() -> None:
     job = WatchedJob()
     job.connect()
+    job.pass_time(1)
     job.refused_commits = ["/state/shard-0.sqlite: database or disk is full"]
     job.pass_time(1)
 
     assert job.reasons() == [
         "the state is not durable: /state/shard-0.sqlite: database or disk is full"
     ]
-    assert job.health.health()[1]["reasons"][0]["kind"] == "state_not_durable"
+    [reason] = job.health.health()[1]["reasons"]
+    assert (reason["kind"], reason["since"]) == ("state_not_durable", timestamp(NOON + 2))
     job.refused_commits = []
     job.pass_time(1)
     assert job.reasons() == []
