@@ -20,6 +20,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """Old and new version may run at the same time, as in a rolling update."""
     requeues: bool = False
     """The old version must requeue its open groups when it stops."""
+    flushes: bool = False
+    """What the state has must be written and discarded, before the new version starts."""
 
     @property
     def needs_attention(self) -> bool:

@@ -58,11 +58,16 @@ def plan(old: Pipeline, new: Pipeline) -> MigrationPlan:
         needs_attention=splits or any(effect.needs_attention for effect in effects),
         requeue_first=requeue_first,
         together=together,
-        steps=_steps(old, bool(keys), requeue_first, together),
+        steps=_steps(
+            *(old, bool(keys), requeue_first, together),
+            flushes=any(effect.flushes for effect in effects),
+        ),
     )
 
 
-def _steps(old: Pipeline, changes: bool, requeue_first: bool, together: bool) -> list[str]:
+def _steps(
+    old: Pipeline, changes: bool, requeue_first: bool, together: bool, *, flushes: bool
+) -> list[str]:
     if not changes:
         return []
     steps = []
@@ -75,6 +80,9 @@ def _steps(old: Pipeline, changes: bool, requeue_first: bool, together: bool) ->
         steps.append("replace the processes one by one, or all at once: both versions may run")
     else:
         steps.append("stop all processes of the old version with SIGTERM, and wait for their end")
+        if flushes:
+            steps.append("with the old file, run `hopper state --flush`")
+            steps.append("with the old file, run `hopper state --discard`")
         steps.append("start the new version")
     if has_groups(old):
         at_stop = "requeue" if requeue_first else old.aggregate.on_stop

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 from flows.plan import answers, state_answers
 from flows.plan.changed_keys import Key
-from flows.plan.state_answers import Rule, goes_on, refused, refused_if_it_keeps_other, stays
+from flows.plan.state_answers import (
+    Rule,
+    goes_on,
+    refused,
+    refused_if_it_keeps_other,
+    refused_with_other_queues,
+    stays,
+)
 
 
 def _under(prefix: str, rules: Mapping[str, Rule]) -> dict[Key, Rule]:
@@ -27,7 +34,7 @@ RULES: Mapping[Key, Rule] = {
         "",
         {
             "version drain_timeout metrics reload log traces": answers.restart,
-            "name": answers.name,
+            "name": refused_with_other_queues(answers.name),
             "setup": answers.setup,
             "state": state_answers.state,
         },

@@ -14,8 +14,16 @@ REFUSED = Effect(
     text="the new version refuses the state of the old one: stop the old version, write what is "
     "open with the old file (`hopper state --flush`), and then `hopper state --discard`",
     together=False,
+    flushes=True,
 )
 """Of keys that decide what the state counts."""
+ANOTHER_JOB = Effect(
+    about="groups",
+    text="with another queue too, the new version is another job, and refuses the folder of the "
+    "old one: change both one after the other, or give it a state.path of its own",
+    together=False,
+)
+"""Of the name of the job."""
 GOES_ON = Effect(
     about="groups",
     text="open groups stay open, and the new value counts for them too",
@@ -34,6 +42,18 @@ STAYS = Effect(
 def refused(rule: Rule) -> Rule:
     """Return the rule of a key that must not change while a state has open groups."""
     return lambda old, new: REFUSED if _keeps(old, new) else rule(old, new)
+
+
+def refused_with_other_queues(rule: Rule) -> Rule:
+    """Return the rule of a key that must not change together with all queues."""
+
+    def answer(old: Pipeline, new: Pipeline) -> Effect:
+        if old.state is None or new.state is None or old.state.path != new.state.path:
+            return rule(old, new)
+        shared = {*old.source.chosen.queue} & {*new.source.chosen.queue}
+        return rule(old, new) if shared else ANOTHER_JOB
+
+    return answer
 
 
 def refused_if_it_keeps_other(rule: Rule) -> Rule:

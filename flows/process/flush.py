@@ -15,7 +15,7 @@ from connectors.message import Rejected
 from flows.config.decides import decides
 from flows.job import Job
 from flows.spec import Pipeline
-from flows.state.folder import StateFolder
+from flows.state.folder import Owner, StateFolder
 from flows.state.inspect import FolderContent, inspect
 from flows.steps.keep import KeptAggregate
 from flows.steps.routing import shards_of_keys
@@ -37,7 +37,8 @@ def flush(spec: Pipeline, source: Source, sink: Sink) -> FolderContent:
     before = inspect(path)
     folder = StateFolder(path, spec.state.commit)
     shards = shards_of_keys(spec.aggregate, source.consumers())
-    folder.open(spec.name, shards, decides(spec.aggregate))
+    owner = Owner(spec.name, spec.source.chosen.queue)
+    folder.open(owner, shards, decides(spec.aggregate))
     try:
         source.check()
         sink.check()

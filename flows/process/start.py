@@ -205,14 +205,15 @@ def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
     if spec.state is None:
         return None
     # Imported only here, as the connectors: SQLite takes memory.
-    from flows.state.folder import StateFolder  # noqa: PLC0415
+    from flows.state.folder import Owner, StateFolder  # noqa: PLC0415
     from flows.state.lock import ClusterMember  # noqa: PLC0415
 
     addresses = _addresses()
     member = ClusterMember(_index(), tuple(addresses.split(";")) if addresses else ())
     folder = StateFolder(Path(spec.state.path), spec.state.commit, member)
     shards = shards_of_keys(spec.aggregate, consumers)
-    folder.open(spec.name, shards, decides(spec.aggregate))
+    owner = Owner(spec.name, spec.source.chosen.queue)
+    folder.open(owner, shards, decides(spec.aggregate))
     return folder
 
 

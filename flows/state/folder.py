@@ -5,6 +5,8 @@ Rule 1: the file of a shard is made when the shard begins and has no state yet; 
 Rule 2: one job at a time has the folder. Its processes may share it, or each has one of its own.
 Rule 3: what decides which group a message belongs to, and what a group counts, must be the same
         as when the folder was made.
+Rule 4: a job with another name and other queues is another one: it would write what the folder has
+        open to a sink of its own. A name or queues by themselves may change.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.errors import Unavailable
 from flows.state import database
@@ -31,6 +33,19 @@ LOG = logging.getLogger("hopper.state")
 DESCRIPTION = "state.json"
 
 
+class Owner(NamedTuple):
+    """The job that a folder belongs to."""
+
+    job: str
+    """Its name."""
+    queues: Sequence[str]
+    """That it consumes."""
+
+    def described(self) -> dict[str, Any]:
+        """Return what the description of the folder says of it."""
+        return {"job": self.job, "queues": [*self.queues]}
+
+
 class StateFolder:
     """The state of a job in a folder (see `State`)."""
 
@@ -42,20 +57,22 @@ class StateFolder:
         self._guard = threading.Lock()
         self._lock = FolderLock(path, member)
 
-    def open(self, job: str, shards: Sequence[str], decides: Mapping[str, Any]) -> None:
+    def open(self, owner: Owner, shards: Sequence[str], decides: Mapping[str, Any]) -> None:
         """Take the folder, and check what is there; describe it if it is empty.
 
-        `decides`: the keys of the spec that rule 3 is about, with their values.
+        `owner`: the job as it is now; `decides`: the keys of the spec that rule 3 is about, with
+        their values.
 
         Raises:
-            Unavailable: another job has it, a file is damaged, or the spec has changed.
+            Unavailable: it is of another job, a file is damaged, or the spec has changed.
         """
         try:
             self.path.mkdir(0o700, parents=True, exist_ok=True)
             self._lock.take()
             with self._lock.released_by_an_error():
                 with guarded(self.path):
-                    found = described(self.path) or self._make(job, shards, decides)
+                    found = described(self.path) or self._make(owner, shards, decides)
+                    found = self._owned(found, owner)
                 self._check(found, shards, decides)
         except OSError as error:
             where = error.filename or self.path
@@ -115,7 +132,7 @@ class StateFolder:
         self._lock.release()
 
     def _make(
-        self, job: str, shards: Sequence[str], decides: Mapping[str, Any]
+        self, owner: Owner, shards: Sequence[str], decides: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         if found := sorted(self.path.glob("*.sqlite")):
             raise Unavailable(
@@ -123,7 +140,7 @@ class StateFolder:
                 f"{REMEDY}"
             )
         description = {
-            "job": job,
+            **owner.described(),
             "token": secrets.token_hex(6),
             "shards": [*shards],
             "made": [],
@@ -131,6 +148,19 @@ class StateFolder:
             "spec": {**decides},
         }
         _write(self.path / DESCRIPTION, json.dumps(description, indent=2))
+        return description
+
+    def _owned(self, found: Mapping[str, Any], owner: Owner) -> Mapping[str, Any]:
+        """Refuse the folder of another job, and note a new name or other queues. Rule 4."""
+        if found["job"] != owner.job and not {*found["queues"]} & {*owner.queues}:
+            raise Unavailable(
+                f"state: {self.path}: belongs to job {found['job']} of queue "
+                f"{', '.join(found['queues'])}: give each job a folder of its own; if this is the "
+                "same job, start it once with its old name"
+            )
+        description = {**found, **owner.described()}
+        if description != found:
+            _write(self.path / DESCRIPTION, json.dumps(description, indent=2))
         return description
 
     def _note_made(self, shard: str, folders: Mapping[str, str]) -> None:
@@ -191,7 +221,7 @@ def described(folder: Path) -> Mapping[str, Any] | None:
         found = None
     if (
         not isinstance(found, dict)
-        or not {"job", "token", "shards", "made", "folders", "spec"} <= found.keys()
+        or not {"job", "queues", "token", "shards", "made", "folders", "spec"} <= found.keys()
     ):
         raise Unavailable(f"state: {folder / DESCRIPTION} is damaged: {REMEDY}")
     return found

@@ -15,7 +15,7 @@ from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules
 from flows.spec import load
 from flows.state.commit import ShardStore
-from flows.state.folder import StateFolder
+from flows.state.folder import Owner, StateFolder
 from flows.steps.routing import SHARDS
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
@@ -41,7 +41,7 @@ def begun(folder_of_file: Path) -> tuple[Path, StateFolder, KeptShard, ShardStor
     file = folder_of_file / "orders.yaml"
     file.write_text(SPEC % (folder_of_file.name, folder_of_file / "state"))
     folder = StateFolder(folder_of_file / "state", 1.0)
-    folder.open("orders", SHARDS, decides(load(file).aggregate))
+    folder.open(Owner("orders", ["q"]), SHARDS, decides(load(file).aggregate))
     shard = KeptShard(Rules(**WITH_KEYS, tally=Tally({"n": Function("count")}), hold=False), 1, "t")
     store = folder.begin("shard/0", [folder.view()])
     shard.recover(store.recover(), OPENED_AT)
@@ -137,7 +137,7 @@ def test_it_writes_many_groups_in_portions(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_job_that_runs_keeps_its_groups(file: Path) -> None:
     folder = StateFolder(file.parent / "state", 1.0)
-    folder.open("orders", SHARDS, decides(load(file).aggregate))
+    folder.open(Owner("orders", ["q"]), SHARDS, decides(load(file).aggregate))
 
     called = hopper("state", f"{file}", "--flush", "--yes")
 

@@ -36,6 +36,17 @@ def test_groups_that_are_requeued_survive_a_restart() -> None:
     assert found.steps[-1] == "open groups are requeued whole at the stop"
 
 
+def test_a_state_that_the_new_version_refuses_is_written_and_discarded_before() -> None:
+    kept = GROUPS | {"aggregate.on_stop": "keep", "state": {"path": "/s"}}
+    assert planned(kept, **{"aggregate.by": "customer"}).steps == [
+        "stop all processes of the old version with SIGTERM, and wait for their end",
+        "with the old file, run `hopper state --flush`",
+        "with the old file, run `hopper state --discard`",
+        "start the new version",
+        "open groups are kept in the state, and stay open at the stop",
+    ]
+
+
 def test_groups_that_a_stop_writes_are_split_by_any_restart() -> None:
     found = planned(WRITING, **{"source.rabbitmq.prefetch": 5})
 

@@ -251,6 +251,13 @@ def test_what_decides_what_the_state_counts_is_refused(change: dict[str, Any]) -
     assert "the new version refuses the state of the old one" in found.text
 
 
+def test_another_name_with_another_queue_is_another_job() -> None:
+    both = {"name": "bills", "source.rabbitmq.queue": "bills"}
+    assert "refuses the folder of the old one" in effects(STATE, both)["name"].text
+    for change in (both | {"state": {"path": "/t"}}, {"name": "bills"}):
+        assert "alerts and dashboards" in effects(STATE, change)["name"].text
+
+
 def test_with_a_state_groups_stay_open_when_other_rules_change() -> None:
     found = effect(STATE, {"aggregate.window.time": "6m"})
 

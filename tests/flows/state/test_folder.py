@@ -16,7 +16,7 @@ import pytest
 
 from connectors.errors import Unavailable
 from flows.state.commit import Changes, Commit, Table
-from flows.state.folder import StateFolder
+from flows.state.folder import Owner, StateFolder
 from flows.state.inspect import discard, inspect
 from flows.state.lock import ALONE, ClusterMember
 from tests.contract.state import write
@@ -34,7 +34,7 @@ def opened(
     member: ClusterMember = ALONE,
 ) -> StateFolder:
     folder = StateFolder(path, 1.0, member)
-    folder.open("orders", shards, spec)
+    folder.open(Owner("orders", ["q"]), shards, spec)
     return folder
 
 
@@ -100,6 +100,23 @@ def test_the_second_job_is_refused(path: Path) -> None:
         discard(path)
     first.close()
     opened(path).close()
+
+
+def test_a_job_with_another_name_and_other_queues_is_another_job(path: Path) -> None:
+    """Also while the first one does not run: it would write the open groups to its own index."""
+    with pytest.raises(Unavailable, match="belongs to job orders of queue q: give each"):
+        StateFolder(path, 1.0).open(Owner("bills", ["bills"]), SHARDS, SPEC)
+
+    opened(path).close()
+
+
+def test_a_job_may_change_its_name_and_then_its_queues(path: Path) -> None:
+    for owner in (Owner("bills", ["q"]), Owner("bills", ["p", "r"]), Owner("invoices", ["r"])):
+        folder = StateFolder(path, 1.0)
+        folder.open(owner, SHARDS, SPEC)
+        folder.close()
+
+    assert inspect(path).job == "invoices"
 
 
 def test_a_missing_shard_is_never_begun_empty(path: Path) -> None:
