@@ -81,7 +81,7 @@ def start(path: str) -> Job:
         stop = ProcessStop(spec.drain_timeout, source.unacknowledged, accounts)
         if reloads.paused:
             stop.pause()
-        idle = _idle_wait(accounts, has_state=state is not None)
+        idle = _idle_wait(accounts, spec)
         job = make_job(spec, source, sink, stop, accounts, idle=idle, state=state)
         reloader = Reloader(path, running, stop, reloads, watch=spec.reload)
         cluster = _cluster_startup(stop, reloader)
@@ -117,9 +117,12 @@ def _watch_others(stop: ProcessStop, reloader: Reloader) -> None:
     last_words.install(reloader.renew)
 
 
-def _idle_wait(accounts: Accounts, *, has_state: bool) -> IdleWait | None:
-    is_sole = _cluster()[1] == 1 and not has_state
-    return IdleWait(accounts, is_sole=is_sole) if accounts.alone else None
+def _idle_wait(accounts: Accounts, spec: Pipeline) -> IdleWait | None:
+    if not accounts.alone:
+        return None
+    is_sole = _cluster()[1] == 1 and spec.state is None
+    collect_seconds = spec.aggregate.window.collect_seconds
+    return IdleWait(accounts, is_sole=is_sole, collect_seconds=collect_seconds)
 
 
 def _watch(

@@ -22,6 +22,8 @@ from flows.audit.reconcile import Accounts
 
 LONGEST = 0.25
 """Seconds."""
+LONGEST_COLLECT = 0.01
+"""Seconds. A poll costs as much as 50 messages, so 1000 a second cost little more than none."""
 
 
 class IdleWait:
@@ -30,12 +32,18 @@ class IdleWait:
     In a cluster, values of another process could not end it.
     """
 
-    def __init__(self, accounts: Accounts, *, is_sole: bool) -> None:
+    def __init__(
+        self, accounts: Accounts, *, is_sole: bool, collect_seconds: float = LONGEST_COLLECT
+    ) -> None:
         """`accounts`: those of the process, which count its messages in flight.
 
         `is_sole`: the process has one worker, and each of its steps notes when it is due.
+        `collect_seconds`: how long the windows let messages collect before they are read.
         """
         self._accounts, self.is_sole = accounts, is_sole
+        self.collect_seconds = min(LONGEST_COLLECT, 2 * collect_seconds)
+        """How long the only worker lets messages collect before it takes them: twice as long,
+        because a poll costs more than a read."""
         self._changed = threading.Condition()
         self._due: dict[object, float] = {}
         self.calls = 0

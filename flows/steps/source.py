@@ -169,10 +169,11 @@ class _Deliveries(StatefulSourcePartition[Event, None]):
 
     def _plan_next(self, messages: int, has_events: bool) -> None:
         """Decide when to take events again."""
-        collects = messages < MUCH and has_events and self._idle is not None and self._idle.is_sole
-        if collects:
-            self._collect_until = time.monotonic() + STEADY
-        if collects or self._rests or messages >= MUCH:
+        idle = self._idle
+        if messages < MUCH and has_events and idle is not None and idle.is_sole:
+            self._collect_until = time.monotonic() + idle.collect_seconds
+            self._sleep = BUSY
+        elif self._rests or messages >= MUCH:
             self._sleep = BUSY
         else:
             self._sleep = min(2 * self._sleep, STEADY if has_events else IDLE)

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.message import Arrived, Message, Opened, Origin, Outcomes
 from flows.audit.reconcile import Accounts
+from flows.config.window import WindowSpec
 from flows.steps import idle_wait
 from flows.steps.idle_wait import IdleWait
 from tests.flows.settling import SettlingStub
@@ -142,3 +143,13 @@ def test_messages_collect_before_they_end_a_wait() -> None:
 
     idle.note_due("a step", 0.0)
     assert idle.wait(seen, collect_until=before + 3600.0)
+
+
+@pytest.mark.parametrize(("window", "expected"), [("1s", 0.01), ("100ms", 0.01), ("50ms", 0.006)])
+def test_messages_collect_for_less_time_where_windows_are_short(
+    window: str, expected: float
+) -> None:
+    collect_seconds = WindowSpec.model_validate({"time": window}).collect_seconds
+    idle = IdleWait(Accounts(), is_sole=True, collect_seconds=collect_seconds)
+
+    assert idle.collect_seconds == pytest.approx(expected)
