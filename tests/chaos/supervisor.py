@@ -19,8 +19,8 @@ OF_DURABLE = ("one", "threads", "cluster")
 CONSUMES = ": consuming"
 """In the log of each process that has begun to consume."""
 STOPPED = "reads nothing for .* then a message as a probe"
-AWAY = "RabbitMQ, after 5 attempts"
-"""The job ends if the broker does not answer at its start."""
+AWAY = "ERROR hopper [chaos]: RabbitMQ, "
+"""The job ends if the broker does not answer at its start, or the connection is lost then."""
 BLOCKED = "is blocked for writing by index.blocks"
 """Or if the index is blocked for writing then."""
 ENDS_WITHIN = 30.0
