@@ -18,6 +18,7 @@ from flows.state.commit import Table
 from flows.state.rows import FORMAT
 
 REMEDY = "restore the folder from a backup, or begin anew with `hopper state --discard`"
+OF_ITS_USER = "the file must be readable and writable, so run this as the user of the job"
 PAGE_BYTES, LOG_PAGES = 4096, 250
 """The log grows to so many pages before they are copied into the file. A commit changes few pages
 again, so a longer log would copy as many, and take more of the disk."""
@@ -100,4 +101,6 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise Unavailable(f"{path}: cannot be used: {error}; {REMEDY}") from error
+        may_use = os.access(path, os.R_OK | os.W_OK) or not path.exists()
+        remedy = REMEDY if may_use else OF_ITS_USER
+        raise Unavailable(f"{path}: cannot be used: {error}; {remedy}") from error

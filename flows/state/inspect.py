@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from connectors.consumer_names import queue_in_name
 from connectors.errors import Unavailable
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
-from flows.state.database import connect, readable
+from flows.state.database import OF_ITS_USER, connect, readable
 from flows.state.folder import DESCRIPTION, described, file_of
 from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
@@ -70,8 +71,13 @@ def inspect(path: Path) -> FolderContent:
     """Read the content of a state.
 
     Raises:
-        Unavailable: there is none, or a file is damaged.
+        Unavailable: there is none, or a file is damaged, or may not be read.
     """
+    with _accessible(path):
+        return _inspect(path)
+
+
+def _inspect(path: Path) -> FolderContent:
     found = described(path)
     if found is None:
         raise Unavailable(NO_STATE.format(path))
@@ -87,11 +93,17 @@ def discard(path: Path) -> FolderContent:
     """Remove a state; return what it had, as far as it can be read.
 
     Raises:
-        Unavailable: there is none, or a job has it.
+        Unavailable: there is none, a job has it, or it may not be changed.
     """
     if not path.exists():
         raise Unavailable(f"state: {path}: does not exist")
-    if not [*path.glob(DESCRIPTION), *path.glob("*.sqlite*")]:
+    with _accessible(path):
+        return _discard(path)
+
+
+def _discard(path: Path) -> FolderContent:
+    # `glob` finds nothing in a folder that it may not read.
+    if not any(name == DESCRIPTION or ".sqlite" in name for name in os.listdir(path)):
         raise Unavailable(NO_STATE.format(path))
     lock = FolderLock(path)
     lock.take()
@@ -105,6 +117,17 @@ def discard(path: Path) -> FolderContent:
         file.unlink()
     lock.release()
     return content
+
+
+@contextmanager
+def _accessible(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one with the place and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"state: {error.filename or path}: {error.strerror}: {OF_ITS_USER}"
+        ) from error
 
 
 def _shard(folder: Path, name: str) -> ShardContent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -189,6 +190,24 @@ def test_a_discarded_state_begins_anew(path: Path) -> None:
         inspect(path)
 
     opened(path, spec=OTHER).close()
+
+
+def test_a_state_of_another_user_is_neither_empty_nor_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read anything, so the test refuses in place of the system."""
+    (path / "shard-0.sqlite").write_bytes(b"no database")
+    monkeypatch.setattr(os, "access", Mock(return_value=False))
+    remedy = "the file must be readable and writable, so run this as the user of the job"
+    with pytest.raises(Unavailable, match=rf"shard-0.sqlite: cannot be used: .*; {remedy}"):
+        inspect(path)
+
+    denied = Mock(side_effect=PermissionError(errno.EACCES, "Denied"))
+    monkeypatch.setattr(Path, "read_text", denied)
+    monkeypatch.setattr(os, "listdir", denied)
+    for command in (inspect, discard):
+        with pytest.raises(Unavailable, match=f"^state: {path}: Denied: {remedy}"):
+            command(path)
 
 
 def test_a_damaged_state_can_be_discarded(path: Path) -> None:
