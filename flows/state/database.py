@@ -18,7 +18,10 @@ from flows.state.commit import Table
 from flows.state.rows import FORMAT
 
 REMEDY = "restore the folder from a backup, or begin anew with `hopper state --discard`"
-OF_ITS_USER = "the file must be readable and writable, so run this as the user of the job"
+ACCESS = (
+    "the folder and its files must be readable and writable: run this as the user of the job, or "
+    "mount the disk writable"
+)
 PAGE_BYTES, LOG_PAGES = 4096, 250
 """The log grows to so many pages before they are copied into the file. A commit changes few pages
 again, so a longer log would copy as many, and take more of the disk."""
@@ -77,6 +80,8 @@ def check(path: Path) -> None:
     Raises:
         Unavailable: it is not.
     """
+    if not is_accessible(path):  # SQLite would open it without writing to it
+        raise Unavailable(f"{path}: cannot be used: {ACCESS}")
     if not path.stat().st_size:
         raise Unavailable(f"{path}: is empty: its content is lost; {REMEDY}")
     with readable(path), closing(connect(path)) as connection:
@@ -101,6 +106,11 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        may_use = os.access(path, os.R_OK | os.W_OK) or not path.exists()
-        remedy = REMEDY if may_use else OF_ITS_USER
+        remedy = REMEDY if is_accessible(path) else ACCESS
         raise Unavailable(f"{path}: cannot be used: {error}; {remedy}") from error
+
+
+def is_accessible(path: Path) -> bool:
+    """Return whether a file, if it is there, and its folder are readable and writable."""
+    file = [path] if path.exists() else []
+    return all(os.access(each, os.R_OK | os.W_OK) for each in (path.parent, *file))

@@ -14,7 +14,7 @@ from connectors.consumer_names import queue_in_name
 from connectors.errors import Unavailable
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
-from flows.state.database import OF_ITS_USER, connect, readable
+from flows.state.database import ACCESS, connect, readable
 from flows.state.folder import DESCRIPTION, described, file_of
 from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
@@ -125,9 +125,7 @@ def _accessible(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(
-            f"state: {error.filename or path}: {error.strerror}: {OF_ITS_USER}"
-        ) from error
+        raise Unavailable(f"state: {error.filename or path}: {error.strerror}: {ACCESS}") from error
 
 
 def _shard(folder: Path, name: str) -> ShardContent:

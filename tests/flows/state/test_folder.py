@@ -198,9 +198,10 @@ def test_a_state_of_another_user_is_neither_empty_nor_damaged(
     """Root may read anything, so the test refuses in place of the system."""
     (path / "shard-0.sqlite").write_bytes(b"no database")
     monkeypatch.setattr(os, "access", Mock(return_value=False))
-    remedy = "the file must be readable and writable, so run this as the user of the job"
+    remedy = "the folder and its files must be readable and writable: run this as the user"
     with pytest.raises(Unavailable, match=rf"shard-0.sqlite: cannot be used: .*; {remedy}"):
         inspect(path)
+    assert f"{path / 'shard-3.sqlite'}: cannot be used: {remedy}" in refusal(path)
 
     denied = Mock(side_effect=PermissionError(errno.EACCES, "Denied"))
     monkeypatch.setattr(Path, "read_text", denied)
