@@ -13,14 +13,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from connectors import metrics
-from connectors.errors import SpecError
+from connectors.errors import SpecError, Unavailable
 from connectors.message import Reload
 from flows.process.file_changes import FileChanges, fingerprint, is_behind
 from flows.process.stop import ProcessStop
-from flows.spec import content_of, load
+from flows.spec import Pipeline, content_of, load
 from flows.steps.raised import RAISED
 from flows.values.reloads import Reloads, from_carried
 
@@ -69,11 +70,21 @@ class Reloader:
     """Reloads the spec of one process when its file has changed, or on request."""
 
     def __init__(
-        self, path: str, running: str | None, stop: ProcessStop, reloads: Reloads, *, watch: bool
+        self,
+        path: str,
+        running: str | None,
+        stop: ProcessStop,
+        reloads: Reloads,
+        *,
+        watch: bool,
+        accept: Callable[[Pipeline], object] = lambda _: None,
     ) -> None:
-        """`running`: the fingerprint of the file at the start; `watch`: looks at the file."""
+        """`running`: the fingerprint of the file at the start; `watch`: looks at the file.
+
+        `accept`: raises `Unavailable` for a spec that the next start would refuse.
+        """
         self._path, self._stop, self.reloads, self._watch = path, stop, reloads, watch
-        self._changes = FileChanges(running or "")
+        self._changes, self._accept = FileChanges(running or ""), accept
         self._asked = threading.Event()
 
     def start(self) -> None:
@@ -95,9 +106,12 @@ class Reloader:
         if content is not None:
             self._changes.judge(content)
         try:
-            load(self._path)
+            self._accept(load(self._path))
         except SpecError as error:
-            self._refuse(error)
+            self._refuse(error.problems)
+            return
+        except Unavailable as error:
+            self._refuse([f"{error}"])
             return
         reload = Reload(self._changes.running, content or "")
         self._stop.request("reload by SIGHUP" if asked else "reload: the file has changed", reload)
@@ -131,10 +145,10 @@ class Reloader:
             elif asked:
                 time.sleep(EVERY)
 
-    def _refuse(self, error: SpecError) -> None:
-        self.reloads.refuse(list(error.problems), time.time())
+    def _refuse(self, problems: Sequence[str]) -> None:
+        self.reloads.refuse([*problems], time.time())
         metrics.RELOADS.labels("refused").inc()
-        for problem in error.problems:
+        for problem in problems:
             LOG.error("the changed file is not used, and the job goes on as before: %s", problem)
 
     def _wait_for_file(self) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import bytewax.run
 
 from connectors import metrics
+from connectors.connector import Sink, Source
 from connectors.errors import SpecError, Unavailable
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
@@ -73,17 +74,15 @@ def start(path: str) -> Job:
         for warning in warnings(spec):
             LOG.warning("%s: %s", path, warning)
         state = _state(spec, source.consumers())
-        source.check()
-        for warning in split_by_others(source) if spec.aggregate.by is not None else ():
-            LOG.warning("%s: %s", path, warning)
-        sink.check()
+        _check_services(spec, path, source, sink)
         accounts = Accounts(alone=_cluster()[0] == 1)
         stop = ProcessStop(spec.drain_timeout, source.unacknowledged, accounts)
         if reloads.paused:
             stop.pause()
         idle = _idle_wait(accounts, spec)
         job = make_job(spec, source, sink, stop, accounts, idle=idle, state=state)
-        reloader = Reloader(path, running, stop, reloads, watch=spec.reload)
+        accept = partial(_accept, state, source)
+        reloader = Reloader(path, running, stop, reloads, watch=spec.reload, accept=accept)
         cluster = _cluster_startup(stop, reloader)
         _watch(spec, job, stop, cluster, reloads, state)
     except SpecError as error:
@@ -104,6 +103,13 @@ def start(path: str) -> Job:
     # Objects made at startup live as long as the process: exempt them from GC scans.
     gc.freeze()
     return job
+
+
+def _check_services(spec: Pipeline, path: str, source: Source, sink: Sink) -> None:
+    source.check()
+    for warning in split_by_others(source) if spec.aggregate.by is not None else ():
+        LOG.warning("%s: %s", path, warning)
+    sink.check()
 
 
 def _cluster_startup(stop: ProcessStop, reloader: Reloader) -> ClusterStartup | None:
@@ -218,6 +224,21 @@ def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
     owner = Owner(spec.name, spec.source.chosen.queue)
     folder.open(owner, shards, decides(spec.aggregate))
     return folder
+
+
+def _accept(state: StateFolder | None, source: Source, changed: Pipeline) -> None:
+    """Refuse a changed spec that the state would refuse at the next start.
+
+    Raises:
+        Unavailable: the state refuses it.
+    """
+    if state is None or changed.state is None or Path(changed.state.path) != state.path:
+        return
+    from flows.state.folder import Owner  # noqa: PLC0415
+
+    owner = Owner(changed.name, changed.source.chosen.queue)
+    shards = shards_of_keys(changed.aggregate, source.consumers())
+    state.accept(owner, shards, decides(changed.aggregate))
 
 
 def _traces(spec: Pipeline) -> tuple[Callable[..., Job], metrics.BulkMetrics]:

@@ -82,11 +82,19 @@ class StateFolder:
             ) from error
         self.token = found["token"]
 
+    def accept(self, owner: Owner, shards: Sequence[str], decides: Mapping[str, Any]) -> None:
+        """Accept a changed spec for the job that has the folder, as `open` would.
+
+        Raises:
+            Unavailable: `open` would refuse it.
+        """
+        found = self._described()
+        self._refuse_another_job(found, owner)
+        self._refuse_another_spec(found, shards, decides)
+
     def view(self) -> FolderView:
         """See `State`."""
-        found = described(self.path)
-        if found is None:
-            raise Unavailable(f"state: {self.path / DESCRIPTION} is missing: {REMEDY}")
+        found = self._described()
         present = {each for each in found["shards"] if file_of(self.path, each).exists()}
         process, place = self._member.process, self._member.place(self.path)
         return FolderView(
@@ -131,6 +139,12 @@ class StateFolder:
             store.close()
         self._lock.release()
 
+    def _described(self) -> Mapping[str, Any]:
+        found = described(self.path)
+        if found is None:
+            raise Unavailable(f"state: {self.path / DESCRIPTION} is missing: {REMEDY}")
+        return found
+
     def _make(
         self, owner: Owner, shards: Sequence[str], decides: Mapping[str, Any]
     ) -> Mapping[str, Any]:
@@ -151,13 +165,8 @@ class StateFolder:
         return description
 
     def _owned(self, found: Mapping[str, Any], owner: Owner) -> Mapping[str, Any]:
-        """Refuse the folder of another job, and note a new name or other queues. Rule 4."""
-        if found["job"] != owner.job and not {*found["queues"]} & {*owner.queues}:
-            raise Unavailable(
-                f"state: {self.path}: belongs to job {found['job']} of queue "
-                f"{', '.join(found['queues'])}: give each job a folder of its own; if this is the "
-                "same job, start it once with its old name"
-            )
+        """Return the description with the owner as it is now. Rule 4."""
+        self._refuse_another_job(found, owner)
         description = {**found, **owner.described()}
         if description != found:
             _write(self.path / DESCRIPTION, json.dumps(description, indent=2))
@@ -180,9 +189,19 @@ class StateFolder:
                     "on: let all processes share one folder, or give each the one that it had"
                 )
 
-    def _check(
+    def _refuse_another_job(self, found: Mapping[str, Any], owner: Owner) -> None:
+        """Rule 4."""
+        if found["job"] != owner.job and not {*found["queues"]} & {*owner.queues}:
+            raise Unavailable(
+                f"state: {self.path}: belongs to job {found['job']} of queue "
+                f"{', '.join(found['queues'])}: give each job a folder of its own; if this is the "
+                "same job, start it once with its old name"
+            )
+
+    def _refuse_another_spec(
         self, found: Mapping[str, Any], shards: Sequence[str], decides: Mapping[str, Any]
     ) -> None:
+        """Rule 3."""
         changed = [
             f"{key} was {json.dumps(found['spec'].get(key))}, and is {json.dumps(value)}"
             for key, value in decides.items()
@@ -195,6 +214,11 @@ class StateFolder:
                 f"state: {self.path} is of another spec: {'; '.join(changed)}: with the old spec, "
                 "write what is open (`hopper state --flush`), and then `hopper state --discard`"
             )
+
+    def _check(
+        self, found: Mapping[str, Any], shards: Sequence[str], decides: Mapping[str, Any]
+    ) -> None:
+        self._refuse_another_spec(found, shards, decides)
         for shard in shards:
             if (file := file_of(self.path, shard)).exists():
                 database.check(file)

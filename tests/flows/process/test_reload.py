@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from connectors.errors import Unavailable
 from connectors.message import Reload
 from flows.process.reload import Reloader, seen
 from flows.process.stop import ProcessStop
+from flows.spec import Pipeline
 from flows.values.reloads import Reloads
 
 SPEC = """
@@ -65,6 +67,19 @@ def test_an_unchanged_file_is_reloaded_on_request(tmp_path: Path) -> None:
     job.reloader.look(asked=True)
 
     assert job.stop.reload == Reload(job.started_with or "", job.started_with or "")
+
+
+def test_a_file_that_the_next_start_would_refuse_is_not_used(tmp_path: Path) -> None:
+    """As one that changes what a state counts: the job would drain, and not start again."""
+    job = WatchedFile(tmp_path, watch=False)
+
+    def accept(_: Pipeline) -> None:
+        raise Unavailable("state: /s is of another spec")
+
+    Reloader(str(job.path), "", job.stop, job.reloads, watch=False, accept=accept).look(asked=True)
+
+    assert (job.stop.reason, job.reloads.refused) == (None, 1)
+    assert job.reloads.problems == ["state: /s is of another spec"]
 
 
 def test_a_bad_file_is_logged_once_with_place_and_remedy(

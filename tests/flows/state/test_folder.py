@@ -168,6 +168,16 @@ def test_another_spec_is_refused_with_what_has_changed(path: Path) -> None:
     assert "groups had 2 shards, and have 1" in refusal(path, SHARDS[:1])
 
 
+def test_a_running_job_knows_which_changed_spec_its_folder_refuses(path: Path) -> None:
+    folder, owner = opened(path), Owner("orders", ["q"])
+    folder.accept(owner, SHARDS, SPEC)
+    with pytest.raises(Unavailable, match=r'aggregate\.by was "order\.id", and is "user"'):
+        folder.accept(owner, SHARDS, OTHER)
+    with pytest.raises(Unavailable, match="belongs to job orders"):
+        folder.accept(Owner("bills", ["bills"]), SHARDS, SPEC)
+    folder.close()
+
+
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
