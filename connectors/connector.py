@@ -163,8 +163,8 @@ class Source(Protocol):
     def other_consumers(self) -> Mapping[str, int]:
         """Return the number of other jobs' consumers by queue, by the last count; without zeros.
 
-        Until all processes of the job have begun, a number may be too small; none is too large for
-        long.
+        Until all processes of the job have begun, and while messages of replaced consumers are
+        unacknowledged, a number may be too small; none is too large for long.
         """
 
     def waiting(self) -> Mapping[str, int]:

@@ -202,7 +202,7 @@ class RabbitMQConsumer:
             *(self._stop_until_probe, self._on_agreed, self._collect_seconds),
         )
         metrics.CONNECTIONS.inc()
-        self.queue_counts.watch(connection)
+        self.queue_counts.watch(connection, lambda: session.replaced)
         channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
             session.end(self._events.end)

@@ -5,6 +5,7 @@ Runs on the I/O thread of a consumer, on a channel of its own; any thread reads 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pika.adapters.select_connection import IOLoop
@@ -25,23 +26,32 @@ class QueueCounts:
         self._loop, self._queue = loop, queue
         self.consumers = 0
         """Consumers of the queue, this job's and others, by the last answer."""
+        self.replaced = 0
+        """Those of them that our consumer has replaced: a quorum queue counts each of them until
+        its messages are settled, a classic queue none."""
         self.waiting = 0
         """Messages that wait in the queue, by the last answer."""
 
-    def watch(self, connection: BatchConnection) -> None:
-        """Ask from time to time until the connection ends."""
-        connection.channel(on_open_callback=self._watch)
+    def watch(self, connection: BatchConnection, replaced: Callable[[], int]) -> None:
+        """Ask from time to time until the connection ends.
 
-    def _watch(self, channel: Channel) -> None:
-        self._loop.call_later(FIRST_AFTER, lambda: self._ask(channel))
+        `replaced` counts replaced consumers that have unacknowledged messages.
+        """
+        connection.channel(on_open_callback=lambda channel: self._watch(channel, replaced))
 
-    def _ask(self, channel: Channel) -> None:
-        if channel.is_open:
-            channel.queue_declare(
-                self._queue, passive=True, callback=lambda answer: self._on_answer(channel, answer)
-            )
+    def _watch(self, channel: Channel, replaced: Callable[[], int]) -> None:
+        def ask() -> None:
+            if channel.is_open:
+                before = replaced()
+                channel.queue_declare(
+                    self._queue, passive=True, callback=lambda answer: note(answer, before)
+                )
 
-    def _on_answer(self, channel: Channel, answer: Any) -> None:
-        self.consumers = answer.method.consumer_count
-        self.waiting = answer.method.message_count
-        self._loop.call_later(ASK_AFTER, lambda: self._ask(channel))
+        def note(answer: Any, replaced_before: int) -> None:
+            # Between question and answer a message may have been settled, or a consumer replaced.
+            self.replaced = max(replaced_before, replaced())
+            self.consumers = answer.method.consumer_count
+            self.waiting = answer.method.message_count
+            self._loop.call_later(ASK_AFTER, ask)
+
+        self._loop.call_later(FIRST_AFTER, ask)

@@ -97,6 +97,11 @@ class Session:
         return self._settlement.open
 
     @property
+    def replaced(self) -> int:
+        """See `Subscription`."""
+        return self._subscription.replaced
+
+    @property
     def is_full(self) -> bool:
         """See `Consumer`; from any thread."""
         return self._memory_limit.is_reached or self._subscription.is_full

@@ -96,11 +96,13 @@ class RabbitMQ:
         """See `Source`."""
         if not self._spec.can_change_prefetch:  # other consumers take none of its messages
             return {}
-        counted = Counter[str]()
+        counted, replaced = Counter[str](), Counter[str]()
         for name, consumer in self._consumers.items():
-            queue = self._queues[name]
-            counted[queue] = max(counted[queue], consumer.queue_counts.consumers)
-        others = counted - self._of_each if any(counted.values()) else self._others
+            queue, counts = self._queues[name], consumer.queue_counts
+            counted[queue] = max(counted[queue], counts.consumers)
+            replaced[queue] += counts.replaced
+        ours = self._of_each + replaced
+        others = counted - ours if any(counted.values()) else self._others
         return {queue: count for queue, count in others.items() if count}
 
     def waiting(self) -> Mapping[str, int]:

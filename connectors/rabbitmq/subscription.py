@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 from pika.channel import Channel
 
@@ -57,6 +58,7 @@ class Subscription:
         self._arguments, self._can_change = dict(spec.consume.arguments), spec.can_change_prefetch
         self._held_from, self._held, self._on_agreed = held_from, held, on_agreed
         self._first_tag, self._last_tag = 1, 0  # of this consumer; of the channel
+        self._replaced: list[int] = []  # the first tags of consumers that were replaced
         self._wanted_since: float | None = None  # when another prefetch was first wanted
         self._wanted = 0  # the prefetch that was last wanted, and what memory had room for
         self._prefetch = 0
@@ -77,6 +79,11 @@ class Subscription:
         """Messages that the channel may hold now, with those that replaced consumers still hold."""
         first = self._first_tag
         return self._prefetch + (self._held_from(1) - self._held_from(first) if first > 1 else 0)
+
+    @property
+    def replaced(self) -> int:
+        """Replaced consumers with unacknowledged messages: a quorum queue still counts them."""
+        return len(self._unsettled())
 
     @property
     def is_full(self) -> bool:
@@ -214,7 +221,13 @@ class Subscription:
         full = self._held_from(self._first_tag) >= self._prefetch
         return full or now - self._wanted_since >= QUIET_AFTER
 
+    def _unsettled(self) -> list[int]:
+        """Return the first tags of replaced consumers that have unacknowledged messages."""
+        bounds = [(first, self._held_from(first)) for first in (*self._replaced, self._first_tag)]
+        return [first for (first, held), (_, later) in pairwise(bounds) if held > later]
+
     def _replace(self) -> None:
+        self._replaced = [*self._unsettled(), self._first_tag]
         self._first_tag = self._last_tag + 1
         self._begin(time.monotonic())
 

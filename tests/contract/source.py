@@ -492,6 +492,8 @@ class SourceContract:
         load = receiver.consumer.load
         assert (load.held, load.is_full) == (4100, False)
         assert load.prefetch >= 5 * FIRST_PREFETCH
+        until(lambda: not any(source.waiting().values()))
+        assert source.other_consumers() == {}  # a replaced consumer is none of another job
         receiver.store(messages)
         receiver.consumer.close()
         assert rig.left() == 0

@@ -25,7 +25,7 @@ class SubscriptionRig:
         source = RabbitMQSource.model_validate({"url": "amqp://host", "queue": "q", **keys})
         self.ended: list[str] = []
         self.agreed: list[bool] = []
-        self.last_tag = 1
+        self.last_tag, self.settled = 1, 0
         self.memory, self.size = 64 * 1024**2, 800
         self.adaptive = AdaptivePrefetch(source.prefetch_number, lambda: self.memory)
         self.adaptive.wanted = prefetch
@@ -37,7 +37,7 @@ class SubscriptionRig:
             self.slow_start,
             self.adaptive,
             lambda _: None,
-            lambda tag: self.last_tag + 1 - tag,
+            lambda tag: self.last_tag + 1 - max(tag, self.settled + 1),
             lambda: Held(self.last_tag, self.last_tag * self.size),
             lambda: self.agreed.append(True),
         )
@@ -228,6 +228,27 @@ def test_a_full_consumer_that_may_grow_is_replaced_by_a_larger_one() -> None:
     assert not rig.subscription.is_full
     rig.full(12_000)
     assert rig.subscription.is_full
+
+
+def test_a_replaced_consumer_counts_until_its_messages_are_settled() -> None:
+    rig = started()
+    for held in (10, 30):
+        rig.full(held)
+        rig.subscription.pause()
+        [cancel] = rig.sent()
+        rig.answer(spec.Basic.CancelOk(cancel.consumer_tag))
+        rig.subscription.resume()
+        rig.answer(spec.Basic.QosOk())
+        [_, consume] = rig.sent()
+        rig.answer(spec.Basic.ConsumeOk(consume.consumer_tag))
+    rig.full(60)
+    assert rig.subscription.replaced == 2
+
+    rig.settled = 10
+    assert rig.subscription.replaced == 1
+
+    rig.settled = 30
+    assert rig.subscription.replaced == 0
 
 
 def test_the_time_counts_in_which_the_broker_delivers_nothing_after_acknowledgements() -> None:
