@@ -135,6 +135,13 @@ class Health:
         elif not consumers and self._accounts.alone:
             yield Symptom(symptoms.STARTING, "no consumer has started")
 
+    def refused_commits(self) -> str:
+        """Return why the disk refuses commits of a shard; empty: it refuses none."""
+        refused = self._state()
+        if not refused:
+            return ""
+        return refused[0] + (f" (and {len(refused) - 1} more shards)" if len(refused) > 1 else "")
+
     def _paused(self) -> Iterator[Symptom]:
         if self._stop.paused:
             yield Symptom(symptoms.PAUSED, "paused: consumers receive nothing")
@@ -142,10 +149,10 @@ class Health:
     def _at_once(self, now: float) -> Iterator[Symptom]:
         for text in self._unbalanced:
             yield Symptom(symptoms.ACCOUNTS, f"message accounting mismatch: {text}")
-        refused = self._state()
+        refused = self.refused_commits()
         lasts = self._lasts("state", bool(refused), now)
-        for text in refused:
-            yield Symptom(symptoms.STATE, f"the state is not durable: {text}", lasts)
+        if refused:
+            yield Symptom(symptoms.STATE, f"the state is not durable: {refused}", lasts)
         for text in (*self._source.stopped_because(), *self._withheld()):
             yield Symptom(symptoms.REJECT_LIMIT, text)
 

@@ -4,7 +4,7 @@ Pure. The first of these rules that holds is the answer; `Cause` has their names
 
 Rule 1: a job that drains or is paused is limited by that.
 Rule 2: a consumer that is not connected, or has stopped at the limit on rejections, receives
-        nothing.
+        nothing; and while the disk refuses commits, no message is acknowledged.
 Rule 3: a sink that does not answer, or refuses documents, is the limit.
 Rule 4: a process that keeps a core busy is limited by its CPU: its steps share one interpreter. Its
         sink then seems to be slow, because nothing reads the answers.
@@ -28,7 +28,16 @@ BUSY = 0.9
 """Cores: the process keeps one of them busy."""
 
 Cause = Literal[
-    "drain", "pause", "reject_limit", "sink", "cpu", "memory", "prefetch", "broker", "nothing"
+    "drain",
+    "pause",
+    "reject_limit",
+    "state",
+    "sink",
+    "cpu",
+    "memory",
+    "prefetch",
+    "broker",
+    "nothing",
 ]
 """In the order of the rules, the worst first."""
 
@@ -43,6 +52,8 @@ class Situation(NamedTuple):
     """Consumers that are not connected, each with the reason, or an empty text."""
     stopped: Sequence[str] = ()
     """Why consumers read nothing, or only probes."""
+    refused_commits: str = ""
+    """Why the disk of the state refuses commits."""
     sink: SinkState = SinkState()
     pace: SinkPace = SinkPace()
     documents: int = 0
@@ -83,7 +94,9 @@ def _stopped(now: Situation) -> Limit | None:
     if now.disconnected:
         name, why = next(iter(now.disconnected.items()))
         return Limit("broker", f"{name} is not connected{f': {why}' if why else ''}")
-    return Limit("reject_limit", now.stopped[0]) if now.stopped else None
+    if now.stopped:
+        return Limit("reject_limit", now.stopped[0])
+    return Limit("state", now.refused_commits) if now.refused_commits else None
 
 
 def _sink_or_cpu(now: Situation) -> Limit | None:

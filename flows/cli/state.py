@@ -15,6 +15,7 @@ from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.output import plural, print_json, print_text
 from flows.spec import Pipeline, chosen_path
+from flows.state.folder import Owner, file_of
 from flows.state.inspect import FolderContent, discard, inspect
 
 
@@ -29,8 +30,8 @@ from flows.state.inspect import FolderContent, discard, inspect
     ),
     codes={
         exit_codes.DONE: "shown, written, or discarded",
-        exit_codes.UNAVAILABLE: "the folder is not there or damaged, or a job has it; with "
-        "--flush also: a service is unreachable",
+        exit_codes.UNAVAILABLE: "the folder is not there or damaged, a file is gone, or a job has "
+        "it; with --flush also: a service is unreachable",
         exit_codes.WRONG: "the file is wrong, or has no state",
         exit_codes.INTERRUPTED: "the answer was no, or Ctrl-C",
     },
@@ -68,13 +69,15 @@ def command(
         raise SpecError([f"{name}: has no state"])
     path = Path(pipeline.state.path)
     if not (flushes or discards):
-        _show(inspect(path), as_json)
-    elif flushes:
+        content = inspect(path)
+        _show(content, as_json)
+        return exit_codes.UNAVAILABLE if content.lost else exit_codes.DONE
+    if flushes:
         _confirm(f"Write what is open in {path}?", "--yes writes without it", yes=yes)
         _show(_flush(pipeline, name), as_json)
     else:
         _confirm(f"Discard the state in {path}?", "--yes discards without it", yes=yes)
-        _show(discard(path), as_json)
+        _show(discard(path, Owner.of(pipeline)), as_json)
     return exit_codes.DONE
 
 
@@ -117,6 +120,8 @@ def _show(content: FolderContent, as_json: bool) -> None:
             f"{plural(shard.waiting_messages, 'message')} waiting for the sink, "
             f"{size_text(shard.bytes)}{oldest}"
         )
+    for name in content.lost:
+        print_text(f"  {name}: its file {file_of(Path(content.path), name)} is gone")
     if content.absent:
         print_text(f"  not in this folder: {', '.join(content.absent)}")
     for stream, offset in sorted(content.streams.items()):

@@ -37,8 +37,7 @@ def flush(spec: Pipeline, source: Source, sink: Sink) -> FolderContent:
     before = inspect(path)
     folder = StateFolder(path, spec.state.commit)
     shards = shards_of_keys(spec.aggregate, source.consumers())
-    owner = Owner(spec.name, spec.source.chosen.queue)
-    folder.open(owner, shards, decides(spec.aggregate))
+    folder.open(Owner.of(spec), shards, decides(spec.aggregate))
     try:
         source.check()
         sink.check()

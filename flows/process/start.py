@@ -221,8 +221,7 @@ def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
     member = ClusterMember(_index(), tuple(addresses.split(";")) if addresses else ())
     folder = StateFolder(Path(spec.state.path), spec.state.commit, member)
     shards = shards_of_keys(spec.aggregate, consumers)
-    owner = Owner(spec.name, spec.source.chosen.queue)
-    folder.open(owner, shards, decides(spec.aggregate))
+    folder.open(Owner.of(spec), shards, decides(spec.aggregate))
     return folder
 
 
@@ -236,9 +235,8 @@ def _accept(state: StateFolder | None, source: Source, changed: Pipeline) -> Non
         return
     from flows.state.folder import Owner  # noqa: PLC0415
 
-    owner = Owner(changed.name, changed.source.chosen.queue)
     shards = shards_of_keys(changed.aggregate, source.consumers())
-    state.accept(owner, shards, decides(changed.aggregate))
+    state.accept(Owner.of(changed), shards, decides(changed.aggregate))
 
 
 def _traces(spec: Pipeline) -> tuple[Callable[..., Job], metrics.BulkMetrics]:

@@ -109,6 +109,7 @@ class Status:
                 paused=job.stop.paused,
                 disconnected=away,
                 stopped=[*job.source.stopped_because(), *job.withheld_because()],
+                refused_commits=self._health.refused_commits(),
                 sink=job.sink.state(),
                 pace=job.sink.pace(),
                 documents=job.accounts.sink.open,

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from connectors.errors import Unavailable
+from flows.spec import Pipeline
 from flows.state import database
 from flows.state.database import REMEDY
 from flows.state.lock import ALONE, ClusterMember, FolderLock, guarded, is_held_here
@@ -40,6 +41,11 @@ class Owner(NamedTuple):
     """Its name."""
     queues: Sequence[str]
     """That it consumes."""
+
+    @classmethod
+    def of(cls, spec: Pipeline) -> Owner:
+        """Return the job that a spec declares."""
+        return cls(spec.name, spec.source.chosen.queue)
 
     def described(self) -> dict[str, Any]:
         """Return what the description of the folder says of it."""
@@ -89,7 +95,7 @@ class StateFolder:
             Unavailable: `open` would refuse it.
         """
         found = self._described()
-        self._refuse_another_job(found, owner)
+        refuse_another_job(self.path, found, owner)
         self._refuse_another_spec(found, shards, decides)
 
     def view(self) -> FolderView:
@@ -166,7 +172,7 @@ class StateFolder:
 
     def _owned(self, found: Mapping[str, Any], owner: Owner) -> Mapping[str, Any]:
         """Return the description with the owner as it is now. Rule 4."""
-        self._refuse_another_job(found, owner)
+        refuse_another_job(self.path, found, owner)
         description = {**found, **owner.described()}
         if description != found:
             _write(self.path / DESCRIPTION, json.dumps(description, indent=2))
@@ -188,15 +194,6 @@ class StateFolder:
                     f"state: {view.place} is a copy of {own.place}, and only one of both can go "
                     "on: let all processes share one folder, or give each the one that it had"
                 )
-
-    def _refuse_another_job(self, found: Mapping[str, Any], owner: Owner) -> None:
-        """Rule 4."""
-        if found["job"] != owner.job and not {*found["queues"]} & {*owner.queues}:
-            raise Unavailable(
-                f"state: {self.path}: belongs to job {found['job']} of queue "
-                f"{', '.join(found['queues'])}: give each job a folder of its own; if this is the "
-                "same job, start it once with its old name"
-            )
 
     def _refuse_another_spec(
         self, found: Mapping[str, Any], shards: Sequence[str], decides: Mapping[str, Any]
@@ -222,6 +219,20 @@ class StateFolder:
         for shard in shards:
             if (file := file_of(self.path, shard)).exists():
                 database.check(file)
+
+
+def refuse_another_job(folder: Path, found: Mapping[str, Any], owner: Owner) -> None:
+    """Check whose folder it is. Rule 4.
+
+    Raises:
+        Unavailable: by its description, `found`, it belongs to another job.
+    """
+    if found["job"] != owner.job and not {*found["queues"]} & {*owner.queues}:
+        raise Unavailable(
+            f"state: {folder}: belongs to job {found['job']} of queue "
+            f"{', '.join(found['queues'])}: give each job a folder of its own; if this is the same "
+            "job, start it once with its old name"
+        )
 
 
 def file_of(folder: Path, shard: str) -> Path:

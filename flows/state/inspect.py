@@ -15,7 +15,7 @@ from connectors.errors import Unavailable
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
 from flows.state.database import ACCESS, connect, readable
-from flows.state.folder import DESCRIPTION, described, file_of
+from flows.state.folder import DESCRIPTION, Owner, described, file_of, refuse_another_job
 from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
 from flows.state.rows import GroupRow, messages_in
@@ -55,6 +55,8 @@ class FolderContent(msgspec.Struct):
     absent: list[str] = []
     """Names of the other shards of the job: they are in the folders of other processes, or have not
     begun."""
+    lost: list[str] = []
+    """Names of shards that have begun in this folder, and whose files are gone."""
     folders: list[str] = []
     """All folders of the state, with their processes; empty: no shard has begun."""
     streams: dict[str, int] = {}
@@ -83,39 +85,49 @@ def _inspect(path: Path) -> FolderContent:
         raise Unavailable(NO_STATE.format(path))
     here = [name for name in found["shards"] if file_of(path, name).exists()]
     shards = [_shard(path, name) for name in here]
-    absent = [name for name in found["shards"] if name not in here]
+    lost = [name for name in found["made"] if name not in here]
+    absent = [name for name in found["shards"] if name not in {*here, *lost}]
     total, folders = sum(one.bytes for one in shards), [*found["folders"].values()]
     job, streams = found["job"], _together(shards)
-    return FolderContent(str(path), job, total, shards, absent, folders, streams=streams)
+    return FolderContent(str(path), job, total, shards, absent, lost, folders, streams)
 
 
-def discard(path: Path) -> FolderContent:
-    """Remove a state; return what it had, as far as it can be read.
+def discard(path: Path, owner: Owner) -> FolderContent:
+    """Remove the state of a job; return what it had, as far as it can be read.
 
     Raises:
-        Unavailable: there is none, a job has it, or it may not be changed.
+        Unavailable: there is none, it is of another job, a job has it, or it may not be changed.
     """
     if not path.exists():
         raise Unavailable(f"state: {path}: does not exist")
     with _accessible(path):
-        return _discard(path)
+        return _discard(path, owner)
 
 
-def _discard(path: Path) -> FolderContent:
+def _discard(path: Path, owner: Owner) -> FolderContent:
     # `glob` finds nothing in a folder that it may not read.
     if not any(name == DESCRIPTION or ".sqlite" in name for name in os.listdir(path)):
         raise Unavailable(NO_STATE.format(path))
     lock = FolderLock(path)
     lock.take()
-    try:
-        content = inspect(path)
-    except Unavailable:  # it is damaged: that is why it is discarded
-        content = FolderContent(str(path), "", 0, [])
+    with lock.released_by_an_error():
+        content = _readable(path, owner)
     content.discarded = True
     (path / DESCRIPTION).unlink(missing_ok=True)
     for file in path.glob("*.sqlite*"):
         file.unlink()
     lock.release()
+    return content
+
+
+def _readable(path: Path, owner: Owner) -> FolderContent:
+    """Return the content as far as it can be read: a damaged folder may be discarded too."""
+    try:
+        content, found = inspect(path), described(path)
+    except Unavailable:
+        return FolderContent(str(path), "", 0, [])
+    assert found is not None, "`inspect` has read it"
+    refuse_another_job(path, found, owner)
     return content
 
 

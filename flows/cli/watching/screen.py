@@ -22,6 +22,7 @@ LIMITED_BY = {
     "drain": "the drain",
     "pause": "the pause",
     "reject_limit": "the limit on rejections",
+    "state": "the disk of the state",
     "sink": "Elasticsearch",
     "cpu": "CPU",
     "memory": "memory",

@@ -15,8 +15,8 @@ const sparklines = new Sparklines($("sparklines"), {
 });
 const LIMITS = {
   drain: "the drain", pause: "the pause", reject_limit: "the limit on rejections",
-  sink: "Elasticsearch", cpu: "CPU", memory: "memory", prefetch: "prefetch",
-  broker: "the broker", nothing: "nothing",
+  state: "the disk of the state", sink: "Elasticsearch", cpu: "CPU", memory: "memory",
+  prefetch: "prefetch", broker: "the broker", nothing: "nothing",
 };
 let before = null;
 let shownTexts = {};

@@ -469,6 +469,12 @@ def test_a_disk_that_refuses_commits_is_reported_at_once_and_as_long_as_it_does(
     ]
     [reason] = job.health.health()[1]["reasons"]
     assert (reason["kind"], reason["since"]) == ("state_not_durable", timestamp(NOON + 2))
+    job.refused_commits += ["/state/shard-1.sqlite: database or disk is full"] * 2
+    job.pass_time(1)
+    assert job.reasons() == [
+        "the state is not durable: /state/shard-0.sqlite: database or disk is full (and 2 more "
+        "shards)"
+    ]
     job.refused_commits = []
     job.pass_time(1)
     assert job.reasons() == []

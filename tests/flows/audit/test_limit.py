@@ -17,7 +17,8 @@ BACKLOG = OUT_OF_MEMORY._replace(sink=SinkState(has_backlog=True), pace=SinkPace
 BUSY = BACKLOG._replace(cores=0.97)
 REFUSED = BUSY._replace(sink=SinkState(refusal="429 es_rejected_execution_exception"))
 SILENT = BUSY._replace(sink=SinkState(answers=False))
-STOPPED = SILENT._replace(stopped=["orders/000: too many messages are rejected"])
+NOT_DURABLE = SILENT._replace(refused_commits="shard-0.sqlite: disk I/O error")
+STOPPED = NOT_DURABLE._replace(stopped=["orders/000: too many messages are rejected"])
 AWAY = STOPPED._replace(disconnected={"orders/000": "connection refused"})
 PAUSED = AWAY._replace(paused=True)
 DRAINING = PAUSED._replace(draining="SIGTERM")
@@ -30,6 +31,7 @@ DRAINING = PAUSED._replace(draining="SIGTERM")
         (PAUSED, "pause", "the job is paused: consumers receive nothing until hopper resume"),
         (AWAY, "broker", "orders/000 is not connected: connection refused"),
         (STOPPED, "reject_limit", "orders/000: too many messages are rejected"),
+        (NOT_DURABLE, "state", "shard-0.sqlite: disk I/O error"),
         (SILENT, "sink", "the sink does not answer; 200 documents wait for it"),
         (REFUSED, "sink", "the sink refuses documents: 429 es_rejected_execution_exception"),
         (BUSY, "cpu", "the process takes 97% of a core: more processes share the work"),

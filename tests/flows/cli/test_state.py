@@ -76,6 +76,19 @@ def test_it_shows_what_is_open(file: Path) -> None:
     assert (shard["waiting"], shard["waiting_messages"]) == (1, 5)
 
 
+def test_a_shard_whose_file_is_gone_is_no_shard_of_another_folder(file: Path) -> None:
+    lost = file.parent / "state" / "shard-0.sqlite"
+    for each in lost.parent.glob(f"{lost.name}*"):
+        each.unlink()
+
+    called = hopper("state", f"{file}")
+
+    assert called.code == 1
+    assert f"  shard/0: its file {lost} is gone\n" in called.out
+    assert "shard/0" not in called.out.partition("not in this folder: ")[2]
+    assert json_of(hopper("state", f"{file}", "--json"), "state")["lost"] == ["shard/0"]
+
+
 def test_it_discards_the_state_only_when_asked_to(file: Path) -> None:
     assert hopper("state", f"{file}", "--discard").code == 2  # there is no terminal to ask
     assert hopper("state", f"{file}", "--discard", "--yes").out.startswith("discarded: ")

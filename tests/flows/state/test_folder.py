@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -23,6 +24,7 @@ from flows.state.lock import ALONE, ClusterMember
 from tests.contract.state import write
 
 SHARDS = ("shard/3", "shard/0")
+OWNER = Owner("orders", ["q"])
 SPEC: dict[str, Any] = {"aggregate.by": "order.id"}
 OTHER: dict[str, Any] = {"aggregate.by": "user"}
 TWO = ("a:1", "b:2")
@@ -35,7 +37,7 @@ def opened(
     member: ClusterMember = ALONE,
 ) -> StateFolder:
     folder = StateFolder(path, 1.0, member)
-    folder.open(Owner("orders", ["q"]), shards, spec)
+    folder.open(OWNER, shards, spec)
     return folder
 
 
@@ -98,7 +100,7 @@ def test_the_second_job_is_refused(path: Path) -> None:
     first = opened(path)
     assert "another process has this folder" in refusal(path)
     with pytest.raises(Unavailable, match="another process has this folder"):
-        discard(path)
+        discard(path, OWNER)
     first.close()
     opened(path).close()
 
@@ -107,6 +109,8 @@ def test_a_job_with_another_name_and_other_queues_is_another_job(path: Path) -> 
     """Also while the first one does not run: it would write the open groups to its own index."""
     with pytest.raises(Unavailable, match="belongs to job orders of queue q: give each"):
         StateFolder(path, 1.0).open(Owner("bills", ["bills"]), SHARDS, SPEC)
+    with pytest.raises(Unavailable, match="belongs to job orders of queue q: give each"):
+        discard(path, Owner("bills", ["bills"]))
 
     opened(path).close()
 
@@ -169,7 +173,7 @@ def test_another_spec_is_refused_with_what_has_changed(path: Path) -> None:
 
 
 def test_a_running_job_knows_which_changed_spec_its_folder_refuses(path: Path) -> None:
-    folder, owner = opened(path), Owner("orders", ["q"])
+    folder, owner = opened(path), OWNER
     folder.accept(owner, SHARDS, SPEC)
     with pytest.raises(Unavailable, match=r'aggregate\.by was "order\.id", and is "user"'):
         folder.accept(owner, SHARDS, OTHER)
@@ -195,7 +199,7 @@ def test_a_log_that_sqlite_removes_meanwhile_is_no_error(path: Path) -> None:
 def test_a_discarded_state_begins_anew(path: Path) -> None:
     assert [shard.groups for shard in inspect(path).shards] == [0, 0]
     assert (inspect(path).job, inspect(path).absent) == ("orders", [])
-    assert discard(path).discarded
+    assert discard(path, OWNER).discarded
     with pytest.raises(Unavailable, match="has no state"):
         inspect(path)
 
@@ -216,7 +220,7 @@ def test_a_state_of_another_user_is_neither_empty_nor_damaged(
     denied = Mock(side_effect=PermissionError(errno.EACCES, "Denied"))
     monkeypatch.setattr(Path, "read_text", denied)
     monkeypatch.setattr(os, "listdir", denied)
-    for command in (inspect, discard):
+    for command in (inspect, partial(discard, owner=OWNER)):
         with pytest.raises(Unavailable, match=f"^state: {path}: Denied: {remedy}"):
             command(path)
 
@@ -224,7 +228,7 @@ def test_a_state_of_another_user_is_neither_empty_nor_damaged(
 def test_a_damaged_state_can_be_discarded(path: Path) -> None:
     (path / "shard-0.sqlite").write_bytes(b"no database")
 
-    assert discard(path).shards == []
+    assert discard(path, OWNER).shards == []
 
 
 # Several processes
