@@ -777,30 +777,35 @@ def test_a_bug_ends_the_job(cluster: Cluster, build: Build) -> None:
 
 def test_close_ends_the_threads_and_forgets_the_documents(cluster: Cluster, build: Build) -> None:
     indexer, answers = build(), CollectedAnswers()
-    before = threading.active_count()
+    before = threading.enumerate()
     occupy(indexer, cluster)
     indexer.submit(documents(0, 1, SMALL), answers)
-    assert threading.active_count() == before + 2
+    assert len(started_since(before)) == 2
 
     indexer.close()
     cluster.open.set()
 
-    until(lambda: threading.active_count() == before)
+    until(lambda: not started_since(before))
     assert len(cluster.requests) == 1
     assert len(answers) == 0
 
 
 def test_sequential_requests_need_only_one_thread(build: Build) -> None:
     """Each thread takes memory, so the indexer starts one only when it is needed."""
-    indexer, answers, before = build(), CollectedAnswers(), threading.active_count()
+    indexer, answers, before = build(), CollectedAnswers(), threading.enumerate()
     indexer.flush()
-    assert threading.active_count() == before
+    assert not started_since(before)
 
     for n in range(20):
         indexer.submit(documents(n, 1), answers)
         until(lambda: len(answers) == n + 1)  # noqa: B023  # called before the next turn
 
-    assert threading.active_count() == before + 1
+    assert len(started_since(before)) == 1
+
+
+def started_since(before: Sequence[threading.Thread]) -> list[threading.Thread]:
+    """The threads that run now and did not then: those of earlier tests may end meanwhile."""
+    return [thread for thread in threading.enumerate() if thread not in before]
 
 
 def test_an_unused_indexer_can_be_closed(build: Build) -> None:
