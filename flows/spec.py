@@ -109,7 +109,7 @@ class StateSpec(Spec):
     path: Annotated[FolderText, Field(examples=["/var/lib/hopper/orders"])]
     """A folder of this job alone, from `/` on, on a disk that outlives the process."""
     commit: Annotated[Duration, Field(gt=0)] = 1.0
-    """How long a message waits at most until it is durable and acknowledged; after 2,000 messages
+    """How long a message waits at most until it is durable and acknowledged; after 1,500 messages
     of a shard, or when a group is complete, that happens at once."""
 
 

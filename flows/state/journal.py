@@ -35,7 +35,7 @@ from flows.state.rows import (
 from flows.values.group import DISTINCT, Group, Member
 from flows.values.identity import own_name
 
-MOST = 2000
+MOST = 1500
 """Messages in a commit. To encode a group takes 2 to 3 µs, during which the dataflow stops."""
 
 
