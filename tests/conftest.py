@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out live tests that are not wanted: reading them without bytecode takes 2 s."""
     unwanted = config.option.markexpr == "not live"
     return True if unwanted and collection_path == Path(__file__).parent / "live" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what collection makes out of garbage collection, which took an eighth of the time.
+
+    It lives to the end, and is most of the objects that there are.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(10_000)
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
