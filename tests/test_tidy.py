@@ -10,6 +10,7 @@ from collections import defaultdict
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.documents import ROOT, files
 
@@ -50,24 +51,36 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@cache
-def nodes(path: Path) -> list[ast.AST]:
-    """All nodes of a file, the module first."""
-    return list(ast.walk(ast.parse(path.read_text())))
+class SourceFile(NamedTuple):
+    """What the rules need to know of a file."""
+
+    docstring: str
+    imports: frozenset[str]
+    """Full names of all modules that it imports, anywhere in it."""
+    functions: list[tuple[str, int]]
+    """Names, and numbers of lines."""
+    caught: list[tuple[str, int]]
+    """Types of exceptions that it catches, and in which lines."""
 
 
 @cache
-def imports(path: Path) -> frozenset[str]:
-    """Full names of all modules that a file imports, anywhere in it."""
-    found: set[str] = set()
-    for node in nodes(path):
+def read(path: Path) -> SourceFile:
+    """What stays of a file: all trees together would be half a million objects."""
+    module = ast.parse(path.read_text())
+    imports: set[str] = set()
+    functions, caught = [], []
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name(path)}: a relative import"
-            found.add(f"{node.module}")
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(found)
+            imports.add(f"{node.module}")
+            imports.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno:
+            functions.append((node.name, node.end_lineno - node.lineno + 1))
+        elif isinstance(node, ast.ExceptHandler):
+            caught.append((ast.unparse(node.type) if node.type else "everything", node.lineno))
+    return SourceFile(ast.get_docstring(module) or "", frozenset(imports), functions, caught)
 
 
 def test_each_package_is_imported_only_where_it_belongs() -> None:
@@ -76,7 +89,7 @@ def test_each_package_is_imported_only_where_it_belongs() -> None:
         f"{name(path)} imports {package}"
         for path in SOURCES
         for package, places in ONLY_IN.items()
-        if package in {imported.partition(".")[0] for imported in imports(path)}
+        if package in {imported.partition(".")[0] for imported in read(path).imports}
         and not name(path).startswith(places or "nowhere")
     ]
     assert found == []
@@ -87,7 +100,7 @@ def test_no_connector_knows_another() -> None:
     found = [
         f"{name(path)} imports {imported}"
         for path in SOURCES
-        for imported in imports(path)
+        for imported in read(path).imports
         for other in connectors
         if name(path).startswith("connectors/")
         and imported.startswith(f"connectors.{other}")
@@ -112,7 +125,7 @@ def test_the_flow_knows_no_connector() -> None:
     found = [
         f"{name(path)} imports {imported}"
         for path in SOURCES
-        for imported in imports(path)
+        for imported in read(path).imports
         if name(path).startswith("flows/")
         and re.match(r"connectors\.(rabbitmq|elasticsearch|memory)\b", imported)
         and not name(path).startswith(KNOWS_CONNECTORS)
@@ -131,7 +144,7 @@ def test_folders_do_not_import_each_other_in_circles() -> None:
     for path in SOURCES:
         if name(path).startswith("flows/"):
             module = name(path).removesuffix(".py").replace("/", ".")
-            rooms = {room(other) for other in imports(path) if other.startswith("flows.")}
+            rooms = {room(other) for other in read(path).imports if other.startswith("flows.")}
             below[room(module)] |= rooms - {room(module)}
     assert list(TopologicalSorter(below).static_order())
 
@@ -143,7 +156,7 @@ def test_a_job_never_imports_the_command_and_without_traces_nothing_of_them(
     found = [
         f"{name(path)} imports {imported}"
         for path in SOURCES
-        for imported in imports(path)
+        for imported in read(path).imports
         if imported.startswith("flows.cli")
         and not name(path).startswith(("flows/cli/", "flows/__main__.py", "flows/reference.py"))
     ]
@@ -165,9 +178,7 @@ def test_a_job_never_imports_the_command_and_without_traces_nothing_of_them(
 
 def is_pure(path: Path) -> bool:
     """Whether its docstring says so: it decides, gets the time as an argument, and never waits."""
-    module = nodes(path)[0]
-    assert isinstance(module, ast.Module)
-    return re.search(r"\bpure\b", (ast.get_docstring(module) or "").lower()) is not None
+    return re.search(r"\bpure\b", read(path).docstring.lower()) is not None
 
 
 def test_a_pure_module_does_not_wait() -> None:
@@ -176,7 +187,7 @@ def test_a_pure_module_does_not_wait() -> None:
 
     assert len(pure) > 70
     for path in pure:
-        waiting = {imported.partition(".")[0] for imported in imports(path)} & WAITING
+        waiting = {imported.partition(".")[0] for imported in read(path).imports} & WAITING
         assert not waiting, name(path)
 
 
@@ -196,15 +207,11 @@ def test_importing_only_defines() -> None:
 def test_functions_and_modules_are_short() -> None:
     """And each module says what it is for."""
     for path in SOURCES:
-        [module, *below] = nodes(path)
-        assert isinstance(module, ast.Module)
-        assert ast.get_docstring(module), f"{name(path)} has no docstring"
+        assert read(path).docstring, f"{name(path)} has no docstring"
         assert path.read_text().count("\n") <= MAX_LINES_OF_A_MODULE, name(path)
-        for node in below:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno:
-                length = node.end_lineno - node.lineno + 1
-                printed = f"{name(path)}: {node.name} has {length} lines"
-                assert length <= MAX_LINES_OF_A_FUNCTION, printed
+        for function, length in read(path).functions:
+            printed = f"{name(path)}: {function} has {length} lines"
+            assert length <= MAX_LINES_OF_A_FUNCTION, printed
 
 
 def test_no_exception_is_swallowed() -> None:
@@ -215,10 +222,8 @@ def test_no_exception_is_swallowed() -> None:
     for path in SOURCES:
         users = name(path) == "flows/conditions/user_functions.py"
         everything = () if users else ("Exception", "BaseException")
-        for node in nodes(path):
-            if isinstance(node, ast.ExceptHandler):
-                caught = ast.unparse(node.type) if node.type else "everything"
-                assert caught not in ("everything", *everything), f"{name(path)}:{node.lineno}"
+        for caught, line in read(path).caught:
+            assert caught not in ("everything", *everything), f"{name(path)}:{line}"
 
 
 def test_no_work_is_left_for_later() -> None:
