@@ -21,7 +21,7 @@ def effort() -> Effort:
         return Effort(examples=100, seeds=200)
     if "HOPPER_LIVE" in os.environ:
         return Effort(examples=20, seeds=40)
-    return Effort(examples=10, seeds=10)
+    return Effort(examples=10, seeds=5)
 
 
 EFFORT = effort()
