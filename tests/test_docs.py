@@ -196,6 +196,8 @@ def check_python(arguments: list[str]) -> None:
         command: tuple[str, ...] = ("-m", module)
         spec = importlib.util.find_spec(module)
         assert spec, module
+        if spec.submodule_search_locations:
+            spec = importlib.util.find_spec(f"{module}.__main__") or spec
         source = Path(spec.origin or "").read_text()
     else:
         script, *rest = arguments
