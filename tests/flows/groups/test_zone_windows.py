@@ -47,7 +47,7 @@ def changes(zone: str) -> list[int]:
     before = None
     start = int(datetime(since, 1, 1, tzinfo=UTC).timestamp())
     for hour in range(start, int(datetime(until, 1, 1, tzinfo=UTC).timestamp()), 6 * HOUR):
-        offset = known.utcoffset(datetime.fromtimestamp(hour, UTC).astimezone(known))
+        offset = datetime.fromtimestamp(hour, known).utcoffset()
         if before is not None and offset != before:
             found.append(hour - 6 * HOUR)
         before = offset
