@@ -19,6 +19,7 @@ from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.isolate import LATE
 from connectors.message import Answer, Documents, SinkPace, SinkState
+from tests.effort import EFFORT
 from tests.waiting import until
 
 STORED = Reply(200, b"")
@@ -854,7 +855,7 @@ def test_an_observer_sees_each_request_and_its_result(cluster: Cluster, build: B
     ]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(EFFORT.seeds))
 def test_each_document_is_answered_once_whatever_happens(
     cluster: Cluster, build: Build, seed: int
 ) -> None:
