@@ -93,10 +93,13 @@ NO_NUMBERS = ["many", "", "1_0", "0x1", "+1", "nan", "1e999", "\ud800", True, Fa
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-@pytest.mark.parametrize("value", [*NO_NUMBERS, float("nan"), float("inf"), float("-inf"), b"1"])
-def test_a_value_that_is_no_number_is_skipped_and_counted(name: str, value: object) -> None:
-    assert reduced(name, [value, 7, value]) == 7
-    assert skipped(name, [value, 7, value]) == 2
+def test_a_value_that_is_no_number_is_skipped_and_counted(name: str) -> None:
+    values = [*NO_NUMBERS, float("nan"), float("inf"), float("-inf"), b"1"]
+    results = {
+        repr(value): (reduced(name, [value, 7, value]), skipped(name, [value, 7, value]))
+        for value in values
+    }
+    assert results == {repr(value): (7, 2) for value in values}
 
 
 @pytest.mark.parametrize("name", NUMERIC)
