@@ -206,7 +206,7 @@ def test_a_data_stream_takes_new_documents_only(
     for _ in range(2):  # the second time, it exists already
         answers = write(some, b'{"@timestamp":"2026-01-31T00:00:00Z","n":1}', b'{"n":2}')
         assert answers.stored == [0]
-        assert "@timestamp" in answers.rejected[1]
+        assert "timestamp field [@timestamp] is missing" in answers.rejected[1]
     until(lambda: store.numbers(data_stream) == [1])
 
 
