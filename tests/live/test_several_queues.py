@@ -17,8 +17,9 @@ from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.survey import survey
 from tests.live.indices import Index
-from tests.live.job import JobProcess, cluster, spec_file
+from tests.live.job import JobProcess, cluster
 from tests.live.monitoring import wait_for
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.waiting import until
 from tools.local.ports import free_ports
@@ -36,17 +37,7 @@ def queues(rig: RabbitMQRig) -> list[str]:
 
 
 def pipeline(folder: Path, rig: RabbitMQRig, events: Index, aggregate: str, **values: str) -> Path:
-    path = spec_file(
-        folder,
-        **{
-            "rabbitmq": rig.url,
-            "queue": rig.queue,
-            "elasticsearch": events.url,
-            "index": events.name,
-            "aggregate": aggregate,
-            **values,
-        },
-    )
+    path = spec(folder, rig, events, aggregate=aggregate, **values)
     pattern = f"{rig.queue}.{{0..{QUEUES - 1}}}"
     path.write_text(path.read_text().replace(f"queue: {rig.queue}\n", f"queue: {pattern}\n", 1))
     return path

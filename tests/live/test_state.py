@@ -14,7 +14,8 @@ import pytest
 from flows.state.inspect import inspect
 from tests.flows.cli.command import hopper
 from tests.live.indices import Index
-from tests.live.job import JobProcess, cluster, spec_file
+from tests.live.job import JobProcess, cluster
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.live.state import kept
 from tests.waiting import until
@@ -45,12 +46,8 @@ def publish(
 def kept_spec(folder: Path, rig: RabbitMQRig, events: Index) -> Path:
     """Groups that wait for hours; the state is in `state` of the folder."""
     folder.mkdir(exist_ok=True)
-    return spec_file(
-        folder,
-        rabbitmq=rig.url,
-        queue=rig.queue,
-        elasticsearch=events.url,
-        index=events.name,
+    return spec(
+        *(folder, rig, events),
         window="{last: message.end, time: 12h}",
         on_stop="keep",
         aggregate="  by: key\n  distinct: {by: n, for: 1h}\n"
@@ -115,12 +112,8 @@ def test_no_restart_loses_a_message_that_a_group_keeps(
         (tmp_path / name).mkdir()
     aggregate = f"  by: key\n  order: n\nstate: {{path: {state}, commit: 200ms}}"
     path, parking = (
-        spec_file(
-            tmp_path / on_stop,
-            rabbitmq=rig.url,
-            queue=rig.queue,
-            elasticsearch=events.url,
-            index=events.name,
+        spec(
+            *(tmp_path / on_stop, rig, events),
             window="{last: message.end, time: 12h}",
             on_stop=on_stop,
             aggregate=aggregate,

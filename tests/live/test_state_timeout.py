@@ -10,7 +10,8 @@ import pika
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import cluster, spec_file
+from tests.live.job import cluster
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.live.state import kept
 from tests.waiting import until
@@ -64,15 +65,11 @@ def time_out(broker: Broker) -> None:
             channel.start_consuming()
 
 
-def spec(folder: Path, rig: RabbitMQRig, events: Index) -> Path:
+def kept_spec(folder: Path, rig: RabbitMQRig, events: Index) -> Path:
     """A job that a timeout of 20 seconds would forbid without its state."""
     window = f"{{tumbling: {{every: {EVERY}s, event_time: at, lateness: 1s, idle_after: 10m}}}}"
-    path = spec_file(
-        folder,
-        rabbitmq=rig.url,
-        queue=rig.queue,
-        elasticsearch=events.url,
-        index=events.name,
+    path = spec(
+        *(folder, rig, events),
         window=window,
         on_stop="keep",
         aggregate="  by: key\n  reduce: {numbers: {list: n}, total: {sum: n}}\n"
@@ -87,7 +84,7 @@ def test_it_is_exact_over_three_restarts_of_two_processes(
     rig: RabbitMQRig, broker: Broker, events: Index, tmp_path: Path
 ) -> None:
     """Two by `kill -9`, one by SIGTERM; no message is requeued because it is open for too long."""
-    path, state = spec(tmp_path, rig, events), tmp_path / "state"
+    path, state = kept_spec(tmp_path, rig, events), tmp_path / "state"
     publish(rig, range(300))
     with cluster(path, path) as (one, other):
         until(lambda: kept(state) == 300 and rig.left() == 0, timeout=60)

@@ -11,7 +11,8 @@ import pika
 import pytest
 
 from tests.live.indices import Index
-from tests.live.job import JobProcess, spec_file
+from tests.live.job import JobProcess
+from tests.live.pipeline import spec
 from tests.live.queues import RabbitMQRig
 from tests.live.state import kept
 from tests.waiting import until
@@ -22,13 +23,9 @@ KEYS = 4
 TEN, ELEVEN, TWELVE = (f"2020-03-28T{hour}:30:00Z" for hour in (10, 11, 12))
 
 
-def spec(folder: Path, rig: RabbitMQRig, events: Index, window: str, more: str) -> Path:
-    return spec_file(
-        folder,
-        rabbitmq=rig.url,
-        queue=rig.queue,
-        elasticsearch=events.url,
-        index=events.name,
+def windows_spec(folder: Path, rig: RabbitMQRig, events: Index, window: str, more: str) -> Path:
+    return spec(
+        *(folder, rig, events),
         window=window,
         on_stop="keep",
         aggregate=f"  by: key\n{more}  reduce: {{numbers: {{list: n}}, total: {{sum: n}}}}\n"
@@ -39,7 +36,7 @@ def spec(folder: Path, rig: RabbitMQRig, events: Index, window: str, more: str) 
 def hours(folder: Path, rig: RabbitMQRig, events: Index, emit_every: str = "") -> Path:
     """Hours by event time, whose messages are sorted, and so on the disk."""
     window = f"{{tumbling: {{every: 1h, event_time: at{emit_every}}}}}"
-    return spec(folder, rig, events, window, "  order: n\n  late: amend\n")
+    return windows_spec(folder, rig, events, window, "  order: n\n  late: amend\n")
 
 
 def publish(rig: RabbitMQRig, numbers: Iterable[int], at: str) -> None:
@@ -125,7 +122,7 @@ def test_sessions_of_hours_are_exact_although_their_messages_wait(
 ) -> None:
     """A process is killed while it holds messages that wait for earlier ones, and has others."""
     window = "{idle: 2h, event_time: at, lateness: 10m}"
-    path = spec(tmp_path, rig, events, window, "")
+    path = windows_spec(tmp_path, rig, events, window, "")
     state = tmp_path / "state"
     publish(rig, range(400), TEN)
     publish(rig, range(400, 800), ELEVEN)
