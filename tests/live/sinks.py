@@ -13,6 +13,7 @@ from connectors.connector import Sink
 from connectors.elasticsearch.observer import NoObserver
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
+from tests.contract.sink import Answers, documents
 from tests.live.forwarder import Forwarder
 from tests.live.store import StoreClient
 
@@ -79,3 +80,25 @@ def rig_at(url: str, index: str, bulk: Bulk | None = None) -> Iterator[Elasticse
         rig = ElasticsearchRig(url, index, forwarder, bulk or Bulk())
         yield rig
         rig.close()
+
+
+MANY = Bulk(max_bytes=2048)
+"""Many requests at once: small documents are not enough to share one."""
+
+
+def check_throttled_documents(url: str, index: str, windows: int) -> None:
+    """Sixteen requests at once, to a server that can do little: all is stored in the end."""
+    store, observer = StoreClient(url), RequestObserver()
+    store.ask("PUT", f"/{index}", {"settings": {"number_of_shards": 3}})
+    spec = ElasticsearchSink(url=(url,), index=index, concurrency=16, bulk=MANY)
+    sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(windows)]
+    for each in answers:
+        sink.submit(documents(250), each)
+
+    for each in answers:
+        each.wait_for(250)
+    sink.close()
+
+    assert observer.again_by_status[429] > 0
+    assert not any(each.rejected for each in answers)
+    assert store.numbers(index) == sorted([*range(250)] * windows)

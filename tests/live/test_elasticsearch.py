@@ -17,7 +17,13 @@ from connectors.errors import Unavailable
 from connectors.message import Documents
 from tests.connectors.elasticsearch.http_node import no_server
 from tests.contract.sink import Answers, SinkContract, documents
-from tests.live.sinks import ElasticsearchRig, RequestObserver, rig_at
+from tests.live.sinks import (
+    MANY,
+    ElasticsearchRig,
+    RequestObserver,
+    check_throttled_documents,
+    rig_at,
+)
 from tests.live.store import PASSWORD, StoreClient
 from tests.live.versions import VERSIONS
 from tests.waiting import until
@@ -71,26 +77,9 @@ class TestContractWhereRequestsAreCompressed(SinkContract):
         yield from rig_at(small_limits, name, COMPRESSED)
 
 
-MANY = Bulk(max_bytes=2048)
-"""Many requests at once: small documents are not enough to share one."""
-
-
 def test_throttled_documents_are_stored_in_the_end(small_limits: str, name: str) -> None:
     """Sixteen writers, a queue of two, memory for two: 429 for documents and requests."""
-    store, observer = StoreClient(small_limits), RequestObserver()
-    store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
-    spec = ElasticsearchSink(url=(small_limits,), index=name, concurrency=16, bulk=MANY)
-    sink, answers = Elasticsearch(spec, observer), [Answers() for _ in range(40)]
-    for each in answers:
-        sink.submit(documents(250), each)
-
-    for each in answers:
-        each.wait_for(250)
-    sink.close()
-
-    assert observer.again_by_status[429] > 0
-    assert not any(each.rejected for each in answers)
-    assert store.numbers(name) == sorted([*range(250)] * 40)
+    check_throttled_documents(small_limits, name, windows=40)
 
 
 @pytest.mark.parametrize("action", ["index", "update"])

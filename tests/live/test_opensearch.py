@@ -12,16 +12,16 @@ import pytest
 from connectors.elasticsearch.setup.changes import changes
 from connectors.elasticsearch.setup.cluster import SetupCluster
 from connectors.elasticsearch.sink import Elasticsearch
-from connectors.elasticsearch.spec import Bulk, ElasticsearchSink
+from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.elasticsearch.survey import survey
 from connectors.errors import Unavailable
 from tests.connectors.elasticsearch.setup.wanting import wants
-from tests.contract.sink import Answers, SinkContract, documents
+from tests.contract.sink import SinkContract
 from tests.live.indices import Index
 from tests.live.job import JobProcess
 from tests.live.pipeline import publish, spec
 from tests.live.queues import RabbitMQRig
-from tests.live.sinks import ElasticsearchRig, RequestObserver, rig_at
+from tests.live.sinks import ElasticsearchRig, check_throttled_documents, rig_at
 from tests.live.store import StoreClient
 from tests.waiting import until
 from tools.local.java import find_java
@@ -55,23 +55,7 @@ class TestContractOnOpenSearch(SinkContract):
 
 
 def test_throttled_documents_are_stored_in_the_end(opensearch: str, name: str) -> None:
-    store, observer = StoreClient(opensearch), RequestObserver()
-    store.ask("PUT", f"/{name}", {"settings": {"number_of_shards": 3}})
-    small = Bulk(max_bytes=2048)  # many requests at once
-    sink = Elasticsearch(
-        ElasticsearchSink(url=(opensearch,), index=name, concurrency=16, bulk=small), observer
-    )
-    answers = [Answers() for _ in range(8)]
-    for each in answers:
-        sink.submit(documents(250), each)
-
-    for each in answers:
-        each.wait_for(250)
-    sink.close()
-
-    assert observer.again_by_status[429] > 0
-    assert not any(each.rejected for each in answers)
-    assert store.numbers(name) == sorted([*range(250)] * 8)
+    check_throttled_documents(opensearch, name, windows=8)
 
 
 def test_a_job_creates_documents_and_parks_those_that_are_refused(
