@@ -231,7 +231,19 @@ def _too_long(
     elif tumbling is not None and key[-1] == "every" and tumbling.lateness > 0:
         least += f" with its lateness of {duration_text(tumbling.lateness)}"
     return (
-        f"must stay well under the broker's consumer timeout ({duration_text(timeout)}), after "
-        f"which it takes the messages back: write {least}, or raise the timeout on the broker and "
-        f"here, with consumer_timeout: {duration_text(2 * seconds)} or x-consumer-timeout"
+        f"{under_timeout(timeout)}, after which it takes the messages back: write {least}, "
+        f"{or_raise_timeout(seconds)}"
+    )
+
+
+def under_timeout(timeout: float) -> str:
+    """Return what a time must do in which messages are unacknowledged."""
+    return f"must stay well under the broker's consumer timeout ({duration_text(timeout)})"
+
+
+def or_raise_timeout(seconds: float) -> str:
+    """Return the other remedy for such a time."""
+    return (
+        "or raise the timeout on the broker and here, with consumer_timeout: "
+        f"{duration_text(2 * seconds)} or x-consumer-timeout"
     )

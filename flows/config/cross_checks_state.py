@@ -9,7 +9,7 @@ from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.spec import Problem
 from connectors.units import duration_text
 from flows.config.aggregate import AggregateSpec
-from flows.config.cross_checks import MAX_HELD
+from flows.config.cross_checks import MAX_HELD, or_raise_timeout, under_timeout
 
 AGGREGATE = ("aggregate",)
 
@@ -36,7 +36,7 @@ def problems(
 def _wait_too_long(timeout: float, aggregate: AggregateSpec, commit: float) -> Iterator[Problem]:
     """Refuse messages that stay unacknowledged longer than the broker lets them."""
     most, window = round(timeout * MAX_HELD, 3), aggregate.window
-    limit = f"must stay well under the broker's consumer timeout ({duration_text(timeout)})"
+    limit = under_timeout(timeout)
     if commit >= most:
         yield Problem(
             ("state", "commit"),
@@ -46,8 +46,7 @@ def _wait_too_long(timeout: float, aggregate: AggregateSpec, commit: float) -> I
         yield Problem(
             (*AGGREGATE, "window", "lateness"),
             f"{limit}: with state too, messages that wait for earlier ones are unacknowledged; "
-            f"write less than {duration_text(most)}, or raise the timeout on the broker and here, "
-            f"with consumer_timeout: {duration_text(2 * window.lateness)} or x-consumer-timeout; "
+            f"write less than {duration_text(most)}, {or_raise_timeout(window.lateness)}; "
             "or use tumbling with an event_time, where no message waits",
         )
 
