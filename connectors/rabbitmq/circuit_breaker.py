@@ -25,11 +25,8 @@ from collections.abc import Sequence
 
 from connectors.rabbitmq.reject_limit import RejectCounter
 from connectors.rabbitmq.spec import RejectLimit
+from connectors.reject_pace import FIRST_PAUSE, MAX_PAUSE
 
-FIRST_PAUSE = 1.0
-"""Seconds."""
-MAX_PAUSE = 300.0
-"""Seconds: a probe parks one message, so that is less than 300 a day."""
 MAX_PAUSE_OF_MANY = 3600.0
 """Seconds, if a probe takes more than one message."""
 RESET_AFTER = 600.0

@@ -16,11 +16,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from connectors.rabbitmq.spec import RejectLimit
-
-MIN_RUN = 20
-"""Messages: with ten an hour, rule 3 applies after two hours."""
-MIN_RUN_SECONDS = 10.0
-"""Bad messages come in bursts; a stream that is not slow stores some message in that time."""
+from connectors.reject_pace import MIN_RUN, MIN_RUN_SECONDS
 
 
 class RejectCounter:

@@ -19,12 +19,7 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from connectors.message import Answer, Rejection
-
-MIN_RUN = 20
-"""Groups."""
-MIN_RUN_SECONDS = 10.0
-FIRST_PAUSE, MAX_PAUSE = 1.0, 300.0
-"""Seconds; as of a consumer that has stopped."""
+from connectors.reject_pace import FIRST_PAUSE, MAX_PAUSE, MIN_RUN, MIN_RUN_SECONDS
 
 
 class RefusedGroups:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from connectors.rabbitmq.circuit_breaker import (
-    FIRST_PAUSE,
-    MAX_PAUSE,
     MAX_PAUSE_OF_MANY,
     MAX_WITHHOLDING,
     RESET_AFTER,
     CircuitBreaker,
 )
 from connectors.rabbitmq.spec import RejectLimit
+from connectors.reject_pace import FIRST_PAUSE, MAX_PAUSE
 
 
 class Stream:

@@ -10,10 +10,9 @@ import pytest
 
 from connectors.message import Message, Rejected, Rejection
 from connectors.rabbitmq import rejections as module
-from connectors.rabbitmq.circuit_breaker import FIRST_PAUSE
-from connectors.rabbitmq.reject_limit import MIN_RUN, MIN_RUN_SECONDS
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.spec import RejectLimit
+from connectors.reject_pace import FIRST_PAUSE, MIN_RUN, MIN_RUN_SECONDS
 
 NAME = "orders/000"
 PARSING = (

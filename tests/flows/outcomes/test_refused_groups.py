@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from connectors.message import Answer, Rejection
-from flows.outcomes.refused_groups import MAX_PAUSE, MIN_RUN, RefusedGroups, refusal
+from connectors.reject_pace import MAX_PAUSE, MIN_RUN
+from flows.outcomes.refused_groups import RefusedGroups, refusal
 
 NO_DATE = Rejection("document_parsing_exception: no date", status=400)
 
