@@ -25,7 +25,7 @@ from flows.values.group import (
     Summary,
 )
 
-FORMAT = 1
+FORMAT = 2
 """The version of all that is stored."""
 
 
