@@ -9,15 +9,17 @@ import errno
 import json
 import logging
 import socket
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs
-from wsgiref.simple_server import WSGIRequestHandler
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import make_wsgi_app, start_http_server
+from prometheus_client import make_wsgi_app
 
 from connectors.errors import Unavailable
 from flows.process.access import is_own_host, refusal_of_change, refusal_of_contents
@@ -76,7 +78,7 @@ READER_WAITS = 5.0
 _CONNECTION = "hopper.connection"
 """Where a request has its socket."""
 
-_Start = Callable[..., object]
+_StartResponse = Callable[..., object]
 _Headers = Mapping[str, Any]
 
 
@@ -111,21 +113,33 @@ def serve(
         **{path: partial(_contents, stream, token) for path, stream in content_streams.items()},
         **{path: partial(_command, command, token) for path, command in commands.items()},
     }
-    names = {*allowed_hosts, host, socket.gethostname()}
+    application = _Application(answers, {*allowed_hosts, host, socket.gethostname()})
     for candidate in range(port, port + PORTS):
         try:
-            server, _ = start_http_server(candidate, host)
+            _HttpServer(host, candidate, application)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise Unavailable(
                     f"metrics: cannot listen on {host}, port {candidate}: {error.strerror}"
                 ) from None
         else:
-            server.RequestHandlerClass = _Handler
-            server.set_app(_Application(answers, names))
             LOG.info("metrics: http://%s:%d%s", host, candidate, METRICS)
             return f"http://{host}:{candidate}"
     raise Unavailable(f"metrics: no port is free on {host} from {port} to {port + PORTS - 1}")
+
+
+class _HttpServer(ThreadingMixIn, WSGIServer):
+    """Answers each request in a thread of its own, from the first request on."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, application: _Application) -> None:
+        """Listen; raises `OSError` if the port is not free."""
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        self.address_family = found[0][0]
+        super().__init__((host, port), _Handler)
+        self.set_app(application)
+        threading.Thread(target=self.serve_forever, name="metrics", daemon=True).start()
 
 
 class _Handler(WSGIRequestHandler):
@@ -140,7 +154,7 @@ class _Handler(WSGIRequestHandler):
         """Log nothing."""
 
 
-_Answer = Callable[[_Headers, _Start], Iterable[bytes]]
+_Answer = Callable[[_Headers, _StartResponse], Iterable[bytes]]
 
 
 @cache
@@ -155,7 +169,7 @@ class _Application:
     def __init__(self, answers: Mapping[str, _Answer], names: Collection[str]) -> None:
         self._answers, self._names = answers, names
 
-    def __call__(self, request: _Headers, start: _Start) -> Iterable[bytes]:
+    def __call__(self, request: _Headers, start: _StartResponse) -> Iterable[bytes]:
         host = request.get("HTTP_HOST", "")
         if not is_own_host(host, self._names) and not is_own_host(host, _full_names()):
             return _text(start, "403 Forbidden", f"{host!r} is not among metrics.allowed_hosts")
@@ -165,13 +179,13 @@ class _Application:
         return answer(request, start)
 
 
-def _page(page: Page, request: _Headers, start: _Start) -> Iterable[bytes]:
+def _page(page: Page, request: _Headers, start: _StartResponse) -> Iterable[bytes]:
     well, content = page()
     return _json(start, "200 OK" if well else "503 Service Unavailable", content)
 
 
 def _command(
-    command: Command, token: str | None, request: _Headers, start: _Start
+    command: Command, token: str | None, request: _Headers, start: _StartResponse
 ) -> Iterable[bytes]:
     if request["REQUEST_METHOD"] != "POST":
         return _text(start, "405 Method Not Allowed", "POST carries out this command")
@@ -188,13 +202,13 @@ def _command(
     return _json(start, "200 OK", {})
 
 
-def _file(file: StaticFile, request: _Headers, start: _Start) -> Iterable[bytes]:
+def _file(file: StaticFile, request: _Headers, start: _StartResponse) -> Iterable[bytes]:
     media_type = ("Content-Type", f"{file.media_type}; charset=utf-8")
     start("200 OK", [media_type, ("Cache-Control", "no-cache"), *SECURITY])
     return [file.path.read_bytes()]
 
 
-def _events(new: Stream, request: _Headers, start: _Start) -> Iterable[bytes]:
+def _events(new: Stream, request: _Headers, start: _StartResponse) -> Iterable[bytes]:
     try:
         stream = new(parse_qs(request.get("QUERY_STRING", ""), keep_blank_values=True))
     except ValueError as error:
@@ -205,7 +219,9 @@ def _events(new: Stream, request: _Headers, start: _Start) -> Iterable[bytes]:
     return _Events(stream, request[_CONNECTION])
 
 
-def _contents(new: Stream, token: str | None, request: _Headers, start: _Start) -> Iterable[bytes]:
+def _contents(
+    new: Stream, token: str | None, request: _Headers, start: _StartResponse
+) -> Iterable[bytes]:
     refusal = refusal_of_contents(authorization=request.get("HTTP_AUTHORIZATION"), token=token)
     if refusal is not None:
         return _text(start, "403 Forbidden", refusal)
@@ -231,11 +247,11 @@ class _Events:
         self._stream.close()
 
 
-def _json(start: _Start, status: str, content: object) -> Iterable[bytes]:
+def _json(start: _StartResponse, status: str, content: object) -> Iterable[bytes]:
     start(status, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
     return [json.dumps(content, indent=2).encode() + b"\n"]
 
 
-def _text(start: _Start, status: str, text: str) -> Iterable[bytes]:
+def _text(start: _StartResponse, status: str, text: str) -> Iterable[bytes]:
     start(status, [("Content-Type", "text/plain; charset=utf-8")])
     return [f"{text}\n".encode()]
