@@ -21,22 +21,31 @@ pytestmark = pytest.mark.live
 def test_every_message_arrives_once_in_exact_windows(
     rig: RabbitMQRig, events: Index, tmp_path: Path
 ) -> None:
-    """As Elasticsearch sees them: full ones by count, the last one by time.
+    """As Elasticsearch sees them: full ones by count, the last one when the job drains.
 
     A thousand documents with ids are more than 64 KiB, so no window shares a request.
     """
     publish(rig, 5050)
 
     with BulkCounter(events.url) as watcher:
-        window = "{count: 1000, time: 2s}"
-        path = spec(tmp_path, rig, events, elasticsearch=watcher.url, window=window)
+        path = spec(tmp_path, rig, events, elasticsearch=watcher.url, window="{count: 1000}")
         with JobProcess(path) as job:
-            until(lambda: events.count() == 5050)
+            until(lambda: events.count() == 5000 and rig.left() == 0)
             assert job.drain() == 0
 
     assert events.numbers() == list(range(5050))
     assert sorted(watcher.bulks) == [50] + [1000] * 5
     assert rig.left() == 0
+
+
+def test_a_window_that_is_not_full_leaves_by_its_time(
+    rig: RabbitMQRig, events: Index, tmp_path: Path
+) -> None:
+    publish(rig, 50)
+    with JobProcess(spec(tmp_path, rig, events, window="{count: 1000, time: 500ms}")) as job:
+        until(lambda: events.count() == 50 and rig.left() == 0)
+        assert job.drain() == 0
+    assert events.numbers() == list(range(50))
 
 
 def test_small_windows_share_a_request(rig: RabbitMQRig, events: Index, tmp_path: Path) -> None:
