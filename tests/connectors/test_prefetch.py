@@ -31,14 +31,23 @@ def starve(prefetch: AdaptivePrefetch, number: int, held: Held, now: float) -> i
     return prefetch.grow(number, held, now + ENOUGH)
 
 
-def test_the_prefetch_doubles_while_dataflow_and_sink_wait_up_to_the_limit_of_amqp() -> None:
+def test_the_prefetch_grows_fast_while_little_memory_is_used_and_then_doubles() -> None:
+    assert steps_of(855) == [1000, 8000, 16_000, 32_000, 33_535]
+    assert steps_of(1700) == [1000, 4934, 9868, 19_736]
+    assert steps_of(10_000) == [1000, 2000, 3872]
+
+
+def test_the_prefetch_grows_up_to_the_limit_of_amqp() -> None:
+    assert steps_of(100) == [1000, 8000, 57_535]  # beside the 8000
+
+
+def steps_of(size: int) -> list[int]:
+    """The prefetches of a consumer that starves as soon as it is full of messages of this size."""
     found, steps, now = adaptive(), [FIRST_PREFETCH], 0.0
-    while more := starve(found, steps[-1], of(steps[-1], 100), now):
+    while more := starve(found, steps[-1], of(steps[-1], size), now):
         steps.append(more)
         now += 2 * PERIOD
-
-    assert steps == [1000, 2000, 4000, 8000, 16_000, 32_000, 33_535]
-    assert found.wanted == 33_535  # beside those, which 32,000 more may still join
+    return steps
 
 
 def test_short_waits_add_up_to_a_share_of_the_time() -> None:
@@ -76,7 +85,7 @@ def test_a_consumer_grows_while_each_acknowledgement_lets_in_a_message() -> None
         if more := found.grow(1000, held, now):
             break
 
-    assert more == 2000
+    assert more == 8000
     assert number <= 5
 
 
@@ -92,7 +101,7 @@ def test_a_consumer_grows_although_the_broker_is_slow_only_between_bursts() -> N
         for tick in range(1, 20):
             found.waited(0.020, now + 0.1 + 0.020 * tick)
 
-    assert more == 2000
+    assert more == 8000
     assert number == 1
 
 
@@ -113,7 +122,7 @@ def test_a_wait_counts_until_the_next_message_arrives() -> None:
     assert found.grow(1000, held, 0.001) == 0
     found.arrived(held, 0.020, used_up=True)
 
-    assert found.grow(1000, held, 0.021) == 2000
+    assert found.grow(1000, held, 0.021) == 8000
 
 
 def test_a_stuck_consumer_grows_even_if_less_than_double_fits() -> None:
@@ -141,7 +150,7 @@ def test_a_given_number_is_the_first_and_the_largest_prefetch() -> None:
 
     assert found.of_next(of(1), waited=0.0) == 4000
     assert found.step(4000, of(4000)) == 0
-    assert found.step(1000, of(1000)) == 2000
+    assert found.step(1000, of(1000)) == 3000
     assert found.step(2500, of(3000)) == 1000
 
 
