@@ -34,6 +34,8 @@ def test_unused_packages_are_not_imported(tmp_path: Path) -> None:
     assert "elasticsearch" in modules
     assert not modules & set(UNUSED)
     assert not [name for name in modules if name.startswith("elasticsearch._async.")]
+    assert "elasticsearch._sync.client.indices" in modules
+    assert "elasticsearch._sync.client.ml" not in modules
 
 
 def test_a_user_function_can_import_them_later(tmp_path: Path) -> None:
@@ -46,6 +48,16 @@ def test_a_user_function_can_import_them_later(tmp_path: Path) -> None:
         "import elasticsearch.helpers; print(AsyncElasticsearch.__name__)"
     )
     assert run(code, tmp_path) == ["AsyncElasticsearch"]
+
+
+def test_a_user_function_can_call_each_api_of_the_client(tmp_path: Path) -> None:
+    """The module of an API is imported when one of its methods is called."""
+    code = (
+        "import connectors.elasticsearch.sink; from elasticsearch import Elasticsearch; "
+        "client = Elasticsearch('http://localhost:9200'); print(client.sql.query.__name__); "
+        "print(type(client.sql.query.__self__).__module__)"
+    )
+    assert run(code, tmp_path) == ["query", "elasticsearch._sync.client.sql"]
 
 
 def test_packages_that_are_imported_already_stay(tmp_path: Path) -> None:
