@@ -13,7 +13,7 @@ from connectors.message import Message
 from flows.audit.backpressure import make_backpressure
 from flows.audit.oldest_groups import OldestGroups
 from flows.audit.reconcile import Accounts
-from flows.groups.make_shard import make_kept_shard, make_shard
+from flows.groups.make_shard import make_shard
 from flows.groups.member_values import MemberValues
 from flows.groups.rules import make_rules
 from flows.messages.read import make_readers
@@ -25,7 +25,6 @@ from flows.steps.aggregate import Aggregate
 from flows.steps.begin import Begins
 from flows.steps.correlate import Correlate, correlate
 from flows.steps.idle_wait import IdleWait
-from flows.steps.keep import KeptAggregate
 from flows.steps.routing import make_router, shards_of_keys
 from flows.steps.source import Deliveries
 from flows.steps.withhold import SharedRefusals, Withheld
@@ -109,6 +108,9 @@ class Job:
         if state is None:
             shard, idle = make_shard(self.rules), self._idle
             return Aggregate(shard, stop, account, clock, view, tap, idle)
+        from flows.groups.make_kept_shard import make_kept_shard  # noqa: PLC0415  # takes memory
+        from flows.steps.keep import KeptAggregate  # noqa: PLC0415  # likewise
+
         kept = make_kept_shard(self.rules, state.every, state.token, self._alone)
         return KeptAggregate(kept, state, self._memory, stop, account, clock, view, tap)
 

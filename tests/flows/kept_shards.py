@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.message import Message, Outcomes
 from flows.groups.kept_shard import KeptShard
-from flows.groups.make_shard import make_kept_shard
+from flows.groups.make_kept_shard import make_kept_shard
 from flows.groups.rules import Rules
 from flows.state.commit import Commit, Recovered
 from flows.summaries.functions.function import Function
