@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from connectors.message import (
     Message,
     Origin,
     Properties,
+    Run,
     SinkPace,
     SinkState,
 )
@@ -153,6 +154,9 @@ class _Source(MemoryQueueSource):
 
     def properties(self, message: Message) -> Properties:
         return self._rabbitmq.properties(message)
+
+    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+        return self._rabbitmq.runs(messages)
 
 
 class _Sink:

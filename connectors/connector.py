@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from connectors.latest_dead_letters import LatestDeadLetter
@@ -19,6 +19,7 @@ from connectors.message import (
     Properties,
     Rejected,
     Rejection,
+    Run,
     SinkPace,
     SinkState,
     StreamOpened,
@@ -193,6 +194,12 @@ class Source(Protocol):
 
     def properties(self, message: Message) -> Properties:
         """Decode a message's envelope; raises `ValueError`."""
+
+    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+        """Decode the envelopes of messages; each message is in one run, and they stay in order.
+
+        Most messages have the envelope of the one before, or differ in the `message_id` only.
+        """
 
     @property
     def offset(self) -> Callable[[Properties], int | None] | None:

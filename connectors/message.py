@@ -7,7 +7,8 @@ takes half the time of a named tuple, and Python's garbage collector skips it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -55,6 +56,20 @@ class Properties(NamedTuple):
     user_id: str | None = None
     app_id: str | None = None
     cluster_id: str | None = None
+
+
+class Run(NamedTuple):
+    """Consecutive messages whose envelopes are equal but for the `message_id`."""
+
+    messages: list[Message]
+    properties: Sequence[Properties]
+    """Of each message; a single one: all messages have it."""
+    problem: str = ""
+    """Why the properties cannot be read; there are none then."""
+
+    def of_each(self) -> Iterable[Properties]:
+        """Return the properties of each message; it may continue after the last one."""
+        return repeat(self.properties[0]) if len(self.properties) == 1 else self.properties
 
 
 class Rejection(msgspec.Struct, frozen=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -11,7 +13,7 @@ from connectors.latest_dead_letters import LatestDeadLetter, together
 from connectors.memory.broker import MemoryConsumer, MemoryQueue
 from connectors.memory.spec import MemorySource
 from connectors.memory.stream import offset_in
-from connectors.message import Message, Properties, Rejected
+from connectors.message import Message, Properties, Rejected, Run
 
 
 class MemoryQueueSource:
@@ -88,6 +90,11 @@ class MemoryQueueSource:
     def properties(self, message: Message) -> Properties:
         """See `Source`."""
         return _decode(message.properties)
+
+    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+        """See `Source`; the messages of a run have the same `message_id`."""
+        for properties, alike in groupby(messages, key=attrgetter("properties")):
+            yield Run([*alike], [_decode(properties)])
 
     @property
     def offset(self) -> Callable[[Properties], int | None] | None:

@@ -6,13 +6,13 @@ It caches only results that many messages share. No properties that a sender can
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import pika
 
-from connectors.message import Message, Properties
+from connectors.message import Message, Properties, Run
 from connectors.rabbitmq.table import decode_table, fields_where
 
 PERSISTENT = 2
@@ -32,8 +32,55 @@ def decode(message: Message) -> Properties:
     if len(properties) < 2:
         raise ValueError(_CUT_OFF)
     if (properties[0] << 8 | properties[1]) & _OF_ONE_MESSAGE:
-        return _decode(message.route, properties)
+        return _decode(message.route, properties)[0]
     return _decode_shared(message.route, properties)
+
+
+def runs(messages: Sequence[Message]) -> Iterator[Run]:
+    """Decode the envelopes of messages, as `decode` does, but each run only once."""
+    end = 0
+    while end < len(messages):
+        start, problem, properties = end, "", list[Properties]()
+        try:
+            end, properties = _run(messages, start)
+        except ValueError as error:
+            end, problem = _end_of_equal(messages, start), str(error)
+        yield Run([*messages[start:end]], properties, problem)
+
+
+def _run(messages: Sequence[Message], start: int) -> tuple[int, list[Properties]]:
+    """Return the end of the run that begins at `start`, and its properties."""
+    first = messages[start]
+    encoded, route = first.properties, first.route
+    if not int.from_bytes(encoded[:2], "big") & _FLAGS["message_id"]:
+        return _end_of_equal(messages, start), [decode(first)]
+    decoded, (begin, stop) = _decode(route, encoded)
+    before, after, size = encoded[:begin], encoded[stop:], len(encoded)
+    head, tail = decoded[:_MESSAGE_ID], decoded[_MESSAGE_ID + 1 :]
+    found = [decoded]
+    for end in range(start + 1, len(messages)):
+        message = messages[end]
+        encoded = message.properties
+        if (
+            len(encoded) != size
+            or encoded[:begin] != before
+            or encoded[stop:] != after
+            or message.route != route
+        ):
+            return end, found
+        name = encoded[begin:stop].decode(errors="replace")
+        found.append(tuple.__new__(Properties, (*head, name, *tail)))
+    return len(messages), found
+
+
+def _end_of_equal(messages: Sequence[Message], start: int) -> int:
+    """Return the end of the messages with the same envelope as the one at `start`."""
+    properties, route = messages[start].properties, messages[start].route
+    for end in range(start + 1, len(messages)):
+        message = messages[end]
+        if message.properties != properties or message.route != route:
+            return end
+    return len(messages)
 
 
 def header(properties: bytes, name: bytes) -> Any:
@@ -135,7 +182,9 @@ def _with_headers(properties: bytes, start: int, end: int, headers: bytes) -> by
     return struct.pack(">H", flags) + properties[2:start] + table + properties[end:]
 
 
-def _decode(route: bytes, properties: bytes) -> Properties:
+def _decode(route: bytes, properties: bytes) -> tuple[Properties, tuple[int, int]]:
+    """Return the properties, and where the text of the `message_id` is, if there is one."""
+    place = 0, 0
     try:
         values: list[Any] = [*_decode_route(route), *_NOTHING]
         position = 2
@@ -144,6 +193,8 @@ def _decode(route: bytes, properties: bytes) -> Properties:
             if kind == "s":
                 position += 1 + properties[start]
                 values[index] = properties[start + 1 : position].decode(errors="replace")
+                if index == _MESSAGE_ID:
+                    place = start + 1, position
             elif kind == "o":
                 position += 1
                 values[index] = properties[start]
@@ -156,10 +207,12 @@ def _decode(route: bytes, properties: bytes) -> Properties:
         raise ValueError(_CUT_OFF) from None
     if position > len(properties):
         raise ValueError(_CUT_OFF)
-    return tuple.__new__(Properties, values)
+    return tuple.__new__(Properties, values), place
 
 
-_decode_shared = lru_cache(1024)(_decode)
+@lru_cache(1024)
+def _decode_shared(route: bytes, properties: bytes) -> Properties:
+    return _decode(route, properties)[0]
 
 
 @lru_cache(1024)
@@ -186,6 +239,7 @@ _KINDS = "sstoossssnssss"  # short string, table, octet, number of eight bytes
 _FLAGS = {name: 0x8000 >> position for position, name in enumerate(Properties._fields[2:])}
 """AMQP 0-9-1, section 4.2.6.1: the first property has the highest bit."""
 _UNKNOWN = 0xFFFF & ~sum(_FLAGS.values())
+_MESSAGE_ID = Properties._fields.index("message_id")
 _OF_ONE_MESSAGE = sum(
     _FLAGS[name] for name in ("headers", "correlation_id", "message_id", "timestamp")
 )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pika.channel import Channel
 
 from connectors.consumer_names import consumer_names, queue_in_name
 from connectors.latest_dead_letters import LatestDeadLetter, together
-from connectors.message import Message, Properties, Rejected
+from connectors.message import Message, Properties, Rejected, Run
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.client import RabbitMQConsumer
 from connectors.rabbitmq.credentials import Credentials, Specs
 from connectors.rabbitmq.link import Preparation
 from connectors.rabbitmq.parker import Parker
-from connectors.rabbitmq.properties import decode
+from connectors.rabbitmq.properties import decode, runs
 from connectors.rabbitmq.read_pause import SHORTEST
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 from connectors.rabbitmq.stream_offsets import offset_in
@@ -154,6 +154,10 @@ class RabbitMQ:
     def properties(self, message: Message) -> Properties:
         """See `Source`."""
         return decode(message)
+
+    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+        """See `Source`."""
+        return runs(messages)
 
 
 class _StartupCheck:

@@ -6,7 +6,8 @@ address, becomes a rejection, not an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 
 from msgspec.structs import replace
 
@@ -20,10 +21,11 @@ from connectors.message import (
     Properties,
     Rejected,
     Rejection,
+    Run,
 )
 from flows.messages.commands import Command, is_command, read_command
 from flows.messages.containers import Refused
-from flows.messages.extract import Extractor, make_extraction_spec
+from flows.messages.extract import Address, Extractor, make_extraction_spec
 from flows.messages.formats import Document, Unreadable
 from flows.messages.member_builder import Envelope, MemberBuilder
 from flows.messages.splitter import Reading, Splitter
@@ -81,67 +83,73 @@ class MessageReader:
     def __init__(
         self,
         splitter: Splitter,
-        properties: Callable[[Message], Properties],
+        source: Source,
         builder: MemberBuilder,
         extractor: Extractor | None = None,
     ) -> None:
-        """`properties`: decodes an envelope, or raises `ValueError`."""
-        self._splitter, self._properties, self._builder = splitter, properties, builder
+        """`source`: decodes envelopes."""
+        self._splitter, self._source, self._builder = splitter, source, builder
         self._extractor = extractor if extractor is not None and extractor.keyed else None
 
     def read(self, arrived: Arrived, now: float) -> ReadMessages:
         """Read all messages, in order; `now`: the time of arrival, in seconds since 1970."""
         into = ReadMessages(arrived.origin)
-        # Most messages have the same envelope as the one before: decode it once for all of them.
-        for messages in _alike(arrived.messages):
+        for run in self._source.runs(arrived.messages):
             try:
-                properties = self._properties(messages[0])
-                reading = self._splitter.reading(properties)
+                reading = self._reading(run)
             except ValueError as error:
-                for message in messages:
+                for message in run.messages:
                     into.take(message, _unreadable(error))
                 continue
-            envelope = Envelope(arrived.origin, properties, now)
-            if properties.headers is not None and is_command(properties):
-                self._obey(messages, envelope, reading, into)
+            first = run.properties[0]
+            if first.headers is not None and is_command(first):
+                self._obey(run, reading, into, now)
             elif self._builder.makes_alike:
-                self._read_alike(messages, envelope, reading, into)
+                self._read_alike(run, reading, into, now)
             else:
-                self._read_each(messages, envelope, reading, into)
+                self._read_each(run, reading, into, now)
         return into
 
     def only(self, message: Message, positions: Sequence[int]) -> Message:
         """Return the message with only its documents at these positions."""
-        reading = self._splitter.reading(self._properties(message))
+        reading = self._splitter.reading(self._source.properties(message))
         return replace(message, body=reading.only(message.body, positions))
 
-    def _read_alike(
-        self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
-    ) -> None:
-        """Read messages with one envelope and one address: this loop costs the most."""
-        read, (origin, properties, now), members = reading.read, envelope, into.members
-        address = self._builder.address({}, properties, b"", now)
-        index, id = (None, None) if isinstance(address, Rejection) else address
-        for message in messages:
+    def _reading(self, run: Run) -> Reading:
+        if run.problem:
+            raise ValueError(run.problem)
+        return self._splitter.reading(run.properties[0])
+
+    def _addresses(self, run: Run, now: float) -> Iterable[Address | Rejection]:
+        """Return the address of each message, if no document has a part in it."""
+        address = self._builder.address
+        if len(run.properties) == 1:
+            return repeat(address({}, run.properties[0], b"", now))
+        return [address({}, properties, b"", now) for properties in run.properties]
+
+    def _read_alike(self, run: Run, reading: Reading, into: ReadMessages, now: float) -> None:
+        """Read messages that differ in their addresses at most: this loop costs the most."""
+        read, origin, members = reading.read, into.origin, into.members
+        for message, properties, address in zip(
+            run.messages, run.of_each(), self._addresses(run, now), strict=False
+        ):
             try:
                 document = read(message.body, now)
             except Unreadable as error:
                 into.take(message, _unreadable(error))
                 continue
             if isinstance(document, list):
-                self._read_parts(message, document, envelope, into)
+                self._read_parts(message, document, Envelope(origin, properties, now), into)
             elif isinstance(address, Rejection):
                 into.take(message, address)
             else:
-                members.append(Member(origin, message, document, index, id))
+                members.append(Member(origin, message, document, address[0], address[1]))
 
-    def _read_each(
-        self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
-    ) -> None:
-        """Read messages with one envelope, whose documents matter."""
-        builder, members, (origin, properties, now) = self._builder, into.members, envelope
-        alike = builder.address({}, properties, b"", now) if builder.addresses_alike else None
-        for message in messages:
+    def _read_each(self, run: Run, reading: Reading, into: ReadMessages, now: float) -> None:
+        """Read messages whose documents matter."""
+        builder, members, origin = self._builder, into.members, into.origin
+        addresses = self._addresses(run, now) if builder.addresses_alike else repeat(None)
+        for message, properties, alike in zip(run.messages, run.of_each(), addresses, strict=False):
             try:
                 if builder.by_fields:
                     found = reading.read_fields(message.body, now)
@@ -152,7 +160,7 @@ class MessageReader:
                 into.take(message, _unreadable(error))
                 continue
             if isinstance(found, list):
-                self._read_parts(message, found, envelope, into)
+                self._read_parts(message, found, Envelope(origin, properties, now), into)
                 continue
             document, fields = found
             address = alike or builder.address(fields, properties, message.body, now)
@@ -177,26 +185,24 @@ class MessageReader:
             part = (position, len(pieces))
             into.take_part(message, self._builder.part(envelope, message, piece, part), *part)
 
-    def _obey(
-        self, messages: list[Message], envelope: Envelope, reading: Reading, into: ReadMessages
-    ) -> None:
-        for message in messages:
-            own_key = self._own_key(message.body, envelope, reading)
-            command = read_command(envelope.properties, own_key, keyed=self._extractor is not None)
+    def _obey(self, run: Run, reading: Reading, into: ReadMessages, now: float) -> None:
+        for message, properties in zip(run.messages, run.of_each(), strict=False):
+            own_key = self._own_key(message.body, properties, reading, now)
+            command = read_command(properties, own_key, keyed=self._extractor is not None)
             if isinstance(command, Rejection):
                 into.take(message, command)
             else:
                 into.obey(message, command)
 
-    def _own_key(self, body: bytes, envelope: Envelope, reading: Reading) -> object:
+    def _own_key(self, body: bytes, properties: Properties, reading: Reading, now: float) -> object:
         """Return the key of a command; its body may be empty if the key is in the envelope."""
         if self._extractor is None:
             return ABSENT
         try:
-            found = reading.read_fields(body, envelope.now)
+            found = reading.read_fields(body, now)
         except Unreadable:
             found = []
-        return self._extractor.key({} if isinstance(found, list) else found[1], envelope.properties)
+        return self._extractor.key({} if isinstance(found, list) else found[1], properties)
 
 
 def make_readers(
@@ -229,17 +235,7 @@ def _reader(
     extractor = Extractor(extraction) if extraction.asks else None
     builder = MemberBuilder(addressing if aggregate.reduce is None else None, extractor)
     splitter = Splitter(given.format, given.max_message, addressing, given.indices, builder.decode)
-    return MessageReader(splitter, source.properties, builder, extractor)
-
-
-def _alike(messages: list[Message]) -> Iterator[list[Message]]:
-    """Return runs of consecutive messages with the same envelope."""
-    start, route, properties = 0, messages[0].route, messages[0].properties
-    for position, message in enumerate(messages):
-        if message.properties != properties or message.route != route:
-            yield messages[start:position]
-            start, route, properties = position, message.route, message.properties
-    yield messages[start:] if start else messages
+    return MessageReader(splitter, source, builder, extractor)
 
 
 def _unreadable(error: ValueError) -> Rejection:

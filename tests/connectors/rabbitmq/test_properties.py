@@ -13,7 +13,7 @@ from pika import spec
 
 from connectors.message import Message, Properties
 from connectors.rabbitmq.delivery import encode_route
-from connectors.rabbitmq.properties import basic_properties, decode, readable
+from connectors.rabbitmq.properties import basic_properties, decode, readable, runs
 
 short_texts = st.text(max_size=30)
 octets = st.integers(0, 255)
@@ -171,3 +171,51 @@ def test_pika_can_read_repaired_properties(field: bytes) -> None:
 
     assert (read.content_type, read.message_id) == ("a/b", "m-1")
     assert read.headers == (None if b"~" in field else {"i": 7, "s": "x"})
+
+
+one_property = st.sampled_from(
+    [
+        {},
+        {"content_type": "application/json"},
+        {"headers": {"a": 1}, "timestamp": 7},
+        {"headers": {"a": 2}, "timestamp": 7},
+        {"correlation_id": "m-1", "type": "m-1"},
+    ]
+)
+names = st.sampled_from(["m-1", "m-2", "m-10", "", "é", "m", None])
+broken = st.sampled_from([b"", b"\x00", b"\x00\x80\xff", b"\x00\x80", b"\x00\x01\x00"])
+streams = st.lists(
+    st.builds(
+        lambda route, properties: Message(1, False, route, properties, b"body"),
+        st.sampled_from([encode_route("exchange", "key"), encode_route("exchange", "yek")]),
+        st.builds(lambda others, name: encoded(**others, message_id=name), one_property, names)
+        | broken,
+    )
+)
+
+
+@given(streams)
+def test_runs_have_the_envelopes_of_their_messages(messages: list[Message]) -> None:
+    """All messages, in order, and each as if it were decoded by itself."""
+    found: list[tuple[Message, Properties | str]] = []
+    for run in runs(messages):
+        each = [run.problem] * len(run.messages) if run.problem else run.of_each()
+        found += zip(run.messages, each, strict=False)
+
+    assert found == [(one, decoded_alone(one)) for one in messages]
+
+
+def decoded_alone(message: Message) -> Properties | str:
+    try:
+        return decode(message)
+    except ValueError as error:
+        return str(error)
+
+
+def test_messages_that_differ_in_the_id_only_are_one_run() -> None:
+    """Their envelopes are decoded once, except the ids."""
+    alike = [message(encoded(type="a", message_id=f"m-{n}", app_id="x")) for n in range(9)]
+    other = message(encoded(type="b", message_id="m-9", app_id="x"))
+
+    assert [len(run.messages) for run in runs([*alike, other])] == [9, 1]
+    assert [len(run.messages) for run in runs([*[other] * 5, message(encoded(type="b"))])] == [5, 1]
