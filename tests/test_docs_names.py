@@ -48,6 +48,15 @@ SHOWN = {
 """Pipelines that a document shows, as files of the reader, and the files of the tutorial."""
 
 
+def modules() -> list[Path]:
+    """Those of the program, wherever the repository is."""
+    return [
+        path
+        for path in files()
+        if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts
+    ]
+
+
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -110,9 +119,7 @@ def test_each_metric_and_each_variable_exists() -> None:
 
 def test_the_signs_of_each_fault_are_in_the_source() -> None:
     """Metrics, and words of the log."""
-    sources = "".join(
-        path.read_text() for path in files() if path.suffix == ".py" and "tests" not in path.parts
-    )
+    sources = "".join(path.read_text() for path in modules())
     for _, _, seen in table(DELIVERY, "What happens"):
         for word in re.findall("`([^`]+)`", seen):
             assert word.partition("{")[0].removesuffix("_total") in sources, word
@@ -190,9 +197,7 @@ def test_all_headers_of_a_parked_message_are_documented() -> None:
 
 def test_all_reasons_of_hopper_are_documented() -> None:
     """Each by its first word."""
-    sources = "".join(
-        path.read_text() for path in files() if path.suffix == ".py" and "tests" not in path.parts
-    )
+    sources = "".join(path.read_text() for path in modules())
 
     documented = {
         word for row in table(DEAD_LETTERS, "Reason") for word in re.findall("`(.+?)`", row[0])
