@@ -122,10 +122,9 @@ def test_the_only_worker_waits_unless_a_message_is_between_two_steps() -> None:
 
 def test_a_step_that_is_due_ends_the_wait_of_the_only_worker() -> None:
     """The one that is due first; a step without anything to do ends no wait."""
-    idle = IdleWait(Accounts(), is_sole=True)
+    idle, before = IdleWait(Accounts(), is_sole=True), time.monotonic()
     for step, seconds in (("a", 3600.0), ("b", 0.02), ("c", 0.0), ("c", None)):
         idle.note_due(step, seconds)
-    before = time.monotonic()
 
     assert idle.wait(idle.calls)
 
