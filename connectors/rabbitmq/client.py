@@ -65,9 +65,7 @@ class RabbitMQConsumer:
             *(credentials.of_source, refusal.CONSUME),
         )
         self._publisher = (
-            DeadLetterPublisher(
-                self._loop, name, spec, dead_letter, credentials, parked=self._on_parked
-            )
+            DeadLetterPublisher(self._loop, name, spec, dead_letter, credentials, self._on_parked)
             if dead_letter is not None
             else None
         )
@@ -288,13 +286,15 @@ class RabbitMQConsumer:
             self._events.end()
 
     def _close(self) -> None:
-        """Settle all outcomes that were passed in; disconnect when no message is being parked."""
+        """Settle all outcomes that were passed in; disconnect when the brokers have the rest."""
         self._draining = self._closing = True
         self._settle()
-        if self._publisher is not None and len(self._publisher) and self._session is not None:
-            return  # `_on_parked` calls this again
-        if self._session is not None:
-            self._session.give_back()
+        if self._session is None:
+            self._leave()
+        elif not self._publisher:  # otherwise `_on_parked` calls this again
+            self._session.give_back(self._leave)
+
+    def _leave(self) -> None:
         self.rejections.log_counts(everything=True)
         publisher, stop = self._publisher, self._loop.stop
         self._link.close(stop if publisher is None else lambda: publisher.close(stop))

@@ -5,24 +5,38 @@ and can continue on another machine. It uses a channel of its own, and ends with
 
 A header of the message tells which stream the offset is of. If the stream and this queue are
 deleted, and the stream is made anew, the job does not mistake its offsets for the old ones.
+
+The broker confirms each offset. Without its confirmation, an offset may be lost, or be stored after
+the next connection has read: a quorum queue delays publishes, and answers other requests meanwhile.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pika
 from pika import spec
 from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
 
+from connectors.rabbitmq.link import describe
 from connectors.rabbitmq.wire import BatchConnection
+
+LOG = logging.getLogger("hopper.rabbitmq")
 
 ARGUMENTS = {"x-queue-type": "quorum", "x-max-length": 1}
 """A quorum queue writes the new offset to disk before it drops the old one."""
 
 STREAM = "stream"
 """The header that tells the stream."""
+
+PATIENCE = 10.0
+"""Seconds to wait at the end for the broker's confirmation; it comes within milliseconds, unless
+the broker stands still."""
+REPUBLISH_AFTER = 1.0
+"""Seconds until an offset is published again that the broker has refused."""
 
 
 class KeptOffset(NamedTuple):
@@ -34,36 +48,110 @@ class KeptOffset(NamedTuple):
 
 
 class OffsetQueue:
-    """Reads and writes the offset."""
+    """Reads and writes the offset, on one connection."""
 
-    def __init__(self, connection: BatchConnection, queue: str) -> None:
-        self._connection, self._queue = connection, queue
+    def __init__(
+        self, connection: BatchConnection, queue: str, disconnect: Callable[[str], None]
+    ) -> None:
+        """`disconnect` is called with the reason when the broker refuses to read the queue."""
+        self._connection, self._queue, self._disconnect = connection, queue, disconnect
         self._channel: Channel | None = None
+        self._last: KeptOffset | None = None
+        self._published = 0  # numbers the messages of the channel, as the broker does
+        self._confirmed = True  # the broker has the last offset
+        self._then: Callable[[], object] | None = None  # what waits for the confirmation
+        self._reading, self._ending = True, False
 
     def read(self, then: Callable[[KeptOffset | None], None]) -> None:
         """Read the offset, and call `then` with it; with `None` if there is none yet."""
 
+        def begin(kept: KeptOffset | None) -> None:
+            self._reading = False
+            then(kept)
+
         def opened(channel: Channel) -> None:
             self._channel = channel
-            channel.add_callback(lambda _: then(None), [spec.Basic.GetEmpty])
+            channel.add_on_close_callback(self._on_close)
+            channel.confirm_delivery(self._on_confirm)
+            channel.add_callback(lambda _: begin(None), [spec.Basic.GetEmpty])
             channel.basic_get(self._queue, found)
 
         def found(channel: Channel, method: Any, properties: Any, body: bytes) -> None:
             # A requeue would count as one more delivery, and the delivery limit would drop the
-            # message some day. So publish a copy, and acknowledge the original after it.
+            # message some day. So publish a copy, and acknowledge the original when it is safe.
             stream = (properties.headers or {}).get(STREAM)
-            self._publish(body, stream)
-            channel.basic_ack(method.delivery_tag)
-            then(KeptOffset(int(body), stream) if body.isdigit() else None)
+            kept = KeptOffset(int(body), stream) if body.isdigit() else None
+            if kept is not None:
+                self.write(kept)
+
+            def confirmed() -> None:
+                channel.basic_ack(method.delivery_tag)
+                begin(kept)
+
+            self._when_confirmed(confirmed)
 
         self._connection.channel(on_open_callback=opened)
 
     def write(self, kept: KeptOffset) -> None:
         """Replace the offset."""
-        self._publish(b"%d" % kept.offset, kept.stream)
+        self._last, self._confirmed = kept, False
+        self._publish()
 
-    def _publish(self, body: bytes, stream: str | None) -> None:
-        if self._channel is not None and self._channel.is_open:
+    def end(self, then: Callable[[], object]) -> None:
+        """Call `then` when the broker has confirmed the last offset, or within `PATIENCE`.
+
+        A warning tells that it has not.
+        """
+        self._ending = True
+        self._when_confirmed(then)
+        if self._channel is not None and not self._channel.is_open:
+            self._give_up("before the connection was lost")
+        self._connection.ioloop.call_later(
+            PATIENCE, lambda: self._give_up(f"within {PATIENCE:.0f} s")
+        )
+
+    def _publish(self) -> None:
+        if self._channel is not None and self._channel.is_open and self._last is not None:
+            offset, stream = self._last
             headers = None if stream is None else {STREAM: stream}
             persistent = pika.BasicProperties("text/plain", headers=headers, delivery_mode=2)
-            self._channel.basic_publish("", self._queue, body, persistent)
+            self._published += 1
+            self._channel.basic_publish("", self._queue, b"%d" % offset, persistent)
+
+    def _on_confirm(self, frame: Any) -> None:
+        """Note what became of the last offset; what became of older ones does not matter."""
+        if frame.method.delivery_tag != self._published:
+            return
+        if isinstance(frame.method, spec.Basic.Ack):
+            self._confirmed = True
+            self._go_on()
+        else:
+            self._connection.ioloop.call_later(REPUBLISH_AFTER, self._publish)
+
+    def _when_confirmed(self, then: Callable[[], object]) -> None:
+        self._then = then
+        if self._confirmed:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def _on_close(self, _channel: Channel, error: BaseException) -> None:
+        if isinstance(error, ChannelClosedByBroker):
+            refused = f'queue "{self._queue}" keeps no offset: {describe(error)}'
+            if self._reading:
+                self._disconnect(refused)
+            else:
+                LOG.error("%s; a new start reads messages of the stream again", refused)
+        self._give_up("before the connection was lost")
+
+    def _give_up(self, when: str) -> None:
+        if self._ending and self._then is not None and self._last is not None:
+            LOG.warning(
+                'queue "%s": the broker has not confirmed offset %d %s: the next start may read '
+                "messages of the stream again",
+                *(self._queue, self._last.offset, when),
+            )
+            self._go_on()

@@ -82,9 +82,10 @@ class Session:
         self._memory_limit = MemoryLimit(reading, adaptive, held, shrink)
         self._ages, self._disconnect = DeliveryAges(spec.consumer_timeout), disconnect
         self._timeout = spec.consumer_timeout
-        self._offset_queue = OffsetQueue(connection, spec.offsets) if spec.is_stream else None
-        self._offsets = StreamOffsets()
-        self._start_offset = spec.start_offset
+        self._offset_queue = (
+            OffsetQueue(connection, spec.offsets, disconnect) if spec.is_stream else None
+        )
+        self._offsets, self._start_offset = StreamOffsets(), spec.start_offset
         self._stream: str | None = None  # see `StreamOpened`
         self._opened = False  # and the dataflow knows it
         self._bytes = 0
@@ -209,10 +210,17 @@ class Session:
         if self._rejections.stopped:
             self._stop()
 
-    def give_back(self) -> None:
-        """Requeue messages without an outcome; the channel is closed next."""
+    def give_back(self, then: Callable[[], None]) -> None:
+        """Requeue messages without an outcome; call `then` when the broker has all of the rest.
+
+        The channel is closed next.
+        """
         self._settlement.give_back()
         self.abandon()
+        if self._offset_queue is None:
+            then()
+        else:
+            self._offset_queue.end(then)
 
     def abandon(self) -> None:
         """Discard what arrives from now on: the connection ends."""
