@@ -36,7 +36,7 @@ from connectors.retry import Backoff
 
 RECONNECT = Backoff(0.5, 30.0)
 """Seconds between two attempts to connect: soon after a restart, rarely in a long outage."""
-CANCELLED = "the broker has cancelled the consumer"
+CANCELLED = "the broker has cancelled the consumer: the queue was deleted or moved"
 
 
 class RabbitMQConsumer:

@@ -203,6 +203,14 @@ class Link:
             self.open()
 
 
+_HANDSHAKE = "Timeout while setting up AMQP"
+NO_AMQP = (
+    "nothing answers in AMQP: write the port of AMQP, 5672 or with TLS 5671, and not that of the "
+    "management interface, 15672"
+)
+"""Pika waits for an answer, or cannot read it."""
+
+
 def address_of(url: str) -> str:
     """Return `host:port, virtual host "name"` of an AMQP URL: the part that an error may show."""
     parts = urlsplit(url)
@@ -216,6 +224,8 @@ def describe(error: BaseException) -> str:
         return f"{error.reply_text} ({error.reply_code})"
     for inner in [*causes(error)][1:]:
         return describe(inner)
+    if isinstance(error, pika.exceptions.IncompatibleProtocolError) or _HANDSHAKE in str(error):
+        return NO_AMQP
     if isinstance(error, ssl.SSLError):
         return advice(error)
     if isinstance(error, OSError):

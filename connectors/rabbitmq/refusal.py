@@ -113,6 +113,9 @@ def remedy_of_connection(error: BaseException) -> str:
             return _CONNECT[ACCESS_REFUSED]
         if type(one).__name__ == "ConnectionClosedByBroker":
             return remedy(_CONNECT, reply_code(one), str(one))
+        # Pika passes on the text only: of a refused virtual host, or of a connection that is lost.
+        if type(one).__name__ == "ProbableAccessDeniedError" and f"({NOT_ALLOWED})" in str(one):
+            return remedy(_CONNECT, NOT_ALLOWED, str(one))
     return ""
 
 

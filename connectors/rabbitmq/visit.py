@@ -5,6 +5,7 @@ It waits until the task is done, or raises `Unavailable`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from math import inf
 from types import MappingProxyType
@@ -17,6 +18,8 @@ from connectors.rabbitmq.link import Link, Preparation
 from connectors.rabbitmq.refusal import Remedies
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
+
+LOG = logging.getLogger("hopper.rabbitmq")
 
 
 class Visit:
@@ -101,6 +104,10 @@ class Visit:
             self.fail("; ".join(self._refused))
         elif len(self._failures) >= self.TRIES:
             self.fail(f"after {self.TRIES} attempts: {'; '.join(dict.fromkeys(self._failures))}")
+        elif self._seconds == inf:
+            # An attempt may take many seconds; who waits reads why.
+            tries = f"attempt {len(self._failures)} of {self.TRIES}"
+            LOG.warning("no connection, %s, %s", tries, failure)
 
     def _give_up(self) -> None:
         """End the visit without closing the connection: a silent broker would not confirm it."""

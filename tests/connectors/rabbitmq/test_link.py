@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from pika.adapters.utils.connection_workflow import (
     AMQPConnectionWorkflowFailed,
     AMQPConnectorSocketConnectError,
 )
-from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
+from pika.exceptions import (
+    ChannelClosedByBroker,
+    ConnectionOpenAborted,
+    IncompatibleProtocolError,
+    ProbableAuthenticationError,
+)
 
 from connectors.errors import Unavailable
-from connectors.rabbitmq.link import address_of, describe
+from connectors.rabbitmq.link import NO_AMQP, address_of, describe
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.visit import Visit
@@ -42,6 +49,8 @@ def test_a_broker_is_named_by_host_port_and_virtual_host(url: str, expected: str
         (ChannelClosedByBroker(404, "NOT_FOUND - no queue"), "NOT_FOUND - no queue (404)"),
         (ProbableAuthenticationError("ACCESS_REFUSED"), "ACCESS_REFUSED"),
         (ValueError(), "ValueError"),
+        (IncompatibleProtocolError("StreamLostError: ('Transport indicated EOF',)"), NO_AMQP),
+        (ConnectionOpenAborted("(320): \"Timeout while setting up AMQP to '127.0.0.1'\""), NO_AMQP),
     ],
 )
 def test_an_error_is_shown_without_its_wrappers(error: Exception, expected: str) -> None:
@@ -59,3 +68,21 @@ def test_a_missing_certificate_file_is_reported(monkeypatch: pytest.MonkeyPatch)
 
     assert '127.0.0.1:1, virtual host "/"' in str(error.value)
     assert "s3cret" not in str(error.value)
+
+
+def test_each_failed_attempt_at_the_start_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An attempt at a port that answers nothing takes many seconds."""
+    monkeypatch.setattr(Visit, "TRIES", 2)
+    spec = RabbitMQSource.model_validate({"url": "amqp://127.0.0.1:1", "queue": "q"})
+
+    with caplog.at_level(logging.WARNING, "hopper"), pytest.raises(Unavailable, match="2 attempts"):
+        RabbitMQ(spec, None, workers=1).check()
+
+    [logged] = [
+        record.getMessage() for record in caplog.records if record.name.startswith("hopper")
+    ]
+    assert logged == (
+        'no connection, attempt 1 of 2, 127.0.0.1:1, virtual host "/": Connection refused'
+    )

@@ -6,7 +6,11 @@ import logging
 
 import pytest
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed
-from pika.exceptions import ConnectionClosedByBroker, ProbableAuthenticationError
+from pika.exceptions import (
+    ConnectionClosedByBroker,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 from connectors.rabbitmq import refusal
 from connectors.rabbitmq.reach import Reach
@@ -67,6 +71,19 @@ def test_a_temporary_error_is_waited_for(code: int | None, text: str) -> None:
             ),
             "virtual host",
         ),
+        (
+            ProbableAccessDeniedError(
+                "ConnectionClosedByBroker: (530) 'NOT_ALLOWED - vhost x not found'"
+            ),
+            "virtual host",
+        ),
+        (
+            ProbableAccessDeniedError(
+                "ConnectionClosedByBroker: (530) 'NOT_ALLOWED - connection limit (1) is reached'"
+            ),
+            "",
+        ),
+        (ProbableAccessDeniedError("StreamLostError: ('Transport indicated EOF',)"), ""),
         (
             ConnectionClosedByBroker(530, "NOT_ALLOWED - refused: connection limit (1) is reached"),
             "",
