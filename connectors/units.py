@@ -106,6 +106,7 @@ _SPELLED_SECONDS = {
 _SPELLED_BYTES = {
     **{unit.lower(): unit for unit in ("KiB", "MiB", "GiB", "KB", "MB", "GB")},
     **dict.fromkeys(("byte", "bytes"), "B"),
+    **{"ki": "KiB", "mi": "MiB", "gi": "GiB"},
 }
 """Units in other spellings, without ambiguous ones such as `M`."""
 

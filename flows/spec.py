@@ -21,6 +21,7 @@ from connectors.units import Duration
 from flows.config import cross_checks, cross_checks_setup, cross_checks_state
 from flows.config.aggregate import AggregateSpec
 from flows.config.field_types import FolderText
+from flows.config.other_keys import OTHER_KEYS
 from flows.config.problems import path_text, validate, warnings_of
 from flows.config.traces import TracesSpec
 from flows.config.yaml import read
@@ -116,6 +117,8 @@ class StateSpec(Spec):
 class Metrics(Spec):
     """An HTTP endpoint for Prometheus, for health checks, and for a page about the job."""
 
+    elsewhere: ClassVar = instead_of({"write host, and port": "address bind listen endpoint"})
+
     port: Annotated[int, Field(ge=1, le=65535)]
     """Port of `http://host:port/metrics`."""
     host: str = "127.0.0.1"
@@ -152,21 +155,7 @@ def _number(value: object) -> object:
 class Pipeline(Spec):
     """One job: messages from a source, in windows, to a sink."""
 
-    elsewhere: ClassVar = instead_of(
-        {
-            "write source": "input inputs sources from consumer",
-            "write sink": "output outputs sinks to destination",
-            "write source: {rabbitmq: …}": "rabbitmq rabbit amqp",
-            "write sink: {elasticsearch: …}": "elasticsearch elastic opensearch",
-            "write dead_letter": "dlq dead_letters dead_letter_queue errors",
-            "write aggregate: {window: …}": "batch buffer batching windows",
-            "write name": "job id title",
-            "write metrics: {port: 9100}": "http prometheus health",
-            "write tests": "test",
-            "write log: {level: info}": "logger logging logs log_level",
-            "write traces: {endpoint: …}": "tracing trace opentelemetry otel",
-        }
-    )
+    elsewhere: ClassVar = OTHER_KEYS
 
     version: Annotated[Literal[1], BeforeValidator(_number)]
     """Version of this format."""

@@ -13,7 +13,8 @@ OTHER_KEYS = instead_of(
         "write prefetch": "prefetch_count qos",
         "write queue": "queue_name queues topic",
         "it belongs to declare: {durable: true}": "durable arguments auto_delete",
-        "it belongs to declare: {bind: [{exchange: orders}]}": "exchange routing_key bindings",
+        "it belongs to declare: {bind: [{exchange: orders}]}": "exchange routing_key key "
+        "binding_key bindings",
         "it belongs to consume": "priority",
         "messages are acknowledged when they are stored, never before": "ack auto_ack no_ack",
         "write format": "content_type codec encoding",

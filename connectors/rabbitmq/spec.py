@@ -28,6 +28,7 @@ from connectors.spec import (
     Prefetch,
     Problem,
     Spec,
+    instead_of,
 )
 from connectors.units import Duration
 
@@ -254,6 +255,10 @@ class RejectLimit(Spec):
 
 class RabbitMQDeadLetter(Spec):
     """Where the job publishes messages that can not be stored."""
+
+    elsewhere: ClassVar = instead_of(
+        {"write routing_key: without an exchange, it is the name of the queue": "queue queue_name"}
+    )
 
     url: AmqpUrls | None = None
     """The broker; omitted: the source's."""

@@ -230,9 +230,10 @@ def _too_long(
         least = f"less than {duration_text(round(most - tumbling.every, 3))}, or a shorter every"
     elif tumbling is not None and key[-1] == "every" and tumbling.lateness > 0:
         least += f" with its lateness of {duration_text(tumbling.lateness)}"
+    kept = "; or keep open groups in a folder: state: {path: …}" if aggregate.by is not None else ""
     return (
         f"{under_timeout(timeout)}, after which it takes the messages back: write {least}, "
-        f"{or_raise_timeout(seconds)}"
+        f"{or_raise_timeout(seconds)}{kept}"
     )
 
 

@@ -74,7 +74,7 @@ def examine_file(
         one
         for path, several in always.items()
         for one in several
-        if one.text in OF_TYPE and tries[path] == len(_candidates(model, path)) - 1
+        if one.text.startswith(OF_TYPE) and tries[path] == len(_candidates(model, path)) - 1
     ]
     problems = [one for one in found if not any(_is_at(one, path) for path in unset)]
     warnings = placed(warnings_of(spec), document) if spec is not None else []

@@ -128,7 +128,8 @@ def _translate(
                 at = (*path, *problem.at)
                 yield FileProblem(place_of(document, at), at, problem.text)
         else:
-            yield FileProblem(place_of(document, path), path, _text(document, path, details))
+            text = _text(model, document, path, details)
+            yield FileProblem(place_of(document, path), path, text)
     for path in missing:
         if path not in suggested:
             yield FileProblem(place_of(document, path), path, "is missing")
@@ -207,9 +208,9 @@ def _mappings_with(model: type[Spec], key: str, path: Path = ()) -> Iterator[Pat
 _MAPPING = "must be a mapping: a key and a value on each line"
 
 
-def _no_mapping(document: YamlDocument, path: Path) -> str:
+def _no_mapping(model: type[Spec], document: YamlDocument, path: Path) -> str:
     """Describe a text where a mapping is expected, without quoting its value."""
-    problem = _MAPPING
+    problem = _MAPPING + _needed(model, path)
     value = document.value
     for key in path:
         value = value[key]
@@ -221,9 +222,16 @@ def _no_mapping(document: YamlDocument, path: Path) -> str:
     return f"{problem}, as in {glued[1]}: value, without ="
 
 
-def _text(document: YamlDocument, path: Path, details: ErrorDetails) -> str:
+def _needed(model: type[Spec], path: Path) -> str:
+    """Name the keys that a mapping always has; empty: it has none, or is the whole file."""
+    fields = _mapping(model, path).model_fields if path else {}
+    needed = [f"{key}: …" for key, field in fields.items() if field.is_required()]
+    return f", as in {{{', '.join(needed)}}}" if needed else ""
+
+
+def _text(model: type[Spec], document: YamlDocument, path: Path, details: ErrorDetails) -> str:
     if details["type"] in ("model_type", "dict_type"):
-        return _no_mapping(document, path)
+        return _no_mapping(model, document, path)
     context = details.get("ctx", {})
     hidden = context.get("hidden") if path in document.substituted else None
     return str(hidden or _words(details, context))
@@ -259,5 +267,5 @@ _WORDS = {
 }
 """By pydantic's type of error. Other types keep pydantic's own message."""
 
-OF_TYPE = frozenset((_MAPPING, *(_WORDS[kind] for kind in ("bool_type", "float_type", "int_type"))))
-"""The errors about a text where another type is needed."""
+OF_TYPE = (_MAPPING, *(_WORDS[kind] for kind in ("bool_type", "float_type", "int_type")))
+"""How the errors about a text begin where another type is needed."""

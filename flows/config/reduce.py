@@ -25,7 +25,8 @@ class Reduction(Spec):
     elsewhere: ClassVar = instead_of(
         {
             "write quantile, with q: 0.5": "median",
-            "write quantile, with q: 0.95": "percentile percentiles quantiles",
+            "write quantile, with a q such as 0.95": "percentile percentiles quantiles",
+            "write q, from 0 to 1: 0.95": "p percent percents",
             "write quantile, with q: 0.999": "p999 p99_9",
             "there are {functions}; any other is your own, as reduce: module:function": "stddev "
             "stdev std variance var mode top range rate weighted_avg",

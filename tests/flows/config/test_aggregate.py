@@ -183,7 +183,8 @@ WRONG: list[tuple[str, str]] = [
     ),
     (
         "window: {tumbling: 1m}",
-        "6:22: aggregate.window.tumbling: must be a mapping: a key and a value on each line",
+        "6:22: aggregate.window.tumbling: must be a mapping: a key and a value on each line, "
+        "as in {every: …}",
     ),
     ("window: {tumbling: {}}", "6:12: aggregate.window.tumbling.every: is missing"),
     (
