@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -90,10 +91,14 @@ def _in_new_process(part: object, file: Path, groups: int) -> tuple[float, ...]:
         return process.submit(part, file, groups).result()  # type: ignore[arg-type]
 
 
+def _shard(steps: BenchSteps) -> KeptShard:
+    return KeptShard(steps.job.rules, 1.0, "bench", alone=attrgetter("message"))  # all are whole
+
+
 def _commits(file: Path, groups: int) -> tuple[float, float, float]:
     gc.set_threshold(CYCLES_AFTER)
     steps, store = BenchSteps(AGGREGATE), SQLiteStore(file, 1.0)
-    shard = KeptShard(steps.job.rules, 1.0, "bench")
+    shard = _shard(steps)
     shard.recover(store.recover(), 1.0)
     _take_in(steps, shard, store, groups, groups)
     _take_in(steps, shard, store, groups + MOST, groups)  # then old blocks are written again
@@ -131,7 +136,7 @@ def _take_in(
 def _restart(file: Path, groups: int) -> tuple[float, float]:
     gc.set_threshold(CYCLES_AFTER)
     steps, before, began = BenchSteps(AGGREGATE), resident(), time.perf_counter()
-    store, shard = SQLiteStore(file, 1.0), KeptShard(steps.job.rules, 1.0, "bench")
+    store, shard = SQLiteStore(file, 1.0), _shard(steps)
     shard.recover(store.recover(), 1.0)
     seconds = time.perf_counter() - began
     assert shard.open_groups == groups

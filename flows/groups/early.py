@@ -14,11 +14,10 @@ Rule 3: At most `AT_ONCE` summaries leave together, so that many groups do not s
 from __future__ import annotations
 
 from connectors.message import Origin
-from flows.groups.departures import Departures, ShardOutput
+from flows.groups.departures import ShardOutput
 from flows.groups.open_group import OpenGroup
-from flows.groups.open_groups import MakeGroup
 from flows.groups.rules import Rules
-from flows.groups.shard import MakeDepartures, Shard
+from flows.groups.shard import Shard
 from flows.values.group import Group, Member
 
 AT_ONCE = 1000
@@ -27,14 +26,8 @@ AT_ONCE = 1000
 class EarlyShard(Shard):
     """The open groups of some keys in aligned windows, with summaries while they are open."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        make: MakeGroup | None = None,
-        departures: MakeDepartures = Departures,
-    ) -> None:
-        """See `Shard`."""
-        super().__init__(rules, make, departures)
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
         assert rules.emit_every is not None
         self._every = rules.emit_every
         self._changed: dict[OpenGroup, None] = {}

@@ -21,11 +21,10 @@ from heapq import heapify, heappop, heappush
 from math import inf
 
 from connectors.message import Origin
-from flows.groups.departures import Departures, ShardOutput, with_merged_outcomes
+from flows.groups.departures import ShardOutput, with_merged_outcomes
 from flows.groups.open_group import OpenGroup
-from flows.groups.open_groups import MakeGroup
 from flows.groups.rules import MICROSECONDS, Rules
-from flows.groups.shard import MakeDepartures, Shard
+from flows.groups.shard import Shard
 from flows.groups.watermark import Watermark
 from flows.values.group import ALONE, Member, Progress
 
@@ -33,14 +32,8 @@ from flows.values.group import ALONE, Member, Progress
 class EventOrderShard(Shard):
     """The open groups of some keys, whose time is event time."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        make: MakeGroup | None = None,
-        departures: MakeDepartures = Departures,
-    ) -> None:
-        """See `Shard`."""
-        super().__init__(rules, make, departures)
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
         assert rules.event_order is not None
         self._order = rules.event_order
         self._time = Watermark(rules.partitions, self._order.idle_after)

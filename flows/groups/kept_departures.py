@@ -41,7 +41,7 @@ class KeptDepartures(Departures):
     """Takes groups out of a shard whose journal knows what is remembered."""
 
     def __init__(
-        self, journal: Journal, alone: Alone, rules: Rules, windows: Windows | None
+        self, rules: Rules, windows: Windows | None, journal: Journal, alone: Alone
     ) -> None:
         """`alone`: see `Alone`."""
         super().__init__(rules, windows)

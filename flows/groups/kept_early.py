@@ -16,7 +16,6 @@ Rule 4: the members of a group that keeps them are read for its early summary, a
 from __future__ import annotations
 
 from collections import deque
-from operator import attrgetter
 
 from flows.groups.departures import ShardOutput
 from flows.groups.early import EarlyShard
@@ -32,10 +31,7 @@ from flows.values.group import Group
 class KeptEarlyShard(KeptShard, EarlyShard):
     """The open groups of some keys in aligned windows, durable, with early summaries."""
 
-    def __init__(
-        self, rules: Rules, every: float, token: str, alone: Alone = attrgetter("message")
-    ) -> None:
-        """See `KeptShard`."""
+    def __init__(self, rules: Rules, every: float, token: str, alone: Alone) -> None:
         super().__init__(rules, every, token, alone)
         self._asked: dict[int, OpenGroup] = {}
         """Groups whose members are read for an early summary, by its number."""

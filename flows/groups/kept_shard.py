@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,6 +27,7 @@ from flows.groups.departures import ShardOutput
 from flows.groups.kept_departures import KeptDepartures
 from flows.groups.kept_held import Alone, KeptHeld, with_members
 from flows.groups.kept_running import KeptRunning
+from flows.groups.open_groups import MakeGroup
 from flows.groups.rules import Rules
 from flows.groups.shard import Shard
 from flows.groups.windows import Windows
@@ -41,15 +41,11 @@ from flows.values.group import DISTINCT, EarlyRevision, FirstRevision, Group, Me
 NAMES = 65_536
 """Names of messages to remember for each consumer: more than the largest prefetch."""
 
-AnyKeptGroup = KeptHeld | KeptRunning
-
 
 class KeptShard(Shard):
     """The open groups of some keys, with a journal of their changes."""
 
-    def __init__(
-        self, rules: Rules, every: float, token: str, alone: Alone = attrgetter("message")
-    ) -> None:
+    def __init__(self, rules: Rules, every: float, token: str, alone: Alone) -> None:
         """`every`: seconds after which a change is made durable, at the latest.
 
         `token`: of the state; it makes the names of groups unique. `alone`: see `Alone`.
@@ -67,9 +63,8 @@ class KeptShard(Shard):
         """Groups that have left, and whose members are to be read. Rule 4."""
         self._reading: dict[int, Group] = {}
         """Those whose members are being read, by their numbers."""
-        kind = partial(KeptHeld, alone=alone) if rules.hold else KeptRunning
-        self._make: Callable[..., AnyKeptGroup] = partial(kind, self._journal)
-        super().__init__(rules, self._make, partial(KeptDepartures, self._journal, alone))
+        self._alone = alone
+        super().__init__(rules)
 
     @property
     def held(self) -> int:
@@ -212,9 +207,19 @@ class KeptShard(Shard):
         known_from, over_below = amendments.known_from, amendments.over_below
         return header._replace(known_from=known_from, over_below=over_below)
 
-    def _recovered(self, row: int, content: tuple[Any, ...]) -> AnyKeptGroup:
+    def _kind_of_group(self) -> MakeGroup:
+        if self._rules.hold:
+            return partial(KeptHeld, self._journal, alone=self._alone)
+        return partial(KeptRunning, self._journal)
+
+    def _make_departures(self) -> KeptDepartures:
+        return KeptDepartures(self._rules, self._windows, self._journal, self._alone)
+
+    def _recovered(self, row: int, content: tuple[Any, ...]) -> KeptHeld | KeptRunning:
         key, window, opened_at, *_ = content
-        return self._make(self._rules, key, window, opened_at).restore(row, content)
+        group = self._open.make(key, window, opened_at)
+        assert isinstance(group, KeptHeld | KeptRunning)
+        return group.restore(row, content)
 
     def _with_values(self, left: list[Group]) -> list[Group]:
         """Return those of the groups that may leave now; the others wait. Rule 4."""

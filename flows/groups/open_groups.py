@@ -12,11 +12,9 @@ from math import inf, nan
 from operator import attrgetter
 from typing import NamedTuple
 
-from flows.groups.held import HeldGroup
 from flows.groups.lines import Line, SortedLine
 from flows.groups.open_group import OpenGroup
 from flows.groups.rules import Rules
-from flows.groups.running import Running
 from flows.groups.windows import Windows
 
 MakeGroup = Callable[[Rules, str | None, int | None, float], OpenGroup]
@@ -34,13 +32,10 @@ class Due(NamedTuple):
 class OpenGroups:
     """Open groups by aligned window, if there are any, and by key."""
 
-    def __init__(
-        self, rules: Rules, windows: Windows | None, make: MakeGroup | None = None
-    ) -> None:
-        """`make`: makes an empty group; by default, as the rules say."""
+    def __init__(self, rules: Rules, windows: Windows | None, make: MakeGroup) -> None:
         self.count = 0
         self._rules, self._windows = rules, windows
-        self._new = make or (Running if rules.tally and not rules.hold else HeldGroup)
+        self._make = make
         self._groups: dict[int | None, dict[str | None, OpenGroup]] = {None: {}}
         line = Line if rules.event_order is None else SortedLine
         self._ages, self._pauses = line("opened_at"), line("last_at")
@@ -66,11 +61,11 @@ class OpenGroups:
 
     def make(self, key: str | None, window: int | None, now: float) -> OpenGroup:
         """Make a group without adding it."""
-        return self._new(self._rules, key, window, now)
+        return self._make(self._rules, key, window, now)
 
     def open(self, key: str | None, window: int | None, now: float) -> OpenGroup:
         """Make a group and add it."""
-        group = self._new(self._rules, key, window, now)
+        group = self._make(self._rules, key, window, now)
         if window is not None and self._windows is not None and window not in self._groups:
             self._groups[window] = {}
             self._windows.open(window, now)

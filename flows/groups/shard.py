@@ -19,7 +19,7 @@ Rule 8: A message whose distinct value an earlier one has enters no group, in wh
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from connectors.message import Origin, Rejection
@@ -30,32 +30,22 @@ from flows.groups.late import Late
 from flows.groups.open_group import OpenGroup, weights, with_member
 from flows.groups.open_groups import MakeGroup, OpenGroups
 from flows.groups.rules import Rules
+from flows.groups.running import Running
 from flows.groups.windows import Windows
 from flows.outcomes import outcomes
 from flows.values.group import ALONE, DISTINCT, FIRST, LAST, DuplicateOfSent, Member, Progress
 from flows.values.identity import of_key
 
-MakeDepartures = Callable[[Rules, Windows | None], Departures]
-
 
 class Shard:
     """The open groups of some keys; without keys, of the messages of one consumer."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        make: MakeGroup | None = None,
-        departures: MakeDepartures = Departures,
-    ) -> None:
-        """`make`: makes an empty group; by default, as the rules say.
-
-        `departures`: makes what takes groups out.
-        """
+    def __init__(self, rules: Rules) -> None:
         self.open_members = self.open_duplicates = 0
         self._rules = rules
         self._windows = Windows(rules.tumbling, rules) if rules.tumbling else None
-        self._open = OpenGroups(rules, self._windows, make)
-        self._departures = departures(rules, self._windows)
+        self._open = OpenGroups(rules, self._windows, self._kind_of_group())
+        self._departures = self._make_departures()
         self._late = Late(rules, self._departures)
 
     @property
@@ -137,6 +127,12 @@ class Shard:
             if not group.count:
                 self._open.remove(group)
                 group.forget()
+
+    def _kind_of_group(self) -> MakeGroup:
+        return Running if self._rules.tally and not self._rules.hold else HeldGroup
+
+    def _make_departures(self) -> Departures:
+        return Departures(self._rules, self._windows)
 
     def _advance(self, windows: Windows, now: float) -> None:
         amendments = self._departures.amendments

@@ -20,7 +20,7 @@ from flows.steps.routing import SHARDS
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
 from tests.flows.cli.command import hopper, json_of
-from tests.flows.kept_shards import commit, sent
+from tests.flows.kept_shards import alone, commit, sent
 from tests.flows.members import FIRST, WITH_KEYS
 from tests.waiting import until
 
@@ -42,7 +42,9 @@ def begun(folder_of_file: Path) -> tuple[Path, StateFolder, KeptShard, ShardStor
     file.write_text(SPEC % (folder_of_file.name, folder_of_file / "state"))
     folder = StateFolder(folder_of_file / "state", 1.0)
     folder.open(Owner("orders", ["q"]), SHARDS, decides(load(file).aggregate))
-    shard = KeptShard(Rules(**WITH_KEYS, tally=Tally({"n": Function("count")}), hold=False), 1, "t")
+    shard = KeptShard(
+        Rules(**WITH_KEYS, tally=Tally({"n": Function("count")}), hold=False), 1, "t", alone
+    )
     store = folder.begin("shard/0", [folder.view()])
     shard.recover(store.recover(), OPENED_AT)
     shard.open_stream(StreamOpened(FIRST, "s"))

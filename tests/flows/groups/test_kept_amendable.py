@@ -12,7 +12,7 @@ from flows.state.blocks import read_blocks
 from flows.state.commit import Commit, Table
 from flows.summaries.fingerprint import fingerprint, same_window
 from flows.values.group import Earlier, FirstRevision, Group, Progress
-from tests.flows.kept_shards import TALLY, OneShard, commit, kept, recovered, sent
+from tests.flows.kept_shards import TALLY, OneShard, alone, commit, kept, recovered, sent
 from tests.flows.members import WITH_KEYS
 
 RULES: dict[str, Any] = {
@@ -23,7 +23,7 @@ RULES: dict[str, Any] = {
 
 
 def shard() -> KeptShard:
-    return KeptShard(Rules(**RULES, **WITH_KEYS, hold=False), 1.0, "t0ken")
+    return KeptShard(Rules(**RULES, **WITH_KEYS, hold=False), 1.0, "t0ken", alone)
 
 
 def one_group(leaving: list[Any]) -> Group:

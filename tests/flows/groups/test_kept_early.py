@@ -8,7 +8,7 @@ from flows.groups.kept_early import KeptEarlyShard
 from flows.groups.rules import Rules, Tumbling
 from flows.state.commit import Commit
 from flows.values.group import FRAGMENT, EarlyRevision, Group
-from tests.flows.kept_shards import TALLY, OneShard, commit, kept, recovered, sent
+from tests.flows.kept_shards import TALLY, OneShard, alone, commit, kept, recovered, sent
 from tests.flows.members import WITH_KEYS
 
 
@@ -16,7 +16,7 @@ def shard(**rules: Any) -> KeptEarlyShard:
     """Windows of ten seconds by the clock, written early each two."""
     early: dict[str, Any] = {"tumbling": Tumbling(10.0), "emit_every": 2.0}
     made = Rules(**WITH_KEYS, **early, **rules, tally=TALLY, hold=False)
-    return KeptEarlyShard(made, 1.0, "t0ken")
+    return KeptEarlyShard(made, 1.0, "t0ken", alone)
 
 
 def groups(leaving: list[Any]) -> list[Group]:

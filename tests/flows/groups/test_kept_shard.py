@@ -13,12 +13,12 @@ from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules, Tumbling
 from flows.state.commit import Changes, Recovered, Table
 from flows.values.group import DISTINCT, FirstRevision, Group, Kept, Progress
-from tests.flows.kept_shards import TALLY, commit, kept, recovered, sent
+from tests.flows.kept_shards import TALLY, alone, commit, kept, recovered, sent
 from tests.flows.members import FIRST, SECOND, THIRD, WITH_KEYS, member
 
 
 def shard(**rules: Any) -> KeptShard:
-    return KeptShard(Rules(**WITH_KEYS, **rules, tally=TALLY, hold=False), 1.0, "t0ken")
+    return KeptShard(Rules(**WITH_KEYS, **rules, tally=TALLY, hold=False), 1.0, "t0ken", alone)
 
 
 def test_messages_are_acknowledged_when_their_commit_is_durable() -> None:
@@ -306,7 +306,7 @@ def test_groups_keep_their_names_when_the_file_of_a_shard_is_moved() -> None:
     some.add([sent(1), sent(2)], now=10.3)
     made = commit(some, 11.0)
 
-    [group] = KeptShard(some._rules, 1.0, "0ther").recover(recovered(made), now=50.0)
+    [group] = KeptShard(some._rules, 1.0, "0ther", alone).recover(recovered(made), now=50.0)
 
     assert isinstance(group, Group)
     assert group.kept == Kept(name="t0ken.1", is_again=True)

@@ -23,6 +23,7 @@ from flows.values.begin import Begin, Begun, FolderView
 from flows.values.columnar import Members
 from flows.values.group import Group
 from flows.values.stop import Stop
+from tests.flows.kept_shards import alone
 from tests.flows.members import FIRST, THIRD, WITH_KEYS, member
 from tests.kept_state import MemoryShard, MemoryState
 
@@ -36,7 +37,7 @@ class OneKeptStep:
     def __init__(self, state: MemoryState, workers: int = 1, **rules: Any) -> None:
         if not rules.get("hold"):
             rules |= {"tally": Tally({"n": Function("count")}), "hold": False}
-        shard = KeptShard(Rules(**WITH_KEYS, **rules), 1.0, "t0ken")
+        shard = KeptShard(Rules(**WITH_KEYS, **rules), 1.0, "t0ken", alone)
         self.now, self.account, self.store = 10.3, Account(), state.shard(SHARD)
         self.step = KeptAggregate(
             shard, state, MEMORY, Stop(), self.account, clock=lambda: self.now
