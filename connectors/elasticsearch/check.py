@@ -20,11 +20,11 @@ from connectors.errors import Unavailable
 log = logging.getLogger("hopper.elasticsearch")
 
 
-def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
+def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int | Retry:
     """Check once; `index`: for documents that name none, `None`: each names one.
 
     Returns:
-        The largest request that the cluster accepts, in bytes.
+        The largest request that the cluster accepts, in bytes; or why the job waits for it.
 
     Raises:
         Unavailable: the cluster refuses, and waiting does not help.
@@ -42,7 +42,7 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int:
     if refusal := refused_for_good(client, reading):
         raise Unavailable(refusal)
     log.warning("waiting for Elasticsearch at %s: %s", client.nodes, reading.reason)
-    return MAX_CONTENT_LENGTH
+    return reading
 
 
 def refused_for_good(client: Client, reading: Retry) -> str:

@@ -142,6 +142,10 @@ class Indexer:
         """See `connectors.connector.Sink`."""
         return self._reports.state._replace(has_backlog=self._backlog.waits)
 
+    def note(self, reading: Items | Retry | RefusedRequest) -> None:
+        """Note an answer to a request without documents, for `state`."""
+        self._reports.note(reading)
+
     def close(self) -> None:
         """See `connectors.connector.Sink`. It does not wait for requests in flight."""
         with self._changed:

@@ -31,6 +31,10 @@ class Reports:
         self.state = SinkState()
         """See `Sink.state`."""
 
+    def note(self, reading: Items | Retry | RefusedRequest) -> None:
+        """Note the state after an answer to a request without documents."""
+        self.state = _state_after(reading, self.state)
+
     def entries_for(
         self,
         reading: Items | Retry | RefusedRequest,

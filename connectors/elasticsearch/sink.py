@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.authorization import ReloadSpec
+from connectors.elasticsearch.bulk_response import Retry, read
 from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client
+from connectors.elasticsearch.first_answer import FirstAnswer
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.preparation import DocumentPreparation
@@ -43,6 +45,7 @@ class Elasticsearch:
             wait_for_index=spec.on_missing_index == "wait",
             observer=observer,
         )
+        self._first_answer = FirstAnswer(lambda: read(self._client.probe(1), 0), self._indexer.note)
 
     def addressing(self, queue: str) -> ElasticsearchAddressing:
         """See `Sink`; `queue` fills the placeholder `{queue}` of an index."""
@@ -50,7 +53,11 @@ class Elasticsearch:
 
     def check(self) -> None:
         """See `Sink`."""
-        self._indexer.limit(check(self._client, self._spec, self._index))
+        found = check(self._client, self._spec, self._index)
+        if isinstance(found, Retry):
+            self._first_answer.start(found)
+        else:
+            self._indexer.limit(found)
 
     def submit(self, documents: Documents, reply: Callable[[Answer], None]) -> Callable[[], None]:
         """See `Sink`."""
@@ -70,5 +77,6 @@ class Elasticsearch:
 
     def close(self) -> None:
         """See `Sink`."""
+        self._first_answer.close()
         self._indexer.close()
         self._client.close()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from connectors.elasticsearch.bulk_response import Retry
 from connectors.elasticsearch.check import check
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
@@ -27,7 +28,7 @@ class StartCheck:
     spec: ElasticsearchSink
     index: str | None
 
-    def check(self) -> int:
+    def check(self) -> int | Retry:
         return check(self.client, self.spec, self.index)
 
 

@@ -8,11 +8,14 @@ from contextlib import closing
 
 import pytest
 
+from connectors.elasticsearch import first_answer
 from connectors.elasticsearch.sink import Elasticsearch
 from connectors.elasticsearch.spec import ElasticsearchSink, FieldOfDocument
-from connectors.message import Claim, Documents
+from connectors.message import Claim, Documents, SinkState
+from connectors.retry import Backoff
 from tests.connectors.elasticsearch.http_node import HttpNode, a_node
 from tests.contract.sink import Answers
+from tests.waiting import until
 
 STORED = b'{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}]}'
 
@@ -66,6 +69,22 @@ def test_the_limit_of_the_cluster_bounds_requests(node: HttpNode) -> None:
         answers.wait_for(4)
 
     assert [len(body) for _, path, _, body in node.requests if "_bulk" in path][1:] == [90, 90]
+
+
+def test_a_cluster_that_is_away_at_the_start_is_not_said_to_answer(
+    node: HttpNode, nowhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even while no document waits; without documents, too, it is found when it is back."""
+    monkeypatch.setattr(first_answer, "ASKS", Backoff(0.01, 0.01))
+    with closing(Elasticsearch(ElasticsearchSink(url=(nowhere,), index="events"))) as sink:
+        sink.check()
+        assert not sink.state().answers
+
+    node.answers = [(503, b""), (503, b""), (400, b'{"error":{"type":"no"}}')]
+    with closing(Elasticsearch(ElasticsearchSink(url=(node.url,), index="events"))) as sink:
+        sink.check()
+        until(lambda: sink.state() == SinkState())
+    assert len(node.requests) == 3
 
 
 def test_with_id_none_no_document_has_an_id(node: HttpNode) -> None:
