@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from multiprocessing import get_context
 from operator import attrgetter
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bench.aggregate import BY, MANY, REDUCE
 from bench.open_groups import resident
@@ -21,6 +23,7 @@ from bench.steps import BenchSteps, arrivals
 from flows.groups.kept_group import KeptGroup
 from flows.groups.kept_shard import KeptShard
 from flows.process.start import CYCLES_AFTER
+from flows.state.commit import Recovered
 from flows.state.database import create
 from flows.state.journal import MOST
 from flows.state.rows import encoded
@@ -30,6 +33,11 @@ AGGREGATE = f"{{{BY}, window: {{time: 20m}}, {REDUCE}}}"
 FEW = 1000
 CHANGES = 200_000
 """Messages of random groups, whose commits are measured."""
+SHARES, SECONDS, TICK = 8, 5, 0.005
+"""Shards of a worker, the seconds for which each gets `FEW` messages a second, and the seconds
+between two activations of the dataflow."""
+
+Measured = TypeVar("Measured")
 
 
 class CommitCost(NamedTuple):
@@ -61,6 +69,10 @@ def report() -> Iterator[str]:
             f"| {cost.folder_of_open:.2f} | {cost.restart_seconds:.2f} | {cost.bytes_each:.0f} |"
         )
     yield ""
+    yield f"Longest stop of {SHARES} shards of a worker, each with {FEW:,} messages a second:"
+    together, in_turn = (_in_new_process(_stops, turns) for turns in ([0] * SHARES, range(SHARES)))
+    yield f"{together:.1f} ms if all commit together, {in_turn:.1f} ms in their turns."
+    yield ""
     few, many = costs[FEW], costs[MANY]
     yield "| Goal | Result | Reached |"
     yield "|---|--:|---|"
@@ -68,6 +80,7 @@ def report() -> Iterator[str]:
         (f"{FEW:,} groups: at most 4 µs a message in commits", 4, few.microseconds),
         (f"{MANY:,} groups: at most 8 µs a message in commits", 8, many.microseconds),
         ("longest stop: at most 20 ms", 20, max(one.stop_milliseconds for one in costs.values())),
+        (f"longest stop of {SHARES} shards: at most 20 ms", 20, in_turn),
         ("folder: at most twice what is open", 2, many.folder_of_open),
         ("restart: at most 15 s", 15, many.restart_seconds),
         ("memory: at most 1024 bytes a group", 1024, many.bytes_each),
@@ -86,9 +99,9 @@ def measure(groups: int) -> CommitCost:
     return CommitCost(*committed, *restarted)
 
 
-def _in_new_process(part: object, file: Path, groups: int) -> tuple[float, ...]:
+def _in_new_process(part: Callable[..., Measured], *values: object) -> Measured:
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(part, file, groups).result()  # type: ignore[arg-type]
+        return process.submit(part, *values).result()
 
 
 def _shard(steps: BenchSteps) -> KeptShard:
@@ -143,3 +156,29 @@ def _restart(file: Path, groups: int) -> tuple[float, float]:
     each = (resident() - before) / groups
     store.close()
     return seconds, each
+
+
+def _stops(turns: Sequence[int]) -> float:
+    """Return the milliseconds of the longest activation in which shards with these turns commit.
+
+    The median of all seconds: a machine with other programs stands still at times.
+    """
+    gc.set_threshold(CYCLES_AFTER)
+    steps, shards, longest = BenchSteps(AGGREGATE), list[KeptShard](), [0.0] * SECONDS
+    for turn in turns:
+        shards.append(_shard(steps))
+        shards[-1].recover(Recovered(None, {}), 1.0, turn=turn)
+    arriving = arrivals(len(turns) * FEW * SECONDS, FEW, ids=True)
+    read = (steps.job.readers[each.origin.consumer].read(each, now=1.0) for each in arriving)
+    members = (member for each in read for member in each.members)
+    for tick in range(int(SECONDS / TICK)):
+        now = 1.0 + tick * TICK
+        for shard in shards:
+            shard.add([*islice(members, int(FEW * TICK))], now)
+        began = time.perf_counter()
+        made = [shard for shard in shards if shard.commit(now) is not None]
+        second = int(tick * TICK)
+        longest[second] = max(longest[second], time.perf_counter() - began)
+        for shard in made:
+            shard.durable()
+    return 1e3 * median(longest)

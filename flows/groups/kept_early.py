@@ -58,9 +58,11 @@ class KeptEarlyShard(KeptShard, EarlyShard):
         asked = self._asked.pop(loaded.number, None)
         return [] if asked is not None and asked not in self._written else [group]
 
-    def recover(self, recovered: Recovered, now: float, name: str = "") -> list[ShardOutput]:
+    def recover(
+        self, recovered: Recovered, now: float, name: str = "", turn: int = 0
+    ) -> list[ShardOutput]:
         """See `KeptShard`."""
-        out = super().recover(recovered, now, name)
+        out = super().recover(recovered, now, name, turn)
         for group in self._open.all():
             self._note_changed(group, now)  # Rule 3
             if isinstance(group, KeptGroup) and group.has_early:

@@ -173,12 +173,14 @@ class KeptShard(Shard):
         """Return the group whose members are read; it may leave."""
         return [with_members(self._reading.pop(loaded.number), self._rules, loaded.members)]
 
-    def recover(self, recovered: Recovered, now: float, name: str = "") -> list[ShardOutput]:
+    def recover(
+        self, recovered: Recovered, now: float, name: str = "", turn: int = 0
+    ) -> list[ShardOutput]:
         """Continue with what is durable; return the groups that have left. Rule 2.
 
-        `name`: that of the shard; the numbers of groups are unique within it only.
+        `name`: of the shard; numbers of groups are unique within it. `turn`: see `Journal`.
         """
-        header = self._journal.recover(recovered, now, self._token + (name and f".{name}"))
+        header = self._journal.recover(recovered, now, self._token + (name and f".{name}"), turn)
         self._token = header.token
         left = [decoded_group(row, self._token) for row in recovered.of(Table.LEFT)]
         self._kept.recover(recovered.of(Table.CLOSED_WINDOWS), left, header, now)

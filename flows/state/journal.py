@@ -3,13 +3,16 @@
 Pure. A message that is taken in stays taken in, also when its connection is lost before the commit:
 its redelivered copy is recognised, and both are acknowledged when the commit is durable.
 
-Rule 1: a commit is due at each whole multiple of `every`, after `MOST` messages, or at once if a
-        group has left: the group waits for it. So all shards commit together, and a consumer
-        acknowledges the messages of all of them in one run. If `SOME` messages wait, and no other
-        has arrived for `QUIET` seconds, it is due too: the consumers may be full, and no message
-        arrives before these are acknowledged.
+Rule 1: a commit is due once in each `every`, after `MOST` messages, or at once if a group has left:
+        the group waits for it. If `SOME` messages wait, and no other has arrived for `QUIET`
+        seconds, it is due too: the consumers may be full, and no message arrives before these are
+        acknowledged.
 Rule 2: one commit at a time is written; what changes meanwhile is in the next one.
 Rule 3: outcomes and groups leave only when their commit is durable.
+Rule 4: the shards have turns, one soon after the other: each commit stops the dataflow for some
+        milliseconds, and together they would stop it for the sum. But all turns are near whole
+        multiples of `every`: a consumer acknowledges what all shards have in one run, so messages
+        of the first shard wait for the last one.
 """
 
 from __future__ import annotations
@@ -26,21 +29,18 @@ from flows.state.commit import Changes, Commit, Recovered, Row, Table
 from flows.state.known_names import KnownNames
 from flows.state.known_offsets import KnownOffsets
 from flows.state.recent_texts import RecentTexts
-from flows.state.rows import (
-    Header,
-    decoded_header,
-    encoded_group,
-    encoded_header,
-)
+from flows.state.rows import Header, decoded_header, encoded_group, encoded_header
 from flows.values.group import DISTINCT, Group, Member
 from flows.values.identity import own_name
 
 MOST = 1500
 """Messages in a commit. To encode a group takes 2 to 3 µs, during which the dataflow stops."""
 
-
 SOME, QUIET = 100, 0.01
 """See rule 1. A commit of fewer messages costs more than it gains."""
+APART, TURNS = 0.03, 40
+"""Seconds between two turns, longer than a commit stops the dataflow; and the number of turns for
+which there must be room in `every`, of which a job with eight shards takes a fifth. Rule 4."""
 
 
 class MembersRow(KeptRow, Protocol):
@@ -89,7 +89,7 @@ class Journal:
         `values`: distinct values, if messages have some; `keys`: of complete groups, if their
         messages are late.
         """
-        self._every, self._header = every, Header()
+        self._every, self._header, self._turn_at = every, Header(), 0.0
         self._known, self.values, self.keys = KnownNames(names), values, keys
         self.offsets = KnownOffsets(names)
         remembered = (self._known, self.offsets, values, keys)
@@ -167,7 +167,8 @@ class Journal:
         self._count += 1
         self._last_at = self._now
         if self._due_at == inf:
-            self._due_at = (self._now // self._every + 1) * self._every
+            turns = (self._now - self._turn_at) // self._every
+            self._due_at = (turns + 1) * self._every + self._turn_at
 
     def counts(self, member: Member) -> bool:
         """Return whether this message is counted already, by its name."""
@@ -246,9 +247,13 @@ class Journal:
         self._in_flight_count, self.is_busy = 0, False
         return leaving
 
-    def recover(self, recovered: Recovered, now: float, token: str) -> Header:
-        """Continue after what is durable; return its header. `token`: of a new shard."""
+    def recover(self, recovered: Recovered, now: float, token: str, turn: int) -> Header:
+        """Continue after what is durable; return its header.
+
+        `token`: of a new shard; `turn`: its position among all shards. Rule 4.
+        """
         self._now, self._header = now, decoded_header(recovered.header)
+        self._turn_at = turn * min(APART, self._every / TURNS)
         if not self._header.token:
             self._header = self._header._replace(token=token)
         for each in self._remembered:

@@ -22,7 +22,10 @@ class Begins(DynamicSource[tuple[str, Begin]]):
         """Make the values of a worker."""
         folder = self._state.view()
         return OneBatch(
-            [(shard, Begin(shard, worker_index, worker_count, folder)) for shard in self._shards]
+            [
+                (shard, Begin(shard, worker_index, worker_count, folder, turn))
+                for turn, shard in enumerate(self._shards)
+            ]
         )
 
 

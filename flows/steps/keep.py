@@ -135,7 +135,8 @@ class KeptAggregate(Aggregate):
         except Unavailable as error:
             self._signals.fail(f"{shard}: {error}")
         self._store = store
-        left = self.shard.recover(recovered, self._clock(), shard.rpartition("/")[2])
+        name, turn = shard.rpartition("/")[2], begins[0].turn
+        left = self.shard.recover(recovered, self._clock(), name, turn)
         self._read(store)
         self._note([])
         self._view.update(self.shard)

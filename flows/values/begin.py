@@ -39,6 +39,8 @@ class Begin(NamedTuple):
     workers: int
     """Number of all workers of the cluster."""
     folder: FolderView
+    turn: int = 0
+    """Position of the shard among all shards, which make their commits one after the other."""
 
 
 class Begun(NamedTuple):

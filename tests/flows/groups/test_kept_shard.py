@@ -39,6 +39,20 @@ def test_messages_are_acknowledged_when_their_commit_is_durable() -> None:
     assert some.held == 0
 
 
+@pytest.mark.parametrize("at", [10.0, 10.08, 10.3, 10.99])
+def test_the_commits_of_shards_do_not_stop_the_dataflow_together(at: float) -> None:
+    """Each is due within a second of its first message, and 25 ms after that of another shard."""
+    due = []
+    for turn in range(8):
+        some = shard(time=60.0)
+        some.recover(recovered(), 10.0, turn=turn)
+        some.add([sent(1)], now=at)
+        due.append(some.commit_due_at)
+
+    assert all(at < each <= at + 1.0 for each in due)
+    assert sorted(each % 1.0 for each in due) == pytest.approx([0.025 * n for n in range(8)])
+
+
 def test_many_messages_do_not_wait_while_no_other_arrives() -> None:
     """The consumer may be full: nothing arrives before these are acknowledged."""
     some = shard(time=60.0)

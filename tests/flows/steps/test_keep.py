@@ -16,6 +16,7 @@ from flows.groups import kept_shard
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules
 from flows.state.known_names import MOST_PINNED
+from flows.steps.begin import Begins
 from flows.steps.keep import KeptAggregate
 from flows.summaries.functions.function import Function
 from flows.summaries.reducers import Tally
@@ -215,3 +216,17 @@ def test_a_stream_that_was_made_anew_is_in_the_log(caplog: pytest.LogCaptureFixt
     some.step.on_batch([StreamOpened(THIRD, "another")])
 
     assert "q/000: another stream than before" in caplog.text
+
+
+def test_each_shard_has_its_turn_to_commit() -> None:
+    """The second shard of a job is due 25 ms after the first one."""
+    state, begins = MemoryState(), []
+    for worker in range(2):
+        begins.append(Begins(state, ["shard/3", SHARD]).build("begin", worker, 2).next_batch())
+    assert [[begin.turn for _, begin in each] for each in begins] == [[0, 1], [0, 1]]
+    some = OneKeptStep(state, workers=2)
+
+    some.step.on_batch([begin for each in begins for shard, begin in each if shard == SHARD])
+    some.take(1)
+
+    assert some.step.shard.commit_due_at == pytest.approx(11.025)
