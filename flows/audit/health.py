@@ -99,6 +99,7 @@ class Health:
         self._warnings = [
             *(one for one in map(_blocked, self.blocked) if one.cause not in is_reason),
             *self._paused(),
+            *self._idle_sink(now),
             *(Symptom(symptoms.SPEC_REFUSED, text) for text in self._reloads.problems),
             *(Symptom(symptoms.SHARED, text) for warnings in self._shared for text in warnings()),
         ]
@@ -188,6 +189,14 @@ class Health:
             kind = symptoms.of_refusal(state.refusal or "") if refuses else symptoms.SINK_SILENT
             cause = f"the sink has {problem} for {silent:.0f} s, {sink.open} documents wait{why}"
             yield Symptom(kind, cause, silent)
+
+    def _idle_sink(self, now: float) -> Iterator[Symptom]:
+        """Warn of a sink that does not answer while no document waits for it."""
+        away = self._lasts("idle sink", self._sink_state.answers, now)
+        if not self._accounts.sink.open and not self._sink_state.answers and away >= self._patience:
+            why = "" if self._sink_state.refusal is None else f": {self._sink_state.refusal}"
+            cause = f"the sink has not answered for {away:.0f} s, no document waits{why}"
+            yield Symptom(symptoms.SINK_SILENT, cause, away)
 
     def _waits(self) -> str:
         return f"the cluster waits for {', '.join(self._missing()) or 'its other processes'}"

@@ -152,6 +152,22 @@ def test_a_lost_connection_is_tolerated_for_a_while() -> None:
     assert watched.reasons() == watched.unready() == []
 
 
+def test_a_sink_that_does_not_answer_is_a_warning_while_no_document_waits() -> None:
+    """The address may be wrong; but there is nothing that is not stored."""
+    watched = WatchedJob()
+    watched.connect()
+    watched.sink_state = SinkState(False, "refused")
+    watched.pass_time(30)
+    assert watched.warnings() == []
+    watched.pass_time(1)
+    assert watched.warnings() == ["the sink has not answered for 30 s, no document waits: refused"]
+    assert watched.reasons() == watched.unready() == []
+
+    watched.sink_state = SinkState()
+    watched.pass_time(1)
+    assert watched.warnings() == []
+
+
 def test_a_sink_that_does_not_answer_is_tolerated_for_a_while() -> None:
     """More documents are no answer; a sink without documents is healthy."""
     watched = WatchedJob()
