@@ -32,13 +32,13 @@ def starve(prefetch: AdaptivePrefetch, number: int, held: Held, now: float) -> i
 
 
 def test_the_prefetch_grows_fast_while_little_memory_is_used_and_then_doubles() -> None:
-    assert steps_of(855) == [1000, 8000, 16_000, 32_000, 33_535]
-    assert steps_of(1700) == [1000, 4934, 9868, 19_736]
+    assert steps_of(855) == [1000, 16_000, 32_000, 33_535]
+    assert steps_of(1700) == [1000, 9868, 19_736]
     assert steps_of(10_000) == [1000, 2000, 3872]
 
 
 def test_the_prefetch_grows_up_to_the_limit_of_amqp() -> None:
-    assert steps_of(100) == [1000, 8000, 57_535]  # beside the 8000
+    assert steps_of(100) == [1000, 16_000, 49_535]  # beside the 16,000
 
 
 def steps_of(size: int) -> list[int]:
@@ -85,7 +85,7 @@ def test_a_consumer_grows_while_each_acknowledgement_lets_in_a_message() -> None
         if more := found.grow(1000, held, now):
             break
 
-    assert more == 8000
+    assert more == 16_000
     assert number <= 5
 
 
@@ -101,7 +101,7 @@ def test_a_consumer_grows_although_the_broker_is_slow_only_between_bursts() -> N
         for tick in range(1, 20):
             found.waited(0.020, now + 0.1 + 0.020 * tick)
 
-    assert more == 8000
+    assert more == 16_000
     assert number == 1
 
 
@@ -122,7 +122,7 @@ def test_a_wait_counts_until_the_next_message_arrives() -> None:
     assert found.grow(1000, held, 0.001) == 0
     found.arrived(held, 0.020, used_up=True)
 
-    assert found.grow(1000, held, 0.021) == 8000
+    assert found.grow(1000, held, 0.021) == 16_000
 
 
 def test_a_stuck_consumer_grows_even_if_less_than_double_fits() -> None:

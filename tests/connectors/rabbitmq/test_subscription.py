@@ -26,7 +26,7 @@ class SubscriptionRig:
         self.ended: list[str] = []
         self.agreed: list[bool] = []
         self.last_tag, self.settled = 1, 0
-        self.memory, self.size = 64 * 1024**2, 1100
+        self.memory, self.size = 64 * 1024**2, 2100
         self.adaptive = AdaptivePrefetch(source.prefetch_number, lambda: self.memory)
         self.adaptive.wanted = prefetch
         self.slow_start = SlowStart(prefetch)
