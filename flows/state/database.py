@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
+from zlib import crc32
 
 from connectors.errors import Unavailable
-from flows.state.commit import Table
+from flows.state.commit import Row, Table
 from flows.state.rows import FORMAT
 
 REMEDY = "restore the folder from a backup, or begin anew with `hopper state --discard`"
@@ -85,15 +87,45 @@ def check(path: Path) -> None:
     if not path.stat().st_size:
         raise Unavailable(f"{path}: is empty: its content is lost; {REMEDY}")
     with readable(path), closing(connect(path)) as connection:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != FORMAT:
-            raise Unavailable(
-                f"{path}: has format {version}, and this version of Hopper reads format {FORMAT}: "
-                "with the version that has written it, write what is open (`hopper state "
-                "--flush`), and then `hopper state --discard`"
-            )
+        refuse_other_format(path, connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
+
+
+def sealed(stored: bytes) -> bytes:
+    """Return what is stored in a row with its checksum: SQLite does not notice changed bytes."""
+    return crc32(stored).to_bytes(4, "big") + stored
+
+
+def unsealed(rows: Iterable[Row]) -> Iterator[Row]:
+    """Return what is stored in rows, without their checksums.
+
+    Raises:
+        sqlite3.DatabaseError: bytes have changed.
+    """
+    for number, row in rows:
+        stored = row[4:]
+        if crc32(stored).to_bytes(4, "big") != row[:4]:
+            raise sqlite3.DatabaseError(f"row {number} has changed on the disk")
+        yield number, stored
+
+
+def refuse_other_format(path: Path, found: sqlite3.Connection | Mapping[str, Any]) -> None:
+    """Check that this version reads what is in a file: of a shard, or the description of a folder.
+
+    Raises:
+        Unavailable: another version has written it.
+    """
+    if isinstance(found, sqlite3.Connection):
+        number = found.execute("PRAGMA user_version").fetchone()[0]
+    else:
+        number = found.get("format", "2 or lower")  # these had no number in the description
+    if number != FORMAT:
+        raise Unavailable(
+            f"{path}: has format {number}, and this version of Hopper reads format {FORMAT}: "
+            "with the version that has written it, write what is open (`hopper state --flush`), "
+            "and then `hopper state --discard`"
+        )
 
 
 @contextmanager

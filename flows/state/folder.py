@@ -25,6 +25,7 @@ from flows.spec import Pipeline
 from flows.state import database
 from flows.state.database import REMEDY
 from flows.state.lock import ALONE, ClusterMember, FolderLock, guarded, is_held_here
+from flows.state.rows import FORMAT
 from flows.state.sqlite import SQLiteStore
 from flows.state.whole import is_new
 from flows.values.begin import FolderView
@@ -160,6 +161,7 @@ class StateFolder:
                 f"{REMEDY}"
             )
         description = {
+            "format": FORMAT,
             **owner.described(),
             "token": secrets.token_hex(6),
             "shards": [*shards],
@@ -244,21 +246,19 @@ def described(folder: Path) -> Mapping[str, Any] | None:
     """Return the description of a folder; `None`: it has none.
 
     Raises:
-        Unavailable: it is damaged.
+        Unavailable: it is damaged, or another version has written it.
     """
     try:
-        text = (folder / DESCRIPTION).read_text()
+        text = (folder / DESCRIPTION).read_bytes()
     except FileNotFoundError:
         return None
     try:
         found = json.loads(text)
     except ValueError:
         found = None
-    if (
-        not isinstance(found, dict)
-        or not {"job", "queues", "token", "shards", "made", "folders", "spec"} <= found.keys()
-    ):
+    if not isinstance(found, dict):
         raise Unavailable(f"state: {folder / DESCRIPTION} is damaged: {REMEDY}")
+    database.refuse_other_format(folder / DESCRIPTION, found)
     return found
 
 

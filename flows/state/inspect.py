@@ -14,7 +14,7 @@ from connectors.consumer_names import queue_in_name
 from connectors.errors import Unavailable
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
-from flows.state.database import ACCESS, connect, readable
+from flows.state.database import ACCESS, connect, readable, refuse_other_format, unsealed
 from flows.state.folder import DESCRIPTION, Owner, described, file_of, refuse_another_job
 from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
@@ -122,13 +122,17 @@ def _discard(path: Path, owner: Owner) -> FolderContent:
 
 def _readable(path: Path, owner: Owner) -> FolderContent:
     """Return the content as far as it can be read: a damaged folder may be discarded too."""
+    nothing = FolderContent(str(path), "", 0, [])
     try:
-        content, found = inspect(path), described(path)
+        found = described(path)
     except Unavailable:
-        return FolderContent(str(path), "", 0, [])
-    assert found is not None, "`inspect` has read it"
-    refuse_another_job(path, found, owner)
-    return content
+        return nothing
+    if found is not None:
+        refuse_another_job(path, found, owner)
+    try:
+        return inspect(path)
+    except Unavailable:
+        return nothing
 
 
 @contextmanager
@@ -144,14 +148,15 @@ def _shard(folder: Path, name: str) -> ShardContent:
     path = file_of(folder, name)
     oldest = None
     with readable(path), closing(connect(path)) as connection:
+        refuse_other_format(path, connection)
         groups = messages = 0
         blocks = connection.execute(f"SELECT number, stored FROM {Table.GROUPS} ORDER BY number")
-        for _, rows in read_blocks(blocks.fetchall()):
+        for _, rows in read_blocks([*unsealed(blocks)]):
             for group in (GroupRow._make(content) for _, content in rows):
                 groups += 1
                 messages += group.members
                 oldest = min(group.opened_at, oldest or group.opened_at)
-        left = connection.execute("SELECT * FROM left").fetchall()
+        left = [*unsealed(connection.execute("SELECT * FROM left"))]
         streams = _streams(connection)
     size = sum(map(_size, folder.glob(f"{path.name}*")))
     of_left = sum(map(messages_in, left))
@@ -159,8 +164,8 @@ def _shard(folder: Path, name: str) -> ShardContent:
 
 
 def _streams(connection: sqlite3.Connection) -> dict[str, int]:
-    found = connection.execute("SELECT stored FROM offsets WHERE number = ?", (LAST,)).fetchone()
-    places = last_places(found[0]) if found else {}
+    found = connection.execute("SELECT * FROM offsets WHERE number = ?", (LAST,))
+    places = {name: each for _, row in unsealed(found) for name, each in last_places(row).items()}
     return {queue_in_name(consumer): last.place[0] for consumer, last in places.items()}
 
 

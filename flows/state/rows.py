@@ -25,8 +25,8 @@ from flows.values.group import (
     Summary,
 )
 
-FORMAT = 2
-"""The version of all that is stored."""
+FORMAT = 3
+"""The version of all that is stored, also of the description of a folder."""
 
 
 class Header(NamedTuple):

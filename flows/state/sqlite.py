@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from connectors.retry import Backoff
 from flows.state.commit import Changes, Commit, Loaded, Recovered, Table, Waiting
-from flows.state.database import connect, readable
+from flows.state.database import connect, readable, sealed, unsealed
 from flows.values.group import Kept
 
 LOG = logging.getLogger("hopper.state")
@@ -103,13 +103,13 @@ class SQLiteStore:
             # It stays open, so that no other file can get its inode.
             connection = self._connection = connect(self.path)
             self._inode = self.path.stat().st_ino
-            header = connection.execute("SELECT header FROM header").fetchone()
+            header = [*unsealed(connection.execute("SELECT * FROM header"))]
             tables = {
-                table: connection.execute(f"SELECT * FROM {table} ORDER BY number").fetchall()
+                table: [*unsealed(connection.execute(f"SELECT * FROM {table} ORDER BY number"))]
                 for table in Table
             }
         rows = {table: found for table, found in tables.items() if found}
-        recovered = Recovered(header and header[0], rows)
+        recovered = Recovered(header[0][1] if header else None, rows)
         self._waiting.left(recovered.of(Table.LEFT))
         self._thread.start()
         return recovered
@@ -233,9 +233,9 @@ class SQLiteStore:
 
     def _read(self, group: LeftGroup) -> None:
         found = self._connected().execute(
-            "SELECT stored FROM members WHERE row = ? ORDER BY number, rowid", (group.row,)
+            "SELECT row, stored FROM members WHERE row = ? ORDER BY number, rowid", (group.row,)
         )
-        self._loaded.put(Loaded(group.number, [stored for (stored,) in found]))
+        self._loaded.put(Loaded(group.number, [stored for _, stored in unsealed(found)]))
 
     def _transact(self, commit: Commit | None, forgotten: list[LeftGroup]) -> None:
         connection = self._connected()
@@ -248,10 +248,12 @@ class SQLiteStore:
                 _change(connection, table, changes)
                 self._at_step(table)
             by_row = sorted(commit.members, key=itemgetter(0))  # those of one row stay in order
-            members = [(row, commit.number, stored) for row, stored in by_row]
+            members = [(row, commit.number, sealed(stored)) for row, stored in by_row]
             connection.executemany("INSERT INTO members VALUES (?, ?, ?)", members)
             self._at_step("members")
-            connection.execute("INSERT OR REPLACE INTO header VALUES (1, ?)", (commit.header,))
+            connection.execute(
+                "INSERT OR REPLACE INTO header VALUES (1, ?)", (sealed(commit.header),)
+            )
             forgotten_rows += commit.dropped
         gone = [(row,) for row in forgotten_rows]
         connection.executemany("DELETE FROM members WHERE row = ?", gone)
@@ -272,5 +274,5 @@ class SQLiteStore:
 
 def _change(connection: sqlite3.Connection, table: Table, changes: Changes) -> None:
     put, delete = f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", f"DELETE FROM {table}"
-    connection.executemany(put, sorted(changes.rows))
+    connection.executemany(put, [(n, sealed(stored)) for n, stored in sorted(changes.rows)])
     connection.executemany(f"{delete} WHERE number = ?", [(number,) for number in changes.gone])

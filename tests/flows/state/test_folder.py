@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import shutil
@@ -163,8 +164,26 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
 def test_a_missing_or_damaged_description_is_refused(path: Path) -> None:
     (path / "state.json").write_text("{")
     assert "state.json is damaged: restore the folder" in refusal(path)
+    (path / "state.json").write_bytes(b'{"job": "orders\xff"}')
+    assert "state.json is damaged: restore the folder" in refusal(path)
     (path / "state.json").unlink()
     assert "state.json is missing, but shard-0.sqlite is there" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [({"format": 99}, "has format 99, and"), ({}, "has format 2 or lower, and")],
+)
+def test_a_folder_of_another_version_is_told_by_the_number_of_its_format(
+    path: Path, number: dict[str, int], text: str
+) -> None:
+    """A newer version may describe a folder in another way; so did the first ones."""
+    (path / "state.json").write_text(json.dumps({**number, "jobs": ["orders"]}))
+
+    assert text in refusal(path)
+    with pytest.raises(Unavailable, match=f"{text} this version .* write what is open"):
+        inspect(path)
+    assert discard(path, OWNER).discarded
 
 
 def test_another_spec_is_refused_with_what_has_changed(path: Path) -> None:
@@ -218,7 +237,7 @@ def test_a_state_of_another_user_is_neither_empty_nor_damaged(
     assert f"{path / 'shard-3.sqlite'}: cannot be used: {remedy}" in refusal(path)
 
     denied = Mock(side_effect=PermissionError(errno.EACCES, "Denied"))
-    monkeypatch.setattr(Path, "read_text", denied)
+    monkeypatch.setattr(Path, "read_bytes", denied)
     monkeypatch.setattr(os, "listdir", denied)
     for command in (inspect, partial(discard, owner=OWNER)):
         with pytest.raises(Unavailable, match=f"^state: {path}: Denied: {remedy}"):
@@ -227,6 +246,8 @@ def test_a_state_of_another_user_is_neither_empty_nor_damaged(
 
 def test_a_damaged_state_can_be_discarded(path: Path) -> None:
     (path / "shard-0.sqlite").write_bytes(b"no database")
+    with pytest.raises(Unavailable, match="belongs to job orders of queue q: give each"):
+        discard(path, Owner("bills", ["bills"]))
 
     assert discard(path, OWNER).shards == []
 

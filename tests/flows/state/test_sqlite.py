@@ -14,7 +14,7 @@ import pytest
 
 from connectors.errors import Unavailable
 from flows.state.commit import Changes, Commit, Table
-from flows.state.database import check, connect, create
+from flows.state.database import check, connect, create, sealed
 from flows.state.sqlite import SQLiteStore
 from tests.contract.state import (
     AFTER_FIRST,
@@ -85,7 +85,7 @@ def test_a_crash_at_any_step_leaves_the_commit_whole_or_away(path: Path, tmp_pat
     assert found[5] == found[11] == AFTER_FIRST
     assert found[12] == AFTER_SECOND
     of_first = [one_by_one(file, "SELECT stored FROM members WHERE row = 1") for _, file in copies]
-    assert of_first == [[]] * 5 + [[b"m1"]] * 7 + [[b"m1", b"m2"]]
+    assert of_first == [[]] * 5 + [[sealed(b"m1")]] * 7 + [[sealed(b"m1"), sealed(b"m2")]]
 
 
 def test_groups_to_forget_do_not_wait_for_a_commit(path: Path) -> None:
@@ -184,6 +184,20 @@ def test_a_file_that_is_cut_in_half_is_refused(path: Path) -> None:
         file.truncate(size // 2)
 
     with pytest.raises(Unavailable, match=r"shard.sqlite: cannot be used: .*malformed.*--discard"):
+        SQLiteStore(path, 1.0).recover()
+
+
+def test_a_changed_byte_is_noticed(path: Path) -> None:
+    """SQLite finds each row, and does not notice that a disk has changed one of its bytes."""
+    store = SQLiteStore(path, 1.0)
+    store.recover()
+    write(store, Commit(1, b"h", {Table.GROUPS: Changes([(1, b"a group of 100 messages")])}))
+    store.close()
+    content = path.read_bytes()
+    assert content.count(b"group of 100") == 1
+    path.write_bytes(content.replace(b"group of 100", b"group of 900"))
+
+    with pytest.raises(Unavailable, match=r"row 1 has changed on the disk; restore the folder"):
         SQLiteStore(path, 1.0).recover()
 
 
