@@ -34,8 +34,8 @@ FREE_SHARE = 1 / 8
 """Share of the memory: the mean size of the next messages may be that much larger."""
 FAST_GROWTH, SMALL_SHARE = 16, 1 / 4
 """Factor, and share of the memory that it may fill. With small messages a classic queue delivers as
-fast as it can with a prefetch of 6000, a quorum queue with one of 16,000. To double up to them takes
-up to a second, at half of the rate."""
+fast as it can with a prefetch of 6000, a quorum queue with one of 16,000. To double up to them
+takes up to a second, at half of the rate."""
 STALLED_SHARE, MIN_STALLED = 0.15, 0.01
 """Share of the time, and seconds: a larger prefetch then gains more than replacing the consumer
 costs, which is three round trips to the broker."""
