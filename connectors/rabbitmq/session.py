@@ -269,7 +269,6 @@ class Session:
             self._offsets.delivered(messages)
             if not self._opened:
                 self._open_stream(messages[0])
-                self._keep_offset()  # a job that begins with the next message begins here for good
         self._subscription.arrived(messages, now)
         if (needed := self._subscription.needs_room_in) is not None:
             self._settlement.flush(needed)

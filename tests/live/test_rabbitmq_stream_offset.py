@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.rabbitmq import offset_queue, session
+from connectors.rabbitmq import offset_queue
 from connectors.rabbitmq.source import RabbitMQ
 from tests.contract.source import Receiver, bodies
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
@@ -58,29 +58,6 @@ def ending(broker: Broker, rig: RabbitMQRig) -> Iterator[threading.Thread]:
     finally:
         of_offset_queue(broker, rig, "sys:resume(P)")
         closing.join()
-
-
-def test_the_first_offset_is_kept_when_the_first_message_arrives(
-    rig: RabbitMQRig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise a job that begins with the next message would skip it after a crash."""
-    monkeypatch.setattr(session, "TICK_AFTER", 3600.0)
-    spec = rig.spec(
-        declare={"arguments": STREAM}, consume={"arguments": {"x-stream-offset": "next"}}
-    )
-    first = Receiver(RabbitMQ(spec, None, workers=1).consumer(f"{rig.queue}/000"))
-    until(first.take)  # the broker has confirmed that it consumes
-    rig.publish(*bodies(3))
-    first.wait_for(3)
-
-    until(lambda: rig.left_in(f"{rig.queue}.offset") == 1)
-    rig.publish(*bodies(1, start=3))
-    first.consumer.close()
-
-    second = Receiver(RabbitMQ(spec, None, workers=1).consumer(f"{rig.queue}/000"))
-    second.wait_for(4)
-    assert second.bodies() == bodies(4)
-    second.consumer.close()
 
 
 def test_the_end_waits_until_the_broker_has_the_offset(
