@@ -214,7 +214,9 @@ def test_a_password_that_is_changed_later_is_read_again(
         sink.flush()
         until(lambda: "401" in caplog.text)
         assert answers.take() == 0
-        file.write_text("changing:after-it")
+        changed = tmp_path / "changed"  # at no moment is the file empty
+        changed.write_text("changing:after-it")
+        changed.replace(file)
         answers.wait_for(10)
         sink.close()
 
