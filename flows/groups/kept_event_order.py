@@ -15,8 +15,8 @@ from __future__ import annotations
 from connectors.message import Origin
 from flows.groups.departures import ShardOutput
 from flows.groups.event_order import EventOrderShard
-from flows.groups.kept_shard import KeptShard, rejected
-from flows.state.known_offsets import Place, place_of
+from flows.groups.kept_shard import KeptShard
+from flows.state.known_offsets import Place, place_of, rejected
 from flows.state.rows import Header
 from flows.values.group import Member
 
@@ -35,11 +35,12 @@ class KeptEventOrderShard(KeptShard, EventOrderShard):
         super().purge(origin)
 
     def _header(self) -> Header:
-        return super()._header()._replace(entered_below=self._shard_time)  # Rule 2
+        header = super()._header()  # Rule 2
+        return header._replace(entered_below=self._shard_time, lag=self._time.lag)
 
     def _go_on(self, header: Header) -> None:
         super()._go_on(header)
-        self._shard_time = header.entered_below
+        self._shard_time, self._time.lag_before = header.entered_below, header.lag
 
     def _not_handled(self, members: list[Member], out: list[ShardOutput]) -> set[Place]:
         waiting = {place_of(member) for member in members if self._waits(member)}  # Rule 3

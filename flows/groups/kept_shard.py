@@ -22,7 +22,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connectors.message import Origin, Outcomes, StreamOpened
+from connectors.message import Origin, StreamOpened
 from flows.groups.departures import ShardOutput
 from flows.groups.kept_departures import KeptDepartures
 from flows.groups.kept_held import Alone, KeptHeld, with_members
@@ -33,7 +33,7 @@ from flows.groups.shard import Shard
 from flows.groups.windows import Windows
 from flows.state.commit import Commit, Loaded, Recovered, Table
 from flows.state.journal import Journal
-from flows.state.known_offsets import Place, place_of
+from flows.state.known_offsets import Place, rejected
 from flows.state.recent_texts import RecentTexts
 from flows.state.rows import Header, decoded_group, name_of_group
 from flows.values.group import DISTINCT, EarlyRevision, FirstRevision, Group, Member, Progress
@@ -195,6 +195,8 @@ class KeptShard(Shard):
     def _go_on(self, header: Header) -> None:
         """Go on at the time of an earlier process."""
         self._closed_below = header.closed_below
+        if self._windows is not None:
+            self._windows.go_on(header.lag)
 
     def _header(self) -> Header:
         """Return what the next commit says of the shard."""
@@ -202,7 +204,7 @@ class KeptShard(Shard):
         if self._windows is not None and self._goes_by_event_time:
             # A process that stops at once has only what the earlier one knew.
             closed_below = max(self._windows.closed_below, self._closed_below)
-            header = header._replace(closed_below=closed_below)
+            header = header._replace(closed_below=closed_below, lag=self._windows.lag)
         amendments = self._departures.amendments
         if amendments is None:
             return header
@@ -286,15 +288,3 @@ def _values(rules: Rules) -> RecentTexts | None:
 
 def _keys(rules: Rules) -> RecentTexts | None:
     return RecentTexts(Table.CLOSED_KEYS, rules.remember) if rules.remember else None
-
-
-def rejected(members: list[Member], out: list[ShardOutput]) -> set[Place]:
-    """Return the places of those of the members, all of one connection, that outcomes reject."""
-    tags = set[tuple[int, int | None]]()
-    for one in out:
-        if isinstance(one, Outcomes) and one.origin == members[0].origin:
-            tags.update((each.message.tag, None) for each in one.rejected)
-            tags.update((each.tag, each.position) for each in one.parts if each.rejected)
-    if not tags:
-        return set()
-    return {place_of(one) for one in members if (one.message.tag, one.part and one.part[0]) in tags}

@@ -6,7 +6,8 @@ Rule 1: The watermark is the smallest of the partitions' largest event times.
 Rule 2: A partition that is silent for `idle_after` is idle, and does not count. A partition without
         any progress is silent since the shard began, so the watermark waits for it at first.
 Rule 3: If all partitions are idle, the largest of their event times counts, and from then on the
-        clock advances the watermark.
+        clock advances the watermark. If none has an event time since the shard began, that of the
+        process before counts: so a restart closes no window earlier.
 Rule 4: The watermark never goes back.
 """
 
@@ -60,11 +61,19 @@ class Watermark:
         self._progress_at: dict[str, float] = {}
         self._idle_after = idle_after
         self._at, self._asked_at = -inf, -inf
+        self.lag_before = inf
+        """The `lag` of the process before; infinity: there was none. Rule 3."""
 
     @property
     def last_progress_at(self) -> float:
         """See `PassingTime`; it begins with the shard."""
         return max(self._progress_at.values(), default=-inf)
+
+    @property
+    def lag(self) -> float:
+        """How far event time was behind the clock at the last progress; infinity: it is unknown."""
+        largest = max(self._largest.values(), default=-inf)
+        return self.last_progress_at - largest if largest > -inf else self.lag_before
 
     def note_progress(self, partition: str, at: float, now: float) -> None:
         """Note that a partition has reached the event time `at`; `now` is by the clock."""
@@ -87,8 +96,7 @@ class Watermark:
         for silent_at in self._silences():
             if self._event_time_at(silent_at) >= at:
                 return silent_at
-        largest = max(self._largest.values(), default=-inf)
-        return None if largest == -inf else self._silent_at + at - largest
+        return None if self.lag == inf else at + self._idle_after + self.lag
 
     def begins(self) -> float | None:
         """See `PassingTime`."""
@@ -98,14 +106,9 @@ class Watermark:
         """Return when each partition becomes idle, by the clock, in order."""
         return sorted(last + self._idle_after for last in self._progress_at.values())
 
-    @property
-    def _silent_at(self) -> float:
-        return self.last_progress_at + self._idle_after
-
     def _event_time_at(self, now: float) -> float:
         largest, after = self._largest, self._idle_after
         active = [largest[name] for name, last in self._progress_at.items() if last + after > now]
         if active:
             return min(active)  # Rule 1
-        # Rule 3
-        return max(largest.values()) + now - self._silent_at if largest else -inf
+        return now - self._idle_after - self.lag  # Rule 3

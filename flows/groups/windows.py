@@ -52,6 +52,16 @@ class Windows:
         tumbling = self._tumbling
         return tumbling.start(window) / MICROSECONDS, tumbling.end(window) / MICROSECONDS
 
+    @property
+    def lag(self) -> float:
+        """See `Watermark`."""
+        return self._time.lag if isinstance(self._time, Watermark) else inf
+
+    def go_on(self, lag: float) -> None:
+        """Go on after another process, which had this `lag`."""
+        if isinstance(self._time, Watermark):
+            self._time.lag_before = lag
+
     def note_progress(self, progress: Progress, now: float) -> None:
         """Note the event time of a source partition."""
         if isinstance(self._time, Watermark):

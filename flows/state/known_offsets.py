@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from connectors.message import Origin, StreamOpened
+from connectors.message import Origin, Outcomes, StreamOpened
 from flows.state.commit import Changes, Row, Table
 from flows.state.rows import decoded, encoded
 from flows.values.group import Member
@@ -160,3 +160,15 @@ def place_of(member: Member) -> Place:
 def last_places(stored: bytes) -> Mapping[str, LastPlace]:
     """Return how far each stream is counted, by consumer, from the row `LAST`."""
     return {name: LastPlace(*one) for name, one in decoded(stored).items()}
+
+
+def rejected(members: Sequence[Member], out: Sequence[object]) -> set[Place]:
+    """Return the places of those of the members, all of one connection, that outcomes reject."""
+    tags = set[tuple[int, int | None]]()
+    for one in out:
+        if isinstance(one, Outcomes) and one.origin == members[0].origin:
+            tags.update((each.message.tag, None) for each in one.rejected)
+            tags.update((each.tag, each.position) for each in one.parts if each.rejected)
+    if not tags:
+        return set()
+    return {place_of(one) for one in members if (one.message.tag, one.part and one.part[0]) in tags}

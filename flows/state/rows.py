@@ -47,6 +47,8 @@ class Header(NamedTuple):
     """Makes the names of the shard's groups unique, also in another folder."""
     entered_below: float = float("-inf")
     """Messages of an earlier event time have entered their groups, if these go by event time."""
+    lag: float = float("inf")
+    """See `Watermark`."""
 
 
 class GroupRow(NamedTuple):

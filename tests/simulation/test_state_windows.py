@@ -22,8 +22,7 @@ class KeptWindowWorld(KeptWorld):
         on_stop = chance.choice(["keep", "keep", "park"])
         tumbling: dict[str, Any] = {"every": chance.choice(["2s", "4s"]), "emit_every": "1s"}
         if chance.random() < 0.7:
-            # No consumer is idle: after a restart, the clock would end windows that are not over.
-            tumbling |= {**EVENT_TIME, "idle_after": "1h"}
+            tumbling |= EVENT_TIME
         more: dict[str, Any] = {"late": "park", "on_stop": on_stop}
         if "event_time" in tumbling:
             more["late"] = chance.choice(["park", "new", "amend", "amend"])

@@ -47,6 +47,19 @@ def test_when_all_are_idle_the_clock_advances_it_from_the_largest_time() -> None
     assert stream.at(47.0) == 107.0
 
 
+def test_after_a_restart_it_is_behind_the_clock_as_before_until_an_event_time_is_known() -> None:
+    before = Watermark(["a"], idle_after=30.0)
+    before.note_progress("a", 100.0, now=500.0)
+    after = Watermark(["a"], idle_after=30.0)
+    after.lag_before = before.lag
+
+    assert (after.at(600.0), after.reaches(300.0)) == (-inf, 730.0)
+    assert after.at(629.9) == -inf
+    assert after.at(630.0) == before.at(630.0) == 200.0
+    after.note_progress("a", 640.0, now=640.0)
+    assert after.at(640.0) == 640.0
+
+
 def test_it_never_goes_back() -> None:
     stream = Watermark(["a", "b"], idle_after=30.0)
     stream.note_progress("a", 100.0, now=0.0)
