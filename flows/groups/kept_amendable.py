@@ -179,7 +179,7 @@ class AmendableMembers(KeptAmendable):
         return True
 
     def take_new_members(self) -> bytes:
-        """See `flows.state.journal.MembersRow`."""
+        """See `flows.state.blocks.MembersRow`."""
         packed = encoded_members(self._new)
         self._new = []
         self._bytes += len(packed)

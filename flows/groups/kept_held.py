@@ -67,7 +67,7 @@ class KeptHeld(KeptGroup, kw_only=True):
         self._new = None
 
     def take_new_members(self) -> bytes:
-        """See `flows.state.journal.MembersRow`."""
+        """See `flows.state.blocks.MembersRow`."""
         packed, self._new = encoded_members(self._new or ()), None
         self._stored += len(packed)
         return packed

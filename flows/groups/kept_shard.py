@@ -22,7 +22,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from connectors.message import Origin, StreamOpened
+from connectors.message import Origin, Outcomes, StreamOpened
 from flows.groups.departures import ShardOutput
 from flows.groups.kept_departures import KeptDepartures
 from flows.groups.kept_held import Alone, KeptHeld, with_members
@@ -258,10 +258,12 @@ class KeptShard(Shard):
         return rejected(members, out)
 
     def _withheld(self, out: list[ShardOutput]) -> list[ShardOutput]:
-        """Keep the groups that leave until they are durable; return the other values."""
+        """Keep groups and outcomes that leave until they are durable; return the other values."""
         others: list[ShardOutput] = []
         for value in out:
-            if not isinstance(value, Group):
+            if isinstance(value, Outcomes):
+                self._journal.rejected(value)
+            elif not isinstance(value, Group):
                 others.append(value)
             elif value.of_window == EarlyRevision():
                 self._journal.early(value)

@@ -44,6 +44,13 @@ class KeptRow(Protocol):
         """Return what is stored of it, beside its number; as many values as all rows have."""
 
 
+class MembersRow(KeptRow, Protocol):
+    """An open group whose members are rows of their own."""
+
+    def take_new_members(self) -> bytes:
+        """Return the members since the last call."""
+
+
 OneRow = TypeVar("OneRow", bound=KeptRow)
 
 

@@ -135,6 +135,20 @@ class Loaded(NamedTuple):
     """As in the commits, in their order."""
 
 
+class Remembered(Protocol):
+    """What a shard remembers of many messages, in rows by the number of their commit."""
+
+    @property
+    def table(self) -> Table:
+        """The table with its rows."""
+
+    def changes(self, number: int, now: float) -> Changes:
+        """Return what the commit of this number adds, and what is forgotten."""
+
+    def restore(self, rows: Sequence[Row]) -> None:
+        """Remember what earlier commits have added, before anything else."""
+
+
 class ShardStore(Protocol):
     """Keeps one shard: no method waits, except `recover`, `wait` and `close`.
 

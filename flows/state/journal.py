@@ -8,7 +8,8 @@ Rule 1: a commit is due once in each `every`, after `MOST` messages, or at once 
         seconds, it is due too: the consumers may be full, and no message arrives before these are
         acknowledged.
 Rule 2: one commit at a time is written; what changes meanwhile is in the next one.
-Rule 3: outcomes and groups leave only when their commit is durable.
+Rule 3: outcomes and groups leave only when their commit is durable. So do rejections: the commit
+        has what makes a message late, and a crash lets it not count a message that is parked.
 Rule 4: the shards have turns, one soon after the other: each commit stops the dataflow for some
         milliseconds, and together they would stop it for the sum. But all turns are near whole
         multiples of `every`: a consumer acknowledges what all shards have in one run, so messages
@@ -21,11 +22,11 @@ from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from connectors.message import Origin, Outcomes, PartOutcome
-from flows.state.blocks import Blocks, KeptRow
-from flows.state.commit import Changes, Commit, Recovered, Row, Table
+from flows.state.blocks import Blocks, KeptRow, MembersRow
+from flows.state.commit import Changes, Commit, Recovered, Remembered, Row, Table
 from flows.state.known_names import KnownNames
 from flows.state.known_offsets import KnownOffsets
 from flows.state.recent_texts import RecentTexts
@@ -41,27 +42,6 @@ SOME, QUIET = 100, 0.01
 APART, TURNS = 0.03, 40
 """Seconds between two turns, longer than a commit stops the dataflow; and the number of turns for
 which there must be room in `every`, of which a job with eight shards takes a fifth. Rule 4."""
-
-
-class MembersRow(KeptRow, Protocol):
-    """An open group whose members are rows of their own."""
-
-    def take_new_members(self) -> bytes:
-        """Return the members since the last call."""
-
-
-class Remembered(Protocol):
-    """What a shard remembers of many messages, in rows by the number of their commit."""
-
-    @property
-    def table(self) -> Table:
-        """The table with its rows."""
-
-    def changes(self, number: int, now: float) -> Changes:
-        """Return what the commit of this number adds, and what is forgotten."""
-
-    def restore(self, rows: Sequence[Row]) -> None:
-        """Remember what earlier commits have added, before anything else."""
 
 
 class Durable(NamedTuple):
@@ -105,6 +85,7 @@ class Journal:
         """Summaries of open windows, which leave with the next commit."""
         self._tags: dict[Origin, array[int]] = {}
         self._parts: dict[Origin, list[PartOutcome]] = {}
+        self._rejected: list[Outcomes] = []
         self._due_at, self._count = inf, 0
         self._in_flight, self._in_flight_count = NOTHING, 0
         self._now = self._last_at = -inf
@@ -164,7 +145,15 @@ class Journal:
             tags.append(member.message.tag)
         else:
             self._tags[origin] = array("Q", (member.message.tag,))
-        self._count += 1
+        self._waits(1)
+
+    def rejected(self, outcomes: Outcomes) -> None:
+        """Reject messages with the next commit."""
+        self._rejected.append(outcomes)
+        self._waits(len(outcomes.rejected) + len(outcomes.dropped) + len(outcomes.parts))
+
+    def _waits(self, messages: int) -> None:
+        self._count += messages
         self._last_at = self._now
         if self._due_at == inf:
             turns = (self._now - self._turn_at) // self._every
@@ -237,7 +226,7 @@ class Journal:
         self._in_flight, self._in_flight_count = Durable(self._outcomes(), left), self._count
         self._changed, self._dropped = {}, []
         self._left, self._early = [], []
-        self._tags, self._parts = {}, {}
+        self._tags, self._parts, self._rejected = {}, {}, []
         self._due_at, self._count, self.is_busy = inf, 0, True
         return commit
 
@@ -291,7 +280,7 @@ class Journal:
 
     def _outcomes(self) -> list[Outcomes]:
         origins = dict.fromkeys([*self._tags, *self._parts])
-        return [
+        return self._rejected + [
             Outcomes(one, [], [], parts=self._parts.get(one, ()), kept=self._tags.get(one, ()))
             for one in origins
         ]

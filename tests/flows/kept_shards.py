@@ -39,6 +39,15 @@ def kept(leaving: Any) -> list[int]:
     return [tag for one in leaving if isinstance(one, Outcomes) for tag in one.kept]
 
 
+def rejected(some: KeptShard, now: float) -> list[str]:
+    """Make durable what waits; return the reasons of the messages that are rejected then."""
+    commit(some, now)
+    outcomes = [one for one in some.durable() if isinstance(one, Outcomes)]
+    parts = [part.rejected for one in outcomes for part in one.parts]
+    alone = [each for one in outcomes for each in one.rejected]
+    return [each.rejection.reason for each in (*alone, *parts) if each is not None]
+
+
 class OneShard:
     """A shard, and what is durable of it."""
 

@@ -153,6 +153,13 @@ class KeptWorld(SimulatedWorld):
         # A key may be forgotten between two copies, or before one that was parked is redelivered.
         both = self.spec.aggregate.remember or self.reads_again
         assert both or counted.keys().isdisjoint(parked), "counted, and parked too"
+        late = {
+            fields(one.message.body).get("n")
+            for one in self.queue.parked
+            if one.rejection.reason.startswith("late")
+        }
+        both = self.spec.aggregate.remember
+        assert both or late.isdisjoint({*counted, *self.kept_numbers()}), "late, and counted too"
         self.check_members()
         gone = {fields(body)["n"] for body in self.queue.acknowledged}
         durable = counted.keys() | set(parked) | self.kept_numbers()

@@ -117,11 +117,12 @@ def test_a_restart_does_not_prolong_the_time_in_which_a_window_is_amended() -> N
     some = after_a_restart(closed(shard()), now=159.0)
     some.note_progress(Progress("q/000", 26.0), now=161.0)
 
-    [late] = some.add([sent(2, at=7.0)], now=161.0)
+    some.add([sent(2, at=7.0)], now=161.0)
 
+    assert commit(some, 162.0).of(Table.CLOSED_WINDOWS).gone == [1]
+    [late] = some.durable()
     assert isinstance(late, Outcomes)
     assert late.rejected[0].rejection.reason.startswith("late: its window is closed")
-    assert commit(some, 162.0).of(Table.CLOSED_WINDOWS).gone == [1]
 
 
 def test_a_fingerprint_of_a_later_revision_is_of_the_same_window() -> None:

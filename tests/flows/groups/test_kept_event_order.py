@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.message import Outcomes, StreamOpened
+from connectors.message import StreamOpened
 from flows.groups.departures import ShardOutput
 from flows.groups.rules import Tumbling
 from flows.values.group import Group, Progress
-from tests.flows.kept_shards import TALLY, OneShard, kept, sent
+from tests.flows.kept_shards import TALLY, OneShard, kept, rejected, sent
 from tests.flows.members import FIRST, THIRD
 
 NOW = 1000.0
@@ -62,10 +62,10 @@ def test_a_restart_changes_neither_what_waits_nor_what_is_late() -> None:
     after = sessions(some)
     assert (after.shard.held, after.shard.open_groups) == (0, 1)
     after.take(2, at=20.0, redelivered=True, now=NOW)
-    [late] = after.shard.add([sent(3, '"b"', at=5.0)], NOW)
+    after.shard.add([sent(3, '"b"', at=5.0)], NOW)
 
-    assert isinstance(late, Outcomes)
-    assert late.rejected[0].rejection.reason.startswith("late: its group is over")
+    [late] = rejected(after.shard, NOW + 1)
+    assert late.startswith("late: its group is over")
     leaving = reach(after, 40.0)
     assert kept(leaving) == [2]
     assert numbers(leaving) == [[1], [2]]
