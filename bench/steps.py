@@ -155,7 +155,7 @@ class _Source(MemoryQueueSource):
     def properties(self, message: Message) -> Properties:
         return self._rabbitmq.properties(message)
 
-    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+    def runs(self, messages: list[Message]) -> Iterable[Run]:
         return self._rabbitmq.runs(messages)
 
 

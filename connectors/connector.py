@@ -195,7 +195,7 @@ class Source(Protocol):
     def properties(self, message: Message) -> Properties:
         """Decode a message's envelope; raises `ValueError`."""
 
-    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+    def runs(self, messages: list[Message]) -> Iterable[Run]:
         """Decode the envelopes of messages; each message is in one run, and they stay in order.
 
         Most messages have the envelope of the one before, or differ in the `message_id` only.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
 
@@ -91,7 +91,7 @@ class MemoryQueueSource:
         """See `Source`."""
         return _decode(message.properties)
 
-    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+    def runs(self, messages: list[Message]) -> Iterable[Run]:
         """See `Source`; the messages of a run have the same `message_id`."""
         for properties, alike in groupby(messages, key=attrgetter("properties")):
             yield Run([*alike], [_decode(properties)])

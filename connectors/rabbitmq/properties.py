@@ -6,7 +6,7 @@ It caches only results that many messages share. No properties that a sender can
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -36,7 +36,7 @@ def decode(message: Message) -> Properties:
     return _decode_shared(message.route, properties)
 
 
-def runs(messages: Sequence[Message]) -> Iterator[Run]:
+def runs(messages: list[Message]) -> Iterator[Run]:
     """Decode the envelopes of messages, as `decode` does, but each run only once."""
     end = 0
     while end < len(messages):
@@ -45,15 +45,16 @@ def runs(messages: Sequence[Message]) -> Iterator[Run]:
             end, properties = _run(messages, start)
         except ValueError as error:
             end, problem = _end_of_equal(messages, start), str(error)
-        yield Run([*messages[start:end]], properties, problem)
+        yield Run(messages[start:end], properties, problem)
 
 
-def _run(messages: Sequence[Message], start: int) -> tuple[int, list[Properties]]:
+def _run(messages: list[Message], start: int) -> tuple[int, list[Properties]]:
     """Return the end of the run that begins at `start`, and its properties."""
     first = messages[start]
     encoded, route = first.properties, first.route
     if not int.from_bytes(encoded[:2], "big") & _FLAGS["message_id"]:
-        return _end_of_equal(messages, start), [decode(first)]
+        found = [decode(first)]
+        return _end_of_equal(messages, start), found
     decoded, (begin, stop) = _decode(route, encoded)
     before, after, size = encoded[:begin], encoded[stop:], len(encoded)
     head, tail = decoded[:_MESSAGE_ID], decoded[_MESSAGE_ID + 1 :]
@@ -73,7 +74,7 @@ def _run(messages: Sequence[Message], start: int) -> tuple[int, list[Properties]
     return len(messages), found
 
 
-def _end_of_equal(messages: Sequence[Message], start: int) -> int:
+def _end_of_equal(messages: list[Message], start: int) -> int:
     """Return the end of the messages with the same envelope as the one at `start`."""
     properties, route = messages[start].properties, messages[start].route
     for end in range(start + 1, len(messages)):

@@ -155,7 +155,7 @@ class RabbitMQ:
         """See `Source`."""
         return decode(message)
 
-    def runs(self, messages: Sequence[Message]) -> Iterable[Run]:
+    def runs(self, messages: list[Message]) -> Iterable[Run]:
         """See `Source`."""
         return runs(messages)
 
