@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from zlib import crc32
 
@@ -87,7 +86,7 @@ def check(path: Path) -> None:
     if not path.stat().st_size:
         raise Unavailable(f"{path}: is empty: its content is lost; {REMEDY}")
     with readable(path), closing(connect(path)) as connection:
-        refuse_other_format(path, connection)
+        refuse_other_format(path, format_of(connection))
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
 
@@ -110,16 +109,18 @@ def unsealed(rows: Iterable[Row]) -> Iterator[Row]:
         yield number, stored
 
 
-def refuse_other_format(path: Path, found: sqlite3.Connection | Mapping[str, Any]) -> None:
-    """Check that this version reads what is in a file: of a shard, or the description of a folder.
+def format_of(connection: sqlite3.Connection) -> int:
+    """Return the format of a shard's file."""
+    number: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return number
+
+
+def refuse_other_format(path: Path, number: object) -> None:
+    """Check that this version reads the format of a file.
 
     Raises:
         Unavailable: another version has written it.
     """
-    if isinstance(found, sqlite3.Connection):
-        number = found.execute("PRAGMA user_version").fetchone()[0]
-    else:
-        number = found.get("format", "2 or lower")  # these had no number in the description
     if number != FORMAT:
         raise Unavailable(
             f"{path}: has format {number}, and this version of Hopper reads format {FORMAT}: "

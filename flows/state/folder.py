@@ -258,7 +258,8 @@ def described(folder: Path) -> Mapping[str, Any] | None:
         found = None
     if not isinstance(found, dict):
         raise Unavailable(f"state: {folder / DESCRIPTION} is damaged: {REMEDY}")
-    database.refuse_other_format(folder / DESCRIPTION, found)
+    # Descriptions of the first formats have no number.
+    database.refuse_other_format(folder / DESCRIPTION, found.get("format", "2 or lower"))
     return found
 
 

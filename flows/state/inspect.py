@@ -14,7 +14,14 @@ from connectors.consumer_names import queue_in_name
 from connectors.errors import Unavailable
 from flows.state.blocks import read_blocks
 from flows.state.commit import Table
-from flows.state.database import ACCESS, connect, readable, refuse_other_format, unsealed
+from flows.state.database import (
+    ACCESS,
+    connect,
+    format_of,
+    readable,
+    refuse_other_format,
+    unsealed,
+)
 from flows.state.folder import DESCRIPTION, Owner, described, file_of, refuse_another_job
 from flows.state.known_offsets import LAST, last_places
 from flows.state.lock import FolderLock
@@ -148,7 +155,7 @@ def _shard(folder: Path, name: str) -> ShardContent:
     path = file_of(folder, name)
     oldest = None
     with readable(path), closing(connect(path)) as connection:
-        refuse_other_format(path, connection)
+        refuse_other_format(path, format_of(connection))
         groups = messages = 0
         blocks = connection.execute(f"SELECT number, stored FROM {Table.GROUPS} ORDER BY number")
         for _, rows in read_blocks([*unsealed(blocks)]):
