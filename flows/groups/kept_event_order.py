@@ -8,6 +8,8 @@ Rule 2: the shard's time is durable with the groups that have all messages befor
         changes neither which messages are late nor which group a message enters.
 Rule 3: a message of a stream that waits has an offset below the last one, as a rejected one has:
         it is not known (see `KnownOffsets`) until it enters its group.
+Rule 4: a message of a stream that was late is late again when it is read again, although its key
+        may have another group since then: it may be parked already.
 """
 
 from __future__ import annotations
@@ -42,9 +44,11 @@ class KeptEventOrderShard(KeptShard, EventOrderShard):
         super()._go_on(header)
         self._shard_time, self._time.lag_before = header.entered_below, header.lag
 
-    def _not_handled(self, members: list[Member], out: list[ShardOutput]) -> set[Place]:
-        waiting = {place_of(member) for member in members if self._waits(member)}  # Rule 3
-        return super()._not_handled(members, out) | waiting
+    def _waiting_among(self, members: list[Member]) -> set[Place]:
+        return {place_of(member) for member in members if self._waits(member)}  # Rule 3
+
+    def _was_late(self, member: Member) -> bool:
+        return member.offset is not None and self._journal.offsets.rejects(member)  # Rule 4
 
     def _enter_first(self, out: list[ShardOutput]) -> None:
         member, entered = self._waiting[0][2], list[ShardOutput]()

@@ -116,7 +116,7 @@ class KeptShard(Shard):
             self._journal.settle(member)
         self.recognised += len(known)
         out = super().add(others, now)
-        self._journal.offsets.seen(others, self._not_handled(others, out))
+        self._journal.offsets.seen(others, rejected(others, out), self._waiting_among(others))
         return self._withheld(out)
 
     def open_stream(self, opened: StreamOpened) -> bool:
@@ -253,9 +253,9 @@ class KeptShard(Shard):
         else:
             self.sent_twice += 1
 
-    def _not_handled(self, members: list[Member], out: list[ShardOutput]) -> set[Place]:
-        """Return the places of those of the members that the shard rejects. Rule 5."""
-        return rejected(members, out)
+    def _waiting_among(self, members: list[Member]) -> set[Place]:
+        """Return the places of those of the members that wait for others. Rule 5."""
+        return set()
 
     def _withheld(self, out: list[ShardOutput]) -> list[ShardOutput]:
         """Keep groups and outcomes that leave until they are durable; return the other values."""

@@ -6,8 +6,8 @@ reach a shard in their order: so of one connection, the offsets that a shard see
 Rule 1: a message is known if its offset is not above the last one that the shard has seen. Of a
         message with several documents, the number of the document counts too.
 Rule 2: a message that the shard has rejected is not known: whether it was parked is not known
-        either, so it is handled again. The broker holds at most a prefetch of unacknowledged
-        messages, so the last `most` of them are enough.
+        either, so it is handled again. So is a message that waits. The broker holds at most a
+        prefetch of unacknowledged messages, so the last `most` of them are enough.
 Rule 3: of a stream that was deleted and made anew, nothing is known.
 """
 
@@ -28,8 +28,8 @@ BEGIN: Place = (-1, 0)
 """Before the first message of a stream."""
 
 LAST = 0
-"""Number of the row with the last place of each stream; other rows have the rejected messages of
-the commit with their number."""
+"""Number of the row with the last place of each stream; other rows have the rejected and waiting
+messages of the commit with their number."""
 
 
 class LastPlace(NamedTuple):
@@ -40,7 +40,9 @@ class LastPlace(NamedTuple):
     place: Place = BEGIN
 
 
-class _Rejected(NamedTuple):
+class _Unhandled(NamedTuple):
+    """A message that is rejected, or waits."""
+
     consumer: str
     stream: str
     place: Place
@@ -52,17 +54,17 @@ class KnownOffsets:
     table = Table.OFFSETS
 
     def __init__(self, most: int) -> None:
-        """`most`: the number of rejected messages that is enough (rule 2)."""
+        """`most`: the number of messages that is enough (rule 2)."""
         self._most = most
         self._last: dict[str, LastPlace] = {}
         self._changed = False
         """The last places have changed since the last commit."""
         self._read: dict[Origin, Place] = {}
         """The last place that each connection has delivered."""
-        self._rejected: dict[_Rejected, int] = {}
+        self._unhandled: dict[_Unhandled, int] = {}
         """With the number of the commit, in their order; 0: since the last commit."""
-        self._blocks: dict[int, dict[_Rejected, None]] = {0: {}}
-        """The same by the number of the commit."""
+        self._blocks: dict[int, dict[_Unhandled, bool]] = {0: {}}
+        """The same by the number of the commit, with whether the message is rejected."""
         self._touched: set[int] = set()
         """Commits of which messages were forgotten since the last commit."""
 
@@ -93,22 +95,35 @@ class KnownOffsets:
         known, others = list[Member](), list[Member]()
         for member in members:
             place = place_of(member)
-            rejected = _Rejected(origin.consumer, stream, place) in self._rejected
-            (others if place > last or rejected else known).append(member)
+            unhandled = _Unhandled(origin.consumer, stream, place) in self._unhandled
+            (others if place > last or unhandled else known).append(member)
         return known, others
 
-    def seen(self, members: Sequence[Member], rejected: Collection[Place]) -> None:
-        """Note messages of one connection that the shard has handled; some of them it rejects."""
+    def rejects(self, member: Member) -> bool:
+        """Return whether the shard has rejected this message before."""
+        consumer = member.origin.consumer
+        one = _Unhandled(consumer, self._last[consumer].stream, place_of(member))
+        number = self._unhandled.get(one)
+        return number is not None and self._blocks[number][one]
+
+    def seen(
+        self,
+        members: Sequence[Member],
+        rejected: Collection[Place],
+        waiting: Collection[Place] = (),
+    ) -> None:
+        """Note messages of one connection; the shard has handled those that do not wait."""
         if not members:
             return
         consumer = members[0].origin.consumer
         stream, last = self._last[consumer]
         if (end := place_of(members[-1])) > last:
             self._last[consumer], self._changed = LastPlace(stream, end), True
-        if self._rejected and place_of(members[0]) <= last:
+        if self._unhandled and place_of(members[0]) <= last:
             for member in members:
-                self._forget(_Rejected(consumer, stream, place_of(member)))
-        self._add(0, [_Rejected(consumer, stream, place) for place in rejected])
+                self._forget(_Unhandled(consumer, stream, place_of(member)))
+        are_rejected = {**dict.fromkeys(waiting, False), **dict.fromkeys(rejected, True)}
+        self._add(0, {_Unhandled(consumer, stream, at): it for at, it in are_rejected.items()})
 
     def changes(self, number: int, now: float) -> Changes:
         """See `Remembered`."""
@@ -118,13 +133,13 @@ class KnownOffsets:
             self._changed = False
         if new := self._blocks[0]:
             self._blocks[0] = {}
-            self._add(number, [*new])
+            self._add(number, new)
             self._touched.add(number)
-        while len(self._rejected) > self._most:
-            self._forget(next(iter(self._rejected)))
+        while len(self._unhandled) > self._most:
+            self._forget(next(iter(self._unhandled)))
         for each in self._touched:
             if block := self._blocks[each]:
-                rows.append((each, encoded([tuple(one) for one in block])))
+                rows.append((each, encoded([(*one, it) for one, it in block.items()])))
             else:
                 gone.append(each)
                 del self._blocks[each]
@@ -137,16 +152,16 @@ class KnownOffsets:
             if number == LAST:
                 self._last = {**last_places(stored)}
             else:
-                self._add(number, [_Rejected(*one) for one in decoded(stored)])
+                self._add(number, {_Unhandled(*one): it for *one, it in decoded(stored)})
 
-    def _add(self, number: int, rejected: Sequence[_Rejected]) -> None:
-        self._rejected |= dict.fromkeys(rejected, number)
-        self._blocks.setdefault(number, {}).update(dict.fromkeys(rejected))
+    def _add(self, number: int, unhandled: Mapping[_Unhandled, bool]) -> None:
+        self._unhandled |= dict.fromkeys(unhandled, number)
+        self._blocks.setdefault(number, {}).update(unhandled)
 
-    def _forget(self, rejected: _Rejected) -> None:
-        number = self._rejected.pop(rejected, None)
+    def _forget(self, unhandled: _Unhandled) -> None:
+        number = self._unhandled.pop(unhandled, None)
         if number is not None:
-            del self._blocks[number][rejected]
+            del self._blocks[number][unhandled]
             if number:
                 self._touched.add(number)
 

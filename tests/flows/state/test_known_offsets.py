@@ -137,3 +137,15 @@ def test_the_offsets_of_a_connection_must_ascend() -> None:
     see(known, at(5, 7))
     with pytest.raises(AssertionError, match="q/000: offsets do not ascend"):
         known.split(at(6))
+
+
+def test_a_rejected_message_is_told_from_one_that_waits() -> None:
+    """When it is read again, by this process or the next one; neither is known."""
+    known = opened()
+    known.seen(known.split(at(3, 4, 5))[1], rejected=[(3, 0)], waiting=[(4, 0)])
+    after = restored(known.changes(1, 0.0))
+    after.open(StreamOpened(FIRST, "s"))
+
+    for each in (known, after):
+        assert [each.rejects(one) for one in at(3, 4, 5, 6)] == [True, False, False, False]
+    assert split(after, at(3, 4, 5, 6)) == ([5], [3, 4, 6])
