@@ -7,12 +7,12 @@ first document waits. This module only runs the thread.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from itertools import count
 
 from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Retry
+from connectors.jitter import jitter
 from connectors.retry import Backoff
 
 log = logging.getLogger("hopper.elasticsearch")
@@ -44,7 +44,7 @@ class FirstAnswer:
 
     def _run(self) -> None:
         for tries in count():
-            if self._closed.wait(ASKS.delay(tries, random.random())):
+            if self._closed.wait(ASKS.delay(tries, jitter())):
                 return
             answer = self._ask()
             if self._closed.is_set():

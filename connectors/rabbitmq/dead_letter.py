@@ -7,7 +7,6 @@ it blocks connections that publish, and acknowledgements must not wait for that.
 from __future__ import annotations
 
 import logging
-import random
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pika import spec
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
+from connectors.jitter import jitter
 from connectors.message import Origin, Rejected
 from connectors.rabbitmq import topology
 from connectors.rabbitmq.credentials import Credentials
@@ -208,7 +208,7 @@ class DeadLetterPublisher:
 
     def _republish_later(self, parking: Parking, reason: str) -> None:
         if not self._waiting:
-            delay = REPUBLISH.delay(parking.attempts, random.random())
+            delay = REPUBLISH.delay(parking.attempts, jitter())
             self._loop.call_later(delay, self._publish_waiting)
             LOG.error(
                 'cannot park a rejected message, exchange "%s", routing key "%s": %s; the message '

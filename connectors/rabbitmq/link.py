@@ -5,7 +5,6 @@ It runs on the thread of its I/O loop. It neither consumes nor publishes.
 
 from __future__ import annotations
 
-import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ import pika
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
+from connectors.jitter import jitter
 from connectors.rabbitmq.parameters import advice, parameters
 from connectors.rabbitmq.refusal import (
     Remedies,
@@ -183,7 +183,7 @@ class Link:
             return
         delay, self._reconnect_after = self._reconnect_after, None
         if delay is None:
-            delay = self._backoff.delay(self._attempts, random.random())
+            delay = self._backoff.delay(self._attempts, jitter())
             self._attempts += 1
         self._loop.call_later(delay, self._retry)
 

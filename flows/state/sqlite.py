@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import random
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from connectors.jitter import jitter
 from connectors.retry import Backoff
 from flows.state.commit import Changes, Commit, Loaded, Recovered, Table, Waiting
 from flows.state.database import connect, readable, sealed, unsealed
@@ -208,7 +208,7 @@ class SQLiteStore:
             except (sqlite3.Error, OSError) as error:
                 self._disconnect()
                 self._failed(what, error, attempts)
-            if self._closing.wait(RETRY.delay(attempts, random.random())):
+            if self._closing.wait(RETRY.delay(attempts, jitter())):
                 return False
             attempts += 1
         if self.problem:
