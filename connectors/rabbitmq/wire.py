@@ -119,6 +119,13 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         self._partial = buffer[position:]
         self._flush()
 
+    def _on_connection_workflow_done(self, result: Any) -> None:
+        """Override of pika's hook: a close during the handshake passes a class, not its instance.
+
+        pika would fail at it, and the thread of the consumer would end with an error.
+        """
+        super()._on_connection_workflow_done(result() if isinstance(result, type) else result)
+
     def _proto_connection_lost(self, error: BaseException | None) -> None:
         """Override of pika's hook: do not treat a defect of ours as a lost connection."""
         if error is not None and not isinstance(error, (OSError, pika.exceptions.AMQPError)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 
 import pytest
 from pika.adapters.utils.connection_workflow import (
@@ -86,3 +87,19 @@ def test_each_failed_attempt_at_the_start_is_logged(
     assert logged == (
         'no connection, attempt 1 of 2, 127.0.0.1:1, virtual host "/": Connection refused'
     )
+
+
+def test_a_consumer_can_end_during_the_handshake() -> None:
+    """The broker has accepted the connection, and answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        url = f"amqp://127.0.0.1:{broker.getsockname()[1]}"
+        spec = RabbitMQSource.model_validate({"url": url, "queue": "q"})
+        source = RabbitMQ(spec, None, workers=1)
+        consumer = source.consumer(*source.consumers())
+        consumer.start()
+        accepted, _ = broker.accept()
+        with accepted:
+            assert accepted.recv(8) == b"AMQP\x00\x00\x09\x01"
+            consumer.close()
+
+    assert consumer.unacknowledged == 0
