@@ -20,6 +20,9 @@ from typing import Any
 
 import msgspec
 
+AS_TIMES_ARE = 'as "2026-01-31T12:00:00Z" or a Unix time'
+"""The expected form, for reasons; quoted, so that their kinds leave the digits out."""
+
 
 def read_time(value: Any) -> float | None:
     """Return seconds since 1970; `None`: the value is absent, or no time. It takes 0.5 µs."""

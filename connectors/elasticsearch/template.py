@@ -23,8 +23,9 @@ from typing import Any, Literal, NamedTuple
 from connectors.elasticsearch.dates import date_printer
 from connectors.elasticsearch.index_name import MAX_NAME_BYTES, TOO_LONG, problem_of_name, text_of
 from connectors.message import Properties
+from connectors.reject_kind import quoted
 from connectors.spelling import kind_of_root
-from connectors.times import read_time
+from connectors.times import AS_TIMES_ARE, read_time
 
 
 class Missing(NamedTuple):
@@ -243,9 +244,7 @@ def _date_field(name: str, get: Get, shown: Callable[[float], str]) -> Field:
 def _no_date(name: str, value: Any) -> Missing:
     if value is None:
         return Missing(f"no date in {name}")
-    if isinstance(value, (dict, list)):  # it may be nested deeper than repr() can go
-        return Missing(f"{name} is no date: {'an object' if isinstance(value, dict) else 'a list'}")
-    return Missing(f"{name} is no date: {value!r:.100}")
+    return Missing(f"{name} is no date, {AS_TIMES_ARE}: {quoted(value)}")
 
 
 _SPECIAL = (".", "-", "_", "+")

@@ -64,7 +64,8 @@ class TumblingSpec(Spec):
     event_time: PathText | None = None
     """Path of a message's event time: a date and time of ISO 8601 (without an offset: UTC), or a
     number, or its text, of seconds, milli-, micro- or nanoseconds since 1970; its magnitude
-    decides the unit. A message without an event time is parked (`missing_time`).
+    decides the unit. A message without an event time is parked (`missing_time`), and
+    so is one whose event time cannot be read (`bad_value`).
     Omitted: windows go by the time of arrival, and no message is late."""
     lateness: Duration = 0.0
     """How far the watermark must pass the end of a window to close it. Only a message for a closed

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from connectors.message import Message, Origin, Properties, Rejection
-from connectors.times import read_time
+from connectors.reject_kind import quoted
+from connectors.times import AS_TIMES_ARE, read_time
 from flows.conditions.conditions import Condition, condition
 from flows.conditions.user_functions import Failed
 from flows.config.aggregate import AggregateSpec
@@ -186,14 +187,23 @@ class Extractor:
             except Failed as error:
                 return Rejection(f"condition_failed: {error}")
         if spec.size is not None and self._size is not None:
-            size = size_of(self._size(document, properties, queue))
+            value = self._size(document, properties, queue)
+            size = size_of(value)
             if size == 0:
-                return Rejection(f"bad_value: no positive number in {spec.size.text}")
+                reason = f"no positive number in {spec.size.text}: {quoted(value)}"
+                return Rejection(f"bad_value: {reason}")
         if spec.event_time is not None and self._event_time is not None:
-            at = read_time(self._event_time(document, properties, queue))
+            value = self._event_time(document, properties, queue)
+            at = read_time(value)
             if at is None:
-                return Rejection(f"missing_time: no time in {spec.event_time.text}")
+                return _without_time(spec.event_time, value)
         return _More(marks, size, at)
+
+
+def _without_time(path: Path, value: object) -> Rejection:
+    if value is ABSENT or value is None:
+        return Rejection(f"missing_time: no time in {path.text}")
+    return Rejection(f"bad_value: no time in {path.text}, {AS_TIMES_ARE}: {quoted(value)}")
 
 
 def _paths(spec: ExtractionSpec) -> Iterator[Path]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.reject_kind import MAX_KINDS, OTHER, kind_of
+from connectors.reject_kind import MAX_KINDS, OTHER, kind_of, quoted
+from connectors.times import AS_TIMES_ARE
 
 PARSING = (
     "document_parsing_exception: [1:{n}] failed to parse field [n] of type [long] in document with "
@@ -47,6 +48,11 @@ PARSING = (
             "fail_processor_exception: 0badcafe12ff isn't ours",
             "fail_processor_exception: … isn't ours",
         ),
+        (
+            f"bad_value: no time in t, {AS_TIMES_ARE}: {quoted('31.01.2026' + 90 * '!')}",
+            f"bad_value: no time in t, {AS_TIMES_ARE}: {quoted(-2e30)}",
+            "bad_value: no time in t, as … or a Unix time",
+        ),
         ("17", "", "…"),
     ],
 )
@@ -73,3 +79,18 @@ def test_the_number_of_kinds_is_bounded() -> None:
 
 def test_a_long_reason_is_cut() -> None:
     assert len(kind_of("word " * 1000)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("yesterday", "'yesterday'"),
+        (17.5, "17.5"),
+        (False, "false"),
+        ({"a": {}}, "an object"),
+        ([1], "a list"),
+        ("x" * 10_000, "'" + "x" * 99),
+    ],
+)
+def test_a_quoted_value_is_short(value: object, text: str) -> None:
+    assert quoted(value) == text

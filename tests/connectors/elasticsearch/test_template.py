@@ -17,6 +17,7 @@ from connectors.elasticsearch.template import Missing, lookup, parse_template
 from connectors.message import Properties
 
 ARRIVED = 1_767_225_599.9  # 2025-12-31T23:59:59.9Z
+NO_DATE = 'is no date, as "2026-01-31T12:00:00Z" or a Unix time'
 
 
 def render(
@@ -138,10 +139,10 @@ def test_properties_may_contain_the_date() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("yesterday", "ts is no date: 'yesterday'"),
-        (True, "ts is no date: True"),
-        ([1], "ts is no date: a list"),
-        ({}, "ts is no date: an object"),
+        ("yesterday", f"ts {NO_DATE}: 'yesterday'"),
+        (True, f"ts {NO_DATE}: true"),
+        ([1], f"ts {NO_DATE}: a list"),
+        ({}, f"ts {NO_DATE}: an object"),
         (None, "no date in ts"),
     ],
 )
@@ -160,7 +161,7 @@ def test_the_time_of_sending_has_the_unit_of_its_magnitude(unit: int) -> None:
 def test_an_invalid_time_of_sending_is_rejected() -> None:
     sent = Properties(timestamp=10**21)
 
-    expected = Missing("property.timestamp is no date: 1000000000000000000000")
+    expected = Missing(f"property.timestamp {NO_DATE}: 1000000000000000000000")
     assert render("e-{@timestamp:%Y}", properties=sent) == expected
 
 
@@ -222,7 +223,7 @@ def test_an_invalid_date_is_not_replaced(value: object) -> None:
     name = render("e-{@timestamp:%Y}", {"@timestamp": value})
 
     assert isinstance(name, Missing)
-    assert name.reason.startswith("@timestamp is no date: ")
+    assert name.reason.startswith(f"@timestamp {NO_DATE}: ")
 
 
 def test_weeks_have_their_own_year() -> None:
