@@ -17,7 +17,7 @@ from flows.conditions.conditions import Condition, condition
 from flows.conditions.user_functions import Failed
 from flows.config.aggregate import AggregateSpec
 from flows.messages.keys import Keys, make_distinct, make_keys
-from flows.values.group import ABSENT, ALONE, DISTINCT, FIRST, LAST, Member
+from flows.values.group import ABSENT, ALONE, DISTINCT, FIRST, LAST, FullMember, Member
 from flows.values.paths import Path, fields_of, parse, reader
 
 Address = tuple[str | None, str | None]
@@ -171,7 +171,7 @@ class Extractor:
                 name, marks = f"={value}" if key is None else f"={value}={key}", marks | DISTINCT
         values = () if self._values is None else self._values(document, properties, queue)
         index, id = address
-        found = Member(origin, message, source, index, id, key, name, marks, size, at, values)
+        found = FullMember(origin, message, source, index, id, key, name, marks, size, at, values)
         if own is None and self._offset is None:
             return found
         return replace(found, own_id=own, offset=self._offset and self._offset(properties))

@@ -16,7 +16,7 @@ from flows.messages.containers import Refused
 from flows.messages.extract import Address, Extractor
 from flows.messages.formats import Document, Unreadable, decoder
 from flows.messages.splitter import name_of_part
-from flows.values.group import DISTINCT, Member
+from flows.values.group import DISTINCT, FullMember, Member
 
 
 class Envelope(NamedTuple):
@@ -115,7 +115,7 @@ def _member(
     _document: dict[str, Any],
     _properties: Properties,
 ) -> Member:
-    return Member(origin, message, source, *address)
+    return FullMember(origin, message, source, *address)
 
 
 def _fields(addressing: Addressing | None, extractor: Extractor | None) -> Collection[str] | None:

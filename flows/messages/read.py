@@ -31,7 +31,7 @@ from flows.messages.member_builder import Envelope, MemberBuilder
 from flows.messages.splitter import Reading, Splitter
 from flows.spec import Pipeline
 from flows.values.columnar import Members
-from flows.values.group import ABSENT, Member
+from flows.values.group import ABSENT, Member, PlainMember
 from flows.values.paths import Path
 
 
@@ -143,7 +143,7 @@ class MessageReader:
             elif isinstance(address, Rejection):
                 into.take(message, address)
             else:
-                members.append(Member(origin, message, document, address[0], address[1]))
+                members.append(PlainMember(origin, message, document, address[0], address[1]))
 
     def _read_each(self, run: Run, reading: Reading, into: ReadMessages, now: float) -> None:
         """Read messages whose documents matter."""

@@ -18,6 +18,7 @@ from flows.values.group import (
     EarlyRevision,
     FirstRevision,
     Fragment,
+    FullMember,
     Group,
     Kept,
     Member,
@@ -178,7 +179,7 @@ def _member(
     action: str | None,
     routing: str | None,
 ) -> Member:
-    return Member(
+    return FullMember(
         Origin(consumer, ACKNOWLEDGED),
         Message(0, redelivered, route, properties, body),
         body if document is None else document,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -22,12 +22,7 @@ FIRST, LAST, ALONE, DISTINCT = 1, 2, 4, 8
 value, which is its `message_id` then."""
 
 
-class Member(msgspec.Struct, frozen=True, gc=False):
-    """A message that has been read: no later step looks into its body again.
-
-    A struct for the same reason as `Message`.
-    """
-
+class _WrittenMember(msgspec.Struct, frozen=True, gc=False):
     origin: Origin
     message: Message
     document: bytes
@@ -36,6 +31,14 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """The index of the document; `None`: the one index of the sink's spec."""
     id: str | None
     """The `_id` of the document; `None`: the sink makes one."""
+
+
+class FullMember(_WrittenMember, frozen=True, gc=False):
+    """A message that has been read: no later step looks into its body again.
+
+    A struct for the same reason as `Message`.
+    """
+
     key: str | None = None
     """Canonical JSON of the values of `by`; `None`: no `by`, or the member is a group by itself."""
     message_id: str | None = None
@@ -58,6 +61,28 @@ class Member(msgspec.Struct, frozen=True, gc=False):
     """The message's own id, if its distinct value is the `message_id`."""
     offset: int | None = None
     """Of a message in its stream, if the state counts by it; `None`: it comes from a queue."""
+
+
+class PlainMember(_WrittenMember, frozen=True, gc=False):
+    """A member that has the defaults of a `FullMember`: it takes 88 bytes less, and half the time.
+
+    A job that only counts messages may hold tens of thousands of them.
+    """
+
+    key: ClassVar[None] = None
+    message_id: ClassVar[None] = None
+    marks: ClassVar[int] = 0
+    size: ClassVar[None] = None
+    at: ClassVar[None] = None
+    values: ClassVar[tuple[Any, ...]] = ()
+    part: ClassVar[None] = None
+    action: ClassVar[None] = None
+    routing: ClassVar[None] = None
+    own_id: ClassVar[None] = None
+    offset: ClassVar[None] = None
+
+
+Member = FullMember | PlainMember
 
 
 class Part(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.message import Message, Origin, Outcomes
 from flows.groups.departures import ShardOutput
-from flows.values.group import DuplicateOfSent, Group, Member
+from flows.values.group import DuplicateOfSent, FullMember, Group, Member
 
 FIRST, SECOND, THIRD = Origin("q/000", 1), Origin("q/001", 1), Origin("q/000", 2)
 """Two consumers, and the first one after it has reconnected."""
@@ -27,7 +27,7 @@ def member(
     """A member whose body has `length` bytes; `fields` are those of `Member`."""
     body = b"x" * length
     message = Message(tag, redelivered, b"", b"", body)
-    return Member(origin, message, body, None, None, key, **fields)
+    return FullMember(origin, message, body, None, None, key, **fields)
 
 
 def members(first: int, last: int, size: int = 10) -> list[Member]:

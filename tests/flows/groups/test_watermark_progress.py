@@ -9,14 +9,14 @@ from connectors.message import Message, Origin
 from flows.groups.rules import Rules, Tumbling
 from flows.groups.watermark_progress import WatermarkGenerator
 from flows.groups.windows import Windows
-from flows.values.group import Member
+from flows.values.group import FullMember, Member
 
 ORIGIN = Origin("q/000", 1)
 START = 1_767_348_000.0
 
 
 def member(at: float | None) -> Member:
-    return Member(ORIGIN, Message(1, False, b"", b"", b"{}"), b"{}", None, None, at=at)
+    return FullMember(ORIGIN, Message(1, False, b"", b"", b"{}"), b"{}", None, None, at=at)
 
 
 @given(

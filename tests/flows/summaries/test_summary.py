@@ -24,6 +24,7 @@ from flows.values.group import (
     FRAGMENT,
     Amendment,
     FirstRevision,
+    FullMember,
     Group,
     Member,
     OfWindow,
@@ -374,8 +375,8 @@ def test_an_id_of_exactly_the_limit_stays_readable() -> None:
 
 
 def own_group(*documents: object, **details: Any) -> Group:
-    members = [
-        Member(
+    members: list[Member] = [
+        FullMember(
             ORIGIN,
             Message(tag, False, b"", b"", b""),
             document if isinstance(document, bytes) else msgspec.json.encode(document),

@@ -8,7 +8,15 @@ import pytest
 
 from connectors.message import Lost, Message, Outcomes, PartOutcome, Properties, Rejected, Rejection
 from flows.traces.contexts import MAX_LINKS, TraceContexts, context_of
-from flows.values.group import DuplicateOfSent, Group, Member, Part, Summary, TraceContext
+from flows.values.group import (
+    DuplicateOfSent,
+    FullMember,
+    Group,
+    Member,
+    Part,
+    Summary,
+    TraceContext,
+)
 from tests.flows.members import FIRST, SECOND, member
 
 
@@ -27,7 +35,7 @@ def traced(tag: int, *, sampled: bool = True, **fields: object) -> Member:
     plain = member(tag, **fields)  # type: ignore[arg-type]
     properties = context(tag, sampled=sampled).traceparent.encode()
     message = Message(tag, False, b"", properties, b"")
-    return Member(plain.origin, message, b"", None, None, part=plain.part)
+    return FullMember(plain.origin, message, b"", None, None, part=plain.part)
 
 
 def group(*members: Member, summary: Summary | None = None) -> Group:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from connectors.message import Message, Origin
 from flows.values.columnar import Members
-from flows.values.group import ABSENT, Member
+from flows.values.group import ABSENT, FullMember, Member, PlainMember
 
 ORIGIN = Origin("queue/000", 7)
 few = st.sampled_from
@@ -21,7 +21,7 @@ values = st.lists(few([1, 1.0, True, None, ABSENT, "1", [1], {"a": 1}]), max_siz
 @st.composite
 def members(draw: Any) -> Member:
     body = draw(few([b"{}", b'{"a":1}']))
-    return Member(
+    return FullMember(
         ORIGIN,
         Message(draw(st.integers(1, 5)), draw(st.booleans()), b"", draw(few([b"", b"p"])), body),
         draw(few([body, b'{"other":1}'])),
@@ -37,7 +37,19 @@ def members(draw: Any) -> Member:
     )
 
 
-@given(st.lists(members(), min_size=1, max_size=5))
+plain = st.builds(
+    PlainMember,
+    st.just(ORIGIN),
+    st.builds(
+        Message, st.integers(1, 5), st.booleans(), st.just(b""), st.just(b""), st.just(b"{}")
+    ),
+    few([b"{}", b'{"other":1}']),
+    few([None, "index"]),
+    few([None, "id"]),
+)
+
+
+@given(st.lists(members(), min_size=1, max_size=5) | st.lists(plain, min_size=1, max_size=5))
 def test_members_are_unpickled_unchanged(batch: list[Member]) -> None:
     """Values keep their types, although 1, 1.0 and true are equal."""
     crossed = pickle.loads(pickle.dumps(Members(batch)))
@@ -46,10 +58,29 @@ def test_members_are_unpickled_unchanged(batch: list[Member]) -> None:
     assert type(crossed) is Members
 
 
+@given(st.lists(members() | plain, min_size=1, max_size=5))
+def test_members_of_two_kinds_keep_their_values(batch: list[Member]) -> None:
+    """A plain member next to a full one becomes a full one."""
+    crossed = pickle.loads(pickle.dumps(Members(batch)))
+
+    for name in FullMember.__struct_fields__:
+        assert [repr(getattr(m, name)) for m in crossed] == [repr(getattr(m, name)) for m in batch]
+
+
+def test_a_plain_member_has_the_defaults_of_a_full_one() -> None:
+    """The two declarations agree."""
+    required = (ORIGIN, Message(1, False, b"", b"", b"{}"), b"{}", None, None)
+    full, plain = FullMember(*required), PlainMember(*required)
+
+    assert plain.__struct_fields__ == full.__struct_fields__[: len(required)]
+    for name in full.__struct_fields__:
+        assert getattr(plain, name) == getattr(full, name)
+
+
 def test_a_body_is_pickled_once() -> None:
     """If the document is the unchanged body."""
     body = b'{"text":"%s"}' % (b"x" * 1000)
-    member = Member(ORIGIN, Message(1, False, b"", b"", body), body, None, None)
+    member = FullMember(ORIGIN, Message(1, False, b"", b"", body), body, None, None)
     other = replace(member, message=replace(member.message, tag=2))
 
     assert len(pickle.dumps(Members([member, other]))) < 2600
