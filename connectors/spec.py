@@ -34,7 +34,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from connectors.docstrings import attribute_docstrings
 from connectors.prefetch import MAX_MESSAGES
 from connectors.renamed_keys import RENAMED_KEYS
-from connectors.units import Size
+from connectors.units import Size, Unit
 
 
 class Problem(NamedTuple):
@@ -96,6 +96,13 @@ class Spec(BaseModel):
     def has_names_at(cls, key: str) -> bool:
         """Return whether the user chooses the names in the mapping at a key."""
         return any(get_origin(part) is dict for part in _parts(cls.model_fields[key].annotation))
+
+    @classmethod
+    def unit_at(cls, key: str) -> Unit | None:
+        """Return the unit of the duration or size at a key; `None`: it is neither."""
+        field = cls.model_fields[key]
+        parts = (*field.metadata, *_parts(field.annotation))
+        return next((part for part in parts if isinstance(part, Unit)), None)
 
     @classmethod
     def described(cls) -> dict[str, str]:

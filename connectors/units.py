@@ -6,10 +6,10 @@ In code they are plain numbers of seconds and of bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from math import inf
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -110,8 +110,16 @@ _SPELLED_BYTES = {
 }
 """Units in other spellings, without ambiguous ones such as `M`."""
 
+
+class Unit(NamedTuple):
+    """How a value is written that is a plain number in code."""
+
+    text: Callable[[Any], str]
+
+
 Duration = Annotated[
     float,
+    Unit(duration_text),
     BeforeValidator(_duration),
     WithJsonSchema(
         {
@@ -126,6 +134,7 @@ Duration = Annotated[
 
 Size = Annotated[
     int,
+    Unit(size_text),
     BeforeValidator(_size),
     WithJsonSchema(
         {

@@ -25,7 +25,8 @@ class PlannedKey(msgspec.Struct):
     place: str
     """`FILE:LINE:COLUMN` of the key; empty: it is in neither file, so its default has changed."""
     old: Any
-    """Its value, with the default if it is not given; secrets are hidden. Null: none."""
+    """Its value, with the default if it is not given; secrets are hidden. Null: none. A mapping has
+    the keys that one of the files gives."""
     new: Any
     about: About
     """`restart`: it needs a restart, and nothing else."""

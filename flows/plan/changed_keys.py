@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr
 
 from connectors.spec import Spec
-from connectors.units import duration_text
+from connectors.units import Unit
 from connectors.url import Url
 
 Key = tuple[str, ...]
@@ -42,6 +42,8 @@ class ChangedKey(NamedTuple):
     path: Key
     old: Any
     new: Any
+    unit: Unit | None = None
+    """Of the values, if they are durations or sizes."""
 
 
 def changed_keys(old: Spec, new: Spec, path: Key = ()) -> Iterator[ChangedKey]:
@@ -53,7 +55,7 @@ def changed_keys(old: Spec, new: Spec, path: Key = ()) -> Iterator[ChangedKey]:
         if both and at not in WHOLE:
             yield from changed_keys(before, after, at)
         elif before != after:
-            yield ChangedKey(at, before, after)
+            yield ChangedKey(at, before, after, type(old).unit_at(name))
 
 
 def all_keys(model: type[Spec], path: Key = ()) -> Iterator[Key]:
@@ -66,17 +68,29 @@ def all_keys(model: type[Spec], path: Key = ()) -> Iterator[Key]:
             yield from all_keys(inner, at)
 
 
-def shown(value: Any) -> Any:
-    """Return a value as JSON can have it, without its secrets; durations as they are written."""
-    if isinstance(value, float):
-        return duration_text(value)
+def shown(value: Any, other: Any = None, unit: Unit | None = None) -> Any:
+    """Return a value as JSON can have it, without its secrets; numbers with their units.
+
+    A mapping has the keys that its file gives, and those that its file omits, but the file of the
+    `other` value gives.
+    """
+    if unit is not None and value.__class__ in (int, float):
+        return unit.text(value)
     if isinstance(value, SecretStr):
         return "(secret)"
     if isinstance(value, Spec):
-        given = {name: getattr(value, name) for name in type(value).model_fields}
-        return {name: shown(one) for name, one in given.items() if one is not None}
+        return dict(_shown_keys(value, other if type(other) is type(value) else None))
     if isinstance(value, dict):
-        return {name: shown(one) for name, one in value.items()}
+        others = other if isinstance(other, dict) else {}
+        return {name: shown(one, others.get(name)) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [shown(one) for one in value]
     return str(value) if isinstance(value, Url) else value
+
+
+def _shown_keys(spec: Spec, other: Spec | None) -> Iterator[tuple[str, Any]]:
+    given = spec.model_fields_set | (set() if other is None else other.model_fields_set)
+    for name in type(spec).model_fields:
+        value = getattr(spec, name)
+        if name in given and value is not None:
+            yield name, shown(value, getattr(other, name, None), type(spec).unit_at(name))

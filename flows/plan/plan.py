@@ -18,7 +18,8 @@ class PlannedChange(msgspec.Struct):
 
     path: Key
     old: Any
-    """Its value, with the default if it is not given; secrets are hidden. Null: none."""
+    """Its value, with the default if it is not given; secrets are hidden. Null: none. A mapping has
+    the keys that one of the files gives."""
     new: Any
     about: About
     """`restart`: it needs a restart, and nothing else."""
@@ -45,7 +46,13 @@ def plan(old: Pipeline, new: Pipeline) -> MigrationPlan:
     keys = list(changed_keys(old, new))
     effects = [RULES[key.path](old, new) for key in keys]
     changes = [
-        PlannedChange(key.path, shown(key.old), shown(key.new), effect.about, effect.text)
+        PlannedChange(
+            key.path,
+            shown(key.old, key.new, key.unit),
+            shown(key.new, key.old, key.unit),
+            effect.about,
+            effect.text,
+        )
         for key, effect in zip(keys, effects, strict=True)
     ]
     requeues = any(effect.requeues for effect in effects)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from flows.plan.changed_keys import all_keys, changed_keys, shown
+from flows.plan.plan import plan
 from flows.spec import Pipeline
 from tests.flows.plan.pipelines import pipeline
 
@@ -59,5 +60,35 @@ def test_no_secret_is_shown() -> None:
     assert shown(spec.source.rabbitmq.url) == ["amqp://guest:***@broker/"]
 
 
-def test_durations_are_shown_as_they_are_written() -> None:
-    assert shown(300.0) == "5m"
+def values(new: dict[str, Any], old: dict[str, Any]) -> tuple[Any, Any]:
+    [change] = plan(pipeline(**old), pipeline(**new)).changes
+    return change.old, change.new
+
+
+def test_durations_and_sizes_are_shown_as_they_are_written() -> None:
+    memory = {"source.rabbitmq.memory": "16MiB"}
+    assert values(memory, {}) == ("64MiB", "16MiB")
+    assert values({"aggregate.window.time": "5m"}, {}) == ("1s", "5m")
+
+
+def test_a_number_without_a_unit_is_shown_as_it_is() -> None:
+    old = {"aggregate.by": "k", "aggregate.reduce": {"n": {"quantile": "a", "q": 0.5}}}
+    new = old | {"aggregate.reduce": {"n": {"quantile": "a", "q": 1.0}}}
+
+    assert [one["n"]["q"] for one in values(new, old)] == [0.5, 1.0]
+
+
+def test_a_mapping_is_shown_with_the_keys_that_a_file_gives() -> None:
+    bulk, by = "sink.elasticsearch.bulk", {"aggregate.by": "k"}
+    assert values({bulk: {"compress": "gzip"}}, {}) == ({}, {"compress": "gzip"})
+    assert values({bulk: {"max_bytes": "5MiB"}}, {}) == (
+        {"max_bytes": "10MiB"},
+        {"max_bytes": "5MiB"},
+    )
+    old = by | {"aggregate.reduce": {"t": {"concat": "a"}, "n": "count"}}
+    new = by | {"aggregate.reduce": {"t": {"concat": "a", "separator": ","}}}
+    assert values(new, old) == (
+        {"t": {"concat": "a", "separator": ""}, "n": "count"},
+        {"t": {"concat": "a", "separator": ","}},
+    )
+    assert values(by | {"aggregate.reduce": {"n": "count"}}, old)[0]["t"] == {"concat": "a"}
