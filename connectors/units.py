@@ -15,13 +15,23 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 
 def duration_text(seconds: float) -> str:
-    """Write 30.0 as `30s`, in the largest unit that needs no fraction."""
+    """Write 30.0 as `30s`, as a spec may have it: in the largest unit that needs no fraction."""
     return _text(Decimal(str(seconds)), _SECONDS)
 
 
 def size_text(size: int) -> str:
-    """Write 10485760 as `10MiB`, in the largest unit that needs no fraction."""
+    """Write 10485760 as `10MiB`, as a spec may have it: in the largest unit without a fraction."""
     return _text(Decimal(size), _BYTES)
+
+
+def measured_size(size: int) -> str:
+    """Write 634984 as `620 KiB`: about so many bytes, for people."""
+    shown, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if shown < 1024:
+            break
+        shown, unit = shown / 1024, larger
+    return f"{shown:.1f} {unit}" if unit != "B" and shown < 10 else f"{shown:.0f} {unit}"
 
 
 def _text(amount: Decimal, units: Mapping[str, Decimal]) -> str:

@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 from connectors.connector import Load
 from connectors.message import SinkState
 from connectors.prefetch import MAX_MESSAGES
-from connectors.units import size_text
+from connectors.units import measured_size, size_text
 from flows.audit.counters import ConsumerAccount
 from flows.audit.reconcile import Accounts
 from flows.groups.rules import Rules
@@ -72,7 +72,7 @@ class Blocked(NamedTuple):
         }
         return (
             f"{self.consumer} has been full for {self.seconds:.0f} s: it holds {self.held} "
-            f"messages, its prefetch is {self.prefetch}, they take {self.bytes / 1024**2:.0f} MiB "
+            f"messages, its prefetch is {self.prefetch}, they take {measured_size(self.bytes)} "
             f"of {size_text(self.memory)}, and {what[self.held_by]}; {self.remedy}"
         )
 

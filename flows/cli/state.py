@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from connectors.errors import SpecError
-from connectors.units import size_text
+from connectors.units import measured_size
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.output import plural, print_json, print_text
@@ -106,7 +106,9 @@ def _show(content: FolderContent, as_json: bool) -> None:
     if content.flushed is not None:
         letters = plural(content.dead_lettered, "dead letter")
         was = f"wrote {plural(content.flushed, 'group')}, {letters}: "
-    print_text(f"{was}{content.path}: of {content.job or 'unknown'}, {size_text(content.bytes)}")
+    print_text(
+        f"{was}{content.path}: of {content.job or 'unknown'}, {measured_size(content.bytes)}"
+    )
     for place in content.folders if len(content.folders) > 1 else ():
         print_text(f"  one of the folders of the state: {place}")
     for shard in content.shards:
@@ -118,7 +120,7 @@ def _show(content: FolderContent, as_json: bool) -> None:
             f"  {shard.name}: {plural(shard.groups, 'open group')} of "
             f"{plural(shard.messages, 'message')}, {plural(shard.waiting, 'group')} of "
             f"{plural(shard.waiting_messages, 'message')} waiting for the sink, "
-            f"{size_text(shard.bytes)}{oldest}"
+            f"{measured_size(shard.bytes)}{oldest}"
         )
     for name in content.lost:
         print_text(f"  {name}: its file {file_of(Path(content.path), name)} is gone")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from connectors.units import Duration, Size, duration_text, size_text
+from connectors.units import Duration, Size, duration_text, measured_size, size_text
 
 duration: TypeAdapter[float] = TypeAdapter(Duration)
 size: TypeAdapter[int] = TypeAdapter(Size)
@@ -131,3 +131,11 @@ def test_a_printed_size_or_duration_is_read_as_the_same_value(number: int) -> No
     """One hundred numbers."""
     assert duration.validate_python(duration_text(number / 1000)) == number / 1000
     assert size.validate_python(size_text(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("measured", "text"),
+    [(900, "900 B"), (1536, "1.5 KiB"), (634_984, "620 KiB"), (20 * 2**20, "20 MiB")],
+)
+def test_a_measured_size_is_rounded(measured: int, text: str) -> None:
+    assert measured_size(measured) == text

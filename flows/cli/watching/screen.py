@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from connectors.units import measured_size
 from flows.cli.output import plural, printable
 from flows.cli.watching.job_now import JobNow, ProblemShown, ProcessNow, Rates
 
@@ -131,7 +132,7 @@ def _lines(now: JobNow) -> Iterator[tuple[str, str]]:
     held = f"{number(now.unacknowledged)} unacknowledged of prefetch {number(now.prefetch)}"
     oldest = f"the oldest is {age(now.oldest_unacknowledged_seconds)} old"
     yield "In flight", f"{held}, {oldest}" if now.unacknowledged else held
-    yield "Memory", f"{size(now.held_bytes)} held of {size(now.memory_bytes)}"
+    yield "Memory", f"{measured_size(now.held_bytes)} held of {measured_size(now.memory_bytes)}"
     yield "Queues", _counts(now.queues, len(now.queues), "no consumer is connected", " wait")
     yield "Groups", f"{number(now.open_groups)} open, with {number(now.members)} messages"
     requests = f"{number(now.requests_in_flight)} of {number(now.concurrency)} in flight"
@@ -193,16 +194,6 @@ def rate(value: float | None) -> str:
     if value is None:
         return "?/s"
     return f"{value:.1f}/s" if 0 < value < 10 else f"{value:,.0f}/s"
-
-
-def size(count: int) -> str:
-    """Write a number of bytes."""
-    shown, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB"):
-        if shown < 1024:
-            break
-        shown, unit = shown / 1024, larger
-    return f"{shown:.1f} {unit}" if unit != "B" and shown < 10 else f"{shown:.0f} {unit}"
 
 
 def age(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,7 @@ def test_it_shows_what_is_open(file: Path) -> None:
     assert "1 open group of 3 messages, 1 group of 5 messages waiting for the sink" in called.out
     assert "the oldest since 2025-11-28T11:00:00+00:00" in called.out
     assert "q: counted up to offset 7" in called.out
+    assert re.search(r"waiting for the sink, [0-9.]+ [KM]iB, the oldest", called.out)
     found = json_of(hopper("state", f"{file}", "--json"), "state")
     assert found["streams"] == {"q": 7}
     [shard] = found["shards"]

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from flows.cli.watching.job_now import job_now
-from flows.cli.watching.screen import Fitted, age, rate, screen, size
+from flows.cli.watching.screen import Fitted, age, rate, screen
 from flows.cli.watching.snapshot import Followed
 from tests.flows.cli.watching.snapshots import SECOND_URL, SYMPTOM, followed, snapshot
 
@@ -155,4 +155,3 @@ def test_numbers_are_short() -> None:
         "2 h 5 min",
     ]
     assert [rate(one) for one in (None, 0.0, 0.25, 12_345.6)] == ["?/s", "0/s", "0.2/s", "12,346/s"]
-    assert [size(one) for one in (900, 1536, 20 * 2**20)] == ["900 B", "1.5 KiB", "20 MiB"]
