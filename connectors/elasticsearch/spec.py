@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     SecretStr,
@@ -103,6 +104,12 @@ class FieldOfDocument(Spec):
     """Dotted path of the field; a document without it is parked."""
 
 
+def _compression(value: Any) -> Any:
+    if value not in ("gzip", None):
+        raise ValueError("must be gzip: write compress: gzip, or leave the key out for none")
+    return value
+
+
 class Bulk(Spec):
     """How documents are put into `_bulk` requests."""
 
@@ -112,7 +119,7 @@ class Bulk(Spec):
     """Largest request, before compression, as Elasticsearch limits it; a larger window takes
     several, and a larger document one of its own. Elasticsearch is fastest at a few MiB. If the
     cluster accepts less, requests are smaller."""
-    compress: Literal["gzip"] | None = None
+    compress: Annotated[Literal["gzip"] | None, BeforeValidator(_compression)] = None
     """`gzip`: compress bulk requests, at level 1, which costs CPU and pays across a slow network;
     omitted: requests are sent as they are."""
 
