@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+NO_POINTER = "the name of a field is no JSON Pointer"
+
 
 def problem_of(text: str, pointers: bool = True) -> str | None:
     """Return why a text is no path, with the remedy; `None`: it is a path or a JSON Pointer.
@@ -155,7 +157,8 @@ _NOTATIONS = (
         f"{_A_PATH} and no direction: order goes from the least to the greatest",
     ),
     (re.compile(r"^[-+!~](?=[^\s*()]+$)"), f"{_A_PATH}, without a sign in front"),
-    (re.compile(r"^/?[^\s/]+(?:/[^\s/]+)+/?$"), "dots separate names, or a / stands before each"),
+    (re.compile("^/"), NO_POINTER),
+    (re.compile(r"^[^\s/]+(?:/[^\s/]+)+/?$"), "dots separate names"),
 )
 """Notations whose path is mostly clear."""
 _EXPRESSIONS = (

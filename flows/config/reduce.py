@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from connectors.spec import Problem, Spec, instead_of
+from connectors.spelling import NO_POINTER, names_in, written
 from flows.config.field_types import PathText, Reducer
 
 
@@ -115,6 +116,8 @@ FUNCTIONS = tuple(name for name in Reduction.model_fields if name not in ("q", "
 
 
 def _field(name: str) -> str:
+    if name.startswith("/"):
+        raise ValueError(f"{NO_POINTER}: write {written(names_in(name)) or 'order.id'}")
     if "" in name.split("."):
         raise ValueError("is not the name of a field: a name, or several with a dot between two")
     return name

@@ -28,6 +28,7 @@ from connectors.spelling import field_path
         ("x-{yyyy-MM-dd}", "{@timestamp:%Y-%m-%d}"),
         ("x-{ tenant }", "{tenant}"),
         ("x-{$.tenant}", "tenant"),
+        ("x-{/tenant/id}", "no JSON Pointer: write tenant.id"),
         ("x-{message.tenant}", "tenant, or body.message.tenant"),
         ("x-{headers.tenant}", "header.tenant, or body.headers.tenant"),
     ],
@@ -50,7 +51,9 @@ def test_a_field_named_like_a_root_of_another_tool_needs_body() -> None:
     ("path", "translation"),
     [
         ("$.order.id", "write order.id"),
-        ("/order/id", "write order.id"),
+        ("/order/id", "no JSON Pointer: write order.id"),
+        ("/order", "no JSON Pointer: write order"),
+        ("order/id", "dots separate names: write order.id"),
         ("{order}", "write order"),
         ("message.order", "write order, or body.message.order"),
         ("header.x", "write body.header.x"),

@@ -384,6 +384,10 @@ WRONG: list[tuple[str, str]] = [
         for name in ("a..b", ".a", "")
     ),
     (
+        f"{WINDOW}\nreduce: {{n: count}}\nsummary: {{key: /customer/id}}",
+        "8:18: aggregate.summary.key: the name of a field is no JSON Pointer: write customer.id",
+    ),
+    (
         f"{WINDOW}\nreduce: {{count: {{sum: a}}}}",
         "7:19: aggregate.reduce.count: is a field that every summary has: rename it, or set "
         "summary.count to another name, or to null",
