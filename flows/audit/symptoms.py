@@ -71,7 +71,7 @@ SINK_SILENT = SymptomKind(
     "sink_silent",
     "Nothing is lost: messages stay unacknowledged until Elasticsearch answers.",
     "Look at Elasticsearch and the network. The job retries for ever.",
-    "elasticsearch-is-overloaded",
+    "elasticsearch-does-not-answer",
 )
 SINK_REFUSES = SymptomKind(
     "sink_refuses",

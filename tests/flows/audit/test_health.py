@@ -447,30 +447,41 @@ def test_a_paused_job_is_healthy_and_not_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "kind"),
+    ("state", "kind", "runbook"),
     [
-        ("429 busy", symptoms.SINK_REFUSES),
-        ("401 security_exception: wrong password", symptoms.SINK_REFUSES_LOGIN),
-        ("403 security_exception: not authorized", symptoms.SINK_REFUSES_LOGIN),
+        (SinkState(False, "refused"), "sink_silent", "elasticsearch-does-not-answer"),
+        (SinkState(True, "429 busy"), "sink_refuses", "elasticsearch-is-overloaded"),
         (
-            "429 cluster_block_exception: disk usage exceeded flood-stage watermark",
-            symptoms.SINK_IS_FULL,
+            SinkState(True, "401 security_exception: wrong password"),
+            "sink_refuses_login",
+            "a-password-is-refused-after-its-rotation",
+        ),
+        (
+            SinkState(True, "403 security_exception: not authorized"),
+            "sink_refuses_login",
+            "a-password-is-refused-after-its-rotation",
+        ),
+        (
+            SinkState(
+                True, "429 cluster_block_exception: disk usage exceeded flood-stage watermark"
+            ),
+            "sink_is_full",
+            "the-disk-of-elasticsearch-is-full",
         ),
     ],
 )
-def test_a_refusal_names_the_runbook_that_helps(refusal: str, kind: symptoms.SymptomKind) -> None:
+def test_the_state_of_a_sink_names_the_runbook_that_helps(
+    state: SinkState, kind: str, runbook: str
+) -> None:
     watched = WatchedJob()
     watched.connect()
     watched.submit(5)
-    watched.sink_state = SinkState(True, refusal)
+    watched.sink_state = state
     watched.pass_time(31)
 
     [reason] = watched.health.health()[1]["reasons"]
 
-    assert (reason["kind"], reason["runbook"]) == (
-        kind.name,
-        f"docs/operations.md#{kind.runbook}",
-    )
+    assert (reason["kind"], reason["runbook"]) == (kind, f"docs/operations.md#{runbook}")
 
 
 def test_a_disk_that_refuses_commits_is_reported_at_once_and_as_long_as_it_does() -> None:
