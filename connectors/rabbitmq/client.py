@@ -24,6 +24,7 @@ from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events, Wake
 from connectors.rabbitmq.link import Link
+from connectors.rabbitmq.offset_queue import LastOffset
 from connectors.rabbitmq.queue_counts import QueueCounts
 from connectors.rabbitmq.reach import Reach
 from connectors.rabbitmq.read_pause import SHORTEST
@@ -70,9 +71,9 @@ class RabbitMQConsumer:
             else None
         )
         self._events, self._outcomes = Events(), deque[Outcomes]()
-        self._wake = Wake(self._loop, self._settle)
-        self._current = CurrentOrigin(name)
+        self._wake, self._current = Wake(self._loop, self._settle), CurrentOrigin(name)
         self._session: Session | None = None  # one for each channel: delivery tags end with it
+        self._last_offset = LastOffset()
         self._prefetch = AdaptivePrefetch(spec.prefetch_number, memory)
         self._slow_start = SlowStart(self._prefetch.wanted)
         if not spec.can_change_prefetch:
@@ -80,8 +81,7 @@ class RabbitMQConsumer:
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
         self.reach, self.queue_counts = Reach(name), QueueCounts(self._loop, spec.only_queue)
-        self._draining = self._closing = False
-        self._paused = False  # by the operator
+        self._draining = self._closing = self._paused = False  # paused by the operator
         self._stopping = False  # at the reject limit, until the next probe
 
     # The dataflow's thread calls these.
@@ -197,7 +197,7 @@ class RabbitMQConsumer:
         session = self._session = Session(
             *(self._loop, origin, connection, channel, self._spec, self._slow_start),
             *(self._prefetch, self._publisher, self.rejections, self._events, self._link.drop),
-            *(self._stop_until_probe, self._on_agreed, self._collect_seconds),
+            *(self._stop_until_probe, self._on_agreed, self._collect_seconds, self._last_offset),
         )
         metrics.CONNECTIONS.inc()
         self.queue_counts.watch(connection, lambda: session.replaced)

@@ -6,6 +6,11 @@ and can continue on another machine. It uses a channel of its own, and ends with
 A header of the message tells which stream the offset is of. If the stream and this queue are
 deleted, and the stream is made anew, the job does not mistake its offsets for the old ones.
 
+A connection that reads the offset takes the message out of the queue, until the broker has a copy.
+So only the first connection of a process reads it, and all later ones write what is remembered. A
+queue that is empty has no offset only if no other connection holds it: a connection that is lost
+may hold it for minutes, until the broker misses its heartbeats.
+
 The broker confirms each offset. Without its confirmation, an offset may be lost, or be stored after
 the next connection has read: a quorum queue delays publishes, and answers other requests meanwhile.
 """
@@ -47,23 +52,37 @@ class KeptOffset(NamedTuple):
     """See `StreamOpened`; `None`: unknown."""
 
 
+class LastOffset:
+    """Remembers the offset that a consumer has last read or written, over all its connections."""
+
+    def __init__(self) -> None:
+        self.kept: KeptOffset | None = None
+
+
 class OffsetQueue:
     """Reads and writes the offset, on one connection."""
 
     def __init__(
-        self, connection: BatchConnection, queue: str, disconnect: Callable[[str], None]
+        self,
+        connection: BatchConnection,
+        queue: str,
+        last: LastOffset,
+        disconnect: Callable[[str], None],
     ) -> None:
-        """`disconnect` is called with the reason when the broker refuses to read the queue."""
+        """`disconnect` is called with the reason when the offset cannot be read now."""
         self._connection, self._queue, self._disconnect = connection, queue, disconnect
         self._channel: Channel | None = None
-        self._last: KeptOffset | None = None
+        self._last = last
         self._published = 0  # numbers the messages of the channel, as the broker does
         self._confirmed = True  # the broker has the last offset
         self._then: Callable[[], object] | None = None  # what waits for the confirmation
         self._reading, self._ending = True, False
 
-    def read(self, then: Callable[[KeptOffset | None], None]) -> None:
-        """Read the offset, and call `then` with it; with `None` if there is none yet."""
+    def begin(self, then: Callable[[KeptOffset | None], None]) -> None:
+        """Call `then` with the offset to begin at, once the broker has it; `None`: there is none.
+
+        An offset that is remembered is not read.
+        """
 
         def begin(kept: KeptOffset | None) -> None:
             self._reading = False
@@ -73,9 +92,16 @@ class OffsetQueue:
             self._channel = channel
             channel.add_on_close_callback(self._on_close)
             channel.confirm_delivery(self._on_confirm)
-            channel.add_callback(lambda _: begin(None), [spec.Basic.GetEmpty])
-            channel.basic_get(self._queue, found)
+            kept = self._last.kept
+            if kept is None:
+                self._read(channel, begin)
+            else:
+                self.write(kept)
+                self._when_confirmed(lambda: begin(kept))
 
+        self._connection.channel(on_open_callback=opened)
+
+    def _read(self, channel: Channel, then: Callable[[KeptOffset | None], None]) -> None:
         def found(channel: Channel, method: Any, properties: Any, body: bytes) -> None:
             # A requeue would count as one more delivery, and the delivery limit would drop the
             # message some day. So publish a copy, and acknowledge the original when it is safe.
@@ -86,15 +112,29 @@ class OffsetQueue:
 
             def confirmed() -> None:
                 channel.basic_ack(method.delivery_tag)
-                begin(kept)
+                then(kept)
 
             self._when_confirmed(confirmed)
 
-        self._connection.channel(on_open_callback=opened)
+        def counted(answer: Any) -> None:
+            # The broker counts as a consumer who holds a message that was got.
+            if answer.method.message_count or answer.method.consumer_count:
+                self._disconnect(
+                    f'queue "{self._queue}": another connection holds the offset, or one that is '
+                    "lost, which the broker has not noticed yet"
+                )
+            else:
+                then(None)
+
+        def empty(_frame: object) -> None:
+            channel.queue_declare(self._queue, passive=True, callback=counted)
+
+        channel.add_callback(empty, [spec.Basic.GetEmpty])
+        channel.basic_get(self._queue, found)
 
     def write(self, kept: KeptOffset) -> None:
         """Replace the offset."""
-        self._last, self._confirmed = kept, False
+        self._last.kept, self._confirmed = kept, False
         self._publish()
 
     def end(self, then: Callable[[], object]) -> None:
@@ -111,8 +151,9 @@ class OffsetQueue:
         )
 
     def _publish(self) -> None:
-        if self._channel is not None and self._channel.is_open and self._last is not None:
-            offset, stream = self._last
+        kept = self._last.kept
+        if self._channel is not None and self._channel.is_open and kept is not None:
+            offset, stream = kept
             headers = None if stream is None else {STREAM: stream}
             persistent = pika.BasicProperties("text/plain", headers=headers, delivery_mode=2)
             self._published += 1
@@ -148,10 +189,10 @@ class OffsetQueue:
         self._give_up("before the connection was lost")
 
     def _give_up(self, when: str) -> None:
-        if self._ending and self._then is not None and self._last is not None:
+        if self._ending and self._then is not None and self._last.kept is not None:
             LOG.warning(
                 'queue "%s": the broker has not confirmed offset %d %s: the next start may read '
                 "messages of the stream again",
-                *(self._queue, self._last.offset, when),
+                *(self._queue, self._last.kept.offset, when),
             )
             self._go_on()

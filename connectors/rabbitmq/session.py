@@ -20,7 +20,7 @@ from connectors.rabbitmq.consumer_timeout import DeliveryAges
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.memory_limit import MemoryLimit
-from connectors.rabbitmq.offset_queue import KeptOffset, OffsetQueue
+from connectors.rabbitmq.offset_queue import LastOffset
 from connectors.rabbitmq.read_pause import read_pause
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
@@ -28,7 +28,7 @@ from connectors.rabbitmq.slow_start import SlowStart, any_redelivered
 from connectors.rabbitmq.socket_reading import SocketReading
 from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.stored_ages import StoredAges
-from connectors.rabbitmq.stream_offsets import StreamOffsets, identity
+from connectors.rabbitmq.stream_position import StreamPosition
 from connectors.rabbitmq.subscription import Subscription
 from connectors.rabbitmq.wire import BatchConnection
 
@@ -57,12 +57,13 @@ class Session:
         stop: Callable[[], None],
         on_agreed: Callable[[], None],
         collect_seconds: float,
+        last_offset: LastOffset,
     ) -> None:
         """`disconnect` is called with the reason when the connection must end.
 
         `stop` is called when the reject limit is reached, and `on_agreed` at each
         `basic.consume-ok` of the broker. `collect_seconds`: how long messages may collect before
-        they are handed over.
+        they are handed over. `last_offset`: of the stream, over all connections of the consumer.
         """
         self._collect_seconds = collect_seconds
         self.origin = origin
@@ -82,12 +83,11 @@ class Session:
         self._memory_limit = MemoryLimit(reading, adaptive, held, shrink)
         self._ages, self._disconnect = DeliveryAges(spec.consumer_timeout), disconnect
         self._timeout = spec.consumer_timeout
-        self._offset_queue = (
-            OffsetQueue(connection, spec.offsets, disconnect) if spec.is_stream else None
+        self._position = (
+            StreamPosition(connection, spec, last_offset, disconnect, self._on_stream)
+            if spec.is_stream
+            else None
         )
-        self._offsets, self._start_offset = StreamOffsets(), spec.start_offset
-        self._stream: str | None = None  # see `StreamOpened`
-        self._opened = False  # and the dataflow knows it
         self._bytes = 0
         self._oldest = 0.0  # age of the oldest message without an outcome, in seconds
         self._stored_ages = StoredAges()
@@ -135,15 +135,14 @@ class Session:
         return self._subscription.paused
 
     def begin(self) -> None:
-        """Begin to consume; a stream from the offset that the offset queue keeps."""
-        if self._offset_queue is None:
+        """Begin to consume; a stream where the consumer remembers, or where its queue says."""
+        if self._position is None:
             self._tick()
         else:
-            self._offset_queue.read(self._begin_at)
+            self._position.begin(self._begin_at)
 
-    def _begin_at(self, kept: KeptOffset | None) -> None:
-        self._stream = None if kept is None else kept.stream
-        self._subscription.start_at(self._start_offset if kept is None else kept.offset)
+    def _begin_at(self, offset: object) -> None:
+        self._subscription.start_at(offset)
         self._tick()
 
     def _tick(self) -> None:
@@ -217,10 +216,10 @@ class Session:
         """
         self._settlement.give_back()
         self.abandon()
-        if self._offset_queue is None:
+        if self._position is None:
             then()
         else:
-            self._offset_queue.end(then)
+            self._position.end(then)
 
     def abandon(self) -> None:
         """Discard what arrives from now on: the connection ends."""
@@ -247,16 +246,11 @@ class Session:
             )
 
     def _keep_offset(self) -> None:
-        if self._offset_queue is not None:
-            offset = self._offsets.take_next(self._settlement.oldest)
-            if offset is not None:
-                self._offset_queue.write(KeptOffset(offset, self._stream))
+        if self._position is not None:
+            self._position.keep(self._settlement.oldest)
 
-    def _open_stream(self, first: Message) -> None:
-        """Tell the dataflow which stream this is; the next offset that is kept names it too."""
-        self._opened = True
-        self._stream = self._stream or identity(first)
-        self._events.add(StreamOpened(self.origin, self._stream))
+    def _on_stream(self, stream: str) -> None:
+        self._events.add(StreamOpened(self.origin, stream))
 
     def _on_messages(self, messages: list[Message]) -> None:
         if self._memory_limit.discards:
@@ -265,10 +259,8 @@ class Session:
         self._settlement.delivered(messages)
         self._ages.delivered(messages[-1].tag, now)
         self._stored_ages.delivered(messages[0], now)
-        if self._offset_queue is not None:
-            self._offsets.delivered(messages)
-            if not self._opened:
-                self._open_stream(messages[0])
+        if self._position is not None:
+            self._position.delivered(messages)
         self._subscription.arrived(messages, now)
         if (needed := self._subscription.needs_room_in) is not None:
             self._settlement.flush(needed)

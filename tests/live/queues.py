@@ -85,6 +85,17 @@ class RabbitMQRig:
         count: int = answer.method.message_count
         return count
 
+    def offset(self, stream: str = "") -> bytes | None:
+        """What the offset queue of the stream keeps; a job that writes to it is not disturbed.
+
+        A requeue would drop an offset that was written meanwhile; the end of the channel drops the
+        older one.
+        """
+        channel = self.connection.channel()
+        method, _, body = channel.basic_get(f"{stream or self.queue}.offset")
+        channel.close()
+        return None if method is None else bytes(body)
+
     def consumers(self) -> int:
         count: int = self.channel.queue_declare(self.queue, passive=True).method.consumer_count
         return count

@@ -31,14 +31,6 @@ def receiver_of(rig: RabbitMQRig, **options: Any) -> Receiver:
     return Receiver(source.consumer(source.consumers()[-1]))
 
 
-def offset(rig: RabbitMQRig) -> bytes | None:
-    method, _, body = rig.channel.basic_get(f"{rig.queue}.offset")
-    if method is None:
-        return None
-    rig.channel.basic_nack(method.delivery_tag)
-    return bytes(body)
-
-
 STREAM = {"x-queue-type": "stream"}
 
 
@@ -72,7 +64,7 @@ def test_unsettled_messages_of_a_stream_are_read_again(rabbitmq_url: str) -> Non
         receiver = receiver_of(rig, declare={"arguments": STREAM})
         receiver.store(receiver.wait_for(20))
         until(lambda: receiver.consumer.unacknowledged == 0)
-        until(lambda: offset(rig) == b"20")
+        until(lambda: rig.offset() == b"20")
         rig.publish(*bodies(5, start=20))
         receiver.wait_for(25)
 
@@ -100,7 +92,7 @@ def test_from_next_on_no_message_is_skipped(rabbitmq_url: str) -> None:
             return bool(first.messages())
 
         until(delivered)
-        until(lambda: offset(rig) is not None)
+        until(lambda: rig.offset() is not None)
         held = first.bodies()
         first.consumer.close()
         rig.publish(b"later")

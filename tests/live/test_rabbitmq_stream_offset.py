@@ -1,12 +1,13 @@
-"""The end of a job that reads a stream, while the broker is slow to store the offset."""
+"""The offset of a stream: faults while it is read and written, and a broker that is slow."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
+import pika
 import pytest
 
 from connectors.rabbitmq import offset_queue
@@ -33,6 +34,62 @@ def rig(broker: Broker) -> Iterator[RabbitMQRig]:
         yield rig
 
 
+def receiver_of(rig: RabbitMQRig, start: str = "first") -> Receiver:
+    spec = rig.spec(
+        declare={"arguments": STREAM}, consume={"arguments": {"x-stream-offset": start}}
+    )
+    return Receiver(RabbitMQ(spec, None, workers=1).consumer(f"{rig.queue}/000"))
+
+
+@contextmanager
+def holding(broker: Broker, rig: RabbitMQRig) -> Iterator[None]:
+    """A connection that is lost has read the offset, and the broker has not noticed the loss."""
+    with closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as lost:
+        method, _, _ = lost.channel().basic_get(f"{rig.queue}.offset")
+        assert method is not None
+        yield
+
+
+def test_a_new_connection_goes_on_while_a_lost_one_holds_the_offset(
+    broker: Broker, rig: RabbitMQRig
+) -> None:
+    """The consumer remembers it, and so reads no message twice."""
+    rig.publish(*bodies(20))
+    receiver = receiver_of(rig)
+    receiver.store(receiver.wait_for(20))
+    until(lambda: rig.offset() == b"20")
+
+    with holding(broker, rig):
+        rig.cut()
+        rig.publish(*bodies(5, start=20))
+        receiver.wait_for(25)
+        assert rig.offset() == b"20"
+
+    receiver.store(receiver.messages()[20:])
+    receiver.consumer.close()
+    assert receiver.bodies() == bodies(25)
+    assert rig.offset() == b"25"
+
+
+def test_a_new_process_waits_while_a_lost_connection_holds_the_offset(
+    broker: Broker, rig: RabbitMQRig, caplog: Any
+) -> None:
+    """Otherwise a job that begins with the next message would skip messages."""
+    rig.publish(*bodies(20))
+    first = receiver_of(rig)
+    first.store(first.wait_for(20))
+    first.consumer.close()
+    rig.publish(*bodies(5, start=20))
+
+    with holding(broker, rig):
+        second = receiver_of(rig, start="next")
+        until(lambda: "another connection holds the offset" in caplog.text)
+
+    second.wait_for(5)
+    assert second.bodies() == bodies(5, start=20)
+    second.consumer.close()
+
+
 def of_offset_queue(broker: Broker, rig: RabbitMQRig, expression: str) -> str:
     """Evaluate an expression of Erlang about `P`, the process of the broker that keeps it."""
     name = f'rabbit_misc:r(<<"/">>, queue, <<"{rig.queue}.offset">>)'
@@ -50,24 +107,23 @@ def ending(broker: Broker, rig: RabbitMQRig) -> Iterator[threading.Thread]:
     until(lambda: rig.left_in(f"{rig.queue}.offset") == 1)  # the first one
     of_offset_queue(broker, rig, "sys:suspend(P)")
     receiver.store(messages)
-    closing = threading.Thread(target=receiver.consumer.close)
-    closing.start()
+    end = threading.Thread(target=receiver.consumer.close)
+    end.start()
     try:
         until(lambda: "enqueue" in of_offset_queue(broker, rig, "process_info(P, messages)"))
-        yield closing
+        yield end
     finally:
         of_offset_queue(broker, rig, "sys:resume(P)")
-        closing.join()
+        end.join()
 
 
 def test_the_end_waits_until_the_broker_has_the_offset(
     broker: Broker, rig: RabbitMQRig, caplog: Any
 ) -> None:
-    with ending(broker, rig) as closing:
-        assert closing.is_alive()
+    with ending(broker, rig) as end:
+        assert end.is_alive()
 
-    _, _, body = rig.channel.basic_get(f"{rig.queue}.offset")
-    assert body == b"20"
+    assert rig.offset() == b"20"
     assert "has not confirmed" not in caplog.text
 
 
@@ -83,8 +139,8 @@ def test_a_broker_that_stands_still_holds_up_no_end(
 def test_a_connection_that_is_cut_at_the_end_is_not_waited_for(
     broker: Broker, rig: RabbitMQRig, caplog: Any
 ) -> None:
-    with ending(broker, rig) as closing:
+    with ending(broker, rig) as end:
         rig.cut()
-        until(lambda: not closing.is_alive())
+        until(lambda: not end.is_alive())
 
     assert "has not confirmed offset 20 before the connection was lost" in caplog.text

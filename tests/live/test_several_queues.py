@@ -133,9 +133,7 @@ def test_each_partition_of_a_super_stream_is_read_on_where_it_was_read_to(
     assert events.numbers() == list(range(4 * 70))
     assert {document["_version"] for document in events.documents()} == {1}, "none is read twice"
     for stream in streams:
-        method, _, body = rig.channel.basic_get(f"{stream}.offset", auto_ack=True)
-        assert method is not None
-        assert body == b"70"
+        assert rig.offset(stream) == b"70"
 
 
 def test_a_queue_that_is_deleted_holds_up_no_other(

@@ -1,0 +1,62 @@
+"""How far a stream is read: where a connection begins, and the offset that the next one needs.
+
+Runs on the I/O thread of its consumer, and ends with the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connectors.message import Message
+from connectors.rabbitmq.offset_queue import KeptOffset, LastOffset, OffsetQueue
+from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.stream_offsets import StreamOffsets, identity
+from connectors.rabbitmq.wire import BatchConnection
+
+
+class StreamPosition:
+    """The position of one connection in its stream."""
+
+    def __init__(
+        self,
+        connection: BatchConnection,
+        spec: RabbitMQSource,
+        last: LastOffset,
+        disconnect: Callable[[str], None],
+        opened: Callable[[str], object],
+    ) -> None:
+        """`disconnect` is called with the reason when the connection must end.
+
+        `opened` is called with the identity of the stream when the first messages arrive.
+        """
+        self._queue = OffsetQueue(connection, spec.offsets, last, disconnect)
+        self._offsets, self._start_offset = StreamOffsets(), spec.start_offset
+        self._opened, self._is_open = opened, False
+        self._stream: str | None = None  # see `StreamOpened`
+
+    def begin(self, then: Callable[[object], None]) -> None:
+        """Call `then` with the offset to begin at, once the broker keeps it."""
+
+        def begin(kept: KeptOffset | None) -> None:
+            self._stream = None if kept is None else kept.stream
+            then(self._start_offset if kept is None else kept.offset)
+
+        self._queue.begin(begin)
+
+    def delivered(self, messages: list[Message]) -> None:
+        """Enter a batch that has arrived; the next offset that is kept names the stream too."""
+        self._offsets.delivered(messages)
+        if not self._is_open:
+            self._is_open = True
+            self._stream = self._stream or identity(messages[0])
+            self._opened(self._stream)
+
+    def keep(self, open_tag: int | None) -> None:
+        """Write the offset to continue at; `open_tag`: of the oldest open message, if any."""
+        offset = self._offsets.take_next(open_tag)
+        if offset is not None:
+            self._queue.write(KeptOffset(offset, self._stream))
+
+    def end(self, then: Callable[[], object]) -> None:
+        """Call `then` when the broker has the last offset; see `OffsetQueue`."""
+        self._queue.end(then)
