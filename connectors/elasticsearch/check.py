@@ -33,7 +33,7 @@ def check(client: Client, spec: ElasticsearchSink, index: str | None) -> int | R
     if not isinstance(reading, Retry):
         target = None if index is None else Target(client, spec, index)
         resolved = None if target is None else target.check()
-        length = _max_content_length(client)
+        length = max_content_length(client)
         if target is not None and resolved is not None:
             target.check_state(resolved)
         if spec.pipeline is not None:
@@ -63,11 +63,10 @@ def refused_for_good(client: Client, reading: Retry) -> str:
     )
 
 
-def _max_content_length(client: Client) -> int:
+def max_content_length(client: Client) -> int:
     """Return the largest request in bytes; the default, if the credentials may not ask for it."""
-    reply = client.ask(lambda official: official.nodes.info(metric="http", filter_path=_LENGTHS))
     try:
-        nodes = msgspec.json.decode(reply.body, type=_Nodes).nodes
+        nodes = msgspec.json.decode(client.ask_limits().body, type=_Nodes).nodes
     except ValueError:
         return MAX_CONTENT_LENGTH
     lengths = [node.http.max_content_length_in_bytes for node in nodes.values()]
@@ -84,6 +83,3 @@ class _NodeInfo(msgspec.Struct):
 
 class _Nodes(msgspec.Struct):
     nodes: dict[str, _NodeInfo]
-
-
-_LENGTHS = "nodes.*.http.max_content_length_in_bytes"

@@ -38,6 +38,8 @@ GZIP_LEVEL = 1
 GZIP_FORMAT = 31
 """Tells `zlib` to write the header of gzip; its time is zero."""
 
+_LIMITS = "nodes.*.http.max_content_length_in_bytes"
+
 Question = Callable[[Elasticsearch], ApiResponse[Any]]
 """Calls a typed method of the official client."""
 
@@ -85,6 +87,10 @@ class Client:
         """Return whether an index, alias or data stream exists; a `Reply`: why that is unknown."""
         reply = _answered(lambda: self._official.indices.exists(index=name))
         return reply.status == 200 if reply.status in (200, 404) else reply
+
+    def ask_limits(self) -> Reply:
+        """Ask each node how large a request may be."""
+        return _answered(lambda: self._official.nodes.info(metric="http", filter_path=_LIMITS))
 
     def ask(self, question: Question) -> Reply:
         """Ask a question of the checks at the start.

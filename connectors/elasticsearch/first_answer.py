@@ -1,7 +1,8 @@
 """Asks an Elasticsearch that was away at the start until it answers, also while no document waits.
 
-Without it, `/health` would call a job healthy whose Elasticsearch has a wrong address, until the
-first document waits. This module only runs the thread.
+Otherwise `/health` would call a job healthy whose Elasticsearch has a wrong address, until the
+first document waits. When it answers, the thread asks what the check at the start could not: how
+large a request may be. This module only runs the thread.
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ class FirstAnswer:
     def __init__(
         self,
         ask: Callable[[], Items | Retry | RefusedRequest],
+        ask_limits: Callable[[], None],
         note: Callable[[Items | Retry | RefusedRequest], None],
     ) -> None:
-        """`ask` sends a request without documents."""
-        self._ask, self._note, self._closed = ask, note, threading.Event()
+        """`ask` sends a request without documents.
+
+        `ask_limits`: what the check at the start asks a cluster that answers.
+        """
+        self._ask, self._ask_limits, self._note = ask, ask_limits, note
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="first-answer", daemon=True)
 
     def start(self, why: Retry) -> None:
@@ -47,9 +53,12 @@ class FirstAnswer:
             if self._closed.wait(ASKS.delay(tries, jitter())):
                 return
             answer = self._ask()
+            accepts = not isinstance(answer, Retry)
+            if accepts:
+                self._ask_limits()
             if self._closed.is_set():
                 return
             self._note(answer)
-            if not isinstance(answer, Retry):
+            if accepts:
                 log.info("Elasticsearch answers")
                 return

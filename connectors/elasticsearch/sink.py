@@ -7,7 +7,7 @@ from collections.abc import Callable
 from connectors.elasticsearch.address import ElasticsearchAddressing
 from connectors.elasticsearch.authorization import ReloadSpec
 from connectors.elasticsearch.bulk_response import Retry, read
-from connectors.elasticsearch.check import check
+from connectors.elasticsearch.check import check, max_content_length
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.first_answer import FirstAnswer
 from connectors.elasticsearch.indexer import Indexer
@@ -45,7 +45,11 @@ class Elasticsearch:
             wait_for_index=spec.on_missing_index == "wait",
             observer=observer,
         )
-        self._first_answer = FirstAnswer(lambda: read(self._client.probe(1), 0), self._indexer.note)
+        self._first_answer = FirstAnswer(
+            lambda: read(self._client.probe(1), 0),
+            lambda: self._indexer.limit(max_content_length(self._client)),
+            self._indexer.note,
+        )
 
     def addressing(self, queue: str) -> ElasticsearchAddressing:
         """See `Sink`; `queue` fills the placeholder `{queue}` of an index."""

@@ -84,7 +84,29 @@ def test_a_cluster_that_is_away_at_the_start_is_not_said_to_answer(
     with closing(Elasticsearch(ElasticsearchSink(url=(node.url,), index="events"))) as sink:
         sink.check()
         until(lambda: sink.state() == SinkState())
-    assert len(node.requests) == 3
+    assert [path.partition("?")[0] for _, path, _, _ in node.requests][2:] == [
+        "/events/_bulk",
+        "/_nodes/http",
+    ]
+
+
+def test_the_limit_of_a_cluster_that_was_away_at_the_start_bounds_requests(
+    node: HttpNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for when the cluster answers first, and before it is said to answer."""
+    monkeypatch.setattr(first_answer, "ASKS", Backoff(0.01, 0.01))
+    lengths = b'{"nodes":{"a":{"http":{"max_content_length_in_bytes":120}}}}'
+    node.answers = [(503, b""), (400, b'{"error":{"type":"no"}}'), (200, lengths)]
+    node.answers += [(200, STORED)] * 2
+    answers = Answers()
+
+    with closing(Elasticsearch(ElasticsearchSink(url=(node.url,), index="events"))) as sink:
+        sink.check()
+        until(lambda: sink.state() == SinkState())
+        sink.submit(Documents([b'{"text":"%s"}' % (b"x" * 20)] * 4, None, None), answers)
+        answers.wait_for(4)
+
+    assert [len(body) for _, path, _, body in node.requests if "_bulk" in path][2:] == [90, 90]
 
 
 def test_with_id_none_no_document_has_an_id(node: HttpNode) -> None:
