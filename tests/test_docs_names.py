@@ -11,7 +11,7 @@ import yaml
 from connectors import metrics
 from connectors.elasticsearch import backlog, indexer, outage_log
 from connectors.elasticsearch.address import MAX_ID_BYTES
-from connectors.rabbitmq import dead_letter, dead_letter_headers
+from connectors.rabbitmq import dead_letter, dead_letter_headers, offset_queue
 from connectors.rabbitmq.spec import CONSUMER_TIMEOUT
 from connectors.rabbitmq.visit import Visit
 from flows.config.aggregate import AggregateSpec
@@ -129,6 +129,7 @@ SHOWN_BY = {
     "The process is killed": "test_a_kill_in_the_middle_loses_no_message",
     "The connection to the broker is cut": "test_a_cut_connection_in_the_middle_loses_no_message",
     "The broker cancels the consumer": "test_a_consumer_that_the_broker_cancels_reconnects",
+    "The queue that keeps the offset": "test_an_offset_queue_that_is_deleted_is_declared_again",
     "Elasticsearch is down": "test_a_cluster_that_is_down_is_waited_for",
     "Elasticsearch says 429": "test_only_throttled_documents_are_retried",
     "Something before Elasticsearch": (
@@ -221,6 +222,7 @@ def test_all_exit_codes_are_documented() -> None:
         ("at the most five seconds apart", indexer.REQUESTS.limit, 5),
         ("at the most 30 seconds apart", dead_letter.REPUBLISH.limit, 30),
         ("A warning every ten seconds", outage_log.LOG_AFTER, 10),
+        ("within ten seconds or at the next change", offset_queue.RENEW_AFTER, 10),
         ("is tried five times", Visit.TRIES, 5),
         ("30 seconds if not set", Pipeline.model_fields["drain_timeout"].default, 30),
         ("windows smaller than 64 KiB", backlog.SMALL_BYTES, 64 * 1024),

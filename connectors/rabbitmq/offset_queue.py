@@ -11,6 +11,9 @@ So only the first connection of a process reads it, and all later ones write wha
 queue that is empty has no offset only if no other connection holds it: a connection that is lost
 may hold it for minutes, until the broker misses its heartbeats.
 
+A queue that is deleted or purged while the job runs has the offset again soon: the broker returns
+an offset for which it has no queue, and an offset that does not change is written again.
+
 The broker confirms each offset. Without its confirmation, an offset may be lost, or be stored after
 the next connection has read: a quorum queue delays publishes, and answers other requests meanwhile.
 """
@@ -18,6 +21,7 @@ the next connection has read: a quorum queue delays publishes, and answers other
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,7 +30,7 @@ from pika import spec
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
-from connectors.rabbitmq.link import describe
+from connectors.rabbitmq.link import Done, describe
 from connectors.rabbitmq.wire import BatchConnection
 
 LOG = logging.getLogger("hopper.rabbitmq")
@@ -40,8 +44,16 @@ STREAM = "stream"
 PATIENCE = 10.0
 """Seconds to wait at the end for the broker's confirmation; it comes within milliseconds, unless
 the broker stands still."""
+RENEW_AFTER = 10.0
+"""Seconds after which an offset is written again that has not changed: few enough that a job rarely
+ends meanwhile, and enough that a thousand quiet streams cost a hundred messages a second."""
 REPUBLISH_AFTER = 1.0
 """Seconds until an offset is published again that the broker has refused."""
+
+
+def declare(channel: Channel, queue: str, done: Done) -> None:
+    """Declare a queue that keeps an offset."""
+    channel.queue_declare(queue, durable=True, arguments=ARGUMENTS, callback=done)
 
 
 class KeptOffset(NamedTuple):
@@ -69,14 +81,16 @@ class OffsetQueue:
         last: LastOffset,
         disconnect: Callable[[str], None],
     ) -> None:
-        """`disconnect` is called with the reason when the offset cannot be read now."""
+        """`disconnect` is called with the reason when the offset cannot be read or kept now."""
         self._connection, self._queue, self._disconnect = connection, queue, disconnect
         self._channel: Channel | None = None
         self._last = last
         self._published = 0  # numbers the messages of the channel, as the broker does
-        self._confirmed = True  # the broker has the last offset
+        self._returned = 0  # of these messages so many were lost: there was no queue
+        self._confirmed, self._written_at = True, 0.0  # the broker has the last offset, and when
+        self._declaring = False
         self._then: Callable[[], object] | None = None  # what waits for the confirmation
-        self._reading, self._ending = True, False
+        self._ending = False
 
     def begin(self, then: Callable[[KeptOffset | None], None]) -> None:
         """Call `then` with the offset to begin at, once the broker has it; `None`: there is none.
@@ -84,20 +98,17 @@ class OffsetQueue:
         An offset that is remembered is not read.
         """
 
-        def begin(kept: KeptOffset | None) -> None:
-            self._reading = False
-            then(kept)
-
         def opened(channel: Channel) -> None:
             self._channel = channel
             channel.add_on_close_callback(self._on_close)
+            channel.add_on_return_callback(self._on_return)
             channel.confirm_delivery(self._on_confirm)
             kept = self._last.kept
             if kept is None:
-                self._read(channel, begin)
+                self._read(channel, then)
             else:
                 self.write(kept)
-                self._when_confirmed(lambda: begin(kept))
+                self._when_confirmed(lambda: then(kept))
 
         self._connection.channel(on_open_callback=opened)
 
@@ -134,15 +145,22 @@ class OffsetQueue:
 
     def write(self, kept: KeptOffset) -> None:
         """Replace the offset."""
-        self._last.kept, self._confirmed = kept, False
-        self._publish()
+        self._last.kept = kept
+        self._write()
+
+    def renew(self, now: float) -> None:
+        """Write the offset again, if that was long ago."""
+        if self._confirmed and now - self._written_at >= RENEW_AFTER:
+            self._write()
 
     def end(self, then: Callable[[], object]) -> None:
-        """Call `then` when the broker has confirmed the last offset, or within `PATIENCE`.
+        """Write the last offset again, and call `then` when the broker has it, or after `PATIENCE`.
 
         A warning tells that it has not.
         """
         self._ending = True
+        if self._channel is not None and self._channel.is_open:
+            self._write()
         self._when_confirmed(then)
         if self._channel is not None and not self._channel.is_open:
             self._give_up("before the connection was lost")
@@ -150,18 +168,42 @@ class OffsetQueue:
             PATIENCE, lambda: self._give_up(f"within {PATIENCE:.0f} s")
         )
 
+    def _write(self) -> None:
+        if self._last.kept is not None:
+            self._confirmed, self._written_at = False, time.monotonic()
+            self._publish()
+
     def _publish(self) -> None:
-        kept = self._last.kept
-        if self._channel is not None and self._channel.is_open and kept is not None:
+        kept, channel = self._last.kept, self._channel
+        if channel is None or not channel.is_open:
+            return
+        if kept is not None and not self._declaring:
             offset, stream = kept
             headers = None if stream is None else {STREAM: stream}
             persistent = pika.BasicProperties("text/plain", headers=headers, delivery_mode=2)
             self._published += 1
-            self._channel.basic_publish("", self._queue, b"%d" % offset, persistent)
+            channel.basic_publish("", self._queue, b"%d" % offset, persistent, mandatory=True)
+
+    def _on_return(self, channel: Channel, *_: object) -> None:
+        """Declare the queue again; the broker confirms right after this what it returns."""
+        self._returned = self._published
+        if self._declaring or self._last.kept is None:
+            return
+        self._declaring = True
+        LOG.warning(
+            'queue "%s" is gone: it is declared again, with offset %d',
+            *(self._queue, self._last.kept.offset),
+        )
+
+        def declared(_answer: object) -> None:
+            self._declaring = False
+            self._publish()
+
+        declare(channel, self._queue, declared)
 
     def _on_confirm(self, frame: Any) -> None:
         """Note what became of the last offset; what became of older ones does not matter."""
-        if frame.method.delivery_tag != self._published:
+        if frame.method.delivery_tag != self._published or self._published == self._returned:
             return
         if isinstance(frame.method, spec.Basic.Ack):
             self._confirmed = True
@@ -180,12 +222,8 @@ class OffsetQueue:
             then()
 
     def _on_close(self, _channel: Channel, error: BaseException) -> None:
-        if isinstance(error, ChannelClosedByBroker):
-            refused = f'queue "{self._queue}" keeps no offset: {describe(error)}'
-            if self._reading:
-                self._disconnect(refused)
-            else:
-                LOG.error("%s; a new start reads messages of the stream again", refused)
+        if isinstance(error, ChannelClosedByBroker) and not self._ending:
+            self._disconnect(f'queue "{self._queue}" keeps no offset: {describe(error)}')
         self._give_up("before the connection was lost")
 
     def _give_up(self, when: str) -> None:

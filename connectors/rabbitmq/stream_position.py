@@ -5,6 +5,7 @@ Runs on the I/O thread of its consumer, and ends with the connection.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from connectors.message import Message
@@ -56,6 +57,8 @@ class StreamPosition:
         offset = self._offsets.take_next(open_tag)
         if offset is not None:
             self._queue.write(KeptOffset(offset, self._stream))
+        else:
+            self._queue.renew(time.monotonic())
 
     def end(self, then: Callable[[], object]) -> None:
         """Call `then` when the broker has the last offset; see `OffsetQueue`."""

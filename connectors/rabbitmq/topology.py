@@ -5,10 +5,9 @@ Pure: it makes the requests; `link.py` sends them at the start and after each lo
 
 from __future__ import annotations
 
-from connectors.rabbitmq import refusal
+from connectors.rabbitmq import offset_queue, refusal
 from connectors.rabbitmq.declaration import Binding, Declare
 from connectors.rabbitmq.link import Preparation
-from connectors.rabbitmq.offset_queue import ARGUMENTS
 from connectors.rabbitmq.refusal import Remedies
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 
@@ -20,11 +19,7 @@ def of_source(spec: RabbitMQSource) -> list[Preparation]:
 
 def _of_queue(spec: RabbitMQSource) -> list[Preparation]:
     queue = spec.only_queue
-    offsets = (
-        [declare(spec.offsets, Declare(arguments=ARGUMENTS), refusal.OFFSETS)]
-        if spec.is_stream
-        else []
-    )
+    offsets = [_offsets(spec.offsets)] if spec.is_stream else []
     if not isinstance(spec.declare, Declare):
         return [exists(queue, refusal.PASSIVE_DECLARE), *offsets]
     return [
@@ -69,6 +64,12 @@ def declare(queue: str, spec: Declare, remedies: Remedies) -> Preparation:
             queue, durable=spec.durable, arguments=dict(spec.arguments), callback=done
         ),
         remedies=remedies,
+    )
+
+
+def _offsets(queue: str) -> Preparation:
+    return Preparation(
+        lambda channel, done: offset_queue.declare(channel, queue, done), remedies=refusal.OFFSETS
     )
 
 

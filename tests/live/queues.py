@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,15 +86,21 @@ class RabbitMQRig:
         return count
 
     def offset(self, stream: str = "") -> bytes | None:
-        """What the offset queue of the stream keeps; a job that writes to it is not disturbed.
+        """What the offset queue of the stream keeps, if it exists.
 
-        A requeue would drop an offset that was written meanwhile; the end of the channel drops the
-        older one.
+        A job that writes to it is not disturbed: a requeue would drop an offset that was written
+        meanwhile, while the end of the channel drops the older one. While the queue is deleted or
+        declared, the broker may end the connection.
         """
-        channel = self.connection.channel()
-        method, _, body = channel.basic_get(f"{stream or self.queue}.offset")
-        channel.close()
-        return None if method is None else bytes(body)
+        with (
+            suppress(
+                pika.exceptions.ChannelClosedByBroker, pika.exceptions.ConnectionClosedByBroker
+            ),
+            closing(pika.BlockingConnection(pika.URLParameters(self.direct_url))) as connection,
+        ):
+            method, _, body = connection.channel().basic_get(f"{stream or self.queue}.offset")
+            return None if method is None else bytes(body)
+        return None
 
     def consumers(self) -> int:
         count: int = self.channel.queue_declare(self.queue, passive=True).method.consumer_count

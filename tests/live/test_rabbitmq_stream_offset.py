@@ -10,6 +10,7 @@ from typing import Any
 import pika
 import pytest
 
+from connectors.message import Lost
 from connectors.rabbitmq import offset_queue
 from connectors.rabbitmq.source import RabbitMQ
 from tests.contract.source import Receiver, bodies
@@ -88,6 +89,68 @@ def test_a_new_process_waits_while_a_lost_connection_holds_the_offset(
     second.wait_for(5)
     assert second.bodies() == bodies(5, start=20)
     second.consumer.close()
+
+
+def reading(rig: RabbitMQRig) -> Receiver:
+    """A consumer that has stored twenty messages, and has written its offset."""
+    rig.publish(*bodies(20))
+    receiver = receiver_of(rig)
+    receiver.store(receiver.wait_for(20))
+    until(lambda: rig.offset() == b"20")
+    return receiver
+
+
+def test_an_offset_queue_that_is_deleted_is_declared_again(rig: RabbitMQRig, caplog: Any) -> None:
+    """With the next offset, on the same connection; the log says so."""
+    receiver = reading(rig)
+    rig.channel.queue_delete(f"{rig.queue}.offset")
+
+    rig.publish(*bodies(5, start=20))
+    receiver.store(receiver.wait_for(25)[20:])
+
+    until(lambda: rig.offset() == b"25")
+    assert f'queue "{rig.queue}.offset" is gone' in caplog.text
+    assert not [event for event in receiver.take() if isinstance(event, Lost)]
+    receiver.consumer.close()
+
+
+@pytest.mark.parametrize("how", ["queue_delete", "queue_purge"])
+def test_the_offset_of_a_quiet_stream_is_written_again(
+    rig: RabbitMQRig, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offset_queue, "RENEW_AFTER", 0.0)
+    receiver = reading(rig)
+    getattr(rig.channel, how)(f"{rig.queue}.offset")
+
+    until(lambda: rig.offset() == b"20")
+    receiver.consumer.close()
+
+
+def test_the_end_writes_the_offset_again(rig: RabbitMQRig) -> None:
+    receiver = reading(rig)
+    rig.channel.queue_delete(f"{rig.queue}.offset")
+    receiver.consumer.close()
+
+    assert rig.offset() == b"20"
+
+
+def test_a_consumer_that_may_not_declare_the_offset_queue_again_waits(
+    broker: Broker, rig: RabbitMQRig, caplog: Any
+) -> None:
+    """The broker's words are in the log and in `/health`."""
+    receiver = reading(rig)
+    rig.channel.queue_delete(f"{rig.queue}.offset")
+    permissions = ("set_permissions", "guest")
+    broker.ctl(*permissions, ".*(?<!offset)$", ".*", ".*")
+    try:
+        rig.publish(*bodies(5, start=20))
+        receiver.store(receiver.wait_for(25)[20:])
+        until(lambda: "source.rabbitmq.offset_queue" in caplog.text)
+    finally:
+        broker.ctl(*permissions, ".*", ".*", ".*")
+
+    until(lambda: rig.offset() in (b"20", b"25"))
+    receiver.consumer.close()
 
 
 def of_offset_queue(broker: Broker, rig: RabbitMQRig, expression: str) -> str:
