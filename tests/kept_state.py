@@ -24,19 +24,19 @@ class MemoryShard:
         self.to_forget: list[tuple[int, int]] = []
         self._loaded: list[Loaded] = []
         self._told = False
-        self._waiting = Waiting()
+        self.waiting = Waiting()
 
     def recover(self) -> Recovered:
-        self._waiting = Waiting()
+        self.waiting = Waiting()
         rows = {table: sorted(rows.items()) for table, rows in self.tables.items() if rows}
         recovered = Recovered(self.header, rows)
-        self._waiting.left(recovered.of(Table.LEFT))
+        self.waiting.left(recovered.of(Table.LEFT))
         return recovered
 
     def write(self, commit: Commit) -> None:
         assert self.written is None, "one commit at a time"
         self.written = commit
-        self._waiting.left(commit.of(Table.LEFT).rows)
+        self.waiting.left(commit.of(Table.LEFT).rows)
         if self._at_once():
             self.sync()
 
@@ -44,29 +44,18 @@ class MemoryShard:
         told, self._told = self._told, False
         return told
 
-    @property
-    def waiting(self) -> int:
-        return self._waiting.bytes
-
-    @property
-    def loaded(self) -> int:
-        return self._waiting.loaded
-
-    def has(self, number: int) -> bool:
-        return self._waiting.has(number)
-
     def load(self, number: int, kept: Kept) -> None:
-        self._waiting.load(number, kept)
+        self.waiting.load(number, kept)
         self._loaded.append(Loaded(number, [*self.members.get(kept.row, [])]))
 
     def take_loaded(self) -> list[Loaded]:
         loaded, self._loaded = self._loaded, []
         for one in loaded:
-            self._waiting.taken(one.number)
+            self.waiting.taken(one.number)
         return loaded
 
     def forget(self, number: int, row: int) -> None:
-        self._waiting.forget(number)
+        self.waiting.forget(number)
         self.to_forget.append((number, row))
 
     def wait(self) -> bool:

@@ -50,7 +50,7 @@ and that each of its members takes beside what is stored of it."""
 
 
 class Waiting:
-    """Counts the bytes in memory of the groups of a shard that wait for the sink."""
+    """The groups of a shard that wait for the sink: which, and their bytes in memory."""
 
     def __init__(self) -> None:
         self.bytes = self.loaded = 0
@@ -165,15 +165,8 @@ class ShardStore(Protocol):
         """Return once, with `True`, that the commit that was written last is durable."""
 
     @property
-    def waiting(self) -> int:
-        """Bytes in memory of the groups that have left and are not forgotten."""
-
-    @property
-    def loaded(self) -> int:
-        """Of these, the bytes of the members that were read."""
-
-    def has(self, number: int) -> bool:
-        """Return whether a group has left, and is not forgotten."""
+    def waiting(self) -> Waiting:
+        """The groups that have left and are not forgotten."""
 
     def load(self, number: int, kept: Kept) -> None:
         """Read members in the background: of a group that has left, or for an early summary."""

@@ -83,13 +83,14 @@ class SQLiteStore:
         self.path, self._forget_after, self._at_step = path, forget_after, at_step
         self.problem = ""
         """Why the last attempt has failed; empty: it has not. For any thread."""
+        self.waiting = Waiting()
         self._asked: queue.SimpleQueue[Commit | LeftGroup | None] = queue.SimpleQueue()
         self._forgotten: queue.SimpleQueue[LeftGroup] = queue.SimpleQueue()
         self._durable: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._loaded: queue.SimpleQueue[Loaded] = queue.SimpleQueue()
         self._tries = Tries()
         self._closing = threading.Event()
-        self._waiting, self._inode = Waiting(), 0
+        self._inode = 0
         self._connection: sqlite3.Connection | None = None
         self._thread = threading.Thread(target=self._run, name=f"state {path.stem}", daemon=True)
 
@@ -110,48 +111,34 @@ class SQLiteStore:
             }
         rows = {table: found for table, found in tables.items() if found}
         recovered = Recovered(header[0][1] if header else None, rows)
-        self._waiting.left(recovered.of(Table.LEFT))
+        self.waiting.left(recovered.of(Table.LEFT))
         self._thread.start()
         return recovered
 
     def write(self, commit: Commit) -> None:
         """See `ShardStore`."""
-        self._waiting.left(commit.of(Table.LEFT).rows)
+        self.waiting.left(commit.of(Table.LEFT).rows)
         self._ask(commit)
 
     def take_durable(self) -> bool:
         """See `ShardStore`."""
         return not self._durable.empty() and self._durable.get()
 
-    @property
-    def waiting(self) -> int:
-        """See `ShardStore`."""
-        return self._waiting.bytes
-
-    @property
-    def loaded(self) -> int:
-        """See `ShardStore`."""
-        return self._waiting.loaded
-
-    def has(self, number: int) -> bool:
-        """See `ShardStore`."""
-        return self._waiting.has(number)
-
     def load(self, number: int, kept: Kept) -> None:
         """See `ShardStore`."""
-        self._waiting.load(number, kept)
+        self.waiting.load(number, kept)
         self._ask(LeftGroup(number, kept.row))
 
     def take_loaded(self) -> list[Loaded]:
         """See `ShardStore`."""
         loaded = [self._loaded.get() for _ in range(self._loaded.qsize())]
         for one in loaded:
-            self._waiting.taken(one.number)
+            self.waiting.taken(one.number)
         return loaded
 
     def forget(self, number: int, row: int) -> None:
         """See `ShardStore`."""
-        self._waiting.forget(number)
+        self.waiting.forget(number)
         self._forgotten.put(LeftGroup(number, row))
 
     def wait(self) -> bool:

@@ -121,7 +121,7 @@ class KeptAggregate(Aggregate):
 
     @property
     def _is_full(self) -> bool:
-        return self._store is not None and self._store.waiting >= self._memory
+        return self._store is not None and self._store.waiting.bytes >= self._memory
 
     def _begin(self, begins: list[Begin]) -> list[Leaving]:
         """Note the folder of each worker; after the last one, continue with what is durable."""
@@ -161,7 +161,7 @@ class KeptAggregate(Aggregate):
             out = self.shard.durable()
         for loaded in store.take_loaded():
             out += self.shard.loaded(loaded)
-        self.shard.release(store.has)
+        self.shard.release(store.waiting.has)
         self._note([*out])  # also where nothing leaves: groups may wait for a commit
         if last or not self._is_full:
             commit = self.shard.commit(self._clock(), last=last)
@@ -176,7 +176,7 @@ class KeptAggregate(Aggregate):
 
         What groups without them take is no reason to wait: only reading them makes room.
         """
-        while self.shard.unread and store.loaded < self._memory:
+        while self.shard.unread and store.waiting.loaded < self._memory:
             group = self.shard.next_to_read()
             assert group.kept is not None
             store.load(group.number, group.kept)

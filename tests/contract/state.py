@@ -94,10 +94,10 @@ class ShardStoreContract:
     ) -> None:
         store.recover()
         write(store, FIRST, SECOND)
-        waiting = store.waiting
+        waiting = store.waiting.bytes
         assert members(store, 7, LEFT) == [b"m1", b"m2"]
         assert store.take_loaded() == []
-        assert store.waiting > waiting + LEFT.bytes
+        assert store.waiting.bytes > waiting + LEFT.bytes
         store.close()
 
         reopened.recover()
@@ -116,15 +116,16 @@ class ShardStoreContract:
         """Those of a group that has left take it until the group is forgotten."""
         store.recover()
         write(store, FIRST, SECOND)
-        before = store.waiting
+        before = store.waiting.bytes
         assert members(store, 8, LEFT) == [b"m1", b"m2"]
-        assert (store.has(8), store.waiting, store.loaded) == (False, before, 0)
+        assert not store.waiting.has(8)
+        assert (store.waiting.bytes, store.waiting.loaded) == (before, 0)
 
         assert members(store, 7, LEFT) == [b"m1", b"m2"]
-        assert store.loaded > 0
-        assert store.has(7)
+        assert store.waiting.loaded > 0
+        assert store.waiting.has(7)
         store.forget(7, 0)
-        assert (store.has(7), store.waiting, store.loaded) == (False, 0, 0)
+        assert (store.waiting.has(7), store.waiting.bytes, store.waiting.loaded) == (False, 0, 0)
 
     def test_the_members_of_a_dropped_group_go_with_it(self, store: ShardStore) -> None:
         store.recover()

@@ -61,7 +61,7 @@ class OneShard:
         assert self.shard.add(taken, now) == []
 
     def commit(self) -> Commit:
-        self.shard.release(self.store.has)
+        self.shard.release(self.store.waiting.has)
         made = commit(self.shard, 1e10)
         self.store.write(made)
         return made

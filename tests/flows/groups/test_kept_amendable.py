@@ -203,7 +203,7 @@ def test_members_of_a_closed_window_go_when_it_is_over_and_no_revision_waits() -
     [again] = some.read()
     assert again == revision._replace(kept=again.kept)
     assert some.shard.over == 1
-    some.shard.release(some.store.has)
+    some.shard.release(some.store.waiting.has)
     assert some.shard.over == 1
     assert some.shard.commit(171.0) is None
 

@@ -100,7 +100,7 @@ def test_an_early_summary_has_the_members_that_are_on_the_disk() -> None:
 
     assert numbers(read) == [[1, 2, 3]]
     assert (early.of_window, early.kept, early.to_settle) == (EarlyRevision(), None, 0)
-    assert (some.store.waiting, some.store.loaded) == (0, 0)
+    assert (some.store.waiting.bytes, some.store.waiting.loaded) == (0, 0)
 
 
 def test_a_group_that_has_left_is_not_written_early() -> None:
