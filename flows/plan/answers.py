@@ -1,19 +1,26 @@
 """The answers that rules give: what becomes of what is open when a key changes. Pure.
 
-Each answer depends on the old and the new spec, because the same key means more with groups by key
-than with plain batches. At a stop, what was consumed and is not written is written, requeued or
-parked, as `on_stop` of the old spec says; the new version receives what was requeued.
+A function answers by the old and the new spec, because the same key means more with groups by key
+than with plain batches; `always` is the same answer for every spec. At a stop, what was consumed
+and is not written is written, requeued or parked, as `on_stop` of the old spec says; the new
+version receives what was requeued.
 """
 
 from __future__ import annotations
 
-from flows.plan.effect import RESTART, Effect
+from flows.plan.effect import RESTART, About, Effect, Rule
 from flows.spec import Pipeline
 
 
 def has_groups(spec: Pipeline) -> bool:
     """Return whether it matters which messages leave together: by key, or for a summary."""
     return spec.aggregate.by is not None or spec.aggregate.reduce is not None
+
+
+def always(*, about: About, text: str, together: bool = True, requeues: bool = False) -> Rule:
+    """Return the rule of a key whose change means the same in every spec."""
+    effect = Effect(about=about, text=text, together=together, requeues=requeues)
+    return lambda _old, _new: effect
 
 
 def restart(_old: Pipeline, _new: Pipeline) -> Effect:
@@ -33,9 +40,11 @@ def window(old: Pipeline, new: Pipeline) -> Effect:
     )
 
 
-def early(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for how often the summaries of open windows are written."""
-    return Effect(about="documents", text="early summaries stay until the final ones replace them")
+early = always(
+    about="documents",
+    text="early summaries stay until the final ones replace them",
+)
+"""For how often the summaries of open windows are written."""
 
 
 def key(old: Pipeline, new: Pipeline) -> Effect:
@@ -103,10 +112,11 @@ def remembered(old: Pipeline, new: Pipeline) -> Effect:
     )
 
 
-def distinct(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the values by which messages that were sent twice are recognised."""
-    text = "a restart forgets distinct values: copies of messages that are stored count again"
-    return Effect(about="documents", text=text)
+distinct = always(
+    about="documents",
+    text="a restart forgets distinct values: copies of messages that are stored count again",
+)
+"""For the values by which messages that were sent twice are recognised."""
 
 
 def event_time(old: Pipeline, new: Pipeline) -> Effect:
@@ -139,46 +149,42 @@ def identity(_old: Pipeline, new: Pipeline) -> Effect:
     )
 
 
-def index(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the place of documents in the cluster."""
-    return Effect(
-        about="documents",
-        text="documents that are stored stay where they are; a message that is redelivered after "
-        "it was stored is stored again in the new index; later versions of a document do not "
-        "replace those in the old one",
-        together=False,
-    )
+index = always(
+    about="documents",
+    text="documents that are stored stay where they are; a message that is redelivered after "
+    "it was stored is stored again in the new index; later versions of a document do not "
+    "replace those in the old one",
+    together=False,
+)
+"""For the place of documents in the cluster."""
 
 
-def cluster(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the address of the cluster."""
-    return Effect(
-        about="documents",
-        text="if it is another cluster, documents that are stored stay in the old one; another "
-        "address of the same cluster needs only the restart",
-        together=False,
-    )
+cluster = always(
+    about="documents",
+    text="if it is another cluster, documents that are stored stay in the old one; another "
+    "address of the same cluster needs only the restart",
+    together=False,
+)
+"""For the address of the cluster."""
 
 
-def action(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for what is done with a document."""
-    return Effect(
-        about="documents",
-        text="a message that is redelivered after it was stored is applied by the new action to "
-        "the document that the old one has made",
-        together=False,
-    )
+action = always(
+    about="documents",
+    text="a message that is redelivered after it was stored is applied by the new action to "
+    "the document that the old one has made",
+    together=False,
+)
+"""For what is done with a document."""
 
 
-def content(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for how bodies become documents."""
-    return Effect(
-        about="documents",
-        text="messages that wait in the queue, and those that are requeued, are read and written "
-        "by the new value; documents that are stored stay as they are",
-        together=False,
-        requeues=True,
-    )
+content = always(
+    about="documents",
+    text="messages that wait in the queue, and those that are requeued, are read and written "
+    "by the new value; documents that are stored stay as they are",
+    together=False,
+    requeues=True,
+)
+"""For how bodies become documents."""
 
 
 def several_requests(old: Pipeline, new: Pipeline) -> Effect:
@@ -208,42 +214,38 @@ def consumers(old: Pipeline, new: Pipeline) -> Effect:
     )
 
 
-def queue(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the queues that are consumed."""
-    return Effect(
-        about="source",
-        text="messages in a queue that is no longer named stay there, also those that the stop "
-        "requeues: let the old version empty it first",
-    )
+queue = always(
+    about="source",
+    text="messages in a queue that is no longer named stay there, also those that the stop "
+    "requeues: let the old version empty it first",
+)
+"""For the queues that are consumed."""
 
 
-def broker(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the address of the broker."""
-    return Effect(
-        about="source",
-        text="if it is another broker, messages stay in the old one, also those that the stop "
-        "requeues: let the old version empty it first; another address needs only the restart",
-    )
+broker = always(
+    about="source",
+    text="if it is another broker, messages stay in the old one, also those that the stop "
+    "requeues: let the old version empty it first; another address needs only the restart",
+)
+"""For the address of the broker."""
 
 
-def offset(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the place of the offset of a stream."""
-    return Effect(
-        about="source",
-        text="a stream has no offset in the new queue, so it is read again from x-stream-offset: "
-        "documents without an _id of their own are stored twice; both versions together read "
-        "everything twice",
-        together=False,
-    )
+offset = always(
+    about="source",
+    text="a stream has no offset in the new queue, so it is read again from x-stream-offset: "
+    "documents without an _id of their own are stored twice; both versions together read "
+    "everything twice",
+    together=False,
+)
+"""For the place of the offset of a stream."""
 
 
-def declaration(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the properties and bindings of the queue."""
-    return Effect(
-        about="source",
-        text="an existing queue keeps its properties, and the broker refuses other ones: empty and "
-        "delete the queue before the new version starts; bindings are added, never removed",
-    )
+declaration = always(
+    about="source",
+    text="an existing queue keeps its properties, and the broker refuses other ones: empty and "
+    "delete the queue before the new version starts; bindings are added, never removed",
+)
+"""For the properties and bindings of the queue."""
 
 
 def subscription(_old: Pipeline, new: Pipeline) -> Effect:
@@ -258,42 +260,40 @@ def subscription(_old: Pipeline, new: Pipeline) -> Effect:
     )
 
 
-def dead_letters(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the place of dead letters."""
-    return Effect(
-        about="dead letters",
-        text="messages that are parked already stay in the old place: list and replay them with "
-        "the old file, or hopper dead-letters --queue",
-    )
+dead_letters = always(
+    about="dead letters",
+    text="messages that are parked already stay in the old place: list and replay them with "
+    "the old file, or hopper dead-letters --queue",
+)
+"""For the place of dead letters."""
 
 
-def other_source(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for another kind of source."""
-    return Effect(
-        about="source",
-        text="messages that wait in the old source stay there: let the old version empty it first",
-        together=False,
-    )
+other_source = always(
+    about="source",
+    text="messages that wait in the old source stay there: let the old version empty it first",
+    together=False,
+)
+"""For another kind of source."""
 
 
-def other_sink(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for another kind of sink."""
-    return Effect(
-        about="documents",
-        text="documents that are stored stay in the old sink; a message that is redelivered after "
-        "it was stored is stored again in the new one",
-        together=False,
-    )
+other_sink = always(
+    about="documents",
+    text="documents that are stored stay in the old sink; a message that is redelivered after "
+    "it was stored is stored again in the new one",
+    together=False,
+)
+"""For another kind of sink."""
 
 
-def name(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for the name of the job."""
-    return Effect(
-        about="restart",
-        text="a restart; alerts and dashboards that select the old name find nothing",
-    )
+name = always(
+    about="restart",
+    text="a restart; alerts and dashboards that select the old name find nothing",
+)
+"""For the name of the job."""
 
 
-def setup(_old: Pipeline, _new: Pipeline) -> Effect:
-    """Answer for what `hopper setup` prepares."""
-    return Effect(about="setup", text="the job ignores it: run hopper setup before the new version")
+setup = always(
+    about="setup",
+    text="the job ignores it: run hopper setup before the new version",
+)
+"""For what `hopper setup` prepares."""

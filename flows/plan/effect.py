@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+
+from flows.spec import Pipeline
 
 About = Literal["restart", "groups", "documents", "order", "source", "dead letters", "setup"]
 """What a change is about; `restart`: it needs a restart, and nothing else."""
@@ -28,6 +31,9 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         """More than a restart is needed."""
         return self.about != "restart"
 
+
+Rule = Callable[[Pipeline, Pipeline], Effect]
+"""(old, new) -> what the change of a key means."""
 
 RESTART = Effect(
     about="restart", text="counts after the restart; documents and their _ids stay the same"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from flows.plan import answers, state_answers
 from flows.plan.changed_keys import Key
+from flows.plan.effect import Rule
 from flows.plan.state_answers import (
-    Rule,
     goes_on,
     refused,
     refused_if_it_keeps_other,

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from flows.plan.effect import RESTART, Effect
+from flows.plan.effect import RESTART, Effect, Rule
 from flows.spec import Pipeline
-
-Rule = Callable[[Pipeline, Pipeline], Effect]
 
 REFUSED = Effect(
     about="groups",
