@@ -12,7 +12,7 @@ from pathlib import Path
 from connectors.connector import Sink, Source
 from connectors.errors import Unavailable
 from connectors.message import Rejected
-from flows.config.decides import decides
+from flows.config.fixed_keys import fixed_keys
 from flows.job import Job
 from flows.spec import Pipeline
 from flows.state.folder import Owner, StateFolder
@@ -37,7 +37,7 @@ def flush(spec: Pipeline, source: Source, sink: Sink) -> FolderContent:
     before = inspect(path)
     folder = StateFolder(path, spec.state.commit)
     shards = shards_of_keys(spec.aggregate, source.consumers())
-    folder.open(Owner.of(spec), shards, decides(spec.aggregate))
+    folder.open(Owner.of(spec), shards, fixed_keys(spec.aggregate))
     try:
         source.check()
         sink.check()

@@ -24,7 +24,7 @@ from connectors.errors import SpecError, Unavailable
 from flows.audit.health import Health
 from flows.audit.reconcile import Accounts
 from flows.audit.sharing import split_by_others
-from flows.config.decides import decides
+from flows.config.fixed_keys import fixed_keys
 from flows.job import Job
 from flows.process import last_words, reload
 from flows.process.cluster_startup import ClusterStartup
@@ -221,7 +221,7 @@ def _state(spec: Pipeline, consumers: list[str]) -> StateFolder | None:
     member = ClusterMember(_index(), tuple(addresses.split(";")) if addresses else ())
     folder = StateFolder(Path(spec.state.path), spec.state.commit, member)
     shards = shards_of_keys(spec.aggregate, consumers)
-    folder.open(Owner.of(spec), shards, decides(spec.aggregate))
+    folder.open(Owner.of(spec), shards, fixed_keys(spec.aggregate))
     return folder
 
 
@@ -236,7 +236,7 @@ def _accept(state: StateFolder | None, source: Source, changed: Pipeline) -> Non
     from flows.state.folder import Owner  # noqa: PLC0415
 
     shards = shards_of_keys(changed.aggregate, source.consumers())
-    state.accept(Owner.of(changed), shards, decides(changed.aggregate))
+    state.accept(Owner.of(changed), shards, fixed_keys(changed.aggregate))
 
 
 def _traces(spec: Pipeline) -> tuple[Callable[..., Job], metrics.BulkMetrics]:

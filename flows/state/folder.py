@@ -64,10 +64,10 @@ class StateFolder:
         self._guard = threading.Lock()
         self._lock = FolderLock(path, member)
 
-    def open(self, owner: Owner, shards: Sequence[str], decides: Mapping[str, Any]) -> None:
+    def open(self, owner: Owner, shards: Sequence[str], fixed_keys: Mapping[str, Any]) -> None:
         """Take the folder, and check what is there; describe it if it is empty.
 
-        `owner`: the job as it is now; `decides`: the keys of the spec that rule 3 is about, with
+        `owner`: the job as it is now; `fixed_keys`: the keys of the spec that rule 3 is about, with
         their values.
 
         Raises:
@@ -78,9 +78,9 @@ class StateFolder:
             self._lock.take()
             with self._lock.released_by_an_error():
                 with guarded(self.path):
-                    found = described(self.path) or self._make(owner, shards, decides)
+                    found = described(self.path) or self._make(owner, shards, fixed_keys)
                     found = self._owned(found, owner)
-                self._check(found, shards, decides)
+                self._check(found, shards, fixed_keys)
         except OSError as error:
             where = error.filename or self.path
             raise Unavailable(
@@ -89,7 +89,7 @@ class StateFolder:
             ) from error
         self.token = found["token"]
 
-    def accept(self, owner: Owner, shards: Sequence[str], decides: Mapping[str, Any]) -> None:
+    def accept(self, owner: Owner, shards: Sequence[str], fixed_keys: Mapping[str, Any]) -> None:
         """Accept a changed spec for the job that has the folder, as `open` would.
 
         Raises:
@@ -97,7 +97,7 @@ class StateFolder:
         """
         found = self._described()
         refuse_another_job(self.path, found, owner)
-        self._refuse_another_spec(found, shards, decides)
+        self._refuse_another_spec(found, shards, fixed_keys)
 
     def view(self) -> FolderView:
         """See `State`."""
@@ -153,7 +153,7 @@ class StateFolder:
         return found
 
     def _make(
-        self, owner: Owner, shards: Sequence[str], decides: Mapping[str, Any]
+        self, owner: Owner, shards: Sequence[str], fixed_keys: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         if found := sorted(self.path.glob("*.sqlite")):
             raise Unavailable(
@@ -167,7 +167,7 @@ class StateFolder:
             "shards": [*shards],
             "made": [],
             "folders": {},
-            "spec": {**decides},
+            "spec": {**fixed_keys},
         }
         _write(self.path / DESCRIPTION, json.dumps(description, indent=2))
         return description
@@ -198,12 +198,12 @@ class StateFolder:
                 )
 
     def _refuse_another_spec(
-        self, found: Mapping[str, Any], shards: Sequence[str], decides: Mapping[str, Any]
+        self, found: Mapping[str, Any], shards: Sequence[str], fixed_keys: Mapping[str, Any]
     ) -> None:
         """Rule 3."""
         changed = [
             f"{key} was {json.dumps(found['spec'].get(key))}, and is {json.dumps(value)}"
-            for key, value in decides.items()
+            for key, value in fixed_keys.items()
             if found["spec"].get(key) != json.loads(json.dumps(value))
         ]
         if found["shards"] != [*shards]:
@@ -215,9 +215,9 @@ class StateFolder:
             )
 
     def _check(
-        self, found: Mapping[str, Any], shards: Sequence[str], decides: Mapping[str, Any]
+        self, found: Mapping[str, Any], shards: Sequence[str], fixed_keys: Mapping[str, Any]
     ) -> None:
-        self._refuse_another_spec(found, shards, decides)
+        self._refuse_another_spec(found, shards, fixed_keys)
         for shard in shards:
             if (file := file_of(self.path, shard)).exists():
                 database.check(file)

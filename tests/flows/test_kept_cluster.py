@@ -7,7 +7,7 @@ from pathlib import Path
 
 from connectors.memory import sink, source
 from connectors.message import Properties
-from flows.config.decides import decides
+from flows.config.fixed_keys import fixed_keys
 from flows.spec import Pipeline
 from flows.state.folder import Owner, StateFolder
 from flows.steps.routing import SHARDS
@@ -42,7 +42,7 @@ def run(name: str, path: Path, workers: int, messages: range, on_stop: str = "ke
         body = json.dumps({"key": n % KEYS, "n": n}).encode()
         queue.publish(body, properties=Properties(message_id=f"m{n}"))
     folder = StateFolder(path, 0.05)
-    folder.open(Owner(name, [name]), SHARDS, decides(spec.aggregate))
+    folder.open(Owner(name, [name]), SHARDS, fixed_keys(spec.aggregate))
     job = make_job(spec, workers, state=folder)
     run_job(job, lambda: len(queue.acknowledged) == before + len(messages), workers)
     folder.close()

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.memory import sink
 from connectors.message import StreamOpened
-from flows.config.decides import decides
+from flows.config.fixed_keys import fixed_keys
 from flows.groups.departures import ShardOutput
 from flows.groups.kept_shard import KeptShard
 from flows.groups.rules import Rules
@@ -42,7 +42,7 @@ def begun(folder_of_file: Path) -> tuple[Path, StateFolder, KeptShard, ShardStor
     file = folder_of_file / "orders.yaml"
     file.write_text(SPEC % (folder_of_file.name, folder_of_file / "state"))
     folder = StateFolder(folder_of_file / "state", 1.0)
-    folder.open(Owner("orders", ["q"]), SHARDS, decides(load(file).aggregate))
+    folder.open(Owner("orders", ["q"]), SHARDS, fixed_keys(load(file).aggregate))
     shard = KeptShard(
         Rules(**WITH_KEYS, tally=Tally({"n": Function("count")}), hold=False), 1, "t", alone
     )
@@ -154,7 +154,7 @@ def test_it_writes_many_groups_in_portions(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_job_that_runs_keeps_its_groups(file: Path) -> None:
     folder = StateFolder(file.parent / "state", 1.0)
-    folder.open(Owner("orders", ["q"]), SHARDS, decides(load(file).aggregate))
+    folder.open(Owner("orders", ["q"]), SHARDS, fixed_keys(load(file).aggregate))
 
     called = hopper("state", f"{file}", "--flush", "--yes")
 

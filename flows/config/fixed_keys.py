@@ -1,4 +1,7 @@
-"""Which keys of a spec decide what the state of a job counts, and where. Pure."""
+"""Which keys of a spec are fixed while a state has open groups: those that decide what it counts.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from typing import Any
 from flows.config.aggregate import AggregateSpec
 
 
-def decides(aggregate: AggregateSpec) -> dict[str, Any]:
-    """Return the keys that must not change while groups are open, with values as in JSON."""
+def fixed_keys(aggregate: AggregateSpec) -> dict[str, Any]:
+    """Return these keys, with their values as in JSON."""
     shown = aggregate.model_dump(mode="json", exclude_none=True)
     window = shown["window"]
     tumbling = window.get("tumbling", {})
