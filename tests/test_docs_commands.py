@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from connectors.rabbitmq.dead_letter_handlers import MAX_IN_FLIGHT
 from flows.cli import exit_codes
-from flows.cli.letters.list_kinds import SOON_DROPPED
 from flows.cli.letters.queue import MAX_BROWSED
+from flows.cli.letters.report import SOON_DROPPED
 from flows.cli.page import page
 from tests.documents import DEAD_LETTERS, ROOT, table
 

@@ -18,16 +18,9 @@ from connectors.rabbitmq.dead_letter_record import DeadLetter, Selection
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
 from flows.cli.letters.kinds import Kinds
-from flows.cli.letters.list_kinds import print_kinds
-from flows.cli.letters.queue import (
-    WRONG_TEXT,
-    DeadLetterPlace,
-    of_queue,
-    place,
-    report_none_selected,
-    selecting,
-)
+from flows.cli.letters.queue import CODES_OF_CHANGING, DeadLetterPlace, of_queue, selecting
 from flows.cli.letters.record import line
+from flows.cli.letters.report import print_kinds, report_none_selected
 from flows.cli.output import plural, print_json, print_text
 
 
@@ -49,8 +42,7 @@ class Discarded(msgspec.Struct):
     ),
     codes={
         exit_codes.DONE: "removed, or there were none",
-        exit_codes.UNAVAILABLE: "the broker is unreachable or refuses, or the connection was lost",
-        exit_codes.WRONG: WRONG_TEXT,
+        **CODES_OF_CHANGING,
         exit_codes.INTERRUPTED: "the answer was no, or Ctrl-C",
     },
 )
@@ -60,9 +52,7 @@ class Discarded(msgspec.Struct):
 @click.option("--to", metavar="FILE", help="Append the messages to a file first, as NDJSON.")
 @options.yes
 def command(
-    file: str | None,
-    queue: str | None,
-    environment: dict[str, str],
+    where: DeadLetterPlace,
     as_json: bool,
     limit: int | None,
     to: str | None,
@@ -76,7 +66,7 @@ def command(
     """
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal for the question: --yes discards without it")
-    where, now = place(file, environment, queue), datetime.now(UTC)
+    now = datetime.now(UTC)
     found = Kinds()
     letters = DeadLetterQueue(where.urls, where.queue, limit if selection == Selection() else None)
     browse = Browse(selection, now, limit or inf, found.add)

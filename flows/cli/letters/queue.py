@@ -10,14 +10,25 @@ import click
 
 from connectors.rabbitmq.dead_letter_record import Selection
 from flows.cli import exit_codes, options
-from flows.cli.output import error, print_text, printable
 from flows.spec import chosen_path
 
 MAX_BROWSED = 10_000
 """The largest number of messages to browse: the broker delivers each, and gets it requeued."""
 
-WRONG_TEXT = "an option or the pipeline is invalid, or no message has the given kind or reason"
-"""The meaning of `exit_codes.WRONG` for all commands that select."""
+_WRONG = {
+    exit_codes.WRONG: "an option or the pipeline is invalid, or no message has the given kind or "
+    "reason"
+}
+CODES_OF_READING: Mapping[int, str] = {
+    exit_codes.UNAVAILABLE: "the broker is unreachable or refuses",
+    **_WRONG,
+}
+"""Exit codes of the commands that leave all messages where they are."""
+CODES_OF_CHANGING: Mapping[int, str] = {
+    exit_codes.UNAVAILABLE: "the broker is unreachable or refuses, or the connection was lost",
+    **_WRONG,
+}
+"""Exit codes of the commands that take messages out of the queue."""
 
 _NEEDED = (("source", "rabbitmq", "url"), ("source", "rabbitmq", "queue"), ("dead_letter",))
 """The paths that need real values; secrets of Elasticsearch need none."""
@@ -43,7 +54,7 @@ def _all(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-of_queue = _all(
+_queue_options = _all(
     click.argument("file", required=False),
     click.option(
         "--queue",
@@ -53,7 +64,6 @@ of_queue = _all(
     options.env,
     options.as_json,
 )
-"""The arguments and options of all commands for dead letters."""
 
 _selection_options = _all(
     click.option(
@@ -88,6 +98,22 @@ _selection_options = _all(
 )
 
 
+def of_queue(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the arguments and options of all commands for dead letters.
+
+    The command receives the queue as `where`, and `as_json`.
+    """
+
+    @_queue_options
+    @wraps(function)
+    def command(
+        file: str | None, queue: str | None, environment: Mapping[str, str], **others: Any
+    ) -> Any:
+        return function(where=_place(file, environment, queue), **others)
+
+    return command
+
+
 def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that select messages; the command receives them as a `selection`."""
 
@@ -113,7 +139,7 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def place(file: str | None, environment: Mapping[str, str], queue: str | None) -> DeadLetterPlace:
+def _place(file: str | None, environment: Mapping[str, str], queue: str | None) -> DeadLetterPlace:
     """Find the dead-letter queue of a pipeline.
 
     Raises:
@@ -134,17 +160,3 @@ def place(file: str | None, environment: Mapping[str, str], queue: str | None) -
     urls = (rabbitmq.url if rabbitmq else None) or source.url
     name = queue or (rabbitmq.routing_key if rabbitmq else "")
     return DeadLetterPlace(urls, name, source.url, source.queue)
-
-
-def report_none_selected(selection: Selection, kinds: Mapping[str, int], queue: str) -> int:
-    """Report that no message is selected; return the exit code, `WRONG` for an unknown reason."""
-    if not kinds:
-        print_text(f"queue {queue}: no dead letters")
-        return exit_codes.DONE
-    if not (selection.kinds or selection.reasons):
-        print_text(f"queue {queue}: no dead letter is selected")
-        return exit_codes.DONE
-    error(f"queue {queue}: no dead letter has such a reason; the kinds of reasons are:")
-    for kind in kinds:
-        error(f"  {printable(kind)}")
-    return exit_codes.WRONG

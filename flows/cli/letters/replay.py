@@ -15,7 +15,8 @@ from connectors.rabbitmq.dead_letter_record import Selection
 from connectors.rabbitmq.replay import Plan
 from flows.cli import exit_codes, options
 from flows.cli.command import command as make
-from flows.cli.letters.queue import WRONG_TEXT, of_queue, place, report_none_selected, selecting
+from flows.cli.letters.queue import CODES_OF_CHANGING, DeadLetterPlace, of_queue, selecting
+from flows.cli.letters.report import report_none_selected
 from flows.cli.output import UNSURE, note, paint, plural, print_json, print_text
 
 
@@ -57,8 +58,7 @@ class Replayed(msgspec.Struct):
     ),
     codes={
         exit_codes.DONE: "all selected messages are replayed; with --dry-run: would be",
-        exit_codes.UNAVAILABLE: "the broker is unreachable or refuses, or the connection was lost",
-        exit_codes.WRONG: WRONG_TEXT,
+        **CODES_OF_CHANGING,
         exit_codes.PARTLY: "some selected messages stay in the queue; the output says why",
     },
 )
@@ -77,9 +77,7 @@ class Replayed(msgspec.Struct):
 )
 @click.option("--dry-run", is_flag=True, help="Report what would be replayed; publish nothing.")
 def command(
-    file: str | None,
-    queue: str | None,
-    environment: dict[str, str],
+    where: DeadLetterPlace,
     as_json: bool,
     limit: int | None,
     to_queue: bool,
@@ -97,7 +95,7 @@ def command(
     nothing, but up to 100 messages may be sent twice; from a quorum queue a few more, because it
     applies acknowledgements later than the broker accepts them.
     """
-    where, now = place(file, environment, queue), datetime.now(UTC)
+    now = datetime.now(UTC)
     plan = Plan(to_queue, where.source_queues, max_replays)
     replay = Replay(selection, now, limit or inf, plan, where.source_urls, dry_run=dry_run)
     letters = DeadLetterQueue(where.urls, where.queue, None if selection != Selection() else limit)

@@ -13,16 +13,15 @@ from connectors.rabbitmq.dead_letter_record import DeadLetter, Selection
 from flows.cli import exit_codes
 from flows.cli.command import command as make
 from flows.cli.letters.ages import age_text
-from flows.cli.letters.list_kinds import warn_of_deliveries
 from flows.cli.letters.queue import (
+    CODES_OF_READING,
     MAX_BROWSED,
-    WRONG_TEXT,
+    DeadLetterPlace,
     of_queue,
-    place,
-    report_none_selected,
     selecting,
 )
 from flows.cli.letters.record import Letter, record
+from flows.cli.letters.report import report_none_selected, warn_of_deliveries
 from flows.cli.output import WRONG, paint, print_json, print_text, printable
 
 MAX_BODY = 2000
@@ -47,8 +46,7 @@ class Shown(msgspec.Struct):
     ),
     codes={
         exit_codes.DONE: "shown; there may be none",
-        exit_codes.UNAVAILABLE: "the broker is unreachable or refuses",
-        exit_codes.WRONG: WRONG_TEXT,
+        **CODES_OF_READING,
     },
 )
 @of_queue
@@ -61,9 +59,7 @@ class Shown(msgspec.Struct):
     help="Show at most this many messages, the oldest first.",
 )
 def command(
-    file: str | None,
-    queue: str | None,
-    environment: dict[str, str],
+    where: DeadLetterPlace,
     as_json: bool,
     limit: int,
     selection: Selection,
@@ -73,7 +69,7 @@ def command(
     All messages stay in the queue, as with `list`; the command browses at most 10000. Messages may
     contain personal data.
     """
-    where, now = place(file, environment, queue), datetime.now(UTC)
+    now = datetime.now(UTC)
     found: list[DeadLetter] = []
     browse = Browse(selection, now, limit, found.extend)
     # Without a selection, read only the messages to show.
