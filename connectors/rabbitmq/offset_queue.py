@@ -108,7 +108,7 @@ class OffsetQueue:
                 self._read(channel, then)
             else:
                 self.write(kept)
-                self._when_confirmed(lambda: then(kept))
+                self.when_confirmed(lambda: then(kept))
 
         self._connection.channel(on_open_callback=opened)
 
@@ -125,7 +125,7 @@ class OffsetQueue:
                 channel.basic_ack(method.delivery_tag)
                 then(kept)
 
-            self._when_confirmed(confirmed)
+            self.when_confirmed(confirmed)
 
         def counted(answer: Any) -> None:
             # The broker counts as a consumer who holds a message that was got.
@@ -148,6 +148,12 @@ class OffsetQueue:
         self._last.kept = kept
         self._write()
 
+    def when_confirmed(self, then: Callable[[], object]) -> None:
+        """Call `then` when the broker has the last offset."""
+        self._then = then
+        if self._confirmed:
+            self._go_on()
+
     def renew(self, now: float) -> None:
         """Write the offset again, if that was long ago."""
         if self._confirmed and now - self._written_at >= RENEW_AFTER:
@@ -161,7 +167,7 @@ class OffsetQueue:
         self._ending = True
         if self._channel is not None and self._channel.is_open:
             self._write()
-        self._when_confirmed(then)
+        self.when_confirmed(then)
         if self._channel is not None and not self._channel.is_open:
             self._give_up("before the connection was lost")
         self._connection.ioloop.call_later(
@@ -210,11 +216,6 @@ class OffsetQueue:
             self._go_on()
         else:
             self._connection.ioloop.call_later(REPUBLISH_AFTER, self._publish)
-
-    def _when_confirmed(self, then: Callable[[], object]) -> None:
-        self._then = then
-        if self._confirmed:
-            self._go_on()
 
     def _go_on(self) -> None:
         then, self._then = self._then, None

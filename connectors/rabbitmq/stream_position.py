@@ -11,6 +11,7 @@ from collections.abc import Callable
 from connectors.message import Message
 from connectors.rabbitmq.offset_queue import KeptOffset, LastOffset, OffsetQueue
 from connectors.rabbitmq.spec import RabbitMQSource
+from connectors.rabbitmq.stream_end import LAST, NEXT, StreamEnd
 from connectors.rabbitmq.stream_offsets import StreamOffsets, identity
 from connectors.rabbitmq.wire import BatchConnection
 
@@ -31,6 +32,7 @@ class StreamPosition:
         `opened` is called with the identity of the stream when the first messages arrive.
         """
         self._queue = OffsetQueue(connection, spec.offsets, last, disconnect)
+        self._end = StreamEnd(connection, spec.only_queue, disconnect)
         self._offsets, self._start_offset = StreamOffsets(), spec.start_offset
         self._opened, self._is_open = opened, False
         self._stream: str | None = None  # see `StreamOpened`
@@ -39,8 +41,19 @@ class StreamPosition:
         """Call `then` with the offset to begin at, once the broker keeps it."""
 
         def begin(kept: KeptOffset | None) -> None:
-            self._stream = None if kept is None else kept.stream
-            then(self._start_offset if kept is None else kept.offset)
+            if kept is not None:
+                self._stream = kept.stream
+                then(kept.offset)
+            elif self._start_offset in (LAST, NEXT):
+                self._end.find(self._start_offset, first)
+            else:
+                then(self._start_offset)
+
+        def first(offset: int | None) -> None:
+            """Keep the offset; an empty stream is begun at its first message, whenever it comes."""
+            self._queue.write(KeptOffset(offset or 0, None))
+            at = self._start_offset if offset is None else offset
+            self._queue.when_confirmed(lambda: then(at))
 
         self._queue.begin(begin)
 
@@ -51,6 +64,7 @@ class StreamPosition:
             self._is_open = True
             self._stream = self._stream or identity(messages[0])
             self._opened(self._stream)
+            self.keep(messages[0].tag)
 
     def keep(self, open_tag: int | None) -> None:
         """Write the offset to continue at; `open_tag`: of the oldest open message, if any."""

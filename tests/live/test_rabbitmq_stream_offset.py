@@ -11,8 +11,9 @@ import pika
 import pytest
 
 from connectors.message import Lost
-from connectors.rabbitmq import offset_queue
+from connectors.rabbitmq import offset_queue, session, stream_end
 from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.stream_offsets import offset_of
 from tests.contract.source import Receiver, bodies
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
 from tests.waiting import until
@@ -89,6 +90,70 @@ def test_a_new_process_waits_while_a_lost_connection_holds_the_offset(
     second.wait_for(5)
     assert second.bodies() == bodies(5, start=20)
     second.consumer.close()
+
+
+@pytest.mark.parametrize("start", ["next", "last"])
+def test_what_follows_the_first_start_is_not_skipped(rig: RabbitMQRig, start: str) -> None:
+    """Although the job had not received a message when it ended, even by a crash."""
+    rig.publish(b"before")
+    first = receiver_of(rig, start)
+    until(first.take)  # the broker has confirmed that it consumes
+    assert rig.offset() == (b"1" if start == "next" else b"0")
+    first.consumer.close()
+    rig.publish(*bodies(2))
+
+    second = receiver_of(rig, start)
+    until(lambda: b"1" in second.bodies())
+    assert second.bodies() == [*([] if start == "next" else [b"before"]), *bodies(2)]
+    second.consumer.close()
+
+
+def test_of_an_empty_stream_no_message_is_skipped(rig: RabbitMQRig) -> None:
+    first = receiver_of(rig, "next")
+    until(first.take)
+    first.consumer.close()
+    rig.publish(*bodies(2))
+
+    second = receiver_of(rig, "next")
+    second.wait_for(2)
+    assert second.bodies() == bodies(2)
+    second.consumer.close()
+
+
+def test_the_first_offset_is_written_with_the_first_message(
+    rig: RabbitMQRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the broker was too slow to tell it before, the job goes on there all the same."""
+    monkeypatch.setattr(stream_end, "LOOK_AFTER", 0.0)
+    monkeypatch.setattr(stream_end, "LONGEST", 0.0)
+    monkeypatch.setattr(session, "TICK_AFTER", 3600.0)
+    rig.publish(b"before")
+    receiver = receiver_of(rig, "next")
+    until(receiver.take)
+    rig.publish(*bodies(2))
+
+    receiver.wait_for(2)
+    until(lambda: rig.offset() == b"1")
+    assert receiver.bodies() == bodies(2)
+    receiver.consumer.close()
+
+
+def test_the_end_of_a_busy_stream_is_found(
+    rig: RabbitMQRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never falls silent, and the job begins all the same."""
+    monkeypatch.setattr(stream_end, "LOOK_AFTER", 0.01)
+    monkeypatch.setattr(stream_end, "LONGEST", 0.1)
+    rig.publish(*bodies(500))
+    receiver = receiver_of(rig, "next")
+
+    def delivered() -> bool:
+        rig.publish(b"meanwhile")
+        return bool(receiver.messages())
+
+    until(delivered)
+    assert (offset_of(receiver.messages()[0][1]) or 0) >= 500
+    receiver.consumer.close()
 
 
 def reading(rig: RabbitMQRig) -> Receiver:
