@@ -182,6 +182,12 @@ class Source(Protocol):
         called if the process ends before that.
         """
 
+    def close(self) -> None:
+        """End what `park` needs, in order; call it once, when the job parks nothing more.
+
+        Each consumer is closed by itself.
+        """
+
     def latest_dead_letters(self) -> Sequence[LatestDeadLetter]:
         """Return the latest dead letters of this process, the latest first; from any thread."""
 

@@ -144,3 +144,4 @@ class Job:
 
     def end(self) -> None:
         """Called when the dataflow has ended."""
+        self.source.close()

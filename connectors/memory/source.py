@@ -80,6 +80,9 @@ class MemoryQueueSource:
         self.consumer(name).park(rejected)
         parked()
 
+    def close(self) -> None:
+        """See `Source`; nothing is left to end."""
+
     def latest_dead_letters(self) -> list[LatestDeadLetter]:
         """See `Source`."""
         return together(one.latest for one in self._consumers.copy().values())

@@ -17,6 +17,9 @@ from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource
 
+PATIENCE = 5.0
+"""Seconds to wait for a broker that does not answer at the end: it loses nothing by that."""
+
 
 class Parker:
     """A publisher with an I/O thread of its own; it connects when the first message is parked."""
@@ -31,10 +34,20 @@ class Parker:
         self._publisher = DeadLetterPublisher(
             *(self._loop, name, source, dead_letter, credentials), parked=lambda *_: None
         )
-        threading.Thread(target=self._loop.start, name=f"parking {name}", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=f"parking {name}", daemon=True)
+        self._thread.start()
 
     def park(self, rejected: Rejected, queue: str | None, parked: Callable[[], object]) -> None:
         """See `Source.park`; `queue`: where the message came from, `None`: from the job itself."""
         confirmed = partial(self.rejections.parked_own, rejected, parked)
         park = partial(self._publisher.park_own, rejected, queue, confirmed)
         self._loop.add_callback_threadsafe(park)
+
+    def close(self) -> None:
+        """Disconnect, and end the thread; what the broker has not confirmed is dropped."""
+        self._loop.add_callback_threadsafe(lambda: self._publisher.close(self._loop.stop))
+        self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        self._loop.start()
+        self._loop.close()

@@ -134,6 +134,12 @@ class RabbitMQ:
                 self._parker = Parker(spec, self._dead_letter, self._credentials)
             return self._parker
 
+    def close(self) -> None:
+        """See `Source`."""
+        with self._guard:
+            if self._parker is not None:
+                self._parker.close()
+
     def latest_dead_letters(self) -> list[LatestDeadLetter]:
         """See `Source`."""
         parker = () if self._parker is None else (self._parker,)

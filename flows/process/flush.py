@@ -46,6 +46,7 @@ def flush(spec: Pipeline, source: Source, sink: Sink) -> FolderContent:
     finally:
         folder.close()
         sink.close()
+        source.close()
     after, groups = inspect(path), sum(one.groups + one.waiting for one in before.shards)
     if left := sum(one.groups + one.waiting for one in after.shards):
         raise Unavailable(

@@ -34,4 +34,5 @@ class TracedJob(Job):
 
     def end(self) -> None:
         """Send the spans that are left."""
+        super().end()
         self._tracer.close()

@@ -309,6 +309,7 @@ class SourceContract:
         assert {letter.reason for letter in source.latest_dead_letters()} == {"bad"}
         assert receiver.consumer.counts.parked == 0
         receiver.consumer.close()
+        source.close()
 
     def test_the_latest_dead_letters_are_known(self, rig: SourceRig) -> None:
         rig.publish(*bodies(3))

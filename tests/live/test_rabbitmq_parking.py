@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pika
 import pytest
 
+from connectors.connector import Source
 from connectors.message import Message, Origin, Outcomes, Rejected, Rejection
+from connectors.rabbitmq import parker
 from connectors.rabbitmq.source import RabbitMQ
 from connectors.rabbitmq.spec import RabbitMQDeadLetter
 from tests.contract.source import Receiver
@@ -176,3 +179,34 @@ def test_a_message_too_large_for_the_broker_delays_no_other(caplog: Any) -> None
         rig.cut()
         receiver.wait_for(4)  # without its connection, the job does not wait for it any more
         receiver.consumer.close()
+
+
+def parked_by_the_job(rig: RabbitMQRig) -> tuple[Source, threading.Thread]:
+    """A source without a consumer that has parked a message, and the thread that did it."""
+    source, parked = rig.source(), threading.Event()
+    message = Message(0, False, b"", b"", b"{}")
+    source.park(Rejected(message, Rejection("bad")), None, parked.set)
+    assert parked.wait(20)
+    [thread] = [one for one in threading.enumerate() if one.name == f"parking {rig.queue}"]
+    return source, thread
+
+
+def test_the_parking_connection_of_the_job_is_closed_with_it(rig: RabbitMQRig) -> None:
+    source, thread = parked_by_the_job(rig)
+    source.close()
+
+    assert not thread.is_alive()
+    assert [body for body, _ in rig.parked()] == [b"{}"]
+
+
+def test_a_silent_broker_does_not_hold_up_the_end_of_the_job(
+    rig: RabbitMQRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parker, "PATIENCE", 0.1)
+    source, thread = parked_by_the_job(rig)
+    rig.swallow()
+    source.close()
+
+    assert thread.is_alive()
+    rig.cut()
+    until(lambda: not thread.is_alive())
