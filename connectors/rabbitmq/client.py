@@ -18,19 +18,17 @@ from connectors import metrics
 from connectors.connector import ConsumerEvent, Load
 from connectors.current_origin import CurrentOrigin
 from connectors.message import ConsumerCounts, Lost, Opened, Origin, Outcomes, Rejected
-from connectors.prefetch import AdaptivePrefetch
 from connectors.rabbitmq import refusal, topology
+from connectors.rabbitmq.consumer_parts import ConsumerParts
 from connectors.rabbitmq.credentials import Credentials
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
-from connectors.rabbitmq.events import Events, Wake
+from connectors.rabbitmq.events import Wake
 from connectors.rabbitmq.link import Link
-from connectors.rabbitmq.offset_queue import LastOffset
 from connectors.rabbitmq.queue_counts import QueueCounts
 from connectors.rabbitmq.reach import Reach
 from connectors.rabbitmq.read_pause import SHORTEST
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.session import Session
-from connectors.rabbitmq.slow_start import SlowStart
 from connectors.rabbitmq.spec import RabbitMQDeadLetter, RabbitMQSource, RejectLimit
 from connectors.rabbitmq.wire import BatchConnection
 from connectors.retry import Backoff
@@ -57,9 +55,7 @@ class RabbitMQConsumer:
         `memory`: bytes that unacknowledged messages may take. `collect_seconds`: how long messages
         may collect before they are handed over.
         """
-        self._collect_seconds = collect_seconds
-        self.name, self._spec = name, spec
-        self._loop = IOLoop()
+        self.name, self._loop = name, IOLoop()
         self._thread = threading.Thread(target=self._run, name=f"rabbitmq {name}", daemon=True)
         self._link = Link(
             *(self._loop, spec.url, f"hopper {name}", topology.of_source(spec), self, RECONNECT),
@@ -70,16 +66,15 @@ class RabbitMQConsumer:
             if dead_letter is not None
             else None
         )
-        self._events, self._outcomes = Events(), deque[Outcomes]()
+        self._outcomes = deque[Outcomes]()
         self._wake, self._current = Wake(self._loop, self._settle), CurrentOrigin(name)
         self._session: Session | None = None  # one for each channel: delivery tags end with it
-        self._last_offset = LastOffset()
-        self._prefetch = AdaptivePrefetch(spec.prefetch_number, memory)
-        self._slow_start = SlowStart(self._prefetch.wanted)
-        if not spec.can_change_prefetch:
-            self._slow_start.end()
         limit = dead_letter.reject_limit if dead_letter is not None else RejectLimit()
         self.rejections = Rejections(name, limit, parks=dead_letter is not None)
+        self._parts = ConsumerParts(
+            self._loop, spec, memory, self._publisher, self.rejections, collect_seconds
+        )
+        self._events = self._parts.events
         self.reach, self.queue_counts = Reach(name), QueueCounts(self._loop, spec.only_queue)
         self._draining = self._closing = self._paused = False  # paused by the operator
         self._stopping = False  # at the reject limit, until the next probe
@@ -192,25 +187,26 @@ class RabbitMQConsumer:
         """Begin to consume, as a new generation."""
         origin, self._stopping = self._current.open(), False
         self.rejections.connected()
-        if self.rejections.probing and self._spec.can_change_prefetch:
-            self._slow_start = SlowStart(self._prefetch.wanted, probe=True)
-        session = self._session = Session(
-            *(self._loop, origin, connection, channel, self._spec, self._slow_start),
-            *(self._prefetch, self._publisher, self.rejections, self._events, self._link.drop),
-            *(self._stop_until_probe, self._on_agreed, self._collect_seconds, self._last_offset),
-        )
+        if self.rejections.probing:
+            self._parts.begin_probe()
+        session = self._session = Session(self, self._parts, origin, connection, channel)
         metrics.CONNECTIONS.inc()
         self.queue_counts.watch(connection, lambda: session.replaced)
         channel.add_on_cancel_callback(lambda _: self._link.drop(CANCELLED))
         if self._draining:
             session.end(self._events.end)
         elif self.rejections.stopped:
-            self._stop_until_probe()
+            self.stop_until_probe()
         if self._paused:
             session.pause()
         session.begin()
 
-    def _on_agreed(self) -> None:
+    def disconnect(self, reason: str) -> None:
+        """See `SessionOwner`."""
+        self._link.drop(reason)
+
+    def agreed(self) -> None:
+        """See `SessionOwner`."""
         if not self.reach.consuming:
             self.reach.agreed(self._link.address)
             self._events.add(Opened(self._current.latest))
@@ -225,7 +221,7 @@ class RabbitMQConsumer:
             self._link.address, reason, remedy, expected=self._closing or self._stopping
         )
         if was_ready:
-            self._slow_start.end()
+            self._parts.slow_start.end()
             self._events.add(Lost(origin))
             if self._publisher is not None:
                 self._publisher.forget(origin)
@@ -252,8 +248,8 @@ class RabbitMQConsumer:
         elif self._stopping:
             self._disconnect_until_probe()
 
-    def _stop_until_probe(self) -> None:
-        """Stop consuming: the reject limit is reached. Park nothing more, requeue the rest."""
+    def stop_until_probe(self) -> None:
+        """See `SessionOwner`. Park nothing more, requeue the rest."""
         if self._session is not None and not (self._stopping or self._draining):
             self._stopping = True
             self._session.end(self._disconnect_until_probe)

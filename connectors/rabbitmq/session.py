@@ -9,24 +9,18 @@ import logging
 import time
 from collections.abc import Callable
 
-from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors import metrics
 from connectors.connector import Load
 from connectors.message import Arrived, Message, Origin, Outcomes, Rejected, StreamOpened
-from connectors.prefetch import AdaptivePrefetch
+from connectors.rabbitmq.consumer_parts import ConsumerParts, SessionOwner
 from connectors.rabbitmq.consumer_timeout import DeliveryAges
-from connectors.rabbitmq.dead_letter import DeadLetterPublisher
-from connectors.rabbitmq.events import Events
 from connectors.rabbitmq.memory_limit import MemoryLimit
-from connectors.rabbitmq.offset_queue import LastOffset
 from connectors.rabbitmq.read_pause import read_pause
-from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
-from connectors.rabbitmq.slow_start import SlowStart, any_redelivered
+from connectors.rabbitmq.slow_start import any_redelivered
 from connectors.rabbitmq.socket_reading import SocketReading
-from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.stored_ages import StoredAges
 from connectors.rabbitmq.stream_position import StreamPosition
 from connectors.rabbitmq.subscription import Subscription
@@ -43,48 +37,34 @@ class Session:
 
     def __init__(
         self,
-        loop: IOLoop,
+        owner: SessionOwner,
+        parts: ConsumerParts,
         origin: Origin,
         connection: BatchConnection,
         channel: Channel,
-        spec: RabbitMQSource,
-        slow_start: SlowStart,
-        adaptive: AdaptivePrefetch,
-        publisher: DeadLetterPublisher | None,
-        rejections: Rejections,
-        events: Events,
-        disconnect: Callable[[str], None],
-        stop: Callable[[], None],
-        on_agreed: Callable[[], None],
-        collect_seconds: float,
-        last_offset: LastOffset,
     ) -> None:
-        """`disconnect` is called with the reason when the connection must end.
-
-        `stop` is called when the reject limit is reached, and `on_agreed` at each
-        `basic.consume-ok` of the broker. `collect_seconds`: how long messages may collect before
-        they are handed over. `last_offset`: of the stream, over all connections of the consumer.
-        """
-        self._collect_seconds = collect_seconds
-        self.origin = origin
-        self._loop, self._connection, self._channel = loop, connection, channel
-        self._slow_start, self._events = slow_start, events
-        self._rejections, self._stop = rejections, stop
+        """`parts`: what the sessions of the consumer share."""
+        spec, slow_start, adaptive = parts.spec, parts.slow_start, parts.prefetch
+        self.origin, self._owner = origin, owner
+        self._loop, self._connection, self._channel = parts.loop, connection, channel
+        self._slow_start, self._events = slow_start, parts.events
+        self._rejections, self._collect_seconds = parts.rejections, parts.collect_seconds
         self._settlement = Settlement(
-            loop, origin, connection, channel, spec, publisher, rejections
+            *(parts.loop, origin, connection, channel, spec),
+            *(parts.publisher, parts.rejections),
         )
         held, held_from = lambda: self._settlement.held, self._settlement.held_from
         self._subscription = Subscription(
             *(connection, channel, spec, slow_start, adaptive),
-            *(self._on_messages, held_from, held, on_agreed),
+            *(self._on_messages, held_from, held, owner.agreed),
         )
         reading, shrink = SocketReading(connection), self._subscription.shrink
         self._adaptive = adaptive
         self._memory_limit = MemoryLimit(reading, adaptive, held, shrink)
-        self._ages, self._disconnect = DeliveryAges(spec.consumer_timeout), disconnect
+        self._ages = DeliveryAges(spec.consumer_timeout)
         self._timeout = spec.consumer_timeout
         self._position = (
-            StreamPosition(connection, spec, last_offset, disconnect, self._on_stream)
+            StreamPosition(connection, spec, parts.last_offset, owner.disconnect, self._on_stream)
             if spec.is_stream
             else None
         )
@@ -207,7 +187,7 @@ class Session:
 
     def _stop_at_reject_limit(self) -> None:
         if self._rejections.stopped:
-            self._stop()
+            self._owner.stop_until_probe()
 
     def give_back(self, then: Callable[[], None]) -> None:
         """Requeue messages without an outcome; call `then` when the broker has all of the rest.
@@ -234,7 +214,7 @@ class Session:
         age = self._oldest = self._ages.oldest(self._settlement.oldest, time.monotonic())
         if self._ages.is_overdue(age):
             self.flush(everything=True)
-            self._disconnect(
+            self._owner.disconnect(
                 f"a message is unacknowledged for {age:.0f} s: requeued all messages before the "
                 f"consumer timeout of {self._timeout:.0f} s"
             )
