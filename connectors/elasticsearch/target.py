@@ -15,6 +15,7 @@ import msgspec
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.client import Client
 from connectors.elasticsearch.spec import ElasticsearchSink
+from connectors.elasticsearch.write_index import members
 from connectors.errors import Unavailable
 
 T = TypeVar("T")
@@ -26,6 +27,8 @@ class Target(msgspec.Struct, frozen=True):
     client: Client
     spec: ElasticsearchSink
     index: str
+    alias: str | None = None
+    """The alias of the spec that writes to this index."""
 
     def check(self) -> Reply:
         """Check the privileges and the kind of the index; return the reply about its kind.
@@ -58,9 +61,31 @@ class Target(msgspec.Struct, frozen=True):
         if _is_missing(reply, found):
             self._check_missing()
         elif found is not None:
+            if found.aliases and (writable := self._writable()) is not None:
+                writable.check_state(writable.find())
+                return
             if any("closed" in index.attributes for index in found.indices):
                 raise self._unavailable("is closed", f"open it: POST /{self.index}/_open")
             self._check_blocks()
+
+    def _writable(self) -> Target | None:
+        """Return the index or data stream that this alias writes to; `None`: unknown.
+
+        Raises:
+            Unavailable: it writes to none.
+        """
+        reply = self.client.ask(lambda official: official.indices.get_alias(name=self.index))
+        found = members(self.index, reply.body)
+        if found is None:
+            return None
+        if found.writable is None:
+            action = {"index": found.all[-1], "alias": self.index, "is_write_index": True}
+            body = msgspec.json.encode({"actions": [{"add": action}]}).decode()
+            raise self._unavailable(
+                f"is an alias of {', '.join(found.all)}, and none of them is its write index",
+                f"choose one, for example by POST /_aliases {body}",
+            )
+        return Target(self.client, self.spec, found.writable, self.index)
 
     def check_privilege(self) -> None:
         """Check the privileges of the job's user.
@@ -140,8 +165,9 @@ class Target(msgspec.Struct, frozen=True):
             self._check_action(f"will be a data stream, by the index template {max(matching)[1]}")
 
     def _unavailable(self, what: str, remedy: str) -> Unavailable:
+        whose = f", to which the alias {self.alias} writes," if self.alias else ""
         return Unavailable(
-            f"sink.elasticsearch.index: {self.index} {what}: {remedy} "
+            f"sink.elasticsearch.index: {self.index}{whose} {what}: {remedy} "
             f"(Elasticsearch at {self.client.nodes})"
         )
 

@@ -264,6 +264,62 @@ def test_a_closed_index_ends_the_job(node: HttpNode) -> None:
     assert "events is closed: open it" in refusal(node, (200, closed))
 
 
+ALIAS = (
+    200,
+    b'{"indices":[],"aliases":[{"name":"events","indices":["a","b"]}],"data_streams":[]}',
+)
+
+
+def of_alias(**writes: bool | None) -> tuple[int, bytes]:
+    """The answer about the alias `events`: `is_write_index` of each of its indices."""
+    marks = {
+        name: {} if mark is None else {"is_write_index": mark} for name, mark in writes.items()
+    }
+    members = {name: {"aliases": {"events": mark}} for name, mark in marks.items()}
+    return 200, msgspec.json.encode(members)
+
+
+@pytest.mark.parametrize(
+    "members", [of_alias(a=None, b=None), of_alias(a=False, b=None), of_alias(b=False)]
+)
+def test_an_alias_without_a_write_index_ends_the_job(
+    node: HttpNode, members: tuple[int, bytes]
+) -> None:
+    """Elasticsearch refuses every document then."""
+    error = refusal(node, ALIAS, UNKNOWN, members)
+
+    assert "sink.elasticsearch.index: events is an alias of " in error
+    assert "none of them is its write index: choose one" in error
+    assert '{"add":{"index":"b","alias":"events","is_write_index":true}}' in error
+
+
+@pytest.mark.parametrize(
+    "members", [of_alias(a=True, b=None), of_alias(a=True, b=False), of_alias(a=None)]
+)
+def test_the_index_that_an_alias_writes_to_is_checked(
+    node: HttpNode, members: tuple[int, bytes]
+) -> None:
+    closed = b'{"indices":[{"name":"a","attributes":["closed"]}],"aliases":[],"data_streams":[]}'
+    stream = b'{"indices":[],"aliases":[],"data_streams":[{"name":"a"}]}'
+    to_a = "sink.elasticsearch.index: a, to which the alias events writes, is "
+
+    assert f"{to_a}closed: open it: POST /a/_open" in (
+        refusal(node, ALIAS, UNKNOWN, members, (200, closed))
+    )
+    assert f"{to_a}blocked for writing" in (
+        refusal(node, ALIAS, UNKNOWN, members, ORDINARY, blocks(a="write"))
+    )
+    assert f"{to_a}a data stream" in refusal(node, ALIAS, UNKNOWN, members, (200, stream))
+    assert refusal(node, ALIAS, UNKNOWN, members, ORDINARY, UNKNOWN) == ""
+
+
+@pytest.mark.parametrize("answer", [NOT_ALLOWED, MISSING, UNKNOWN, (502, b"<html>")])
+def test_an_alias_that_the_job_may_not_look_up_does_not_end_the_job(
+    node: HttpNode, answer: tuple[int, bytes]
+) -> None:
+    assert refusal(node, ALIAS, UNKNOWN, answer) == ""
+
+
 def test_a_missing_index_that_is_not_created_ends_the_job(node: HttpNode) -> None:
     options = {"on_missing_index": "reject"}
 
