@@ -84,7 +84,7 @@ PUBLISH: Remedies = {
 """For a dead letter that is published to a queue."""
 BROWSE: Remedies = {
     ACCESS_REFUSED: "give this user the permission to read the queue of dead letters",
-    NOT_FOUND: "the job declares the queue at its start; or name another one with --queue",
+    NOT_FOUND: "the job declares the queue of dead_letter at its start; --queue names another one",
     RESOURCE_LOCKED: "the queue of dead letters is exclusive to another connection",
 }
 """For a look at a queue of dead letters."""

@@ -144,7 +144,7 @@ def _place(file: str | None, environment: Mapping[str, str], queue: str | None) 
 
     Raises:
         SpecError: the file is invalid.
-        UsageError: neither the file nor `queue` names the queue.
+        UsageError: neither the file nor `queue` names the queue, or the job consumes it.
     """
     pipeline = options.pipeline(file or chosen_path(), environment, _NEEDED)
     source, dead_letter = pipeline.source.rabbitmq, pipeline.dead_letter
@@ -159,4 +159,9 @@ def _place(file: str | None, environment: Mapping[str, str], queue: str | None) 
         )
     urls = (rabbitmq.url if rabbitmq else None) or source.url
     name = queue or (rabbitmq.routing_key if rabbitmq else "")
+    if name in source.queue:  # its messages wait for the job: none of them is a dead letter
+        raise click.UsageError(
+            f"the job consumes the queue {name}, so its messages are no dead letters; "
+            "--queue names the queue of dead letters"
+        )
     return DeadLetterPlace(urls, name, source.url, source.queue)
