@@ -114,8 +114,8 @@ class Replay(_Selecting):
         self._link: Link | None = None
         self._channel: Channel | None = None
         self._waiting = deque[tuple[DeadLetter, Route]]()
-        self._unconfirmed: dict[int, DeadLetter] = {}
-        self._returned: dict[int, str] = {}
+        self._unconfirmed: dict[int, tuple[DeadLetter, Route]] = {}
+        self._returned = set[int]()
         self._published = 0
         self._removing = 0  # acknowledged, but the broker may not have processed them
         self._awaits_removal = False  # waits for the broker to process some of them
@@ -123,7 +123,7 @@ class Replay(_Selecting):
         self.replayed = 0
         """Confirmed; in a dry run: would be published."""
         self.routes = Counter[Route]()
-        """Number of published messages by route, including those that no queue takes."""
+        """Number of replayed messages by route."""
         self.left = Counter[str]()
         """Number of selected messages that stay, by the reason."""
 
@@ -169,9 +169,8 @@ class Replay(_Selecting):
             if not isinstance(route, Route):
                 self.left[route] += 1
                 continue
-            self.routes[route] += 1
             if self._dry_run:
-                self.replayed += 1
+                self._count(route)
             else:
                 self._waiting.append((letter, route))
         self._publish()
@@ -184,6 +183,10 @@ class Replay(_Selecting):
         else:
             self._link.close(on_ended)
 
+    def _count(self, route: Route) -> None:
+        self.replayed += 1
+        self.routes[route] += 1
+
     def _publish(self) -> None:
         while (
             self._waiting
@@ -193,28 +196,30 @@ class Replay(_Selecting):
             assert self._channel is not None
             letter, route = self._waiting.popleft()
             self._published += 1
-            self._unconfirmed[self._published] = letter
+            self._unconfirmed[self._published] = letter, route
             properties = envelope(letter, self._published)
             self._channel.basic_publish(*route, letter.message.body, properties, mandatory=True)
 
     def _on_return(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
         """Note that no queue takes a message; the broker still confirms it, right after this."""
-        self._returned[properties.headers[NUMBER]] = "no queue takes it"
+        self._returned.add(properties.headers[NUMBER])
 
     def _on_confirm(self, frame: Any) -> None:
         assert self._queue is not None
         last, multiple = frame.method.delivery_tag, frame.method.multiple
         numbers = [n for n in self._unconfirmed if n <= last] if multiple else [last]
-        refused = None if isinstance(frame.method, spec.Basic.Ack) else "the queue refuses it"
+        is_refused = not isinstance(frame.method, spec.Basic.Ack)
         for number in numbers:
-            letter = self._unconfirmed.pop(number)
-            why = self._returned.pop(number, refused)
-            if why is None:
-                self.replayed += 1
+            letter, route = self._unconfirmed.pop(number)
+            if number in self._returned:
+                self._returned.remove(number)
+                self.left[route.nowhere] += 1
+            elif is_refused:
+                self.left[route.refused] += 1
+            else:
+                self._count(route)
                 self._queue.acknowledge(letter)
                 self._removing += 1
-            else:
-                self.left[why] += 1
         self._go_on()
 
     def _on_removed(self, count: int) -> None:

@@ -25,6 +25,20 @@ class Route(NamedTuple):
     exchange: str
     routing_key: str
 
+    @property
+    def nowhere(self) -> str:
+        """Why a message stays: the broker has returned it."""
+        if not self.exchange:
+            return f"no queue takes it: there is no queue {self.routing_key}"
+        bound = f'none is bound to exchange "{self.exchange}" for routing key {self.routing_key}'
+        return f"no queue takes it: {bound} (--to-queue replays it)"
+
+    @property
+    def refused(self) -> str:
+        """Why a message stays: the broker has not confirmed it, but refused it."""
+        of = f'a queue of exchange "{self.exchange}"'
+        return f"{of if self.exchange else f'queue {self.routing_key}'} refuses it: it may be full"
+
 
 class Plan(NamedTuple):
     """How to replay the selected dead letters."""

@@ -207,11 +207,31 @@ def test_a_message_that_no_queue_takes_stays(letters: DeadLetterRig) -> None:
 
     result = letters("replay")
     assert result.code == 3
-    assert "       1  stay: no queue takes it\n" in result.out
+    assert result.out.splitlines() == [
+        f"queue {letters.rig.parking}: replayed 2 of 3 dead letters",
+        f"       2  sent to queue {letters.rig.queue}",
+        "       1  stay: no queue takes it: there is no queue nowhere",
+    ]
     assert letters.json("list")["ready"] == 1
 
     assert letters("replay", "--to-queue").code == 0
     assert letters.bodies(letters.rig.queue) == [0, 1, 0]
+
+
+def test_a_message_that_a_full_queue_refuses_stays(letters: DeadLetterRig) -> None:
+    full = f"{letters.rig.queue}.full"
+    bounds = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    letters.rig.channel.queue_declare(full, exclusive=True, arguments=bounds)
+    letters.dead_letters(2, **{"x-hopper-routing-key": full})
+
+    result = letters("replay")
+
+    assert result.code == 3
+    assert result.out.splitlines()[1:] == [
+        f"       1  sent to queue {full}",
+        f"       1  stay: queue {full} refuses it: it may be full",
+    ]
+    assert letters.json("list")["ready"] == 1
 
 
 def test_a_missing_exchange_ends_the_replay_and_loses_nothing(letters: DeadLetterRig) -> None:

@@ -159,3 +159,12 @@ def test_which_messages_a_selection_includes(selection: Selection, holds: bool) 
 def test_a_message_without_a_time_is_neither_old_nor_new() -> None:
     assert not Selection(older_than=1).holds(letter(), NOW)
     assert not Selection(newer_than=1).holds(letter(), NOW)
+
+
+def test_a_message_that_stays_says_which_queue_or_exchange_is_to_blame() -> None:
+    to_queue, to_exchange = Route("", "orders"), Route("shop", "eu")
+
+    assert to_queue.nowhere == "no queue takes it: there is no queue orders"
+    assert 'none is bound to exchange "shop" for routing key eu' in to_exchange.nowhere
+    assert to_queue.refused == "queue orders refuses it: it may be full"
+    assert to_exchange.refused == 'a queue of exchange "shop" refuses it: it may be full'
