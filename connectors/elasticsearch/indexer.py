@@ -34,7 +34,7 @@ from connectors.elasticsearch.size_limit import SizeLimit, is_size_at_fault
 from connectors.elasticsearch.submission import Submission
 from connectors.message import Answer, Documents, SinkPace, SinkState
 from connectors.retry import Backoff
-from connectors.units import size_text
+from connectors.units import measured_size, size_text
 
 log = logging.getLogger("hopper.elasticsearch")
 
@@ -251,8 +251,8 @@ class Indexer:
         found = self._size_limit.search(self._round_trip.lets_pass)
         with self._changed:
             if self._size_limit.end_search(found, self._clock()):
-                self._backlog.limit(self._size_limit.max_bytes)
-                log.info("bulk requests have up to %s again", size_text(self._size_limit.max_bytes))
+                self._backlog.limit(largest := self._size_limit.max_bytes)
+                log.info("bulk requests have up to %s again", measured_size(largest))
 
     def _settle(
         self, request: Request, items: Items, slow: bool, now: float
@@ -283,7 +283,7 @@ class Indexer:
                 self._backlog.limit(size)
                 log.info(
                     "bulk requests are limited to %s from now on: %s%s",
-                    *(size_text(size), reading.reason),
+                    *(measured_size(size), reading.reason),
                     "; larger ones are tried again" if reading.status is None else "",
                 )
         elif verdict is Verdict.RETRY:

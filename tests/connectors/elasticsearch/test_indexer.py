@@ -337,7 +337,7 @@ def test_a_request_that_is_too_large_is_not_sent_twice(
     until(lambda: all(len(each) == 100 for each in answers))
     assert [len(request) for request in cluster.requests] == [100, *[50] * 10]
     assert caplog.messages == [
-        "bulk requests are limited to 51950B from now on: the request is too large"
+        "bulk requests are limited to 51 KiB from now on: the request is too large"
     ]
 
 
