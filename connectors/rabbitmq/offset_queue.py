@@ -107,7 +107,7 @@ class OffsetQueue:
             if kept is None:
                 self._read(channel, then)
             else:
-                self.write(kept)
+                self.write()
                 self.when_confirmed(lambda: then(kept))
 
         self._connection.channel(on_open_callback=opened)
@@ -118,8 +118,8 @@ class OffsetQueue:
             # message some day. So publish a copy, and acknowledge the original when it is safe.
             stream = (properties.headers or {}).get(STREAM)
             kept = KeptOffset(int(body), stream) if body.isdigit() else None
-            if kept is not None:
-                self.write(kept)
+            self._last.kept = kept
+            self.write()
 
             def confirmed() -> None:
                 channel.basic_ack(method.delivery_tag)
@@ -143,10 +143,11 @@ class OffsetQueue:
         channel.add_callback(empty, [spec.Basic.GetEmpty])
         channel.basic_get(self._queue, found)
 
-    def write(self, kept: KeptOffset) -> None:
-        """Replace the offset."""
-        self._last.kept = kept
-        self._write()
+    def write(self) -> None:
+        """Replace the offset in the queue by the one that is remembered."""
+        if self._last.kept is not None:
+            self._confirmed, self._written_at = False, time.monotonic()
+            self._publish()
 
     def when_confirmed(self, then: Callable[[], object]) -> None:
         """Call `then` when the broker has the last offset."""
@@ -157,7 +158,7 @@ class OffsetQueue:
     def renew(self, now: float) -> None:
         """Write the offset again, if that was long ago."""
         if self._confirmed and now - self._written_at >= RENEW_AFTER:
-            self._write()
+            self.write()
 
     def end(self, then: Callable[[], object]) -> None:
         """Write the last offset again, and call `then` when the broker has it, or after `PATIENCE`.
@@ -166,18 +167,13 @@ class OffsetQueue:
         """
         self._ending = True
         if self._channel is not None and self._channel.is_open:
-            self._write()
+            self.write()
         self.when_confirmed(then)
         if self._channel is not None and not self._channel.is_open:
             self._give_up("before the connection was lost")
         self._connection.ioloop.call_later(
             PATIENCE, lambda: self._give_up(f"within {PATIENCE:.0f} s")
         )
-
-    def _write(self) -> None:
-        if self._last.kept is not None:
-            self._confirmed, self._written_at = False, time.monotonic()
-            self._publish()
 
     def _publish(self) -> None:
         kept, channel = self._last.kept, self._channel

@@ -202,8 +202,13 @@ class Session:
             self._position.end(then)
 
     def abandon(self) -> None:
-        """Discard what arrives from now on: the connection ends."""
+        """Discard what arrives from now on: the connection ends.
+
+        The next one goes on in a stream at the oldest message that is not settled.
+        """
         self._memory_limit.discard()
+        if self._position is not None:
+            self._position.remember(self._settlement.oldest)
 
     def _update_prefetch(self) -> None:
         self._subscription.update(self.open, time.monotonic())

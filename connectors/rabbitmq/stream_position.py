@@ -31,7 +31,7 @@ class StreamPosition:
 
         `opened` is called with the identity of the stream when the first messages arrive.
         """
-        self._queue = OffsetQueue(connection, spec.offsets, last, disconnect)
+        self._last, self._queue = last, OffsetQueue(connection, spec.offsets, last, disconnect)
         self._end = StreamEnd(connection, spec.only_queue, disconnect)
         self._offsets, self._start_offset = StreamOffsets(), spec.start_offset
         self._opened, self._is_open = opened, False
@@ -51,7 +51,8 @@ class StreamPosition:
 
         def first(offset: int | None) -> None:
             """Keep the offset; an empty stream is begun at its first message, whenever it comes."""
-            self._queue.write(KeptOffset(offset or 0, None))
+            self._last.kept = KeptOffset(offset or 0, None)
+            self._queue.write()
             at = self._start_offset if offset is None else offset
             self._queue.when_confirmed(lambda: then(at))
 
@@ -68,11 +69,17 @@ class StreamPosition:
 
     def keep(self, open_tag: int | None) -> None:
         """Write the offset to continue at; `open_tag`: of the oldest open message, if any."""
-        offset = self._offsets.take_next(open_tag)
-        if offset is not None:
-            self._queue.write(KeptOffset(offset, self._stream))
+        if self.remember(open_tag):
+            self._queue.write()
         else:
             self._queue.renew(time.monotonic())
+
+    def remember(self, open_tag: int | None) -> bool:
+        """Remember the offset to continue at for the next connection; return whether it is new."""
+        offset = self._offsets.take_next(open_tag)
+        if offset is not None:
+            self._last.kept = KeptOffset(offset, self._stream)
+        return offset is not None
 
     def end(self, then: Callable[[], object]) -> None:
         """Call `then` when the broker has the last offset; see `OffsetQueue`."""

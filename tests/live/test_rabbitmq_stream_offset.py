@@ -73,6 +73,23 @@ def test_a_new_connection_goes_on_while_a_lost_one_holds_the_offset(
     assert rig.offset() == b"25"
 
 
+def test_what_is_settled_is_not_read_again_after_a_lost_connection(
+    rig: RabbitMQRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although its offset was not written yet."""
+    monkeypatch.setattr(session, "TICK_AFTER", 3600.0)
+    rig.publish(*bodies(20))
+    receiver = receiver_of(rig)
+    receiver.store(receiver.wait_for(20))
+    until(receiver.is_settled)
+
+    rig.cut()
+    rig.publish(*bodies(5, start=20))
+    receiver.wait_for(25)
+    assert receiver.bodies() == bodies(25)
+    receiver.consumer.close()
+
+
 def test_a_new_process_waits_while_a_lost_connection_holds_the_offset(
     broker: Broker, rig: RabbitMQRig, caplog: Any
 ) -> None:
