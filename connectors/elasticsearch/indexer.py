@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from connectors.elasticsearch.adaptive_concurrency import AdaptiveConcurrency, Latency
 from connectors.elasticsearch.backlog import LINGER_SECONDS, Backlog
-from connectors.elasticsearch.bulk_request import BulkBody, BulkLines, check
-from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Reply, Retry
+from connectors.elasticsearch.bulk_request import BulkLines, check
+from connectors.elasticsearch.bulk_response import Items, RefusedRequest, Retry
 from connectors.elasticsearch.existence import Existence
 from connectors.elasticsearch.isolate import Verdict, judge
 from connectors.elasticsearch.observer import NoObserver, Observer, report
@@ -29,7 +29,7 @@ from connectors.elasticsearch.retry_policy import (
     reject_single,
     settle,
 )
-from connectors.elasticsearch.round_trip import Probes, RoundTrip
+from connectors.elasticsearch.round_trip import ClusterCalls, Probes, RoundTrip
 from connectors.elasticsearch.size_limit import SizeLimit, is_size_at_fault
 from connectors.elasticsearch.submission import Submission
 from connectors.message import Answer, Documents, SinkPace, SinkState
@@ -52,39 +52,29 @@ class Indexer:
 
     def __init__(
         self,
-        send: Callable[[BulkBody], Reply],
+        calls: ClusterCalls,
         *,
-        read: Callable[[bytes], Reply],
         action: str,
         index: str | None,
         concurrency: int,
         max_bytes: int,
         linger_seconds: float = LINGER_SECONDS,
-        probe: Callable[[int], Reply] | None = None,
-        exists: Callable[[str], bool | Reply] | None = None,
         wait_for_index: bool = False,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """`send` returns the reply to a bulk request; `index`: for documents that name none.
+        """`index`: for documents that name none.
 
-        `read` returns stored documents: see `claims`.
-        `probe` sends an empty request of this size in bytes; `None`: no probes.
-        `exists` returns whether an index exists, or the `Reply` that leaves it unknown; `None`:
-        Elasticsearch may create every index. A document of a missing index is rejected, or, with
-        `wait_for_index`, waits for the index.
+        A document of a missing index is rejected, or, with `wait_for_index`, waits for the index.
         `linger_seconds`: how long a small batch waits for others beside requests in flight.
         With a `concurrency` of 1 documents are stored in the order of their submission.
         """
         self._index, self._clock, self._draw = index, clock, draw
         self._observer = observer or NoObserver()
         self._action, self._lines = action, BulkLines(action)
-        self._round_trip = RoundTrip(send, read, self._lines, index, self._observer, clock)
-        if probe is not None:
-            self._round_trip.probe_with(probe)
-        if exists is not None:
-            self._round_trip.look_for(exists, Existence(index, wait_for_index))
+        existence = Existence(index, wait_for_index)
+        self._round_trip = RoundTrip(calls, self._lines, index, existence, self._observer, clock)
         self._ordered = concurrency == 1
         self._backlog = Backlog(max_bytes, self._ordered, linger_seconds)
         self._size_limit = SizeLimit(max_bytes)

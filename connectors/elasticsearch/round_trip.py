@@ -20,6 +20,21 @@ from connectors.elasticsearch.retry_policy import reject_id_collisions
 from connectors.elasticsearch.size_limit import MIN_CUT_BYTES
 
 
+class ClusterCalls(NamedTuple):
+    """The requests that the sink sends while the job runs; each returns the reply."""
+
+    send: Callable[[BulkBody], Reply]
+    """Sends a bulk request."""
+    read: Callable[[bytes], Reply]
+    """Reads stored documents: see `claims`."""
+    probe: Callable[[int], Reply] | None = None
+    """Sends an empty request of this size in bytes, to find out whether other requests pass;
+    `None`: no probes."""
+    exists: Callable[[str], bool | Reply] | None = None
+    """Returns whether an index exists, or the reply that leaves it unknown; `None`: Elasticsearch
+    may create every index. Documents of a missing index are left out of requests."""
+
+
 class RoundTripResult(NamedTuple):
     """The answer to a request."""
 
@@ -44,34 +59,18 @@ class RoundTrip:
 
     def __init__(
         self,
-        send: Callable[[BulkBody], Reply],
-        read: Callable[[bytes], Reply],
+        calls: ClusterCalls,
         lines: BulkLines,
         index: str | None,
+        existence: Existence,
         observer: Observer,
         clock: Callable[[], float],
     ) -> None:
-        """`send` and `read` return the reply; `index`: for documents that name none."""
-        self._send, self._read, self._index = send, read, index
-        self._lines, self._observer, self._clock = lines, observer, clock
-        self._probe: Callable[[int], Reply] | None = None
+        """`index`: for documents that name none."""
+        self._send, self._read, self._probe, self._exists = calls
+        self._index, self._lines, self._existence = index, lines, existence
+        self._observer, self._clock = observer, clock
         self._probes_pass = False  # a probe has passed at some time
-        self._exists: Callable[[str], bool | Reply] | None = None
-        self._existence = Existence(None, wait=False)
-
-    def look_for(self, exists: Callable[[str], bool | Reply], existence: Existence) -> None:
-        """Leave out documents of missing indices from now on.
-
-        `exists` returns whether an index exists, or the `Reply` that leaves it unknown.
-        """
-        self._exists, self._existence = exists, existence
-
-    def probe_with(self, probe: Callable[[int], Reply]) -> None:
-        """Use probes from now on to find out whether other requests pass.
-
-        `probe` sends an empty request of this size in bytes.
-        """
-        self._probe = probe
 
     def probe(self, request: Request, reading: Retry) -> Probes:
         """Send probes after a refusal."""

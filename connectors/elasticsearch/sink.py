@@ -13,6 +13,7 @@ from connectors.elasticsearch.first_answer import FirstAnswer
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.observer import Observer
 from connectors.elasticsearch.preparation import DocumentPreparation
+from connectors.elasticsearch.round_trip import ClusterCalls
 from connectors.elasticsearch.spec import ElasticsearchSink
 from connectors.message import Answer, Documents, SinkPace, SinkState
 
@@ -33,15 +34,14 @@ class Elasticsearch:
         self._spec, self._index = spec, ElasticsearchAddressing(spec).index
         self._prepare = DocumentPreparation(spec)
         self._client = Client(spec, self._index, reload)
+        creates = spec.on_missing_index == "create"
+        exists = None if creates else self._client.exists
         self._indexer = Indexer(
-            self._client.send,
-            read=self._client.read,
+            ClusterCalls(self._client.send, self._client.read, self._client.probe, exists),
             action=spec.default_action,
             index=self._index,
             concurrency=spec.concurrency,
             max_bytes=spec.bulk.max_bytes,
-            probe=self._client.probe,
-            exists=None if spec.on_missing_index == "create" else self._client.exists,
             wait_for_index=spec.on_missing_index == "wait",
             observer=observer,
         )

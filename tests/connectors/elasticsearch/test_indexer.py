@@ -18,6 +18,7 @@ from connectors.elasticsearch.bulk_request import BulkBody
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.isolate import LATE
+from connectors.elasticsearch.round_trip import ClusterCalls
 from connectors.message import Answer, Documents, SinkPace, SinkState
 from tests.effort import EFFORT
 from tests.waiting import until
@@ -108,12 +109,17 @@ def build(cluster: Cluster) -> Iterator[Build]:
     """Make an indexer whose retries are due at once."""
     built = []
 
-    def make(concurrency: int = 4, linger_seconds: float = 60.0, **options: Any) -> Indexer:
+    def make(
+        concurrency: int = 4,
+        linger_seconds: float = 60.0,
+        probe: Callable[[int], Reply] | None = None,
+        exists: Callable[[str], bool | Reply] | None = None,
+        **options: Any,
+    ) -> Indexer:
         options = {"action": "index", "max_bytes": 10**6, "draw": lambda: 0.0, **options}
         built.append(
             Indexer(
-                cluster.send,
-                read=cluster.read,
+                ClusterCalls(cluster.send, cluster.read, probe, exists),
                 index="events",
                 concurrency=concurrency,
                 linger_seconds=linger_seconds,

@@ -15,6 +15,7 @@ from connectors.elasticsearch.bulk_request import BulkBody
 from connectors.elasticsearch.bulk_response import Reply
 from connectors.elasticsearch.indexer import Indexer
 from connectors.elasticsearch.request import Batch, Request, RequestPart
+from connectors.elasticsearch.round_trip import ClusterCalls
 from connectors.elasticsearch.size_limit import (
     MIN_CUT_BYTES,
     PRECISION,
@@ -148,9 +149,7 @@ class ProxiedCluster:
         """An indexer whose retries are due at once, with a clock that runs fast."""
         clock = itertools.count()
         return Indexer(
-            self.send,
-            read=self.read,
-            probe=self.probe,
+            ClusterCalls(self.send, self.read, self.probe),
             action="index",
             index="events",
             concurrency=concurrency,
