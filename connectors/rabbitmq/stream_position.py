@@ -5,6 +5,7 @@ Runs on the I/O thread of its consumer, and ends with the connection.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -14,6 +15,11 @@ from connectors.rabbitmq.spec import RabbitMQSource
 from connectors.rabbitmq.stream_end import LAST, NEXT, StreamEnd
 from connectors.rabbitmq.stream_offsets import StreamOffsets, identity
 from connectors.rabbitmq.wire import BatchConnection
+
+LOG = logging.getLogger("hopper.rabbitmq")
+
+CHECK_AFTER = 30.0
+"""Seconds without a message after which the offset is compared with the end of the stream."""
 
 
 class StreamPosition:
@@ -32,7 +38,7 @@ class StreamPosition:
         `opened` is called with the identity of the stream when the first messages arrive.
         """
         self._last, self._queue = last, OffsetQueue(connection, spec.offsets, last, disconnect)
-        self._end = StreamEnd(connection, spec.only_queue, disconnect)
+        self._connection, self._spec, self._disconnect = connection, spec, disconnect
         self._offsets, self._start_offset = StreamOffsets(), spec.start_offset
         self._opened, self._is_open = opened, False
         self._stream: str | None = None  # see `StreamOpened`
@@ -44,8 +50,10 @@ class StreamPosition:
             if kept is not None:
                 self._stream = kept.stream
                 then(kept.offset)
+                self._check_later(kept.offset)
             elif self._start_offset in (LAST, NEXT):
-                self._end.find(self._start_offset, first)
+                end = StreamEnd(self._connection, self._spec.only_queue, self._disconnect)
+                end.find(self._start_offset, first)
             else:
                 then(self._start_offset)
 
@@ -84,3 +92,23 @@ class StreamPosition:
     def end(self, then: Callable[[], object]) -> None:
         """Call `then` when the broker has the last offset; see `OffsetQueue`."""
         self._queue.end(then)
+
+    def _check_later(self, begun_at: int) -> None:
+        """Tell if the stream ends before the offset: it was made anew, and would never be read."""
+
+        def check() -> None:
+            if self._connection.is_open and not self._is_open:
+                queue = self._spec.only_queue
+                StreamEnd(self._connection, queue, lambda _: None).find(NEXT, compare)
+
+        def compare(end: int | None) -> None:
+            if end is not None and end < begun_at and not self._is_open:
+                LOG.error(
+                    'stream "%s" ends before offset %d, at which the job goes on: if it was made '
+                    'anew, stop the job, delete queue "%s", and start the job again',
+                    *(self._spec.only_queue, begun_at, self._spec.offsets),
+                )
+            if end is None or end < begun_at:
+                self._check_later(begun_at)
+
+        self._connection.ioloop.call_later(CHECK_AFTER, check)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -11,8 +11,9 @@ import pika
 import pytest
 
 from connectors.message import Lost
-from connectors.rabbitmq import offset_queue, session, stream_end
+from connectors.rabbitmq import offset_queue, session, stream_end, stream_position
 from connectors.rabbitmq.source import RabbitMQ
+from connectors.rabbitmq.stream_end import StreamEnd
 from connectors.rabbitmq.stream_offsets import offset_of
 from tests.contract.source import Receiver, bodies
 from tests.live.queues import RabbitMQRig, rabbitmq_rig
@@ -232,6 +233,41 @@ def test_a_consumer_that_may_not_declare_the_offset_queue_again_waits(
         broker.ctl(*permissions, ".*", ".*", ".*")
 
     until(lambda: rig.offset() in (b"20", b"25"))
+    receiver.consumer.close()
+
+
+def test_a_stream_that_was_made_anew_is_told(
+    rig: RabbitMQRig, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """Its messages are before the offset, and none would ever be read."""
+    monkeypatch.setattr(stream_position, "CHECK_AFTER", 0.1)
+    reading(rig).consumer.close()
+    rig.channel.queue_delete(rig.queue)
+    rig.channel.queue_declare(rig.queue, durable=True, arguments=STREAM)
+    receiver = receiver_of(rig)
+    until(receiver.take)
+    rig.publish(*bodies(5))
+
+    until(lambda: f'stream "{rig.queue}" ends before offset 20' in caplog.text)
+    receiver.consumer.close()
+
+
+def test_a_stream_that_is_read_to_its_end_is_not_taken_for_another(
+    rig: RabbitMQRig, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setattr(stream_position, "CHECK_AFTER", 0.0)
+    found, find = [], StreamEnd.find
+
+    def noted(end: StreamEnd, start: object, then: Callable[[int | None], object]) -> None:
+        find(end, start, lambda offset: found.append((offset, then(offset))))
+
+    monkeypatch.setattr(StreamEnd, "find", noted)
+    reading(rig).consumer.close()
+    receiver = receiver_of(rig)
+
+    until(lambda: found)
+    assert found == [(20, None)]
+    assert "ends before" not in caplog.text
     receiver.consumer.close()
 
 
