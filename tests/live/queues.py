@@ -93,9 +93,8 @@ class RabbitMQRig:
         declared, the broker may end the connection.
         """
         with (
-            suppress(
-                pika.exceptions.ChannelClosedByBroker, pika.exceptions.ConnectionClosedByBroker
-            ),
+            # Not only `ConnectionClosedByBroker`: pika also fails to close such a connection.
+            suppress(pika.exceptions.ChannelClosedByBroker, pika.exceptions.AMQPConnectionError),
             closing(pika.BlockingConnection(pika.URLParameters(self.direct_url))) as connection,
         ):
             method, _, body = connection.channel().basic_get(f"{stream or self.queue}.offset")
