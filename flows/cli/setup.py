@@ -101,13 +101,13 @@ def command(
     It uses the credentials of sink.elasticsearch. The job should have a key that can only write, so
     give those of an administrator in a file of variables with --env.
     """
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise click.UsageError("there is no terminal for the question: --yes changes without it")
     name = file or chosen_path()
     pipeline = options.pipeline(name, environment, needed=(("sink",), ("setup",)))
     setup, sink = pipeline.setup, pipeline.sink.elasticsearch
     if setup is None or sink is None:
         raise SpecError([f"{options.name_of(name)}: setup: is missing: nothing is to be prepared"])
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise click.UsageError("there is no terminal for the question: --yes changes without it")
     cluster = SetupCluster(sink, seconds)
     try:
         return _compare(cluster, pipeline, dry_run, yes, as_json)
