@@ -31,7 +31,7 @@ class Change(msgspec.Struct, frozen=True):
     body: dict[str, Any]
     """Of the request, as Elasticsearch takes it."""
     warning: str = ""
-    """What the change does to documents that are stored."""
+    """What the change does to documents that are stored, or does not do to their indices."""
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -91,7 +91,22 @@ def _template(wanted: Wanted, found: FoundCluster) -> Iterator[Change]:
     different = template_differences(found.template, wanted.body)
     if different:
         creates = found.template is None
-        yield Change("index template", wanted.template, creates, different, wanted.body)
+        of_settings = any(one.path.startswith("template.settings.") for one in different)
+        is_there = found.kind is not None and wanted.kind != "indices"
+        warning = _settings_stay(wanted) if of_settings and is_there else ""
+        yield Change("index template", wanted.template, creates, different, wanted.body, warning)
+
+
+def _settings_stay(wanted: Wanted) -> str:
+    if wanted.kind == "index":
+        return (
+            f"the index {wanted.index} keeps its settings: PUT /{wanted.index}/_settings changes "
+            "those that can change"
+        )
+    return (
+        f"the indices of {wanted.index} keep their settings: POST /{wanted.index}/_rollover begins "
+        "a new index"
+    )
 
 
 def _creation(wanted: Wanted) -> Change:

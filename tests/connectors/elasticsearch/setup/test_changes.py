@@ -68,6 +68,25 @@ def test_a_cluster_that_is_as_wanted_stays_as_it_is(wanted: Wanted) -> None:
 
 
 @pytest.mark.parametrize(
+    ("setup", "words"),
+    [
+        ({}, "the index orders keeps its settings: PUT /orders/_settings changes"),
+        ({"first_index": "orders-1"}, "POST /orders/_rollover begins a new index"),
+    ],
+)
+def test_settings_that_an_existing_index_does_not_get_warn(
+    setup: dict[str, Any], words: str
+) -> None:
+    """They are in the template only, so the next comparison finds nothing to do."""
+    old, new = (wants({**setup, "settings": {"number_of_replicas": n}}) for n in (0, 1))
+
+    [change], _ = changes(new, there(new, template=old.body))
+
+    assert words in change.warning
+    assert all(not change.warning for change in changes(new, NOTHING)[0])
+
+
+@pytest.mark.parametrize(
     ("old", "new", "warns"),
     [("30d", "7d", True), (None, "7d", True), ("7d", "30d", False), ("7d", None, False)],
 )
