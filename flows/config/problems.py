@@ -185,10 +185,10 @@ def _hint(model: type[Spec], mapping: type[Spec], key: str) -> tuple[list[str], 
     if known_elsewhere is not None:
         return re.findall(r"^write (\w+)", known_elsewhere), known_elsewhere
     keys = list(mapping.model_fields)
-    near = difflib.get_close_matches(key, keys, 1)
-    if near:
-        return near, f"did you mean `{near[0]}`?"
     places = list(dict.fromkeys(path_text(place) for place in _mappings_with(model, key)))
+    near = difflib.get_close_matches(key, keys, 1)
+    if near and places != [""]:  # a key of the top is spelled right, and only indented too far
+        return near, f"did you mean `{near[0]}`?"
     if len(places) == 1:
         place = places[0] or "the top of the file"
         return [], f"it belongs to {place}"
