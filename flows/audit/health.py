@@ -258,11 +258,11 @@ class Health:
             "sink": self._sink_state._asdict(),
             "last_errors": self._last_errors,
             "rejected_share": self._rejected_share(),
-            "messages": {**messages._asdict(), "waiting": messages.waiting},
+            "messages": {**messages._asdict(), "unacknowledged": messages.waiting},
             "open": {
                 "groups": groups.groups,
-                "in_groups": groups.open,
-                "with_sink": accounts.sink.open,
+                "members": groups.open,
+                "sink_documents": accounts.sink.open,
             },
         }
 

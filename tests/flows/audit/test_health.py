@@ -249,7 +249,7 @@ def test_an_accounting_mismatch_is_reported_and_logged_once() -> None:
     assert len(watched.logged) == 1
 
 
-def test_the_numbers_are_shown() -> None:
+def test_the_numbers_have_the_names_of_the_metrics() -> None:
     watched = WatchedJob()
     watched.accounts.of_groups().note(entered=3, open=3, groups=2)
     watched.connect()
@@ -259,8 +259,8 @@ def test_the_numbers_are_shown() -> None:
     assert page["connected"] == {"q/0": True}
     assert page["job"] == "orders"
     assert page["draining"] is None
-    assert page["messages"]["waiting"] == 0
-    assert page["open"] == {"groups": 2, "in_groups": 3, "with_sink": 0}
+    assert page["messages"]["unacknowledged"] == 0
+    assert page["open"] == {"groups": 2, "members": 3, "sink_documents": 0}
 
 
 def test_the_last_error_of_the_broker_is_shown() -> None:
