@@ -43,6 +43,7 @@ def test_each_help_has_an_example_and_the_exit_codes(name: str) -> None:
     ("arguments", "words"),
     [
         (["inspect"], "No such command 'inspect'"),
+        (["dead-letter", "list"], "No such command 'dead-letter'. Did you mean 'dead-letters'?"),
         (["check", "--jsn"], "No such option '--jsn'"),
         (["schema", "nothing"], "there is no schema of nothing; there are: pipeline, tests, check"),
         (["run", "-w"], "Option '-w' requires an argument"),
