@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -43,7 +43,16 @@ yes: Callable[[F], F] = click.option("--yes", is_flag=True, help="Do not ask for
 
 def urls(help_text: str) -> Callable[[F], F]:
     """Return the option `--url`, which may be given several times."""
-    return click.option("--url", "urls", multiple=True, metavar="URL", help=help_text)
+    return click.option(
+        "--url", "urls", multiple=True, metavar="URL", callback=_urls, help=help_text
+    )
+
+
+def _urls(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> Sequence[str]:
+    for value in values:
+        if not value.startswith(("http://", "https://")):
+            raise click.BadParameter(f"must be a URL; write http://{value}")
+    return values
 
 
 def timeout(default: str, help_text: str) -> Callable[[F], F]:

@@ -87,8 +87,15 @@ def test_another_machine_needs_the_token(tmp_path: Path) -> None:
     assert "metrics.token: TOKEN has no value" in result.err
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense"])
-def test_a_url_without_a_process_is_an_error(url: str, tmp_path: Path) -> None:
+def test_an_address_without_a_scheme_is_no_url(tmp_path: Path) -> None:
+    result = hopper("pause", str(spec(tmp_path, "")), "--url", "orders-1:9100")
+
+    assert result.code == 2
+    assert "must be a URL; write http://orders-1:9100" in result.err
+
+
+def test_a_url_without_a_process_is_an_error(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:1"
     result = hopper("pause", str(spec(tmp_path, "")), "--url", url)
 
     assert result.code == 1
