@@ -63,6 +63,8 @@ def refusal_of_contents(*, authorization: str | None, token: str | None) -> str 
         )
     if _has_token(authorization, token):
         return None
+    if authorization is not None:
+        return "the request has another token than metrics.token of the spec that the job has read"
     return "what messages contain is shown only to a request with metrics.token"
 
 

@@ -169,8 +169,8 @@ def test_a_job_with_another_token_refuses(tmp_path: Path) -> None:
 
     assert result.code == 1
     assert result.err == (
-        f"error: {job.url} refuses: what messages contain is shown only to a request with "
-        "metrics.token\n"
+        f"error: {job.url} refuses: the request has another token than metrics.token of the spec "
+        "that the job has read\n"
     )
 
 

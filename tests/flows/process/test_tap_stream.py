@@ -76,12 +76,20 @@ def test_a_reader_that_breaks_off_ends_its_sampling(job: ServedJob) -> None:
     until(lambda: readers(job) == 0)
 
 
-@pytest.mark.parametrize("token", [None, "guess"])
-def test_a_request_without_the_token_is_refused(job: ServedJob, token: str | None) -> None:
-    assert refused(job, "at=read", token) == (
-        403,
-        "what messages contain is shown only to a request with metrics.token",
-    )
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        (None, "what messages contain is shown only to a request with metrics.token"),
+        (
+            "guess",
+            "the request has another token than metrics.token of the spec that the job has read",
+        ),
+    ],
+)
+def test_a_request_without_the_token_is_refused(
+    job: ServedJob, token: str | None, why: str
+) -> None:
+    assert refused(job, "at=read", token) == (403, why)
 
 
 def test_without_a_token_in_the_spec_it_is_refused_with_the_remedy() -> None:
