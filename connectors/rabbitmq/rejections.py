@@ -175,7 +175,9 @@ class Rejections:
         """Log how many were rejected since the last line, if it is due; `everything`: always."""
         counts = self._log.due(time.monotonic(), everything=everything)
         if counts:
-            text = "; ".join(f"{count} times {kind}" for kind, count in counts)
+            text = "; ".join(
+                f"{'once' if count == 1 else f'{count} times'} {kind}" for kind, count in counts
+            )
             LOG.warning("%s: more messages are rejected and %s: %s", self._name, self._action, text)
 
     def _log_stopped(self, *, probing: bool) -> None:

@@ -81,6 +81,11 @@ def test_the_first_of_a_kind_is_logged_in_full_and_further_ones_are_counted(
         "type [long] in document with id"
     )
 
+    reject(rejections, 1)
+    clock.now = 122.0
+    rejections.update(awaiting_outcome=0)
+    assert "parked: once document_parsing_exception: " in lines(caplog)[0]
+
 
 def test_without_a_dead_letter_only_the_log_has_the_reason(
     clock: SetClock, caplog: pytest.LogCaptureFixture
