@@ -165,11 +165,11 @@ class MessageReader:
             document, fields = found
             address = alike or builder.address(fields, properties, message.body, now)
             if isinstance(address, Rejection):
-                into.take(message, address)
+                into.take(message, _explained(address, reading, message, document))
                 continue
             member = builder.member(origin, message, document, address, fields, properties)
             if isinstance(member, Rejection):
-                into.take(message, member)
+                into.take(message, _explained(member, reading, message, document))
             else:
                 members.append(member)
 
@@ -240,3 +240,15 @@ def _reader(
 
 def _unreadable(error: ValueError) -> Rejection:
     return Rejection(f"unreadable: {error}")
+
+
+def _explained(
+    rejection: Rejection, reading: Reading, message: Message, document: bytes
+) -> Rejection:
+    """Return the rejection, with its cause where broken JSON was taken as text without a field."""
+    if not reading.is_guessed_text(message.body, document):
+        return rejection
+    return replace(rejection, reason=f"{rejection.reason}; {_TEXT}")
+
+
+_TEXT = "the body is no JSON object, so it is text"

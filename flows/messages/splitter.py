@@ -141,6 +141,16 @@ class Reading:
         part = self._container.join([pieces[at] for at in positions])
         return wrapping.redo(part if inner is None else inner.redo(part))
 
+    def is_guessed_text(self, body: bytes, document: bytes) -> bool:
+        """Return whether the document has the body as text only because it is no JSON object."""
+        if self._kind != "unknown" or not document.startswith(b'{"message":'):
+            return False
+        try:
+            decode(body)
+        except Unreadable:
+            return True
+        return False
+
     def _read_wrapped(self, body: bytes, arrived_at: float) -> bytes | Pieces:
         return self._read(self._wrapping.undo(body, self._most), arrived_at)
 

@@ -24,6 +24,8 @@ ORDER = [
     {"order": "one", "type": "end", "amount": 3},
 ]
 
+TEXT = "the body is no JSON object, so it is text"
+
 
 @contextmanager
 def fed(job: ServedJob) -> Iterator[None]:
@@ -69,7 +71,7 @@ def shown(result: CommandResult) -> list[Any]:
         ("read", "queue", "orders"),
         ("aggregate", "completed_by", "last"),
         ("write", "result", "stored"),
-        ("dead-letter", "reason", "missing_key: nothing in order"),
+        ("dead-letter", "reason", f"missing_key: nothing in order; {TEXT}"),
     ],
 )
 def test_each_place_has_samples(tap: Tap, place: Place, name: str, value: str) -> None:
@@ -90,7 +92,7 @@ def test_people_read_lines_that_cannot_control_the_terminal(tap: Tap) -> None:
     result = tap("--at", "dead-letter", "--limit", "1")
 
     first, second = result.out.splitlines()
-    assert first[14:] == "missing_key: nothing in order  orders"
+    assert first[14:] == f"missing_key: nothing in order; {TEXT}  orders"
     assert second == "    no JSON\\x1b[2J"
     assert result.err.startswith("1 sample of ")
     assert result.err.endswith(" that have passed\n")
