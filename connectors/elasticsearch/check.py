@@ -52,6 +52,11 @@ def refused_for_good(client: Client, reading: Retry) -> str:
     said = f"{reading.status} {reading.reason}"
     if reading.status in REDIRECTS:  # the reason has the remedy
         return f"Elasticsearch is not at {client.nodes}: {said}"
+    if reading.status == 403 and reading.own:
+        return (
+            f"Elasticsearch at {client.nodes} accepts the credentials, but they may not write "
+            f"({said}): give the api_key or the user the privilege to write to the index"
+        )
     if reading.status in (401, 403):
         return (
             f"Elasticsearch at {client.nodes} refuses the credentials ({said}): "

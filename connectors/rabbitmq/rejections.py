@@ -193,8 +193,8 @@ class Rejections:
         else:
             LOG.error(
                 "%s: reads nothing for %.0f s, then a message as a probe, because %s; messages "
-                "that are not parked yet are requeued: correct the mapping, and the consumer "
-                "continues by itself, or correct the spec, and restart the job",
+                "that are not parked yet are requeued: correct the mapping or the privileges, and "
+                "the consumer continues by itself, or correct the spec, and restart the job",
                 *(self._name, self._breaker.pause, self.stopped_because),
             )
 

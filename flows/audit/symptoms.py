@@ -39,8 +39,8 @@ REJECT_LIMIT = SymptomKind(
     "reject_limit",
     "Nothing is lost: rejected messages are dead letters, the others are requeued, or stay in the "
     "state.",
-    "Correct the spec or the mapping. The job goes on by itself as soon as a probe is stored; "
-    "then `hopper dead-letters replay`.",
+    "Correct what the reason names: the spec, the mapping or a privilege. The job goes on by "
+    "itself as soon as a probe is stored; then `hopper dead-letters replay`.",
     "everything-is-rejected",
 )
 CLUSTER = SymptomKind(

@@ -76,6 +76,18 @@ def test_check_fails_when_the_login_is_refused(node: HttpNode, status: int) -> N
     assert "secret" not in str(raised.value)
 
 
+def test_a_missing_privilege_is_no_wrong_password(node: HttpNode) -> None:
+    """Elasticsearch names the action and the privileges that permit it."""
+    reason = b"action [indices:data/write/bulk] is unauthorized"
+    node.answers = [(403, b'{"error":{"type":"security_exception","reason":"%s"}}' % reason)]
+    with looking(node.url) as some, pytest.raises(Unavailable) as raised:
+        some.check()
+
+    assert f"they may not write (403 security_exception: {reason.decode()})" in str(raised.value)
+    assert "give the api_key or the user the privilege to write" in str(raised.value)
+    assert "correct api_key" not in str(raised.value)
+
+
 @pytest.mark.parametrize("status", [404, 405, 406])
 @pytest.mark.parametrize("body", [b"<h1>Nothing here</h1>", b'{"error":"Nothing here"}', b""])
 def test_a_permanent_refusal_is_not_waited_for(node: HttpNode, status: int, body: bytes) -> None:
