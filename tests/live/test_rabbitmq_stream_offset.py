@@ -301,6 +301,13 @@ def ending(broker: Broker, rig: RabbitMQRig) -> Iterator[threading.Thread]:
         end.join()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call of `rabbitmqctl` takes seconds on a busy machine, and a test makes several."""
+    monkeypatch.setattr(offset_queue, "PATIENCE", 120.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_the_end_waits_until_the_broker_has_the_offset(
     broker: Broker, rig: RabbitMQRig, caplog: Any
 ) -> None:
@@ -320,6 +327,7 @@ def test_a_broker_that_stands_still_holds_up_no_end(
         until(lambda: "the broker has not confirmed offset 20 within" in caplog.text)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_connection_that_is_cut_at_the_end_is_not_waited_for(
     broker: Broker, rig: RabbitMQRig, caplog: Any
 ) -> None:
