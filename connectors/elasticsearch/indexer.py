@@ -23,12 +23,7 @@ from connectors.elasticsearch.observer import NoObserver, Observer, report
 from connectors.elasticsearch.outage_log import Reports
 from connectors.elasticsearch.per_id_order import count_replaced_as_stored, document_names
 from connectors.elasticsearch.request import Batch, Request
-from connectors.elasticsearch.retry_policy import (
-    halve,
-    is_overload,
-    reject_single,
-    settle,
-)
+from connectors.elasticsearch.retry_policy import halve, is_overload, reject_single, settle
 from connectors.elasticsearch.round_trip import ClusterCalls, Probes, RoundTrip
 from connectors.elasticsearch.size_limit import SizeLimit, is_size_at_fault
 from connectors.elasticsearch.submission import Submission
@@ -169,6 +164,7 @@ class Indexer:
         try:
             while (request := self._next()) is not None:
                 self._process(request)
+                del request  # its documents are stored: do not keep them until the next request
         finally:
             self._broken = not self._closed
 

@@ -91,8 +91,14 @@ class Assembly:
         self._tag, self._redelivered = _TAG.unpack_from(method_frame, START.size)
         self._route = method_frame[START.size + _TAG.size :]
         self._properties = b""
-        self._body: list[bytes] = []
+        # A list of pieces would leave as many holes in the heap, where thirty pieces are a message.
+        self._body: bytes | bytearray = b""
         self._length = self._received = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole message, as its header announces them; 0 before the header."""
+        return self._length + len(self._properties)
 
     def add(self, kind: int, payload: bytes) -> Message | None:
         """Add a frame; return the message if this was its last one.
@@ -108,14 +114,19 @@ class Assembly:
             (self._length,) = _LENGTH.unpack_from(payload)
             self._properties = payload[HEADER_FIXED_BYTES:]
         else:
-            self._body.append(payload)
+            self._body = self._joined(payload) if self._received else payload
             self._received += len(payload)
         if self._received > self._length:
             raise BodyTooLongError(self._received, self._length)
         if self._received < self._length:
             return None
-        body = b"".join(self._body)
+        body = bytes(self._body)  # the same object if it is one piece
         return Message(self._tag, self._redelivered, self._route, self._properties, body)
+
+    def _joined(self, piece: bytes) -> bytearray:
+        body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
+        body += piece
+        return body
 
 
 def encode_ack(channel: int, tag: int) -> bytes:

@@ -26,7 +26,7 @@ from flows.audit.reconcile import Accounts
 from flows.audit.sharing import split_by_others
 from flows.config.fixed_keys import fixed_keys
 from flows.job import Job
-from flows.process import last_words, reload
+from flows.process import allocator, last_words, reload
 from flows.process.cluster_startup import ClusterStartup
 from flows.process.cluster_watch import ClusterWatch
 from flows.process.collector import show
@@ -62,6 +62,7 @@ def start(path: str) -> Job:
         SystemExit: after the message is printed; 2: the file is wrong, 1: a service refuses.
 
     """
+    allocator.keep_little()
     reloads, running = reload.begin(), reload.seen(path)
     try:
         spec = load(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,12 +64,43 @@ def test_memory_is_bounded_while_elasticsearch_is_away(
     assert rig.parked() == []
 
 
-def publish(rig: RabbitMQRig, size: int) -> int:
-    """Publish messages of this size, half as many again as fit into memory; return how many."""
-    count = DEFAULT_MEMORY * 3 // 2 // (size + MESSAGE_OVERHEAD)
+def test_consumers_of_several_queues_share_the_memory(
+    rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
+) -> None:
+    """Also with messages that take half of the share of a consumer, and when the sink is back."""
+    events.create({"text": {"type": "object", "enabled": False}})
+    url = urlsplit(events.url)._replace(netloc=f"127.0.0.1:{forwarder.port}").geturl()
+    path = watched(tmp_path, rig, events, elasticsearch=url, prefetch="100")
+    queues = rig.more_queues(8)
+    pattern = f"{rig.queue}.{{0..7}}"
+    path.write_text(path.read_text().replace(f"queue: {rig.queue}\n", f"queue: {pattern}\n", 1))
+    with JobProcess(path) as job:
+        until(lambda: ask(job, "/readyz")[0] == 200, timeout=60)
+        idle = resident(job, "VmRSS")
+        forwarder.refuse(True)
+        forwarder.cut()
+
+        count = publish(rig, 4_000_000, queues, times=5)
+        until(lambda: counted(job, "hopper_held_bytes") >= FULL * DEFAULT_MEMORY, timeout=60)
+        assert counted(job, "hopper_held_bytes") <= DEFAULT_MEMORY
+
+        forwarder.refuse(False)
+        until(lambda: events.total("n") == (count, count * (count - 1) // 2), timeout=90)
+        assert resident(job, "VmHWM") <= idle + DEFAULT_MEMORY + REQUESTS
+        assert job.drain() == 0
+    assert [rig.left_in(queue) for queue in queues] == [0] * len(queues)
+
+
+def publish(rig: RabbitMQRig, size: int, queues: Sequence[str] = (), times: float = 1.5) -> int:
+    """Publish messages of this size, so many times as fit into memory; return how many."""
+    count = int(DEFAULT_MEMORY * times / (size + MESSAGE_OVERHEAD))
     text = b"x" * (size - 30)
     properties = pika.BasicProperties(content_type="application/json")
-    rig.publish(*(b'{"n":%d,"text":"%s"}' % (n, text) for n in range(count)), properties=properties)
+    bodies = (b'{"n":%d,"text":"%s"}' % (n, text) for n in range(count))
+    if not queues:
+        rig.publish(*bodies, properties=properties)
+    for body, queue in zip(bodies, cycle(queues), strict=False):
+        rig.publish_to(queue, body, properties=properties)
     return count
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import random
+import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -196,6 +197,18 @@ def test_flush_ends_the_wait_for_a_shared_request(cluster: Cluster, build: Build
     indexer.flush()
 
     until(lambda: len(cluster.requests) == 2)
+
+
+def test_no_thread_keeps_documents_that_are_stored(cluster: Cluster, build: Build) -> None:
+    """With few documents of many megabytes, that would be as much as `memory`."""
+    indexer, answers = build(), CollectedAnswers()
+    one = documents(0, 1)
+    indexer.submit(one, answers)
+    until(lambda: len(answers) == 1)
+
+    [source] = one.sources
+    del one
+    until(lambda: sys.getrefcount(source) == 2)  # this variable and the argument
 
 
 def test_a_submission_without_documents_sends_nothing(cluster: Cluster, build: Build) -> None:
