@@ -105,7 +105,9 @@ def _indices(
         try:
             found = target.find()
             target.check_state(found)
-            yield Finding(f"index {name}", True, what_is(found, spec))
+            kind = what_is(found, spec)
+            unknown = f"cannot be checked: Elasticsearch answers {found.status}"
+            yield Finding(f"index {name}", None if kind is None else True, kind or unknown)
         except Unavailable as error:
             yield Finding(f"index {name}", False, str(error))
 

@@ -190,14 +190,14 @@ def check_pipeline(client: Client, name: str) -> None:
         )
 
 
-def what_is(reply: Reply, spec: ElasticsearchSink) -> str:
-    """Describe an index, by the answer of `Target.find`."""
+def what_is(reply: Reply, spec: ElasticsearchSink) -> str | None:
+    """Describe an index, by the answer of `Target.find`; `None`: it does not tell."""
     found = _decoded(reply, _Found)
     if _is_missing(reply, found):
         waits = spec.on_missing_index == "wait"
         return f"does not exist: {'the job waits for it' if waits else 'Elasticsearch creates it'}"
     if found is None:
-        return f"is unknown: Elasticsearch answers {reply.status}"
+        return None
     if found.data_streams:
         return "is a data stream"
     return "is an alias" if found.aliases else "is an index"

@@ -80,6 +80,14 @@ def test_the_kind_of_index_is_reported(node: HttpNode, kind: str, words: str) ->
     assert findings(node, LET_IN, VERSION, MAY, (200, found), NO_BLOCKS)[-1][2] == words
 
 
+def test_an_index_that_the_job_may_not_look_up_is_reported_as_unknown(node: HttpNode) -> None:
+    may_not: Answer = (403, {"error": {"type": "security_exception"}, "status": 403})
+
+    index = findings(node, LET_IN, VERSION, MAY, may_not)[-1]
+
+    assert index == ("index events", None, "cannot be checked: Elasticsearch answers 403")
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
