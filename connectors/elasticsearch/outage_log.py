@@ -84,6 +84,7 @@ class OutageLog:
         if now < self._logged_at + LOG_AFTER:
             return None
         self._logged_at = now
+        reason = reason.rstrip(";")  # some end with one
         return _level(reading), (
             f"Elasticsearch has not accepted all documents for {now - self._since:.1f} s: "
             f"{reason}; {waiting()} wait, next attempt in {max(0.0, next_try_at - now):.1f} s"

@@ -30,6 +30,13 @@ def test_the_log_says_what_is_wrong_and_what_follows() -> None:
     )
 
 
+def test_a_reason_that_ends_with_a_semicolon_gets_no_second_one() -> None:
+    entry = entry_for(OutageLog(), Retry(429, "the index has a block];"), 5.0)
+
+    assert entry is not None
+    assert "429 the index has a block]; 4000 wait" in entry[1]
+
+
 def test_an_outage_is_logged_at_once_and_then_seldom() -> None:
     outage = OutageLog()
 
