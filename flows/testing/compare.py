@@ -184,13 +184,26 @@ def _compare_fields(
         below = (*at, name)
         if name not in actual:
             yield Difference(below, _text(value), NOTHING)
-        elif isinstance(value, dict) and isinstance(actual[name], dict):
-            yield from _compare_fields(below, value, actual[name], whole=whole)
-        elif not _equal(value, actual[name]):
-            yield Difference(below, _text(value), _text(actual[name]))
+        else:
+            yield from _compare_inner(below, value, actual[name], whole=whole)
     for name in actual if whole else ():
         if name not in expected:
             yield Difference(at, f"no field {name}", f"{name}: {_text(actual[name])}")
+
+
+def _compare_inner(at: Path, expected: Any, actual: Any, *, whole: bool) -> Iterator[Difference]:
+    """Compare values as deep as mappings go; lists of as many mappings item by item."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        yield from _compare_fields(at, expected, actual, whole=whole)
+    elif _are_mappings(expected) and _are_mappings(actual) and len(expected) == len(actual):
+        for number, pair in enumerate(zip(expected, actual, strict=True)):
+            yield from _compare_fields((*at, number), *pair, whole=True)
+    elif not _equal(expected, actual):
+        yield Difference(at, _text(expected), _text(actual))
+
+
+def _are_mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _equal(one: Any, other: Any) -> bool:

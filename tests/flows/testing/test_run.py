@@ -227,6 +227,27 @@ def test_a_difference_is_told(
     ], found
 
 
+@pytest.mark.parametrize(
+    ("lines", "at", "expected", "actual"),
+    [
+        ("[{n: 1}, {n: 3, k: [4, 6]}]", (1, "k"), "[4, 6]", "[4, 5]"),
+        ("[{n: 1}, {n: 3}]", (1,), "no field k", "k: [4, 5]"),
+        ("[{n: 1}]", (), '[{"n": 1}]', '[{"n": 1}, {"n": 3, "k": [4, 5]}]'),
+        ("[{n: 1}, 3]", (), '[{"n": 1}, 3]', '[{"n": 1}, {"n": 3, "k": [4, 5]}]'),
+    ],
+)
+@pytest.mark.parametrize("key", ["source", "contains"])
+def test_of_a_list_of_objects_the_item_that_differs_is_told(
+    key: str, lines: str, at: tuple[Any, ...], expected: str, actual: str
+) -> None:
+    """Where both have as many."""
+    expects = f"{{id: '1', {key}: {{n: 1, lines: {lines}}}}}"
+    body = "{n: 1, lines: [{n: 1}, {n: 3, k: [4, 5]}]}"
+    test = parsed(f"steps: [{{body: {body}}}]\nexpect: {{documents: [{expects}]}}")
+
+    assert run(PIPELINE, test) == [(("documents", 0, key, "lines", *at), expected, actual)]
+
+
 def _durations(expect: dict[str, Any]) -> dict[str, Any]:
     """Times as the file has them."""
     for several in expect.values():
