@@ -45,13 +45,13 @@ def test_a_healthy_job_reports_its_numbers(rig: RabbitMQRig, events: Index, tmp_
     path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}")
     with JobProcess(path) as job:
         wait_for(job, "/readyz", 200)
-        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 51)
+        until(lambda: ask(job, "/health")[1]["open"]["members"] == 51)
         until(lambda: counted(job, "hopper_unacknowledged") == 51)
         until(lambda: counted(job, "hopper_parked_total") == 1)
         status, content = ask(job, "/health")
 
         assert status == 200
-        assert content["open"] == {"groups": 1, "in_groups": 51, "with_sink": 0}
+        assert content["open"] == {"groups": 1, "members": 51, "sink_documents": 0}
         assert content["messages"] == {
             "received": 252,
             "stored": 200,
@@ -61,7 +61,7 @@ def test_a_healthy_job_reports_its_numbers(rig: RabbitMQRig, events: Index, tmp_
             "kept": 0,
             "dropped": 0,
             "requeued": 0,
-            "waiting": 51,
+            "unacknowledged": 51,
         }
         kinds = ("stored", "kept", "parked", "left_to_broker", "dropped", "requeued")
         settled = sum(counted(job, f"hopper_{kind}_total") for kind in kinds)
@@ -105,14 +105,14 @@ def test_a_lost_connection_and_a_drain_are_counted_alike_everywhere(
     path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}", on_stop="requeue")
     with JobProcess(path) as job:
         wait_for(job, "/readyz", 200)
-        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+        until(lambda: ask(job, "/health")[1]["open"]["members"] == 30)
         until(lambda: counted(job, "hopper_parked_total") == 1)
         until(lambda: counted(job, "hopper_unacknowledged") == 30)
         assert counted(job, f'hopper_broker_connected{{consumer="{rig.queue}/000"}}') == 1
         assert counted(job, "hopper_sink_answering") == 1
         rig.cut()
         until(lambda: ask(job, "/health")[1]["messages"]["received"] == 61)
-        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+        until(lambda: ask(job, "/health")[1]["open"]["members"] == 30)
 
         content = agree(job)
         assert job.drain() == 0
@@ -133,7 +133,7 @@ def test_a_drain_that_takes_too_long_counts_alike_everywhere(
         forwarder.refuse(True)
         forwarder.cut()
         publish(rig, 30, start=10)
-        until(lambda: ask(job, "/health")[1]["open"]["with_sink"] == 30)
+        until(lambda: ask(job, "/health")[1]["open"]["sink_documents"] == 30)
         content = agree(job)
         job.process.send_signal(signal.SIGTERM)
         assert job.process.wait(30) == 3
@@ -150,7 +150,7 @@ def test_a_missing_connection_to_the_broker_is_reported(
     publish(rig, 30)
     with JobProcess(watched(tmp_path, rig, events, window="{count: 100, time: 20m}")) as job:
         wait_for(job, "/readyz", 200)
-        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+        until(lambda: ask(job, "/health")[1]["open"]["members"] == 30)
 
         rig._forwarder.refuse(True)
         rig.cut()
@@ -159,7 +159,7 @@ def test_a_missing_connection_to_the_broker_is_reported(
         rig._forwarder.refuse(False)
         content = wait_for(job, "/health", 200)
 
-        until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 30)
+        until(lambda: ask(job, "/health")[1]["open"]["members"] == 30)
         assert content["messages"]["requeued"] == 30
         assert counted(job, "hopper_requeued_total") == 30
         assert job.drain() == 0
@@ -178,7 +178,7 @@ def test_a_sink_that_stores_nothing_is_reported(
 
         publish(rig, 30)
         content = wait_for(job, "/health", 503, "the sink has not answered for")
-        assert content["open"]["with_sink"] == 30
+        assert content["open"]["sink_documents"] == 30
         forwarder.refuse(False)
 
         wait_for(job, "/health", 200)
@@ -269,7 +269,7 @@ def test_during_a_drain_the_job_is_not_ready_but_healthy(
         forwarder.refuse(True)
         forwarder.cut()
         publish(rig, 30)
-        until(lambda: ask(job, "/health")[1]["open"]["with_sink"] == 30)
+        until(lambda: ask(job, "/health")[1]["open"]["sink_documents"] == 30)
 
         job.process.send_signal(signal.SIGTERM)
         content = wait_for(job, "/readyz", 503, "draining: SIGTERM")
@@ -315,7 +315,7 @@ def test_a_closed_terminal_drains(rig: RabbitMQRig, events: Index, tmp_path: Pat
     with JobProcess(path, terminal=theirs) as job:
         os.close(theirs)
         job.wait_for_log("consuming", 60)
-        until(lambda: ask(job, "/health")[1].get("open", {}).get("in_groups") == 30)
+        until(lambda: ask(job, "/health")[1].get("open", {}).get("members") == 30)
         os.close(ours)
         assert job.process.wait(30) == 0
     assert "draining: SIGHUP" in job.log

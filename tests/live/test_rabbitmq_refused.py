@@ -164,7 +164,7 @@ def test_messages_that_a_drain_requeues_keep_their_place(
         path = watched(tmp_path, rig, events, window="{count: 100, time: 20m}", on_stop="requeue")
         with JobProcess(path) as job:
             job.wait_for_log("consuming")
-            until(lambda: ask(job, "/health")[1]["open"]["in_groups"] == 3)
+            until(lambda: ask(job, "/health")[1]["open"]["members"] == 3)
             assert job.drain() == 0
         publish(rig, 1, start=3)
         until(lambda: rig.left() == 4)

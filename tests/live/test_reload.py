@@ -142,7 +142,7 @@ def test_a_reload_splits_no_group_that_a_stop_requeues(
     with JobProcess(path) as job:
         job.wait_for_log("consuming", 60)
         publish_one_key(rig, range(30))
-        until(lambda: ask(job, "/health")[1].get("open", {}).get("in_groups") == 30)
+        until(lambda: ask(job, "/health")[1].get("open", {}).get("members") == 30)
         job.process.send_signal(signal.SIGHUP)
         job.wait_for_log(RENEWED, 60)
         publish_one_key(rig, range(30, 40))
