@@ -31,6 +31,8 @@ FIRST_PREFETCH = 1000
 MESSAGE_OVERHEAD = 600
 """Bytes that each held message takes beside its body and its properties: objects, and its places in
 a group and in a request."""
+DOCUMENT_OVERHEAD = 600
+"""Bytes that each document of a message with several takes beside its copy of the source."""
 FREE_SHARE = 1 / 8
 """Share of the memory: the mean size of the next messages may be that much larger."""
 FAST_GROWTH, SMALL_SHARE = 16, 1 / 4
@@ -54,6 +56,17 @@ class Held(NamedTuple):
     messages: int = 0
     bytes: int = 0
     """With `MESSAGE_OVERHEAD` for each message."""
+
+
+def documents_bytes(body: bytes, *, lines: bool) -> int:
+    """Return about how many bytes the documents of a body take beside it; 0: it is one document.
+
+    `lines`: each line is a document; else the body may be an array of objects.
+    """
+    if not lines and not body.startswith(b"["):
+        return 0
+    documents = body.count(b"\n" if lines else b"{")
+    return len(body) + documents * DOCUMENT_OVERHEAD if documents > 1 else 0
 
 
 class AdaptivePrefetch:

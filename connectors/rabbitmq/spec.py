@@ -60,7 +60,8 @@ class RabbitMQSource(Spec):
     More consumers on one classic queue do not make it faster."""
     memory: Memory = DEFAULT_MEMORY
     """Memory for messages that one process holds unacknowledged, all its consumers together; each
-    message counts with its body, its properties and 600 bytes. The process itself takes 60 MiB
+    message counts with its body, its properties and 600 bytes; one with several documents also with
+    its body again and 600 bytes for each document. The process itself takes 60 MiB
     more, and up to 32 MiB for what is under way: messages that arrive or are read, pieces of
     requests, and what the allocator keeps for the next ones. Open groups hold their messages:
     choose more if they wait for room."""

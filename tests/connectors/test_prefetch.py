@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from connectors.prefetch import (
+    DOCUMENT_OVERHEAD,
     FIRST_PREFETCH,
     FREE_SHARE,
     PERIOD,
     STUCK_AFTER,
     AdaptivePrefetch,
     Held,
+    documents_bytes,
 )
 
 MEMORY = 64 * 1024**2
@@ -202,3 +204,13 @@ def test_reading_continues_when_some_memory_is_free() -> None:
     assert found.may_read(Held(7, 7500), reads=True)
     assert not found.may_read(Held(7, 7500), reads=False)
     assert found.may_read(Held(6, 6900), reads=False)
+
+
+def test_documents_of_one_message_count_each() -> None:
+    """A message of 1 MB with 10,000 of them takes seven times as much as its body."""
+    lines, array = b'{"n":1}\n' * 100, b"[" + b",".join([b'{"n":1}'] * 100) + b"]"
+
+    assert documents_bytes(lines, lines=True) == len(lines) + 100 * DOCUMENT_OVERHEAD
+    assert documents_bytes(array, lines=False) == len(array) + 100 * DOCUMENT_OVERHEAD
+    assert documents_bytes(b'{"n":1}\n', lines=True) == 0
+    assert documents_bytes(b'{"n":\n{}\n}', lines=False) == 0

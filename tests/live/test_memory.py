@@ -91,6 +91,27 @@ def test_consumers_of_several_queues_share_the_memory(
     assert [rig.left_in(queue) for queue in queues] == [0] * len(queues)
 
 
+def test_the_documents_of_large_messages_are_bounded(
+    rig: RabbitMQRig, events: Index, forwarder: Forwarder, tmp_path: Path
+) -> None:
+    """Ten thousand documents of a message of 1 MB take seven times as much as its body."""
+    url = urlsplit(events.url)._replace(netloc=f"127.0.0.1:{forwarder.port}").geturl()
+    path = watched(tmp_path, rig, events, elasticsearch=url, prefetch="65535")
+    with JobProcess(path) as job:
+        until(lambda: ask(job, "/readyz")[0] == 200, timeout=60)
+        idle = resident(job, "VmRSS")
+        forwarder.refuse(True)
+        forwarder.cut()
+
+        body = b'{"text":"%s"}\n' % (b"x" * 85) * 10_000
+        properties = pika.BasicProperties(content_type="application/x-ndjson")
+        rig.publish(*[body] * 50, properties=properties)
+        until(lambda: counted(job, "hopper_held_bytes") >= FULL * DEFAULT_MEMORY, timeout=60)
+        sent = counted(job, REQUESTS_SENT)
+        until(lambda: counted(job, REQUESTS_SENT) >= sent + FAILED, timeout=60)
+        assert resident(job, "VmHWM") <= idle + DEFAULT_MEMORY + REQUESTS
+
+
 def publish(rig: RabbitMQRig, size: int, queues: Sequence[str] = (), times: float = 1.5) -> int:
     """Publish messages of this size, so many times as fit into memory; return how many."""
     count = int(DEFAULT_MEMORY * times / (size + MESSAGE_OVERHEAD))

@@ -11,6 +11,7 @@ from pika.adapters.select_connection import IOLoop
 from pika.frame import decode_frame
 
 from connectors.message import Message, Origin, Outcomes
+from connectors.prefetch import DOCUMENT_OVERHEAD, MESSAGE_OVERHEAD, Held
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
@@ -55,6 +56,12 @@ class SettlementRig:
         if messages:
             self.settlement.delivered(messages)
         self.connection.written.clear()
+
+    def deliver(self, body: bytes, properties: bytes) -> int:
+        """Deliver one message, and return the bytes that it is held to take."""
+        before = self.settlement.held.bytes
+        self.settlement.delivered([Message(1, False, b"", properties, body)])
+        return self.settlement.held.bytes - before
 
     def stored(self, *tags: int) -> None:
         self.settlement.settle(Outcomes(ORIGIN, [*tags], []))
@@ -150,3 +157,24 @@ def test_elsewhere_closing_the_channel_requeues_them_at_their_place(
     server: dict[str, str], delivered: int, keys: dict[str, Any]
 ) -> None:
     assert sent_methods(server, delivered, **keys) == []
+
+
+@pytest.mark.parametrize(
+    ("format", "properties"),
+    [("auto", b"application/x-ndjson"), ("ndjson", b""), ("es_bulk", b"")],
+)
+def test_the_documents_of_a_message_take_memory(format: str, properties: bytes) -> None:
+    body = b'{"n":1}\n' * 1000
+    rig = SettlementRig(SINCE_4_3, delivered=0, format=format)
+
+    assert rig.deliver(body, properties) >= 2 * len(body) + 1000 * DOCUMENT_OVERHEAD
+    rig.stored(1)
+    assert rig.settlement.held == Held()
+
+
+def test_a_single_document_takes_its_body_and_its_properties() -> None:
+    rig = SettlementRig(SINCE_4_3, delivered=0)
+
+    body = b'{"n":\n[{},{}]}' * 1000
+
+    assert rig.deliver(body, b"id") == len(body) + len(b"id") + MESSAGE_OVERHEAD
