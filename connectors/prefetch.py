@@ -69,6 +69,19 @@ def documents_bytes(body: bytes, *, lines: bool) -> int:
     return len(body) + documents * DOCUMENT_OVERHEAD if documents > 1 else 0
 
 
+def unpacked_bytes(body: bytes, most: int) -> int:
+    """Return the size of a body of gzip when it is decompressed, which its last bytes tell.
+
+    0: it is no gzip, or larger than `most`, so that it is not decompressed.
+    """
+    size = int.from_bytes(body[-4:], "little") if body.startswith(GZIP) else 0
+    return size if size <= most else 0
+
+
+GZIP = b"\x1f\x8b"
+"""The first bytes of gzip (RFC 1952); its last four are the size of what was compressed."""
+
+
 class AdaptivePrefetch:
     """The prefetch of one consumer; it outlives connections."""
 

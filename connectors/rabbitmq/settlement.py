@@ -12,7 +12,7 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors.message import Message, Origin, Outcomes, Rejected
-from connectors.prefetch import MESSAGE_OVERHEAD, Held, documents_bytes
+from connectors.prefetch import MESSAGE_OVERHEAD, Held, documents_bytes, unpacked_bytes
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.ledger import Ledger
 from connectors.rabbitmq.rejections import Rejections
@@ -24,9 +24,9 @@ LOOK_AFTER = 0.5
 """Seconds between two looks at finished messages behind an open one. They wait to be acknowledged
 together with it, because before it each takes a frame; so they wait until the prefetch is needed,
 or a second look finds them."""
-SEVERAL_BYTES = 1024
+LARGE_BYTES = 1024
 """Mean size of the messages of a read, from which on each is asked whether it has several
-documents: of smaller ones, asking would cost a good part of the read."""
+documents or is compressed: of smaller ones, asking would cost a good part of the read."""
 MAX_SIZE = 2**32 - 1
 """The largest size that the ledger keeps."""
 NEEDED_SHARE = 1 / 8
@@ -90,9 +90,10 @@ class Settlement:
         last_tag = messages[-1].tag
         sizes = [len(m.body) + len(m.properties) for m in messages]
         of_lines = self._spec.format in ("ndjson", "es_bulk")
-        if of_lines or sum(sizes) > SEVERAL_BYTES * len(sizes):
+        if of_lines or sum(sizes) > LARGE_BYTES * len(sizes):
             more = [
                 documents_bytes(m.body, lines=of_lines or b"ndjson" in m.properties)
+                + unpacked_bytes(m.body, self._spec.max_message)
                 for m in messages
             ]
             sizes = [min(MAX_SIZE, size + beside) for size, beside in zip(sizes, more, strict=True)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 from connectors.prefetch import (
     DOCUMENT_OVERHEAD,
     FIRST_PREFETCH,
@@ -11,6 +13,7 @@ from connectors.prefetch import (
     AdaptivePrefetch,
     Held,
     documents_bytes,
+    unpacked_bytes,
 )
 
 MEMORY = 64 * 1024**2
@@ -214,3 +217,11 @@ def test_documents_of_one_message_count_each() -> None:
     assert documents_bytes(array, lines=False) == len(array) + 100 * DOCUMENT_OVERHEAD
     assert documents_bytes(b'{"n":1}\n', lines=True) == 0
     assert documents_bytes(b'{"n":\n{}\n}', lines=False) == 0
+
+
+def test_the_size_of_a_compressed_body_is_known() -> None:
+    body = gzip.compress(bytes(100_000))
+
+    assert unpacked_bytes(body, most=100_000) == 100_000
+    assert unpacked_bytes(body, most=99_999) == 0, "it is parked"
+    assert unpacked_bytes(b"{}", most=100_000) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import random
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -178,3 +180,10 @@ def test_a_single_document_takes_its_body_and_its_properties() -> None:
     body = b'{"n":\n[{},{}]}' * 1000
 
     assert rig.deliver(body, b"id") == len(body) + len(b"id") + MESSAGE_OVERHEAD
+
+
+def test_a_compressed_message_takes_what_it_is_decompressed_to() -> None:
+    body = gzip.compress(b'{"n":"%s"}' % random.Random(1).randbytes(1000).hex().encode() * 100)
+    rig = SettlementRig(SINCE_4_3, delivered=0)
+
+    assert rig.deliver(body, b"gzip") >= len(body) + 100 * 2000
