@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 
 from pika.channel import Channel
 
@@ -61,9 +60,7 @@ class Session:
         )
         reading, shrink = SocketReading(connection), self._subscription.shrink
         self._adaptive = adaptive
-        arriving = partial(connection.arriving, channel)
-        self._memory_limit = MemoryLimit(reading, adaptive, held, arriving, shrink)
-        connection.on_arriving = self._memory_limit.update
+        self._memory_limit = MemoryLimit(reading, adaptive, held, lambda: 0, shrink)
         self._ages = DeliveryAges(spec.consumer_timeout)
         self._timeout = spec.consumer_timeout
         self._position = (
