@@ -12,9 +12,9 @@ Rule 2: it grows when its prefetch was used up for `STALLED_SHARE` of the time w
 Rule 3: a new consumer gets no more messages than memory has room for beside the held ones, by
         their mean size. Room for fewer messages than the prefetch is used after `STUCK_AFTER`
         only: a smaller prefetch stays when the held messages have left.
-Rule 4: when the held messages fill the memory, nothing more is read until `FREE_SHARE` of it is
-        free; nor is the rest of a message for which there is no room. A message that is larger than
-        the memory is read while nothing else is held.
+Rule 4: when the memory has no room for another message of the mean size of the held ones, nothing
+        more is read until it has, and `FREE_SHARE` of it is free. A message that is larger than the
+        memory is read while nothing else is held.
 Rule 5: when less than half of the prefetch fills the memory, messages have become larger: the
         prefetch shrinks to as many as are held.
 """
@@ -161,13 +161,13 @@ class AdaptivePrefetch:
         self.wanted = max(1, held.messages)
         return True
 
-    def may_read(self, held: Held, *, reads: bool, arriving: int = 0) -> bool:
-        """Return whether the consumer may read more. Rule 4.
-
-        `reads`: it does so now; `arriving`: bytes of the message that has arrived in part.
-        """
-        needed = arriving if reads else max(arriving, self.memory * FREE_SHARE)
-        return not held.messages or held.bytes + needed < self.memory
+    def may_read(self, held: Held, *, reads: bool) -> bool:
+        """Return whether the consumer may read more; `reads`: whether it does so now. Rule 4."""
+        if not held.messages:
+            return True
+        size = held.bytes / held.messages
+        needed = size if reads else max(size, self.memory * FREE_SHARE)
+        return held.bytes + needed < self.memory
 
     def _count(self, seconds: float, now: float) -> None:
         """Count a wait until now, but no moment of it twice."""

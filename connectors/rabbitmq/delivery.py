@@ -95,11 +95,6 @@ class Assembly:
         self._body: bytes | bytearray = b""
         self._length = self._received = 0
 
-    @property
-    def size(self) -> int:
-        """Bytes of the whole message, as its header announces them; 0 before the header."""
-        return self._length + len(self._properties)
-
     def add(self, kind: int, payload: bytes) -> Message | None:
         """Add a frame; return the message if this was its last one.
 

@@ -20,15 +20,10 @@ class MemoryLimit:
         reading: SocketReading,
         prefetch: AdaptivePrefetch,
         held: Callable[[], Held],
-        arriving: Callable[[], int],
         shrink: Callable[[], None],
     ) -> None:
-        """`held` tells what the channel holds, and `arriving` the size of the message on its way.
-
-        `shrink` asks for a smaller prefetch.
-        """
-        self._reading, self._prefetch, self._shrink = reading, prefetch, shrink
-        self._held, self._arriving = held, arriving
+        """`held` tells what the channel holds; `shrink` asks for a smaller prefetch."""
+        self._reading, self._prefetch, self._held, self._shrink = reading, prefetch, held, shrink
         self._on_ended: Callable[[], None] | None = None
         self.discards = False
         """The broker is to requeue what arrives from now on, when the channel is closed."""
@@ -40,9 +35,8 @@ class MemoryLimit:
 
     def update(self) -> None:
         """Stop or go on reading, as the held messages allow."""
-        paused, arriving = self._reading.is_paused, self._arriving()
-        may_read = self._prefetch.may_read(self._held(), reads=not paused, arriving=arriving)
-        if may_read or self.discards:
+        paused = self._reading.is_paused
+        if self._prefetch.may_read(self._held(), reads=not paused) or self.discards:
             self._reading.resume()
         elif self._on_ended is not None:
             self.discard()

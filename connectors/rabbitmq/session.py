@@ -60,7 +60,7 @@ class Session:
         )
         reading, shrink = SocketReading(connection), self._subscription.shrink
         self._adaptive = adaptive
-        self._memory_limit = MemoryLimit(reading, adaptive, held, lambda: 0, shrink)
+        self._memory_limit = MemoryLimit(reading, adaptive, held, shrink)
         self._ages = DeliveryAges(spec.consumer_timeout)
         self._timeout = spec.consumer_timeout
         self._position = (

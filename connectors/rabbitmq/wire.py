@@ -50,8 +50,6 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
         self._expected: dict[bytes, tuple[_ReadConsumer, int]] = {}
         self._assemblies: dict[int, tuple[_ReadConsumer, Assembly]] = {}  # by channel
         self._sanitizer = FrameSanitizer()
-        self.on_arriving: Callable[[], object] = lambda: None
-        """Called after each read that ends within a message; see `arriving`."""
         super().__init__(*arguments, **options)
 
     def consume_batches(
@@ -84,11 +82,6 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
             callback=callback,
         )
         return tag
-
-    def arriving(self, channel: Channel) -> int:
-        """Size of the message that has arrived in part on this channel, once it is known."""
-        assembled = self._assemblies.get(channel.channel_number)
-        return assembled[1].size if assembled else 0
 
     def acknowledge_each(self, channel: Channel, tags: Sequence[int]) -> None:
         """Acknowledge exactly these messages, each by a frame, all frames in one write.
@@ -125,8 +118,6 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]  # pika has 
                 break
         self._partial = buffer[position:]
         self._flush()
-        if self._assemblies:
-            self.on_arriving()
 
     def _on_connection_workflow_done(self, result: Any) -> None:
         """Override of pika's hook: a close during the handshake passes a class, not its instance.

@@ -190,23 +190,23 @@ def test_a_message_larger_than_memory_passes_alone() -> None:
     assert found.of_next(Held(), waited=0.0) == 1
 
 
-def test_a_message_that_does_not_fit_is_not_read_further() -> None:
-    """So a consumer with a small share of the memory does not exceed it by a large message."""
-    found, held = adaptive(memory=8000), Held(1, 4600)
+def test_a_message_that_has_no_room_is_not_read() -> None:
+    """So eight consumers with large messages do not exceed their shares by a message each."""
+    found = adaptive(memory=8000)
 
-    assert found.may_read(held, reads=True, arriving=3300)
-    assert not found.may_read(held, reads=True, arriving=4000)
-    assert not found.may_read(Held(1, 4100), reads=False, arriving=4000)
-    assert found.may_read(Held(1, 3900), reads=False, arriving=4000)
-    assert found.may_read(Held(), reads=False, arriving=9000)
+    assert found.may_read(Held(1, 3900), reads=True)
+    assert not found.may_read(Held(2, 7800), reads=True)
+    assert not found.may_read(Held(2, 6000), reads=False)
+    assert found.may_read(Held(1, 3900), reads=False)
+    assert found.may_read(Held(), reads=False)
 
 
 def test_reading_continues_when_some_memory_is_free() -> None:
     found = adaptive(memory=8000)
 
-    assert found.may_read(Held(7, 7500), reads=True)
-    assert not found.may_read(Held(7, 7500), reads=False)
-    assert found.may_read(Held(6, 6900), reads=False)
+    assert found.may_read(Held(70, 7500), reads=True)
+    assert not found.may_read(Held(70, 7500), reads=False)
+    assert found.may_read(Held(60, 6900), reads=False)
 
 
 def test_documents_of_one_message_count_each() -> None:

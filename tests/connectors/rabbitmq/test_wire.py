@@ -54,24 +54,6 @@ def test_each_read_hands_over_one_list() -> None:
     assert [[message.tag for message in batch] for batch in batches] == [list(range(1, 101))]
 
 
-def test_the_size_of_a_message_is_known_from_its_header() -> None:
-    """So nothing more of it is read where it has no room."""
-    connection, (channel, _) = connect(BatchConnection)
-    tag = consume(connection, channel, lambda _: None)
-    seen: list[int] = []
-    connection.on_arriving = lambda: seen.append(connection.arriving(channel))
-    frames = delivery(tag, 2, body=LARGE)
-
-    feed(connection, b"".join([*delivery(tag, 1), frames[0]]))
-    feed(connection, frames[1])
-    feed(connection, frames[2])
-    feed(connection, b"".join(frames[3:]))
-
-    size = len(LARGE) + len(encoded(pika.BasicProperties()))
-    assert seen == [0, size, size]
-    assert connection.arriving(channel) == 0
-
-
 def test_consecutive_messages_share_equal_routes_and_properties() -> None:
     """They would take a fifth of the memory of small messages."""
     connection, (channel, _) = connect(BatchConnection)
