@@ -31,8 +31,6 @@ FIRST_PREFETCH = 1000
 MESSAGE_OVERHEAD = 600
 """Bytes that each held message takes beside its body and its properties: objects, and its places in
 a group and in a request."""
-DOCUMENT_OVERHEAD = 600
-"""Bytes that each document of a message with several takes beside its copy of the source."""
 FREE_SHARE = 1 / 8
 """Share of the memory: the mean size of the next messages may be that much larger."""
 FAST_GROWTH, SMALL_SHARE = 16, 1 / 4
@@ -56,30 +54,6 @@ class Held(NamedTuple):
     messages: int = 0
     bytes: int = 0
     """With `MESSAGE_OVERHEAD` for each message."""
-
-
-def documents_bytes(body: bytes, *, lines: bool) -> int:
-    """Return about how many bytes the documents of a body take beside it; 0: it is one document.
-
-    `lines`: each line is a document; else the body may be an array of objects.
-    """
-    if not lines and not body.startswith(b"["):
-        return 0
-    documents = body.count(b"\n" if lines else b"{")
-    return len(body) + documents * DOCUMENT_OVERHEAD if documents > 1 else 0
-
-
-def unpacked_bytes(body: bytes, most: int) -> int:
-    """Return the size of a body of gzip when it is decompressed, which its last bytes tell.
-
-    0: it is no gzip, or larger than `most`, so that it is not decompressed.
-    """
-    size = int.from_bytes(body[-4:], "little") if body.startswith(GZIP) else 0
-    return size if size <= most else 0
-
-
-GZIP = b"\x1f\x8b"
-"""The first bytes of gzip (RFC 1952); its last four are the size of what was compressed."""
 
 
 class AdaptivePrefetch:

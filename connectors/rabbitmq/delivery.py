@@ -93,7 +93,7 @@ class Assembly:
         self._properties = b""
         # A list of pieces would leave as many holes in the heap, where thirty pieces are a message.
         self._body: bytes | bytearray = b""
-        self._length = self._received = 0
+        self._length = 0
 
     def add(self, kind: int, payload: bytes) -> Message | None:
         """Add a frame; return the message if this was its last one.
@@ -109,11 +109,11 @@ class Assembly:
             (self._length,) = _LENGTH.unpack_from(payload)
             self._properties = payload[HEADER_FIXED_BYTES:]
         else:
-            self._body = self._joined(payload) if self._received else payload
-            self._received += len(payload)
-        if self._received > self._length:
-            raise BodyTooLongError(self._received, self._length)
-        if self._received < self._length:
+            self._body = self._joined(payload) if self._body else payload
+        received = len(self._body)
+        if received > self._length:
+            raise BodyTooLongError(received, self._length)
+        if received < self._length:
             return None
         body = bytes(self._body)  # the same object if it is one piece
         return Message(self._tag, self._redelivered, self._route, self._properties, body)

@@ -12,9 +12,10 @@ from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 
 from connectors.message import Message, Origin, Outcomes, Rejected
-from connectors.prefetch import MESSAGE_OVERHEAD, Held, documents_bytes, unpacked_bytes
+from connectors.prefetch import MESSAGE_OVERHEAD, Held
 from connectors.rabbitmq.dead_letter import DeadLetterPublisher
 from connectors.rabbitmq.ledger import Ledger
+from connectors.rabbitmq.message_size import message_sizes
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.slow_start import nack_counts_no_delivery, split_off_poison
 from connectors.rabbitmq.spec import RabbitMQSource
@@ -24,11 +25,6 @@ LOOK_AFTER = 0.5
 """Seconds between two looks at finished messages behind an open one. They wait to be acknowledged
 together with it, because before it each takes a frame; so they wait until the prefetch is needed,
 or a second look finds them."""
-LARGE_BYTES = 1024
-"""Mean size of the messages of a read, from which on each is asked whether it has several
-documents or is compressed: of smaller ones, asking would cost a good part of the read."""
-MAX_SIZE = 2**32 - 1
-"""The largest size that the ledger keeps."""
 NEEDED_SHARE = 1 / 8
 """Share of a prefetch that is used up: fewer messages gain too little."""
 
@@ -88,16 +84,7 @@ class Settlement:
     def delivered(self, messages: Sequence[Message]) -> None:
         """Enter the messages that have arrived."""
         last_tag = messages[-1].tag
-        sizes = [len(m.body) + len(m.properties) for m in messages]
-        of_lines = self._spec.format in ("ndjson", "es_bulk")
-        if of_lines or sum(sizes) > LARGE_BYTES * len(sizes):
-            more = [
-                documents_bytes(m.body, lines=of_lines or b"ndjson" in m.properties)
-                + unpacked_bytes(m.body, self._spec.max_message)
-                for m in messages
-            ]
-            sizes = [min(MAX_SIZE, size + beside) for size, beside in zip(sizes, more, strict=True)]
-        self._ledger.delivered(last_tag, sizes)
+        self._ledger.delivered(last_tag, message_sizes(messages, self._spec))
         self._rejections.read(last_tag)
 
     def without_poison(self, messages: list[Message]) -> list[Message]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-
 from connectors.prefetch import (
-    DOCUMENT_OVERHEAD,
     FIRST_PREFETCH,
     FREE_SHARE,
     PERIOD,
     STUCK_AFTER,
     AdaptivePrefetch,
     Held,
-    documents_bytes,
-    unpacked_bytes,
 )
 
 MEMORY = 64 * 1024**2
@@ -207,21 +202,3 @@ def test_reading_continues_when_some_memory_is_free() -> None:
     assert found.may_read(Held(70, 7500), reads=True)
     assert not found.may_read(Held(70, 7500), reads=False)
     assert found.may_read(Held(60, 6900), reads=False)
-
-
-def test_documents_of_one_message_count_each() -> None:
-    """A message of 1 MB with 10,000 of them takes seven times as much as its body."""
-    lines, array = b'{"n":1}\n' * 100, b"[" + b",".join([b'{"n":1}'] * 100) + b"]"
-
-    assert documents_bytes(lines, lines=True) == len(lines) + 100 * DOCUMENT_OVERHEAD
-    assert documents_bytes(array, lines=False) == len(array) + 100 * DOCUMENT_OVERHEAD
-    assert documents_bytes(b'{"n":1}\n', lines=True) == 0
-    assert documents_bytes(b'{"n":\n{}\n}', lines=False) == 0
-
-
-def test_the_size_of_a_compressed_body_is_known() -> None:
-    body = gzip.compress(bytes(100_000))
-
-    assert unpacked_bytes(body, most=100_000) == 100_000
-    assert unpacked_bytes(body, most=99_999) == 0, "it is parked"
-    assert unpacked_bytes(b"{}", most=100_000) == 0

@@ -13,7 +13,8 @@ from pika.adapters.select_connection import IOLoop
 from pika.frame import decode_frame
 
 from connectors.message import Message, Origin, Outcomes
-from connectors.prefetch import DOCUMENT_OVERHEAD, MESSAGE_OVERHEAD, Held
+from connectors.prefetch import MESSAGE_OVERHEAD, Held
+from connectors.rabbitmq.message_size import DOCUMENT_OVERHEAD
 from connectors.rabbitmq.rejections import Rejections
 from connectors.rabbitmq.settlement import Settlement
 from connectors.rabbitmq.spec import RabbitMQSource
